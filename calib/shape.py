@@ -1,0 +1,40 @@
+"""The canonical face: MediaPipe's 478 landmarks on an average head at rest, in millimetres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+LANDMARK_COUNT = 478
+INTERPUPILLARY_MM = 63.0
+"""Sets the unit: the mean adult distance between pupils (Dodgson, Proc. SPIE 5291, 2004)."""
+
+_PATH = Path(__file__).with_name("data") / "shape.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class FaceShape:
+    canonical: NDArray[np.float32]
+    """(478, 3) mm: x right, y down, z away from the camera; its weighted mean is the origin."""
+    weights: NDArray[np.float32]
+    """(478,) sum 1: how little expressions move each point, for fitting the pose."""
+    mirror: NDArray[np.intp]
+    """(478,): the landmark on the other side of the face; points on the midline map to themselves."""
+    triangles: NDArray[np.int32]
+    """(n, 3) landmark indices of the skin, wound alike: positive area in pixels when facing the camera."""
+
+    @cached_property
+    def spread(self) -> float:
+        """Weighted mean square distance from the origin, mm^2."""
+        return float(self.weights @ (self.canonical**2).sum(axis=1))
+
+
+@lru_cache(maxsize=1)
+def load_shape() -> FaceShape:
+    """The shape that ships with the project (see calib/data/MODEL_CARD.md)."""
+    with np.load(_PATH, allow_pickle=False) as data:
+        return FaceShape(data["canonical"], data["weights"], data["mirror"].astype(np.intp), data["triangles"])

@@ -1,0 +1,83 @@
+"""The records that travel down the frame loop, in the order of its stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AUVector
+from calib.pose import Pose
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a video, or a still."""
+
+    image: NDArray[np.uint8]
+    """(height, width, 3) RGB. Shared between stages: read it, never write to it."""
+    pts: Fraction = Fraction(0)
+    """Presentation time in seconds, exactly as the container has it."""
+    index: int = 0
+    """Position in the input, from 0."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One tracked face."""
+
+    track_id: int
+    """Stable while the person stays in the picture; never reused within a video."""
+    landmarks: NDArray[np.float32]
+    """(478, 3) pixels in MediaPipe's order: x right, y down, z away from the camera on the scale of x."""
+    pose: Pose
+    """Where the head is: scale, rotation and translation from the canonical face to the frame."""
+    confidence: float
+    """0..1; how sure the tracker is that this is a face and well fitted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """New pixels for a rectangle of the frame."""
+
+    image: NDArray[np.uint8]
+    """(height, width, 3) RGB."""
+    alpha: NDArray[np.uint8]
+    """(height, width): 0 keeps the frame's pixel, 255 takes the patch's."""
+    origin: tuple[int, int]
+    """(x, y) of the top left pixel in the frame. The patch lies wholly inside the frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tracked:
+    """A frame and the faces found in it. Every later record is one of these with more known."""
+
+    frame: Frame
+    faces: tuple[Face, ...]
+    cut: bool = False
+    """True on the first frame of a new scene: what was learned from the frames before no longer holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured(Tracked):
+    aus: tuple[AUVector, ...] = ()
+    """One for each face: the action units that the face shows now, 0..5."""
+
+
+@dataclass(frozen=True, eq=False)
+class Retargeted(Measured):
+    changes: tuple[AUVector, ...] = ()
+    """One for each face: the relative action units to write, target minus measured. All zeros: leave alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Generated(Retargeted):
+    patches: tuple[Patch | None, ...] = ()
+    """One for each face; None where nothing changes."""

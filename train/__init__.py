@@ -1,0 +1,1 @@
+"""Training of the appearance network. The only package that imports torch."""
