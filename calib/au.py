@@ -63,7 +63,7 @@ def au_index(name: str) -> int:
     Raises UnknownAUError for anything else, naming the value and the choices.
     """
     digits = name.strip().lower().removeprefix("au")
-    if not (digits.isascii() and digits.isdigit()) or int(digits) not in AU_INDEX:
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 4) or int(digits) not in AU_INDEX:
         raise UnknownAUError(f"unknown action unit {name.strip()!r}; choose from {', '.join(AU_CODES)}")
     return AU_INDEX[int(digits)]
 

@@ -1,0 +1,220 @@
+"""What a face should show: the language of --target-aus, and the record it becomes."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib.au import AU_CODES, MAX_INTENSITY, AUVector, UnknownAUError, au_index, neutral_aus
+from reenact.presets import PRESETS
+
+_ITEM = re.compile(r"\s*([^=]*?)\s*=\s*(.*?)\s*", re.DOTALL)
+_NUMBER = re.compile(r"([+-]?)\s*(\d+\.?\d*|\.\d+)", re.ASCII)
+_FORM = "write AU12=+2 to add, AU12=3 to set, or a preset's name"
+_JSON_KEYS = {"version", "description", "preset", "relative", "absolute"}
+_JSON_LIMIT = 1_000_000
+
+
+class TargetError(ValueError):
+    """A target that cannot be understood or lies out of range."""
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """For each action unit, what to add to the face and how much of its own movement to take away.
+
+    change = value - hold * measured. A relative target has hold 0, an absolute one hold 1, and an action
+    unit that is left alone has neither. Being linear, two targets blend by blending their arrays.
+    """
+
+    value: AUVector
+    """(17,) the amount to add (-5..5, hold 0) or the intensity to reach (0..5, hold 1)."""
+    hold: AUVector
+    """(17,) 0..1: the share of the measured intensity that is replaced by `value`."""
+
+    def change(self, measured: AUVector) -> AUVector:
+        """The relative action units that take a face from `measured` to these targets; unlimited."""
+        return self.value - self.hold * measured
+
+    def blend(self, other: Targets, share: float) -> Targets:
+        """These targets at share 0, `other` at share 1."""
+        return Targets(
+            (1 - share) * self.value + share * other.value, (1 - share) * self.hold + share * other.hold
+        )
+
+    def __str__(self) -> str:
+        """As --target-aus takes it: AU04=-1,AU12=+2,AU25=0; 'none' if nothing is to change."""
+        return ",".join(self._items()) or "none"
+
+    def _items(self) -> Iterable[str]:
+        for code, value, hold in zip(AU_CODES, self.value, self.hold, strict=True):
+            number = np.format_float_positional(abs(value), trim="-")
+            if hold:
+                yield f"{code}={number}"
+            elif value:
+                yield f"{code}={'-' if value < 0 else '+'}{number}"
+
+
+def no_targets() -> Targets:
+    """Leaves every action unit as the face has it."""
+    return Targets(neutral_aus(), neutral_aus())
+
+
+def parse_targets(text: str) -> Targets:
+    """Targets from the text of --target-aus.
+
+    Items are separated by commas; a later one overrides an earlier one, action unit by action unit:
+
+    - AU12=+2 or AU4=-1: signed, so relative: added to what the face does, -5..+5;
+    - AU12=3: unsigned, so absolute: what the face shall show, 0..5;
+    - smile: a preset (reenact.presets);
+    - or, alone, the path of a JSON file ending in .json (see load_targets).
+
+    Raises TargetError with the item, its position and the right form.
+    """
+    if text.strip().lower().endswith(".json"):
+        return load_targets(Path(text.strip()))
+    targets, position = no_targets(), 1
+    given: set[int] = set()
+    for item in text.split(","):
+        targets = _add_item(targets, item, position, given)
+        position += len(item) + 1
+    return targets
+
+
+def load_targets(path: Path) -> Targets:
+    """Targets from a JSON file: numbers and names only, so a file from a stranger is safe to open.
+
+        {"version": 1, "description": "said aloud", "preset": "smile",
+         "relative": {"AU06": 1.5, "AU04": -1}, "absolute": {"AU25": 0}}
+
+    Only "version" is needed. "preset" comes first, "relative" (-5..5) and "absolute" (0..5) override it.
+    Raises TargetError naming the file and what is wrong in it.
+    """
+    try:
+        return _from_json(_read_json(path))
+    except UnicodeDecodeError as error:
+        raise TargetError(f"target file {str(path)!r} is not UTF-8 text") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise TargetError(f"target file {str(path)!r} is not JSON at {where}: {error.msg}") from error
+    except TargetError as error:
+        raise TargetError(f"target file {str(path)!r}: {error}") from error
+    except OSError as error:
+        reason = error.strerror or "cannot be read"
+        raise TargetError(f"target file {str(path)!r} cannot be read: {reason}") from error
+    except (ValueError, RecursionError) as error:
+        raise TargetError(f"target file {str(path)!r} cannot be read: {error}") from error
+
+
+def _add_item(targets: Targets, item: str, position: int, given: set[int]) -> Targets:
+    """`targets` with one item of the text on top; `given` collects the action units named one by one."""
+    shown = f"{item.strip()!r} at character {position + len(item) - len(item.lstrip())}"
+    if not item.strip():
+        raise TargetError(f"empty target at character {position}; {_FORM}")
+    match = _ITEM.fullmatch(item)
+    if match is None:
+        return _over(targets, _preset(item.strip(), shown))
+    try:
+        index = au_index(match[1])
+    except UnknownAUError as error:
+        raise TargetError(f"{shown}: {error}") from error
+    if index in given:
+        raise TargetError(f"{shown}: {AU_CODES[index]} is given twice")
+    given.add(index)
+    return _set(targets, index, *_parse_number(match[2], shown))
+
+
+def _preset(name: str, shown: str) -> Targets:
+    """The targets of a preset, whatever its case."""
+    preset = PRESETS.get(name.lower().replace("_", "-").replace(" ", "-"))
+    if preset is None:
+        hint = _suggestion(name.lower(), PRESETS) or f"; presets are {', '.join(PRESETS)}"
+        raise TargetError(f"{shown} is neither AU=value nor a preset{hint}")
+    return parse_targets(preset.spec)
+
+
+def _parse_number(text: str, shown: str) -> tuple[float, bool]:
+    """(value, absolute) of the right-hand side of an item."""
+    match = _NUMBER.fullmatch(text.replace("\u2212", "-"))
+    if match is None:
+        raise TargetError(f"{shown}: {text!r} is not a number; {_FORM}")
+    return _in_range(float(match[1] + match[2]), not match[1], shown), not match[1]
+
+
+def _in_range(value: float, absolute: bool, shown: str) -> float:
+    low = 0.0 if absolute else -MAX_INTENSITY
+    if not low <= value <= MAX_INTENSITY:  # also catches NaN
+        form = "absolute values run from 0 to 5" if absolute else "relative values run from -5 to +5"
+        raise TargetError(f"{shown} is out of range: {form}")
+    return value
+
+
+def _suggestion(word: str, choices: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _set(targets: Targets, index: int, value: float, absolute: bool) -> Targets:
+    """`targets` with one action unit replaced."""
+    changed = Targets(targets.value.copy(), targets.hold.copy())
+    changed.value[index], changed.hold[index] = value, absolute
+    return changed
+
+
+def _over(below: Targets, above: Targets) -> Targets:
+    """`above`, and `below` wherever `above` leaves an action unit alone."""
+    named = (above.value != 0) | (above.hold != 0)
+    return Targets(np.where(named, above.value, below.value), np.where(named, above.hold, below.hold))
+
+
+def _read_json(path: Path) -> Any:
+    with path.open("rb") as file:
+        data = file.read(_JSON_LIMIT + 1)
+    if len(data) > _JSON_LIMIT:
+        raise TargetError(f"is larger than {_JSON_LIMIT} bytes")
+    return json.loads(data.decode("utf-8-sig"))
+
+
+def _from_json(document: Any) -> Targets:
+    if not isinstance(document, dict):
+        raise TargetError('must be an object: {"version": 1, "relative": {"AU12": 2}}')
+    if document.get("version") != 1:
+        raise TargetError(f'"version" is {document.get("version")!r}; this release reads 1')
+    for key in document.keys() - _JSON_KEYS:
+        raise TargetError(f"unknown key {key!r}; choose from {', '.join(sorted(_JSON_KEYS))}")
+    targets = no_targets()
+    if "preset" in document:
+        name = document["preset"]
+        targets = _preset(str(name), f'"preset": {name!r}')
+    given: set[int] = set()
+    for key in ("relative", "absolute"):
+        targets = _add_table(targets, key, document.get(key, {}), given)
+    return targets
+
+
+def _add_table(targets: Targets, key: str, table: Any, given: set[int]) -> Targets:
+    """`targets` with the "relative" or "absolute" object of a file on top."""
+    if not isinstance(table, dict):
+        raise TargetError(f'"{key}" must be an object of action units and numbers, not {table!r:.40}')
+    for name, value in table.items():
+        shown = f'{name!r} in "{key}"'
+        try:
+            index = au_index(name)
+        except UnknownAUError as error:
+            raise TargetError(f"{shown}: {error}") from error
+        if index in given:
+            raise TargetError(f"{shown}: {AU_CODES[index]} is given twice")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise TargetError(f"{shown}: {value!r:.40} is not a number")
+        given.add(index)
+        targets = _set(targets, index, _in_range(value, key == "absolute", shown), key == "absolute")
+    return targets

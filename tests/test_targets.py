@@ -1,0 +1,213 @@
+"""The language of --target-aus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calib.au import AU_CODES, AU_INDEX
+from reenact.presets import PRESETS, Preset
+from reenact.targets import TargetError, Targets, load_targets, no_targets, parse_targets
+
+
+def shown(targets: Targets) -> dict[str, tuple[float, float]]:
+    """(value, hold) of the action units that are not left alone."""
+    return {
+        code: (float(value), float(hold))
+        for code, value, hold in zip(AU_CODES, targets.value, targets.hold, strict=True)
+        if value or hold
+    }
+
+
+def test_a_sign_makes_it_relative_and_no_sign_absolute() -> None:
+    assert shown(parse_targets("AU12=+2,AU4=-1,AU25=3")) == {
+        "AU12": (2, 0),
+        "AU04": (-1, 0),
+        "AU25": (3, 1),
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["AU4=+1.5", "AU04=+1.5", "au4=+1.5", "  AU4 = + 1.5  ", "4=+1.5", "AU4=+1.50"]
+)
+def test_spelling_of_action_units_and_spaces_do_not_matter(text: str) -> None:
+    assert shown(parse_targets(text)) == {"AU04": (1.5, 0)}
+
+
+def test_absolute_zero_is_a_target_and_relative_zero_is_none() -> None:
+    assert shown(parse_targets("AU12=0")) == {"AU12": (0, 1)}
+    assert shown(parse_targets("AU12=+0")) == {}
+
+
+def test_the_change_is_what_is_missing_to_the_target() -> None:
+    measured = np.full(17, 1.5, np.float32)
+    change = parse_targets("AU12=+2,AU25=3").change(measured)
+    assert change[AU_INDEX[12]] == 2
+    assert change[AU_INDEX[25]] == 1.5
+    assert np.count_nonzero(change) == 2
+
+
+def test_items_after_a_preset_override_it() -> None:
+    smile = shown(parse_targets("smile"))
+    assert shown(parse_targets("smile,AU4=-1,AU12=4")) == {**smile, "AU04": (-1, 0), "AU12": (4, 1)}
+    assert "AU12" not in shown(parse_targets("smile,AU12=+0"))
+
+
+def test_presets_combine() -> None:
+    assert shown(parse_targets("smile,brows-up")) == shown(parse_targets("smile")) | shown(
+        parse_targets("brows-up")
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["smile", "surprise", "anger", "sad", "fear", "disgust", "contempt", "blink"]
+)
+def test_the_named_presets_exist_and_do_something(name: str) -> None:
+    assert shown(parse_targets(name))
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+def test_every_preset_can_be_read_and_has_a_summary(preset: Preset) -> None:
+    targets = parse_targets(preset.name.upper())
+    assert shown(targets) == shown(parse_targets(preset.spec))
+    assert preset.summary
+
+
+def test_neutral_sets_every_action_unit_to_zero() -> None:
+    assert shown(parse_targets("neutral")) == dict.fromkeys(AU_CODES, (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("AU12=+2,AU4=-1,AU99=1", ["'AU99=1' at character 16", "unknown action unit 'AU99'", "AU45"]),
+        ("AU12=+6", ["'AU12=+6' at character 1", "-5 to +5"]),
+        ("AU12=6", ["'AU12=6'", "0 to 5"]),
+        ("AU4=-1, AU12=-5.1", ["'AU12=-5.1' at character 9", "-5 to +5"]),
+        ("AU12=", ["''", "not a number"]),
+        ("AU12=nan", ["'nan'", "not a number"]),
+        ("AU12=+1e0", ["'+1e0'", "not a number"]),
+        ("AU12=1,AU12=+2", ["AU12 is given twice"]),
+        ("AU4=1,AU04=2", ["AU04 is given twice"]),
+        ("smlie", ["'smlie' at character 1", "did you mean 'smile'"]),
+        ("grmpf", ["presets are", "surprise"]),
+        ("", ["empty target at character 1", "AU12=+2"]),
+        ("smile,", ["empty target at character 7"]),
+        ("AU" + "9" * 5000 + "=1", ["unknown action unit"]),
+        ("=3", ["unknown action unit ''"]),
+    ],
+)
+def test_errors_name_the_value_its_position_and_the_right_form(text: str, words: list[str]) -> None:
+    with pytest.raises(TargetError) as error:
+        parse_targets(text)
+    for word in words:
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@given(st.text())
+def test_no_text_crashes_the_parser(text: str) -> None:
+    try:
+        parse_targets(text)
+    except TargetError as error:
+        assert "\n" not in str(error)
+
+
+@given(st.text(alphabet="AUau0123456789=+-., \nsmile", max_size=40))
+def test_no_text_of_the_right_letters_crashes_the_parser(text: str) -> None:
+    try:
+        parse_targets(text)
+    except TargetError as error:
+        assert "\n" not in str(error)
+
+
+@st.composite
+def any_targets(draw: st.DrawFn) -> Targets:
+    targets = no_targets()
+    for index in range(17):
+        kind = draw(st.sampled_from(["left alone", "relative", "absolute"]))
+        low = -5.0 if kind == "relative" else 0.0
+        if kind != "left alone":
+            targets.value[index] = draw(st.floats(low, 5.0, width=32))
+            targets.hold[index] = kind == "absolute"
+    return targets
+
+
+@given(any_targets())
+def test_what_is_printed_can_be_read_back(targets: Targets) -> None:
+    back = parse_targets(str(targets))
+    np.testing.assert_array_equal(back.value, targets.value)
+    np.testing.assert_array_equal(back.hold, targets.hold)
+
+
+def test_blending_goes_from_one_to_the_other() -> None:
+    start, end = parse_targets("AU12=+2"), parse_targets("AU12=4,AU45=+1")
+    half = start.blend(end, 0.5)
+    assert shown(half) == {"AU12": (3, 0.5), "AU45": (0.5, 0)}
+    assert shown(start.blend(end, 0)) == shown(start)
+    assert shown(start.blend(end, 1)) == shown(end)
+
+
+def write(path: Path, document: object) -> Path:
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return path
+
+
+def test_a_json_file_gives_the_same_targets_as_text(tmp_path: Path) -> None:
+    document = {
+        "version": 1,
+        "description": "a test",
+        "preset": "smile",
+        "relative": {"AU4": -1},
+        "absolute": {"AU25": 0},
+    }
+    path = write(tmp_path / "look.json", document)
+    assert shown(parse_targets(str(path))) == shown(parse_targets("smile,AU4=-1,AU25=0"))
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ("{", "not JSON at line 1, column 2"),
+        ("[]", "must be an object"),
+        ({}, '"version" is None'),
+        ({"version": 2}, '"version" is 2'),
+        ({"version": 1, "aus": {}}, "unknown key 'aus'"),
+        ({"version": 1, "relative": {"AU99": 1}}, "unknown action unit 'AU99'"),
+        ({"version": 1, "relative": {"AU12": 7}}, "-5 to +5"),
+        ({"version": 1, "absolute": {"AU12": -1}}, "0 to 5"),
+        ({"version": 1, "absolute": {"AU12": "1"}}, "'1' is not a number"),
+        ({"version": 1, "absolute": {"AU12": True}}, "True is not a number"),
+        ('{"version": 1, "absolute": {"AU12": NaN}}', "not a number"),
+        ('{"version": 1, "absolute": {"AU12": 1e999}}', "not a number"),
+        ({"version": 1, "relative": {"AU12": 1}, "absolute": {"AU12": 1}}, "AU12 is given twice"),
+        ({"version": 1, "relative": [1]}, "must be an object of action units"),
+        ({"version": 1, "preset": 3}, '"preset": 3 is neither'),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_a_wrong_json_file_is_named_with_what_is_wrong(tmp_path: Path, document: object, words: str) -> None:
+    path = write(tmp_path / "look.json", document)
+    with pytest.raises(TargetError) as error:
+        load_targets(path)
+    assert words in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_json_file_that_is_missing_a_folder_or_binary_says_so(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="No such file"):
+        load_targets(tmp_path / "none.json")
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(TargetError, match="directory"):
+        load_targets(tmp_path / "folder.json")
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TargetError, match="UTF-8"):
+        load_targets(tmp_path / "binary.json")
+    with pytest.raises(TargetError, match="cannot be read"):
+        parse_targets("\0.json")
