@@ -1,0 +1,136 @@
+"""How fast a run is, stage by stage, and how much memory it takes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+import numpy as np
+
+from reenact.types import Tracked
+
+KEPT = 4096
+"""Durations kept of each stage, the last ones: a live run may go on for days."""
+
+TrackedT = TypeVar("TrackedT", bound=Tracked)
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """How long one stage takes for a frame."""
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run came to. The percentiles are of its last KEPT frames, all else is of the whole run."""
+
+    frames: int = 0
+    frames_with_face: int = 0
+    fps: float = 0.0
+    """Frames written per second, from the first read to the last write."""
+    elapsed_s: float = 0.0
+    """From the first read to the last write."""
+    first_frame_s: float | None = None
+    """From the making of the meter to the first frame written; None when there was none."""
+    stages: dict[str, StageTimes] = field(default_factory=dict)
+    """In the order in which they first ran."""
+    peak_rss_mb: float | None = None
+    """The most memory that this process ever held, in MB of 1e6 bytes; None where the system does not say."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts and numbers, rounded to what was measured."""
+        return _rounded(asdict(self))
+
+
+class Meter:
+    """Counts frames and times stages. Any thread may call it at any time."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._made = clock()
+        self._started: float | None = None
+        self._first_frame: float | None = None
+        self._last_frame: float | None = None
+        self._frames = 0
+        self._frames_with_face = 0
+        self._durations_s: dict[str, deque[float]] = {}
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Times what happens inside as one run of the stage; what raises is not counted."""
+        start = self._clock()
+        with self._lock:
+            if self._started is None:
+                self._started = start
+        yield
+        duration_s = self._clock() - start
+        with self._lock:
+            self._durations_s.setdefault(stage, deque(maxlen=KEPT)).append(duration_s)
+
+    def count_frame(self) -> None:
+        """Says that a frame has been written."""
+        now = self._clock()
+        with self._lock:
+            self._frames += 1
+            self._last_frame = now
+            if self._first_frame is None:
+                self._first_frame = now
+
+    def count_faces(self, tracked: TrackedT) -> TrackedT:
+        """Counts the frame if it shows a face, and hands the record on."""
+        if tracked.faces:
+            with self._lock:
+                self._frames_with_face += 1
+        return tracked
+
+    def report(self) -> Report:
+        """The figures so far."""
+        with self._lock:
+            elapsed_s = (self._last_frame or 0.0) - (self._started or 0.0) if self._frames else 0.0
+            return Report(
+                frames=self._frames,
+                frames_with_face=self._frames_with_face,
+                fps=self._frames / elapsed_s if elapsed_s > 0 else 0.0,
+                elapsed_s=elapsed_s,
+                first_frame_s=None if self._first_frame is None else self._first_frame - self._made,
+                stages={stage: _percentiles(kept) for stage, kept in self._durations_s.items()},
+                peak_rss_mb=peak_rss_mb(),
+            )
+
+
+def peak_rss_mb() -> float | None:
+    """The most memory that this process ever held, in MB of 1e6 bytes; None where the system does not say."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not getrusage: on Linux its figure survives exec, so a small program started by a big one looks big.
+        kib = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(kib) * 1024 / 1e6
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS counts bytes
+
+
+def _percentiles(durations_s: deque[float]) -> StageTimes:
+    p50, p95, p99 = np.percentile(np.array(durations_s) * 1000, (50, 95, 99))
+    return StageTimes(float(p50), float(p95), float(p99))
+
+
+def _rounded(value: Any) -> Any:
+    """The same nested value, its floats rounded to 3 decimals."""
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return round(value, 3) if isinstance(value, float) else value

@@ -1,0 +1,258 @@
+import _thread
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from reenact.meter import Meter
+from reenact.pipeline import Stage, run
+
+LIMIT_S = 10
+COUNT = 30
+
+
+class Broken(Exception):
+    """Raised on purpose."""
+
+
+def add_one(number: int) -> int:
+    return number + 1
+
+
+def double(number: int) -> int:
+    return number * 2
+
+
+GROUPS = [[Stage("add", add_one)], [Stage("double", double), Stage("add again", add_one)]]
+
+
+def within_limit(work: Callable[[], None]) -> BaseException | None:
+    """Runs the work in a thread that may not take longer than LIMIT_S; what it raised."""
+    raised: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            work()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    thread.join(LIMIT_S)
+    assert not thread.is_alive(), "hangs"
+    return raised[0] if raised else None
+
+
+def leaked() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("reenact")]
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_every_record_arrives_in_order_after_all_stages(threaded):
+    written: list[int] = []
+    run(range(500), GROUPS, written.append, meter=Meter(), threaded=threaded)
+    assert written == [(number + 1) * 2 + 1 for number in range(500)]
+    assert leaked() == []
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_an_empty_source_writes_nothing(threaded):
+    written: list[int] = []
+    run([], GROUPS, written.append, meter=Meter(), threaded=threaded)
+    assert written == []
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_no_stages_hand_the_records_straight_through(threaded):
+    written: list[int] = []
+    run(range(5), [], written.append, meter=Meter(), threaded=threaded)
+    assert written == [0, 1, 2, 3, 4]
+
+
+def test_a_slow_sink_holds_the_source_back():
+    read = 0
+    most_ahead = 0
+
+    def source() -> Iterator[int]:
+        nonlocal read
+        for number in range(60):
+            read += 1
+            yield number
+
+    def sink(number: int) -> None:
+        nonlocal most_ahead
+        time.sleep(0.001)
+        most_ahead = max(most_ahead, read - number)
+
+    run(
+        source(), [[Stage("add", lambda n: n)], [Stage("same", lambda n: n)]], sink, meter=Meter(), capacity=2
+    )
+    # Three channels of two, and one record in the hands of each of the four workers.
+    assert 3 <= most_ahead <= 3 * 2 + 4
+
+
+def test_stages_of_different_groups_work_at_the_same_time():
+    meet = threading.Barrier(2, timeout=LIMIT_S)
+
+    def wait_for_the_other(number: int) -> int:
+        if number in (4, 5):  # record 5 in the first group while record 4 is in the second
+            meet.wait()
+        return number
+
+    first = Stage("first", lambda number: wait_for_the_other(number) if number == 5 else number)
+    second = Stage("second", lambda number: wait_for_the_other(number) if number == 4 else number)
+    written: list[int] = []
+    run(range(8), [[first], [second]], written.append, meter=Meter())
+    assert written == list(range(8))
+
+
+def test_the_sink_is_called_in_the_callers_thread():
+    threads = set()
+    run(range(3), GROUPS, lambda _: threads.add(threading.current_thread()), meter=Meter())
+    assert threads == {threading.current_thread()}
+
+
+def test_the_meter_knows_every_stage_and_counts_what_was_written():
+    meter = Meter()
+    run(range(7), GROUPS, lambda _: None, meter=meter)
+    report = meter.report()
+    assert report.frames == 7
+    assert set(report.stages) == {"read", "add", "double", "add again", "write"}
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+@pytest.mark.parametrize("place", ["source", "first", "last", "sink"])
+def test_an_error_reaches_the_caller_after_the_records_before_it(place, threaded):
+    error = Broken(place)
+
+    def broken_at(here: str, number: int) -> int:
+        if place == here and number == 20:
+            raise error
+        return number
+
+    source = (broken_at("source", number) for number in range(COUNT))
+    groups = [
+        [Stage("first", lambda n: broken_at("first", n))],
+        [Stage("last", lambda n: broken_at("last", n))],
+    ]
+    written: list[int] = []
+
+    def sink(number: int) -> None:
+        written.append(broken_at("sink", number))
+
+    raised = within_limit(lambda: run(source, groups, sink, meter=Meter(), threaded=threaded))
+    assert raised is error
+    assert written == list(range(20))
+    assert leaked() == []
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+@pytest.mark.parametrize("breaks", [True, False])
+def test_the_generator_of_the_source_is_closed_whatever_happens(threaded, breaks):
+    closed = []
+
+    def source() -> Iterator[int]:
+        try:
+            yield from range(COUNT)
+        finally:
+            closed.append(True)
+
+    def sink(number: int) -> None:
+        if breaks and number == 3:
+            raise Broken
+
+    raised = within_limit(lambda: run(source(), [], sink, meter=Meter(), threaded=threaded))
+    assert isinstance(raised, Broken) == breaks
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_an_interrupt_in_a_stage_reaches_the_caller(threaded):
+    def interrupted(number: int) -> int:
+        if number == 5:
+            raise KeyboardInterrupt
+        return number
+
+    raised = within_limit(
+        lambda: run(
+            range(COUNT), [[Stage("stop", interrupted)]], lambda _: None, meter=Meter(), threaded=threaded
+        )
+    )
+    assert isinstance(raised, KeyboardInterrupt)
+    assert leaked() == []
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.001, 0.003, 0.007, 0.02])
+def test_an_interrupt_from_the_keyboard_ends_all_threads(delay_s):
+    def endless() -> Iterator[int]:
+        number = 0
+        while True:
+            yield number
+            number += 1
+
+    timer = threading.Timer(delay_s, _thread.interrupt_main)
+    with pytest.raises(KeyboardInterrupt):
+        timer.start()
+        run(endless(), GROUPS, lambda _: time.sleep(0.0005), meter=Meter())
+    assert leaked() == []
+
+
+def test_a_stage_that_raises_stop_iteration_does_not_look_like_the_end():
+    def stop(_: int) -> int:
+        raise StopIteration
+
+    for threaded in (True, False):
+        with pytest.raises(RuntimeError):
+            run(range(3), [[Stage("stop", stop)]], lambda _: None, meter=Meter(), threaded=threaded)
+
+
+@pytest.mark.parametrize("seed", range(400))
+def test_random_runs_never_hang_leak_or_lose_a_record(seed):
+    """Random shapes, speeds and errors: the threaded run does what the serial run does."""
+    dice = random.Random(seed)
+    count = dice.randrange(1, 40)
+    sizes = [dice.randrange(0, 3) for _ in range(dice.randrange(0, 4))]
+    places = ["source", "sink", *(f"{g}.{s}" for g, size in enumerate(sizes) for s in range(size))]
+    breaks = {(dice.choice(places), dice.randrange(count)) for _ in range(dice.randrange(0, 4))}
+    naps = {(dice.choice(places), dice.randrange(count)) for _ in range(6)}
+
+    def attempt(threaded: bool) -> tuple[list[int], str, list[int]]:
+        written: list[int] = []
+        closed: list[int] = []
+
+        def visit(place: str, number: int) -> int:
+            if (place, number) in naps:
+                time.sleep(0.001)
+            if (place, number) in breaks:
+                raise Broken(f"{place} at {number}")
+            return number
+
+        def source() -> Iterator[int]:
+            try:
+                for number in range(count):
+                    yield visit("source", number)
+            finally:
+                closed.append(1)
+
+        def stage(place: str) -> Stage:
+            return Stage(place, lambda number: visit(place, number))
+
+        groups = [[stage(f"{g}.{s}") for s in range(size)] for g, size in enumerate(sizes)]
+        raised = within_limit(
+            lambda: run(
+                source(),
+                groups,
+                lambda number: written.append(visit("sink", number)),
+                meter=Meter(),
+                threaded=threaded,
+                capacity=dice.randrange(1, 4),
+            )
+        )
+        return written, str(raised), closed
+
+    threaded, serial = attempt(threaded=True), attempt(threaded=False)
+    assert threaded == serial
+    assert threaded[2] == [1]
+    assert leaked() == []
