@@ -1,0 +1,159 @@
+import hashlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_onnx
+
+import engines
+from engines import Availability, Engine, EngineError, TensorSpec, load_engine
+
+FACES_3X4 = ("faces", 3, 4)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """scaled = picture * gain, shifted = scaled + picture."""
+    path = tmp_path_factory.mktemp("models") / "tiny.onnx"
+    path.write_bytes(
+        tiny_onnx.model(
+            nodes=[
+                tiny_onnx.node("Mul", ["picture", "gain"], ["scaled"]),
+                tiny_onnx.node("Add", ["scaled", "picture"], ["shifted"]),
+            ],
+            inputs=[tiny_onnx.value_info("picture", FACES_3X4), tiny_onnx.value_info("gain", (1,))],
+            outputs=[tiny_onnx.value_info("scaled", FACES_3X4), tiny_onnx.value_info("shifted", FACES_3X4)],
+        )
+    )
+    return path
+
+
+@pytest.fixture(params=engines.NAMES)
+def engine(request: pytest.FixtureRequest, model: Path) -> Iterator[Engine]:
+    """Every runtime that is installed: what follows is the contract between them and the frame loop."""
+    availability = engines.probe(request.param)
+    if not availability.available:
+        pytest.skip(availability.detail)
+    with load_engine(model, request.param) as engine:
+        yield engine
+
+
+def picture(faces: int) -> np.ndarray:
+    return np.random.default_rng(1).random((faces, 3, 4), np.float32)
+
+
+GAIN = np.array([3], np.float32)
+
+
+def test_names_shapes_and_dtypes_are_those_of_the_model(engine):
+    float32 = np.dtype(np.float32)
+    assert engine.inputs == (
+        TensorSpec("picture", (None, 3, 4), float32),
+        TensorSpec("gain", (1,), float32),
+    )
+    assert [(spec.name, spec.shape) for spec in engine.outputs] == [
+        ("scaled", (None, 3, 4)),
+        ("shifted", (None, 3, 4)),
+    ]
+
+
+@pytest.mark.parametrize("faces", [1, 3])
+def test_outputs_come_by_name_for_any_number_of_faces(engine, faces):
+    outputs = engine.run({"picture": picture(faces), "gain": GAIN})
+    assert set(outputs) == {"scaled", "shifted"}
+    np.testing.assert_allclose(outputs["scaled"], picture(faces) * 3, rtol=1e-6)
+    np.testing.assert_allclose(outputs["shifted"], picture(faces) * 4, rtol=1e-6)
+    assert outputs["scaled"].dtype == np.float32
+
+
+def test_inputs_may_be_views_that_are_not_contiguous(engine):
+    wide = np.random.default_rng(2).random((2, 4, 3), np.float32)
+    outputs = engine.run({"picture": wide.transpose(0, 2, 1), "gain": GAIN})
+    np.testing.assert_allclose(outputs["scaled"], wide.transpose(0, 2, 1) * 3, rtol=1e-6)
+
+
+def test_inputs_are_left_as_they_are_and_results_outlive_the_next_run(engine):
+    first = picture(1)
+    kept = engine.run({"picture": first, "gain": GAIN})["scaled"]
+    engine.run({"picture": np.zeros_like(first), "gain": GAIN})
+    np.testing.assert_array_equal(first, picture(1))
+    np.testing.assert_allclose(kept, first * 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"picture": np.zeros((1, 3, 5), np.float32)}, r"'picture' is float32 \(any, 3, 4\).*\(1, 3, 5\)"),
+        ({"picture": np.zeros((3, 4), np.float32)}, r"given float32 \(3, 4\)"),
+        ({"picture": np.zeros((1, 3, 4))}, r"given float64 \(1, 3, 4\)"),
+        ({"surplus": GAIN}, "takes gain, picture, but was given gain, picture, surplus"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused_with_both_shapes(engine, wrong, message):
+    with pytest.raises(EngineError, match=message):
+        engine.run({"picture": picture(1), "gain": GAIN, **wrong})
+
+
+def test_a_missing_input_is_named(engine):
+    with pytest.raises(EngineError, match="takes gain, picture, but was given gain"):
+        engine.run({"gain": GAIN})
+
+
+def test_auto_takes_the_first_available_runtime(model):
+    with load_engine(model) as engine:
+        assert engine.name.startswith("onnxruntime")
+
+
+def test_the_right_hash_opens_the_model_and_a_wrong_one_is_refused_in_one_line(model):
+    right = hashlib.sha256(model.read_bytes()).hexdigest()
+    with load_engine(model, sha256=right.upper()) as engine:
+        assert engine.inputs
+    with pytest.raises(EngineError, match="is not the model it should be") as caught:
+        load_engine(model, sha256="0" * 64)
+    assert str(model) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x08"])
+def test_a_broken_model_is_refused_in_one_line_that_names_it(tmp_path, content):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(content)
+    with pytest.raises(EngineError, match=r"broken\.onnx: ") as caught:
+        load_engine(broken)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_model_is_refused(model, tmp_path):
+    truncated = tmp_path / "truncated.onnx"
+    truncated.write_bytes(model.read_bytes()[:-30])
+    with pytest.raises(EngineError, match=r"truncated\.onnx"):
+        load_engine(truncated)
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(EngineError, match=r"cannot read the model .*nowhere\.onnx: No such file"):
+        load_engine(tmp_path / "nowhere.onnx")
+
+
+def test_an_unknown_engine_is_refused_with_those_there_are(model):
+    with pytest.raises(EngineError, match=r"no engine is called 'gpu'; there is auto, onnx"):
+        load_engine(model, "gpu")
+
+
+@pytest.mark.parametrize("name", ["onnx", "auto"])
+def test_a_runtime_that_is_not_there_says_why(monkeypatch, model, name):
+    monkeypatch.setattr("engines.onnx.probe", lambda: Availability(False, "not installed: pip install it"))
+    with pytest.raises(EngineError, match="not installed: pip install it"):
+        load_engine(model, name)
+
+
+def test_probing_imports_no_runtime():
+    program = """
+import sys, engines
+assert engines.probe("onnx").available
+assert "onnxruntime" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
