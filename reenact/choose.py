@@ -1,0 +1,54 @@
+"""Which of the faces in the picture to change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from reenact.options import FaceChoice, RetargetOptions
+from reenact.types import Face, Tracked
+
+
+class Chooser:
+    """Names the chosen faces of each frame, by track id."""
+
+    def __init__(self, options: RetargetOptions) -> None:
+        self._faces: FaceChoice = options.faces
+        self._largest = Largest(options.larger, options.patience_s)
+
+    def __call__(self, tracked: Tracked) -> set[int]:
+        present = {face.track_id for face in tracked.faces}
+        if self._faces == "all":
+            return present
+        if self._faces == "largest":
+            return present & {self._largest(tracked)}
+        return present.intersection(self._faces)
+
+
+class Largest:
+    """Holds on to the largest face until another is clearly larger, or it has been gone for some time."""
+
+    def __init__(self, larger: float, patience_s: float) -> None:
+        self._larger = larger
+        self._patience_s = patience_s
+        self._chosen: int | None = None
+        self._seen = Fraction(0)
+
+    def __call__(self, tracked: Tracked) -> int | None:
+        """The track id of the largest face, even if just lost from view; None without any."""
+        pts = tracked.frame.pts
+        if tracked.cut:
+            self._chosen = None
+        current = next((face for face in tracked.faces if face.track_id == self._chosen), None)
+        waiting = self._chosen is not None and current is None and pts - self._seen < self._patience_s
+        if tracked.faces and not waiting:
+            self._chosen = self._clearly_largest(tracked.faces, current).track_id
+            self._seen = pts
+        return self._chosen
+
+    def _clearly_largest(self, faces: Sequence[Face], current: Face | None) -> Face:
+        # The pose's scale, unlike a box, does not shrink when the head turns away.
+        largest = max(faces, key=lambda face: face.pose.scale)
+        if current is not None and largest.pose.scale < self._larger * current.pose.scale:
+            return current
+        return largest

@@ -1,0 +1,58 @@
+"""The choices a user can make about a run, with their defaults; the command line reads them from here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+FaceChoice: TypeAlias = "Literal['largest', 'all'] | tuple[int, ...]"
+"""Which faces to change: the largest, all, or those with these track ids."""
+
+MAX_STRENGTH = 1.5
+
+
+@dataclass(frozen=True)
+class RetargetOptions:
+    """How targets become changes."""
+
+    strength: float = 1.0
+    """0..1.5: 0 changes nothing, 1 does what the targets say, above 1 exaggerates."""
+    faces: FaceChoice = "largest"
+    fade_s: float = 0.3
+    """Seconds from no change to full change when a face is found, and back when it is lost."""
+    confidence_in: float = 0.5
+    """At or above this confidence, 0..1, a face's change fades in ..."""
+    confidence_out: float = 0.3
+    """... and below this one it fades out. In between it stays as it is."""
+    larger: float = 1.25
+    """How many times larger another face must be to take over as the largest: equal ones must not alternate."""
+    patience_s: float = 0.5
+    """Seconds for which the largest face may be lost before another takes its place."""
+    min_cutoff_hz: float = 1.0
+    """One-Euro filter on the measured action units: lower is steadier and later ..."""
+    beta: float = 0.3
+    """... and higher follows quick changes sooner."""
+    slack: float = 0.25
+    """Intensity by which a face may waver before the limits of its change move with it."""
+
+
+class FaceChoiceError(ValueError):
+    """A choice of faces that cannot be understood."""
+
+
+def parse_faces(text: str) -> FaceChoice:
+    """The choice of faces from the text of --faces: largest, all, or track ids as in 0,2."""
+    word = text.strip().lower()
+    if word == "largest":
+        return "largest"
+    if word == "all":
+        return "all"
+    return _parse_ids(text)
+
+
+def _parse_ids(text: str) -> tuple[int, ...]:
+    ids: Sequence[str] = [item.strip() for item in text.split(",")]
+    if not all(item.isascii() and item.isdigit() and len(item) < 10 for item in ids):
+        raise FaceChoiceError(f"faces {text!r} not understood; choose largest, all, or ids such as 0,2")
+    return tuple(int(item) for item in ids)

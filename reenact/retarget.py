@@ -1,0 +1,108 @@
+"""From what a face shows to what is to change in it: targets, limits, fades."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+
+from calib.au import MAX_INTENSITY, AUVector, neutral_aus
+from reenact.choose import Chooser
+from reenact.fade import Fade
+from reenact.options import RetargetOptions
+from reenact.smooth import OneEuro
+from reenact.targets import Targets
+from reenact.types import Face, Measured, Retargeted
+
+Programme: TypeAlias = Callable[[Fraction, int], Targets]
+"""Targets that change: called with the presentation time in seconds and the face's track id."""
+
+SCENE_START_S = 0.1
+"""A face found this soon after a cut was there from the cut on: trackers may need a frame or two."""
+
+
+class Retargeter:
+    """Writes down the change of every chosen face; the others, and faces that fade, get less or none.
+
+    Two things keep the change steady while the measurement is not. Measured action units pass a One-Euro
+    filter before an absolute target is compared with them. And the room that a face has left (measured plus
+    change stays within 0..5) is taken from a value that follows the measurement only beyond a slack, so that
+    a change at its limit does not waver with every frame's noise.
+
+    A face that comes into the picture fades in. One that is there when a scene starts has its full change on
+    the first frame: in an edited film a fade after each cut would show as the face twitching in every shot.
+    """
+
+    def __init__(
+        self,
+        targets: Targets | Programme,
+        options: RetargetOptions = RetargetOptions(),  # noqa: B008
+    ) -> None:
+        self._targets_at: Programme = (lambda pts, face: targets) if isinstance(targets, Targets) else targets
+        self._options = options
+        self._chooser = Chooser(options)
+        self._memories: dict[int, _Memory] = {}
+        self._scene_start: Fraction | None = None
+
+    def __call__(self, measured: Measured) -> Retargeted:
+        pts = measured.frame.pts
+        if measured.cut or self._scene_start is None:
+            self._scene_start = pts
+            self._memories.clear()
+        chosen = self._chooser(measured)
+        changes = tuple(
+            self._change(face, aus, face.track_id in chosen, pts)
+            for face, aus in zip(measured.faces, measured.aus, strict=True)
+        )
+        self._forget({face.track_id for face in measured.faces}, pts)
+        return Retargeted(**vars(measured), changes=changes)
+
+    def _change(self, face: Face, aus: AUVector, chosen: bool, pts: Fraction) -> AUVector:
+        memory = self._memories.get(face.track_id)
+        if memory is None:
+            memory = self._memories[face.track_id] = self._meet(face, chosen, pts)
+        steady, room = memory.read(aus, pts)
+        level = memory.level(chosen, face.confidence, pts)
+        if level == 0:
+            return neutral_aus()
+        wanted = self._options.strength * self._targets_at(pts, face.track_id).change(steady)
+        return (level * np.clip(wanted, -room, MAX_INTENSITY - room)).astype(np.float32)
+
+    def _meet(self, face: Face, chosen: bool, pts: Fraction) -> _Memory:
+        """The memory of a face seen for the first time."""
+        assert self._scene_start is not None
+        there_from_the_start = pts - self._scene_start <= SCENE_START_S
+        wanted = chosen and face.confidence >= self._options.confidence_in
+        return _Memory(self._options, pts, full=there_from_the_start and wanted)
+
+    def _forget(self, present: set[int], pts: Fraction) -> None:
+        """Fades out the faces that are gone, so that one lost for a frame comes back nearly where it was."""
+        for track_id in self._memories.keys() - present:
+            if self._memories[track_id].level(False, 0.0, pts) == 0:
+                del self._memories[track_id]
+
+
+class _Memory:
+    """What must be known of a face from its frames before."""
+
+    def __init__(self, options: RetargetOptions, pts: Fraction, *, full: bool) -> None:
+        self._options = options
+        self._filter = OneEuro(options.min_cutoff_hz, options.beta)
+        self._room: AUVector | None = None
+        self._confident = False
+        self._fade = Fade(options.fade_s, pts, full=full)
+
+    def read(self, aus: AUVector, pts: Fraction) -> tuple[AUVector, AUVector]:
+        """(steadied measurement, the measurement that limits go by), each (17,) within 0..5."""
+        steady = np.clip(self._filter(aus, float(pts)), 0, MAX_INTENSITY)
+        room = steady if self._room is None else self._room
+        self._room = np.clip(room, steady - self._options.slack, steady + self._options.slack)
+        return steady, np.clip(self._room, 0, MAX_INTENSITY)
+
+    def level(self, chosen: bool, confidence: float, pts: Fraction) -> float:
+        """How much of the change to show, 0..1."""
+        threshold = self._options.confidence_out if self._confident else self._options.confidence_in
+        self._confident = confidence >= threshold
+        return self._fade(chosen and self._confident, pts)
