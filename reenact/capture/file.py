@@ -1,0 +1,307 @@
+"""Video files as frames: upright RGB pictures with the container's exact times."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from reenact.types import Frame
+
+log = logging.getLogger(__name__)
+
+# Codes of ITU-T H.273, which FFmpeg uses for its tags.
+UNSPECIFIED = 2
+LIMITED, FULL = 1, 2
+BT709, BT601, BT2020 = 1, 5, 9
+_MATRICES = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}
+
+# Formats that FFmpeg reads as pictures besides those named `*_pipe`.
+_PICTURE_FORMATS = frozenset({"image2"})
+# FFmpeg draws text files as a terminal would: a video, but not one that anybody meant.
+_TEXT_FORMATS = frozenset({"tty"})
+
+
+class CaptureError(OSError):
+    """The input cannot be read as a video; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Colour:
+    """What the numbers of a picture mean, in the codes of ITU-T H.273."""
+
+    range: int = 0
+    """1 limited (16..235), 2 full (0..255), 0 not said."""
+    matrix: int = UNSPECIFIED
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+
+    @property
+    def effective_range(self) -> int:
+        return self.range or LIMITED
+
+    def effective_matrix(self, height_px: int) -> int:
+        """The matrix to convert with; untagged video up to 576 lines is BT.601, above it BT.709."""
+        return _MATRICES.get(self.matrix, BT601 if height_px <= 576 else BT709)
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How stored pixels become the picture as it is displayed: transpose first, then flip."""
+
+    transpose: bool = False
+    flip_rows: bool = False
+    flip_columns: bool = False
+
+    @classmethod
+    def from_display_matrix(cls, matrix: NDArray[np.int32]) -> Orientation:
+        """`matrix`: (9,) as in MP4's track header; the nearest quarter turn, mirrored or not, is taken."""
+        x_from_x, y_from_x, _, x_from_y, y_from_y = (int(value) for value in matrix[:5])
+        if abs(y_from_x) > abs(x_from_x):
+            return cls(True, flip_rows=y_from_x < 0, flip_columns=x_from_y < 0)
+        return cls(False, flip_rows=y_from_y < 0, flip_columns=x_from_x < 0)
+
+    def size(self, stored: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) displayed, from (height, width) stored."""
+        height, width = stored
+        return (width, height) if self.transpose else (height, width)
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self.transpose:
+            image = cv2.transpose(image)
+        if self.flip_rows or self.flip_columns:
+            image = cv2.flip(image, -1 if self.flip_rows and self.flip_columns else int(self.flip_columns))
+        return image
+
+
+class FileCapture:
+    """The frames of a video file, in order; every iteration starts at the beginning.
+
+    Facts about the file are known as soon as it is open, which has decoded one frame.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    """(height, width) as displayed: rotation in the file's metadata is honoured."""
+    rate: Fraction | None
+    """Average frames per second."""
+    frame_count: int | None
+    """Frames to expect, for a progress bar; may be inexact."""
+    duration: Fraction | None
+    """Seconds."""
+    time_base: Fraction
+    """Every `pts` is a whole multiple of it, in seconds."""
+    stream_index: int
+    """Which stream of the container is the picture."""
+    pixel_aspect: Fraction
+    """Width over height of one displayed pixel."""
+    colour: Colour
+    sound_rates: tuple[int, ...]
+    """Samples per second of each sound stream."""
+    notes: tuple[str, ...]
+    """What is lost on the way in, one plain line each."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._open_containers = ExitStack()
+        with _open_container(self.path) as container:
+            stream = _picture_stream(container, self.path)
+            frame = _first_frame(container, stream, self.path)
+            self.stream_index = stream.index
+            self.time_base = stream.time_base or Fraction(1, 1000)
+            self.rate = stream.average_rate or stream.guessed_rate or None
+            self.duration = _duration(container, stream)
+            self.frame_count = _frame_count(stream, self.rate, self.duration)
+            self.colour = _colour(frame)
+            self.sound_rates = tuple(sound.rate for sound in container.streams.audio)
+            self.notes = _notes(frame, stream)
+            self._orientation = _orientation(frame)
+            self._stored_size = frame.height, frame.width
+            self.size = self._orientation.size(self._stored_size)
+            aspect = stream.sample_aspect_ratio or Fraction(1)
+            self.pixel_aspect = 1 / aspect if self._orientation.transpose else aspect
+
+    def __enter__(self) -> FileCapture:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open_containers.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        container = self._open_containers.enter_context(_open_container(self.path))
+        with closing(container):
+            yield from self._frames(container)
+
+    def _frames(self, container: InputContainer) -> Iterator[Frame]:
+        to_rgb = _ToRgb(self._stored_size, self.colour)
+        clock = _Clock(self.time_base, self.rate)
+        for index, picture in enumerate(self._pictures(container)):
+            image = self._orientation(to_rgb(picture))
+            yield Frame(image=image, pts=clock(picture), index=index)
+
+    def _pictures(self, container: InputContainer) -> Iterator[VideoFrame]:
+        stream = container.streams[self.stream_index]
+        assert isinstance(stream, VideoStream)
+        # Whole frames in parallel: slices, the default, leave the second core idle for most codecs.
+        stream.thread_type = "AUTO"
+        end = Fraction(0)
+        try:
+            for packet in container.demux(stream):
+                for picture in packet.decode():
+                    if picture.pts is not None:
+                        end = picture.pts * self.time_base
+                    yield picture
+        except av.FFmpegError as error:
+            raise CaptureError(f"{self.path} breaks off at {float(end):.2f} s: {error.strerror}") from error
+
+
+def open_capture(path: str | Path) -> FileCapture:
+    """The video at `path`; raises CaptureError where there is none to read."""
+    return FileCapture(path)
+
+
+class _ToRgb:
+    """Converts decoded pictures to RGB of one size."""
+
+    def __init__(self, size: tuple[int, int], colour: Colour) -> None:
+        self._height, self._width = size
+        self._matrix = colour.effective_matrix(self._height)
+        self._range = colour.effective_range
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, picture: VideoFrame) -> NDArray[np.uint8]:
+        rgb = self._reformatter.reformat(
+            picture,
+            width=self._width,
+            height=self._height,
+            format="rgb24",
+            src_colorspace=self._matrix,
+            dst_colorspace=self._matrix,
+            src_color_range=self._range,
+            dst_color_range=FULL,
+            interpolation=Interpolation.BILINEAR,
+        )
+        # A view of FFmpeg's buffer; only rows that FFmpeg padded for alignment are copied.
+        return np.ascontiguousarray(rgb.to_ndarray())
+
+
+class _Clock:
+    """Seconds of each picture, always later than the one before: encoders insist on that."""
+
+    def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
+        self._tick = time_base
+        self._frame_s = 1 / rate if rate else time_base
+        self._last: Fraction | None = None
+
+    def __call__(self, picture: VideoFrame) -> Fraction:
+        pts = None if picture.pts is None else picture.pts * self._tick
+        if self._last is None:
+            pts = Fraction(0) if pts is None else pts
+        elif pts is None:
+            pts = self._last + self._frame_s
+        elif pts <= self._last:
+            pts = self._last + self._tick
+        self._last = pts
+        return pts
+
+
+def _open_container(path: Path) -> InputContainer:
+    if not path.exists():
+        raise CaptureError(f"{path}: no such file")
+    if path.is_dir():
+        raise CaptureError(f"{path} is a folder; a video file is needed")
+    if path.is_file() and path.stat().st_size == 0:
+        raise CaptureError(f"{path} is empty (0 bytes)")
+    try:
+        # With the protocol in front, a colon in a file's name is not taken for one.
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except PermissionError as error:
+        raise CaptureError(f"{path} may not be read: {error.strerror}") from error
+    except av.FFmpegError as error:
+        raise CaptureError(f"{path} is not a video that can be read: {error.strerror}") from error
+
+
+def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
+    formats = container.format.name.split(",")
+    if any(name.endswith("_pipe") or name in _PICTURE_FORMATS for name in formats):
+        raise CaptureError(f"{path} is a still picture; use `reenact image` for stills")
+    if _TEXT_FORMATS.intersection(formats):
+        raise CaptureError(f"{path} is a text file; a video file is needed")
+    films = [
+        stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic
+    ]
+    if not films:
+        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
+        raise CaptureError(f"{path} has no video in it, only {' and '.join(kinds)}")
+    if films[0].codec_context is None:
+        raise CaptureError(f"{path}: this FFmpeg has no decoder for its video")
+    return films[0]
+
+
+def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
+    try:
+        for frame in container.decode(stream):
+            return frame
+    except av.FFmpegError as error:
+        raise CaptureError(f"{path}: its video cannot be decoded: {error.strerror}") from error
+    raise CaptureError(f"{path} has a video stream without a single frame")
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    return Fraction(container.duration, av.time_base) if container.duration else None
+
+
+def _frame_count(stream: VideoStream, rate: Fraction | None, duration: Fraction | None) -> int | None:
+    if stream.frames:
+        return stream.frames
+    return round(duration * rate) if duration and rate else None
+
+
+def _colour(frame: VideoFrame) -> Colour:
+    full = frame.format.name.startswith("yuvj") or frame.format.is_rgb
+    return Colour(
+        range=FULL if full else frame.color_range,
+        matrix=frame.colorspace,
+        primaries=frame.color_primaries,
+        transfer=frame.color_trc,
+    )
+
+
+def _orientation(frame: VideoFrame) -> Orientation:
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return Orientation()
+    return Orientation.from_display_matrix(np.frombuffer(bytes(matrix), np.int32))
+
+
+def _notes(frame: VideoFrame, stream: VideoStream) -> tuple[str, ...]:
+    notes = []
+    bits = max(component.bits for component in frame.format.components)
+    if bits > 8:
+        notes.append(f"{bits}-bit video is processed at 8 bits")
+    if (
+        any(component.is_alpha for component in frame.format.components)
+        or stream.metadata.get("alpha_mode") == "1"
+    ):
+        notes.append("alpha is dropped")
+    if frame.interlaced_frame:
+        notes.append("interlaced video is processed as it is, without deinterlacing")
+    return tuple(notes)

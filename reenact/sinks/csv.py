@@ -1,0 +1,141 @@
+"""Measured action units as the CSV that OpenFace writes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, AUVector
+from calib.pose import Pose
+from reenact.atomic import replacing
+from reenact.types import Face, Measured
+
+PRESENT = 1.0
+"""Intensity from which `AUxx_c` is 1: FACS intensity A, a trace.
+
+OpenFace's own `_c` columns come from classifiers trained for them; these are the intensities, cut here.
+"""
+
+# MediaPipe's landmark for each of the 68 of the iBUG 300-W markup, which is OpenFace's.
+# fmt: off
+LANDMARKS_68 = (
+    127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,  # jaw, from picture left
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # brows
+    168, 197, 5, 4, 98, 97, 2, 326, 327,  # nose: bridge, base
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
+    61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91,  # lips, outside
+    78, 81, 13, 311, 308, 402, 14, 178,  # lips, inside
+)
+# fmt: on
+
+
+class AUCsvSink(AbstractContextManager["AUCsvSink"]):
+    """One row for each face of each frame, in OpenFace 2's layout; `pandas.read_csv` reads it as it is.
+
+    - `frame` counts from 1, `face_id` is the track id, `timestamp` is in seconds.
+    - A frame without a face is a row with success 0 and zeros, as OpenFace writes it.
+    - pose_T is in millimetres from the camera, pose_R in radians, in OpenFace's conventions. Like OpenFace it
+      assumes a camera of focal length 500 px at 640x480, scaled to the picture: see `head_position_mm`.
+    - Left out: gaze, which this project does not measure, and AU28_c, which has no intensity to cut.
+    - The separator is a bare comma. OpenFace up to 2.0 wrote ", ", which leaves a space in front of every name
+      but the first; later ones write ",", and readers of either accept that.
+    """
+
+    def __init__(self, path: Path | None, *, landmarks: bool = False, names: bool = False) -> None:
+        """To `path`, which appears when all is written, or to standard output if None.
+
+        landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures.
+        """
+        self._path = path
+        self._landmarks = landmarks
+        self._names = names
+        self._resources = ExitStack()
+        self._file: TextIO = sys.stdout
+
+    def __enter__(self) -> AUCsvSink:
+        if self._path is not None:
+            beside = self._resources.enter_context(replacing(self._path))
+            self._file = self._resources.enter_context(beside.open("w", encoding="utf-8", newline=""))
+        self._write_row(columns(landmarks=self._landmarks, names=self._names))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._resources.__exit__(kind, error, trace)
+
+    def __call__(self, measured: Measured, name: str = "") -> None:
+        """Writes the rows of one frame. `name`: of the picture, if there is a column for it."""
+        for row in self._rows(measured):
+            self._write_row([_quoted(name), *row] if self._names else row)
+
+    def _rows(self, measured: Measured) -> Iterable[list[str]]:
+        frame = measured.frame
+        start = [str(frame.index + 1)], [f"{float(frame.pts):.6f}"]
+        width = len(columns(landmarks=self._landmarks))
+        if not measured.faces:
+            yield [*start[0], "0", *start[1], *["0"] * (width - 3)]
+        for face, aus in zip(measured.faces, measured.aus, strict=True):
+            values = [
+                f"{face.confidence:.3f}",
+                "1",
+                *_pose_values(face.pose, frame.size),
+                *(_landmark_values(face) if self._landmarks else ()),
+                *_au_values(aus),
+            ]
+            yield [*start[0], str(face.track_id), *start[1], *values]
+
+    def _write_row(self, values: Sequence[str]) -> None:
+        self._file.write(",".join(values) + "\n")
+
+
+def columns(*, landmarks: bool = False, names: bool = False) -> list[str]:
+    """The header, in OpenFace's order."""
+    return [
+        *(["file"] if names else []),
+        *("frame", "face_id", "timestamp", "confidence", "success"),
+        *(f"pose_{value}" for value in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")),
+        *(f"{axis}_{index}" for axis in "xy" for index in range(68) if landmarks),
+        *(f"{code}_r" for code in AU_CODES),
+        *(f"{code}_c" for code in AU_CODES),
+    ]
+
+
+def head_position_mm(pose: Pose, size: tuple[int, int]) -> NDArray[np.float64]:
+    """(3,) millimetres from the camera to the head, x right, y down, z away, in a picture of (height, width).
+
+    The camera is OpenFace's guess where none is given: focal length 500 px in both directions at 640x480,
+    scaled to the picture and averaged; its axis goes through the middle of the picture. The head is an average
+    adult's, so a child's comes out too far away.
+    """
+    height, width = size
+    focal_px = (500 * width / 640 + 500 * height / 480) / 2
+    away = focal_px / pose.scale
+    across = (pose.translation[:2] - (width / 2, height / 2)) / pose.scale
+    return np.array([across[0], across[1], away])
+
+
+def _pose_values(pose: Pose, size: tuple[int, int]) -> list[str]:
+    position = [f"{value:.1f}" for value in head_position_mm(pose, size)]
+    return position + [f"{angle:.3f}" for angle in pose.angles]
+
+
+def _landmark_values(face: Face) -> list[str]:
+    points = face.landmarks[list(LANDMARKS_68), :2]
+    return [f"{value:.1f}" for value in points.T.ravel()]
+
+
+def _au_values(aus: AUVector) -> list[str]:
+    return [f"{value:.2f}" for value in aus] + [str(int(value >= PRESENT)) for value in aus]
+
+
+def _quoted(name: str) -> str:
+    """A field as RFC 4180 has it."""
+    return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\r\n') else name
