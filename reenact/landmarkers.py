@@ -1,0 +1,209 @@
+"""The two MediaPipe back ends that find faces in a picture and fit 478 landmarks to each."""
+
+from __future__ import annotations
+
+import importlib.util
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reenact.geometry import Alignment
+from reenact.region import Region, region_around
+
+BACKENDS = ("auto", "face_mesh", "face_landmarker")
+
+_GRAPH = Path(__file__).with_name("data") / "face_mesh.pbtxt"
+_MODEL_URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
+
+
+class TrackerError(RuntimeError):
+    """No landmark model can be opened; the message is one line for the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Landmarks fitted to one face."""
+
+    landmarks: NDArray[np.float32]
+    """(478, 3) pixels of the picture."""
+    presence: float
+    """0..1: the model's own belief that it sees a face; 1 where a back end does not tell."""
+    crop: NDArray[np.uint8]
+    """(n, n, 3) RGB: the upright square that the model saw."""
+
+
+class Landmarker(Protocol):
+    """Finds faces and fits them. Keeps no memory: the same picture always gives the same answer."""
+
+    def __enter__(self) -> Landmarker: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
+        """Faces in `within` that are not too small for it and roughly upright to it."""
+
+    def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
+        """The face in `region`, which came from `find` or `region_around`; None when there is none."""
+
+
+def open_landmarker(backend: str = "auto", model_path: Path | None = None) -> Landmarker:
+    """The landmarker called "face_mesh" or "face_landmarker"; "auto" takes the one that can work here.
+
+    Raises TrackerError that says what to install or where to put the model file.
+    """
+    if backend not in BACKENDS:
+        raise TrackerError(f"unknown face tracker {backend!r}; choose from {', '.join(BACKENDS)}")
+    package = importlib.util.find_spec("mediapipe")
+    if package is None or package.origin is None:
+        raise TrackerError("the package mediapipe is not installed; run: pip install mediapipe==0.10.21")
+    has_face_mesh = (Path(package.origin).parent / FaceMesh.MODEL).is_file()
+    if backend == "auto":
+        backend = "face_mesh" if has_face_mesh and model_path is None else "face_landmarker"
+    if backend == "face_landmarker":
+        return FaceLandmarker(_checked_model(model_path))
+    if not has_face_mesh:
+        raise TrackerError(
+            "this mediapipe has no face mesh model; install mediapipe==0.10.21 or choose face_landmarker"
+        )
+    return FaceMesh()
+
+
+def _checked_model(path: Path | None) -> Path:
+    hint = f"download {_MODEL_URL} and give its path as the tracker's model"
+    if path is None:
+        raise TrackerError(f"the face_landmarker tracker needs a model file; {hint}")
+    if not path.is_file():
+        raise TrackerError(f"no face landmarker model at {str(path)!r}; {hint}")
+    return path
+
+
+class FaceMesh:
+    """MediaPipe Face Mesh with iris, from the models inside the mediapipe 0.10.21 wheel."""
+
+    MODEL = "modules/face_landmark/face_landmark_with_attention.tflite"
+    CROP_PX = 192
+    FIND_PX = 256
+    """Larger than the 192 px of the detector, which then resamples little."""
+
+    def __init__(self, presence: float = 0.5, detection: float = 0.5) -> None:
+        """`presence`, `detection`: the scores below which a fit or a find does not count."""
+        from google.protobuf import text_format
+        from mediapipe.calculators.core import split_vector_calculator_pb2  # noqa: F401  (registers the
+        from mediapipe.calculators.tensor import (  # options that the graph's text names)
+            image_to_tensor_calculator_pb2,  # noqa: F401
+            inference_calculator_pb2,  # noqa: F401
+            tensors_to_floats_calculator_pb2,  # noqa: F401
+        )
+        from mediapipe.framework import calculator_pb2
+        from mediapipe.python.solution_base import SolutionBase
+        from mediapipe.python.solutions.face_detection import FaceDetection
+
+        graph = text_format.Parse(_GRAPH.read_text(), calculator_pb2.CalculatorGraphConfig())
+        self._presence = presence
+        with ExitStack() as opened:
+            self._mesh = opened.enter_context(
+                SolutionBase(graph_config=graph, outputs=["landmarks", "presence"])
+            )
+            self._near = opened.enter_context(FaceDetection(detection, model_selection=0))
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> FaceMesh:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
+        alignment = within.alignment(self.FIND_PX)
+        detections = self._near.process(alignment.crop(image)).detections or []
+        return [_region_of(detection, alignment, within.roll) for detection in detections]
+
+    def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
+        alignment = region.alignment(self.CROP_PX)
+        crop = alignment.crop(image)
+        answer = self._mesh.process(crop)
+        if answer.presence < self._presence:
+            return None
+        points = _to_points(answer.landmarks.landmark, self.CROP_PX)
+        return Fit(_from_crop(points, alignment), float(answer.presence), crop)
+
+
+class FaceLandmarker:
+    """MediaPipe's FaceLandmarker task with a `.task` model file; works with every mediapipe."""
+
+    CROP_PX = 256
+    FIND_PX = 512
+
+    def __init__(self, model_path: Path, presence: float = 0.5, detection: float = 0.5) -> None:
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        self._to_image = lambda pixels: mediapipe.Image(mediapipe.ImageFormat.SRGB, pixels)
+        with ExitStack() as opened:
+            self._one, self._many = (
+                opened.enter_context(
+                    vision.FaceLandmarker.create_from_options(
+                        vision.FaceLandmarkerOptions(
+                            base_options=BaseOptions(model_asset_path=str(model_path)),
+                            num_faces=count,
+                            min_face_detection_confidence=detection,
+                            min_face_presence_confidence=presence,
+                        )
+                    )
+                )
+                for count in (1, 16)
+            )
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> FaceLandmarker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
+        alignment = within.alignment(self.FIND_PX)
+        faces = self._many.detect(self._to_image(alignment.crop(image))).face_landmarks
+        return [region_around(_from_crop(_to_points(face, self.FIND_PX), alignment)) for face in faces]
+
+    def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
+        alignment = region.alignment(self.CROP_PX)
+        crop = alignment.crop(image)
+        faces = self._one.detect(self._to_image(crop)).face_landmarks
+        if not faces:
+            return None
+        return Fit(_from_crop(_to_points(faces[0], self.CROP_PX), alignment), 1.0, crop)
+
+
+def _to_points(landmarks: Any, size: int) -> NDArray[np.float32]:
+    return np.array([(point.x, point.y, point.z) for point in landmarks], np.float32) * size
+
+
+def _from_crop(points: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
+    """Crop points (n, 2 or 3) to the frame: the inverse of `alignment.points`."""
+    mapped = np.empty_like(points)
+    mapped[:, :2] = (points[:, :2] - alignment.matrix[:, 2]) @ np.linalg.inv(alignment.matrix[:, :2]).T
+    mapped[:, 2:] = points[:, 2:] / alignment.scale
+    return mapped
+
+
+def _region_of(detection: Any, alignment: Alignment, roll: float) -> Region:
+    """MediaPipe's rule for the square around a detected face: 1.5 times its box, level with its eyes."""
+    location = detection.location_data
+    box = location.relative_bounding_box
+    right, left = location.relative_keypoints[:2]
+    centre = np.array([[box.xmin + box.width / 2, box.ymin + box.height / 2]], np.float32) * alignment.size
+    x, y = _from_crop(centre, alignment)[0]
+    width = 1.5 * max(box.width, box.height) * alignment.size / alignment.scale
+    return Region(float(x), float(y), width, roll + float(np.arctan2(left.y - right.y, left.x - right.x)))
