@@ -32,13 +32,22 @@ class Alignment:
         mapped[:, 2:] = points[:, 2:] * self.scale
         return mapped
 
-    def crop(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The aligned crop, (size, size[, 3]); beyond the picture its border pixels are repeated."""
+    def shifted(self, origin: tuple[int, int]) -> Alignment:
+        """The same crop, taken from a part of the frame whose top left pixel is at `origin` (x, y)."""
+        matrix = self.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ np.asarray(origin, np.float32)
+        return Alignment(matrix, self.size)
+
+    def crop(self, image: NDArray[np.uint8], border: int = cv2.BORDER_REPLICATE) -> NDArray[np.uint8]:
+        """The aligned crop, (size, size[, 3]); beyond the picture its border pixels are repeated.
+
+        border: another of cv2's border modes.
+        """
         matrix = self.matrix
         if self.scale < 0.5:
             image, matrix = self._shrunk(image)
         return cv2.warpAffine(
-            image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border
         )
 
     def _shrunk(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -55,7 +64,7 @@ class Alignment:
         return small, matrix
 
     def bounds(self, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-        """(x0, y0, x1, y1): the smallest upright box of the frame, of `shape` (height, width), around the crop.
+        """(x0, y0, x1, y1): the smallest upright box around the crop in a frame of `shape` (height, width).
 
         Lies inside the frame and is never empty: at least one pixel at the nearest border.
         """

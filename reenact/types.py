@@ -49,10 +49,9 @@ class Patch:
 
     image: NDArray[np.uint8]
     """(height, width, 3) RGB."""
-    alpha: NDArray[np.uint8]
-    """(height, width): 0 keeps the frame's pixel, 255 takes the patch's."""
     origin: tuple[int, int]
-    """(x, y) of the top left pixel in the frame. The patch lies wholly inside the frame."""
+    """(x, y) of the top left pixel in the frame. The patch lies wholly inside the frame, and its border
+    pixels are the frame's own, so that it joins without a seam."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +73,7 @@ class Measured(Tracked):
 @dataclass(frozen=True, eq=False)
 class Retargeted(Measured):
     changes: tuple[AUVector, ...] = ()
-    """One for each face: the relative action units to write, target minus measured. All zeros: leave alone."""
+    """One for each face: the relative action units to write. All zeros: leave the face alone."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,111 @@
+"""Write the asked action units into every face: geometry first, then, where there are weights, appearance."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from calib.au import AUVector
+from calib.basis import AUBasis, load_basis
+from reenact.appearance import Appearance
+from reenact.mouth import paint_mouth
+from reenact.types import Face, Frame, Generated, Patch, Retargeted
+from reenact.warp import warp
+
+GENERATORS = ("warp", "live")
+LIVE_MODEL = Path(__file__).with_name("data") / "live.onnx"
+"""The appearance network's weights."""
+
+
+class Generator(Protocol):
+    """A stage, and a context manager that frees what its runtime holds."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about how it will work, one plain line each."""
+
+    def __call__(self, retargeted: Retargeted) -> Generated: ...
+
+    def __enter__(self) -> Generator: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class FaceGenerator:
+    """Moves each face's pixels (reenact.warp), then paints what moving cannot make.
+
+    With an appearance network that is all it paints (`live`); without one, the mouth's inside (`warp`).
+    A face whose action units are not to change gets no patch.
+    """
+
+    def __init__(self, basis: AUBasis, appearance: Appearance | None = None, notes: tuple[str, ...] = ()):
+        self._basis = basis
+        self._appearance = appearance
+        self._resources = ExitStack()
+        self.notes = notes
+
+    def __call__(self, retargeted: Retargeted) -> Generated:
+        patches = tuple(
+            self._patch(retargeted.frame, face, change) if change.any() else None
+            for face, change in zip(retargeted.faces, retargeted.changes, strict=True)
+        )
+        return Generated(
+            retargeted.frame,
+            retargeted.faces,
+            retargeted.cut,
+            retargeted.aus,
+            retargeted.changes,
+            patches,
+        )
+
+    def _patch(self, frame: Frame, face: Face, change: AUVector) -> Patch | None:
+        moved = warp(frame, face, change, self._basis)
+        if moved is None:
+            return None
+        moved = paint_mouth(frame, face, moved)
+        if self._appearance is not None:
+            moved = self._appearance(frame, face, change, moved)
+        return Patch(moved.image, moved.region[:2])
+
+    def __enter__(self) -> FaceGenerator:
+        if self._appearance is not None:
+            self._resources.enter_context(self._appearance.engine)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+
+def open_generator(
+    name: str, model: Path | None = None, engine: str = "auto", basis: AUBasis | None = None
+) -> FaceGenerator:
+    """The generator of this name: `warp` (geometry alone) or `live` (geometry and the appearance network).
+
+    model: the network's ONNX file; by default the one that ships with the project. Where that does not
+    exist, `live` works as `warp`, and its notes say so. Raises ValueError for another name, engines.EngineError for a
+    model or an engine that cannot be used.
+    """
+    if name not in GENERATORS:
+        raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
+    basis = load_basis() if basis is None else basis
+    if name == "warp":
+        return FaceGenerator(basis)
+    if model is None and not LIVE_MODEL.exists():
+        return FaceGenerator(
+            basis, notes=("generator 'live' has no weights in this release; 'warp' works in its place",)
+        )
+    from engines import load_engine  # here, so that `warp` never loads an inference runtime
+
+    return FaceGenerator(basis, Appearance(load_engine(model or LIVE_MODEL, engine)))
