@@ -26,7 +26,7 @@ class RetargetOptions:
     confidence_out: float = 0.3
     """... and below this one it fades out. In between it stays as it is."""
     larger: float = 1.25
-    """How many times larger another face must be to take over as the largest: equal ones must not alternate."""
+    """How many times larger another face must be to take over as the largest: equal ones never alternate."""
     patience_s: float = 0.5
     """Seconds for which the largest face may be lost before another takes its place."""
     min_cutoff_hz: float = 1.0

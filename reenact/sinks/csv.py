@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TextIO
 
 import numpy as np
@@ -26,7 +26,7 @@ OpenFace's own `_c` columns come from classifiers trained for them; these are th
 # MediaPipe's landmark for each of the 68 of the iBUG 300-W markup, which is OpenFace's.
 # fmt: off
 LANDMARKS_68 = (
-    127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,  # jaw, from picture left
+    127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,  # jaw
     70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # brows
     168, 197, 5, 4, 98, 97, 2, 326, 327,  # nose: bridge, base
     33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
@@ -36,7 +36,11 @@ LANDMARKS_68 = (
 # fmt: on
 
 
-class AUCsvSink(AbstractContextManager["AUCsvSink"]):
+class CsvError(OSError):
+    """The table cannot be written; the message is one line for the user."""
+
+
+class AUCsvSink:
     """One row for each face of each frame, in OpenFace 2's layout; `pandas.read_csv` reads it as it is.
 
     - `frame` counts from 1, `face_id` is the track id, `timestamp` is in seconds.
@@ -44,62 +48,63 @@ class AUCsvSink(AbstractContextManager["AUCsvSink"]):
     - pose_T is in millimetres from the camera, pose_R in radians, in OpenFace's conventions. Like OpenFace it
       assumes a camera of focal length 500 px at 640x480, scaled to the picture: see `head_position_mm`.
     - Left out: gaze, which this project does not measure, and AU28_c, which has no intensity to cut.
-    - The separator is a bare comma. OpenFace up to 2.0 wrote ", ", which leaves a space in front of every name
+    - The separator is a bare comma. OpenFace up to 2.0 wrote ", ", which leaves a space before every name
       but the first; later ones write ",", and readers of either accept that.
     """
 
-    def __init__(self, path: Path | None, *, landmarks: bool = False, names: bool = False) -> None:
-        """To `path`, which appears when all is written, or to standard output if None.
-
-        landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures.
-        """
-        self._path = path
+    def __init__(self, file: TextIO, *, landmarks: bool = False, names: bool = False) -> None:
+        """landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures."""
+        self._writer = csv.writer(file, lineterminator="\n")
         self._landmarks = landmarks
         self._names = names
-        self._resources = ExitStack()
-        self._file: TextIO = sys.stdout
+        header = columns(landmarks=landmarks)
+        self._blank = ["0"] * (len(header) - header.index("confidence"))
+        self._writer.writerow(["file", *header] if names else header)
 
-    def __enter__(self) -> AUCsvSink:
-        if self._path is not None:
-            beside = self._resources.enter_context(replacing(self._path))
-            self._file = self._resources.enter_context(beside.open("w", encoding="utf-8", newline=""))
-        self._write_row(columns(landmarks=self._landmarks, names=self._names))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._resources.__exit__(kind, error, trace)
-
-    def __call__(self, measured: Measured, name: str = "") -> None:
+    def write(self, measured: Measured, name: str = "") -> None:
         """Writes the rows of one frame. `name`: of the picture, if there is a column for it."""
         for row in self._rows(measured):
-            self._write_row([_quoted(name), *row] if self._names else row)
+            self._writer.writerow([name, *row] if self._names else row)
 
-    def _rows(self, measured: Measured) -> Iterable[list[str]]:
+    def _rows(self, measured: Measured) -> Iterator[list[str]]:
         frame = measured.frame
-        start = [str(frame.index + 1)], [f"{float(frame.pts):.6f}"]
-        width = len(columns(landmarks=self._landmarks))
+        number, timestamp = str(frame.index + 1), f"{float(frame.pts):.6f}"
         if not measured.faces:
-            yield [*start[0], "0", *start[1], *["0"] * (width - 3)]
+            yield [number, "0", timestamp, *self._blank]
         for face, aus in zip(measured.faces, measured.aus, strict=True):
-            values = [
-                f"{face.confidence:.3f}",
-                "1",
-                *_pose_values(face.pose, frame.size),
-                *(_landmark_values(face) if self._landmarks else ()),
-                *_au_values(aus),
-            ]
-            yield [*start[0], str(face.track_id), *start[1], *values]
-
-    def _write_row(self, values: Sequence[str]) -> None:
-        self._file.write(",".join(values) + "\n")
+            landmarks = _landmark_values(face) if self._landmarks else []
+            success = [f"{face.confidence:.3f}", "1"]
+            pose = _pose_values(face.pose, frame.size)
+            yield [number, str(face.track_id), timestamp, *success, *pose, *landmarks, *_au_values(aus)]
 
 
-def columns(*, landmarks: bool = False, names: bool = False) -> list[str]:
+@contextmanager
+def open_csv(path: Path | None, *, landmarks: bool = False, names: bool = False) -> Iterator[AUCsvSink]:
+    """A table that appears under `path` when all is written, or goes to standard output as it comes if None.
+
+    Raises CsvError where nothing can be written.
+    """
+    if path is None:
+        yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names)
+        sys.stdout.flush()
+        return
+    if path.suffix.lower() != ".csv":
+        raise CsvError(f"{path}: a table of action units is written as .csv")
+    if path.is_dir():
+        raise CsvError(f"{path} is a folder; name a file in it")
+    with ExitStack() as stack:
+        try:
+            beside = stack.enter_context(replacing(path))
+        except OSError as error:
+            raise CsvError(f"{path} cannot be written: {error.strerror}") from error
+        # A name that is not UTF-8 must not cost the table.
+        file = stack.enter_context(beside.open("w", encoding="utf-8", errors="replace", newline=""))
+        yield AUCsvSink(file, landmarks=landmarks, names=names)
+
+
+def columns(*, landmarks: bool = False) -> list[str]:
     """The header, in OpenFace's order."""
     return [
-        *(["file"] if names else []),
         *("frame", "face_id", "timestamp", "confidence", "success"),
         *(f"pose_{value}" for value in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")),
         *(f"{axis}_{index}" for axis in "xy" for index in range(68) if landmarks),
@@ -112,8 +117,8 @@ def head_position_mm(pose: Pose, size: tuple[int, int]) -> NDArray[np.float64]:
     """(3,) millimetres from the camera to the head, x right, y down, z away, in a picture of (height, width).
 
     The camera is OpenFace's guess where none is given: focal length 500 px in both directions at 640x480,
-    scaled to the picture and averaged; its axis goes through the middle of the picture. The head is an average
-    adult's, so a child's comes out too far away.
+    scaled to the picture and averaged; its axis goes through the middle of the picture. The head is an
+    average adult's, so a child's comes out too far away.
     """
     height, width = size
     focal_px = (500 * width / 640 + 500 * height / 480) / 2
@@ -134,8 +139,3 @@ def _landmark_values(face: Face) -> list[str]:
 
 def _au_values(aus: AUVector) -> list[str]:
     return [f"{value:.2f}" for value in aus] + [str(int(value >= PRESENT)) for value in aus]
-
-
-def _quoted(name: str) -> str:
-    """A field as RFC 4180 has it."""
-    return '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\r\n') else name
