@@ -37,4 +37,6 @@ class FaceShape:
 def load_shape() -> FaceShape:
     """The shape that ships with the project (see calib/data/MODEL_CARD.md)."""
     with np.load(_PATH, allow_pickle=False) as data:
-        return FaceShape(data["canonical"], data["weights"], data["mirror"].astype(np.intp), data["triangles"])
+        return FaceShape(
+            data["canonical"], data["weights"], data["mirror"].astype(np.intp), data["triangles"]
+        )

@@ -32,8 +32,8 @@ class Appearance:
     """The appearance network, on any engine.
 
     Its inputs, for a batch of n faces: `warped` (n, size, size, 3) uint8 RGB; `mask` (n, size, size, 1)
-    uint8, 255 inside mouth and eyes after the move; `relative_aus` (n, 17) float32, -1..1. Its outputs: `alpha`
-    (n, size, size, 1) float32, 0..1, and `colour` (n, size, size, 3) float32, 0..255.
+    uint8, 255 inside mouth and eyes after the move; `relative_aus` (n, 17) float32, -1..1.
+    Its outputs: `alpha` (n, size, size, 1) float32, 0..1, and `colour` (n, size, size, 3) float32, 0..255.
     """
 
     def __init__(self, engine: Engine, crop: FaceCrop = FaceCrop()):

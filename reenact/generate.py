@@ -94,8 +94,8 @@ def open_generator(
     """The generator of this name: `warp` (geometry alone) or `live` (geometry and the appearance network).
 
     model: the network's ONNX file; by default the one that ships with the project. Where that does not
-    exist, `live` works as `warp`, and its notes say so. Raises ValueError for another name, engines.EngineError for a
-    model or an engine that cannot be used.
+    exist, `live` works as `warp`, and its notes say so. Raises ValueError for another name, and
+    engines.EngineError for a model or an engine that cannot be used.
     """
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")

@@ -39,7 +39,7 @@ class Warp:
 
 
 def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.float32]:
-    """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids stop at each other."""
+    """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""
     displacement = face.pose.vectors_to_frame(basis.displace(change))
     down = face.pose.rotation[:2, 1]
     return keep_apart(face.landmarks, face.landmarks + displacement, OPENINGS, down)
@@ -98,7 +98,7 @@ def _remap(
     """Sample the frame along the flow, in the part of the grid that moves and lies inside the picture."""
     height, width = frame.size
     rows, columns = field.shape[:2]
-    cell = (high - low) / (columns, rows)
+    cell = (high - low) / np.array([columns, rows])
     still = np.abs(field).max(axis=2) < options.still_px
     field[still] = 0
     moving_rows, moving_columns = np.flatnonzero(~still.all(axis=1)), np.flatnonzero(~still.all(axis=0))
