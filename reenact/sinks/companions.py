@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 import av
-from av.audio.resampler import AudioResampler
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
+from av.filter import Graph
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
 # For sound that a container cannot hold as it is.
 _SOUND_CODECS = {"webm": "libopus"}
 _SOUND_CODEC = "aac"
+_SOUND_BITS_PER_S = 96_000
+"""For each channel: hard to tell from the original."""
+# Every encoder knows these; the original may name its channels otherwise, or not at all.
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
 class Route(Protocol):
@@ -107,27 +113,60 @@ class _Transcode:
 
     def __init__(self, source: AudioStream, output: OutputContainer, codec: str) -> None:
         # Opus knows only a few rates; 48 kHz holds everything.
-        rate = 48000 if codec == "libopus" else source.codec_context.sample_rate
-        self._target = output.add_stream(codec, rate=rate)
-        assert isinstance(self._target, AudioStream)
-        self._target.codec_context.layout = source.codec_context.layout
-        _copy_labels(source, self._target)
-        self._resampler = AudioResampler(
-            format=self._target.codec_context.format,
-            layout=source.codec_context.layout,
-            rate=rate,
-        )
+        rate = 48000 if codec == "libopus" else source.rate
+        layout = _LAYOUTS.get(source.channels, "stereo")
+        target = output.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(target, AudioStream)
+        target.codec_context.bit_rate = _SOUND_BITS_PER_S * target.channels
+        _copy_labels(source, target)
+        self._target = target
+        self._source_layout = layout if source.layout.name.endswith("channels") else source.layout.name
+        self._graph: Graph | None = None
 
     def __call__(self, packet: Packet) -> list[Packet]:
         packets = []
         for frame in packet.decode():
-            for resampled in self._resampler.resample(frame):
-                packets += self._target.encode(resampled)
-        if packet.size == 0:
-            for resampled in self._resampler.resample(None):
-                packets += self._target.encode(resampled)
-            packets += self._target.encode(None)
+            if self._graph is None:
+                self._graph = self._conversion(frame)
+            self._graph.push(frame)
+            packets += self._encoded()
+        if packet.size == 0 and self._graph is not None:
+            self._graph.push(None)
+            packets += self._encoded() + self._target.encode(None)
         return packets
+
+    def _encoded(self) -> list[Packet]:
+        assert self._graph is not None
+        packets = []
+        with suppress(av.BlockingIOError, av.EOFError):
+            while True:
+                packets += self._target.encode(self._graph.pull())
+        return packets
+
+    def _conversion(self, frame: AudioFrame) -> Graph:
+        """A graph from the decoder's samples to the encoder's, in step with the container's times."""
+        context = self._target.codec_context
+        context.open(strict=False)
+        graph = Graph()
+        graph.link_nodes(
+            graph.add_abuffer(
+                sample_rate=frame.sample_rate,
+                format=frame.format.name,
+                layout=self._source_layout,
+                time_base=frame.time_base,
+            ),
+            # Silence goes in where sound is missing, and what overlaps is cut, from 30 ms on: sooner
+            # than anybody sees lips and sound part, later than containers round.
+            graph.add("aresample", "async=1:min_hard_comp=0.03"),
+            graph.add(
+                "aformat",
+                f"sample_fmts={context.format.name}:sample_rates={context.sample_rate}"
+                f":channel_layouts={context.layout.name}",
+            ),
+            graph.add("asetnsamples", f"n={context.frame_size}:p=0"),
+            graph.add("abuffersink"),
+        ).configure()
+        return graph
 
 
 def _accepts(container: str, stream: Stream) -> bool:
