@@ -1,0 +1,184 @@
+"""Fitting the AU basis: how landmarks move with action units, learned from labelled faces.
+
+Labels of single pictures are noisy, and regression on noisy labels leaks: a smile ends up in the brow.
+So the basis has two teachers and one rule. The teachers are the AU labels themselves and the scores of
+MediaPipe's expression model ("blendshapes"), which are cleaner and follow the mesh but are not action units;
+RECIPES says, for each action unit, which of them show its motion. The rule is anatomy: an action unit moves
+only what its muscles reach (Ekman, Friesen & Hager, FACS, 2002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, AU_COUNT
+from calib.basis import AUBasis
+from calib.shape import LANDMARK_COUNT, FaceShape
+
+IRIS_START = 468
+"""Landmarks from here on are the irises; no action unit moves them."""
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where on the canonical face an action unit moves skin: 1 inside, 0 outside, smooth between.
+
+    Each pair is (mm where the weight is 0, mm where it is 1): of y, downwards, for `top` and `bottom`; of the
+    distance from the midline for `inner` and `outer`; of the distance from the nearer eye for `eye`.
+    """
+
+    top: tuple[float, float] | None = None
+    bottom: tuple[float, float] | None = None
+    inner: tuple[float, float] | None = None
+    outer: tuple[float, float] | None = None
+    eye: tuple[float, float] | None = None
+
+    def weights(self, shape: FaceShape) -> NDArray[np.float64]:
+        """(478,) 0..1."""
+        x, y = np.abs(shape.canonical[:, 0]), shape.canonical[:, 1]
+        # Eyes are wider than high, and so is the skin that moves with the lids.
+        eye = np.hypot((x - 31) / 1.45, y + 19)
+        weights = np.ones(LANDMARK_COUNT)
+        for values, ramp in (
+            (y, self.top),
+            (y, self.bottom),
+            (x, self.inner),
+            (x, self.outer),
+            (eye, self.eye),
+        ):
+            if ramp is not None:
+                along = np.clip((values - ramp[0]) / (ramp[1] - ramp[0]), 0, 1)
+                weights *= along * along * (3 - 2 * along)
+        return weights
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where one action unit's motion is learned from."""
+
+    reach: Reach
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Weight of each blendshape's motion, from absent to as strong as in one face of 200."""
+    labels: float = 0.0
+    """Weight of the motion that goes with one unit of the AU's own label."""
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "AU01": Recipe(Reach(bottom=(-10, -18), outer=(56, 14)), {"browInnerUp": 0.35, "browOuterUp": 0.5}),
+    "AU02": Recipe(Reach(bottom=(-10, -18), inner=(4, 46)), {"browOuterUp": 0.35}, 0.7),
+    "AU04": Recipe(Reach(bottom=(-12, -22)), {"browDown": 0.5}),
+    "AU05": Recipe(Reach(bottom=(-14, -20), eye=(20, 12)), {"eyeWide": 0.5, "eyeBlink": -0.35}),
+    "AU06": Recipe(
+        Reach(top=(-19, -12), bottom=(46, 26), inner=(10, 22), outer=(70, 56)),
+        {"mouthSmile": 0.3, "eyeSquint": 0.25},
+        0.6,
+    ),
+    "AU07": Recipe(Reach(eye=(21, 13)), {"eyeSquint": 0.35, "eyeBlink": 0.08}),
+    "AU09": Recipe(Reach(top=(-30, -6), bottom=(48, 30), outer=(44, 26)), {"browDown": 0.12}, 2.0),
+    "AU10": Recipe(Reach(top=(8, 24), bottom=(56, 50), outer=(46, 30)), {"mouthUpperUp": 0.35}, 0.3),
+    "AU12": Recipe(Reach(top=(0, 30)), {"mouthSmile": 0.2}, 0.6),
+    "AU14": Recipe(Reach(top=(18, 34), bottom=(82, 66)), {"mouthDimple": 0.5}, 1.0),
+    "AU15": Recipe(Reach(top=(18, 34), bottom=(82, 66)), {"mouthFrown": 0.5}, 0.8),
+    "AU17": Recipe(Reach(top=(34, 46)), {"mouthShrugLower": 0.3}, 0.8),
+    "AU20": Recipe(Reach(top=(18, 34), bottom=(82, 66)), {"mouthStretch": 0.35}, 0.5),
+    "AU23": Recipe(
+        Reach(top=(18, 34), bottom=(82, 66)),
+        {"mouthPress": 0.3, "mouthRollLower": 0.2, "mouthRollUpper": 0.2},
+    ),
+    "AU25": Recipe(Reach(top=(20, 36)), {"mouthLowerDown": 0.12, "mouthUpperUp": 0.08}, 0.5),
+    "AU26": Recipe(Reach(top=(0, 30)), {"jawOpen": 0.3}),
+    "AU45": Recipe(Reach(eye=(21, 13)), {"eyeBlink": 0.6}, 1.0),
+}
+
+LABELS_ALONE = 2.0
+"""Without blendshape scores, one unit's motion is the label's times this: noise in labels halves slopes."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledShapes:
+    """Pose-normalised faces and what they show."""
+
+    landmarks_mm: NDArray[np.float32]
+    """(n, 478, 3) canonical millimetres."""
+    aus: NDArray[np.float32]
+    """(n, 17), 0..5."""
+    persons: NDArray[np.str_]
+    """(n,). Faces of one person are compared with each other, which takes the person's own shape out."""
+    groups: NDArray[np.str_]
+    """(n,) the collection each face is from; people seen only once are compared with their collection."""
+    scores: Mapping[str, NDArray[np.float32]] | None = None
+    """Blendshape scores, (n,) each, by MediaPipe's names without "Left" and "Right": both sides' mean."""
+
+
+def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
+    """The AU basis by ridge regression within persons; symmetric, and local to each AU's reach."""
+    symmetric = (faces.landmarks_mm + faces.landmarks_mm[:, shape.mirror] * np.float32([-1, 1, 1])) / 2
+    weights = _weights(faces)
+    motion = _within(symmetric.reshape(len(symmetric), -1).astype(np.float64), faces)
+    by_label = _ridge(_within(faces.aus.astype(np.float64), faces), motion, weights)
+    by_score = _score_motions(faces, motion, weights)
+    displacements = np.zeros((AU_COUNT, LANDMARK_COUNT, 3))
+    for index, code in enumerate(AU_CODES):
+        recipe = RECIPES[code]
+        own = recipe.labels if by_score else LABELS_ALONE
+        flat = own * by_label[index] + sum(
+            weight * by_score[name] for name, weight in recipe.scores.items() if by_score
+        )
+        displacements[index] = flat.reshape(LANDMARK_COUNT, 3) * recipe.reach.weights(shape)[:, None]
+    displacements[:, IRIS_START:] = 0
+    return AUBasis(displacements.astype(np.float32))
+
+
+def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, float]:
+    """Share of the within-person landmark variance that labels, and scores where given, account for."""
+    motion = _within(faces.landmarks_mm.reshape(len(faces.aus), -1).astype(np.float64), faces)
+    weights = _weights(faces)
+    features = {"labels": _within(faces.aus.astype(np.float64), faces)}
+    if faces.scores:
+        features["scores"] = _within(np.column_stack(list(faces.scores.values())).astype(np.float64), faces)
+    total = (weights[:, None] * motion**2).sum()
+    return {
+        name: float(1 - (weights[:, None] * (motion - x @ _ridge(x, motion, weights)) ** 2).sum() / total)
+        for name, x in features.items()
+    }
+
+
+def _score_motions(
+    faces: LabelledShapes, motion: NDArray[np.float64], weights: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """The motion (478 * 3,) of each blendshape from absent to strong, all others held still."""
+    if not faces.scores:
+        return {}
+    strong = {name: max(float(np.percentile(s, 99.5)), 0.02) for name, s in faces.scores.items()}
+    features = np.column_stack([s.astype(np.float64) / strong[name] for name, s in faces.scores.items()])
+    return dict(zip(faces.scores, _ridge(_within(features, faces), motion, weights), strict=True))
+
+
+def _weights(faces: LabelledShapes) -> NDArray[np.float64]:
+    """(n,): people seen once count less, since their own shape is still in their landmarks."""
+    _, inverse, counts = np.unique(faces.persons, return_inverse=True, return_counts=True)
+    return np.where(counts[inverse] == 1, 0.35, 1.0)
+
+
+def _within(values: NDArray[np.float64], faces: LabelledShapes) -> NDArray[np.float64]:
+    """`values` (n, k) minus the person's mean; minus the group's for people seen once."""
+    _, person, counts = np.unique(faces.persons, return_inverse=True, return_counts=True)
+    alone = counts[person] == 1
+    cluster = np.where(alone, np.char.add("group ", faces.groups.astype(str)), faces.persons.astype(str))
+    _, index = np.unique(cluster, return_inverse=True)
+    sums = np.zeros((index.max() + 1, values.shape[1]))
+    np.add.at(sums, index, values)
+    return values - (sums / np.bincount(index)[:, None])[index]
+
+
+def _ridge(
+    features: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted ridge regression through the origin, (features, targets); each feature has its own scale."""
+    weighted = features * weights[:, None]
+    penalty = np.diag((weighted * features).mean(axis=0) * 50 + 1e-6)
+    return np.linalg.solve(weighted.T @ features + penalty, weighted.T @ targets)
