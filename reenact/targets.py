@@ -50,6 +50,11 @@ class Targets:
             (1 - share) * self.value + share * other.value, (1 - share) * self.hold + share * other.hold
         )
 
+    def over(self, below: Targets) -> Targets:
+        """These targets, and those of `below` for the action units that these leave alone."""
+        named = (self.value != 0) | (self.hold != 0)
+        return Targets(np.where(named, self.value, below.value), np.where(named, self.hold, below.hold))
+
     def __str__(self) -> str:
         """As --target-aus takes it: AU04=-1,AU12=+2,AU25=0; 'none' if nothing is to change."""
         return ",".join(self._items()) or "none"
@@ -122,7 +127,7 @@ def _add_item(targets: Targets, item: str, position: int, given: set[int]) -> Ta
         raise TargetError(f"empty target at character {position}; {_FORM}")
     match = _ITEM.fullmatch(item)
     if match is None:
-        return _over(targets, _preset(item.strip(), shown))
+        return _preset(item.strip(), shown).over(targets)
     try:
         index = au_index(match[1])
     except UnknownAUError as error:
@@ -168,12 +173,6 @@ def _set(targets: Targets, index: int, value: float, absolute: bool) -> Targets:
     changed = Targets(targets.value.copy(), targets.hold.copy())
     changed.value[index], changed.hold[index] = value, absolute
     return changed
-
-
-def _over(below: Targets, above: Targets) -> Targets:
-    """`above`, and `below` wherever `above` leaves an action unit alone."""
-    named = (above.value != 0) | (above.hold != 0)
-    return Targets(np.where(named, above.value, below.value), np.where(named, above.hold, below.hold))
 
 
 def _read_json(path: Path) -> Any:

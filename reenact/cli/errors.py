@@ -1,0 +1,132 @@
+"""Where errors become one line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+_OWN_PACKAGES = frozenset({"reenact", "calib", "engines"})
+
+
+class Failure(click.ClickException):
+    """The run failed on its way; `message` becomes one line."""
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class Unusable(Failure):
+    """The arguments or the input are wrong."""
+
+    exit_code = 2
+
+
+class Interrupted(Failure):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+
+class Ended(Failure):
+    """SIGTERM."""
+
+    exit_code = 143
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+@contextmanager
+def unusable_input() -> Iterator[None]:
+    """Around what opens the files that the user named: what fails here is Unusable."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_for_the_user(error):
+            raise
+        raise Unusable(_message(error)) from error
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Around everything: errors that concern the user become a Failure; our own bugs keep their traceback."""
+    try:
+        with _sigterm_raises():
+            yield
+    except click.UsageError as error:
+        raise Unusable(_usage_message(error)) from error
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted") from error
+    except Terminated as error:
+        raise Ended("terminated") from error
+    except Exception as error:
+        if not _is_for_the_user(error):
+            raise
+        raise (Unusable if isinstance(error, ValueError) else Failure)(_message(error)) from error
+
+
+@contextmanager
+def plain_import_errors() -> Iterator[None]:
+    """Around imports: a library that is missing, or that misses something, is not our bug."""
+    try:
+        yield
+    except ImportError as error:
+        if error.name and error.name.split(".")[0] in _OWN_PACKAGES:
+            raise
+        raise Failure(f"{error} ('reenact doctor' says what to install)") from error
+
+
+def warn(line: str) -> None:
+    """One line on standard error about something that the user should know."""
+    click.echo(f"Warning: {line}", err=True)
+
+
+def note(line: str) -> None:
+    """One line on standard error about something that is not quite as one might think."""
+    click.echo(f"Note: {line}", err=True)
+
+
+def _is_for_the_user(error: Exception) -> bool:
+    """Whether the message was written for the user: by this project, or by the system about a file."""
+    if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
+        return False
+    if isinstance(error, OSError):
+        return error.errno != errno.EPIPE  # click's affair: a reader such as `head` has left
+    return type(error).__module__.split(".")[0] in _OWN_PACKAGES
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def _usage_message(error: click.UsageError) -> str:
+    message = error.format_message().rstrip(".")
+    return f"{message} (see '{error.ctx.command_path} --help')" if error.ctx else message
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """SIGTERM ends the program like Ctrl-C does, so that unfinished files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> None:
+    raise Terminated

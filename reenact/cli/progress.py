@@ -1,0 +1,43 @@
+"""How far a run is, for someone who watches."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+Advance: TypeAlias = Callable[[int], None]
+"""Called once for each frame, with the number of faces in it."""
+
+
+@contextmanager
+def progress_bar(total: int | None) -> Iterator[Advance]:
+    """A bar on standard error with frames per second, time left and faces; nothing if that is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda faces: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed} frames"),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[faces]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("frames", total=total, rate="", faces="")
+
+        def advance(faces: int) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(
+                task,
+                advance=1,
+                rate=f"{speed:.0f} fps" if speed else "",
+                faces="1 face" if faces == 1 else f"{faces} faces",
+            )
+
+        yield advance

@@ -1,0 +1,123 @@
+"""`reenact video`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from reenact.cli.errors import note, unusable_input, warn
+from reenact.cli.parameters import FILE, chosen_targets, json_option, target_options, write_json
+from reenact.cli.progress import progress_bar
+from reenact.edit import EditOptions, open_edit
+from reenact.generate import GENERATORS
+from reenact.meter import Report
+from reenact.options import FaceChoice, RetargetOptions
+from reenact.sinks.file import CODECS, CONTAINERS, PRESETS, Encoding
+from reenact.targets import Targets
+from reenact.track import TrackerOptions
+
+DEFAULTS = EditOptions()
+
+
+@click.command(
+    epilog=f"""\b
+    Examples:
+      reenact video in.mp4 out.mp4 --target-aus AU12=+2,AU4=-1
+      reenact video in.mp4 out.mp4 --preset smile --strength 0.7 --faces all
+      reenact video in.mov both.mp4 --preset surprise --compare --json -
+
+    Everything but the picture (sound, subtitles, tags) is copied, times are kept, and OUT says in its
+    metadata that it was edited. OUT appears when it is complete and then replaces a file of that name;
+    its ending chooses the kind: {", ".join(CONTAINERS)}."""
+)
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("output", metavar="OUT", type=FILE)
+@target_options
+@click.option(
+    "--max-faces",
+    type=click.IntRange(1, 20),
+    default=DEFAULTS.tracker.max_faces,
+    show_default=True,
+    help="Follow at most this many faces.",
+)
+@click.option(
+    "--generator",
+    type=click.Choice(GENERATORS),
+    default=DEFAULTS.generator,
+    show_default=True,
+    help="warp moves the face's own pixels; live also paints what moving cannot make.",
+)
+@click.option("--compare", is_flag=True, help="Write input and output side by side.")
+@click.option("--codec", type=click.Choice(list(CODECS)), default=DEFAULTS.encoding.codec, show_default=True)
+@click.option(
+    "--crf",
+    type=click.IntRange(0, 63),
+    help="Quality: lower is better and larger. [default: hard to tell from the input, 18 for h264]",
+)
+@click.option(
+    "--encoder-preset",
+    type=click.Choice(PRESETS),
+    default=DEFAULTS.encoding.preset,
+    show_default=True,
+    help="Slower makes smaller files.",
+)
+@click.option("--aus-csv", type=FILE, help="Also write the action units of IN, as `reenact aus` does.")
+@click.option(
+    "--keep-partial",
+    is_flag=True,
+    help="If the run breaks off, keep what was made, with .partial in its name.",
+)
+@json_option
+def video(
+    source: Path,
+    output: Path,
+    target_aus: Targets | None,
+    preset: Targets | None,
+    strength: float,
+    faces: FaceChoice,
+    max_faces: int,
+    generator: str,
+    compare: bool,
+    codec: str,
+    crf: int | None,
+    encoder_preset: str,
+    aus_csv: Path | None,
+    keep_partial: bool,
+    json_path: Path | None,
+) -> None:
+    """Change the expression of a face in the video IN and write it as OUT."""
+    options = EditOptions(
+        generator=generator,
+        compare=compare,
+        keep_partial=keep_partial,
+        aus_csv=aus_csv,
+        retarget=RetargetOptions(strength=strength, faces=faces),
+        tracker=TrackerOptions(max_faces=max_faces),
+        encoding=Encoding(codec=codec, crf=crf, preset=encoder_preset),
+    )
+    report, notes = edit_with_progress(source, output, chosen_targets(target_aus, preset), options)
+    write_json({"input": str(source), "output": str(output), **report.to_json(), "notes": notes}, json_path)
+
+
+def edit_with_progress(
+    source: Path, output: Path, targets: Targets, options: EditOptions
+) -> tuple[Report, list[str]]:
+    """Edits the video while standard error tells how it goes; returns its figures and its notes."""
+    with ExitStack() as opened:
+        with unusable_input():
+            edit = opened.enter_context(open_edit(source, output, targets, options))
+        for line in edit.notes:
+            note(line)
+        advance = opened.enter_context(progress_bar(edit.capture.frame_count))
+        report = edit.run(lambda tracked: advance(len(tracked.faces)))
+    notes = list(edit.notes)
+    if not report.frames_with_face:
+        notes.append("no face was found: the picture is unchanged")
+        warn(notes[-1])
+    click.echo(
+        f"{output}: {report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps",
+        err=True,
+    )
+    return report, notes

@@ -1,0 +1,132 @@
+"""A video file in, the same video with other action units out: the whole frame loop, wired up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from calib.estimator import load_estimator
+from reenact import __version__
+from reenact.capture import FileCapture, open_capture
+from reenact.generate import open_generator
+from reenact.measure import Measurer
+from reenact.meter import Meter, Report
+from reenact.options import RetargetOptions
+from reenact.paste import paste
+from reenact.pipeline import Stage, run
+from reenact.retarget import Programme, Retargeter
+from reenact.sinks import Encoding, FileSink
+from reenact.sinks.csv import AUCsvSink, open_csv
+from reenact.targets import Targets
+from reenact.track import Tracker, TrackerOptions
+from reenact.types import Frame, Generated, Measured, Tracked
+
+
+@dataclass(frozen=True)
+class EditOptions:
+    generator: str = "warp"
+    """"warp" or "live"; see reenact.generate."""
+    compare: bool = False
+    """Input and output side by side."""
+    keep_partial: bool = False
+    """A run that breaks off leaves what it made under the output's name with .partial in it."""
+    aus_csv: Path | None = None
+    """Where to write the action units measured in the input, as OpenFace does."""
+    retarget: RetargetOptions = field(default_factory=RetargetOptions)
+    tracker: TrackerOptions = field(default_factory=TrackerOptions)
+    encoding: Encoding = field(default_factory=Encoding)
+
+
+@dataclass(frozen=True, eq=False)
+class VideoEdit:
+    """A video that is open at both ends, ready to run once."""
+
+    capture: FileCapture
+    stages: tuple[tuple[Stage, ...], ...]
+    sink: FileSink
+    meter: Meter
+    notes: tuple[str, ...]
+    """What will not arrive as it was, one plain line each."""
+
+    def run(self, watch: Callable[[Tracked], None] = lambda tracked: None) -> Report:
+        """Carries every frame through. `watch` is told of each one, in another thread, once it is tracked."""
+
+        def count(tracked: Tracked) -> Tracked:
+            watch(tracked)
+            return self.meter.count_faces(tracked)
+
+        first, *others = self.stages
+        groups = [[first[0], Stage("count", count), *first[1:]], *others]
+        run(self.capture, groups, self.sink.write, meter=self.meter)
+        return self.meter.report()
+
+
+@contextmanager
+def open_edit(
+    source: Path,
+    output: Path,
+    targets: Targets | Programme,
+    options: EditOptions = EditOptions(),
+) -> Iterator[VideoEdit]:
+    """Opens everything that an edit needs. The output appears when the block ends well, or not at all.
+
+    Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where something cannot be opened.
+    """
+    meter = Meter()
+    with ExitStack() as opened:
+        capture = opened.enter_context(open_capture(source))
+        height, width = capture.size
+        sink = opened.enter_context(
+            FileSink(
+                output,
+                capture,
+                options.encoding,
+                size=(height, 2 * width) if options.compare else None,
+                keep_partial=options.keep_partial,
+                comment=edited_with(targets, options.retarget),
+            )
+        )
+        table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
+        tracker = opened.enter_context(Tracker(options.tracker))
+        generator = opened.enter_context(open_generator(options.generator))
+        stages = (
+            (
+                Stage("track", tracker),
+                Stage("measure", Measurer(load_estimator())),
+                *((Stage("table", _noted_in(table)),) if table else ()),
+                Stage("retarget", Retargeter(targets, options.retarget)),
+            ),
+            (
+                Stage("generate", generator),
+                Stage("paste", side_by_side if options.compare else paste),
+            ),
+        )
+        notes = (*capture.notes, *sink.notes, *generator.notes)
+        yield VideoEdit(capture, stages, sink, meter, notes)
+
+
+def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:
+    """What an output says about itself: that it was edited, with what, and the recipe."""
+    recipe = str(targets) if isinstance(targets, Targets) else "action units that change over time"
+    strength = "" if options.strength == 1 else f" at strength {options.strength:g}"
+    return f"Edited with reenact {__version__}: {recipe}{strength}"
+
+
+def side_by_side(generated: Generated) -> Frame:
+    """The frame as it was on the left, as it is now on the right."""
+    frame = paste(generated)
+    return replace(frame, image=np.hstack([generated.frame.image, frame.image]))
+
+
+def _noted_in(table: AUCsvSink) -> Callable[[Measured], Measured]:
+    """A stage that writes every record into the table and hands it on."""
+
+    def note(measured: Measured) -> Measured:
+        table.write(measured)
+        return measured
+
+    return note
