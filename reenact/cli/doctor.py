@@ -1,0 +1,61 @@
+"""`reenact doctor`: what this machine has and lacks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reenact.cli.parameters import json_option, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from reenact.diagnose import Finding
+
+COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+
+
+@click.command()
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    help="The folder that output would go to.  [default: this one]",
+)
+@json_option
+def doctor(folder: Path, json_path: Path | None) -> None:
+    """Check this machine, and tell the fix for what is wrong.
+
+    Cameras are tried: their lamps light up for a moment. The exit code is 1 if videos cannot be worked on;
+    warnings leave it 0.
+    """
+    from rich.console import Console
+
+    from reenact.diagnose import diagnose
+
+    console = Console(quiet=str(json_path) == "-", highlight=False)
+    findings = []
+    for finding in diagnose(folder):
+        show(finding, console)
+        findings.append(finding)
+    works = all(finding.verdict != "problem" for finding in findings)
+    console.print("reenact can work here." if works else "reenact cannot work here; mend the problems above.")
+    write_json({"works": works, "findings": [asdict(finding) for finding in findings]}, json_path)
+    if not works:
+        raise click.exceptions.Exit(1)
+
+
+def show(finding: Finding, console: Console) -> None:
+    """Prints one finding, and the fix on a line of its own, unwrapped, to be copied."""
+    from rich.text import Text
+
+    line = Text.assemble(
+        (f"{finding.verdict:9}", COLOURS[finding.verdict]), (f"{finding.check:15}", "bold"), finding.value
+    )
+    console.print(line, soft_wrap=True)
+    if finding.fix is not None:
+        console.print(Text(f"{'':9}fix: {finding.fix}"), soft_wrap=True)

@@ -1,0 +1,259 @@
+"""What this machine has and lacks for the main job, and the fix for what it lacks.
+
+The facts come from reenact.machine; here functions without side effects say what they mean.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import engines
+from reenact import machine
+from reenact.machine import Answer, Camera, System
+
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 12)
+MEDIAPIPE = "mediapipe==0.10.21"
+CV2 = '"opencv-contrib-python<4.12"'
+"""4.12 is the first to need numpy 2, which mediapipe cannot have."""
+CV2_WHEELS = (
+    "opencv-python",
+    "opencv-contrib-python",
+    "opencv-python-headless",
+    "opencv-contrib-python-headless",
+)
+ENCODERS = {"libx264": "h264", "libx265": "hevc", "libvpx-vp9": "vp9", "libsvtav1": "av1", "aac": "AAC sound"}
+"""FFmpeg's encoders and what they write. The main job needs the first."""
+LOW_DISK_MB, NO_DISK_MB = 2000, 100
+Verdict = Literal["ok", "warning", "problem"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    verdict: Verdict
+    """ "problem": the main job, a video in and a video out, cannot work."""
+    value: str
+    fix: str | None = None
+    """What to do, as exactly as this system allows; None where nothing is wrong."""
+
+
+def diagnose(folder: Path) -> Iterator[Finding]:
+    """All checks, one after the other; `folder` is where output would go."""
+    system = machine.this_system()
+    yield judge_python(sys.version_info[:3], sys.maxsize > 2**32)
+    yield judge_numpy(metadata.version("numpy"))
+    yield judge_cv2_wheels(machine.installed(CV2_WHEELS))
+    yield judge_import("cv2", machine.ask(machine.CV2), system, CV2)
+    yield judge_mediapipe(machine.ask(machine.MEDIAPIPE), system)
+    yield judge_tracker(machine.ask(machine.TRACKER), system)
+    yield judge_codecs(machine.ask(machine.CODECS, *ENCODERS), system)
+    for name in engines.NAMES:
+        yield judge_engine(name, engines.probe(name), machine.ask(machine.ENGINE, name))
+    yield judge_models(machine.shipped_models(), machine.ask(machine.MODELS))
+    yield judge_cameras(machine.cameras(), system)
+    yield judge_virtual_camera(machine.ask(machine.VIRTUAL_CAMERA), system, machine.loopback_installed())
+    yield judge_disk(folder, *machine.disk(folder))
+
+
+def judge_python(version: Sequence[int], is_64_bit: bool) -> Finding:
+    value = f"{'.'.join(map(str, version))}, {'64' if is_64_bit else '32'} bit"
+    if OLDEST_PYTHON <= tuple(version[:2]) <= NEWEST_PYTHON and is_64_bit:
+        return Finding("python", "ok", value)
+    return Finding(
+        "python",
+        "problem",
+        value,
+        f"install 64-bit Python {_dotted(OLDEST_PYTHON)} to {_dotted(NEWEST_PYTHON)}: "
+        f"{MEDIAPIPE} has no wheels for others",
+    )
+
+
+def judge_numpy(version: str) -> Finding:
+    if int(version.split(".")[0]) < 2:
+        return Finding("numpy", "ok", version)
+    return Finding("numpy", "problem", f"{version}: mediapipe needs numpy 1", 'pip install "numpy<2"')
+
+
+def judge_cv2_wheels(wheels: Mapping[str, str]) -> Finding:
+    """`wheels`: name to version of the packages installed that bring a cv2."""
+    value = ", ".join(f"{name} {version}" for name, version in wheels.items()) or "none installed"
+    if len(wheels) == 1:
+        return Finding("cv2 wheels", "ok", value)
+    if not wheels:
+        return Finding("cv2 wheels", "problem", value, f"pip install {CV2}")
+    fix = f"pip uninstall -y {' '.join(wheels)} && pip install {CV2}"
+    return Finding("cv2 wheels", "warning", f"{value}: they overwrite each other's files", fix)
+
+
+def judge_import(check: str, answer: Answer, system: System, package: str) -> Finding:
+    """A package that has to be importable, and prints its version."""
+    if answer.error is None:
+        return Finding(check, "ok", answer.printed)
+    return Finding(check, "problem", answer.error, import_fix(answer.error, system, package))
+
+
+def import_fix(error: str, system: System, package: str) -> str:
+    """What helps against this failure to import."""
+    missing = re.search(r"(lib[\w.+-]+\.so(?:\.\d+)*)", error)
+    if missing:
+        # A system that lacks the one usually lacks both, and would fail over the other next.
+        pair = {"libGL.so.1", "libglib-2.0.so.0"}
+        library = missing.group(1)
+        known = {"libgthread-2.0.so.0", *pair}
+        return system.install(sorted(pair) if library in known else [library])
+    if "SIGILL" in error:
+        return f"this processor lacks instructions (AVX) that {package} was built for; use a newer machine"
+    if "DLL load failed" in error:
+        return (
+            "install the Microsoft Visual C++ Redistributable: https://aka.ms/vs/17/release/vc_redist.x64.exe"
+        )
+    return f"pip install --force-reinstall --no-deps {package}"
+
+
+def judge_mediapipe(answer: Answer, system: System) -> Finding:
+    if answer.error is not None:
+        return judge_import("mediapipe", answer, system, MEDIAPIPE)
+    facts = json.loads(answer.printed)
+    if facts["face_mesh"]:
+        return Finding("mediapipe", "ok", f"{facts['version']}, face mesh with iris in its wheel")
+    return Finding(
+        "mediapipe",
+        "problem",
+        f"{facts['version']} comes without the face mesh model",
+        f"pip install {MEDIAPIPE}, or give --tracker-model a face_landmarker.task",
+    )
+
+
+def judge_tracker(answer: Answer, system: System) -> Finding:
+    """The program prints how many faces it found in the portrait that ships with the project: one."""
+    check = "face tracking"
+    if answer.error is not None:
+        return judge_import(check, answer, system, MEDIAPIPE)
+    if answer.printed == "1":
+        return Finding(check, "ok", "finds the face in the test portrait")
+    value = f"finds {answer.printed} faces in the test portrait, which shows one"
+    return Finding(check, "problem", value, f"pip install --force-reinstall --no-deps {MEDIAPIPE}")
+
+
+def judge_codecs(answer: Answer, system: System) -> Finding:
+    """The program prints PyAV's version and those of ENCODERS that it has."""
+    if answer.error is not None:
+        return judge_import("codecs", answer, system, "av")
+    version, *available = answer.printed.split()
+    missing = [encoder for encoder in ENCODERS if encoder not in available]
+    have = [written for encoder, written in ENCODERS.items() if encoder not in missing]
+    value = f"PyAV {version} writes {', '.join(have) or 'nothing'}"
+    if not missing:
+        return Finding("codecs", "ok", value)
+    return Finding(
+        "codecs",
+        "problem" if "libx264" in missing else "warning",
+        f"{value}; lacks {', '.join(missing)}",
+        "pip install --force-reinstall --only-binary av av, whose wheels bring an FFmpeg with all of these",
+    )
+
+
+def judge_engine(name: str, availability: engines.Availability, answer: Answer) -> Finding:
+    """No problem for the main job: without an engine, the geometry generator works alone."""
+    check = f"engine {name}"
+    if not availability.available:
+        return Finding(check, "warning", "not available", availability.detail)
+    if answer.error is not None:
+        fix = "pip install --force-reinstall onnxruntime; until then use --generator warp"
+        return Finding(check, "warning", f"{availability.detail}: {answer.error}", fix)
+    return Finding(check, "ok", availability.detail)
+
+
+def judge_models(files: Mapping[Path, bool | None], answer: Answer) -> Finding:
+    """`files`: whether each shipped file has the hash it was installed with; None where it is not there."""
+    reinstall = "pip install --force-reinstall --no-deps reenact"
+    missing = [path.name for path, right in files.items() if right is None]
+    changed = [path.name for path, right in files.items() if right is False]
+    if missing or changed:
+        parts = [("missing", missing), ("damaged or changed", changed)]
+        value = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+        return Finding("model files", "problem", value, reinstall)
+    if answer.error is not None:
+        return Finding("model files", "problem", answer.error, reinstall)
+    checked = f"{len(files)} files as they were installed" if files else "a checkout, hashes unknown"
+    return Finding("model files", "ok", f"{answer.printed} load; {checked}")
+
+
+def judge_cameras(found: Sequence[Camera], system: System) -> Finding:
+    """No camera is no fault: files need none."""
+    if not found:
+        hint = " (WSL passes none through: use reenact on Windows itself)" if system.wsl else ""
+        return Finding("cameras", "ok", f"none, which only live use needs{hint}")
+    value = ", ".join(f"{camera.index}: {camera.name} ({_state(camera)})" for camera in found)
+    if any(camera.format for camera in found):
+        return Finding("cameras", "ok", value)
+    if not all(camera.allowed for camera in found):
+        fix = "sudo usermod -aG video $USER, then log out and in again"
+    elif system.platform == "darwin":
+        fix = "allow the terminal in System Settings > Privacy & Security > Camera"
+    else:
+        fix = "close the program that uses the camera, or plug it in again"
+    return Finding("cameras", "warning", value, fix)
+
+
+def judge_virtual_camera(answer: Answer, system: System, loopback: bool) -> Finding:
+    """The program opens one and prints its device. `loopback`: v4l2loopback is installed, loaded or not."""
+    check = "virtual camera"
+    if answer.error is None:
+        return Finding(check, "ok", answer.printed)
+    if "No module named" in answer.error:
+        return Finding(check, "warning", answer.error, "pip install pyvirtualcam")
+    return Finding(check, "warning", "none, which only live use needs", virtual_camera_fix(system, loopback))
+
+
+def virtual_camera_fix(system: System, loopback: bool) -> str:
+    """How to get a virtual camera on this system."""
+    sudo = "" if system.root else "sudo "
+    if system.wsl:
+        return "use reenact on Windows itself: WSL's kernel has no virtual cameras"
+    if system.platform == "linux":
+        load = f"{sudo}modprobe v4l2loopback devices=1 exclusive_caps=1 card_label=reenact"
+        if loopback:
+            return load
+        if system.installer == "apt-get":
+            return f"{sudo}apt-get install -y v4l2loopback-dkms && {load}"
+        return f"install v4l2loopback (https://github.com/umlaeute/v4l2loopback), then {load}"
+    if system.platform == "darwin":
+        return (
+            "install OBS Studio (https://obsproject.com), press Start Virtual Camera in it once, then quit it"
+        )
+    return (
+        "install OBS Studio (https://obsproject.com), whose virtual camera works without OBS running, "
+        "or UnityCapture (https://github.com/schellingb/UnityCapture)"
+    )
+
+
+def judge_disk(folder: Path, free_mb: float, writable: bool) -> Finding:
+    value = f"{free_mb / 1000:.1f} GB free in {folder}"
+    if not writable:
+        return Finding(
+            "output folder", "problem", f"{folder} cannot be written to", "choose another with --out"
+        )
+    if free_mb >= LOW_DISK_MB:
+        return Finding("output folder", "ok", value)
+    verdict: Verdict = "problem" if free_mb < NO_DISK_MB else "warning"
+    return Finding("output folder", verdict, value, "free some space there, or choose another with --out")
+
+
+def _state(camera: Camera) -> str:
+    if camera.format:
+        return camera.format
+    return "does not open" if camera.allowed else "no permission"
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,247 @@
+"""Facts about the machine that this runs on.
+
+Whatever may be broken is imported in a process of its own, by one of the small programs below: a package that
+crashes the interpreter is a fact like any other.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIMIT_S = 90
+"""For one import: a cold disk can take long over mediapipe."""
+APT_PACKAGES = {
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libGLESv2.so.2": "libgles2",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libSM.so.6": "libsm6",
+    "libICE.so.6": "libice6",
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libXrender.so.1": "libxrender1",
+    "libxcb.so.1": "libxcb1",
+    "libgomp.so.1": "libgomp1",
+    "libstdc++.so.6": "libstdc++6",
+    "libportaudio.so.2": "libportaudio2",
+}
+
+
+@dataclass(frozen=True)
+class System:
+    """What the fixes depend on."""
+
+    platform: str = sys.platform
+    """As sys.platform has it."""
+    installer: str | None = None
+    """apt-get, dnf or another; None where none is known."""
+    root: bool = False
+    """Whether commands need no sudo."""
+    wsl: bool = False
+    """Whether this is Linux inside Windows."""
+
+    def install(self, libraries: Collection[str]) -> str:
+        """The command that brings shared libraries, given by their file names."""
+        sudo = "" if self.root else "sudo "
+        if self.installer == "apt-get":
+            packages = sorted({APT_PACKAGES.get(library, library) for library in libraries})
+            return f"{sudo}apt-get update && {sudo}apt-get install -y {' '.join(packages)}"
+        if self.installer == "dnf":
+            provided = [f"'{library}()(64bit)'" for library in libraries]
+            return f"{sudo}dnf install -y {' '.join(provided)}"
+        return f"install the system packages that hold {', '.join(libraries)}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a small Python program printed, or why it failed."""
+
+    printed: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A capture device."""
+
+    index: int
+    name: str
+    allowed: bool
+    """Whether this user may open it."""
+    format: str | None
+    """As in 1280x720 at 30 fps; None where it does not open."""
+
+
+CV2 = """
+import cv2
+print(cv2.__version__)
+"""
+MEDIAPIPE = """
+import json, pathlib, mediapipe
+model = pathlib.Path(mediapipe.__file__).parent / "modules/face_landmark/face_landmark_with_attention.tflite"
+print(json.dumps({"version": mediapipe.__version__, "face_mesh": model.is_file()}))
+"""
+TRACKER = """
+import numpy
+from pathlib import Path
+from PIL import Image
+import reenact
+from reenact.track import Tracker, TrackerOptions
+from reenact.types import Frame
+portrait = numpy.asarray(Image.open(Path(reenact.__file__).parent / "data" / "portrait.jpg").convert("RGB"))
+with Tracker(TrackerOptions(stills=True)) as tracker:
+    print(len(tracker(Frame(portrait)).faces))
+"""
+CODECS = """
+import sys, av
+def is_there(encoder):
+    try:
+        return bool(av.Codec(encoder, "w"))
+    except ValueError:
+        return False
+print(av.__version__, *filter(is_there, sys.argv[1:]))
+"""
+ENGINE = """
+import importlib, sys
+importlib.import_module({"onnx": "onnxruntime"}[sys.argv[1]])
+"""
+MODELS = """
+from calib.basis import load_basis
+from calib.estimator import load_estimator
+from calib.shape import load_shape
+load_shape(), load_basis(), load_estimator()
+print("face shape, action unit basis and estimator")
+"""
+CAMERAS = """
+import json, sys, cv2
+formats = {}
+for index in map(int, sys.argv[1:]):
+    camera = cv2.VideoCapture(index)
+    if camera.isOpened() and camera.read()[0]:
+        width, height, fps = (camera.get(what) for what in
+            (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS))
+        formats[index] = f"{width:.0f}x{height:.0f} at {fps:.0f} fps"
+    camera.release()
+print(json.dumps(formats))
+"""
+VIRTUAL_CAMERA = """
+import pyvirtualcam
+with pyvirtualcam.Camera(width=1280, height=720, fps=30) as camera:
+    print(f"{camera.device} ({camera.backend})")
+"""
+
+
+def this_system() -> System:
+    """The system that this runs on."""
+    installers = (name for name in ("apt-get", "dnf", "zypper", "pacman", "apk") if shutil.which(name))
+    release = Path("/proc/sys/kernel/osrelease")
+    return System(
+        platform=sys.platform,
+        installer=next(installers, None),
+        root=hasattr(os, "geteuid") and os.geteuid() == 0,
+        wsl=release.exists() and "microsoft" in release.read_text().lower(),
+    )
+
+
+def ask(program: str, *arguments: str) -> Answer:
+    """Runs a program in another Python with this one's packages."""
+    command = [sys.executable, "-c", program, *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, env=environment)
+    except subprocess.TimeoutExpired:
+        return Answer(error=f"no answer within {LIMIT_S} s")
+    if done.returncode < 0:
+        return Answer(error=f"crashes Python ({signal.Signals(-done.returncode).name})")
+    if done.returncode > 0:
+        return Answer(error=(done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
+    return Answer(done.stdout.strip())
+
+
+def installed(names: Sequence[str]) -> dict[str, str]:
+    """The versions of those of these packages that are installed."""
+    present = {
+        distribution.metadata["Name"]: distribution.version for distribution in metadata.distributions()
+    }
+    return {name: present[name] for name in names if name in present}
+
+
+def shipped_models(package: str = "reenact") -> dict[Path, bool | None]:
+    """The installed data files: True where one has the hash that the installer noted, None where it is gone.
+
+    Empty for a checkout, of which no installer knows the files.
+    """
+    try:
+        files = metadata.distribution(package).files or []
+    except metadata.PackageNotFoundError:
+        return {}
+    data = [file for file in files if "data" in file.parts[:-1] and file.hash is not None]
+    return {Path(str(file.locate())): _has_hash(Path(str(file.locate())), file.hash) for file in data}
+
+
+def _has_hash(path: Path, noted: Any) -> bool | None:
+    """`noted`: an entry of a wheel's RECORD, whose digest is in base64 without padding."""
+    if not path.is_file():
+        return None
+    digest = hashlib.new(noted.mode, path.read_bytes()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == noted.value
+
+
+def cameras() -> list[Camera]:
+    """The real capture devices; trying them lights their lamps for a moment."""
+    names = _camera_names()
+    answer = ask(CAMERAS, *map(str, names)) if names else Answer("{}")
+    formats = json.loads(answer.printed) if answer.error is None else {}
+    found = [
+        Camera(index, name, _may_open(index), formats.get(str(index)))
+        for index, name in sorted(names.items())
+    ]
+    # Without a list from the system, only those that opened are known to exist.
+    return found if sys.platform == "linux" else [camera for camera in found if camera.format]
+
+
+def _camera_names() -> dict[int, str]:
+    if sys.platform != "linux":
+        return dict.fromkeys(range(4), "camera")
+    devices = Path("/sys/class/video4linux").glob("video*")
+    return {
+        int(device.name.removeprefix("video")): (device / "name").read_text().strip()
+        for device in devices
+        if "virtual" not in device.resolve().parts and (device / "index").read_text().strip() == "0"
+    }
+
+
+def _may_open(index: int) -> bool:
+    return sys.platform != "linux" or os.access(f"/dev/video{index}", os.R_OK | os.W_OK)
+
+
+def loopback_installed() -> bool:
+    """Whether Linux's virtual camera module is there, loaded or not."""
+    if sys.platform != "linux":
+        return False
+    modules = Path("/lib/modules") / os.uname().release
+    return Path("/sys/module/v4l2loopback").exists() or any(modules.rglob("v4l2loopback.ko*"))
+
+
+def disk(folder: Path) -> tuple[float, bool]:
+    """(free megabytes, whether a file can be made there)."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            writable = True
+    except OSError:
+        writable = False
+    return (shutil.disk_usage(folder).free / 1e6 if folder.exists() else 0.0), writable
