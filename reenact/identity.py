@@ -46,7 +46,7 @@ class Identities:
     """Called with the fits of every frame; answers an id for each, new ones counting from 0."""
 
     def __init__(self, memory_s: float = 1.0, reach: float = 1.0) -> None:
-        """`memory_s`: how long a lost face may come back. `reach`: cost, in face widths, of the worst match."""
+        """`memory_s`: how long a lost face may come back. `reach`: the worst match, in face widths."""
         self._memory_s = memory_s
         self._reach = reach
         self._next_id = 0

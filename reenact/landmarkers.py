@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.geometry import Alignment
-from reenact.region import Region, region_around
+from reenact.hush import native_messages_logged
+from reenact.region import MARGIN, Region, region_around
 
 BACKENDS = ("auto", "face_mesh", "face_landmarker")
 
@@ -66,13 +67,21 @@ def open_landmarker(backend: str = "auto", model_path: Path | None = None) -> La
     has_face_mesh = (Path(package.origin).parent / FaceMesh.MODEL).is_file()
     if backend == "auto":
         backend = "face_mesh" if has_face_mesh and model_path is None else "face_landmarker"
-    if backend == "face_landmarker":
-        return FaceLandmarker(_checked_model(model_path))
-    if not has_face_mesh:
+    if backend == "face_mesh" and not has_face_mesh:
         raise TrackerError(
             "this mediapipe has no face mesh model; install mediapipe==0.10.21 or choose face_landmarker"
         )
-    return FaceMesh()
+    with native_messages_logged():
+        landmarker = FaceMesh() if backend == "face_mesh" else FaceLandmarker(_checked_model(model_path))
+        _warm_up(landmarker)
+    return landmarker
+
+
+def _warm_up(landmarker: Landmarker) -> None:
+    """Runs the models once: they start lazily, talk while they do, and would hold up the first frame."""
+    blank = Region(31.5, 31.5, 64.0)
+    landmarker.find(np.zeros((64, 64, 3), np.uint8), blank)
+    landmarker.fit(np.zeros((64, 64, 3), np.uint8), blank)
 
 
 def _checked_model(path: Path | None) -> Path:
@@ -89,12 +98,12 @@ class FaceMesh:
 
     MODEL = "modules/face_landmark/face_landmark_with_attention.tflite"
     CROP_PX = 192
-    FIND_PX = 256
-    """Larger than the 192 px of the detector, which then resamples little."""
+    FIND_PX = 128
+    """What the detector itself works at."""
 
     def __init__(self, presence: float = 0.5, detection: float = 0.5) -> None:
         """`presence`, `detection`: the scores below which a fit or a find does not count."""
-        from google.protobuf import text_format
+        from google.protobuf import text_format  # type: ignore[import-untyped]
         from mediapipe.calculators.core import split_vector_calculator_pb2  # noqa: F401  (registers the
         from mediapipe.calculators.tensor import (  # options that the graph's text names)
             image_to_tensor_calculator_pb2,  # noqa: F401
@@ -111,7 +120,7 @@ class FaceMesh:
             self._mesh = opened.enter_context(
                 SolutionBase(graph_config=graph, outputs=["landmarks", "presence"])
             )
-            self._near = opened.enter_context(FaceDetection(detection, model_selection=0))
+            self._detector = opened.enter_context(FaceDetection(detection, model_selection=0))
             self._opened = opened.pop_all()
 
     def __enter__(self) -> FaceMesh:
@@ -124,7 +133,7 @@ class FaceMesh:
 
     def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
         alignment = within.alignment(self.FIND_PX)
-        detections = self._near.process(alignment.crop(image)).detections or []
+        detections = self._detector.process(alignment.crop(image)).detections or []
         return [_region_of(detection, alignment, within.roll) for detection in detections]
 
     def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
@@ -141,7 +150,7 @@ class FaceLandmarker:
     """MediaPipe's FaceLandmarker task with a `.task` model file; works with every mediapipe."""
 
     CROP_PX = 256
-    FIND_PX = 512
+    FIND_PX = 256
 
     def __init__(self, model_path: Path, presence: float = 0.5, detection: float = 0.5) -> None:
         import mediapipe
@@ -205,5 +214,5 @@ def _region_of(detection: Any, alignment: Alignment, roll: float) -> Region:
     right, left = location.relative_keypoints[:2]
     centre = np.array([[box.xmin + box.width / 2, box.ymin + box.height / 2]], np.float32) * alignment.size
     x, y = _from_crop(centre, alignment)[0]
-    width = 1.5 * max(box.width, box.height) * alignment.size / alignment.scale
+    width = MARGIN * max(box.width, box.height) * alignment.size / alignment.scale
     return Region(float(x), float(y), width, roll + float(np.arctan2(left.y - right.y, left.x - right.x)))

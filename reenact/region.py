@@ -11,7 +11,7 @@ from reenact.geometry import Alignment
 
 RIGHT_EYE, LEFT_EYE = 33, 263
 """Landmarks at the outer corners of the person's eyes: the line between them is level in an upright face."""
-_MARGIN = 1.5
+MARGIN = 1.5
 """Width of the square that is read, in face widths; the face mesh was trained with it."""
 
 
@@ -45,4 +45,4 @@ def region_around(landmarks: NDArray[np.float32]) -> Region:
     upright = landmarks[:, :2] @ axes
     low, high = upright.min(axis=0), upright.max(axis=0)
     x, y = axes @ ((low + high) / 2)
-    return Region(float(x), float(y), _MARGIN * float((high - low).max()), roll)
+    return Region(float(x), float(y), MARGIN * float((high - low).max()), roll)

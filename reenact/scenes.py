@@ -21,14 +21,15 @@ class CutDetector:
     """
 
     def __init__(self, threshold: float = 0.12, ratio: float = 3.0) -> None:
-        """`threshold`: the mean change of the thumbnail, 0..1, with the change of overall brightness taken out.
+        """`threshold`: the mean change of the thumbnail, 0..1, without the change of overall brightness.
         `ratio`: how many times the recent change it must be."""
         self._threshold = threshold
         self._ratio = ratio
-        self.reset()
+        self._thumbnail: NDArray[np.float32] | None = None
+        self._usual_change = 0.0
 
     def reset(self) -> None:
-        self._thumbnail: NDArray[np.float32] | None = None
+        self._thumbnail = None
         self._usual_change = 0.0
 
     def __call__(self, image: NDArray[np.uint8]) -> bool:

@@ -2,35 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 import numpy as np
 
 from reenact.region import Region
 
 
-def looks(height: int, width: int) -> Iterator[Region]:
-    """Squares to look into, in the order in which they are likely to pay; together they cover every case.
+class Search:
+    """The order in which one scene's pictures are searched.
 
-    First the whole picture, which shows faces wider than about a tenth of it; then overlapping tiles of the
-    shorter side and of half of it, for small faces; then the whole picture lying on its sides and on its head.
+    One look costs about 2 ms and sees upright faces wider than a tenth of its square. So every second look
+    goes to the whole picture, where most faces are found, and those between take their turns over the rest.
     """
-    short, long = sorted((height, width))
-    whole = Region((width - 1) / 2, (height - 1) / 2, float(long))
-    yield whole
-    yield from _tiles(height, width, short)
-    for quarter in (1, 3, 2):
-        yield Region(whole.x, whole.y, whole.width, quarter * np.pi / 2)
-    yield from _tiles(height, width, short // 2)
+
+    def __init__(self, height: int, width: int, rescan_s: float) -> None:
+        """`rescan_s`: the least time between two looks while faces are tracked."""
+        self._rescan_s = rescan_s
+        self._searched_s = float("-inf")
+        self._upright = cycle(_alternated(upright_looks(height, width)))
+        self._any = cycle(_alternated([*upright_looks(height, width), *turned_looks(height, width)]))
+
+    def look(self, time_s: float, tracking: bool) -> Region | None:
+        """The place to look at in this frame; None when the last look was a moment ago."""
+        if tracking and time_s - self._searched_s < self._rescan_s:
+            return None
+        self._searched_s = time_s
+        return next(self._upright if tracking else self._any)
 
 
-def _tiles(height: int, width: int, side: int) -> Iterator[Region]:
-    """Squares of `side` pixels over the picture, each overlapping the next by a quarter or more."""
+def upright_looks(height: int, width: int) -> list[Region]:
+    """The whole picture, then for small faces overlapping tiles of its shorter side and of two thirds of that.
+
+    In 1280x720 twelve looks, which find 60 px faces.
+    """
+    short = min(height, width)
+    return [_whole(height, width), *_tiles(height, width, short), *_tiles(height, width, 2 * short / 3)]
+
+
+def turned_looks(height: int, width: int) -> list[Region]:
+    """The whole picture lying on either side and on its head: the detector knows faces up to some 45 degrees."""
+    whole = _whole(height, width)
+    return [Region(whole.x, whole.y, whole.width, quarter * np.pi / 2) for quarter in (1, 3, 2)]
+
+
+def _alternated(looks: Sequence[Region]) -> Iterator[Region]:
+    first, *rest = looks
+    for other in rest:
+        yield first
+        yield other
+
+
+def _whole(height: int, width: int) -> Region:
+    return Region((width - 1) / 2, (height - 1) / 2, float(max(height, width)))
+
+
+def _tiles(height: int, width: int, side: float) -> Iterator[Region]:
     for y in _centres(height, side):
         for x in _centres(width, side):
-            yield Region(x, y, float(side))
+            yield Region(x, y, side)
 
 
-def _centres(length: int, side: int) -> list[float]:
+def _centres(length: int, side: float) -> list[float]:
+    """Of the fewest squares that cover `length` and overlap by a quarter of their side or more."""
     count = max(1, int(np.ceil((length - side) / (0.75 * side))) + 1)
     return [float(x) for x in np.linspace((side - 1) / 2, length - 1 - (side - 1) / 2, count)]

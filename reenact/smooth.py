@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class _Past:
+    time_s: float
+    value: Values
+    """As it was answered, smoothed."""
+    velocity: Values
+    """Smoothed, per second."""
 
 
 class OneEuro:
@@ -26,42 +39,36 @@ class OneEuro:
         self._beta = beta
         self._derivative_cutoff_hz = derivative_cutoff_hz
         self._speed_axis = speed_axis
-        self.reset()
+        self._past: _Past | None = None
 
     def reset(self) -> None:
         """Forgets everything: the next call returns its values as they are."""
-        self._time_s: float | None = None
-        self._value: NDArray[np.float32] | None = None
-        self._velocity: NDArray[np.float32] | None = None
+        self._past = None
 
-    def __call__(
-        self, values: NDArray[np.float32], time_s: float, *, unit: float = 1.0
-    ) -> NDArray[np.float32]:
+    def __call__(self, values: Values, time_s: float, *, unit: float = 1.0) -> Values:
         """The smoothed values at `time_s`. Speed is counted in `unit` per second.
 
         Time that stands still or runs backwards (a seek, a new video) starts afresh.
         """
-        if self._value is None or self._velocity is None or self._time_s is None or time_s <= self._time_s:
-            self._value, self._velocity = values.copy(), np.zeros_like(values)
-        else:
-            interval_s = time_s - self._time_s
-            slope = (values - self._value) / interval_s
-            self._velocity = self._velocity + _weight(self._derivative_cutoff_hz, interval_s) * (
-                slope - self._velocity
-            )
-            cutoff_hz = self._min_cutoff_hz + self._beta / unit * self._speed()
-            self._value = self._value + _weight(cutoff_hz, interval_s) * (values - self._value)
-        self._time_s = time_s
-        return self._value.copy()
+        past = self._past
+        if past is None or time_s <= past.time_s:
+            self._past = _Past(time_s, values.copy(), np.zeros_like(values))
+            return values.copy()
+        interval_s = time_s - past.time_s
+        slope = (values - past.value) / interval_s
+        velocity = past.velocity + _weight(self._derivative_cutoff_hz, interval_s) * (slope - past.velocity)
+        cutoff_hz = self._min_cutoff_hz + self._beta / unit * self._speed(velocity)
+        value = past.value + _weight(cutoff_hz, interval_s) * (values - past.value)
+        self._past = _Past(time_s, value, velocity)
+        return value.copy()
 
-    def _speed(self) -> NDArray[np.float32]:
-        assert self._velocity is not None
+    def _speed(self, velocity: Values) -> Values:
         if self._speed_axis is None:
-            return np.abs(self._velocity)
-        return np.sqrt(np.square(self._velocity).sum(axis=self._speed_axis, keepdims=True))
+            return np.abs(velocity)
+        return np.linalg.norm(velocity, axis=self._speed_axis, keepdims=True)
 
 
-def _weight(cutoff_hz: float | NDArray[np.float32], interval_s: float) -> float | NDArray[np.float32]:
-    """The share of the new value in an exponential low-pass: 1 / (1 + tau / interval), paper's equation 3."""
-    turns = 2 * np.pi * interval_s * cutoff_hz
-    return turns / (turns + 1)
+def _weight(cutoff_hz: float | Values, interval_s: float) -> float | Values:
+    """The new value's share in an exponential low-pass of that cutoff (the paper's equations 2 and 3)."""
+    turn = 2 * np.pi * interval_s * cutoff_hz
+    return turn / (turn + 1)

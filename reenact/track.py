@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import cycle
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.pose import Pose, fit_pose
-from calib.shape import FaceShape, load_shape
+from calib.pose import fit_pose
+from calib.shape import load_shape
 from reenact.identity import Identities
 from reenact.landmarkers import Fit, Landmarker, open_landmarker
+from reenact.plausibility import confidence
 from reenact.region import Region, region_around
 from reenact.scenes import CutDetector
-from reenact.search import looks
+from reenact.search import Search, turned_looks, upright_looks
 from reenact.smooth import OneEuro
 from reenact.types import Face, Frame, Tracked
 
@@ -26,7 +26,7 @@ from reenact.types import Face, Frame, Tracked
 @dataclass(frozen=True)
 class TrackerOptions:
     max_faces: int = 4
-    """At most this many faces are followed; the largest are found first."""
+    """At most this many faces are followed; those seen first stay, and of new ones the largest are taken."""
     backend: str = "auto"
     """"auto", "face_mesh" or "face_landmarker"."""
     model_path: Path | None = None
@@ -37,10 +37,26 @@ class TrackerOptions:
     min_cutoff_hz: float = 3.0
     beta: float = 0.3
     """Hz per millimetre (of an average face) per second."""
-    rescan_s: float = 0.2
-    """How often new faces are looked for while some are tracked and there is room for more."""
+    rescan_s: float = 0.15
+    """The least time between two looks for new faces while some are tracked and there is room for more."""
     memory_s: float = 1.0
     """How long a lost face may stay away and keep its id."""
+    new_confidence: float = 0.7
+    """What a face must reach to be taken up; once tracked it stays for as long as the model sees a face."""
+
+
+@dataclass
+class _Scene:
+    """What a cut makes worthless."""
+
+    size: tuple[int, int]
+    search: Search
+    fresh: bool = True
+    time_s: float = float("-inf")
+    regions: list[Region] = field(default_factory=list)
+    """Where each face was in the frame before."""
+    filters: dict[int, OneEuro] = field(default_factory=dict)
+    """By track id."""
 
 
 class Tracker:
@@ -49,7 +65,7 @@ class Tracker:
     def __init__(
         self, options: TrackerOptions = TrackerOptions(), landmarker: Landmarker | None = None
     ) -> None:
-        """`landmarker` replaces the one that the options name. Raises TrackerError where none can be opened."""
+        """`landmarker` replaces the one that the options name. Raises TrackerError if none can be opened."""
         self._options = options
         self._shape = load_shape()
         self._opened = ExitStack()
@@ -57,8 +73,8 @@ class Tracker:
             landmarker or open_landmarker(options.backend, options.model_path)
         )
         self._identities = Identities(options.memory_s)
-        self._cuts = CutDetector()
-        self._forget()
+        self._is_cut = CutDetector()
+        self._scene: _Scene | None = None
 
     def __enter__(self) -> Tracker:
         return self
@@ -69,104 +85,99 @@ class Tracker:
         self._opened.close()
 
     def __call__(self, frame: Frame) -> Tracked:
-        time_s = float(frame.pts)
-        cut = self._cuts(frame.image) and not self._options.stills
-        if cut or self._options.stills or frame.size != self._size or time_s < self._time_s:
-            self._forget()
-        self._size, self._time_s = frame.size, time_s
-        fits = self._follow(frame.image)
-        fits += self._search(frame.image, time_s, fits)
-        ids = self._identities(fits, time_s)
-        self._regions = [region_around(fit.landmarks) for fit in fits]
-        faces = tuple(self._face(track_id, fit, frame) for track_id, fit in zip(ids, fits, strict=True))
-        self._filters = {face.track_id: self._filters[face.track_id] for face in faces}
+        cut = not self._options.stills and self._is_cut(frame.image)
+        scene = self._scene_of(frame, cut)
+        fits = self._follow(frame.image, scene)
+        fits += self._new_faces(frame.image, scene, fits)
+        ids = self._identities(fits, scene.time_s)
+        faces = [self._face(track_id, fit, scene) for track_id, fit in zip(ids, fits, strict=True)]
+        scene.regions = [region_around(fit.landmarks) for fit in fits]
+        scene.filters = {track_id: scene.filters[track_id] for track_id in ids}
         return Tracked(frame, tuple(sorted(faces, key=lambda face: face.track_id)), cut)
 
-    def _forget(self) -> None:
-        self._identities.forget()
-        self._regions: list[Region] = []
-        self._filters: dict[int, OneEuro] = {}
-        self._size: tuple[int, int] | None = None
-        self._time_s = float("-inf")
-        self._searched_s = float("-inf")
-        self._fresh = True
+    def _scene_of(self, frame: Frame, cut: bool) -> _Scene:
+        """The scene that this frame belongs to, its clock set; a new one after a cut or a jump back."""
+        scene, time_s = self._scene, float(frame.pts)
+        if scene is None or cut or self._options.stills or frame.size != scene.size or time_s < scene.time_s:
+            self._identities.forget()
+            scene = self._scene = _Scene(frame.size, Search(*frame.size, self._options.rescan_s))
+        scene.time_s = time_s
+        return scene
 
-    def _follow(self, image: NDArray[np.uint8]) -> list[Fit]:
+    def _follow(self, image: NDArray[np.uint8], scene: _Scene) -> list[Fit]:
         """The faces of the frame before, each near where it was."""
         fits: list[Fit] = []
-        for region in self._regions:
+        for region in scene.regions:
             fit = self._landmarker.fit(image, region)
             if fit is not None and not _is_among(fit, fits):
                 fits.append(fit)
         return fits
 
-    def _search(self, image: NDArray[np.uint8], time_s: float, known: Sequence[Fit]) -> list[Fit]:
-        """Faces that were not known. One look a frame while there is none, everywhere at once on a fresh scene,
-        and one look now and then while faces are tracked and there is room for more."""
+    def _new_faces(self, image: NDArray[np.uint8], scene: _Scene, known: Sequence[Fit]) -> list[Fit]:
+        """Faces that were not known, the largest first, as many as there is room for."""
         room = self._options.max_faces - len(known)
-        if room <= 0 or (known and time_s - self._searched_s < self._options.rescan_s):
+        if room <= 0:
             return []
-        self._searched_s = time_s
-        places = list(looks(*frame_size(image)))
-        if not self._fresh:
-            places = [next(self._places)]
+        if scene.fresh:
+            scene.fresh = False
+            found = self._look_everywhere(image)
         else:
-            self._places = cycle(places)
+            place = scene.search.look(scene.time_s, tracking=bool(known))
+            found = self._look(image, place, known) if place is not None else []
+        return sorted(found, key=lambda fit: region_around(fit.landmarks).width, reverse=True)[:room]
+
+    def _look_everywhere(self, image: NDArray[np.uint8]) -> list[Fit]:
+        """Faces in every upright look, so that the first frame shows all; if there are none, in turned ones.
+
+        In a video one face is enough to stop at: the search finds the others soon.
+        """
+        height, width = image.shape[:2]
         found: list[Fit] = []
-        for place in places:
-            found += self._look(image, place, [*known, *found])
-            if found:
-                break
-        self._fresh = False
-        return sorted(found, key=_width, reverse=True)[:room]
+        for place in upright_looks(height, width):
+            found += self._look(image, place, found)
+            if found and not self._options.stills:
+                return found
+        for place in turned_looks(height, width):
+            found += self._look(image, place, found) if not found else []
+        return found
 
     def _look(self, image: NDArray[np.uint8], place: Region, known: Sequence[Fit]) -> list[Fit]:
         found: list[Fit] = []
         for region in self._landmarker.find(image, place):
             fit = self._landmarker.fit(image, region)
-            # A second time from the first one's landmarks: a detector's box is rough.
-            fit = fit and self._landmarker.fit(image, region_around(fit.landmarks))
-            if fit is not None and not _is_among(fit, [*known, *found]):
+            if fit is None or _is_among(fit, [*known, *found]):
+                continue
+            # Again, from where the landmarks say the face is: a detector's box is rough.
+            fit = self._landmarker.fit(image, region_around(fit.landmarks))
+            if fit is not None and self._is_sure(fit, image) and not _is_among(fit, [*known, *found]):
                 found.append(fit)
         return found
 
-    def _face(self, track_id: int, fit: Fit, frame: Frame) -> Face:
+    def _is_sure(self, fit: Fit, image: NDArray[np.uint8]) -> bool:
+        size = image.shape[0], image.shape[1]
+        return confidence(fit, fit_pose(fit.landmarks, self._shape), size) >= self._options.new_confidence
+
+    def _face(self, track_id: int, fit: Fit, scene: _Scene) -> Face:
         landmarks = fit.landmarks
         pose = fit_pose(landmarks, self._shape)
-        confidence = fit.presence * plausibility(landmarks, pose, self._shape) * inside(landmarks, frame.size)
-        if track_id not in self._filters:
-            self._filters[track_id] = OneEuro(self._options.min_cutoff_hz, self._options.beta, speed_axis=1)
+        sure = confidence(fit, pose, scene.size)
+        smooth = scene.filters.setdefault(track_id, self._filter())
         if self._options.smoothing:
-            landmarks = self._filters[track_id](landmarks, float(frame.pts), unit=pose.scale)
+            landmarks = smooth(landmarks, scene.time_s, unit=pose.scale)
             pose = fit_pose(landmarks, self._shape)
-        return Face(track_id, landmarks, pose, confidence)
+        return Face(track_id, landmarks, pose, sure)
 
-
-def frame_size(image: NDArray[np.uint8]) -> tuple[int, int]:
-    return image.shape[0], image.shape[1]
-
-
-def plausibility(landmarks: NDArray[np.float32], pose: Pose, shape: FaceShape) -> float:
-    """1 where the landmarks form a face, 0 where they do not: from their distance to the canonical face."""
-    residual = pose.to_canonical(landmarks) - shape.canonical
-    rms_mm = float(np.sqrt((shape.weights @ np.square(residual)).sum()))
-    return float(np.clip((12 - rms_mm) / 6, 0, 1))
-
-
-def inside(landmarks: NDArray[np.float32], size: tuple[int, int]) -> float:
-    """The share of the landmarks that lie in a picture of `size` (height, width)."""
-    x, y = landmarks[:, 0], landmarks[:, 1]
-    return float(np.mean((x >= 0) & (y >= 0) & (x <= size[1] - 1) & (y <= size[0] - 1)))
-
-
-def _width(fit: Fit) -> float:
-    return region_around(fit.landmarks).width
+    def _filter(self) -> OneEuro:
+        return OneEuro(self._options.min_cutoff_hz, self._options.beta, speed_axis=1)
 
 
 def _is_among(fit: Fit, others: Sequence[Fit]) -> bool:
-    """Whether another fit is on the same face: landmarks closer than a quarter of the face."""
-    return any(
-        float(np.linalg.norm(fit.landmarks[:, :2] - other.landmarks[:, :2], axis=1).mean())
-        < 0.25 * max(_width(fit), _width(other)) / 1.5
-        for other in others
-    )
+    """Whether a fit is on the same face as another: one's centre deep inside the other."""
+    return any(_overlap(fit.landmarks, other.landmarks) for other in others)
+
+
+def _overlap(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    low = np.stack([points[:, :2].min(axis=0) for points in (one, other)])
+    high = np.stack([points[:, :2].max(axis=0) for points in (one, other)])
+    distance = np.abs(low[0] + high[0] - low[1] - high[1]) / 2
+    return bool((distance < 0.35 * (high - low).max(axis=0)).all())
