@@ -33,7 +33,7 @@ class Search:
 
 
 def upright_looks(height: int, width: int) -> list[Region]:
-    """The whole picture, then for small faces overlapping tiles of its shorter side and of two thirds of that.
+    """The whole picture, then overlapping tiles of its shorter side and of two thirds of that.
 
     In 1280x720 twelve looks, which find 60 px faces.
     """
@@ -42,7 +42,7 @@ def upright_looks(height: int, width: int) -> list[Region]:
 
 
 def turned_looks(height: int, width: int) -> list[Region]:
-    """The whole picture lying on either side and on its head: the detector knows faces up to some 45 degrees."""
+    """The whole picture lying on either side and on its head: detectors know faces up to some 45 degrees."""
     whole = _whole(height, width)
     return [Region(whole.x, whole.y, whole.width, quarter * np.pi / 2) for quarter in (1, 3, 2)]
 
