@@ -1,0 +1,194 @@
+"""Labelled faces: a folder of pictures with an OpenFace CSV, read and kept ready for fitting."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, AUVector
+
+_FORMAT = 1
+"""Counts up when what a cache file holds changes."""
+_LABEL_COLUMNS = tuple(f"{code}_r" for code in AU_CODES)
+
+
+class DatasetError(ValueError):
+    """A folder of labelled faces that cannot be read."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPicture:
+    path: Path
+    aus: AUVector
+    person: str
+    """Who is shown; the file's name where the CSV does not tell."""
+    collection: str
+    """The folder's name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What is kept of a picture with a face."""
+
+    landmarks: NDArray[np.float32]
+    """(478, 3) pixels."""
+    view: NDArray[np.uint8]
+    """(n, n) gray: the aligned face, cut as whoever looks at the pictures decides."""
+
+
+Look = Callable[[Sequence[Path]], Iterable[Sight | None]]
+"""Sees a face in every picture, in order; None where there is none or the picture cannot be read."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTable:
+    """Labelled faces as arrays of one length."""
+
+    landmarks: NDArray[np.float32]
+    """(n, 478, 3) pixels."""
+    views: NDArray[np.uint8]
+    """(n, size, size) gray."""
+    aus: NDArray[np.float32]
+    """(n, 17)."""
+    persons: NDArray[np.str_]
+    collections: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.aus)
+
+    def where(self, chosen: NDArray[np.bool_]) -> FaceTable:
+        return FaceTable(
+            self.landmarks[chosen],
+            self.views[chosen],
+            self.aus[chosen],
+            self.persons[chosen],
+            self.collections[chosen],
+        )
+
+
+def read_labels(folder: Path) -> list[LabelledPicture]:
+    """What the CSV in `folder` says: its columns are `file`, AU01_r to AU45_r and, if known, `person`.
+
+    `success` is honoured: rows where it is 0 are left out. Pictures lie in `folder/images` or beside the CSV.
+    Raises DatasetError for a folder or CSV that cannot be used.
+    """
+    table = _find_csv(folder)
+    images = folder / "images" if (folder / "images").is_dir() else folder
+    with table.open(newline="", encoding="utf-8-sig") as stream:
+        # OpenFace puts a blank after every comma.
+        reader = csv.reader(stream, skipinitialspace=True)
+        columns = {name.strip(): index for index, name in enumerate(next(reader, []))}
+        missing = [name for name in ("file", *_LABEL_COLUMNS) if name not in columns]
+        if missing:
+            raise DatasetError(
+                f"{table} has no column {', '.join(missing)}; it needs file and AU01_r to AU45_r"
+            )
+        rows = [
+            _read_row(row, columns, images, folder.resolve().name, f"{table}, line {reader.line_num}")
+            for row in reader
+            if row
+        ]
+    return [row for row in rows if row is not None]
+
+
+def _find_csv(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder; give one with pictures and an OpenFace CSV")
+    if (folder / "aus.csv").is_file():
+        return folder / "aus.csv"
+    tables = sorted(folder.glob("*.csv"))
+    if len(tables) != 1:
+        raise DatasetError(f"{folder} has {len(tables)} CSV files and none called aus.csv; one is needed")
+    return tables[0]
+
+
+def _read_row(
+    row: list[str], columns: dict[str, int], images: Path, collection: str, where: str
+) -> LabelledPicture | None:
+    """One line of the CSV; None where OpenFace says that it failed."""
+    if len(row) < len(columns):
+        raise DatasetError(f"{where} has {len(row)} fields; the header has {len(columns)}")
+    try:
+        if "success" in columns and float(row[columns["success"]]) == 0:
+            return None
+        aus = np.array([float(row[columns[name]]) for name in _LABEL_COLUMNS], np.float32)
+    except ValueError as error:
+        raise DatasetError(f"{where}: {error}; intensities are numbers from 0 to 5") from error
+    if not np.isfinite(aus).all():
+        raise DatasetError(f"{where}: an intensity is not finite; intensities are numbers from 0 to 5")
+    file = row[columns["file"]].strip()
+    person = row[columns["person"]].strip() if "person" in columns else file
+    return LabelledPicture(images / file, aus, person, collection)
+
+
+def see_faces(pictures: Sequence[LabelledPicture], look: Look, cache: Path) -> FaceTable:
+    """The pictures in which `look` sees a face.
+
+    What was seen is kept in the folder `cache`, under a name made from the pictures' paths, sizes and times,
+    so that the next fit on the same pictures does not look again.
+    """
+    kept = cache / f"{pictures[0].collection}-{_fingerprint(pictures)}.npz"
+    if not kept.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        _write_sights(kept, look([picture.path for picture in pictures]))
+    with np.load(kept, allow_pickle=False) as data:
+        seen, landmarks, views = data["seen"], data["landmarks"], data["views"]
+    return FaceTable(
+        landmarks,
+        views,
+        np.array([pictures[index].aus for index in seen], np.float32).reshape(-1, len(AU_CODES)),
+        np.array([pictures[index].person for index in seen], np.str_),
+        np.array([pictures[index].collection for index in seen], np.str_),
+    )
+
+
+def _fingerprint(pictures: Sequence[LabelledPicture]) -> str:
+    digest = hashlib.sha256(str(_FORMAT).encode())
+    for picture in pictures:
+        status = picture.path.stat() if picture.path.is_file() else None
+        known = (status.st_size, status.st_mtime_ns) if status else None
+        digest.update(f"{picture.path.resolve()}|{known}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _write_sights(path: Path, sights: Iterable[Sight | None]) -> None:
+    found = [(index, sight) for index, sight in enumerate(sights) if sight is not None]
+    unfinished = path.with_suffix(".part.npz")
+    np.savez(
+        unfinished,
+        seen=np.array([index for index, _ in found], np.int64),
+        landmarks=np.array([sight.landmarks for _, sight in found], np.float32).reshape(len(found), -1, 3),
+        views=np.array([sight.view for _, sight in found], np.uint8),
+    )
+    os.replace(unfinished, path)
+
+
+def join(tables: Sequence[FaceTable]) -> FaceTable:
+    """One table of all rows; tables without rows are left out. Raises DatasetError if nothing remains."""
+    filled = [table for table in tables if len(table)]
+    if not filled:
+        raise DatasetError("no face was found in any picture; at least a few hundred are needed")
+    return FaceTable(
+        np.concatenate([table.landmarks for table in filled]),
+        np.concatenate([table.views for table in filled]),
+        np.concatenate([table.aus for table in filled]),
+        np.concatenate([table.persons for table in filled]),
+        np.concatenate([table.collections for table in filled]),
+    )
+
+
+def held_out(persons: NDArray[np.str_], seed: int, share: float) -> NDArray[np.bool_]:
+    """(n,) True for about `share` of the people: the same ones for the same seed, whatever else is there.
+
+    People are told apart by name alone, so that one who is in two collections stays on one side.
+    """
+    draws = {name: zlib.crc32(f"{seed}/{name}".encode()) / 2**32 for name in set(persons.tolist())}
+    return np.array([draws[name] < share for name in persons.tolist()], np.bool_)

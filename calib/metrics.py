@@ -1,0 +1,93 @@
+"""How well readings agree with labels, per action unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES
+
+LEAST_SPREAD = 0.05
+"""Intensity: where labels vary less than this (standard deviation), correlation only measures noise."""
+LEAST_SHOWN = 0.03
+"""Share of labels above 0 that correlation needs to mean something."""
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """Each (17,), NaN where the labels do not vary enough to tell."""
+
+    r: NDArray[np.float64]
+    """Pearson correlation."""
+    icc: NDArray[np.float64]
+    """ICC(3,1), consistency of two raters (Shrout & Fleiss, Psychological Bulletin 86(2), 1979)."""
+    mae: NDArray[np.float64]
+    """Mean absolute error in intensity, 0..5."""
+    count: int
+    """Faces compared."""
+
+    @cached_property
+    def mean_r(self) -> float:
+        return _mean(self.r)
+
+    @cached_property
+    def mean_icc(self) -> float:
+        return _mean(self.icc)
+
+    @cached_property
+    def mean_mae(self) -> float:
+        return _mean(self.mae)
+
+
+def agreement(readings: NDArray[np.floating], labels: NDArray[np.floating]) -> Agreement:
+    """Of (n, 17) readings with (n, 17) labels."""
+    readings, labels = readings.astype(np.float64), labels.astype(np.float64)
+    if len(labels) < 3:
+        unknown = np.full(len(AU_CODES), np.nan)
+        return Agreement(unknown, unknown, unknown, len(labels))
+    telling = (labels.std(axis=0) >= LEAST_SPREAD) & ((labels > 0).mean(axis=0) >= LEAST_SHOWN)
+    covariance = ((readings - readings.mean(axis=0)) * (labels - labels.mean(axis=0))).mean(axis=0)
+    variances = readings.var(axis=0), labels.var(axis=0)
+    # A reading that never moves agrees with nothing: 0, not 0/0.
+    r = covariance / np.maximum(np.sqrt(variances[0] * variances[1]), 1e-12)
+    icc = 2 * covariance / np.maximum(variances[0] + variances[1], 1e-12)
+    mae = np.abs(readings - labels).mean(axis=0)
+    return Agreement(np.where(telling, r, np.nan), np.where(telling, icc, np.nan), mae, len(labels))
+
+
+def to_json(found: Agreement) -> dict[str, object]:
+    """Numbers rounded to 3 digits, by AU and in the mean; None where undefined."""
+    per_au = {
+        code: {"r": _rounded(r), "icc": _rounded(icc), "mae": _rounded(mae)}
+        for code, r, icc, mae in zip(AU_CODES, found.r, found.icc, found.mae, strict=True)
+    }
+    means = {"r": _rounded(found.mean_r), "icc": _rounded(found.mean_icc), "mae": _rounded(found.mean_mae)}
+    return {"count": found.count, "mean": means, "aus": per_au}
+
+
+def to_markdown(found: Agreement) -> str:
+    """A table with a row for every action unit and one for the mean."""
+    rows = [
+        *zip(AU_CODES, found.r, found.icc, found.mae, strict=True),
+        ("mean", found.mean_r, found.mean_icc, found.mean_mae),
+    ]
+    head = "| AU | r | ICC(3,1) | MAE |\n|---|---|---|---|"
+    return "\n".join(
+        [head, *(f"| {name} | {_cell(r)} | {_cell(icc)} | {_cell(mae)} |" for name, r, icc, mae in rows)]
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 3)
+
+
+def _cell(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.2f}"
