@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -50,7 +50,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts and numbers, rounded to what was measured."""
-        return _rounded(asdict(self))
+        return rounded(asdict(self))
 
 
 class Meter:
@@ -124,13 +124,19 @@ def peak_rss_mb() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS counts bytes
 
 
+def forget_peak_rss() -> None:
+    """Makes `peak_rss_mb` count from now on, where the system can do that: on Linux."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def _percentiles(durations_s: deque[float]) -> StageTimes:
     p50, p95, p99 = np.percentile(np.array(durations_s) * 1000, (50, 95, 99))
     return StageTimes(float(p50), float(p95), float(p99))
 
 
-def _rounded(value: Any) -> Any:
-    """The same nested value, its floats rounded to 3 decimals."""
+def rounded(value: Any) -> Any:
+    """The same nested value, its floats rounded to 3 decimals, which is more than a clock can tell."""
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: rounded(inner) for key, inner in value.items()}
     return round(value, 3) if isinstance(value, float) else value

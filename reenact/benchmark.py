@@ -1,0 +1,255 @@
+"""How fast this machine edits a video, against how fast it could at best."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reenact.capture import open_capture
+from reenact.edit import EditOptions, open_edit
+from reenact.meter import Meter, Report, StageTimes, forget_peak_rss, rounded
+from reenact.options import RetargetOptions
+from reenact.pipeline import run
+from reenact.sinks import FileSink
+from reenact.targets import Targets, parse_targets
+from reenact.track import TrackerOptions
+
+SIZES = {"480p": (480, 854), "720p": (720, 1280), "1080p": (1080, 1920)}
+"""(height, width) in pixels."""
+FACES = (1, 3)
+FPS = 30
+EXPRESSION = "surprise"
+"""A preset that moves brows, lids and jaw: about as much work as any."""
+PORTRAIT = Path(__file__).with_name("data") / "portrait.jpg"
+FACE_CENTRE = (224.0, 130.0)
+"""(x, y) of the face in the portrait, in its pixels."""
+SHOWN_PX = (512, 285)
+"""(width, height) of the portrait that a picture shows at most, face and shoulders as a webcam would."""
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    rounds: int = 3
+    """How often each clip is run, with and without work; the figures are medians."""
+    seconds: float = 5.0
+    """Length of the built-in clip."""
+    generator: str = EditOptions.generator
+
+
+@dataclass(frozen=True)
+class Case:
+    """One clip to measure."""
+
+    name: str
+    clip: Path
+    max_faces: int = TrackerOptions.max_faces
+
+
+@dataclass(frozen=True)
+class Round:
+    """The same clip edited and passed through, one right after the other."""
+
+    fps: float
+    """From the first frame read until the finished file has its name."""
+    ceiling_fps: float
+    """The same with no stage in between: decoded to RGB and encoded again."""
+    report: Report
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The medians of some rounds."""
+
+    name: str
+    height: int
+    width: int
+    frames: int
+    frames_with_face: int
+    fps: float
+    ceiling_fps: float
+    share: float
+    """fps over ceiling_fps of the same round: a busy machine slows both."""
+    first_frame_s: float
+    """From the start of opening models and files to the first frame encoded."""
+    peak_rss_mb: float | None
+    """The highest of all rounds."""
+    stages: dict[str, StageTimes]
+    """Wall time for a frame, while the other stages work on other frames."""
+
+
+def measure(
+    case: Case, options: BenchmarkOptions, watch: Callable[[str], None] = lambda doing: None
+) -> Measurement:
+    """Runs the case; `watch` is told what is being done."""
+    targets = parse_targets(EXPRESSION)
+    edit = EditOptions(
+        generator=options.generator,
+        retarget=RetargetOptions(faces="all"),
+        tracker=TrackerOptions(max_faces=case.max_faces),
+    )
+    forget_peak_rss()
+    rounds = []
+    for number in range(1, options.rounds + 1):
+        watch(f"{case.name}: round {number} of {options.rounds}")
+        rounds.append(one_round(case.clip, targets, edit, edit_first=number % 2 == 0))
+    with open_capture(case.clip) as capture:
+        return summarise(case.name, capture.size, rounds)
+
+
+def one_round(clip: Path, targets: Targets, options: EditOptions, *, edit_first: bool) -> Round:
+    """Both runs; which one comes first alternates, so that neither always meets the warmer machine."""
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / "out.mp4"
+        if edit_first:
+            fps, report = timed_edit(clip, output, targets, options)
+        ceiling_fps = timed_pass_through(clip, output)
+        if not edit_first:
+            fps, report = timed_edit(clip, output, targets, options)
+    return Round(fps, ceiling_fps, report)
+
+
+def timed_edit(clip: Path, output: Path, targets: Targets, options: EditOptions) -> tuple[float, Report]:
+    """(frames per second, what the meter says) of `reenact video`."""
+    with open_edit(clip, output, targets, options) as edit:
+        start_s = time.perf_counter()
+        report = edit.run()
+    return report.frames / (time.perf_counter() - start_s), report
+
+
+def timed_pass_through(clip: Path, output: Path) -> float:
+    """Frames per second of the same capture and sink with nothing between them."""
+    meter = Meter()
+    with open_capture(clip) as capture, FileSink(output, capture) as sink:
+        start_s = time.perf_counter()
+        run(capture, [], sink.write, meter=meter)
+    return meter.report().frames / (time.perf_counter() - start_s)
+
+
+def summarise(name: str, size: tuple[int, int], rounds: Sequence[Round]) -> Measurement:
+    """The medians of the rounds; `size` is (height, width)."""
+    reports = [each.report for each in rounds]
+    peaks = [report.peak_rss_mb for report in reports if report.peak_rss_mb is not None]
+    return Measurement(
+        name=name,
+        height=size[0],
+        width=size[1],
+        frames=reports[0].frames,
+        frames_with_face=reports[0].frames_with_face,
+        fps=median(each.fps for each in rounds),
+        ceiling_fps=median(each.ceiling_fps for each in rounds),
+        share=median(each.fps / each.ceiling_fps for each in rounds),
+        first_frame_s=median(report.first_frame_s or 0.0 for report in reports),
+        peak_rss_mb=max(peaks, default=None),
+        stages={
+            stage: _median_times([report.stages[stage] for report in reports]) for stage in reports[0].stages
+        },
+    )
+
+
+def _median_times(times: Sequence[StageTimes]) -> StageTimes:
+    return StageTimes(
+        **{column.name: median(getattr(each, column.name) for each in times) for column in fields(StageTimes)}
+    )
+
+
+@contextmanager
+def built_in_cases(
+    sizes: Sequence[str], faces: Sequence[int], seconds: float, watch: Callable[[str], None]
+) -> Iterator[list[Case]]:
+    """A clip for each size and number of faces; they are gone when the block ends."""
+    with TemporaryDirectory() as folder:
+        cases = []
+        for size in sizes:
+            for count in faces:
+                name = f"{size}, {count} face{'s' if count > 1 else ''}"
+                watch(f"{name}: making the clip")
+                clip = Path(folder) / f"{size}-{count}.mp4"
+                write_clip(clip, SIZES[size], count, seconds)
+                cases.append(Case(name, clip, max_faces=count))
+        yield cases
+
+
+def write_clip(path: Path, size: tuple[int, int], faces: int, seconds: float) -> None:
+    """A video of `size` (height, width) in which a camera moves before the portrait, once for each face."""
+    portrait = np.asarray(Image.open(PORTRAIT).convert("RGB"))
+    height, width = size
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "20"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for index in range(round(seconds * FPS)):
+            frame = av.VideoFrame.from_ndarray(picture(portrait, size, faces, index / FPS), "rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, FPS)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+def picture(
+    portrait: NDArray[np.uint8], size: tuple[int, int], faces: int, time_s: float
+) -> NDArray[np.uint8]:
+    """(height, width, 3) the clip at this time: upright strips side by side, each with its own motion."""
+    edges = np.linspace(0, size[1], faces + 1).round().astype(int)
+    strips = [
+        cv2.warpAffine(
+            portrait,
+            camera((size[0], int(right - left)), time_s + 7 * strip),
+            (int(right - left), size[0]),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT,
+        )
+        for strip, (left, right) in enumerate(pairwise(edges))
+    ]
+    return np.ascontiguousarray(np.hstack(strips))
+
+
+def camera(size: tuple[int, int], time_s: float) -> NDArray[np.float64]:
+    """(2, 3) from the portrait's pixels to a picture of `size`: a hand-held camera sways, rolls and zooms."""
+    height, width = size
+    zoom = max(width / SHOWN_PX[0], height / SHOWN_PX[1]) * (1 + 0.04 * np.sin(0.9 * time_s))
+    roll_deg = 5 * np.sin(1.3 * time_s)
+    matrix = cv2.getRotationMatrix2D(FACE_CENTRE, roll_deg, zoom)
+    sway = 0.03 * np.array([np.sin(1.7 * time_s), np.sin(2.3 * time_s + 1)]) * height
+    matrix[:, 2] += np.array([width / 2, 0.45 * height]) + sway - FACE_CENTRE
+    return matrix
+
+
+def this_machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": cores,
+        "python": platform.python_version(),
+        "av": av.__version__,
+        "cv2": cv2.__version__,
+    }
+
+
+def _processor() -> str:
+    """The processor's name; empty where the system does not say."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def to_json(machine: dict[str, Any], measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """All figures, as plain dicts and rounded numbers."""
+    return {"machine": machine, "cases": [rounded(asdict(each)) for each in measurements]}

@@ -1,0 +1,149 @@
+"""`reenact bench`: how fast this machine edits a video."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from reenact.benchmark import (
+    FACES,
+    SIZES,
+    BenchmarkOptions,
+    Case,
+    Measurement,
+    built_in_cases,
+    measure,
+    this_machine,
+    to_json,
+)
+from reenact.capture import open_capture
+from reenact.cli.errors import unusable_input
+from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.generate import GENERATORS
+
+DEFAULTS = BenchmarkOptions()
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      reenact bench
+      reenact bench --size all --faces all
+      reenact bench in.mp4 --json -
+
+    Each clip is edited, and decoded and encoded again with no work in between: the second is the
+    ceiling that no edit can pass on this machine. Close other programs first."""
+)
+@click.argument("clip", required=False, type=FILE)
+@click.option(
+    "--size",
+    type=click.Choice([*SIZES, "all"]),
+    default="720p",
+    show_default=True,
+    help="Of the built-in clip.",
+)
+@click.option(
+    "--faces",
+    type=click.Choice([*map(str, FACES), "all"]),
+    default=str(FACES[0]),
+    show_default=True,
+    help="In the built-in clip.",
+)
+@click.option("--generator", type=click.Choice(GENERATORS), default=DEFAULTS.generator, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100),
+    default=DEFAULTS.rounds,
+    show_default=True,
+    help="Runs of each clip; the figures are medians.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.5, 600),
+    default=DEFAULTS.seconds,
+    show_default=True,
+    help="Length of the built-in clip.",
+)
+@json_option
+def bench(
+    clip: Path | None,
+    size: str,
+    faces: str,
+    generator: str,
+    rounds: int,
+    seconds: float,
+    json_path: Path | None,
+) -> None:
+    """Measure the speed of this machine on CLIP, or on a clip that it makes."""
+    refuse_options_of_the_built_in_clip(clip)
+    options = BenchmarkOptions(rounds=rounds, seconds=seconds, generator=generator)
+    sizes = list(SIZES) if size == "all" else [size]
+    counts = list(FACES) if faces == "all" else [int(faces)]
+    with ExitStack() as opened:
+        status = opened.enter_context(Console(stderr=True).status("starting"))
+        if clip is None:
+            cases = opened.enter_context(built_in_cases(sizes, counts, seconds, status.update))
+        else:
+            cases = [user_case(clip)]
+        measurements = [measure(case, options, status.update) for case in cases]
+    machine = this_machine()
+    if str(json_path) != "-":
+        show(machine, measurements, Console(highlight=False))
+    write_json(to_json(machine, measurements), json_path)
+
+
+def refuse_options_of_the_built_in_clip(clip: Path | None) -> None:
+    """Raises a usage error where the user's own clip comes with options that it cannot follow."""
+    context = click.get_current_context()
+    for name in ("size", "faces", "seconds"):
+        if clip is not None and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name} is of the built-in clip; leave it out with {clip}", context)
+
+
+def user_case(clip: Path) -> Case:
+    """The user's own video, once it is known to be one."""
+    with unusable_input(), open_capture(clip):
+        return Case(clip.name, clip)
+
+
+def show(machine: Mapping[str, Any], measurements: Sequence[Measurement], console: Console) -> None:
+    """Two tables: the whole, and the stages."""
+    console.print(f"{machine['processor'] or machine['system']}, {machine['cores']} cores")
+    whole = Table("clip", title="end to end", title_justify="left", box=box.SIMPLE)
+    for column in ("frames", "with face", "fps", "ceiling fps", "share", "first frame s", "peak MB"):
+        whole.add_column(column, justify="right")
+    stages = Table(
+        "clip",
+        "stage",
+        title="ms a frame, while all stages work at once",
+        title_justify="left",
+        box=box.SIMPLE,
+    )
+    for column in ("p50", "p95", "p99"):
+        stages.add_column(column, justify="right")
+    for each in measurements:
+        whole.add_row(
+            each.name,
+            str(each.frames),
+            str(each.frames_with_face),
+            f"{each.fps:.1f}",
+            f"{each.ceiling_fps:.1f}",
+            f"{each.share:.0%}",
+            f"{each.first_frame_s:.2f}",
+            "" if each.peak_rss_mb is None else f"{each.peak_rss_mb:.0f}",
+        )
+        for stage, times in each.stages.items():
+            stages.add_row(
+                each.name, stage, f"{times.p50_ms:.2f}", f"{times.p95_ms:.2f}", f"{times.p99_ms:.2f}"
+            )
+        stages.add_section()
+    console.print(whole)
+    console.print(stages)
