@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT
+from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY
 from calib.basis import AUBasis
 from calib.shape import LANDMARK_COUNT, FaceShape
 
@@ -65,6 +65,8 @@ class Recipe:
     """Weight of each blendshape's motion, from absent to as strong as in one face of 200."""
     labels: float = 0.0
     """Weight of the motion that goes with one unit of the AU's own label."""
+    strongest: float = MAX_INTENSITY
+    """The intensity up to which the motion must not fold the skin."""
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -91,9 +93,11 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "AU25": Recipe(Reach(top=(20, 36)), {"mouthLowerDown": 0.12, "mouthUpperUp": 0.08}, 0.5),
     "AU26": Recipe(Reach(top=(0, 30)), {"jawOpen": 0.3}),
-    "AU45": Recipe(Reach(eye=(21, 13)), {"eyeBlink": 0.6}, 1.0),
+    "AU45": Recipe(Reach(eye=(21, 13)), {"eyeBlink": 0.6}, 1.0, strongest=3.0),  # shut before that
 }
 
+SMALL_MM2 = 4.0
+"""Triangles of less than half this, as in corners and nostrils, may fold: nobody sees it."""
 LABELS_ALONE = 2.0
 """Without blendshape scores, one unit's motion is the label's times this: noise in labels halves slopes."""
 
@@ -128,8 +132,9 @@ def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
         flat = own * by_label[index] + sum(
             weight * by_score[name] for name, weight in recipe.scores.items() if by_score
         )
-        displacements[index] = flat.reshape(LANDMARK_COUNT, 3) * recipe.reach.weights(shape)[:, None]
-    displacements[:, IRIS_START:] = 0
+        local = flat.reshape(LANDMARK_COUNT, 3) * recipe.reach.weights(shape)[:, None]
+        local[IRIS_START:] = 0
+        displacements[index] = _without_folds(local, recipe.strongest, shape)
     return AUBasis(displacements.astype(np.float32))
 
 
@@ -145,6 +150,42 @@ def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, flo
         name: float(1 - (weights[:, None] * (motion - x @ _ridge(x, motion, weights)) ** 2).sum() / total)
         for name, x in features.items()
     }
+
+
+def _without_folds(
+    displacement: NDArray[np.float64], strongest: float, shape: FaceShape
+) -> NDArray[np.float64]:
+    """`displacement` (478, 3), smoothed over the mesh as little as keeps every triangle of it from folding.
+
+    Smoothing is (1 + strength * graph Laplacian)^-1, scaled back to the same largest motion.
+    """
+    laplacian = _laplacian(shape)
+    before = _areas(shape.canonical[:, :2], shape.triangles)
+    wide = before > SMALL_MM2
+    for strength in (0.0, *np.geomspace(0.1, 3, 11)):
+        smooth = np.linalg.solve(np.eye(LANDMARK_COUNT) + strength * laplacian, displacement)
+        smooth *= np.linalg.norm(displacement, axis=1).max() / np.linalg.norm(smooth, axis=1).max()
+        after = _areas((shape.canonical + strongest * smooth)[:, :2], shape.triangles)
+        if (after > 0)[wide].all():
+            break
+    return smooth
+
+
+def _laplacian(shape: FaceShape) -> NDArray[np.float64]:
+    """(478, 478) of the mesh's graph, edges weighted by 1 / length in mm; openings are holes in it."""
+    links = np.zeros((LANDMARK_COUNT, LANDMARK_COUNT))
+    for first, second in ((0, 1), (1, 2), (2, 0)):
+        a, b = shape.triangles[:, first], shape.triangles[:, second]
+        length = np.linalg.norm(shape.canonical[a] - shape.canonical[b], axis=1)
+        links[a, b] = links[b, a] = 1 / np.maximum(length, 1)
+    return np.diag(links.sum(axis=1)) - links
+
+
+def _areas(places: NDArray[np.floating], triangles: NDArray[np.int32]) -> NDArray[np.floating]:
+    """Twice the signed area of each triangle."""
+    first, second, third = (places[triangles[:, k]] for k in range(3))
+    a, b = second - first, third - first
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
 def _score_motions(

@@ -38,6 +38,12 @@ class Pose:
         return (points_px - self.translation) @ (self.rotation / self.scale)
 
     @property
+    def down(self) -> NDArray[np.float32]:
+        """(2,) the face's own downward direction in the picture, unit length."""
+        direction = self.rotation[:2, 1]
+        return direction / max(float(np.hypot(*direction)), 1e-6)
+
+    @property
     def angles(self) -> tuple[float, float, float]:
         """(pitch, yaw, roll) in radians, OpenFace's pose_Rx, pose_Ry, pose_Rz.
 

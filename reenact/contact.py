@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.mesh import Opening
+from calib.shape import load_shape
+from reenact.mesh import OPENINGS
+
+SPREAD_MM = 9.0
+"""How far around an edge the skin goes along when the edge is held back: about the height of a lip."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """The inner vertices of all openings, each upper one with the lower one across from it."""
+
+    upper: NDArray[np.intp]
+    lower: NDArray[np.intp]
+    follows: NDArray[np.intp]
+    """(478,) for every vertex the pair whose correction it takes on."""
+    upper_share: NDArray[np.float32]
+    """(478, 1) how much of the correction of the pair's upper vertex: 0..1."""
+    lower_share: NDArray[np.float32]
+    """(478, 1) the same for its lower vertex."""
 
 
 def keep_apart(
-    landmarks: NDArray[np.float32],
-    moved: NDArray[np.float32],
-    openings: Sequence[Opening],
-    down: NDArray[np.float32],
+    landmarks: NDArray[np.float32], moved: NDArray[np.float32], down: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """`moved` (n, 3) with every opening at least closed, never inside out.
+    """`moved` (478, 3) with every opening at least closed, never inside out.
 
-    landmarks: (n, 3) before the move. down: (2,) the face's own downward direction in the picture. Where the
-    edges of an opening would cross, each gives back the overlap in proportion to how far it had moved.
+    landmarks: (478, 3) before the move. down: (2,) the face's own downward direction in the picture, unit
+    length. Where the edges of an opening would cross, each gives back the overlap in proportion to how far it
+    had moved, and the skin around it goes along, so that a pressed lip does not fold.
     """
+    edges = _edges()
+    upper, lower = edges.upper, edges.lower
+    vertical = landmarks[:, :2] @ down
+    height = moved[:, :2] @ down
+    gap_before = vertical[lower] - vertical[upper]
+    overlap = np.maximum(np.minimum(gap_before, 0) - (height[lower] - height[upper]), 0)
+    if not overlap.any():
+        return moved
+    travel = np.abs(height - vertical)
+    share = travel[upper] / np.maximum(travel[upper] + travel[lower], 1e-6)
+    back = (1 - share) * overlap, share * overlap
+    correction = (
+        edges.lower_share * back[0][edges.follows, None] - edges.upper_share * back[1][edges.follows, None]
+    )
     settled = moved.copy()
-    down = down / max(float(np.hypot(*down)), 1e-6)
-    for opening in openings:
-        upper, lower = np.array(opening.upper[1:-1]), np.array(opening.lower[1:-1])
-        gap_before = (landmarks[lower, :2] - landmarks[upper, :2]) @ down
-        gap = (moved[lower, :2] - moved[upper, :2]) @ down
-        overlap = np.maximum(np.minimum(gap_before, 0) - gap, 0)
-        travel_upper = np.abs((moved[upper, :2] - landmarks[upper, :2]) @ down)
-        travel_lower = np.abs((moved[lower, :2] - landmarks[lower, :2]) @ down)
-        share = travel_upper / np.maximum(travel_upper + travel_lower, 1e-6)
-        settled[upper, :2] -= (share * overlap)[:, None] * down
-        settled[lower, :2] += ((1 - share) * overlap)[:, None] * down
+    settled[:, :2] += correction * down
     return settled
+
+
+@lru_cache(maxsize=1)
+def _edges() -> _Edges:
+    canonical = load_shape().canonical[:, :2]
+    upper = np.concatenate([opening.upper[1:-1] for opening in OPENINGS])
+    lower = np.concatenate([opening.lower[1:-1] for opening in OPENINGS])
+    to_upper = np.linalg.norm(canonical[:, None] - canonical[upper], axis=2)
+    to_lower = np.linalg.norm(canonical[:, None] - canonical[lower], axis=2)
+    follows = np.minimum(to_upper, to_lower).argmin(axis=1)
+    every = np.arange(len(canonical))
+    middle = (canonical[upper, 1] + canonical[lower, 1]) / 2
+    above = canonical[:, 1] < middle[follows]
+    above[upper], above[lower] = True, False
+    distance = np.where(above, to_upper[every, follows], to_lower[every, follows])
+    fade = np.clip(1 - distance / SPREAD_MM, 0, 1)
+    share = (fade * fade * (3 - 2 * fade)).astype(np.float32)[:, None]
+    return _Edges(upper, lower, follows, share * above[:, None], share * ~above[:, None])

@@ -40,7 +40,7 @@ def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = Mo
     """
     mm = face.pose.scale
     upper, lower = np.array(MOUTH.upper), np.array(MOUTH.lower)
-    down = face.pose.rotation[:2, 1] / max(float(np.hypot(*face.pose.rotation[:2, 1])), 1e-6)
+    down = face.pose.down
     before, after = face.landmarks[:, :2], warp.moved[:, :2]
     gap_before = np.maximum((before[lower] - before[upper]) @ down, 0)
     gap_after = np.maximum((after[lower] - after[upper]) @ down, 0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calib.au import AUVector
 from calib.basis import AUBasis
 from reenact.contact import keep_apart
+from reenact.fold import hold_back
 from reenact.flow import Flow, extend, rasterise, to_pixels
 from reenact.mesh import OPENINGS, strip_count, warp_triangles
 from reenact.types import Face, Frame
@@ -22,6 +23,8 @@ class WarpOptions:
     """Grid of the flow on the face. Finer than the mesh's triangles, which are 3 to 15 mm wide."""
     reach_mm: float = 28.0
     """How far outside the face the flow fades to nothing."""
+    sharp: bool = False
+    """Cubic sampling, for stills: seven times the time of linear."""
     still_px: float = 1 / 64
     """Flow below this moves nothing: cv2.remap's own resolution is 1/32 pixel."""
 
@@ -41,8 +44,8 @@ class Warp:
 def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.float32]:
     """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""
     displacement = face.pose.vectors_to_frame(basis.displace(change))
-    down = face.pose.rotation[:2, 1]
-    return keep_apart(face.landmarks, face.landmarks + displacement, OPENINGS, down)
+    displacement = hold_back(face.landmarks, displacement)
+    return keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
 
 
 def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -53,7 +56,7 @@ def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     flow = (face.landmarks - moved)[:, :2]
     corners = flow[warp_triangles()]
-    down = face.pose.rotation[:2, 1] / max(float(np.hypot(*face.pose.rotation[:2, 1])), 1e-6)
+    down = face.pose.down
     behind = flow.copy()
     for opening in OPENINGS:
         for edge, closing in ((opening.upper, -1), (opening.lower, 1)):
@@ -115,5 +118,6 @@ def _remap(
     maps = to_pixels(field, low, cell, region)
     maps[..., 0] += np.arange(x0, x1, dtype=np.float32)
     maps[..., 1] += np.arange(y0, y1, dtype=np.float32)[:, None]
-    image = cv2.remap(frame.image, maps, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    sampling = cv2.INTER_CUBIC if options.sharp else cv2.INTER_LINEAR
+    image = cv2.remap(frame.image, maps, None, sampling, borderMode=cv2.BORDER_REPLICATE)
     return Warp(moved, image, region)
