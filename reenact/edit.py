@@ -46,7 +46,9 @@ class VideoEdit:
     """A video that is open at both ends, ready to run once."""
 
     capture: FileCapture
-    stages: tuple[tuple[Stage, ...], ...]
+    tracker: Tracker
+    groups: tuple[tuple[Stage, ...], ...]
+    """The stages after the tracker; each group works in a thread of its own, the first in the tracker's."""
     sink: FileSink
     meter: Meter
     notes: tuple[str, ...]
@@ -55,13 +57,18 @@ class VideoEdit:
     def run(self, watch: Callable[[Tracked], None] = lambda tracked: None) -> Report:
         """Carries every frame through. `watch` is told of each one, in another thread, once it is tracked."""
 
-        def count(tracked: Tracked) -> Tracked:
+        def track(frame: Frame) -> Tracked:
+            tracked = self.meter.count_faces(self.tracker(frame))
             watch(tracked)
-            return self.meter.count_faces(tracked)
+            return tracked
 
-        first, *others = self.stages
-        groups = [[first[0], Stage("count", count), *first[1:]], *others]
-        run(self.capture, groups, self.sink.write, meter=self.meter)
+        first, *others = self.groups
+        run(
+            self.capture,
+            [[Stage("track", track), *first], *others],
+            self.sink.write,
+            meter=self.meter,
+        )
         return self.meter.report()
 
 
@@ -71,8 +78,12 @@ def open_edit(
     output: Path,
     targets: Targets | Programme,
     options: EditOptions = EditOptions(),
+    *,
+    finish: Callable[[Frame], Frame] | None = None,
 ) -> Iterator[VideoEdit]:
     """Opens everything that an edit needs. The output appears when the block ends well, or not at all.
+
+    `finish` has the last hand on every frame before it is written; it must keep the size.
 
     Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where something cannot be opened.
     """
@@ -93,9 +104,8 @@ def open_edit(
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
         tracker = opened.enter_context(Tracker(options.tracker))
         generator = opened.enter_context(open_generator(options.generator))
-        stages = (
+        groups = (
             (
-                Stage("track", tracker),
                 Stage("measure", Measurer(load_estimator())),
                 *((Stage("table", _noted_in(table)),) if table else ()),
                 Stage("retarget", Retargeter(targets, options.retarget)),
@@ -103,10 +113,11 @@ def open_edit(
             (
                 Stage("generate", generator),
                 Stage("paste", side_by_side if options.compare else paste),
+                *((Stage("finish", finish),) if finish else ()),
             ),
         )
         notes = (*capture.notes, *sink.notes, *generator.notes)
-        yield VideoEdit(capture, stages, sink, meter, notes)
+        yield VideoEdit(capture, tracker, groups, sink, meter, notes)
 
 
 def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:

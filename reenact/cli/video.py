@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from reenact.edit import EditOptions, open_edit
 from reenact.generate import GENERATORS
 from reenact.meter import Report
 from reenact.options import FaceChoice, RetargetOptions
+from reenact.retarget import Programme
 from reenact.sinks.file import CODECS, CONTAINERS, PRESETS, Encoding
 from reenact.targets import Targets
 from reenact.track import TrackerOptions
+from reenact.types import Frame
 
 DEFAULTS = EditOptions()
 
@@ -102,12 +105,16 @@ def video(
 
 
 def edit_with_progress(
-    source: Path, output: Path, targets: Targets, options: EditOptions
+    source: Path,
+    output: Path,
+    targets: Targets | Programme,
+    options: EditOptions,
+    finish: Callable[[Frame], Frame] | None = None,
 ) -> tuple[Report, list[str]]:
     """Edits the video while standard error tells how it goes; returns its figures and its notes."""
     with ExitStack() as opened:
         with unusable_input():
-            edit = opened.enter_context(open_edit(source, output, targets, options))
+            edit = opened.enter_context(open_edit(source, output, targets, options, finish=finish))
         for line in edit.notes:
             note(line)
         advance = opened.enter_context(progress_bar(edit.capture.frame_count))

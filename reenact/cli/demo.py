@@ -1,0 +1,52 @@
+"""`reenact demo`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from reenact.atomic import replacing
+from reenact.captions import Captions, contact_sheet
+from reenact.cli.errors import unusable_input
+from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.cli.video import edit_with_progress
+from reenact.demo import PROGRAMME, make_clip
+from reenact.edit import EditOptions
+
+SIZE = 720, 640
+"""Of the film, (height, width); two side by side are 720p."""
+
+
+@click.command()
+@click.option(
+    "--out",
+    "folder",
+    type=FILE,
+    default=Path("."),
+    show_default="the current folder",
+    metavar="DIR",
+    help="Where to write demo.mp4 and demo.png.",
+)
+@json_option
+def demo(folder: Path, json_path: Path | None) -> None:
+    """Make a demonstration film; needs no input and no network.
+
+    A short film is made from a public-domain portrait (Eileen Collins, NASA), a programme of expressions is
+    written into it, and the result lies in demo.mp4, with a contact sheet in demo.png.
+    """
+    with unusable_input():
+        folder.mkdir(parents=True, exist_ok=True)
+    film, sheet = folder / "demo.mp4", folder / "demo.png"
+    click.echo("Making a short film from the portrait ...", err=True)
+    captions = Captions(PROGRAMME)
+    with tempfile.TemporaryDirectory() as workshop:
+        clip = Path(workshop) / "portrait.mp4"
+        make_clip(clip, SIZE, PROGRAMME.seconds)
+        click.echo("Writing expressions into it ...", err=True)
+        report, _ = edit_with_progress(clip, film, PROGRAMME, EditOptions(compare=True), finish=captions)
+    with replacing(sheet) as beside:
+        contact_sheet(captions.kept, PROGRAMME.scenes).save(beside)
+    click.echo(f"{sheet}: {len(PROGRAMME.scenes)} expressions, labelled with their action units", err=True)
+    write_json({"output": str(film), "sheet": str(sheet), **report.to_json()}, json_path)
