@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.shape import LANDMARK_COUNT
 from reenact.geometry import Alignment
 from reenact.hush import native_messages_logged
 from reenact.region import MARGIN, Region, region_around
@@ -103,24 +104,17 @@ class FaceMesh:
 
     def __init__(self, presence: float = 0.5, detection: float = 0.5) -> None:
         """`presence`, `detection`: the scores below which a fit or a find does not count."""
-        from google.protobuf import text_format  # type: ignore[import-untyped]
-        from mediapipe.calculators.core import split_vector_calculator_pb2  # noqa: F401  (registers the
-        from mediapipe.calculators.tensor import (  # options that the graph's text names)
-            image_to_tensor_calculator_pb2,  # noqa: F401
-            inference_calculator_pb2,  # noqa: F401
-            tensors_to_floats_calculator_pb2,  # noqa: F401
-        )
-        from mediapipe.framework import calculator_pb2
-        from mediapipe.python.solution_base import SolutionBase
+        import mediapipe
         from mediapipe.python.solutions.face_detection import FaceDetection
 
-        graph = text_format.Parse(_GRAPH.read_text(), calculator_pb2.CalculatorGraphConfig())
+        self._mediapipe = mediapipe
         self._presence = presence
+        self._answers: dict[str, Any] = {}
+        self._count = 0
         with ExitStack() as opened:
-            self._mesh = opened.enter_context(
-                SolutionBase(graph_config=graph, outputs=["landmarks", "presence"])
-            )
             self._detector = opened.enter_context(FaceDetection(detection, model_selection=0))
+            self._graph = _open_graph(_GRAPH.read_text(), self._answers)
+            opened.callback(self._graph.close)
             self._opened = opened.pop_all()
 
     def __enter__(self) -> FaceMesh:
@@ -139,11 +133,36 @@ class FaceMesh:
     def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
         alignment = region.alignment(self.CROP_PX)
         crop = alignment.crop(image)
-        answer = self._mesh.process(crop)
-        if answer.presence < self._presence:
+        points, presence = self._run(crop)
+        if presence < self._presence:
             return None
-        points = _to_points(answer.landmarks.landmark, self.CROP_PX)
-        return Fit(_from_crop(points, alignment), float(answer.presence), crop)
+        return Fit(_from_crop(points, alignment), presence, crop)
+
+    def _run(self, crop: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
+        """Landmarks (478, 3) in pixels of the crop, and the presence score."""
+        mediapipe = self._mediapipe
+        packet = mediapipe.packet_creator.create_image_frame(crop, image_format=mediapipe.ImageFormat.SRGB)
+        self._count += 1  # a graph's time must rise; the graph keeps no memory, so any count will do
+        self._graph.add_packet_to_input_stream("crop", packet.at(self._count))
+        self._graph.wait_until_idle()
+        numbers = mediapipe.packet_getter.get_float_list(self._answers["landmarks"])
+        presence = mediapipe.packet_getter.get_float(self._answers["presence"])
+        return np.array(numbers, np.float32).reshape(LANDMARK_COUNT, 3), presence
+
+
+def _open_graph(text: str, answers: dict[str, Any]) -> Any:
+    """A running MediaPipe graph that puts the latest packet of each of its outputs into `answers`."""
+    import mediapipe
+    from google.protobuf import text_format  # type: ignore[import-untyped]
+    from mediapipe.calculators.tensor import landmarks_to_tensor_calculator_pb2  # noqa: F401  (for the parser)
+    from mediapipe.framework import calculator_pb2
+
+    config = text_format.Parse(text, calculator_pb2.CalculatorGraphConfig())
+    graph = mediapipe.CalculatorGraph(graph_config=config)
+    for tagged in config.output_stream:
+        graph.observe_output_stream(tagged, answers.__setitem__, True)
+    graph.start_run({})
+    return graph
 
 
 class FaceLandmarker:
@@ -202,7 +221,8 @@ def _to_points(landmarks: Any, size: int) -> NDArray[np.float32]:
 def _from_crop(points: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
     """Crop points (n, 2 or 3) to the frame: the inverse of `alignment.points`."""
     mapped = np.empty_like(points)
-    mapped[:, :2] = (points[:, :2] - alignment.matrix[:, 2]) @ np.linalg.inv(alignment.matrix[:, :2]).T
+    # A similarity's inverse is its transpose over its squared scale. np.linalg.inv would wake BLAS threads.
+    mapped[:, :2] = (points[:, :2] - alignment.matrix[:, 2]) @ (alignment.matrix[:, :2] / alignment.scale**2)
     mapped[:, 2:] = points[:, 2:] / alignment.scale
     return mapped
 
