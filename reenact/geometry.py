@@ -69,7 +69,7 @@ class Alignment:
         Lies inside the frame and is never empty: at least one pixel at the nearest border.
         """
         corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32) * (self.size - 1)
-        # A similarity's inverse is its transpose over its squared scale; np.linalg.inv would wake BLAS threads.
+        # A similarity's inverse: its transpose over its squared scale. np.linalg.inv would wake BLAS threads.
         frame = (corners - self.matrix[:, 2]) @ (self.matrix[:, :2] / self.scale**2)
         limit = np.array([shape[1], shape[0]])
         low = np.clip(np.floor(frame.min(axis=0)).astype(int) - 1, 0, limit - 1)
