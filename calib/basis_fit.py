@@ -60,6 +60,8 @@ class Reach:
 class Recipe:
     """Where one action unit's motion is learned from."""
 
+    largest_mm: float
+    """The most that any landmark moves at intensity 5; no gain goes beyond it."""
     reach: Reach
     scores: Mapping[str, float] = field(default_factory=dict)
     """Weight of each blendshape's motion, from absent to as strong as in one face of 200."""
@@ -70,34 +72,38 @@ class Recipe:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "AU01": Recipe(Reach(bottom=(-10, -18), outer=(56, 14)), {"browInnerUp": 0.35, "browOuterUp": 0.5}),
-    "AU02": Recipe(Reach(bottom=(-10, -18), inner=(4, 46)), {"browOuterUp": 0.35}, 0.7),
-    "AU04": Recipe(Reach(bottom=(-12, -22)), {"browDown": 0.5}),
-    "AU05": Recipe(Reach(bottom=(-14, -20), eye=(20, 12)), {"eyeWide": 0.5, "eyeBlink": -0.35}),
+    "AU01": Recipe(11.0, Reach(bottom=(-10, -18), outer=(56, 14)), {"browInnerUp": 0.35, "browOuterUp": 0.5}),
+    "AU02": Recipe(12.0, Reach(bottom=(-10, -18), inner=(4, 46)), {"browOuterUp": 0.35}, 0.7),
+    "AU04": Recipe(9.0, Reach(bottom=(-12, -22)), {"browDown": 0.5}),
+    "AU05": Recipe(4.5, Reach(bottom=(-14, -20), eye=(20, 12)), {"eyeWide": 0.5, "eyeBlink": -0.35}),
     "AU06": Recipe(
+        7.0,
         Reach(top=(-19, -12), bottom=(46, 26), inner=(10, 22), outer=(70, 56)),
         {"mouthSmile": 0.3, "eyeSquint": 0.25},
         0.6,
     ),
-    "AU07": Recipe(Reach(eye=(21, 13)), {"eyeSquint": 0.35, "eyeBlink": 0.08}),
-    "AU09": Recipe(Reach(top=(-30, -6), bottom=(48, 30), outer=(44, 26)), {"browDown": 0.12}, 2.0),
-    "AU10": Recipe(Reach(top=(8, 24), bottom=(56, 50), outer=(46, 30)), {"mouthUpperUp": 0.35}, 0.3),
-    "AU12": Recipe(Reach(top=(0, 30)), {"mouthSmile": 0.2}, 0.6),
-    "AU14": Recipe(Reach(top=(18, 34), bottom=(82, 66)), {"mouthDimple": 0.5}, 1.0),
-    "AU15": Recipe(Reach(top=(18, 34), bottom=(82, 66)), {"mouthFrown": 0.5}, 0.8),
-    "AU17": Recipe(Reach(top=(34, 46)), {"mouthShrugLower": 0.3}, 0.8),
-    "AU20": Recipe(Reach(top=(18, 34), bottom=(82, 66)), {"mouthStretch": 0.35}, 0.5),
+    "AU07": Recipe(5.0, Reach(eye=(21, 13)), {"eyeSquint": 0.35, "eyeBlink": 0.08}),
+    "AU09": Recipe(7.0, Reach(top=(-30, -6), bottom=(48, 30), outer=(44, 26)), {"browDown": 0.12}, 2.0),
+    "AU10": Recipe(8.0, Reach(top=(8, 24), bottom=(56, 50), outer=(46, 30)), {"mouthUpperUp": 0.35}, 0.3),
+    "AU12": Recipe(21.0, Reach(top=(0, 30)), {"mouthSmile": 0.2}, 0.6),
+    "AU14": Recipe(7.0, Reach(top=(18, 34), bottom=(82, 66)), {"mouthDimple": 0.5}, 1.0),
+    "AU15": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66)), {"mouthFrown": 0.5}, 0.8),
+    "AU17": Recipe(10.0, Reach(top=(34, 46)), {"mouthShrugLower": 0.3}, 0.8),
+    "AU20": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66)), {"mouthStretch": 0.35}, 0.5),
     "AU23": Recipe(
+        8.0,
         Reach(top=(18, 34), bottom=(82, 66)),
         {"mouthPress": 0.3, "mouthRollLower": 0.2, "mouthRollUpper": 0.2},
     ),
-    "AU25": Recipe(Reach(top=(20, 36)), {"mouthLowerDown": 0.12, "mouthUpperUp": 0.08}, 0.5),
-    "AU26": Recipe(Reach(top=(0, 30)), {"jawOpen": 0.3}),
-    "AU45": Recipe(Reach(eye=(21, 13)), {"eyeBlink": 0.6}, 1.0, strongest=3.0),  # shut before that
+    "AU25": Recipe(13.0, Reach(top=(20, 36)), {"mouthLowerDown": 0.12, "mouthUpperUp": 0.08}, 0.5),
+    "AU26": Recipe(22.0, Reach(top=(0, 30)), {"jawOpen": 0.3}),
+    "AU45": Recipe(20.0, Reach(eye=(21, 13)), {"eyeBlink": 0.6}, 1.0, strongest=3.0),  # shut before that
 }
 
 SMALL_MM2 = 4.0
 """Triangles of less than half this, as in corners and nostrils, may fold: nobody sees it."""
+BROW = ((70, 46), (63, 53), (105, 52), (66, 65), (107, 55))
+"""Landmarks on the upper and lower side of the picture's left brow, from the temple inwards."""
 LABELS_ALONE = 2.0
 """Without blendshape scores, one unit's motion is the label's times this: noise in labels halves slopes."""
 
@@ -132,7 +138,8 @@ def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
         flat = own * by_label[index] + sum(
             weight * by_score[name] for name, weight in recipe.scores.items() if by_score
         )
-        local = flat.reshape(LANDMARK_COUNT, 3) * recipe.reach.weights(shape)[:, None]
+        local = _with_whole_brows(flat.reshape(LANDMARK_COUNT, 3), shape)
+        local = local * recipe.reach.weights(shape)[:, None]
         local[IRIS_START:] = 0
         displacements[index] = _without_folds(local, recipe.strongest, shape)
     return AUBasis(displacements.astype(np.float32))
@@ -150,6 +157,15 @@ def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, flo
         name: float(1 - (weights[:, None] * (motion - x @ _ridge(x, motion, weights)) ** 2).sum() / total)
         for name, x in features.items()
     }
+
+
+def _with_whole_brows(displacement: NDArray[np.float64], shape: FaceShape) -> NDArray[np.float64]:
+    """`displacement` (478, 3) with the two rows of landmarks along each brow as one: hair keeps its width."""
+    rigid = displacement.copy()
+    for upper, lower in BROW:
+        for u, v in ((upper, lower), (shape.mirror[upper], shape.mirror[lower])):
+            rigid[[u, v]] = (displacement[u] + displacement[v]) / 2
+    return rigid
 
 
 def _without_folds(

@@ -8,8 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.au import AU_INDEX, AUVector
+from calib.basis import AUBasis
 from calib.shape import load_shape
-from reenact.mesh import OPENINGS
+from reenact.mesh import LEFT_EYE, OPENINGS, RIGHT_EYE
+from reenact.types import Face
+
+BLINK = AU_INDEX[45]
 
 SPREAD_MM = 9.0
 """How far around an edge the skin goes along when the edge is held back: about the height of a lip."""
@@ -55,6 +60,19 @@ def keep_apart(
     settled = moved.copy()
     settled[:, :2] += correction * down
     return settled
+
+
+def limit_blink(face: Face, change: AUVector, basis: AUBasis) -> AUVector:
+    """`change` with no more of AU45 than shuts the eyes: beyond that lids would only crease."""
+    if change[BLINK] <= 0:
+        return change
+    upper, lower = np.array([(eye.upper[4], eye.lower[4]) for eye in (LEFT_EYE, RIGHT_EYE)]).T
+    gap_mm = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ face.pose.down / face.pose.scale
+    per_unit = basis.displacements[BLINK]
+    closing_mm = per_unit[upper, 1] - per_unit[lower, 1]
+    limited = change.copy()
+    limited[BLINK] = min(float(change[BLINK]), max(float((gap_mm / closing_mm).max()), 0.0))
+    return limited
 
 
 @lru_cache(maxsize=1)

@@ -96,7 +96,7 @@ def nearest(
 
 
 def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
-    """The flow continued outside the mesh: its nearest covered cell's, fading to zero within `reach` cells."""
+    """The flow continued outside the mesh: its nearest covered cell's, fading out within `reach` cells."""
     continued, distance = nearest(flow, covered)
     remaining = np.clip(1 - distance / reach, 0, 1)
     weight = remaining * remaining * (3 - 2 * remaining)

@@ -29,7 +29,7 @@ class _Skin:
 
 
 def hold_back(landmarks: NDArray[np.float32], displacement: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`displacement` (478, 3), scaled down where it would fold the skin; `landmarks` (478, 3) before the move.
+    """`displacement` (478, 3), scaled down where it would fold the skin of `landmarks` (478, 3).
 
     A triangle's area is a quadratic of how much of the displacement is applied; its first root is as far as
     the triangle may go. Each half of the face goes as far as nearly all of its visible area may: scaling
@@ -59,7 +59,7 @@ def hold_back(landmarks: NDArray[np.float32], displacement: NDArray[np.float32])
 def _first_root(
     quadratic: NDArray[np.float32], linear: NDArray[np.float32], constant: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The least x in (0, 1] with quadratic x^2 + linear x + constant = 0, constant > 0; 1 where there is none."""
+    """The least x in (0, 1] where quadratic x^2 + linear x + constant = 0, constant > 0; 1 if there is none."""
     discriminant = linear * linear - 4 * quadratic * constant
     # In this form both roots stay exact when `quadratic` vanishes.
     q = -0.5 * (linear - np.sqrt(np.maximum(discriminant, 0)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calib.au import AUVector
 from calib.basis import AUBasis
-from reenact.contact import keep_apart
+from reenact.contact import keep_apart, limit_blink
 from reenact.fold import hold_back
 from reenact.flow import Flow, extend, rasterise, to_pixels
 from reenact.mesh import OPENINGS, strip_count, warp_triangles
@@ -43,7 +43,7 @@ class Warp:
 
 def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.float32]:
     """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""
-    displacement = face.pose.vectors_to_frame(basis.displace(change))
+    displacement = face.pose.vectors_to_frame(basis.displace(limit_blink(face, change, basis)))
     displacement = hold_back(face.landmarks, displacement)
     return keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
 
