@@ -1,4 +1,4 @@
-"""A video file in, the same video with other action units out: the whole frame loop, wired up."""
+"""A video or a picture in, the same with other action units out: the whole frame loop, wired up."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from reenact.meter import Meter, Report
 from reenact.options import RetargetOptions
 from reenact.paste import paste
 from reenact.pipeline import Stage, run
+from reenact.read import numbered
 from reenact.retarget import Programme, Retargeter
 from reenact.sinks import Encoding, FileSink
 from reenact.sinks.csv import AUCsvSink, open_csv
+from reenact.stills import Still
 from reenact.targets import Targets
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame, Generated, Measured, Tracked
@@ -118,6 +120,37 @@ def open_edit(
         )
         notes = (*capture.notes, *sink.notes, *generator.notes)
         yield VideoEdit(capture, tracker, groups, sink, meter, notes)
+
+
+@dataclass(frozen=True, eq=False)
+class EditedStill:
+    still: Still
+    faces: int
+    """How many were found, changed or not."""
+    notes: tuple[str, ...]
+
+
+def edit_image(
+    still: Still, targets: Targets | Programme, options: EditOptions = EditOptions()
+) -> EditedStill:
+    """The picture with other action units. Faces have the ids 0, 1, ..."""
+    # A still has no time to fade in, and who asks for a face means it, however sure the tracker is.
+    retarget_options = replace(options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
+    frame = Frame(still.image)
+    with (
+        Tracker(replace(options.tracker, stills=True)) as tracker,
+        open_generator(options.generator) as generator,
+    ):
+        tracked = numbered(tracker(frame))
+        measured = Measurer(load_estimator())(tracked)
+        generated = generator(Retargeter(targets, retarget_options)(measured))
+        finished = side_by_side(generated) if options.compare else paste(generated)
+        alpha = still.alpha
+        if alpha is not None and options.compare:
+            alpha = np.hstack([alpha, alpha])
+        return EditedStill(
+            replace(still, image=finished.image, alpha=alpha), len(tracked.faces), generator.notes
+        )
 
 
 def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:

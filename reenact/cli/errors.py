@@ -53,7 +53,7 @@ def unusable_input() -> Iterator[None]:
     except Exception as error:
         if not _is_for_the_user(error):
             raise
-        raise Unusable(_message(error)) from error
+        raise (Failure if _is_disk_full(error) else Unusable)(_message(error)) from error
 
 
 @contextmanager
@@ -102,6 +102,15 @@ def _is_for_the_user(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno != errno.EPIPE  # click's affair: a reader such as `head` has left
     return type(error).__module__.split(".")[0] in _OWN_PACKAGES
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether it, or what caused it, is that there was no room: which no other argument would have helped."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _message(error: Exception) -> str:

@@ -1,9 +1,8 @@
-"""Options that several commands share."""
+"""Options that all commands share."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,87 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from reenact.atomic import replacing
-from reenact.options import MAX_STRENGTH, FaceChoiceError, RetargetOptions, parse_faces
-from reenact.presets import PRESETS
-from reenact.targets import TargetError, Targets, parse_targets
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
-_DEFAULTS = RetargetOptions()
-
-
-class TargetsParameter(click.ParamType):
-    name = "SPEC"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
-        try:
-            return parse_targets(value)
-        except TargetError as error:
-            self.fail(str(error), param, ctx)
-
-
-class PresetParameter(TargetsParameter):
-    name = "NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
-        if value.strip().lower() not in PRESETS and "=" in value:
-            self.fail(f"{value!r} is no preset's name; action units go into --target-aus", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-class FacesParameter(click.ParamType):
-    name = "WHICH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return parse_faces(value)
-        except FaceChoiceError as error:
-            self.fail(str(error), param, ctx)
-
-
-class NumberParameter(click.FloatRange):
-    """A FloatRange that NaN does not slip through."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return number
-
-
-def target_options(command: CommandT) -> CommandT:
-    """What to change, and by how much: --target-aus, --preset, --strength, --faces."""
-    for option in reversed(
-        (
-            click.option(
-                "--target-aus",
-                type=TargetsParameter(),
-                help="What the face shall show, in OpenFace intensities. Signed values add: AU12=+2,AU4=-1 "
-                "(-5..+5). Unsigned ones set: AU12=3 (0..5). A preset can stand in front: smile,AU4=-1. "
-                "Or a .json file.",
-            ),
-            click.option(
-                "--preset", type=PresetParameter(), help=f"An expression by name: {', '.join(PRESETS)}."
-            ),
-            click.option(
-                "--strength",
-                type=NumberParameter(0, MAX_STRENGTH),
-                default=_DEFAULTS.strength,
-                show_default=True,
-                help="Multiplies the change.",
-            ),
-            click.option(
-                "--faces",
-                type=FacesParameter(),
-                default=str(_DEFAULTS.faces),
-                show_default=True,
-                help="largest, all, or the ids of faces as `reenact aus` lists them: 0,2.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 def json_option(command: CommandT) -> CommandT:
@@ -102,19 +24,6 @@ def json_option(command: CommandT) -> CommandT:
         type=click.Path(path_type=Path, allow_dash=True),
         help="Write what was done as one JSON object to PATH, or to standard output if PATH is -.",
     )(command)
-
-
-def chosen_targets(target_aus: Targets | None, preset: Targets | None) -> Targets:
-    """The preset with the single action units on top; a usage error if there is neither."""
-    if target_aus is None and preset is None:
-        raise click.UsageError(
-            "nothing to change: give --target-aus AU12=+2 or --preset smile", click.get_current_context()
-        )
-    if preset is None or target_aus is None:
-        chosen = target_aus or preset
-        assert chosen is not None
-        return chosen
-    return target_aus.over(preset)
 
 
 def write_json(document: dict[str, Any], path: Path | None) -> None:

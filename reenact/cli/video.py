@@ -8,11 +8,17 @@ from pathlib import Path
 
 import click
 
+from reenact.cli.editing import (
+    chosen_targets,
+    compare_option,
+    generator_option,
+    max_faces_option,
+    target_options,
+)
 from reenact.cli.errors import note, unusable_input, warn
-from reenact.cli.parameters import FILE, chosen_targets, json_option, target_options, write_json
+from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions, open_edit
-from reenact.generate import GENERATORS
 from reenact.meter import Report
 from reenact.options import FaceChoice, RetargetOptions
 from reenact.retarget import Programme
@@ -21,7 +27,7 @@ from reenact.targets import Targets
 from reenact.track import TrackerOptions
 from reenact.types import Frame
 
-DEFAULTS = EditOptions()
+DEFAULTS = Encoding()
 
 
 @click.command(
@@ -38,22 +44,10 @@ DEFAULTS = EditOptions()
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("output", metavar="OUT", type=FILE)
 @target_options
-@click.option(
-    "--max-faces",
-    type=click.IntRange(1, 20),
-    default=DEFAULTS.tracker.max_faces,
-    show_default=True,
-    help="Follow at most this many faces.",
-)
-@click.option(
-    "--generator",
-    type=click.Choice(GENERATORS),
-    default=DEFAULTS.generator,
-    show_default=True,
-    help="warp moves the face's own pixels; live also paints what moving cannot make.",
-)
-@click.option("--compare", is_flag=True, help="Write input and output side by side.")
-@click.option("--codec", type=click.Choice(list(CODECS)), default=DEFAULTS.encoding.codec, show_default=True)
+@max_faces_option
+@generator_option
+@compare_option
+@click.option("--codec", type=click.Choice(list(CODECS)), default=DEFAULTS.codec, show_default=True)
 @click.option(
     "--crf",
     type=click.IntRange(0, 63),
@@ -62,7 +56,7 @@ DEFAULTS = EditOptions()
 @click.option(
     "--encoder-preset",
     type=click.Choice(PRESETS),
-    default=DEFAULTS.encoding.preset,
+    default=DEFAULTS.preset,
     show_default=True,
     help="Slower makes smaller files.",
 )

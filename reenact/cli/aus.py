@@ -1,0 +1,92 @@
+"""`reenact aus`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from reenact.capture import open_capture
+from reenact.cli.editing import max_faces_option
+from reenact.cli.errors import Unusable, note, unusable_input, warn
+from reenact.cli.parameters import json_option, write_json
+from reenact.cli.progress import progress_bar
+from reenact.meter import Report
+from reenact.read import PICTURES, read_pictures, read_video
+from reenact.sinks.csv import open_csv
+from reenact.stills import load_still
+from reenact.track import TrackerOptions
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      reenact aus in.mp4 aus.csv
+      reenact aus faces/ aus.csv --landmarks
+      reenact aus me.jpg
+
+    The table has OpenFace's columns: frame (from 1), face_id, timestamp (s), confidence, success,
+    pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0..5), AUxx_c (1 from intensity 1
+    on). Gaze and AU28_c are left out. Frames without a face have success 0. A table of a folder starts
+    with a column `file`."""
+)
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument(
+    "output", metavar="[OUT.csv]", required=False, type=click.Path(path_type=Path, allow_dash=True)
+)
+@click.option("--landmarks", is_flag=True, help="Also write the 68 landmarks, x_0..x_67 and y_0..y_67.")
+@max_faces_option
+@json_option
+def aus(source: Path, output: Path | None, landmarks: bool, max_faces: int, json_path: Path | None) -> None:
+    """Read the action units of every face in IN: a video, a picture, or a folder of pictures.
+
+    They are written to OUT.csv, or to standard output.
+    """
+    table_path = None if output is None or str(output) == "-" else output
+    if table_path is None and str(json_path) == "-":
+        raise click.UsageError(
+            "table and JSON cannot both go to standard output", click.get_current_context()
+        )
+    options = TrackerOptions(max_faces=max_faces)
+    if source.is_dir() or source.suffix.lower() in PICTURES:
+        report = _read_pictures(source, table_path, landmarks, options)
+    else:
+        report = _read_video(source, table_path, landmarks, options)
+    if not report.frames_with_face:
+        warn("no face was found")
+    if table_path is not None:
+        kind = "pictures" if source.is_dir() else "frames"
+        click.echo(f"{table_path}: {report.frames} {kind}, {report.frames_with_face} with a face", err=True)
+    write_json({"input": str(source), "output": str(output or "-"), **report.to_json()}, json_path)
+
+
+def _read_video(source: Path, output: Path | None, landmarks: bool, options: TrackerOptions) -> Report:
+    with ExitStack() as opened:
+        with unusable_input():
+            capture = opened.enter_context(open_capture(source))
+            table = opened.enter_context(open_csv(output, landmarks=landmarks))
+        for line in capture.notes:
+            note(line)
+        advance = opened.enter_context(progress_bar(capture.frame_count))
+        return read_video(capture, table, options, advance)
+
+
+def _read_pictures(source: Path, output: Path | None, landmarks: bool, options: TrackerOptions) -> Report:
+    with ExitStack() as opened:
+        with unusable_input():
+            pictures = _pictures(source)
+            table = opened.enter_context(open_csv(output, landmarks=landmarks, names=source.is_dir()))
+        advance = opened.enter_context(progress_bar(len(pictures)))
+        return read_pictures(pictures, table, options, advance, lambda error: warn(str(error)))
+
+
+def _pictures(source: Path) -> list[Path]:
+    """The pictures of a folder in the order of their names, or the one that `source` is."""
+    if not source.is_dir():
+        load_still(source)  # a picture that cannot be read is an error where it is the only one
+        return [source]
+    pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURES)
+    if not pictures:
+        raise Unusable(f"{source}: the folder has no pictures in it ({', '.join(sorted(PICTURES))})")
+    return pictures

@@ -1,0 +1,126 @@
+"""Options of the commands that edit: what to change, in which faces, and how."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+from reenact.cli.parameters import CommandT
+from reenact.edit import EditOptions
+from reenact.generate import GENERATORS
+from reenact.options import MAX_STRENGTH, FaceChoiceError, RetargetOptions, parse_faces
+from reenact.presets import PRESETS
+from reenact.targets import TargetError, Targets, parse_targets
+from reenact.track import TrackerOptions
+
+
+class TargetsParameter(click.ParamType):
+    name = "SPEC"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
+        try:
+            return parse_targets(value)
+        except TargetError as error:
+            self.fail(str(error), param, ctx)
+
+
+class PresetParameter(TargetsParameter):
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
+        if value.strip().lower() not in PRESETS and "=" in value:
+            self.fail(f"{value!r} is no preset's name; action units go into --target-aus", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class FacesParameter(click.ParamType):
+    name = "WHICH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return parse_faces(value)
+        except FaceChoiceError as error:
+            self.fail(str(error), param, ctx)
+
+
+class NumberParameter(click.FloatRange):
+    """A FloatRange that NaN does not slip through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
+def target_options(command: CommandT) -> CommandT:
+    """What to change, and by how much: --target-aus, --preset, --strength, --faces."""
+    for option in reversed(
+        (
+            click.option(
+                "--target-aus",
+                type=TargetsParameter(),
+                help="What the face shall show, in OpenFace intensities. Signed values add: AU12=+2,AU4=-1 "
+                "(-5..+5). Unsigned ones set: AU12=3 (0..5). A preset can stand in front: smile,AU4=-1. "
+                "Or a .json file.",
+            ),
+            click.option(
+                "--preset", type=PresetParameter(), help=f"An expression by name: {', '.join(PRESETS)}."
+            ),
+            click.option(
+                "--strength",
+                type=NumberParameter(0, MAX_STRENGTH),
+                default=RetargetOptions.strength,
+                show_default=True,
+                help="Multiplies the change.",
+            ),
+            click.option(
+                "--faces",
+                type=FacesParameter(),
+                default=str(RetargetOptions.faces),
+                show_default=True,
+                help="largest, all, or the ids of faces as `reenact aus` lists them: 0,2.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def max_faces_option(command: CommandT) -> CommandT:
+    return click.option(
+        "--max-faces",
+        type=click.IntRange(1, 20),
+        default=TrackerOptions.max_faces,
+        show_default=True,
+        help="Look for at most this many faces.",
+    )(command)
+
+
+def generator_option(command: CommandT) -> CommandT:
+    return click.option(
+        "--generator",
+        type=click.Choice(GENERATORS),
+        default=EditOptions.generator,
+        show_default=True,
+        help="warp moves the face's own pixels; live also paints what moving cannot make.",
+    )(command)
+
+
+def compare_option(command: CommandT) -> CommandT:
+    return click.option("--compare", is_flag=True, help="Write input and output side by side.")(command)
+
+
+def chosen_targets(target_aus: Targets | None, preset: Targets | None) -> Targets:
+    """The preset with the single action units on top; a usage error if there is neither."""
+    if target_aus is None and preset is None:
+        raise click.UsageError(
+            "nothing to change: give --target-aus AU12=+2 or --preset smile", click.get_current_context()
+        )
+    if preset is None or target_aus is None:
+        chosen = target_aus or preset
+        assert chosen is not None
+        return chosen
+    return target_aus.over(preset)
