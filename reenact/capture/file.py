@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import av
 import cv2
 import numpy as np
+from av.buffer import Buffer
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
@@ -21,6 +24,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from reenact.capture.wholeness import is_cut_short
 from reenact.types import Frame
 
 log = logging.getLogger(__name__)
@@ -30,6 +34,9 @@ UNSPECIFIED = 2
 LIMITED, FULL = 1, 2
 BT709, BT601, BT2020 = 1, 5, 9
 _MATRICES = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}
+
+# Headers round durations and count a last frame or not.
+_SHORT_S = Fraction(1, 10)
 
 # Formats that FFmpeg reads as pictures besides those named `*_pipe`.
 _PICTURE_FORMATS = frozenset({"image2"})
@@ -104,6 +111,10 @@ class FileCapture:
     """Frames to expect, for a progress bar; may be inexact."""
     duration: Fraction | None
     """Seconds."""
+    start: Fraction
+    """When the first of picture and sound begins, in seconds on the clock of `pts`; may be before 0."""
+    end: Fraction | None
+    """When the last frame goes, in seconds on the clock of `pts`."""
     time_base: Fraction
     """Every `pts` is a whole multiple of it, in seconds."""
     stream_index: int
@@ -123,9 +134,13 @@ class FileCapture:
             stream = _picture_stream(container, self.path)
             frame = _first_frame(container, stream, self.path)
             self.stream_index = stream.index
+            self._video_index = container.streams.video.index(stream)
             self.time_base = stream.time_base or Fraction(1, 1000)
             self.rate = stream.average_rate or stream.guessed_rate or None
             self.duration = _duration(container, stream)
+            self._declared_frames = stream.frames
+            self.start = _start(container)
+            self.end = _end(stream)
             self.frame_count = _frame_count(stream, self.rate, self.duration)
             self.colour = _colour(frame)
             self.sound_rates = tuple(sound.rate for sound in container.streams.audio)
@@ -156,19 +171,58 @@ class FileCapture:
             yield Frame(image=to_rgb(picture), pts=clock(picture), index=index)
 
     def _pictures(self, container: InputContainer) -> Iterator[VideoFrame]:
-        stream = container.streams[self.stream_index]
-        assert isinstance(stream, VideoStream)
+        """Decoded pictures; a damaged packet is passed over, the end of a file that breaks off is not."""
+        stream = container.streams.video[self._video_index]
         # Whole frames in parallel: slices, the default, leave the second core idle for most codecs.
         stream.thread_type = "AUTO"
-        end = Fraction(0)
+        progress = _Progress()
         try:
             for packet in container.demux(stream):
-                for picture in packet.decode():
-                    if picture.pts is not None:
-                        end = picture.pts * self.time_base
-                    yield picture
+                yield from progress.decode(packet)
         except av.FFmpegError as error:
-            raise CaptureError(f"{self.path} breaks off at {float(end):.2f} s: {error.strerror}") from error
+            raise self._break(progress) from error
+        if progress.ends_in_damage or (is_cut_short(self.path) and self._is_short(progress)):
+            raise self._break(progress)
+        if progress.damaged:
+            log.warning("%s: %d damaged packets were passed over", self.path, progress.damaged)
+
+    def _is_short(self, progress: _Progress) -> bool:
+        late = self.duration is None or progress.end_s < self.duration - _SHORT_S
+        return late or progress.packets < self._declared_frames
+
+    def _break(self, progress: _Progress) -> CaptureError:
+        whole = f" of {float(self.duration):.2f} s" if self.duration else ""
+        return CaptureError(f"{self.path} breaks off at {float(progress.end_s):.2f} s{whole}")
+
+
+class _Progress:
+    """How far the reading of a file has come."""
+
+    def __init__(self) -> None:
+        self.packets = 0
+        self.end_s = Fraction(0)
+        """Time of the last picture."""
+        self.damaged = 0
+        self._last_damaged = 0
+
+    @property
+    def ends_in_damage(self) -> bool:
+        """Whether the last packet is a broken one, as where a file was cut through."""
+        return self.damaged > 0 and self._last_damaged == self.packets
+
+    def decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        """The pictures that are ready with this packet; none where the decoder met a broken one."""
+        self.packets += packet.size > 0
+        try:
+            pictures = packet.decode()
+        except av.InvalidDataError:
+            self.damaged += 1
+            self._last_damaged = self.packets
+            return []
+        for picture in pictures:
+            if picture.pts is not None and picture.time_base is not None:
+                self.end_s = picture.pts * picture.time_base
+        return pictures
 
 
 def open_capture(path: str | Path) -> FileCapture:
@@ -228,7 +282,9 @@ class _Clock:
 
 def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
     """(height, width), a view without the bytes that pad each row."""
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
+        : plane.height, : plane.width
+    ]
 
 
 def _open_container(path: Path) -> InputContainer:
@@ -244,6 +300,10 @@ def _open_container(path: Path) -> InputContainer:
     except PermissionError as error:
         raise CaptureError(f"{path} may not be read: {error.strerror}") from error
     except av.FFmpegError as error:
+        if is_cut_short(path):
+            raise CaptureError(
+                f"{path} has lost its end, and with it the index that tells what is in it"
+            ) from error
         raise CaptureError(f"{path} is not a video that can be read: {error.strerror}") from error
 
 
@@ -257,8 +317,8 @@ def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
         stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic
     ]
     if not films:
-        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
-        raise CaptureError(f"{path} has no video in it, only {' and '.join(kinds)}")
+        kinds = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        raise CaptureError(f"{path} has no video in it, only {kinds}")
     if films[0].codec_context is None:
         raise CaptureError(f"{path}: this FFmpeg has no decoder for its video")
     return films[0]
@@ -279,6 +339,19 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
     return Fraction(container.duration, av.time_base) if container.duration else None
 
 
+def _start(container: InputContainer) -> Fraction:
+    streams = (*container.streams.video, *container.streams.audio)
+    return min(
+        (s.start_time * s.time_base for s in streams if s.start_time and s.time_base), default=Fraction(0)
+    )
+
+
+def _end(stream: VideoStream) -> Fraction | None:
+    if stream.duration and stream.time_base:
+        return ((stream.start_time or 0) + stream.duration) * stream.time_base
+    return None
+
+
 def _frame_count(stream: VideoStream, rate: Fraction | None, duration: Fraction | None) -> int | None:
     if stream.frames:
         return stream.frames
@@ -296,7 +369,7 @@ def _colour(frame: VideoFrame) -> Colour:
 
 
 def _orientation(frame: VideoFrame) -> Orientation:
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
     if matrix is None:
         return Orientation()
     return Orientation.from_display_matrix(np.frombuffer(bytes(matrix), np.int32))

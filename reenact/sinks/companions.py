@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -84,7 +84,7 @@ class Companions:
             return [f"{name} is converted to {codec}: {container} cannot hold it as it is"]
         return [f"{name} is dropped: {container} cannot hold it"]
 
-    def _demux(self) -> Iterator[Packet]:
+    def _demux(self) -> Generator[Packet, None, None]:
         streams = [self._input.streams[index] for index in self._routes]
         if not streams:
             return
@@ -126,6 +126,7 @@ class _Transcode:
     def __call__(self, packet: Packet) -> list[Packet]:
         packets = []
         for frame in packet.decode():
+            assert isinstance(frame, AudioFrame)
             if self._graph is None:
                 self._graph = self._conversion(frame)
             self._graph.push(frame)
@@ -140,7 +141,9 @@ class _Transcode:
         packets = []
         with suppress(av.BlockingIOError, av.EOFError):
             while True:
-                packets += self._target.encode(self._graph.pull())
+                frame = self._graph.pull()
+                assert isinstance(frame, AudioFrame)
+                packets += self._target.encode(frame)
         return packets
 
     def _conversion(self, frame: AudioFrame) -> Graph:

@@ -174,17 +174,34 @@ class FileSink:
         with self._named_errors():
             self._mux(self._picture.encode(picture))
 
-    def _mux(self, packets: list[Packet]) -> None:
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
             # Sound goes in just before the picture it is due with, so that nothing piles up in memory.
-            self._output.mux(self._companions.until(packet.dts * packet.time_base))
+            assert packet.dts is not None
+            self._mux_companions(packet.dts * packet.time_base)
+            self._output.mux(packet)
+
+    def _mux_companions(self, until_s: Fraction | None) -> None:
+        for packet in self._companions.until(until_s):
             self._output.mux(packet)
 
     def _finish(self, until_s: Fraction | None) -> None:
         if self._last_ticks is None:
             raise SinkError(f"{self.path}: there were no frames to write")
-        self._mux(self._picture.encode(None))
-        self._output.mux(self._companions.until(until_s))
+        packets = self._picture.encode(None)
+        for packet in packets:
+            if packet.pts == self._last_ticks:
+                packet.duration = self._last_frame_ticks()
+        self._mux(packets)
+        self._mux_companions(until_s)
+
+    def _last_frame_ticks(self) -> int:
+        """How long the last frame is shown: to the input's end, if that is in sight."""
+        assert self._last_ticks is not None
+        if self._like.end is None:
+            return self._frame_ticks
+        ticks = round(self._like.end / self._like.time_base) - self._last_ticks
+        return ticks if 0 < ticks * self._like.time_base < 1 else self._frame_ticks
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -332,4 +349,8 @@ def _notes(like: FileCapture, container: Container, codec: Codec, size: tuple[in
     frame_ms = 1000 / like.rate if like.rate else Fraction(1, 2)
     if container.format in ("matroska", "webm") and frame_ms.denominator != 1:
         notes.append("times are rounded to whole milliseconds, the finest that Matroska and WebM hold")
+    if container.format in ("matroska", "webm") and like.start < 0:
+        notes.append(
+            f"all times move by {round(-1000 * like.start)} ms: Matroska and WebM hold none before 0"
+        )
     return tuple(notes)
