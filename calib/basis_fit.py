@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY
 from calib.basis import AUBasis
+from calib.openings import MOUTH
 from calib.shape import LANDMARK_COUNT, FaceShape
 
 IRIS_START = 468
@@ -67,6 +68,8 @@ class Recipe:
     """Weight of each blendshape's motion, from absent to as strong as in one face of 200."""
     labels: float = 0.0
     """Weight of the motion that goes with one unit of the AU's own label."""
+    parts_lips: bool = False
+    """Whether FACS lets it part the lips; what else does in pictures is AU25 seen together with it."""
     strongest: float = MAX_INTENSITY
     """The intensity up to which the motion must not fold the skin."""
 
@@ -84,7 +87,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "AU07": Recipe(5.0, Reach(eye=(21, 13)), {"eyeSquint": 0.35, "eyeBlink": 0.08}),
     "AU09": Recipe(7.0, Reach(top=(-30, -6), bottom=(48, 30), outer=(44, 26)), {"browDown": 0.12}, 2.0),
-    "AU10": Recipe(8.0, Reach(top=(8, 24), bottom=(56, 50), outer=(46, 30)), {"mouthUpperUp": 0.35}, 0.3),
+    "AU10": Recipe(
+        8.0, Reach(top=(8, 24), bottom=(56, 50), outer=(46, 30)), {"mouthUpperUp": 0.35}, 0.3, parts_lips=True
+    ),
     "AU12": Recipe(21.0, Reach(top=(0, 30)), {"mouthSmile": 0.2}, 0.6),
     "AU14": Recipe(7.0, Reach(top=(18, 34), bottom=(82, 66)), {"mouthDimple": 0.5}, 1.0),
     "AU15": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66)), {"mouthFrown": 0.5}, 0.8),
@@ -95,8 +100,10 @@ RECIPES: Mapping[str, Recipe] = {
         Reach(top=(18, 34), bottom=(82, 66)),
         {"mouthPress": 0.3, "mouthRollLower": 0.2, "mouthRollUpper": 0.2},
     ),
-    "AU25": Recipe(13.0, Reach(top=(20, 36)), {"mouthLowerDown": 0.12, "mouthUpperUp": 0.08}, 0.5),
-    "AU26": Recipe(22.0, Reach(top=(0, 30)), {"jawOpen": 0.3}),
+    "AU25": Recipe(
+        13.0, Reach(top=(20, 36)), {"mouthLowerDown": 0.12, "mouthUpperUp": 0.08}, 0.5, parts_lips=True
+    ),
+    "AU26": Recipe(22.0, Reach(top=(0, 30)), {"jawOpen": 0.3}, parts_lips=True),
     "AU45": Recipe(20.0, Reach(eye=(21, 13)), {"eyeBlink": 0.6}, 1.0, strongest=3.0),  # shut before that
 }
 
@@ -126,7 +133,9 @@ class LabelledShapes:
 
 def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
     """The AU basis by ridge regression within persons; symmetric, and local to each AU's reach."""
-    symmetric = (faces.landmarks_mm + faces.landmarks_mm[:, shape.mirror] * np.float32([-1, 1, 1])) / 2
+    symmetric = (
+        faces.landmarks_mm + faces.landmarks_mm[:, shape.mirror] * np.array([-1, 1, 1], np.float32)
+    ) / 2
     weights = _weights(faces)
     motion = _within(symmetric.reshape(len(symmetric), -1).astype(np.float64), faces)
     by_label = _ridge(_within(faces.aus.astype(np.float64), faces), motion, weights)
@@ -139,10 +148,14 @@ def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
             weight * by_score[name] for name, weight in recipe.scores.items() if by_score
         )
         local = _with_whole_brows(flat.reshape(LANDMARK_COUNT, 3), shape)
+        if not recipe.parts_lips:
+            local = _with_lips_together(local)
         local = local * recipe.reach.weights(shape)[:, None]
         local[IRIS_START:] = 0
         displacements[index] = _without_folds(local, recipe.strongest, shape)
-    return AUBasis(displacements.astype(np.float32))
+    # Not quite symmetric any more: the mesh's diagonals are not.
+    mirrored = displacements[:, shape.mirror] * [-1, 1, 1]
+    return AUBasis(((displacements + mirrored) / 2).astype(np.float32))
 
 
 def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, float]:
@@ -168,6 +181,14 @@ def _with_whole_brows(displacement: NDArray[np.float64], shape: FaceShape) -> ND
     return rigid
 
 
+def _with_lips_together(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`displacement` (478, 3) with the inner edges of the lips moving alike."""
+    together = displacement.copy()
+    upper, lower = list(MOUTH.upper), list(MOUTH.lower)
+    together[upper] = together[lower] = (displacement[upper] + displacement[lower]) / 2
+    return together
+
+
 def _without_folds(
     displacement: NDArray[np.float64], strongest: float, shape: FaceShape
 ) -> NDArray[np.float64]:
@@ -175,6 +196,8 @@ def _without_folds(
 
     Smoothing is (1 + strength * graph Laplacian)^-1, scaled back to the same largest motion.
     """
+    if not displacement.any():
+        return displacement
     laplacian = _laplacian(shape)
     before = _areas(shape.canonical[:, :2], shape.triangles)
     wide = before > SMALL_MM2

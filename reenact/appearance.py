@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector
+from calib.openings import OPENINGS
 from engines.base import Engine
 from reenact.geometry import Alignment, align
-from reenact.mesh import OPENINGS
 from reenact.types import Face, Frame
 from reenact.warp import Warp
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from calib.au import AU_INDEX, AUVector
 from calib.basis import AUBasis
+from calib.openings import LEFT_EYE, OPENINGS, RIGHT_EYE
 from calib.shape import load_shape
-from reenact.mesh import LEFT_EYE, OPENINGS, RIGHT_EYE
 from reenact.types import Face
 
 BLINK = AU_INDEX[45]

@@ -110,8 +110,8 @@ def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
 
 def to_pixels(
     field: NDArray[np.float32],
-    low: NDArray[np.float64],
-    cell: NDArray[np.float64],
+    low: NDArray[np.floating] | NDArray[np.integer],
+    cell: NDArray[np.floating],
     box: tuple[int, int, int, int],
 ) -> NDArray[np.float32]:
     """A grid's values at the pixels of a box (x0, y0, x1, y1), bilinear, zero outside the grid.

@@ -59,7 +59,7 @@ def hold_back(landmarks: NDArray[np.float32], displacement: NDArray[np.float32])
 def _first_root(
     quadratic: NDArray[np.float32], linear: NDArray[np.float32], constant: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The least x in (0, 1] where quadratic x^2 + linear x + constant = 0, constant > 0; 1 if there is none."""
+    """The least x in (0, 1], or 1, where quadratic x^2 + linear x + constant = 0, constant > 0."""
     discriminant = linear * linear - 4 * quadratic * constant
     # In this form both roots stay exact when `quadratic` vanishes.
     q = -0.5 * (linear - np.sqrt(np.maximum(discriminant, 0)))

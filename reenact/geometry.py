@@ -53,7 +53,7 @@ class Alignment:
     def _shrunk(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The needed part of `image`, area-averaged so that bilinear sampling does not alias."""
         factor = int(1 / self.scale)
-        x0, y0, x1, y1 = self.bounds(image.shape[:2])
+        x0, y0, x1, y1 = self.bounds((image.shape[0], image.shape[1]))
         width, height = max(1, (x1 - x0) // factor), max(1, (y1 - y0) // factor)
         part = image[y0 : y0 + height * factor, x0 : x0 + width * factor]
         small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)

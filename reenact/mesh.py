@@ -2,51 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.openings import OPENINGS
 from calib.shape import load_shape
-
-
-@dataclass(frozen=True)
-class Opening:
-    """A slit in the skin: two edges that run alike from corner to corner and meet at both ends."""
-
-    upper: tuple[int, ...]
-    lower: tuple[int, ...]
-
-    @property
-    def outline(self) -> tuple[int, ...]:
-        """The closed polygon around the opening."""
-        return self.upper + self.lower[-2:0:-1]
-
-    @property
-    def strips(self) -> list[tuple[int, int, int]]:
-        """Triangles that close the opening, wound like the skin."""
-        triangles = []
-        for i in range(len(self.upper) - 1):
-            u0, u1, l0, l1 = self.upper[i], self.upper[i + 1], self.lower[i], self.lower[i + 1]
-            triangles += [(u0, u1, l1), (u0, l1, l0)]
-        return [t for t in triangles if len(set(t)) == 3]
-
-
-# Landmark numbers of MediaPipe's face mesh. "Left" and "right" are the picture's; edges run left to right.
-MOUTH = Opening(
-    upper=(78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308),
-    lower=(78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308),
-)
-LEFT_EYE = Opening(
-    upper=(33, 246, 161, 160, 159, 158, 157, 173, 133),
-    lower=(33, 7, 163, 144, 145, 153, 154, 155, 133),
-)
-RIGHT_EYE = Opening(
-    upper=(362, 398, 384, 385, 386, 387, 388, 466, 263),
-    lower=(362, 382, 381, 380, 374, 373, 390, 249, 263),
-)
-OPENINGS = (MOUTH, LEFT_EYE, RIGHT_EYE)
 
 
 def strip_count() -> int:

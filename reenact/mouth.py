@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.openings import MOUTH
 from reenact.flow import nearest, rasterise, to_pixels
-from reenact.mesh import MOUTH
 from reenact.types import Face, Frame
 from reenact.warp import Warp
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from calib.au import AUVector
 from calib.basis import AUBasis
+from calib.openings import OPENINGS
 from reenact.contact import keep_apart, limit_blink
-from reenact.fold import hold_back
 from reenact.flow import Flow, extend, rasterise, to_pixels
-from reenact.mesh import OPENINGS, strip_count, warp_triangles
+from reenact.fold import hold_back
+from reenact.mesh import strip_count, warp_triangles
 from reenact.types import Face, Frame
 
 

@@ -1,0 +1,77 @@
+import numpy as np
+
+from calib.basis import load_basis
+from calib.openings import MOUTH
+from reenact.mouth import paint_mouth
+from reenact.types import Frame
+from reenact.warp import warp
+from tests.faces import change, closed_mouth, posed_face
+
+SKIN, LIPS = (205, 160, 140), (180, 90, 90)
+
+
+def plain_face(face):
+    image = np.full((480, 640, 3), SKIN, np.uint8)
+    x, y = face.landmarks[MOUTH.upper[5], :2].astype(int)
+    image[y - 25 : y + 30, x - 60 : x + 60] = LIPS
+    return Frame(image)
+
+
+def middle_of_the_mouth(warped):
+    centre = (warped.moved[13] + warped.moved[14])[:2] / 2 - warped.region[:2]
+    x, y = centre.astype(int)
+    return warped.image[y, x].astype(int)
+
+
+def test_a_closed_mouth_that_opens_is_dark_inside():
+    face = posed_face(landmarks_mm=closed_mouth())
+    frame = plain_face(face)
+    moved = warp(frame, face, change(AU25=3), load_basis())
+    assert np.abs(middle_of_the_mouth(moved) - LIPS).max() < 8  # the warp alone stretches lips
+    painted = paint_mouth(frame, face, moved)
+    assert middle_of_the_mouth(painted).max() < 0.4 * max(LIPS)
+
+
+def test_only_the_inside_of_the_mouth_is_painted():
+    face = posed_face(landmarks_mm=closed_mouth())
+    frame = plain_face(face)
+    moved = warp(frame, face, change(AU25=3, AU12=1), load_basis())
+    painted = paint_mouth(frame, face, moved)
+    changed = np.argwhere((painted.image != moved.image).any(axis=2))[:, ::-1] + moved.region[:2]
+    outline = moved.moved[list(MOUTH.outline), :2]
+    assert len(changed) > 100
+    assert (changed >= outline.min(axis=0) - 3).all() and (changed <= outline.max(axis=0) + 3).all()
+
+
+def test_a_mouth_that_does_not_open_keeps_its_pixels():
+    face = posed_face(landmarks_mm=closed_mouth())
+    frame = plain_face(face)
+    for aus in (change(AU12=1), change(AU17=2), change(AU01=3)):
+        moved = warp(frame, face, aus, load_basis())
+        assert paint_mouth(frame, face, moved) is moved
+
+
+def test_teeth_keep_their_size_when_the_mouth_opens_further():
+    face = posed_face(scale=3.0)
+    frame = plain_face(face)
+    upper, lower = face.landmarks[13, 1], face.landmarks[14, 1]
+    x = int(face.landmarks[13, 0])
+    frame.image[int(upper) : int(lower), x - 40 : x + 40] = (250, 250, 245)
+    moved = warp(frame, face, change(AU25=3, AU26=1), load_basis())
+    column = x - moved.region[0]
+
+    def teeth(image):
+        return int((image[:, column].min(axis=1) > 200).sum())
+
+    before = int(lower) - int(upper)
+    assert teeth(moved.image) > 2 * before
+    assert teeth(paint_mouth(frame, face, moved).image) < 1.4 * before
+
+
+def test_the_painted_mouth_leaves_the_warp_as_it_was():
+    face = posed_face(landmarks_mm=closed_mouth())
+    frame = plain_face(face)
+    moved = warp(frame, face, change(AU25=3), load_basis())
+    kept = moved.image.copy()
+    paint_mouth(frame, face, moved)
+    np.testing.assert_array_equal(moved.image, kept)
