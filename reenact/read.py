@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 from calib.estimator import load_estimator
@@ -13,7 +12,7 @@ from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.pipeline import Stage, run
 from reenact.sinks.csv import AUCsvSink
-from reenact.stills import StillError, load_still
+from reenact.stills import Still, StillError, load_still
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame, Tracked
 
@@ -54,28 +53,31 @@ def read_pictures(
 ) -> Report:
     """Writes the action units of every picture into the table; those that cannot be read are left out.
 
-    `unreadable` is told why. `frame` counts the pictures, `timestamp` is 0, and the faces of each have the ids 0, 1, ...
+    `unreadable` is told why. `frame` counts the pictures, `timestamp` is 0, the faces of each have the ids
+    0, 1, ...
     """
     meter = Meter()
     measure = Measurer(load_estimator())
     with Tracker(replace(options, stills=True)) as tracker:
-        index = 0
-        for path in paths:
-            try:
-                with meter.time("read"):
-                    image = load_still(path).image
-            except StillError as error:
-                unreadable(error)
-                continue
+        for index, (path, still) in enumerate(_readable(paths, unreadable)):
             with meter.time("track"):
-                tracked = meter.count_faces(numbered(tracker(Frame(image, Fraction(0), index))))
+                tracked = meter.count_faces(numbered(tracker(Frame(still.image, index=index))))
             with meter.time("measure"):
                 measured = measure(tracked)
             table.write(measured, path.name)
             meter.count_frame()
             watch(len(tracked.faces))
-            index += 1
     return meter.report()
+
+
+def _readable(
+    paths: Iterable[Path], unreadable: Callable[[StillError], None]
+) -> Iterator[tuple[Path, Still]]:
+    for path in paths:
+        try:
+            yield path, load_still(path)
+        except StillError as error:
+            unreadable(error)
 
 
 def numbered(tracked: Tracked) -> Tracked:

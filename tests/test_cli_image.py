@@ -1,0 +1,131 @@
+"""`reenact image` from the outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from reenact.cli import main
+from reenact.demo import PORTRAIT
+
+SURPRISE = ("--preset", "surprise")
+
+
+def reenact(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture).astype(int)
+
+
+def assert_refused(result: Result, *words: str) -> None:
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, lines
+    for word in words:
+        assert word in lines[0]
+
+
+def test_the_face_changes_and_not_a_pixel_of_the_rest(tmp_path: Path) -> None:
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", *SURPRISE)
+    assert result.exit_code == 0, result.output
+    changed = np.abs(pixels(tmp_path / "out.png") - pixels(PORTRAIT)).max(axis=2) > 0
+    rows, columns = np.nonzero(changed)
+    assert changed.sum() > 2000
+    assert rows.min() > 20 and rows.max() < 260 and columns.min() > 120 and columns.max() < 330
+    assert result.stderr == f"{tmp_path / 'out.png'}: 1 face\n"
+
+
+def test_a_target_that_changes_nothing_returns_the_same_pixels(tmp_path: Path) -> None:
+    reenact("image", PORTRAIT, tmp_path / "out.png", "--target-aus", "none")
+    assert np.array_equal(pixels(tmp_path / "out.png"), pixels(PORTRAIT))
+
+
+def test_strength_zero_returns_the_same_pixels(tmp_path: Path) -> None:
+    reenact("image", PORTRAIT, tmp_path / "out.png", *SURPRISE, "--strength", "0")
+    assert np.array_equal(pixels(tmp_path / "out.png"), pixels(PORTRAIT))
+
+
+def test_compare_stands_beside_the_input_with_its_transparency(tmp_path: Path) -> None:
+    picture = Image.open(PORTRAIT).convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.save(tmp_path / "in.png")
+    reenact("image", tmp_path / "in.png", tmp_path / "out.png", *SURPRISE, "--compare")
+    both = pixels(tmp_path / "out.png")
+    assert both.shape == (512, 1024, 4)
+    assert np.array_equal(both[:, :512], pixels(tmp_path / "in.png"))
+    assert np.array_equal(both[:, 512:, 3], both[:, :512, 3])
+
+
+def test_without_a_face_it_warns_and_the_picture_passes_through(tmp_path: Path) -> None:
+    Image.new("RGB", (200, 200), "teal").save(tmp_path / "in.png")
+    result = reenact("image", tmp_path / "in.png", tmp_path / "out.png", *SURPRISE, "--json", "-")
+    assert result.exit_code == 0
+    assert np.array_equal(pixels(tmp_path / "out.png"), pixels(tmp_path / "in.png"))
+    assert result.stderr.splitlines()[0] == "Warning: no face was found: the picture is unchanged"
+    assert json.loads(result.stdout) == {
+        "input": str(tmp_path / "in.png"),
+        "output": str(tmp_path / "out.png"),
+        "faces": 0,
+        "notes": ["no face was found: the picture is unchanged"],
+    }
+
+
+def test_a_face_that_was_not_chosen_stays_as_it_is(tmp_path: Path) -> None:
+    both = Image.new("RGB", (1024, 512))
+    both.paste(Image.open(PORTRAIT), (0, 0))
+    both.paste(Image.open(PORTRAIT).resize((256, 256)), (600, 100))
+    both.save(tmp_path / "in.png")
+
+    def changed(which: str) -> list[bool]:
+        reenact("image", tmp_path / "in.png", tmp_path / "out.png", *SURPRISE, "--faces", which)
+        difference = pixels(tmp_path / "out.png") != pixels(tmp_path / "in.png")
+        return [bool(difference[:, :512].any()), bool(difference[:, 512:].any())]
+
+    assert changed("largest") == [True, False]
+    assert changed("all") == [True, True]
+    assert changed("7") == [False, False]
+    assert sorted([changed("0"), changed("1")]) == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("out.gif", [".gif", ".png"]),
+        ("no/out.png", ["out.png", "cannot be written"]),
+        ("in.png", ["is the input itself"]),
+    ],
+)
+def test_output_that_cannot_be_written_is_refused_in_one_line(
+    tmp_path: Path, output: str, words: list[str]
+) -> None:
+    Image.open(PORTRAIT).save(tmp_path / "in.png")
+    before = (tmp_path / "in.png").read_bytes()
+    assert_refused(reenact("image", tmp_path / "in.png", tmp_path / output, *SURPRISE), *words)
+    assert (tmp_path / "in.png").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_input_that_is_no_picture_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty.png").touch()
+    for name, words in [
+        ("none.png", ["no such file"]),
+        ("text.png", ["not a picture"]),
+        ("empty.png", ["empty.png"]),
+        (".", ["is a folder"]),
+    ]:
+        assert_refused(reenact("image", tmp_path / name, tmp_path / "out.png", *SURPRISE), *words)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_targets_are_needed(tmp_path: Path) -> None:
+    assert_refused(reenact("image", PORTRAIT, tmp_path / "out.png"), "nothing to change")
