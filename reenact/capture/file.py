@@ -203,16 +203,19 @@ class _Progress:
         self.end_s = Fraction(0)
         """Time of the last picture."""
         self.damaged = 0
-        self._last_damaged = 0
+        self._last_damaged: int | None = None
 
     @property
     def ends_in_damage(self) -> bool:
-        """Whether the last packet is a broken one, as where a file was cut through."""
-        return self.damaged > 0 and self._last_damaged == self.packets
+        """Whether one of the last packets is broken, as where a file was cut through."""
+        # Two: with frames decoded in parallel, an error surfaces that much later.
+        return self._last_damaged is not None and self.packets - self._last_damaged <= 2
 
     def decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
         """The pictures that are ready with this packet; none where the decoder met a broken one."""
         self.packets += packet.size > 0
+        if packet.is_corrupt:
+            self._last_damaged = self.packets
         try:
             pictures = packet.decode()
         except av.InvalidDataError:
