@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,10 @@ class Region:
     """Side in pixels."""
     roll: float = 0.0
     """Radians, clockwise in the picture: the angle of the face that the square holds upright."""
+
+    def turned(self, quarters: int) -> Region:
+        """The same square for a face that is rolled by so many quarter turns more."""
+        return replace(self, roll=self.roll + quarters * np.pi / 2)
 
     def alignment(self, size: int) -> Alignment:
         """Maps the picture to a crop of `size` pixels that holds exactly this square."""

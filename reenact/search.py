@@ -42,9 +42,12 @@ def upright_looks(height: int, width: int) -> list[Region]:
 
 
 def turned_looks(height: int, width: int) -> list[Region]:
-    """The whole picture lying on either side and on its head: detectors know faces up to some 45 degrees."""
-    whole = _whole(height, width)
-    return [Region(whole.x, whole.y, whole.width, quarter * np.pi / 2) for quarter in (1, 3, 2)]
+    """The picture and tiles of its shorter side, lying on either side and on their heads.
+
+    Detectors know faces up to some 45 degrees.
+    """
+    places = [_whole(height, width), *_tiles(height, width, min(height, width))]
+    return [place.turned(quarters) for place in places for quarters in (1, 3, 2)]
 
 
 def _alternated(looks: Sequence[Region]) -> Iterator[Region]:

@@ -22,6 +22,9 @@ from reenact.search import Search, turned_looks, upright_looks
 from reenact.smooth import OneEuro
 from reenact.types import Face, Frame, Tracked
 
+_RIGHT_WAY_UP = 0.8
+"""Presence that a face does not reach on its head or lying down."""
+
 
 @dataclass(frozen=True)
 class TrackerOptions:
@@ -41,7 +44,7 @@ class TrackerOptions:
     """The least time between two looks for new faces while some are tracked and there is room for more."""
     memory_s: float = 1.0
     """How long a lost face may stay away and keep its id."""
-    new_confidence: float = 0.7
+    new_presence: float = 0.2
     """What a face must reach to be taken up; once tracked it stays for as long as the model sees a face."""
 
 
@@ -144,26 +147,31 @@ class Tracker:
     def _look(self, image: NDArray[np.uint8], place: Region, known: Sequence[Fit]) -> list[Fit]:
         found: list[Fit] = []
         for region in self._landmarker.find(image, place):
-            fit = self._landmarker.fit(image, region)
+            fit = self._first_fit(image, region)
             if fit is None or _is_among(fit, [*known, *found]):
                 continue
-            # Again, from where the landmarks say the face is: a detector's box is rough.
-            fit = self._landmarker.fit(image, region_around(fit.landmarks))
-            if fit is None or _is_among(fit, [*known, *found]):
-                continue
-            if self._is_sure(fit, image) and self._is_seen_again(fit, image):
+            if fit.presence >= self._options.new_presence and self._is_seen_again(fit, image):
                 found.append(fit)
         return found
+
+    def _first_fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
+        """The face in a region that the detector made: whichever way up it fits best."""
+        fit = self._refined(image, region)
+        if fit is not None and fit.presence < _RIGHT_WAY_UP:
+            others = [self._refined(image, region.turned(quarters)) for quarters in (1, 2, 3)]
+            fit = max([fit, *filter(None, others)], key=lambda one: one.presence)
+        return fit
+
+    def _refined(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
+        """Two fits, the second from where the first one's landmarks are: a detector's box is rough."""
+        fit = self._landmarker.fit(image, region)
+        return fit and self._landmarker.fit(image, region_around(fit.landmarks))
 
     def _is_seen_again(self, fit: Fit, image: NDArray[np.uint8]) -> bool:
         """Whether the detector finds the face again, close up: the mesh fits itself to a flowerpot, too."""
         near = region_around(fit.landmarks)
         seen = self._landmarker.find(image, replace(near, width=1.3 * near.width))
         return any(np.hypot(one.x - near.x, one.y - near.y) < 0.2 * near.width for one in seen)
-
-    def _is_sure(self, fit: Fit, image: NDArray[np.uint8]) -> bool:
-        size = image.shape[0], image.shape[1]
-        return confidence(fit, fit_pose(fit.landmarks, self._shape), size) >= self._options.new_confidence
 
     def _face(self, track_id: int, fit: Fit, scene: _Scene) -> Face:
         landmarks = fit.landmarks
