@@ -10,9 +10,10 @@ from typing import Protocol
 from calib.au import AUVector
 from calib.basis import AUBasis, load_basis
 from reenact.appearance import Appearance
+from reenact.lids import paint_lids
 from reenact.mouth import paint_mouth
 from reenact.types import Face, Frame, Generated, Patch, Retargeted
-from reenact.warp import warp
+from reenact.warp import WarpOptions, warp
 
 GENERATORS = ("warp", "live")
 LIVE_MODEL = Path(__file__).with_name("data") / "live.onnx"
@@ -45,8 +46,15 @@ class FaceGenerator:
     A face whose action units are not to change gets no patch.
     """
 
-    def __init__(self, basis: AUBasis, appearance: Appearance | None = None, notes: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        basis: AUBasis,
+        appearance: Appearance | None = None,
+        options: WarpOptions = WarpOptions(),
+        notes: tuple[str, ...] = (),
+    ):
         self._basis = basis
+        self._options = options
         self._appearance = appearance
         self._resources = ExitStack()
         self.notes = notes
@@ -66,10 +74,10 @@ class FaceGenerator:
         )
 
     def _patch(self, frame: Frame, face: Face, change: AUVector) -> Patch | None:
-        moved = warp(frame, face, change, self._basis)
+        moved = warp(frame, face, change, self._basis, self._options)
         if moved is None:
             return None
-        moved = paint_mouth(frame, face, moved)
+        moved = paint_lids(frame, face, paint_mouth(frame, face, moved))
         if self._appearance is not None:
             moved = self._appearance(frame, face, change, moved)
         return Patch(moved.image, moved.region[:2])
@@ -89,7 +97,7 @@ class FaceGenerator:
 
 
 def open_generator(
-    name: str, model: Path | None = None, engine: str = "auto", basis: AUBasis | None = None
+    name: str, model: Path | None = None, engine: str = "auto", options: WarpOptions = WarpOptions()
 ) -> FaceGenerator:
     """The generator of this name: `warp` (geometry alone) or `live` (geometry and the appearance network).
 
@@ -99,13 +107,15 @@ def open_generator(
     """
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
-    basis = load_basis() if basis is None else basis
+    basis = load_basis()
     if name == "warp":
-        return FaceGenerator(basis)
+        return FaceGenerator(basis, options=options)
     if model is None and not LIVE_MODEL.exists():
         return FaceGenerator(
-            basis, notes=("generator 'live' has no weights in this release; 'warp' works in its place",)
+            basis,
+            options=options,
+            notes=("generator 'live' has no weights in this release; 'warp' works in its place",),
         )
     from engines import load_engine  # here, so that `warp` never loads an inference runtime
 
-    return FaceGenerator(basis, Appearance(load_engine(model or LIVE_MODEL, engine)))
+    return FaceGenerator(basis, Appearance(load_engine(model or LIVE_MODEL, engine)), options)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH
-from reenact.flow import nearest, rasterise, to_pixels
+from reenact.paint import Box, blend, box_around, polygon, sample, smoothstep, spread
 from reenact.types import Face, Frame
 from reenact.warp import Warp
 
@@ -46,7 +45,7 @@ def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = Mo
     gap_after = np.maximum((after[lower] - after[upper]) @ down, 0)
     if (gap_after - gap_before).max() < options.least_mm * mm:
         return warp
-    box = _box(after[list(MOUTH.outline)], warp.region)
+    box = box_around(after[list(MOUTH.outline)], warp.region)
     if box is None:
         return warp
 
@@ -57,42 +56,19 @@ def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = Mo
     for edge, side in ((upper, 0.0), (lower, 1.0)):
         values[edge, 0], values[edge, 1:] = side, shared
     values[upper[[0, -1]], 0] = 0.5
-    field = _field(after, values, box, max(1.0, options.cell_mm * mm))
+    field = spread(after, values, MOUTH.strips, box, max(1.0, options.cell_mm * mm))
     inside = _inside(frame, face, field, box, options)
     opened = np.clip((field[..., 6] - field[..., 5]) / mm, 0, None)
-    strength = _smoothstep((opened - options.least_mm) / (options.full_mm - options.least_mm))
-    weight = (strength * _polygon(after[list(MOUTH.outline)], box))[..., None]
-    return _blend(warp, inside, weight, box)
-
-
-def _box(outline: NDArray[np.float32], region: tuple[int, int, int, int]) -> tuple[int, int, int, int] | None:
-    """The pixels around the mouth that lie in `region`, or None where there are none."""
-    x0, y0 = np.floor(outline.min(axis=0)).astype(int) - 2
-    x1, y1 = np.ceil(outline.max(axis=0)).astype(int) + 3
-    x0, y0, x1, y1 = max(x0, region[0]), max(y0, region[1]), min(x1, region[2]), min(y1, region[3])
-    return (int(x0), int(y0), int(x1), int(y1)) if x0 < x1 and y0 < y1 else None
-
-
-def _field(
-    after: NDArray[np.float32], values: NDArray[np.float32], box: tuple[int, int, int, int], cell_px: float
-) -> NDArray[np.float32]:
-    """`values` at the moved mouth's edges, interpolated between them, (height, width, 7) for the box."""
-    x0, y0, x1, y1 = box
-    low = np.array([x0, y0]) - cell_px
-    shape = int(np.ceil((y1 - y0) / cell_px)) + 2, int(np.ceil((x1 - x0) / cell_px)) + 2
-    strips = np.array(MOUTH.strips, np.intp)
-    places = ((after - low + 0.5) / cell_px - 0.5).astype(np.float32)
-    field, covered = rasterise(places, strips, values[strips], np.zeros(len(after), np.float32), shape)
-    if covered.any():
-        field = nearest(field, covered)[0]
-    return to_pixels(field, low, np.array([cell_px, cell_px]), box)
+    strength = smoothstep((opened - options.least_mm) / (options.full_mm - options.least_mm))
+    weight = strength * polygon(after[list(MOUTH.outline)], box)
+    return blend(warp, inside, weight, box)
 
 
 def _inside(
     frame: Frame,
     face: Face,
     field: NDArray[np.float32],
-    box: tuple[int, int, int, int],
+    box: Box,
     options: MouthOptions,
 ) -> NDArray[np.float32]:
     """(height, width, 3) what the box would show if it were all mouth."""
@@ -101,23 +77,14 @@ def _inside(
     above_lower = field[..., 6] - below_upper
     upper_visible = options.upper_share * field[..., 5]
     lower_visible = (1 - options.upper_share) * field[..., 5]
-    upper_weight = 1 - _smoothstep((below_upper - upper_visible) / soft)[..., None]
-    lower_weight = 1 - _smoothstep((above_lower - lower_visible) / soft)[..., None]
+    upper_weight = 1 - smoothstep((below_upper - upper_visible) / soft)[..., None]
+    lower_weight = 1 - smoothstep((above_lower - lower_visible) / soft)[..., None]
     lip = np.median([_pixel(frame.image, face.landmarks[i]) for i in LOWER_LIP], axis=0)
     # The tongue's side of the dark is a little lighter than the palate's.
     depth = 0.55 + 0.75 * np.clip(field[..., 0], 0, 1)[..., None]
     inside = depth * (lip * options.darkness).astype(np.float32)
-    inside = inside + lower_weight * (_sample(frame.image, field[..., 3:5], box) - inside)
-    return inside + upper_weight * (_sample(frame.image, field[..., 1:3], box) - inside)
-
-
-def _sample(
-    image: NDArray[np.uint8], offset: NDArray[np.float32], box: tuple[int, int, int, int]
-) -> NDArray[np.float32]:
-    """The frame's pixels at every place of the box plus an offset (height, width, 2)."""
-    x0, y0, x1, y1 = box
-    maps = offset + np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).astype(np.float32)
-    return cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    inside = inside + lower_weight * (sample(frame.image, field[..., 3:5], box) - inside)
+    return inside + upper_weight * (sample(frame.image, field[..., 1:3], box) - inside)
 
 
 def _pixel(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -125,27 +92,3 @@ def _pixel(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.u
     y = int(np.clip(round(float(place[1])), 0, image.shape[0] - 1))
     x = int(np.clip(round(float(place[0])), 0, image.shape[1] - 1))
     return image[y, x]
-
-
-def _polygon(outline: NDArray[np.float32], box: tuple[int, int, int, int]) -> NDArray[np.float32]:
-    """(height, width) coverage 0..1 of a polygon, with soft edges."""
-    mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
-    points = np.round((outline - box[:2]) * 16).astype(np.int32)
-    cv2.fillPoly(mask, [points], 255, lineType=cv2.LINE_AA, shift=4)
-    return cv2.GaussianBlur(mask, (3, 3), 0).astype(np.float32) / 255
-
-
-def _blend(
-    warp: Warp, inside: NDArray[np.float32], weight: NDArray[np.float32], box: tuple[int, int, int, int]
-) -> Warp:
-    x0, y0, x1, y1 = box
-    left, top = warp.region[:2]
-    image = warp.image.copy()
-    part = image[y0 - top : y1 - top, x0 - left : x1 - left]
-    part[:] = np.round(part + weight * (inside - part)).astype(np.uint8)
-    return replace(warp, image=image)
-
-
-def _smoothstep(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)

@@ -1,0 +1,77 @@
+"""Painting over a warp inside a small box: what the painters of mouth and lids share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reenact.flow import nearest, rasterise, to_pixels
+from reenact.warp import Warp
+
+Box = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) in the frame."""
+
+
+def box_around(outline: NDArray[np.float32], region: Box) -> Box | None:
+    """The pixels around an outline (n, 2) that lie in `region`, or None where there are none."""
+    x0, y0 = np.floor(outline.min(axis=0)).astype(int) - 2
+    x1, y1 = np.ceil(outline.max(axis=0)).astype(int) + 3
+    x0, y0, x1, y1 = max(x0, region[0]), max(y0, region[1]), min(x1, region[2]), min(y1, region[3])
+    return (int(x0), int(y0), int(x1), int(y1)) if x0 < x1 and y0 < y1 else None
+
+
+def spread(
+    places: NDArray[np.float32],
+    values: NDArray[np.float32],
+    strips: Sequence[tuple[int, int, int]],
+    box: Box,
+    cell_px: float,
+) -> NDArray[np.float32]:
+    """Vertices' values over the pixels of a box, (height, width, k): linear in the strips, nearest outside.
+
+    places: (n, 2) vertices in the frame; values: (n, k); strips: triangles, wound like the skin.
+    """
+    x0, y0, x1, y1 = box
+    low = np.array([x0, y0]) - cell_px
+    shape = int(np.ceil((y1 - y0) / cell_px)) + 2, int(np.ceil((x1 - x0) / cell_px)) + 2
+    triangles = np.array(strips, np.intp)
+    cells = ((places - low + 0.5) / cell_px - 0.5).astype(np.float32)
+    field, covered = rasterise(cells, triangles, values[triangles], np.zeros(len(places), np.float32), shape)
+    if covered.any():
+        field = nearest(field, covered)[0]
+    return to_pixels(field, low, np.array([cell_px, cell_px]), box)
+
+
+def sample(image: NDArray[np.uint8], offset: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """The frame's pixels at every place of the box plus an offset (height, width, 2)."""
+    x0, y0, x1, y1 = box
+    maps = offset + np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).astype(np.float32)
+    return cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+
+
+def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
+    """(height, width) how much of each pixel a polygon covers, 0..1, its edges a little softened."""
+    mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
+    points = np.round((outline - box[:2]) * 16).astype(np.int32)
+    cv2.fillPoly(mask, [points], 255, lineType=cv2.LINE_AA, shift=4)
+    return cv2.GaussianBlur(mask, (3, 3), 0).astype(np.float32) / 255
+
+
+def blend(warp: Warp, colour: NDArray[np.float32], weight: NDArray[np.float32], box: Box) -> Warp:
+    """`warp` with (height, width, 3) `colour` over the box, as far as (height, width) `weight` says."""
+    x0, y0, x1, y1 = box
+    left, top = warp.region[:2]
+    image = warp.image.copy()
+    part = image[y0 - top : y1 - top, x0 - left : x1 - left]
+    part[:] = np.round(part + weight[..., None] * (colour - part)).astype(np.uint8)
+    return replace(warp, image=image)
+
+
+def smoothstep(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """0 below 0, 1 above 1, smooth between."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)

@@ -1,0 +1,57 @@
+import cv2
+import numpy as np
+
+from calib.basis import load_basis
+from calib.openings import LEFT_EYE
+from reenact.lids import CREASE, paint_lids
+from reenact.types import Frame
+from reenact.warp import warp
+from tests.faces import change, posed_face
+
+SKIN, LASHES, EYE = (205, 160, 140), (20, 15, 15), (240, 240, 240)
+
+
+def open_eyed(face):
+    """Plain skin, white eyes, and lashes 1 mm high above them."""
+    image = np.full((480, 640, 3), SKIN, np.uint8)
+    cv2.fillPoly(image, [face.landmarks[list(LEFT_EYE.outline), :2].round().astype(np.int32)], EYE)
+    lashes = face.landmarks[list(LEFT_EYE.upper), :2] - [0, 0.5 * face.pose.scale]
+    cv2.polylines(image, [lashes.round().astype(np.int32)], False, LASHES, round(face.pose.scale))
+    return Frame(image)
+
+
+def lid_column(warped):
+    """The pixels from the crease to the edge in the middle of the lid."""
+    x, top = warped.moved[CREASE[4], :2].astype(int)
+    bottom = int(warped.moved[LEFT_EYE.upper[4], 1])
+    return warped.image[top - warped.region[1] : bottom - warped.region[1], x - warped.region[0]]
+
+
+def test_a_shut_lid_is_skin_with_a_line_of_lashes():
+    face = posed_face(scale=4.0)
+    frame = open_eyed(face)
+    shut = warp(frame, face, change(AU45=5), load_basis())
+    painted = lid_column(paint_lids(frame, face, shut)).astype(int)
+    dark = painted.max(axis=1) < 100
+    assert not dark[: len(dark) * 2 // 3].any()
+    assert dark[-int(1.5 * face.pose.scale) :].any()
+    assert np.abs(painted[len(painted) // 2] - SKIN).max() < 25
+    assert (lid_column(shut).max(axis=1) < 100).sum() > 1.3 * dark.sum()  # what the warp alone makes of them
+
+
+def test_open_eyes_keep_the_warps_pixels():
+    face = posed_face(scale=4.0)
+    frame = open_eyed(face)
+    for aus in (change(AU12=3), change(AU07=1), change(AU45=0.2), change(AU05=2)):
+        moved = warp(frame, face, aus, load_basis())
+        assert paint_lids(frame, face, moved) is moved
+
+
+def test_only_the_lids_are_painted():
+    face = posed_face(scale=4.0)
+    frame = open_eyed(face)
+    shut = warp(frame, face, change(AU45=5), load_basis())
+    painted = paint_lids(frame, face, shut)
+    changed = np.argwhere((painted.image != shut.image).any(axis=2))[:, ::-1] + shut.region[:2]
+    assert len(changed) > 100
+    assert (changed[:, 1] > face.landmarks[105, 1]).all() and (changed[:, 1] < face.landmarks[50, 1]).all()
