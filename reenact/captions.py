@@ -1,68 +1,84 @@
-"""Words on pictures: captions under the frames of a film, and labelled contact sheets."""
+"""Words on pictures: captions under the frames of a film, and a labelled contact sheet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from calib.au import ACTION_UNITS
 from reenact.timeline import Scene, Timeline, targets_of
 from reenact.types import Frame
+
+Pixels: TypeAlias = NDArray[np.uint8]
+
+_DARK, _BRIGHT, _SOFT = (22, 24, 28), (240, 240, 240), (170, 178, 190)
+_STRIP_PX = 50
+_TILE_PX = 400
 
 
 @dataclass
 class Captions:
-    """Writes what is asked for under each frame and keeps the frame in the middle of every scene."""
+    """Writes under frames of input and output, side by side, what is asked for.
+
+    Keeps, for a contact sheet, the output in the middle of every scene.
+    """
 
     timeline: Timeline
-    kept: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    """Frames without caption, by scene."""
+    kept: dict[int, Pixels] = field(default_factory=dict)
+    """Output without caption, by the scene's index."""
 
     def __call__(self, frame: Frame) -> Frame:
-        time_s = float(frame.pts)
-        index = self.timeline.at(time_s)
-        if index not in self.kept and time_s >= self.timeline.middle_s(index):
-            self.kept[index] = frame.image
-        image = frame.image.copy()
-        left, right = (
-            _label("input", image.shape[1] // 2),
-            _label(describe(self.timeline.scenes[index]), image.shape[1] // 2),
-        )
-        strip = np.hstack([left, right])
-        image[-strip.shape[0] :] = strip
-        return replace(frame, image=image)
+        index = self.timeline.at(float(frame.pts))
+        width = frame.image.shape[1] // 2
+        if index not in self.kept and frame.pts >= self.timeline.middle_s(index):
+            self.kept[index] = frame.image[:, width:]
+        strip = np.hstack([label("input", "", width), scene_label(self.timeline.scenes[index], width)])
+        return replace(frame, image=np.vstack([frame.image[:-_STRIP_PX], strip]))
 
 
-def describe(scene: Scene) -> str:
-    """A scene's name and what it asks of the action units."""
-    targets = str(targets_of(scene.spec))
-    return (
-        scene.name if targets == "none" else f"{scene.name}   {targets.replace('=+', '+').replace(',', '  ')}"
-    )
+def contact_sheet(kept: dict[int, Pixels], scenes: Sequence[Scene], credit: str, columns: int = 4) -> Pixels:
+    """(height, width, 3): the kept pictures, labelled, row by row, and a line of credit."""
+    tiles = [
+        np.vstack([_square(kept[index]), scene_label(scene, _TILE_PX)]) for index, scene in enumerate(scenes)
+    ]
+    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
+    return np.vstack([*rows, label("", credit, columns * _TILE_PX)])
 
 
-@lru_cache(maxsize=32)
-def _label(text: str, width: int, height: int = 36, size: int = 17) -> NDArray[np.uint8]:
-    """(height, width, 3): light text in the middle of a dark strip."""
-    strip = Image.new("RGB", (width, height), (22, 24, 28))
-    font = ImageFont.load_default(size)
-    ImageDraw.Draw(strip).text((width / 2, height / 2), text, (235, 235, 235), font, anchor="mm")
+def scene_label(scene: Scene, width: int) -> Pixels:
+    """A strip with the scene's name and what it asks of the action units."""
+    targets = targets_of(scene.spec)
+    asked = [
+        f"AU{unit.number}{'=' if hold else ''}{value:{'' if hold else '+'}g}"
+        for unit, value, hold in zip(ACTION_UNITS, targets.value, targets.hold, strict=True)
+        if value or hold
+    ]
+    return label(scene.name, "  ".join(asked), width)
+
+
+@lru_cache(maxsize=64)
+def label(title: str, text: str, width: int) -> Pixels:
+    """(_STRIP_PX, width, 3): one or two lines in the middle of a dark strip."""
+    strip = Image.new("RGB", (width, _STRIP_PX), _DARK)
+    lines = [(line, size, ink) for line, size, ink in ((title, 18, _BRIGHT), (text, 12, _SOFT)) if line]
+    for index, (line, size, ink) in enumerate(lines):
+        middle = _STRIP_PX * (0.5 if len(lines) == 1 else (0.34, 0.74)[index])
+        font = ImageFont.load_default(size)
+        ImageDraw.Draw(strip).text((width / 2, middle), line, ink, font, anchor="mm")
     return np.asarray(strip)
 
 
-def contact_sheet(
-    kept: dict[int, NDArray[np.uint8]], scenes: Sequence[Scene], columns: int = 4
-) -> Image.Image:
-    """The kept frames' right halves, labelled, row by row."""
-    tiles = []
-    for index, scene in enumerate(scenes):
-        image = kept[index][:, kept[index].shape[1] // 2 :]
-        tile = cv2.resize(image, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
-        tiles.append(np.vstack([tile, _label(describe(scene), tile.shape[1], 30, 13)]))
-    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    return Image.fromarray(np.vstack(rows))
+def _square(image: Pixels) -> Pixels:
+    """The middle of a picture, a little above its centre, where faces are."""
+    height, width = image.shape[:2]
+    side = round(0.85 * min(height, width))
+    top, left = round(0.42 * (height - side)), (width - side) // 2
+    middle = image[top : top + side, left : left + side]
+    return cv2.resize(middle, (_TILE_PX, _TILE_PX), interpolation=cv2.INTER_AREA)

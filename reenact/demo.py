@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from reenact.timeline import Scene, Timeline
 
 PORTRAIT = Path(__file__).with_name("data") / "portrait.jpg"
-"""Eileen Collins, NASA, public domain; 512x512."""
+"""512x512 pixels."""
+CREDIT = "Portrait of Eileen Collins: NASA, public domain. Expressions written by reenact."
 _FACE_PX = (225.0, 133.0)
 """Where the camera looks, in the portrait."""
 _ENLARGED = 3
@@ -24,15 +25,16 @@ _SAMPLE_RATE = 48_000
 PROGRAMME = Timeline(
     (
         Scene("as filmed", "none", 0.9),
-        Scene("brows up", "brows-up"),
-        Scene("smile gone", "AU06=-2,AU12=-3,AU25=-2"),
-        Scene("surprise", "surprise"),
-        Scene("sad", "sad,AU12=-2,AU25=-1"),
-        Scene("anger", "anger,AU12=-2,AU25=-1"),
-        Scene("eyes closed", "blink"),
+        Scene("brows up", "AU01=+4,AU02=+4"),
+        Scene("surprise", "surprise,AU06=0,AU12=0"),
+        Scene("fear", "fear,AU06=0,AU12=0"),
+        Scene("smile gone", "AU06=0,AU12=0,AU25=0"),
+        Scene("sad", "sad,AU06=0,AU12=0,AU25=0"),
+        Scene("anger", "anger,AU06=0,AU12=0,AU25=0"),
         Scene("laugh", "laugh"),
     )
 )
+"""The portrait smiles, so that expressions without a smile must take it away."""
 
 
 def make_clip(path: Path, size: tuple[int, int] = (720, 1280), seconds: float = 8.0, faces: int = 1) -> None:

@@ -6,13 +6,14 @@ import tempfile
 from pathlib import Path
 
 import click
+from PIL import Image
 
 from reenact.atomic import replacing
 from reenact.captions import Captions, contact_sheet
 from reenact.cli.errors import unusable_input
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.video import edit_with_progress
-from reenact.demo import PROGRAMME, make_clip
+from reenact.demo import CREDIT, PROGRAMME, make_clip
 from reenact.edit import EditOptions
 
 SIZE = 720, 640
@@ -47,6 +48,6 @@ def demo(folder: Path, json_path: Path | None) -> None:
         click.echo("Writing expressions into it ...", err=True)
         report, _ = edit_with_progress(clip, film, PROGRAMME, EditOptions(compare=True), finish=captions)
     with replacing(sheet) as beside:
-        contact_sheet(captions.kept, PROGRAMME.scenes).save(beside)
+        Image.fromarray(contact_sheet(captions.kept, PROGRAMME.scenes, CREDIT)).save(beside)
     click.echo(f"{sheet}: {len(PROGRAMME.scenes)} expressions, labelled with their action units", err=True)
     write_json({"output": str(film), "sheet": str(sheet), **report.to_json()}, json_path)
