@@ -8,6 +8,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,15 @@ class Sight:
     """(n, n) gray: the aligned face, cut as whoever looks at the pictures decides."""
 
 
-Look = Callable[[Sequence[Path]], Iterable[Sight | None]]
-"""Sees a face in every picture, in order; None where there is none or the picture cannot be read."""
+class Miss(Enum):
+    """Why a picture gives no face."""
+
+    UNREADABLE = "unreadable"
+    NO_FACE = "no face found"
+
+
+Look = Callable[[Sequence[Path]], Iterable[Sight | Miss]]
+"""Looks for a face in every picture, in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,29 +137,40 @@ def _read_row(
     return LabelledPicture(images / file, aus, person, collection)
 
 
-def see_faces(pictures: Sequence[LabelledPicture], look: Look, cache: Path) -> FaceTable:
-    """The pictures in which `look` sees a face.
+@dataclass(frozen=True, eq=False)
+class Seen:
+    faces: FaceTable
+    unreadable: int
+    """Pictures that are missing or corrupt."""
+    faceless: int
+    """Pictures in which no face was found."""
 
-    What was seen is kept in the folder `cache`, under a name made from the pictures' paths, sizes and times,
-    so that the next fit on the same pictures does not look again.
+
+def see_faces(pictures: Sequence[LabelledPicture], look: Look, manner: str, cache: Path) -> Seen:
+    """The pictures in which `look` sees a face, and how many others there are.
+
+    What was seen is kept in the folder `cache`, under a name made from `manner`, which tells one way to look
+    from another, and the pictures' paths, sizes and times: the next fit on them does not look again.
     """
-    kept = cache / f"{pictures[0].collection}-{_fingerprint(pictures)}.npz"
+    kept = cache / f"{pictures[0].collection}-{_fingerprint(pictures, manner)}.npz"
     if not kept.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        _write_sights(kept, look([picture.path for picture in pictures]))
+        _write_sights(kept, list(look([picture.path for picture in pictures])))
     with np.load(kept, allow_pickle=False) as data:
         seen, landmarks, views = data["seen"], data["landmarks"], data["views"]
-    return FaceTable(
+        unreadable = int(data["unreadable"])
+    faces = FaceTable(
         landmarks,
         views,
         np.array([pictures[index].aus for index in seen], np.float32).reshape(-1, len(AU_CODES)),
         np.array([pictures[index].person for index in seen], np.str_),
         np.array([pictures[index].collection for index in seen], np.str_),
     )
+    return Seen(faces, unreadable, len(pictures) - len(faces) - unreadable)
 
 
-def _fingerprint(pictures: Sequence[LabelledPicture]) -> str:
-    digest = hashlib.sha256(str(_FORMAT).encode())
+def _fingerprint(pictures: Sequence[LabelledPicture], manner: str) -> str:
+    digest = hashlib.sha256(f"{_FORMAT} {manner}\n".encode())
     for picture in pictures:
         status = picture.path.stat() if picture.path.is_file() else None
         known = (status.st_size, status.st_mtime_ns) if status else None
@@ -159,14 +178,15 @@ def _fingerprint(pictures: Sequence[LabelledPicture]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _write_sights(path: Path, sights: Iterable[Sight | None]) -> None:
-    found = [(index, sight) for index, sight in enumerate(sights) if sight is not None]
+def _write_sights(path: Path, looks: Sequence[Sight | Miss]) -> None:
+    found = [(index, sight) for index, sight in enumerate(looks) if isinstance(sight, Sight)]
     unfinished = path.with_suffix(".part.npz")
     np.savez(
         unfinished,
         seen=np.array([index for index, _ in found], np.int64),
         landmarks=np.array([sight.landmarks for _, sight in found], np.float32).reshape(len(found), -1, 3),
         views=np.array([sight.view for _, sight in found], np.uint8),
+        unreadable=sum(sight is Miss.UNREADABLE for sight in looks),
     )
     os.replace(unfinished, path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector
-from calib.features import OrientedGradients, to_gray
-from calib.shape import load_shape
+from calib.features import OrientedGradients, face_features, to_gray
 
 _PATH = Path(__file__).with_name("data") / "estimator.npz"
 
@@ -28,8 +26,8 @@ class CropSpec:
     """Canonical point in the middle of the crop."""
 
 
-CROP = CropSpec(112, 160.0, (0.0, 16.4, 11.9))
-"""OpenFace's own crop, 0.7 px/mm around the mean of its 68 landmarks, so that gradients fall into its cells."""
+CROP = CropSpec(112, 152.0, (0.0, 16.4, 11.9))
+"""Close to OpenFace's own crop, around the mean of its 68 landmarks: gradients fall into its cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +50,8 @@ class AUEstimator:
         `crop` is cut as `self.crop` says, gray or RGB; `landmarks_mm` are (478, 3) in the canonical pose:
         `pose.to_canonical(face.landmarks)`.
         """
-        features = self.features(crop, landmarks_mm)
+        features = face_features(to_gray(crop), landmarks_mm, self.gradients)
         return np.clip(self.weights @ features + self.bias, 0, MAX_INTENSITY)
-
-    def features(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the weights multiply: gradients, then landmarks."""
-        offsets = landmarks_mm - load_shape().canonical
-        return np.concatenate([self.gradients(to_gray(crop)), offsets.ravel()])
 
 
 @lru_cache(maxsize=1)
@@ -70,13 +63,11 @@ def load_estimator() -> AUEstimator:
 def read_estimator(path: Path) -> AUEstimator:
     with np.load(path, allow_pickle=False) as data:
         weights = data["weights"].astype(np.float32) * data["gain"][:, None]
-        return AUEstimator(weights, data["bias"])
+        return AUEstimator(weights, data["bias"].astype(np.float32))
 
 
 def write_estimator(estimator: AUEstimator, path: Path) -> None:
-    """Half-precision weights, put in place by one rename."""
+    """Weights are kept in half precision, each action unit's on its own scale."""
     gain = np.abs(estimator.weights).max(axis=1)
     weights = (estimator.weights / gain[:, None]).astype(np.float16)
-    unfinished = path.with_suffix(".part.npz")
-    np.savez_compressed(unfinished, weights=weights, gain=gain, bias=estimator.bias)
-    os.replace(unfinished, path)
+    np.savez_compressed(path, weights=weights, gain=gain, bias=estimator.bias)

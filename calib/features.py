@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.shape import LANDMARK_COUNT
+from calib.shape import LANDMARK_COUNT, load_shape
 
 _DIRECTIONS = 18
 _CLIP = 0.2
@@ -87,3 +87,14 @@ class OrientedGradients:
 def to_gray(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(height, width) from RGB (height, width, 3); a gray crop is returned as it is."""
     return crop if crop.ndim == 2 else np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def face_features(
+    gray: NDArray[np.uint8], landmarks_mm: NDArray[np.float32], gradients: OrientedGradients
+) -> NDArray[np.float32]:
+    """(gradients.length + LANDMARK_FEATURES,): gradients, then how many mm landmarks are off the mean face.
+
+    `landmarks_mm` are (478, 3) in the canonical pose.
+    """
+    offsets = landmarks_mm - load_shape().canonical
+    return np.concatenate([gradients(gray), offsets.ravel()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,6 +59,30 @@ def agreement(readings: NDArray[np.floating], labels: NDArray[np.floating]) -> A
     return Agreement(np.where(telling, r, np.nan), np.where(telling, icc, np.nan), mae, len(labels))
 
 
+@dataclass(frozen=True, eq=False)
+class Report:
+    """Readings of people whom the estimator has not seen."""
+
+    pooled: Agreement
+    parts: Mapping[str, Agreement]
+    """Of parts of the faces: each collection, turned heads, each clip."""
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "pooled": to_json(self.pooled),
+            "parts": {name: to_json(part) for name, part in self.parts.items()},
+        }
+
+    def to_markdown(self) -> str:
+        """One table of the action units, pooled, and one of the means of each part."""
+        rows = (
+            f"| {name} | {part.count} | {_cells(part.mean_r, part.mean_icc, part.mean_mae)} |"
+            for name, part in {"all": self.pooled, **self.parts}.items()
+        )
+        parts = ["| part | faces | mean r | mean ICC(3,1) | mean MAE |", "|---|---|---|---|---|", *rows]
+        return "\n\n".join([to_markdown(self.pooled), "\n".join(parts)]) + "\n"
+
+
 def to_json(found: Agreement) -> dict[str, object]:
     """Numbers rounded to 3 digits, by AU and in the mean; None where undefined."""
     per_au = {
@@ -74,10 +99,8 @@ def to_markdown(found: Agreement) -> str:
         *zip(AU_CODES, found.r, found.icc, found.mae, strict=True),
         ("mean", found.mean_r, found.mean_icc, found.mean_mae),
     ]
-    head = "| AU | r | ICC(3,1) | MAE |\n|---|---|---|---|"
-    return "\n".join(
-        [head, *(f"| {name} | {_cell(r)} | {_cell(icc)} | {_cell(mae)} |" for name, r, icc, mae in rows)]
-    )
+    lines = (f"| {name} | {_cells(r, icc, mae)} |" for name, r, icc, mae in rows)
+    return "\n".join(["| AU | r | ICC(3,1) | MAE |", "|---|---|---|---|", *lines])
 
 
 def _mean(values: NDArray[np.float64]) -> float:
@@ -89,5 +112,5 @@ def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 3)
 
 
-def _cell(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.2f}"
+def _cells(*values: float) -> str:
+    return " | ".join("-" if np.isnan(value) else f"{value:.2f}" for value in values)
