@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -18,11 +16,9 @@ from typing import Any
 
 import av
 import cv2
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from reenact.capture import open_capture
+from reenact.demo import make_clip
 from reenact.edit import EditOptions, open_edit
 from reenact.meter import Meter, Report, StageTimes, forget_peak_rss, rounded
 from reenact.options import RetargetOptions
@@ -34,14 +30,8 @@ from reenact.track import TrackerOptions
 SIZES = {"480p": (480, 854), "720p": (720, 1280), "1080p": (1080, 1920)}
 """(height, width) in pixels."""
 FACES = (1, 3)
-FPS = 30
 EXPRESSION = "surprise"
 """A preset that moves brows, lids and jaw: about as much work as any."""
-PORTRAIT = Path(__file__).with_name("data") / "portrait.jpg"
-FACE_CENTRE = (224.0, 130.0)
-"""(x, y) of the face in the portrait, in its pixels."""
-SHOWN_PX = (512, 285)
-"""(width, height) of the portrait that a picture shows at most, face and shoulders as a webcam would."""
 
 
 @dataclass(frozen=True)
@@ -181,52 +171,9 @@ def built_in_cases(
                 name = f"{size}, {count} face{'s' if count > 1 else ''}"
                 watch(f"{name}: making the clip")
                 clip = Path(folder) / f"{size}-{count}.mp4"
-                write_clip(clip, SIZES[size], count, seconds)
+                make_clip(clip, SIZES[size], seconds, count)
                 cases.append(Case(name, clip, max_faces=count))
         yield cases
-
-
-def write_clip(path: Path, size: tuple[int, int], faces: int, seconds: float) -> None:
-    """A video of `size` (height, width) in which a camera moves before the portrait, once for each face."""
-    portrait = np.asarray(Image.open(PORTRAIT).convert("RGB"))
-    height, width = size
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "20"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for index in range(round(seconds * FPS)):
-            frame = av.VideoFrame.from_ndarray(picture(portrait, size, faces, index / FPS), "rgb24")
-            frame.pts, frame.time_base = index, Fraction(1, FPS)
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
-
-
-def picture(
-    portrait: NDArray[np.uint8], size: tuple[int, int], faces: int, time_s: float
-) -> NDArray[np.uint8]:
-    """(height, width, 3) the clip at this time: upright strips side by side, each with its own motion."""
-    edges = np.linspace(0, size[1], faces + 1).round().astype(int)
-    strips = [
-        cv2.warpAffine(
-            portrait,
-            camera((size[0], int(right - left)), time_s + 7 * strip),
-            (int(right - left), size[0]),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT,
-        )
-        for strip, (left, right) in enumerate(pairwise(edges))
-    ]
-    return np.ascontiguousarray(np.hstack(strips))
-
-
-def camera(size: tuple[int, int], time_s: float) -> NDArray[np.float64]:
-    """(2, 3) from the portrait's pixels to a picture of `size`: a hand-held camera sways, rolls and zooms."""
-    height, width = size
-    zoom = max(width / SHOWN_PX[0], height / SHOWN_PX[1]) * (1 + 0.04 * np.sin(0.9 * time_s))
-    roll_deg = 5 * np.sin(1.3 * time_s)
-    matrix = cv2.getRotationMatrix2D(FACE_CENTRE, roll_deg, zoom)
-    sway = 0.03 * np.array([np.sin(1.7 * time_s), np.sin(2.3 * time_s + 1)]) * height
-    matrix[:, 2] += np.array([width / 2, 0.45 * height]) + sway - FACE_CENTRE
-    return matrix
 
 
 def this_machine() -> dict[str, Any]:
