@@ -111,8 +111,6 @@ class FileCapture:
     """Frames to expect, for a progress bar; may be inexact."""
     duration: Fraction | None
     """Seconds."""
-    start: Fraction
-    """When the first of picture and sound begins, in seconds on the clock of `pts`; may be before 0."""
     end: Fraction | None
     """When the last frame goes, in seconds on the clock of `pts`."""
     time_base: Fraction
@@ -139,7 +137,6 @@ class FileCapture:
             self.rate = stream.average_rate or stream.guessed_rate or None
             self.duration = _duration(container, stream)
             self._declared_frames = stream.frames
-            self.start = _start(container)
             self.end = _end(stream)
             self.frame_count = _frame_count(stream, self.rate, self.duration)
             self.colour = _colour(frame)
@@ -340,13 +337,6 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
     if stream.duration and stream.time_base:
         return stream.duration * stream.time_base
     return Fraction(container.duration, av.time_base) if container.duration else None
-
-
-def _start(container: InputContainer) -> Fraction:
-    streams = (*container.streams.video, *container.streams.audio)
-    return min(
-        (s.start_time * s.time_base for s in streams if s.start_time and s.time_base), default=Fraction(0)
-    )
 
 
 def _end(stream: VideoStream) -> Fraction | None:

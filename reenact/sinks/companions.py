@@ -44,14 +44,17 @@ class Companions:
     def __init__(self, path: Path, picture_index: int, output: OutputContainer) -> None:
         self._input: InputContainer = av.open(f"file:{path}", metadata_errors="replace")
         self._routes: dict[int, Route] = {}
-        notes = []
+        notes: list[str] = []
+        output.set_chapters(self._input.chapters())
         for stream in self._input.streams:
             if stream.index != picture_index:
                 notes += self._add(stream, output)
-        self.notes = tuple(notes)
         self.metadata = dict(self._input.metadata)
         self._packets = self._demux()
         self._next = next(self._packets, None)
+        if self._next is not None and _start_s(self._next) < 0:
+            notes += _shift_notes(_start_s(self._next), self._input.format.name, output.format.name)
+        self.notes = tuple(notes)
 
     def __enter__(self) -> Companions:
         return self
@@ -75,6 +78,8 @@ class Companions:
         container = output.format.name
         if stream.type == "video":
             return [f"{name} is dropped: only the main picture is carried over"]
+        if self._input.chapters() and stream.name == "bin_data":
+            return []  # QuickTime's chapters, which are carried over as such
         if _accepts(container, stream):
             self._routes[stream.index] = _Copy(_add_copy(output, stream))
             return []
@@ -172,6 +177,13 @@ class _Transcode:
         return graph
 
 
+def _shift_notes(start_s: Fraction, source: str, target: str) -> list[str]:
+    """Encoded sound mostly begins a little before 0. Matroska can say so only of what it held before."""
+    if target not in ("matroska", "webm") or "matroska" in source:
+        return []
+    return [f"all times move by {round(-1000 * start_s)} ms: {target} holds none before 0"]
+
+
 def _accepts(container: str, stream: Stream) -> bool:
     """Whether the container takes the stream's packets: a header for it is written to memory as a trial."""
     try:
@@ -201,4 +213,4 @@ def _codec_name(stream: Stream) -> str:
 def _start_s(packet: Packet) -> Fraction:
     """When a packet is due; at once where it does not say."""
     ticks = packet.dts if packet.dts is not None else packet.pts
-    return Fraction(-1) if ticks is None else ticks * packet.time_base
+    return Fraction(0) if ticks is None else ticks * packet.time_base

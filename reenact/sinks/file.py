@@ -84,23 +84,22 @@ CONTAINERS: Mapping[str, Container] = {
 }
 
 
-def _x26x(speed: int) -> Mapping[str, str]:
+def _x264(speed: int) -> Mapping[str, str]:
     return {"preset": PRESETS[speed]}
+
+
+def _x265(speed: int) -> Mapping[str, str]:
+    return {"preset": PRESETS[speed], "x265-params": "log-level=none"}
 
 
 def _vpx(speed: int) -> Mapping[str, str]:
     return {"deadline": "good", "cpu-used": str(8 - speed), "row-mt": "1"}
 
 
-def _svt(speed: int) -> Mapping[str, str]:
-    return {"preset": str(12 - speed)}
-
-
 CODECS: Mapping[str, Codec] = {
-    "h264": Codec("libx264", 20, ("mp4", "mov", "matroska"), 51, _x26x, odd_sizes=False),
-    "hevc": Codec("libx265", 22, ("mp4", "mov", "matroska"), 51, _x26x, odd_sizes=False),
+    "h264": Codec("libx264", 20, ("mp4", "mov", "matroska"), 51, _x264, odd_sizes=False),
+    "hevc": Codec("libx265", 22, ("mp4", "mov", "matroska"), 51, _x265, odd_sizes=False),
     "vp9": Codec("libvpx-vp9", 28, ("mp4", "matroska", "webm"), 63, _vpx, odd_sizes=True),
-    "av1": Codec("libsvtav1", 26, ("mp4", "matroska", "webm"), 63, _svt, odd_sizes=True),
 }
 
 
@@ -344,13 +343,9 @@ def _notes(like: FileCapture, container: Container, codec: Codec, size: tuple[in
     if not codec.odd_sizes and (height % 2 or width % 2):
         notes.append(
             f"{width}x{height} is stored as {width + width % 2}x{height + height % 2} with its last row or "
-            "column doubled, because players need even sizes (vp9 and av1 keep odd ones)"
+            "column doubled, because players need even sizes (vp9 keeps odd ones)"
         )
-    frame_ms = 1000 / like.rate if like.rate else Fraction(1, 2)
-    if container.format in ("matroska", "webm") and frame_ms.denominator != 1:
+    steps_s = (like.time_base, 1 / like.rate if like.rate else like.time_base)
+    if container.format in ("matroska", "webm") and all((1000 * step).denominator > 1 for step in steps_s):
         notes.append("times are rounded to whole milliseconds, the finest that Matroska and WebM hold")
-    if container.format in ("matroska", "webm") and like.start < 0:
-        notes.append(
-            f"all times move by {round(-1000 * like.start)} ms: Matroska and WebM hold none before 0"
-        )
     return tuple(notes)
