@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import deque
@@ -113,15 +114,16 @@ class Meter:
 def peak_rss_mb() -> float | None:
     """The most memory that this process ever held, in MB of 1e6 bytes; None where the system does not say."""
     status = Path("/proc/self/status")
-    if status.exists():
-        # Not getrusage: on Linux its figure survives exec, so a small program started by a big one looks big.
-        kib = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(kib) * 1024 / 1e6
+    # Not getrusage first: on Linux its figure survives exec, so a small program started by a big one looks big.
+    counted = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else "", re.MULTILINE)
+    if counted is not None:
+        return int(counted.group(1)) * 1024 / 1e6
     if sys.platform == "win32":
         return None
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS counts bytes
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def forget_peak_rss() -> None:
