@@ -48,6 +48,7 @@ def contact_sheet(kept: dict[int, Pixels], scenes: Sequence[Scene], credit: str,
     tiles = [
         np.vstack([_square(kept[index]), scene_label(scene, _TILE_PX)]) for index, scene in enumerate(scenes)
     ]
+    tiles += [np.full_like(tiles[0], _DARK)] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
     return np.vstack([*rows, label("", credit, columns * _TILE_PX)])
 
@@ -71,6 +72,7 @@ def label(title: str, text: str, width: int) -> Pixels:
     for index, (line, size, ink) in enumerate(lines):
         middle = _STRIP_PX * (0.5 if len(lines) == 1 else (0.34, 0.74)[index])
         font = ImageFont.load_default(size)
+        font = ImageFont.load_default(min(size, size * 0.95 * width / font.getlength(line)))
         ImageDraw.Draw(strip).text((width / 2, middle), line, ink, font, anchor="mm")
     return np.asarray(strip)
 

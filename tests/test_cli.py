@@ -1,0 +1,93 @@
+"""The command line as a whole: help, exit codes, errors."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from calib.au import UnknownAUError
+from reenact import __version__
+from reenact.cli import COMMANDS, main
+from reenact.cli.errors import (
+    Failure,
+    Interrupted,
+    Unusable,
+    plain_errors,
+    plain_import_errors,
+    unusable_input,
+)
+
+
+def test_help_lists_every_command_with_what_it_does() -> None:
+    text = CliRunner().invoke(main, ["--help"]).output
+    for name, summary in COMMANDS.items():
+        assert f"  {name} " in text and summary in text
+    assert "Exit codes" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there_and_has_help(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert f"Usage: main {name}" in result.output
+
+
+@pytest.mark.parametrize("name", ["video", "image", "aus"])
+def test_help_has_examples(name: str) -> None:
+    assert f"\n    reenact {name} " in CliRunner().invoke(main, [name, "--help"]).output
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"reenact, version {__version__}\n"
+
+
+def test_the_module_runs_as_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "reenact", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"reenact, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "failure", "line"),
+    [
+        (UnknownAUError("unknown action unit"), Unusable, "unknown action unit"),
+        (OSError(errno.ENOENT, "No such file", "a.mp4"), Failure, "a.mp4: No such file"),
+        (OSError(errno.ENOSPC, "No space left on device"), Failure, "No space left on device"),
+        (OSError("two\nlines"), Failure, "two lines"),
+        (KeyboardInterrupt(), Interrupted, "interrupted"),
+        (click.UsageError("Missing argument 'IN'."), Unusable, "Missing argument 'IN'"),
+    ],
+)
+def test_errors_for_the_user_become_one_line(error: BaseException, failure: type[Failure], line: str) -> None:
+    with pytest.raises(Failure) as caught, plain_errors():
+        raise error
+    assert type(caught.value) is failure
+    assert caught.value.format_message() == line
+
+
+@pytest.mark.parametrize("bug", [AssertionError("a bug"), ValueError("a bug"), KeyError("a bug")])
+def test_our_own_bugs_keep_their_traceback(bug: Exception) -> None:
+    with pytest.raises(type(bug)), plain_errors(), unusable_input():
+        raise bug
+
+
+def test_what_cannot_be_opened_is_the_inputs_fault_but_a_full_disk_is_not() -> None:
+    with pytest.raises(Unusable, match="gone"), unusable_input():
+        raise OSError(errno.EACCES, "gone")
+    with pytest.raises(Failure, match="No space") as caught, unusable_input():
+        try:
+            raise OSError(errno.ENOSPC, "No space")
+        except OSError as error:
+            raise OSError("No space for out.mp4") from error
+    assert caught.value.exit_code == 1
+
+
+def test_a_missing_library_points_to_the_doctor() -> None:
+    with pytest.raises(Failure, match=r"libGL.*reenact doctor"), plain_import_errors():
+        raise ImportError("libGL.so.1: cannot open shared object file")
+    with pytest.raises(ImportError), plain_import_errors():
+        raise ImportError("our own typo", name="reenact.nothing")
