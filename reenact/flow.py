@@ -1,4 +1,7 @@
-"""From a moved mesh to a backward flow: for every place in the new picture, where its pixel comes from."""
+"""From a moved mesh to a backward flow: for every place in the new picture, where its pixel comes from.
+
+Grids are planes, (k, rows, columns): numpy and cv2 go through them in half the time of interleaved pairs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Flow = NDArray[np.float32]
-"""(rows, columns, 2): (x, y) to add to a place in the new picture to get its place in the old one."""
+"""(2, rows, columns): x and y to add to a place in the new picture to get its place in the old one."""
 
 
 def rasterise(
@@ -21,58 +24,41 @@ def rasterise(
 
     places: (n, 2) vertices in units of cells, cell (0, 0) having its centre at (0, 0).
     triangles: (m, 3), wound positive when facing the viewer; others are culled.
-    corner_values: (m, 3, k); two triangles may disagree at a vertex they share.
+    corner_values: (k, m, 3); two triangles may disagree at a vertex they share.
     depth: (n,), larger is farther; the nearest triangle wins.
     shape: (rows, columns).
-    Returns the values (rows, columns, k), zero where nothing covers, and the covered cells.
+    Returns the values (k, rows, columns), zero where nothing covers, and the covered cells.
 
-    All triangles are scanned at once: the candidate cells of every bounding box are laid out in one ragged
-    array. A loop over the triangles takes ten times as long.
+    All triangles are scanned at once, row by row: a row of a triangle is the interval of x in which its three
+    barycentric weights, linear in (x, y), are not negative; the intervals' cells are laid out in one ragged
+    array. 900 triangles over 7,000 cells take about 1 ms; a loop over the triangles takes ten times that.
     """
     rows, columns = shape
-    corners = places[triangles]
-    low = np.maximum(np.ceil(corners.min(axis=1) - _EDGE), 0).astype(np.int32)
-    high = np.minimum(np.floor(corners.max(axis=1) + _EDGE), [columns - 1, rows - 1]).astype(np.int32)
-    extent = high - low + 1
-    edge1, edge2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    area = edge1[:, 0] * edge2[:, 1] - edge1[:, 1] * edge2[:, 0]
-    drawn = np.flatnonzero((area > _MIN_AREA) & (extent > 0).all(axis=1))
-    drawn = drawn[np.argsort(-depth[triangles[drawn]].sum(axis=1), kind="stable")]
+    x, y = np.moveaxis(places.astype(np.float64)[triangles], 2, 0).transpose(0, 2, 1)
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
+    weights = _weights(x, y, np.where(area > _MIN_AREA, area, 1))
+    low = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2]) - _EDGE), 0).astype(np.intp)
+    high = np.minimum(np.floor(np.maximum(np.maximum(y[0], y[1]), y[2]) + _EDGE), rows - 1).astype(np.intp)
+    drawn = np.flatnonzero((area > _MIN_AREA) & (high >= low))
+    first, second, third = depth[triangles[drawn]].T
+    drawn = drawn[np.argsort(-(first + second + third), kind="stable")]
 
-    owner, row, column = _candidates(low[drawn], extent[drawn])
-    # Weights of the second and third corner: cross products over the area, linear in the cell's place.
-    toward1 = (edge1[drawn] / area[drawn, None])[owner]
-    toward2 = (edge2[drawn] / area[drawn, None])[owner]
-    x, y = column - corners[drawn, 0, 0][owner], row - corners[drawn, 0, 1][owner]
-    weight1 = x * toward2[:, 1] - y * toward2[:, 0]
-    weight2 = y * toward1[:, 0] - x * toward1[:, 1]
-    inside = np.flatnonzero((weight1 >= -_EDGE) & (weight2 >= -_EDGE) & (weight1 + weight2 <= 1 + _EDGE))
+    pair, row = _ragged(low[drawn], high[drawn] - low[drawn] + 1)
+    pair = drawn[pair]
+    start, stop = _interval(weights.take(pair, axis=2), row, columns)
+    span, column = _ragged(start, np.maximum(stop - start + 1, 0))
+    owner, cell = pair[span], row[span] * columns + column
 
-    owner, cell = drawn[owner[inside]], row[inside] * columns + column[inside]
-    first, second, third = corner_values.swapaxes(0, 1)
-    values = np.zeros((rows * columns, corner_values.shape[2]), np.float32)
-    # Numpy assigns in order, so the nearest triangle, which comes last, stays.
-    values[cell] = (
-        first[owner]
-        + weight1[inside, None] * (second - first)[owner]
-        + weight2[inside, None] * (third - first)[owner]
-    )
+    values = np.zeros((len(corner_values), rows * columns), np.float32)
+    for plane, corners in zip(values, corner_values, strict=True):
+        # A value is linear over a triangle, like the weights: slope_x x + slope_y y + constant.
+        slope_x, slope_y, constant = (weights * corners.T).sum(axis=1)
+        on_row = slope_y[pair] * row + constant[pair]
+        # Numpy assigns in order, so the nearest triangle, which comes last, stays.
+        plane[cell] = slope_x[owner] * column + on_row[span]
     covered = np.zeros(rows * columns, bool)
     covered[cell] = True
-    return values.reshape(rows, columns, -1), covered.reshape(shape)
-
-
-def _candidates(
-    low: NDArray[np.int32], extent: NDArray[np.int32]
-) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]:
-    """Every cell of every box, box after box: which box it is of, its row and its column."""
-    count = extent[:, 0] * extent[:, 1]
-    owner = np.repeat(np.arange(len(count)), count)
-    step = np.arange(len(owner), dtype=np.int32) - np.repeat(
-        (np.cumsum(count) - count).astype(np.int32), count
-    )
-    row, column = np.divmod(step, extent[owner, 0])
-    return owner, row + low[owner, 1], column + low[owner, 0]
+    return values.reshape(-1, rows, columns), covered.reshape(shape)
 
 
 _EDGE = 1e-3
@@ -80,50 +66,71 @@ _EDGE = 1e-3
 _MIN_AREA = 1e-6
 
 
+def _weights(
+    x: NDArray[np.float64], y: NDArray[np.float64], area: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(3, 3, m), (a, b, c) of each corner of each triangle: a x + b y + c is the corner's weight at (x, y).
+
+    x, y: (3, m) the corners; area: (m,) twice the triangles' area. A weight is zero on the edge opposite its
+    corner and one at the corner.
+    """
+    x1, x2 = x[[1, 2, 0]], x[[2, 0, 1]]
+    y1, y2 = y[[1, 2, 0]], y[[2, 0, 1]]
+    return np.stack([y1 - y2, x2 - x1, x1 * y2 - x2 * y1]) / area
+
+
+def _interval(
+    weights: NDArray[np.float64], row: NDArray[np.intp], columns: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and last column where all three weights (3, 3, n) of a row (n,) are at least -_EDGE."""
+    slope = weights[0]
+    rest = weights[1] * row + (weights[2] + _EDGE)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        root = -rest / slope
+    # A weight that is the same all along the row (slope 0) either allows all of it or nothing.
+    low = np.where(slope > 0, root, np.where((slope == 0) & (rest < 0), np.inf, -np.inf)).max(axis=0)
+    high = np.where(slope < 0, root, np.inf).min(axis=0)
+    start = np.clip(np.ceil(low), 0, columns)
+    stop = np.clip(np.floor(high), -1, columns - 1)
+    return start.astype(np.intp), stop.astype(np.intp)
+
+
+def _ragged(start: NDArray[np.intp], count: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """For every i, count[i] numbers from start[i] on, end to end: the i of each, and the number."""
+    owner = np.repeat(np.arange(len(count)), count)
+    return owner, np.arange(len(owner)) - (np.cumsum(count) - count - start)[owner]
+
+
 def nearest(
     values: NDArray[np.float32], covered: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Every cell with the value of its nearest covered cell, and the distance to it in cells.
 
-    values: (rows, columns, k); covered: (rows, columns), somewhere true.
+    values: (k, rows, columns); covered: (rows, columns), somewhere true.
     """
     distance, labels = cv2.distanceTransformWithLabels(
-        (~covered).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        (~covered).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    of_label = np.zeros((labels.max() + 1, values.shape[2]), np.float32)
-    of_label[labels[covered]] = values[covered]
-    return of_label[labels], distance
+    cells = np.flatnonzero(covered)
+    of_label = np.zeros(len(cells) + 1, np.intp)
+    of_label[labels.ravel()[cells]] = cells
+    return values.reshape(len(values), -1).take(of_label.take(labels), axis=1), distance
 
 
 def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
     """The flow continued outside the mesh: its nearest covered cell's, fading out within `reach` cells."""
     continued, distance = nearest(flow, covered)
     remaining = np.clip(1 - distance / reach, 0, 1)
-    weight = remaining * remaining * (3 - 2 * remaining)
-    continued *= weight[..., None]
+    continued *= remaining * remaining * (3 - 2 * remaining)
     # The rays of the nearest-cell rule show as streaks unless they are blurred; the mesh itself stays sharp.
-    blur = np.clip(distance / 4, 0, 1)[..., None]
-    continued += blur * (cv2.blur(continued, (5, 5)) - continued)
-    continued[distance >= reach] = 0
+    blur = np.clip(distance / 4, 0, 1)
+    for plane in continued:
+        plane += blur * (cv2.blur(plane, (5, 5)) - plane)
+    continued *= distance < reach
     return continued
 
 
-def to_pixels(
-    field: NDArray[np.float32],
-    low: NDArray[np.floating] | NDArray[np.integer],
-    cell: NDArray[np.floating],
-    box: tuple[int, int, int, int],
-) -> NDArray[np.float32]:
-    """A grid's values at the pixels of a box (x0, y0, x1, y1), bilinear, zero outside the grid.
-
-    low: (x, y) of the grid's corner in pixels; cell: (width, height) of a cell in pixels.
-    """
-    x0, y0, x1, y1 = box
-    shift = (np.array([x0, y0]) - low + 0.5) / cell - 0.5
-    to_cell = np.array([[1 / cell[0], 0, shift[0]], [0, 1 / cell[1], shift[1]]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    layers = [
-        cv2.warpAffine(np.ascontiguousarray(field[..., k : k + 4]), to_cell, (x1 - x0, y1 - y0), flags=flags)
-        for k in range(0, field.shape[2], 4)  # warpAffine takes at most four channels
-    ]
-    return layers[0] if len(layers) == 1 else np.dstack(layers)
+def to_pixels(plane: NDArray[np.float32], cell_px: int) -> NDArray[np.float32]:
+    """A grid's values (rows, columns) at every pixel, (rows * cell_px, columns * cell_px), bilinear."""
+    size = plane.shape[1] * cell_px, plane.shape[0] * cell_px
+    return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)

@@ -82,11 +82,11 @@ def _paint_lid(
     corners = edge[[0, -1]]
     values[corners, 1:3] = before[corners] - after[corners]
     strips = Opening(tuple(crease.tolist()), eye.upper).strips
-    field = spread(after, values, strips, box, max(1.0, options.cell_mm * mm))
+    field = spread(after, values, strips, box, max(1, round(options.cell_mm * mm)))
 
-    above_edge = (1 - field[..., 0]) * field[..., 5]
+    above_edge = (1 - field[0]) * field[5]
     lashes = 1 - smoothstep((above_edge / mm - options.lashes_mm) / options.soft_mm)[..., None]
-    colour = cv2.GaussianBlur(sample(frame.image, field[..., 1:3], box), (0, 0), options.blur_mm * mm)
-    colour += lashes * (sample(frame.image, field[..., 3:5], box) - colour)
-    shut = smoothstep((field[..., 6] / mm - options.least_mm) / (options.full_mm - options.least_mm))
+    colour = cv2.GaussianBlur(sample(frame.image, field[1:3], box), (0, 0), options.blur_mm * mm)
+    colour += lashes * (sample(frame.image, field[3:5], box) - colour)
+    shut = smoothstep((field[6] / mm - options.least_mm) / (options.full_mm - options.least_mm))
     return blend(warp, colour, shut * polygon(outline, box), box)

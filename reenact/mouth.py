@@ -56,9 +56,9 @@ def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = Mo
     for edge, side in ((upper, 0.0), (lower, 1.0)):
         values[edge, 0], values[edge, 1:] = side, shared
     values[upper[[0, -1]], 0] = 0.5
-    field = spread(after, values, MOUTH.strips, box, max(1.0, options.cell_mm * mm))
+    field = spread(after, values, MOUTH.strips, box, max(1, round(options.cell_mm * mm)))
     inside = _inside(frame, face, field, box, options)
-    opened = np.clip((field[..., 6] - field[..., 5]) / mm, 0, None)
+    opened = np.clip((field[6] - field[5]) / mm, 0, None)
     strength = smoothstep((opened - options.least_mm) / (options.full_mm - options.least_mm))
     weight = strength * polygon(after[list(MOUTH.outline)], box)
     return blend(warp, inside, weight, box)
@@ -73,18 +73,18 @@ def _inside(
 ) -> NDArray[np.float32]:
     """(height, width, 3) what the box would show if it were all mouth."""
     soft = options.soft_mm * face.pose.scale
-    below_upper = field[..., 0] * field[..., 6]
-    above_lower = field[..., 6] - below_upper
-    upper_visible = options.upper_share * field[..., 5]
-    lower_visible = (1 - options.upper_share) * field[..., 5]
+    below_upper = field[0] * field[6]
+    above_lower = field[6] - below_upper
+    upper_visible = options.upper_share * field[5]
+    lower_visible = (1 - options.upper_share) * field[5]
     upper_weight = 1 - smoothstep((below_upper - upper_visible) / soft)[..., None]
     lower_weight = 1 - smoothstep((above_lower - lower_visible) / soft)[..., None]
     lip = np.median([_pixel(frame.image, face.landmarks[i]) for i in LOWER_LIP], axis=0)
     # The tongue's side of the dark is a little lighter than the palate's.
-    depth = 0.55 + 0.75 * np.clip(field[..., 0], 0, 1)[..., None]
+    depth = 0.55 + 0.75 * np.clip(field[0], 0, 1)[..., None]
     inside = depth * (lip * options.darkness).astype(np.float32)
-    inside = inside + lower_weight * (sample(frame.image, field[..., 3:5], box) - inside)
-    return inside + upper_weight * (sample(frame.image, field[..., 1:3], box) - inside)
+    inside = inside + lower_weight * (sample(frame.image, field[3:5], box) - inside)
+    return inside + upper_weight * (sample(frame.image, field[1:3], box) - inside)
 
 
 def _pixel(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.uint8]:

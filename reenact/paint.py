@@ -29,28 +29,30 @@ def spread(
     values: NDArray[np.float32],
     strips: Sequence[tuple[int, int, int]],
     box: Box,
-    cell_px: float,
+    cell_px: int,
 ) -> NDArray[np.float32]:
-    """Vertices' values over the pixels of a box, (height, width, k): linear in the strips, nearest outside.
+    """Vertices' values over the pixels of a box, (k, height, width): linear in the strips, nearest outside.
 
     places: (n, 2) vertices in the frame; values: (n, k); strips: triangles, wound like the skin.
     """
     x0, y0, x1, y1 = box
-    low = np.array([x0, y0]) - cell_px
-    shape = int(np.ceil((y1 - y0) / cell_px)) + 2, int(np.ceil((x1 - x0) / cell_px)) + 2
+    shape = -(-(y1 - y0) // cell_px), -(-(x1 - x0) // cell_px)
     triangles = np.array(strips, np.intp)
-    cells = ((places - low + 0.5) / cell_px - 0.5).astype(np.float32)
-    field, covered = rasterise(cells, triangles, values[triangles], np.zeros(len(places), np.float32), shape)
+    cells = ((places - (x0, y0) + 0.5) / cell_px - 0.5).astype(np.float32)
+    field, covered = rasterise(
+        cells, triangles, values.T[:, triangles], np.zeros(len(places), np.float32), shape
+    )
     if covered.any():
         field = nearest(field, covered)[0]
-    return to_pixels(field, low, np.array([cell_px, cell_px]), box)
+    return np.stack([to_pixels(plane, cell_px)[: y1 - y0, : x1 - x0] for plane in field])
 
 
 def sample(image: NDArray[np.uint8], offset: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-    """The frame's pixels at every place of the box plus an offset (height, width, 2)."""
+    """The frame's pixels at every place of the box plus an offset (2, height, width)."""
     x0, y0, x1, y1 = box
-    maps = offset + np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).astype(np.float32)
-    return cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    x = offset[0] + np.arange(x0, x1, dtype=np.float32)
+    y = offset[1] + np.arange(y0, y1, dtype=np.float32)[:, None]
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
 
 
 def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:

@@ -50,7 +50,7 @@ def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.f
 
 
 def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, 3, 2) backward flow, pixels, at the corners of `warp_triangles()`.
+    """(2, n, 3) backward flow, pixels, at the corners of `warp_triangles()`.
 
     Skin moves with its landmarks. What lies behind a closing lid or lip does not: eyeball and teeth keep
     their place and are covered. Behind an opening one they are stretched: there is nothing else to show.
@@ -65,7 +65,7 @@ def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
             travel = flow[inner] @ down
             behind[inner] -= np.where(travel * closing > 0, travel, 0)[:, None] * down
     corners[-strip_count() :] = behind[warp_triangles()[-strip_count() :]]
-    return corners
+    return corners.transpose(2, 0, 1)
 
 
 def warp(
@@ -73,52 +73,46 @@ def warp(
 ) -> Warp | None:
     """The face with relative action units `change` written into it, or None where no pixel moves."""
     moved = move_landmarks(face, change, basis)
-    cell_px = max(1.0, options.cell_mm * face.pose.scale)
-    reach_px = options.reach_mm * face.pose.scale
-    low = np.floor(moved[:, :2].min(axis=0) - reach_px).astype(int)
-    high = np.ceil(moved[:, :2].max(axis=0) + reach_px).astype(int)
-    grid = np.maximum(np.ceil((high - low) / cell_px), 2).astype(int)
-    cell = (high - low) / grid
-    places = ((moved[:, :2] - low + 0.5) / cell - 0.5).astype(np.float32)
+    cell_px = max(1, round(options.cell_mm * face.pose.scale))
+    reach = options.reach_mm * face.pose.scale / cell_px
+    # Two cells of zero flow all around, so that the border of what moves is the frame's own pixels.
+    low = np.floor(moved[:, :2].min(axis=0)).astype(int) - (int(reach) + 2) * cell_px
+    columns, rows = np.ceil((moved[:, :2].max(axis=0) - low) / cell_px).astype(int) + int(reach) + 2
+    cells = ((moved[:, :2] - low + 0.5) / cell_px - 0.5).astype(np.float32)
     field, covered = rasterise(
-        places,
-        warp_triangles(),
-        corner_flow(face, moved),
-        moved[:, 2],
-        (int(grid[1]), int(grid[0])),
+        cells, warp_triangles(), corner_flow(face, moved), moved[:, 2], (rows, columns)
     )
-    field = extend(field, covered, reach_px / float(cell.max()))
-    return _remap(frame, field, low, high, moved, options)
+    if not covered.any():
+        return None
+    return _remap(frame, extend(field, covered, reach), low, cell_px, moved, options)
 
 
 def _remap(
     frame: Frame,
     field: Flow,
     low: NDArray[np.int_],
-    high: NDArray[np.int_],
+    cell_px: int,
     moved: NDArray[np.float32],
     options: WarpOptions,
 ) -> Warp | None:
     """Sample the frame along the flow, in the part of the grid that moves and lies inside the picture."""
-    height, width = frame.size
-    rows, columns = field.shape[:2]
-    cell = (high - low) / np.array([columns, rows])
-    still = np.abs(field).max(axis=2) < options.still_px
-    field[still] = 0
-    moving_rows, moving_columns = np.flatnonzero(~still.all(axis=1)), np.flatnonzero(~still.all(axis=0))
-    if not len(moving_rows):
+    moving = (np.abs(field) > options.still_px).any(axis=0)
+    rows, columns = np.flatnonzero(moving.any(axis=1)), np.flatnonzero(moving.any(axis=0))
+    if not len(rows):
         return None
-    margin = 2  # cells of zero flow around, so that the region's border is the frame's own pixels
-    x0, x1 = low[0] + (np.array([moving_columns[0] - margin, moving_columns[-1] + 1 + margin]) * cell[0])
-    y0, y1 = low[1] + (np.array([moving_rows[0] - margin, moving_rows[-1] + 1 + margin]) * cell[1])
-    x0, y0 = max(int(x0), 0), max(int(y0), 0)
-    x1, y1 = min(int(np.ceil(x1)), width), min(int(np.ceil(y1)), height)
+    field *= moving
+    first = np.array([columns[0], rows[0]]) - 1
+    field = field[:, first[1] : rows[-1] + 2, first[0] : columns[-1] + 2]
+    # The box of these cells in the frame, and of it the part inside the picture.
+    left, top = low + first * cell_px
+    x0, y0 = max(left, 0), max(top, 0)
+    x1 = min(left + field.shape[2] * cell_px, frame.size[1])
+    y1 = min(top + field.shape[1] * cell_px, frame.size[0])
     if x0 >= x1 or y0 >= y1:
         return None
-    region = (x0, y0, x1, y1)
-    maps = to_pixels(field, low, cell, region)
-    maps[..., 0] += np.arange(x0, x1, dtype=np.float32)
-    maps[..., 1] += np.arange(y0, y1, dtype=np.float32)[:, None]
+    inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+    map_x = to_pixels(field[0], cell_px)[inside] + np.arange(x0, x1, dtype=np.float32)
+    map_y = to_pixels(field[1], cell_px)[inside] + np.arange(y0, y1, dtype=np.float32)[:, None]
     sampling = cv2.INTER_CUBIC if options.sharp else cv2.INTER_LINEAR
-    image = cv2.remap(frame.image, maps, None, sampling, borderMode=cv2.BORDER_REPLICATE)
-    return Warp(moved, image, region)
+    image = cv2.remap(frame.image, map_x, map_y, sampling, borderMode=cv2.BORDER_REPLICATE)
+    return Warp(moved, image, (int(x0), int(y0), int(x1), int(y1)))

@@ -8,7 +8,8 @@ FLAT = np.zeros(4, np.float32)
 
 
 def corners(values, triangles=TRIANGLES):
-    return np.asarray(values, np.float32)[triangles]
+    """(k, m, 3) from values (n, k)."""
+    return np.asarray(values, np.float32).T[:, triangles]
 
 
 def test_a_linear_function_is_reproduced_inside_and_nothing_outside():
@@ -17,9 +18,9 @@ def test_a_linear_function_is_reproduced_inside_and_nothing_outside():
     rows, columns = np.mgrid[0:16, 0:16]
     inside = (rows >= 2) & (rows <= 12) & (columns >= 2) & (columns <= 12)
     np.testing.assert_array_equal(covered, inside)
-    np.testing.assert_allclose(field[inside, 0], (3 * columns - rows)[inside], atol=1e-4)
-    np.testing.assert_allclose(field[inside, 1], (0.5 * rows + 7)[inside], atol=1e-4)
-    assert not field[~inside].any()
+    np.testing.assert_allclose(field[0, inside], (3 * columns - rows)[inside], atol=1e-4)
+    np.testing.assert_allclose(field[1, inside], (0.5 * rows + 7)[inside], atol=1e-4)
+    assert not field[:, ~inside].any()
 
 
 def test_the_nearest_triangle_wins_in_any_order():
@@ -28,7 +29,7 @@ def test_the_nearest_triangle_wins_in_any_order():
     depth = np.repeat([5.0, -5.0], 4).astype(np.float32)
     for order in (np.r_[TRIANGLES, TRIANGLES + 4], np.r_[TRIANGLES + 4, TRIANGLES]):
         field, covered = rasterise(places, order, corners(values, order), depth, (16, 16))
-        assert (field[covered] == 2).all()
+        assert (field[0, covered] == 2).all()
 
 
 def test_triangles_that_face_away_are_culled():
@@ -45,39 +46,56 @@ def test_what_lies_outside_the_grid_is_cut_off():
 
 
 def test_two_triangles_may_disagree_at_a_shared_vertex():
-    values = np.array([[[1.0]] * 3, [[9.0]] * 3], np.float32)
+    values = np.array([[[1.0] * 3, [9.0] * 3]], np.float32)
     field, _ = rasterise(SQUARE, TRIANGLES, values, FLAT, (16, 16))
-    assert field[3, 10, 0] == 1 and field[10, 3, 0] == 9
+    assert field[0, 3, 10] == 1 and field[0, 10, 3] == 9
 
 
 def test_outside_the_mesh_the_flow_fades_to_exactly_nothing():
     covered = np.zeros((40, 40), bool)
     covered[15:25, 15:25] = True
-    flow = np.where(covered[..., None], np.float32([4, -2]), np.float32(0))
-    extended = extend(flow.astype(np.float32), covered, reach=8)
-    np.testing.assert_array_equal(extended[20, 20], [4, -2])
-    along = extended[20, 24:, 0]
+    flow = np.stack([4 * covered, -2 * covered]).astype(np.float32)
+    extended = extend(flow, covered, reach=8)
+    np.testing.assert_array_equal(extended[:, 20, 20], [4, -2])
+    along = extended[0, 20, 24:]
     assert (np.diff(along) <= 1e-5).all() and along[0] == 4
-    assert not extended[20, 24 + 8 :].any() and not extended[:6].any()
+    assert not extended[:, 20, 24 + 8 :].any() and not extended[:, :6].any()
 
 
 def test_nearest_gives_the_nearest_value_and_its_distance():
     covered = np.zeros((9, 9), bool)
     covered[4, 1] = covered[4, 7] = True
-    values = np.zeros((9, 9, 1), np.float32)
-    values[4, 1], values[4, 7] = 1, 2
+    values = np.zeros((1, 9, 9), np.float32)
+    values[0, 4, 1], values[0, 4, 7] = 1, 2
     field, distance = nearest(values, covered)
-    assert field[4, 0, 0] == 1 and field[0, 8, 0] == 2
+    assert field[0, 4, 0] == 1 and field[0, 0, 8] == 2
     assert distance[4, 3] == 2
 
 
 def test_cells_become_pixels_without_shift():
-    low, cell = np.array([10.0, 20.0]), np.array([4.0, 2.0])
     rows, columns = np.mgrid[0:30, 0:20]
-    # The value of a cell is the pixel coordinate of its centre, so pixels must read their own coordinates.
-    field = np.stack([10 + 4 * columns + 1.5, 20 + 2 * rows + 0.5], axis=2).astype(np.float32)
-    box = (20, 30, 60, 60)
-    pixels = to_pixels(field, low, cell, box)
-    y, x = np.mgrid[30:60, 20:60]
-    np.testing.assert_allclose(pixels[..., 0], x, atol=0.07)  # cv2 interpolates in steps of 1/32 cell
-    np.testing.assert_allclose(pixels[..., 1], y, atol=0.04)
+    # The value of a cell is the pixel coordinate of its centre, so inner pixels must read their own.
+    across, down = (to_pixels((4 * cells + 1.5).astype(np.float32), 4) for cells in (columns, rows))
+    y, x = np.mgrid[0:120, 0:80]
+    inside = np.s_[2:-2, 2:-2]
+    np.testing.assert_allclose(across[inside], x[inside], atol=1e-3)
+    np.testing.assert_allclose(down[inside], y[inside], atol=1e-3)
+
+
+def test_random_triangles_cover_what_a_point_in_triangle_test_says():
+    random = np.random.default_rng(3)
+    places = random.uniform(-3, 23, (60, 2)).astype(np.float32)
+    triangles = np.arange(60).reshape(20, 3)
+    _, covered = rasterise(
+        places, triangles, np.ones((1, 20, 3), np.float32), np.zeros(60, np.float32), (20, 20)
+    )
+    expected = np.zeros((20, 20), bool)
+    for a, b, c in places[triangles].astype(float):
+        if (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) > 0:
+            for row, column in np.ndindex(20, 20):
+                sides = [
+                    (q[0] - p[0]) * (row - p[1]) - (q[1] - p[1]) * (column - p[0])
+                    for p, q in ((a, b), (b, c), (c, a))
+                ]
+                expected[row, column] |= min(sides) >= 0
+    assert (covered == expected).mean() > 0.99 and not (expected & ~covered).any()
