@@ -114,7 +114,7 @@ class Meter:
 def peak_rss_mb() -> float | None:
     """The most memory that this process ever held, in MB of 1e6 bytes; None where the system does not say."""
     status = Path("/proc/self/status")
-    # Not getrusage first: on Linux its figure survives exec, so a small program started by a big one looks big.
+    # Before getrusage, whose figure survives exec on Linux: a small program started by a big one looks big.
     counted = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else "", re.MULTILINE)
     if counted is not None:
         return int(counted.group(1)) * 1024 / 1e6
