@@ -171,6 +171,17 @@ def test_colours_and_their_tags_are_kept(tmp_path: Path, tags: dict[str, int]) -
     assert np.abs(np.mean([(a - b).mean((0, 1)) for a, b in pairs], axis=0)).max() < 0.4
 
 
+def test_rgb_becomes_what_every_player_knows(tmp_path: Path) -> None:
+    film = Film((180, 240), range(0, 99, 33), Fraction(1, 1000), codec="ffv1", pixel_format="bgr0")
+    source = write_film(tmp_path / "a.mkv", film)
+    _pass_through(source, tmp_path / "b.mp4", Encoding(crf=5))
+    with open_capture(source) as before, open_capture(tmp_path / "b.mp4") as after:
+        first, second = next(iter(before)).image, next(iter(after)).image
+    np.testing.assert_array_equal(first, gradient(0, (180, 240)))
+    assert (after.colour.range, after.colour.matrix) == (1, 5)
+    assert np.abs((first.astype(float) - second).mean((0, 1))).max() < 0.4
+
+
 def test_a_turned_film_is_stored_upright(tmp_path: Path) -> None:
     source = write_film(tmp_path / "a.mov", Film(rotation=90))
     _pass_through(source, tmp_path / "b.mp4", Encoding(crf=10))

@@ -30,7 +30,7 @@ from reenact.types import Frame
 log = logging.getLogger(__name__)
 
 # Codes of ITU-T H.273, which FFmpeg uses for its tags.
-UNSPECIFIED = 2
+RGB, UNSPECIFIED = 0, 2
 LIMITED, FULL = 1, 2
 BT709, BT601, BT2020 = 1, 5, 9
 _MATRICES = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}
@@ -355,7 +355,7 @@ def _colour(frame: VideoFrame) -> Colour:
     full = frame.format.name.startswith("yuvj") or frame.format.is_rgb
     return Colour(
         range=FULL if full else frame.color_range,
-        matrix=frame.colorspace,
+        matrix=RGB if frame.format.is_rgb else frame.colorspace,
         primaries=frame.color_primaries,
         transfer=frame.color_trc,
     )
