@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_onnx
 
 import engines
 from engines import Availability, Engine, EngineError, TensorSpec, load_engine
+from tests import tiny_onnx
 
 FACES_3X4 = ("faces", 3, 4)
 
