@@ -27,7 +27,7 @@ PROGRAMME = Timeline(
         Scene("as filmed", "none", 0.9),
         Scene("brows up", "AU01=+4,AU02=+4"),
         Scene("surprise", "surprise,AU06=0,AU12=0"),
-        Scene("eyes narrowed", "squint"),
+        Scene("eyes closed", "blink"),
         Scene("smile gone", "AU06=0,AU12=0,AU25=0"),
         Scene("sad", "sad,AU06=0,AU12=0,AU25=0"),
         Scene("anger", "anger,AU06=0,AU12=0,AU25=0"),

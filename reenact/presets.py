@@ -5,7 +5,7 @@ which EMFACS (Ekman & Friesen) is built; contempt from Matsumoto & Ekman, Motiva
 Action units that OpenFace does not measure are left out, and each preset says which.
 
 Presets add to what the face does, so that speech and blinks go on beneath them; those that take something
-away set it to 0. Intensities are moderate: 2 to 3 is FACS intensity B to C.
+away set it to 0. Intensities are clear but not extreme: 3 is FACS intensity C.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ _ALL = (
         "every action unit at 0: no expression, mouth shut, eyes open",
     ),
     # The emotions.
-    Preset("smile", "AU06=+1.5,AU12=+2.5", "happiness: cheeks and lip corners up", f"{_GUIDE}: 6+12"),
+    Preset("smile", "AU06=+2,AU12=+3", "happiness: cheeks and lip corners up", f"{_GUIDE}: 6+12"),
     Preset(
         "surprise",
-        "AU01=+2.5,AU02=+2.5,AU05=+2,AU25=+2,AU26=+2.5",
+        "AU01=+3,AU02=+3,AU05=+2.5,AU25=+2,AU26=+3",
         "brows and upper lids up, jaw dropped",
         f"{_GUIDE}: 1+2+5B+26; 27 (mouth stretch) left out",
     ),
     Preset(
         "anger",
-        "AU04=+3,AU05=+1,AU07=+2,AU17=+1,AU23=+2.5",
+        "AU04=+3.5,AU05=+1,AU07=+2,AU17=+1,AU23=+3",
         "brows down, lids tense, lips tight",
         f"{_GUIDE}: 4+5+7+17+23; 24 (lip pressor) left out",
     ),
     Preset(
         "sad",
-        "AU01=+2.5,AU04=+2,AU15=+2.5,AU17=+1",
+        "AU01=+3,AU04=+2,AU15=+3,AU17=+1.5",
         "inner brows up, lip corners down",
         f"{_GUIDE}: 1+4+15 with 17; 11 (nasolabial deepener) left out",
     ),
     Preset(
         "fear",
-        "AU01=+2.5,AU02=+1.5,AU04=+1.5,AU05=+3,AU20=+2.5,AU25=+2,AU26=+1",
+        "AU01=+3,AU02=+1.5,AU04=+2,AU05=+3,AU20=+3,AU25=+2,AU26=+1",
         "brows up and together, eyes wide, lips stretched",
         f"{_GUIDE}: 1+2+4+5+20+25+26",
     ),
     Preset(
         "disgust",
-        "AU04=+1,AU07=+1,AU09=+3,AU10=+2,AU17=+1",
+        "AU04=+1.5,AU07=+1,AU09=+3.5,AU10=+2.5,AU17=+1",
         "nose wrinkled, upper lip raised",
         f"{_GUIDE}: 9+17 and 10+17, with the 4 and 7 that 9 brings along; 16 (lower lip depressor) left out",
     ),
@@ -79,15 +79,15 @@ _ALL = (
     ),
     # For calls and for repairing takes.
     Preset("smile-soft", "AU06=+0.5,AU12=+1.3", "a slight smile"),
-    Preset("smile-open", "AU06=+2,AU12=+3,AU25=+2", "a broad smile with the lips parted"),
+    Preset("smile-open", "AU06=+2.5,AU12=+3.5,AU25=+2", "a broad smile with the lips parted"),
     Preset("laugh", "AU06=+3,AU07=+1,AU12=+4,AU25=+3,AU26=+2", "mouth wide open, cheeks high"),
     Preset("friendly", "AU01=+0.5,AU02=+0.5,AU04=0,AU06=+0.7,AU12=+1.2", "brows at ease, a slight smile"),
     Preset("attentive", "AU01=+1.2,AU02=+1.2,AU05=+1", "brows and lids a little up"),
     Preset("relaxed", "AU04=0,AU07=0,AU09=0,AU15=0,AU17=0,AU23=0", "takes tension out of brows and mouth"),
     Preset("serious", "AU06=0,AU12=0,AU14=0", "takes a smile away"),
-    Preset("brows-up", "AU01=+2.5,AU02=+2.5", "both brows up"),
-    Preset("brows-down", "AU04=+3", "brows down and together"),
-    Preset("frown", "AU04=+3,AU15=+2,AU17=+1", "brows down, lip corners down"),
+    Preset("brows-up", "AU01=+3,AU02=+3", "both brows up"),
+    Preset("brows-down", "AU04=+3.5", "brows down and together"),
+    Preset("frown", "AU04=+3.5,AU15=+2.5,AU17=+1", "brows down, lip corners down"),
     Preset("worried", "AU01=+2.5,AU04=+2", "inner brows up and together"),
     Preset("confused", "AU04=+2.5,AU07=+1.5", "brows down, lids tight"),
     Preset("sneer", "AU09=+2.5,AU10=+2.5", "nose wrinkled, upper lip raised"),
