@@ -29,8 +29,8 @@ PROGRAMME = Timeline(
         Scene("surprise", "surprise,AU06=0,AU12=0"),
         Scene("eyes closed", "blink"),
         Scene("smile gone", "AU06=0,AU12=0,AU25=0"),
-        Scene("sad", "sad,AU06=0,AU12=0,AU25=0"),
-        Scene("anger", "anger,AU06=0,AU12=0,AU25=0"),
+        Scene("sad", "sad,AU06=0,AU10=0,AU12=0,AU14=0,AU25=0"),
+        Scene("anger", "anger,AU06=0,AU10=0,AU12=0,AU14=0,AU25=0"),
         Scene("laugh", "laugh"),
     )
 )

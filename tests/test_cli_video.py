@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -279,6 +280,30 @@ def test_a_table_that_cannot_be_written_is_refused_before_any_work(face_clip: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_json_that_could_not_be_written_is_refused_before_any_work(face_clip: Path, tmp_path: Path) -> None:
+    result = reenact("video", face_clip, tmp_path / "out.mp4", *SMILE, "--json", tmp_path / "no" / "run.json")
+    assert_refused(result, "--json", "does not exist")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(small_disk: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "noise.mp4", frames=40)
+    result = reenact("video", clip, small_disk / "out.mp4", *SMILE, "--crf", 0)
+    assert_refused(result, "out.mp4", "No space left", exit_code=1)
+    assert list(small_disk.iterdir()) == []
+
+
 # From a shell.
 
 
@@ -308,7 +333,11 @@ def test_from_a_shell_a_missing_file_is_one_line_and_exit_code_2(tmp_path: Path)
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize(
     ("number", "exit_code", "line"),
-    [(signal.SIGINT, 130, "Error: interrupted\n"), (signal.SIGTERM, 143, "Error: terminated\n")],
+    [
+        (signal.SIGINT, 130, "Error: interrupted\n"),
+        (signal.SIGTERM, 143, "Error: terminated\n"),
+        (getattr(signal, "SIGHUP", None), 143, "Error: terminated\n"),
+    ],
 )
 def test_a_run_that_is_interrupted_leaves_nothing_behind(
     tmp_path: Path, number: int, exit_code: int, line: str

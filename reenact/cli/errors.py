@@ -36,13 +36,13 @@ class Interrupted(Failure):
 
 
 class Ended(Failure):
-    """SIGTERM."""
+    """SIGTERM, or the terminal was closed."""
 
     exit_code = 143
 
 
 class Terminated(BaseException):
-    """SIGTERM came."""
+    """SIGTERM or SIGHUP came."""
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def unusable_input() -> Iterator[None]:
 def plain_errors() -> Iterator[None]:
     """Around everything: errors that concern the user become a Failure; our own bugs keep their traceback."""
     try:
-        with _sigterm_raises():
+        with _signals_raise():
             yield
     except click.UsageError as error:
         raise Unusable(_usage_message(error)) from error
@@ -125,16 +125,20 @@ def _usage_message(error: click.UsageError) -> str:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """SIGTERM ends the program like Ctrl-C does, so that unfinished files are removed."""
+def _signals_raise() -> Iterator[None]:
+    """Whoever ends the program or closes its terminal gets what Ctrl-C gets: unfinished files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    # Not those that are ignored: nohup does that to go on without its terminal.
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _raise_terminated) for number in heeded}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:

@@ -21,9 +21,17 @@ def json_option(command: CommandT) -> CommandT:
     return click.option(
         "--json",
         "json_path",
-        type=click.Path(path_type=Path, allow_dash=True),
+        type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
+        callback=_in_a_folder_that_exists,
         help="Write what was done as one JSON object to PATH, or to standard output if PATH is -.",
     )(command)
+
+
+def _in_a_folder_that_exists(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Refuses now what could not be written when the work is done."""
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"the folder {str(path.parent)!r} does not exist", ctx, param)
+    return path
 
 
 def write_json(document: dict[str, Any], path: Path | None) -> None:
