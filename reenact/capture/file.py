@@ -20,7 +20,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -34,6 +34,10 @@ RGB, UNSPECIFIED = 0, 2
 LIMITED, FULL = 1, 2
 BT709, BT601, BT2020 = 1, 5, 9
 _MATRICES = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}
+
+# Flags of FFmpeg's swscale.h; PyAV names all of them only from version 18 on.
+SWS_BILINEAR, SWS_AREA = 0x2, 0x20
+SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND = 0x4000, 0x40000
 
 # Headers round durations and count a last frame or not.
 _SHORT_S = Fraction(1, 10)
@@ -253,7 +257,7 @@ class _ToRgb:
             dst_colorspace=self._matrix,
             src_color_range=self._range,
             dst_color_range=FULL,
-            interpolation=Interpolation.BILINEAR | Interpolation.ACCURATE_RND,
+            interpolation=SWS_BILINEAR | SWS_ACCURATE_RND,
             threads=1,
         )
         green, blue, red = (self._orientation(_pixels(plane)) for plane in planar.planes)
