@@ -18,14 +18,14 @@ from reenact.meter import Meter, Report
 from reenact.options import RetargetOptions
 from reenact.paste import paste
 from reenact.pipeline import Stage, run
-from reenact.read import numbered
+from reenact.read import Watch, numbered, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
 from reenact.sinks import Encoding, FileSink
 from reenact.sinks.csv import AUCsvSink, open_csv
 from reenact.stills import Still
 from reenact.targets import Targets
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame, Generated, Measured, Tracked
+from reenact.types import Frame, Generated, Measured
 
 
 @dataclass(frozen=True)
@@ -49,28 +49,19 @@ class VideoEdit:
 
     capture: FileCapture
     tracker: Tracker
-    groups: tuple[tuple[Stage, ...], ...]
-    """The stages after the tracker; each group works in a thread of its own, the first in the tracker's."""
+    measuring: tuple[Stage, ...]
+    """The stages that follow the tracker, in its thread."""
+    making: tuple[Stage, ...]
+    """Those that make the new frame, in a thread of their own."""
     sink: FileSink
     meter: Meter
     notes: tuple[str, ...]
     """What will not arrive as it was, one plain line each."""
 
-    def run(self, watch: Callable[[Tracked], None] = lambda tracked: None) -> Report:
-        """Carries every frame through. `watch` is told of each one, in another thread, once it is tracked."""
-
-        def track(frame: Frame) -> Tracked:
-            tracked = self.meter.count_faces(self.tracker(frame))
-            watch(tracked)
-            return tracked
-
-        first, *others = self.groups
-        run(
-            self.capture,
-            [[Stage("track", track), *first], *others],
-            self.sink.write,
-            meter=self.meter,
-        )
+    def run(self, watch: Watch = unwatched) -> Report:
+        """Carries every frame through; `watch` is called from another thread."""
+        track = tracking(self.tracker, self.meter, watch)
+        run(self.capture, [[track, *self.measuring], self.making], self.sink.write, meter=self.meter)
         return self.meter.report()
 
 
@@ -92,34 +83,30 @@ def open_edit(
     meter = Meter()
     with ExitStack() as opened:
         capture = opened.enter_context(open_capture(source))
-        height, width = capture.size
         sink = opened.enter_context(
-            FileSink(
-                output,
-                capture,
-                options.encoding,
-                size=(height, 2 * width) if options.compare else None,
-                keep_partial=options.keep_partial,
-                comment=edited_with(targets, options.retarget),
-            )
+            _open_sink(output, capture, edited_with(targets, options.retarget), options)
         )
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
         tracker = opened.enter_context(Tracker(options.tracker))
         generator = opened.enter_context(open_generator(options.generator))
-        groups = (
-            (
-                Stage("measure", Measurer(load_estimator())),
-                *((Stage("table", _noted_in(table)),) if table else ()),
-                Stage("retarget", Retargeter(targets, options.retarget)),
-            ),
-            (
-                Stage("generate", generator),
-                Stage("paste", side_by_side if options.compare else paste),
-                *((Stage("finish", finish),) if finish else ()),
-            ),
-        )
+        measuring = [
+            Stage("measure", Measurer(load_estimator())),
+            *([Stage("table", _noted_in(table))] if table else []),
+            Stage("retarget", Retargeter(targets, options.retarget)),
+        ]
+        making = [
+            Stage("generate", generator),
+            Stage("paste", side_by_side if options.compare else paste),
+            *([Stage("finish", finish)] if finish else []),
+        ]
         notes = (*capture.notes, *sink.notes, *generator.notes)
-        yield VideoEdit(capture, tracker, groups, sink, meter, notes)
+        yield VideoEdit(capture, tracker, tuple(measuring), tuple(making), sink, meter, notes)
+
+
+def _open_sink(output: Path, capture: FileCapture, comment: str, options: EditOptions) -> FileSink:
+    height, width = capture.size
+    size = (height, 2 * width) if options.compare else None
+    return FileSink(output, capture, options.encoding, size, options.keep_partial, comment)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,21 +123,19 @@ def edit_image(
     """The picture with other action units. Faces have the ids 0, 1, ..."""
     # A still has no time to fade in, and who asks for a face means it, however sure the tracker is.
     retarget_options = replace(options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
-    frame = Frame(still.image)
     with (
         Tracker(replace(options.tracker, stills=True)) as tracker,
         open_generator(options.generator) as generator,
     ):
-        tracked = numbered(tracker(frame))
+        tracked = numbered(tracker(Frame(still.image)))
         measured = Measurer(load_estimator())(tracked)
         generated = generator(Retargeter(targets, retarget_options)(measured))
         finished = side_by_side(generated) if options.compare else paste(generated)
-        alpha = still.alpha
-        if alpha is not None and options.compare:
-            alpha = np.hstack([alpha, alpha])
-        return EditedStill(
-            replace(still, image=finished.image, alpha=alpha), len(tracked.faces), generator.notes
-        )
+    alpha = still.alpha
+    if alpha is not None and options.compare:
+        alpha = np.hstack([alpha, alpha])
+    edited = replace(still, image=finished.image, alpha=alpha)
+    return EditedStill(edited, len(tracked.faces), generator.notes)
 
 
 def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:

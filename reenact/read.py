@@ -12,7 +12,7 @@ from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.pipeline import Stage, run
 from reenact.sinks.csv import AUCsvSink
-from reenact.stills import Still, StillError, load_still
+from reenact.stills import StillError, load_still
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame, Tracked
 
@@ -20,27 +20,32 @@ PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff",
 """Endings of names that are taken for still pictures."""
 
 Watch = Callable[[int], None]
-"""Told of each frame or picture, once it has been read, with the number of its faces."""
+"""Told of each frame or picture, once it has been searched, with the number of its faces."""
+
+
+def unwatched(faces: int) -> None:
+    """Nobody wants to know."""
+
+
+def tracking(tracker: Tracker, meter: Meter, watch: Watch) -> Stage:
+    """The stage that finds the faces, counts the frames that have any, and tells of each."""
+
+    def track(frame: Frame) -> Tracked:
+        tracked = meter.count_faces(tracker(frame))
+        watch(len(tracked.faces))
+        return tracked
+
+    return Stage("track", track)
 
 
 def read_video(
-    capture: FileCapture, table: AUCsvSink, options: TrackerOptions, watch: Watch = lambda faces: None
+    capture: FileCapture, table: AUCsvSink, options: TrackerOptions, watch: Watch = unwatched
 ) -> Report:
     """Writes the action units of every frame into the table."""
     meter = Meter()
     with Tracker(options) as tracker:
-
-        def track(frame: Frame) -> Tracked:
-            tracked = meter.count_faces(tracker(frame))
-            watch(len(tracked.faces))
-            return tracked
-
-        run(
-            capture,
-            [[Stage("track", track), Stage("measure", Measurer(load_estimator()))]],
-            table.write,
-            meter=meter,
-        )
+        stages = tracking(tracker, meter, watch), Stage("measure", Measurer(load_estimator()))
+        run(capture, [stages], table.write, meter=meter)
     return meter.report()
 
 
@@ -48,7 +53,7 @@ def read_pictures(
     paths: Iterable[Path],
     table: AUCsvSink,
     options: TrackerOptions,
-    watch: Watch = lambda faces: None,
+    watch: Watch = unwatched,
     unreadable: Callable[[StillError], None] = lambda error: None,
 ) -> Report:
     """Writes the action units of every picture into the table; those that cannot be read are left out.
@@ -57,27 +62,26 @@ def read_pictures(
     0, 1, ...
     """
     meter = Meter()
-    measure = Measurer(load_estimator())
+    names: list[str] = []
+
+    def frames() -> Iterator[Frame]:
+        for path in paths:
+            try:
+                image = load_still(path).image
+            except StillError as error:
+                unreadable(error)
+                continue
+            names.append(path.name)
+            yield Frame(image, index=len(names) - 1)
+
     with Tracker(replace(options, stills=True)) as tracker:
-        for index, (path, still) in enumerate(_readable(paths, unreadable)):
-            with meter.time("track"):
-                tracked = meter.count_faces(numbered(tracker(Frame(still.image, index=index))))
-            with meter.time("measure"):
-                measured = measure(tracked)
-            table.write(measured, path.name)
-            meter.count_frame()
-            watch(len(tracked.faces))
+        stages = (
+            tracking(tracker, meter, watch),
+            Stage("number", numbered),
+            Stage("measure", Measurer(load_estimator())),
+        )
+        run(frames(), [stages], lambda record: table.write(record, names[record.frame.index]), meter=meter)
     return meter.report()
-
-
-def _readable(
-    paths: Iterable[Path], unreadable: Callable[[StillError], None]
-) -> Iterator[tuple[Path, Still]]:
-    for path in paths:
-        try:
-            yield path, load_still(path)
-        except StillError as error:
-            unreadable(error)
 
 
 def numbered(tracked: Tracked) -> Tracked:

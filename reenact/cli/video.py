@@ -112,7 +112,7 @@ def edit_with_progress(
         for line in edit.notes:
             note(line)
         advance = opened.enter_context(progress_bar(edit.capture.frame_count))
-        report = edit.run(lambda tracked: advance(len(tracked.faces)))
+        report = edit.run(advance)
     notes = list(edit.notes)
     if not report.frames_with_face:
         notes.append("no face was found: the picture is unchanged")
