@@ -8,6 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from calib.au import AU_INDEX, AUVector, neutral_aus
 from calib.pose import Pose
@@ -95,6 +97,23 @@ def noisy(level: float, sigma: float, frames: int = 150) -> Iterator[Measured]:
     """Real readings of a still face have a sigma of about 0.05."""
     noise = np.random.default_rng(7).normal(0, sigma, frames)
     return (record(i, Someone(shows=max(0.0, level + noise[i]))) for i in range(frames))
+
+
+@given(
+    st.lists(st.floats(0, 5, width=32), min_size=1, max_size=20),
+    st.sampled_from(["AU12=+5", "AU12=-5", "AU12=5", "AU12=0", "AU12=+0.5", "laugh", "none"]),
+    st.floats(0, 1.5),
+)
+def test_no_readings_make_a_change_beyond_the_scale(
+    readings: list[float], targets: str, strength: float
+) -> None:
+    retarget = Retargeter(parse_targets(targets), RetargetOptions(strength=strength))
+    for index, reading in enumerate(readings):
+        change = retarget(record(index, Someone(shows=reading))).changes[0]
+        assert change.dtype == np.float32
+        assert np.abs(change).max() <= 5
+        if targets == "none" or strength == 0:
+            assert not change.any()
 
 
 def test_a_relative_change_at_its_limit_does_not_waver_with_the_measurement() -> None:

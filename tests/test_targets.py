@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,29 @@ def test_a_wrong_json_file_is_named_with_what_is_wrong(tmp_path: Path, document:
     assert words in str(error.value)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.sampled_from(["AU12", "smile"]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["AU12", "AU4", "version"]), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"version": st.just(1)}, optional={"preset": ANY_JSON, "relative": ANY_JSON, "absolute": ANY_JSON}
+    )
+)
+def test_no_json_crashes_the_reader(document: object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder) / "look.json", document)
+        try:
+            targets = load_targets(path)
+        except TargetError as error:
+            assert "\n" not in str(error)
+        else:
+            assert np.isfinite(targets.value).all()
 
 
 def test_a_json_file_that_is_missing_a_folder_or_binary_says_so(tmp_path: Path) -> None:
