@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH
-from reenact.paint import Box, blend, box_around, polygon, sample, smoothstep, spread
+from reenact.paint import Box, blend, box_around, pixel, polygon, sample, smoothstep, spread
+from reenact.teeth import paint_teeth, white_light
 from reenact.types import Face, Frame
 from reenact.warp import Warp
 
@@ -25,6 +26,9 @@ class MouthOptions:
     """Lips parted by more than this show the painted inside alone."""
     upper_share: float = 0.75
     """How much of what the open mouth showed before goes with the upper lip: upper teeth hang high."""
+    shut_mm: float = 1.5
+    """A mouth that was open by less than this showed no teeth, so that they are painted; from twice this on,
+    what was there is shown."""
     soft_mm: float = 0.9
     """Width of the shade between teeth and dark."""
     darkness: tuple[float, float, float] = (0.30, 0.17, 0.16)
@@ -49,46 +53,59 @@ def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = Mo
     if box is None:
         return warp
 
-    values = np.zeros((len(before), 7), np.float32)
+    values = np.zeros((len(before), 9), np.float32)
     shared = np.hstack(
         [before[upper] - after[upper], before[lower] - after[lower], gap_before[:, None], gap_after[:, None]]
     )
     for edge, side in ((upper, 0.0), (lower, 1.0)):
-        values[edge, 0], values[edge, 1:] = side, shared
+        values[edge, 0], values[edge, 1:7] = side, shared
+        values[edge, 7:] = face.pose.to_canonical(warp.moved[edge])[:, :2]
     values[upper[[0, -1]], 0] = 0.5
-    field = spread(after, values, MOUTH.strips, box, max(1, round(options.cell_mm * mm)))
-    inside = _inside(frame, face, field, box, options)
-    opened = np.clip((field[6] - field[5]) / mm, 0, None)
+    planes = spread(after, values, MOUTH.strips, box, max(1, round(options.cell_mm * mm)))
+    gap = _Gap(planes[0], planes[1:3], planes[3:5], planes[5] / mm, planes[6] / mm, planes[7], planes[8])
+    opened = gap.after_mm - gap.before_mm
     strength = smoothstep((opened - options.least_mm) / (options.full_mm - options.least_mm))
     weight = strength * polygon(after[list(MOUTH.outline)], box)
-    return blend(warp, inside, weight, box)
+    return blend(warp, _inside(frame, face, gap, box, options), weight, box)
 
 
-def _inside(
-    frame: Frame,
-    face: Face,
-    field: NDArray[np.float32],
-    box: Box,
-    options: MouthOptions,
-) -> NDArray[np.float32]:
-    """(height, width, 3) what the box would show if it were all mouth."""
-    soft = options.soft_mm * face.pose.scale
-    below_upper = field[0] * field[6]
-    above_lower = field[6] - below_upper
-    upper_visible = options.upper_share * field[5]
-    lower_visible = (1 - options.upper_share) * field[5]
-    upper_weight = 1 - smoothstep((below_upper - upper_visible) / soft)[..., None]
-    lower_weight = 1 - smoothstep((above_lower - lower_visible) / soft)[..., None]
-    lip = np.median([_pixel(frame.image, face.landmarks[i]) for i in LOWER_LIP], axis=0)
+@dataclass(frozen=True, eq=False)
+class _Gap:
+    """What is known of every pixel between the lips; planes (height, width)."""
+
+    down: NDArray[np.float32]
+    """0 at the upper lip, 1 at the lower."""
+    upper_offset: NDArray[np.float32]
+    """(2, height, width) pixels from here to what moved here with the upper lip above."""
+    lower_offset: NDArray[np.float32]
+    """(2, height, width) the same with the lower lip below."""
+    before_mm: NDArray[np.float32]
+    """How far the lips above and below were apart, and ..."""
+    after_mm: NDArray[np.float32]
+    """... are now."""
+    x_mm: NDArray[np.float32]
+    """Place on the canonical face."""
+    y_mm: NDArray[np.float32]
+
+
+def _inside(frame: Frame, face: Face, gap: _Gap, box: Box, options: MouthOptions) -> NDArray[np.float32]:
+    """(height, width, 3) what the box would show if all of it were mouth: dark, teeth, what was there before."""
+    below_upper = gap.down * gap.after_mm
+    above_lower = gap.after_mm - below_upper
+    seen_above = options.upper_share * gap.before_mm
+    seen_below = (1 - options.upper_share) * gap.before_mm
+    upper = 1 - smoothstep((below_upper - seen_above) / options.soft_mm)[..., None]
+    lower = 1 - smoothstep((above_lower - seen_below) / options.soft_mm)[..., None]
+    shut = 1 - smoothstep(gap.before_mm / options.shut_mm - 1)[..., None]
+
+    lip = np.median([pixel(frame.image, face.landmarks[i]) for i in LOWER_LIP], axis=0)
     # The tongue's side of the dark is a little lighter than the palate's.
-    depth = 0.55 + 0.75 * np.clip(field[0], 0, 1)[..., None]
+    depth = 0.55 + 0.75 * np.clip(gap.down, 0, 1)[..., None]
     inside = depth * (lip * options.darkness).astype(np.float32)
-    inside = inside + lower_weight * (sample(frame.image, field[3:5], box) - inside)
-    return inside + upper_weight * (sample(frame.image, field[1:3], box) - inside)
-
-
-def _pixel(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The pixel nearest to a place, which may lie outside the picture."""
-    y = int(np.clip(round(float(place[1])), 0, image.shape[0] - 1))
-    x = int(np.clip(round(float(place[0])), 0, image.shape[1] - 1))
-    return image[y, x]
+    if shut.any():
+        rest_mm = float(face.pose.to_canonical(face.landmarks[MOUTH.upper[5]])[1])
+        light = white_light(frame.image, face)
+        inside += shut * (paint_teeth(inside, light, gap.x_mm, gap.y_mm, below_upper, rest_mm) - inside)
+    inside += lower * (sample(frame.image, gap.lower_offset, box) - inside)
+    inside += upper * (sample(frame.image, gap.upper_offset, box) - inside)
+    return inside

@@ -55,6 +55,13 @@ def sample(image: NDArray[np.uint8], offset: NDArray[np.float32], box: Box) -> N
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
 
 
+def pixel(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The pixel nearest to a place (x, y), which may lie outside the picture."""
+    y = int(np.clip(round(float(place[1])), 0, image.shape[0] - 1))
+    x = int(np.clip(round(float(place[0])), 0, image.shape[1] - 1))
+    return image[y, x]
+
+
 def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
     """(height, width) how much of each pixel a polygon covers, 0..1, its edges a little softened."""
     mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)

@@ -1,8 +1,11 @@
+import cv2
 import numpy as np
+import pytest
 
 from calib.basis import load_basis
-from calib.openings import MOUTH
+from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from reenact.mouth import paint_mouth
+from reenact.teeth import white_light
 from reenact.types import Frame
 from reenact.warp import warp
 from tests.faces import change, closed_mouth, posed_face
@@ -30,6 +33,50 @@ def test_a_closed_mouth_that_opens_is_dark_inside():
     assert np.abs(middle_of_the_mouth(moved) - LIPS).max() < 8  # the warp alone stretches lips
     painted = paint_mouth(frame, face, moved)
     assert middle_of_the_mouth(painted).max() < 0.4 * max(LIPS)
+
+
+def test_a_closed_mouth_that_smiles_open_shows_upper_teeth_and_no_lower_ones():
+    face = posed_face(scale=3.0, landmarks_mm=closed_mouth())
+    frame = plain_face(face)
+    moved = warp(frame, face, change(AU12=3, AU25=3), load_basis())
+    painted = paint_mouth(frame, face, moved)
+    x = int(moved.moved[13, 0]) - moved.region[0] + 12  # the middle of an incisor
+    top, bottom = (int(moved.moved[edge, 1]) - moved.region[1] for edge in (13, 14))
+    inside = painted.image[top + 3 : bottom - 3, x].astype(int)
+    light = inside.min(axis=1) > 120
+    assert light.any() and not light[-1]
+    assert (np.diff(light.astype(int)) == 1).sum() <= 1  # one row of teeth
+    assert np.ptp(inside[light], axis=1).max() < 60  # whiter than skin and lips
+
+
+def test_teeth_hang_from_the_skull_not_from_the_lip():
+    face = posed_face(scale=3.0, landmarks_mm=closed_mouth())
+    frame = plain_face(face)
+    edges = []
+    for aus in (change(AU25=3), change(AU25=3, AU10=2)):
+        moved = warp(frame, face, aus, load_basis())
+        column = paint_mouth(frame, face, moved).image[:, int(face.landmarks[13, 0]) - moved.region[0] + 12]
+        bright = np.flatnonzero(column.min(axis=1)[: int(moved.moved[14, 1]) - moved.region[1]] > 150)
+        edges.append(bright.max() + moved.region[1])
+    assert abs(edges[0] - edges[1]) <= 2
+
+
+@pytest.mark.parametrize("level", [40, 90, 160, 230])
+def test_white_is_brighter_than_skin_and_never_too_bright(level):
+    face = posed_face()
+    skin = np.full((480, 640, 3), (level, level * 0.8, level * 0.7), np.uint8)
+    white = white_light(skin, face)
+    assert skin[0, 0].mean() < white.mean() <= 255
+    assert np.ptp(white) < np.ptp(skin[0, 0].astype(int))
+
+
+def test_white_does_not_change_with_a_blink():
+    face = posed_face()
+    skin = np.full((480, 640, 3), SKIN, np.uint8)
+    eyes_open = skin.copy()
+    for eye in (LEFT_EYE, RIGHT_EYE):
+        cv2.fillPoly(eyes_open, [face.landmarks[list(eye.outline), :2].astype(np.int32)], (255, 255, 255))
+    np.testing.assert_array_equal(white_light(skin, face), white_light(eyes_open, face))
 
 
 def test_only_the_inside_of_the_mouth_is_painted():
