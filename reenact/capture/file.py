@@ -269,7 +269,8 @@ class _Clock:
 
     def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
         self._tick = time_base
-        self._frame_s = 1 / rate if rate else time_base
+        frame_ticks = round(1 / (rate * time_base)) if rate else 1
+        self._frame_s = max(frame_ticks, 1) * time_base
         self._last: Fraction | None = None
 
     def __call__(self, picture: VideoFrame) -> Fraction:

@@ -139,6 +139,7 @@ class FileSink:
         self._comment = comment
         self._container, self._codec = _choose(self.path, encoding)
         _check_target(self.path, like.path)
+        self.notes = ()
         self._resources = ExitStack()
         self._frame_ticks = round(1 / (like.rate * like.time_base)) if like.rate else 1
         self._last_ticks: int | None = None
@@ -215,7 +216,9 @@ class FileSink:
     def _named_errors(self) -> Iterator[None]:
         try:
             yield
-        except av.FFmpegError as error:
+        except SinkError:
+            raise
+        except (av.FFmpegError, OSError) as error:
             raise SinkError(f"{self.path} cannot be written: {error.strerror}") from error
 
 
