@@ -89,7 +89,7 @@ class _Gap:
 
 
 def _inside(frame: Frame, face: Face, gap: _Gap, box: Box, options: MouthOptions) -> NDArray[np.float32]:
-    """(height, width, 3) what the box would show if all of it were mouth: dark, teeth, what was there before."""
+    """(height, width, 3) what the box would show if all of it were mouth: dark, teeth, and what was there."""
     below_upper = gap.down * gap.after_mm
     above_lower = gap.after_mm - below_upper
     seen_above = options.upper_share * gap.before_mm
