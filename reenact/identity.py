@@ -10,16 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.landmarkers import Fit
+from reenact.region import Region
 
 _SIGNATURE_PX = 8
 _SIGNATURE_MEMORY = 0.9
 """Share of the old signature that a new one keeps: one odd frame does not rewrite a person."""
+_DRIFT_PER_S = 2.0
+"""How much farther than a face just seen one may be found from its expected place, for every second lost."""
 _UNLIKE_WEIGHT = 4.0
 """Face widths that a signature difference of 1 is worth. Two people differ by 0.1 to 0.3, one person between
 frames by 0.02."""
 _STEADY_S = 0.1
 """Time constant of the velocity that carries a face forward."""
-_COAST_S = 0.2
+_AROUND = 3.0
+"""Side of the square around a lost face, in face widths."""
+_COAST_S = 0.5
 """No face is predicted to move on for longer than this."""
 
 
@@ -50,13 +55,21 @@ class Identities:
         self._memory_s = memory_s
         self._reach = reach
         self._next_id = 0
+        self._time_s = float("-inf")
         self._people: list[Person] = []
 
     def forget(self) -> None:
         """Whoever is seen from now on is somebody new."""
         self._people = []
 
+    def missing(self, time_s: float) -> list[Region]:
+        """Squares around the expected places of lost faces, the last lost first."""
+        lost = [person for person in self._people if person.seen_s < self._time_s]
+        lost.sort(key=lambda person: person.seen_s, reverse=True)
+        return [_around(person, time_s) for person in lost]
+
     def __call__(self, fits: Sequence[Fit], time_s: float) -> tuple[int, ...]:
+        self._time_s = time_s
         self._people = [person for person in self._people if time_s - person.seen_s <= self._memory_s]
         seen = [_observe(fit, time_s) for fit in fits]
         known = dict(_match(self._people, seen, time_s, self._reach))
@@ -72,6 +85,11 @@ class Identities:
                 self._people = [person if other is before else other for other in self._people]
             ids.append(person.track_id)
         return tuple(ids)
+
+
+def _around(person: Person, time_s: float) -> Region:
+    x, y = person.expected(time_s)
+    return Region(float(x), float(y), _AROUND * person.width)
 
 
 def _observe(fit: Fit, time_s: float) -> Person:
@@ -101,6 +119,7 @@ def _cost(person: Person, seen: Person, time_s: float) -> float:
     if not 0.6 < ratio < 1 / 0.6:
         return float("inf")
     distance = float(np.linalg.norm(person.expected(time_s) - seen.centre)) / max(person.width, seen.width)
+    distance /= 1 + _DRIFT_PER_S * (time_s - person.seen_s)
     unlike = float(np.abs(person.signature - seen.signature).mean())
     return distance + abs(np.log(ratio)) + _UNLIKE_WEIGHT * unlike
 

@@ -73,7 +73,7 @@ def open_landmarker(backend: str = "auto", model_path: Path | None = None) -> La
             "this mediapipe has no face mesh model; install mediapipe==0.10.21 or choose face_landmarker"
         )
     with native_messages_logged():
-        landmarker = FaceMesh() if backend == "face_mesh" else FaceLandmarker(_checked_model(model_path))
+        landmarker = FaceMesh() if backend == "face_mesh" else _open_face_landmarker(model_path)
         _warm_up(landmarker)
     return landmarker
 
@@ -85,13 +85,17 @@ def _warm_up(landmarker: Landmarker) -> None:
     landmarker.fit(np.zeros((64, 64, 3), np.uint8), blank)
 
 
-def _checked_model(path: Path | None) -> Path:
+def _open_face_landmarker(path: Path | None) -> Landmarker:
     hint = f"download {_MODEL_URL} and give its path as the tracker's model"
     if path is None:
         raise TrackerError(f"the face_landmarker tracker needs a model file; {hint}")
     if not path.is_file():
         raise TrackerError(f"no face landmarker model at {str(path)!r}; {hint}")
-    return path
+    try:
+        return FaceLandmarker(path)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrackerError(f"{str(path)!r} is no face landmarker model ({reason}); {hint}") from error
 
 
 class FaceMesh:
@@ -104,7 +108,7 @@ class FaceMesh:
     SURE = 20.0
     """Presence score, before its sigmoid, that counts as 1; from 0 on MediaPipe takes it for a face.
 
-    Measured: 21 to 34 for upright faces, 13 with a hand over nose and mouth, 5 to 15 half outside the picture,
+    Measured: 21 to 34 for upright faces, 13 with a hand over nose and mouth, 5 to 15 half outside a picture,
     4 to 6 at 50 degrees yaw, below 16 and mostly below 6 where the mesh sits on a face that lies or stands on
     its head. The sigmoid calls nearly all of these 1."""
 

@@ -37,15 +37,22 @@ class TrackerOptions:
     stills: bool = False
     """Every frame is a picture of its own: searched thoroughly, and nothing is remembered but the next id."""
     smoothing: bool = True
-    min_cutoff_hz: float = 3.0
+    min_cutoff_hz: float = 1.0
     beta: float = 0.3
-    """Hz per millimetre (of an average face) per second."""
+    """Hz per millimetre (of an average face) per second.
+
+    With these three, over ten clips: half the jitter of still faces (median 0.40 instead of 0.71 thousandths
+    of the face's width); in the fastest tenth of the frames 0.3 % of the width behind (95th percentile 0.4);
+    blinks 0.7 % less deep."""
+    derivative_cutoff_hz: float = 10.0
     rescan_s: float = 0.15
     """The least time between two looks for new faces while some are tracked and there is room for more."""
     memory_s: float = 1.0
     """How long a lost face may stay away and keep its id."""
-    new_presence: float = 0.2
-    """What a face must reach to be taken up; once tracked it stays for as long as the model sees a face."""
+    new_presence: float = 0.3
+    """Presence (of the fit) that a face must reach to be taken up."""
+    keep_presence: float = 0.1
+    """Presence below which a tracked face is lost."""
 
 
 @dataclass
@@ -112,7 +119,7 @@ class Tracker:
         fits: list[Fit] = []
         for region in scene.regions:
             fit = self._landmarker.fit(image, region)
-            if fit is not None and not _is_among(fit, fits):
+            if fit is not None and fit.presence >= self._options.keep_presence and not _is_among(fit, fits):
                 fits.append(fit)
         return fits
 
@@ -125,21 +132,22 @@ class Tracker:
             scene.fresh = False
             found = self._look_everywhere(image)
         else:
-            place = scene.search.look(scene.time_s, tracking=bool(known))
-            found = self._look(image, place, known) if place is not None else []
+            found = []
+            for place in self._places(scene, tracking=bool(known)):
+                found += self._look(image, place, [*known, *found])
         return sorted(found, key=lambda fit: region_around(fit.landmarks).width, reverse=True)[:room]
 
-    def _look_everywhere(self, image: NDArray[np.uint8]) -> list[Fit]:
-        """Faces in every upright look, so that the first frame shows all; if there are none, in turned ones.
+    def _places(self, scene: _Scene, tracking: bool) -> list[Region]:
+        """Where to look in this frame: the search's next place, and where the last lost face should be."""
+        place = scene.search.look(scene.time_s, tracking)
+        return [place, *self._identities.missing(scene.time_s)[:1]] if place is not None else []
 
-        In a video one face is enough to stop at: the search finds the others soon.
-        """
+    def _look_everywhere(self, image: NDArray[np.uint8]) -> list[Fit]:
+        """Faces in all upright looks, so that a scene's first frame has them all; if none, in turned ones."""
         height, width = image.shape[:2]
         found: list[Fit] = []
         for place in upright_looks(height, width):
             found += self._look(image, place, found)
-            if found and not self._options.stills:
-                return found
         for place in turned_looks(height, width):
             found += self._look(image, place, found) if not found else []
         return found
@@ -184,7 +192,8 @@ class Tracker:
         return Face(track_id, landmarks, pose, sure)
 
     def _filter(self) -> OneEuro:
-        return OneEuro(self._options.min_cutoff_hz, self._options.beta, speed_axis=1)
+        options = self._options
+        return OneEuro(options.min_cutoff_hz, options.beta, options.derivative_cutoff_hz, speed_axis=1)
 
 
 def _is_among(fit: Fit, others: Sequence[Fit]) -> bool:
