@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH
 from reenact.paint import Box, blend, box_around, pixel, polygon, sample, smoothstep, spread
-from reenact.teeth import paint_teeth, white_light
+from reenact.teeth import ivory, paint_teeth
 from reenact.types import Face, Frame
 from reenact.warp import Warp
 
@@ -31,8 +31,8 @@ class MouthOptions:
     what was there is shown."""
     soft_mm: float = 0.9
     """Width of the shade between teeth and dark."""
-    darkness: tuple[float, float, float] = (0.30, 0.17, 0.16)
-    """The dark's colour as a part of the lower lip's, R G B."""
+    darkness: float = 0.3
+    """The dark's brightest channel as a part of the lower lip's; the dark is redder than the lip, if it is red."""
 
 
 def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = MouthOptions()) -> Warp:
@@ -101,10 +101,11 @@ def _inside(frame: Frame, face: Face, gap: _Gap, box: Box, options: MouthOptions
     lip = np.median([pixel(frame.image, face.landmarks[i]) for i in LOWER_LIP], axis=0)
     # The tongue's side of the dark is a little lighter than the palate's.
     depth = 0.55 + 0.75 * np.clip(gap.down, 0, 1)[..., None]
-    inside = depth * (lip * options.darkness).astype(np.float32)
+    dark = options.darkness * lip * (lip / max(lip.max(), 1.0))
+    inside = depth * dark.astype(np.float32)
     if shut.any():
         rest_mm = float(face.pose.to_canonical(face.landmarks[MOUTH.upper[5]])[1])
-        light = white_light(frame.image, face)
+        light = ivory(frame.image, face)
         inside += shut * (paint_teeth(inside, light, gap.x_mm, gap.y_mm, below_upper, rest_mm) - inside)
     inside += lower * (sample(frame.image, gap.lower_offset, box) - inside)
     inside += upper * (sample(frame.image, gap.upper_offset, box) - inside)

@@ -29,8 +29,6 @@ class TeethOptions:
     """Height of the notch between two teeth."""
     edge_mm: float = 0.5
     """Softness of the teeth's lower edge."""
-    tint: tuple[float, float, float] = (0.96, 0.92, 0.84)
-    """Colour of teeth beside white, R G B."""
 
 
 def paint_teeth(
@@ -44,7 +42,7 @@ def paint_teeth(
 ) -> NDArray[np.float32]:
     """The inside of a mouth, `dark` (height, width, 3), with the upper teeth in it.
 
-    light: (3,) the colour of white in the picture. x_mm, y_mm: (height, width) where each pixel lies on the
+    light: (3,) the colour of teeth in full light. x_mm, y_mm: (height, width) where each pixel lies on the
     canonical face; x_mm is 0 in the middle. lip_mm: (height, width) how far below the upper lip it lies.
     rest_mm: where the upper lip's edge lies at rest; teeth hang from the skull, not from the lip.
     """
@@ -57,12 +55,12 @@ def paint_teeth(
     shade = 1 - 0.6 * np.clip(aside / 25, 0, 1) ** 2
     shade *= 0.7 + 0.3 * smoothstep(lip_mm / 2.5)
     shade *= 1 - 0.22 * np.exp(-((to_border / 0.35) ** 2))
-    teeth = shade[..., None] * (light * options.tint).astype(np.float32)
+    teeth = shade[..., None] * light
     return dark + shown[..., None] * (teeth - dark)
 
 
-def white_light(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
-    """(3,) about what white looks like on this face in this light, judged by the skin of nose and cheeks.
+def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
+    """(3,) the colour of teeth in the light that falls on this face, judged by the skin of nose and cheeks.
 
     Whites of the eyes would tell better, but not through a blink: teeth must not flicker.
     """
@@ -70,7 +68,8 @@ def white_light(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
     level = max(float(skin.mean()), 1.0)
     # Fair skin is nearly as bright as white, dark skin much less: 1.18 times at 200, 1.7 times at 60.
     brightness = 1.1 * level**0.7 * 255**0.3
-    return np.minimum(brightness * (0.75 + 0.25 * skin / level), 255).astype(np.float32)
+    # Ivory has about half of the colour of skin; in a gray picture it is gray.
+    return np.minimum(brightness * (0.55 + 0.45 * skin / level), 255).astype(np.float32)
 
 
 SKIN = (4, 5, 195, 50, 280, 101, 330)

@@ -5,7 +5,7 @@ import pytest
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from reenact.mouth import paint_mouth
-from reenact.teeth import white_light
+from reenact.teeth import ivory
 from reenact.types import Frame
 from reenact.warp import warp
 from tests.faces import change, closed_mouth, posed_face
@@ -62,21 +62,29 @@ def test_teeth_hang_from_the_skull_not_from_the_lip():
 
 
 @pytest.mark.parametrize("level", [40, 90, 160, 230])
-def test_white_is_brighter_than_skin_and_never_too_bright(level):
+def test_teeth_are_brighter_than_skin_and_paler(level):
     face = posed_face()
     skin = np.full((480, 640, 3), (level, level * 0.8, level * 0.7), np.uint8)
-    white = white_light(skin, face)
+    white = ivory(skin, face)
     assert skin[0, 0].mean() < white.mean() <= 255
     assert np.ptp(white) < np.ptp(skin[0, 0].astype(int))
 
 
-def test_white_does_not_change_with_a_blink():
+def test_the_colour_of_teeth_does_not_change_with_a_blink():
     face = posed_face()
     skin = np.full((480, 640, 3), SKIN, np.uint8)
     eyes_open = skin.copy()
     for eye in (LEFT_EYE, RIGHT_EYE):
         cv2.fillPoly(eyes_open, [face.landmarks[list(eye.outline), :2].astype(np.int32)], (255, 255, 255))
-    np.testing.assert_array_equal(white_light(skin, face), white_light(eyes_open, face))
+    np.testing.assert_array_equal(ivory(skin, face), ivory(eyes_open, face))
+
+
+def test_a_gray_picture_stays_gray():
+    face = posed_face(landmarks_mm=closed_mouth())
+    frame = plain_face(face)
+    gray = Frame(np.repeat(frame.image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2))
+    painted = paint_mouth(gray, face, warp(gray, face, change(AU25=3, AU26=1), load_basis()))
+    assert np.ptp(painted.image.astype(int), axis=2).max() <= 1
 
 
 def test_only_the_inside_of_the_mouth_is_painted():

@@ -12,6 +12,7 @@ from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
 from reenact.options import MAX_STRENGTH, FaceChoiceError, RetargetOptions, parse_faces
 from reenact.presets import PRESETS
+from reenact.sinks.file import PRESETS as ENCODER_PRESETS
 from reenact.targets import TargetError, Targets, parse_targets
 from reenact.track import TrackerOptions
 
@@ -30,6 +31,8 @@ class PresetParameter(TargetsParameter):
     name = "NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
+        if value.strip().lower() in ENCODER_PRESETS:
+            self.fail(f"{value!r} is a speed of the encoder; it goes into --encoder-preset", param, ctx)
         if value.strip().lower() not in PRESETS and "=" in value:
             self.fail(f"{value!r} is no preset's name; action units go into --target-aus", param, ctx)
         return super().convert(value, param, ctx)
