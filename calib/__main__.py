@@ -19,7 +19,6 @@ from calib.au import AU_CODES
 from calib.basis_fit import LabelledShapes, fit_basis
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
 from calib.estimator import CROP, load_estimator, write_estimator
-from calib.features import to_gray
 from calib.fit import FitOptions, fit_estimator, judge, to_design
 from calib.metrics import Agreement, Report, agreement
 from calib.pose import fit_pose
@@ -151,7 +150,7 @@ def _see(path: Path, tracker: Tracker) -> Sight | Miss:
         return Miss.NO_FACE
     face = max(faces, key=lambda face: face.pose.scale)
     crop = align(face.pose, CROP.size_px, CROP.width_mm, CROP.centre_mm).crop(frame.image)
-    return Sight(face.landmarks, to_gray(crop))
+    return Sight(face.landmarks, crop)
 
 
 def _to_shapes(faces: FaceTable) -> LabelledShapes:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AUVector
 
-_FORMAT = 1
+_FORMAT = 2
 """Counts up when what a cache file holds changes."""
 _LABEL_COLUMNS = tuple(f"{code}_r" for code in AU_CODES)
 
@@ -42,7 +42,7 @@ class Sight:
     landmarks: NDArray[np.float32]
     """(478, 3) pixels."""
     view: NDArray[np.uint8]
-    """(n, n) gray: the aligned face, cut as whoever looks at the pictures decides."""
+    """(n, n, 3) RGB: the aligned face, cut as whoever looks at the pictures decides."""
 
 
 class Miss(Enum):
@@ -63,7 +63,7 @@ class FaceTable:
     landmarks: NDArray[np.float32]
     """(n, 478, 3) pixels."""
     views: NDArray[np.uint8]
-    """(n, size, size) gray."""
+    """(n, size, size, 3) RGB."""
     aus: NDArray[np.float32]
     """(n, 17)."""
     persons: NDArray[np.str_]
@@ -181,7 +181,7 @@ def _fingerprint(pictures: Sequence[LabelledPicture], manner: str) -> str:
 def _write_sights(path: Path, looks: Sequence[Sight | Miss]) -> None:
     found = [(index, sight) for index, sight in enumerate(looks) if isinstance(sight, Sight)]
     unfinished = path.with_suffix(".part.npz")
-    np.savez(
+    np.savez_compressed(
         unfinished,
         seen=np.array([index for index, _ in found], np.int64),
         landmarks=np.array([sight.landmarks for _, sight in found], np.float32).reshape(len(found), -1, 3),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector
-from calib.features import OrientedGradients, face_features, to_gray
+from calib.features import OrientedGradients, face_features
 
 _PATH = Path(__file__).with_name("data") / "estimator.npz"
 
@@ -47,10 +47,10 @@ class AUEstimator:
     def __call__(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> AUVector:
         """Intensities 0..5 of one face.
 
-        `crop` is cut as `self.crop` says, gray or RGB; `landmarks_mm` are (478, 3) in the canonical pose:
+        `crop` is cut as `self.crop` says, RGB or gray; `landmarks_mm` are (478, 3) in the canonical pose:
         `pose.to_canonical(face.landmarks)`.
         """
-        features = face_features(to_gray(crop), landmarks_mm, self.gradients)
+        features = face_features(crop, landmarks_mm, self.gradients)
         return np.clip(self.weights @ features + self.bias, 0, MAX_INTENSITY)
 
 

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from calib.shape import LANDMARK_COUNT, load_shape
 
+LANDMARK_FEATURES = LANDMARK_COUNT * 3
+
 _DIRECTIONS = 18
+_HALF = _DIRECTIONS // 2
+_BLOCKS = 4
 _CLIP = 0.2
 _TEXTURE_GAIN = 0.2357
 _NOISE_FLOOR = 1e-4
-_BLOCKS = 4
-
-LANDMARK_FEATURES = LANDMARK_COUNT * 3
 
 
 @dataclass(frozen=True)
@@ -41,60 +42,92 @@ class OrientedGradients:
 
     @property
     def length(self) -> int:
-        return (_DIRECTIONS + _DIRECTIONS // 2 + _BLOCKS) * self.cells**2
+        return (_DIRECTIONS + _HALF + _BLOCKS) * self.cells**2
 
-    def __call__(self, gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(length,): for a (size_px, size_px) picture, cells row by row inside each of 31 planes."""
-        histogram = self._histogram(gray)
-        unsigned = histogram[: _DIRECTIONS // 2] + histogram[_DIRECTIONS // 2 :]
-        normalisers = self._normalisers((unsigned**2).sum(axis=0))
-        signed = np.minimum(histogram[:, 1:-1, 1:-1] * normalisers, _CLIP)
+    def __call__(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(length,): 31 planes of cells, row by row, of a crop (size_px, size_px[, 3]), gray or in colour."""
+        signed = self._histogram(crop)
+        unsigned = signed[:_HALF] + signed[_HALF:]
+        normalisers = _normalisers((unsigned**2).sum(axis=0))
+        signed = np.minimum(signed[:, 1:-1, 1:-1] * normalisers, _CLIP)
         unsigned = np.minimum(unsigned[:, 1:-1, 1:-1] * normalisers, _CLIP)
         textures = signed.sum(axis=1) * _TEXTURE_GAIN
-        return np.concatenate([signed.sum(axis=0) / 2, unsigned.sum(axis=0) / 2, textures], axis=0).ravel()
+        return np.concatenate([signed.sum(axis=0) / 2, unsigned.sum(axis=0) / 2, textures], axis=None)
 
-    def _histogram(self, gray: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _histogram(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(18, n, n): gradient magnitude by direction, shared bilinearly between neighbouring cells."""
-        gradient_x = cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=1)
-        gradient_y = cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=1)
-        magnitude, angle = cv2.cartToPolar(gradient_x, gradient_y)
-        direction = np.rint(angle * (_DIRECTIONS / (2 * np.pi))).astype(np.intp) % _DIRECTIONS
-        planes = np.zeros((_DIRECTIONS, self.size_px**2), np.float32)
-        planes[direction.ravel(), self._pixels] = magnitude.ravel()
-        rows = planes.reshape(-1, self.size_px) @ self._sharing
-        return self._sharing.T @ rows.reshape(_DIRECTIONS, self.size_px, -1)
+        magnitude, angle = cv2.cartToPolar(*_strongest_gradient(crop))
+        direction = np.rint(angle * (_DIRECTIONS / (2 * np.pi))).astype(np.intp)
+        direction[direction == _DIRECTIONS] = 0
+        bins = (direction * self._grid**2 + self._nearest_above_left).ravel()
+        histogram = np.zeros(_DIRECTIONS * self._grid**2)
+        for step, share in self._neighbours:
+            histogram += np.bincount(bins + step, (magnitude * share).ravel(), len(histogram))
+        planes = histogram.astype(np.float32).reshape(_DIRECTIONS, self._grid, self._grid)
+        return planes[:, 1:-1, 1:-1]
 
-    @staticmethod
-    def _normalisers(energy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(4, 1, n - 2, n - 2): one over the norm of each of the four 2 x 2 blocks that hold a cell."""
-        blocks = energy[:-1, :-1] + energy[1:, :-1] + energy[:-1, 1:] + energy[1:, 1:]
-        inverse = 1 / np.sqrt(blocks + np.float32(_NOISE_FLOOR))
-        corners = [inverse[1:, 1:], inverse[1:, :-1], inverse[:-1, 1:], inverse[:-1, :-1]]
-        return np.stack(corners)[:, None]
+    @property
+    def _grid(self) -> int:
+        """Cells along a side, and one more at either end for what outermost pixels would share with it."""
+        return self.size_px // self.cell_px + 2
 
     @cached_property
-    def _pixels(self) -> NDArray[np.intp]:
-        return np.arange(self.size_px**2)
+    def _position(self) -> NDArray[np.float32]:
+        """(size_px,): where pixels lie on the grid, on which the centres of cells have whole numbers."""
+        return (np.arange(self.size_px, dtype=np.float32) + 0.5) / self.cell_px + 0.5
 
     @cached_property
-    def _sharing(self) -> NDArray[np.float32]:
-        """(size_px, n): how much of a pixel each cell along one axis gets."""
-        position = (np.arange(self.size_px) + 0.5) / self.cell_px - 0.5
-        distance = np.abs(position[:, None] - np.arange(self.size_px // self.cell_px))
-        return np.maximum(0, 1 - distance).astype(np.float32)
+    def _nearest_above_left(self) -> NDArray[np.intp]:
+        """(size_px, size_px): index on the grid of the first of the four cells that share a pixel."""
+        cell = np.floor(self._position).astype(np.intp)
+        return cell[:, None] * self._grid + cell
+
+    @cached_property
+    def _neighbours(self) -> list[tuple[int, NDArray[np.float32]]]:
+        """The four cells that share a pixel: steps from the first, and (size_px, size_px) shares."""
+        after = self._position - np.floor(self._position)
+        before = 1 - after
+        return [
+            (0, np.outer(before, before)),
+            (1, np.outer(before, after)),
+            (self._grid, np.outer(after, before)),
+            (self._grid + 1, np.outer(after, after)),
+        ]
 
 
-def to_gray(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(height, width) from RGB (height, width, 3); a gray crop is returned as it is."""
-    return crop if crop.ndim == 2 else np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8)
+def _strongest_gradient(crop: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(x, y), each (height, width): at every pixel that of the colour channel in which it is strongest."""
+    x, y = _gradient(crop if crop.ndim == 2 else crop[:, :, 0])
+    strength = x * x + y * y
+    for channel in range(1, 1 if crop.ndim == 2 else crop.shape[2]):
+        other_x, other_y = _gradient(crop[:, :, channel])
+        other = other_x * other_x + other_y * other_y
+        stronger = cv2.compare(other, strength, cv2.CMP_GT)
+        cv2.copyTo(other_x, stronger, x)
+        cv2.copyTo(other_y, stronger, y)
+        cv2.max(other, strength, strength)
+    return x, y
+
+
+def _gradient(plane: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    plane = np.ascontiguousarray(plane)
+    return cv2.Sobel(plane, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(plane, cv2.CV_32F, 0, 1, ksize=1)
+
+
+def _normalisers(energy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(4, 1, n - 2, n - 2): one over the norm of each of the four 2 x 2 blocks that hold a cell."""
+    blocks = energy[:-1, :-1] + energy[1:, :-1] + energy[:-1, 1:] + energy[1:, 1:]
+    inverse = 1 / np.sqrt(blocks + np.float32(_NOISE_FLOOR))
+    corners = [inverse[1:, 1:], inverse[1:, :-1], inverse[:-1, 1:], inverse[:-1, :-1]]
+    return np.stack(corners)[:, None]
 
 
 def face_features(
-    gray: NDArray[np.uint8], landmarks_mm: NDArray[np.float32], gradients: OrientedGradients
+    crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32], gradients: OrientedGradients
 ) -> NDArray[np.float32]:
     """(gradients.length + LANDMARK_FEATURES,): gradients, then how many mm landmarks are off the mean face.
 
     `landmarks_mm` are (478, 3) in the canonical pose.
     """
     offsets = landmarks_mm - load_shape().canonical
-    return np.concatenate([gradients(gray), offsets.ravel()])
+    return np.concatenate([gradients(crop), offsets.ravel()])

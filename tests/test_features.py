@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.features import LANDMARK_FEATURES, OrientedGradients, face_features, to_gray
+from calib.features import LANDMARK_FEATURES, OrientedGradients, face_features
 from calib.shape import load_shape
 
 GRADIENTS = OrientedGradients(32, 8)
@@ -78,9 +78,29 @@ def test_features_are_the_gradients_and_then_millimetres_off_the_canonical_face(
     assert np.count_nonzero(offsets) == 3
 
 
-def test_gray_crops_pass_and_colours_are_weighed_as_the_eye_does():
+def test_gray_reads_as_the_colour_picture_of_the_same_gray():
     gray = textured()
-    assert to_gray(gray) is gray
-    red = np.zeros((4, 4, 3), np.uint8)
-    red[..., 0] = 255
-    assert (to_gray(red) == 76).all()
+    np.testing.assert_allclose(
+        OrientedGradients()(gray), OrientedGradients()(np.dstack([gray] * 3)), atol=1e-6
+    )
+
+
+def test_an_edge_counts_in_the_colour_that_shows_it_best():
+    """Lips and skin may be equally bright: then gray has no edge."""
+    picture = np.full((32, 32, 3), 128, np.uint8)
+    picture[..., 1] = ramp(40)
+    np.testing.assert_allclose(GRADIENTS(picture), GRADIENTS(ramp(40)), atol=1e-6)
+    picture[..., 2] = 128 + (ramp(100).astype(int) - 128) // 3
+    np.testing.assert_allclose(GRADIENTS(picture), GRADIENTS(ramp(40)), atol=1e-6)
+
+
+def test_gradients_are_shared_bilinearly_between_cells():
+    """One bright line, one pixel from the border of two cells: their shares are as the distances to them."""
+    picture = np.zeros((32, 32), np.uint8)
+    picture[:, 16:] = 100
+    histogram = GRADIENTS._histogram(picture)[0]
+    # The step is seen at columns 15 and 16, half a pixel left and right of the border between cells 1 and 2.
+    np.testing.assert_allclose(histogram[1:3, 1], histogram[1:3, 2])
+    assert histogram[1, 0] == histogram[1, 3] == 0
+    # A cell in the middle has 8 rows' worth of pixels; two columns of 100; half of each.
+    assert histogram[1, 1] == pytest.approx(8 * 100)
