@@ -11,6 +11,7 @@ from calib.au import AUVector
 from calib.basis import AUBasis, load_basis
 from reenact.appearance import Appearance
 from reenact.lids import paint_lids
+from reenact.lips import paint_lips
 from reenact.mouth import paint_mouth
 from reenact.types import Face, Frame, Generated, Patch, Retargeted
 from reenact.warp import WarpOptions, warp
@@ -77,7 +78,8 @@ class FaceGenerator:
         moved = warp(frame, face, change, self._basis, self._options)
         if moved is None:
             return None
-        moved = paint_lids(frame, face, paint_mouth(frame, face, moved))
+        for paint in (paint_mouth, paint_lips, paint_lids):
+            moved = paint(frame, face, moved)
         if self._appearance is not None:
             moved = self._appearance(frame, face, change, moved)
         return Patch(moved.image, moved.region[:2])

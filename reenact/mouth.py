@@ -32,7 +32,7 @@ class MouthOptions:
     soft_mm: float = 0.9
     """Width of the shade between teeth and dark."""
     darkness: float = 0.3
-    """The dark's brightest channel as a part of the lower lip's; the dark is redder than the lip, if it is red."""
+    """The dark's brightest channel as a part of the lower lip's; of a red lip the others are less."""
 
 
 def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = MouthOptions()) -> Warp:
