@@ -62,9 +62,9 @@ class Identities:
         """Whoever is seen from now on is somebody new."""
         self._people = []
 
-    def missing(self, time_s: float) -> list[Region]:
-        """Squares around the expected places of lost faces, the last lost first."""
-        lost = [person for person in self._people if person.seen_s < self._time_s]
+    def missing(self, time_s: float, within_s: float) -> list[Region]:
+        """Squares around the expected places of faces lost within that time, the last lost first."""
+        lost = [person for person in self._people if time_s - within_s < person.seen_s < self._time_s]
         lost.sort(key=lambda person: person.seen_s, reverse=True)
         return [_around(person, time_s) for person in lost]
 
@@ -106,7 +106,12 @@ def _observe(fit: Fit, time_s: float) -> Person:
 
 
 def signature(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A tiny blurred picture of the upright face, (n, n, 3) 0..1: skin, hair and beard, not expression."""
+    """A tiny blurred picture of the upright face, (n, n, 3) 0..1: skin, hairline and beard, not expression.
+
+    Without the crop's outer sixth, which shows what is behind the head.
+    """
+    edge = crop.shape[0] // 6
+    crop = crop[edge : crop.shape[0] - edge, edge : crop.shape[1] - edge]
     return (
         cv2.resize(crop, (_SIGNATURE_PX, _SIGNATURE_PX), interpolation=cv2.INTER_AREA).astype(np.float32)
         / 255

@@ -31,6 +31,10 @@ class Region:
         """The same square for a face that is rolled by so many quarter turns more."""
         return replace(self, roll=self.roll + quarters * np.pi / 2)
 
+    def onward(self, before: Region) -> Region:
+        """Where the square will be if it moves on as it did from `before`."""
+        return replace(self, x=2 * self.x - before.x, y=2 * self.y - before.y)
+
     def alignment(self, size: int) -> Alignment:
         """Maps the picture to a crop of `size` pixels that holds exactly this square."""
         zoom = size / self.width

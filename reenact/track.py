@@ -63,8 +63,10 @@ class _Scene:
     search: Search
     fresh: bool = True
     time_s: float = float("-inf")
-    regions: list[Region] = field(default_factory=list)
-    """Where each face was in the frame before."""
+    regions: dict[int, Region] = field(default_factory=dict)
+    """Where each face was in the frame before, by track id."""
+    expected: list[Region] = field(default_factory=list)
+    """Where they should be in the next frame."""
     filters: dict[int, OneEuro] = field(default_factory=dict)
     """By track id."""
 
@@ -101,7 +103,9 @@ class Tracker:
         fits += self._new_faces(frame.image, scene, fits)
         ids = self._identities(fits, scene.time_s)
         faces = [self._face(track_id, fit, scene) for track_id, fit in zip(ids, fits, strict=True)]
-        scene.regions = [region_around(fit.landmarks) for fit in fits]
+        regions = {track_id: region_around(fit.landmarks) for track_id, fit in zip(ids, fits, strict=True)}
+        scene.expected = [region.onward(scene.regions.get(key, region)) for key, region in regions.items()]
+        scene.regions = regions
         scene.filters = {track_id: scene.filters[track_id] for track_id in ids}
         return Tracked(frame, tuple(sorted(faces, key=lambda face: face.track_id)), cut)
 
@@ -115,9 +119,12 @@ class Tracker:
         return scene
 
     def _follow(self, image: NDArray[np.uint8], scene: _Scene) -> list[Fit]:
-        """The faces of the frame before, each near where it was."""
+        """The faces of the frame before, each near where its motion leads.
+
+        Without the motion people who jump about are lost: on one clip of three, 16 ids instead of 4.
+        """
         fits: list[Fit] = []
-        for region in scene.regions:
+        for region in scene.expected:
             fit = self._landmarker.fit(image, region)
             if fit is not None and fit.presence >= self._options.keep_presence and not _is_among(fit, fits):
                 fits.append(fit)
@@ -138,9 +145,14 @@ class Tracker:
         return sorted(found, key=lambda fit: region_around(fit.landmarks).width, reverse=True)[:room]
 
     def _places(self, scene: _Scene, tracking: bool) -> list[Region]:
-        """Where to look in this frame: the search's next place, and where the last lost face should be."""
+        """Where to look in this frame: the search's next place, and where the last lost face should be.
+
+        For a moment after a loss that is every frame: most are found again before they are missed.
+        """
         place = scene.search.look(scene.time_s, tracking)
-        return [place, *self._identities.missing(scene.time_s)[:1]] if place is not None else []
+        within_s = self._options.memory_s if place is not None else self._options.rescan_s
+        lost = self._identities.missing(scene.time_s, within_s)[:1]
+        return [place, *lost] if place is not None else lost
 
     def _look_everywhere(self, image: NDArray[np.uint8]) -> list[Fit]:
         """Faces in all upright looks, so that a scene's first frame has them all; if none, in turned ones."""
