@@ -26,12 +26,17 @@ from reenact.stills import Still
 from reenact.targets import Targets
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame, Generated, Measured
+from reenact.warp import WarpOptions
 
 
 @dataclass(frozen=True)
 class EditOptions:
     generator: str = "warp"
     """"warp" or "live"; see reenact.generate."""
+    model: Path | None = None
+    """The appearance network of "live", an ONNX file; by default the one that ships."""
+    engine: str = "auto"
+    """What runs it; see engines.load_engine."""
     compare: bool = False
     """Input and output side by side."""
     keep_partial: bool = False
@@ -88,7 +93,7 @@ def open_edit(
         )
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
         tracker = opened.enter_context(Tracker(options.tracker))
-        generator = opened.enter_context(open_generator(options.generator))
+        generator = opened.enter_context(open_generator(options.generator, options.model, options.engine))
         measuring = [
             Stage("measure", Measurer(load_estimator())),
             *([Stage("table", _noted_in(table))] if table else []),
@@ -125,7 +130,9 @@ def edit_image(
     retarget_options = replace(options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
     with (
         Tracker(replace(options.tracker, stills=True)) as tracker,
-        open_generator(options.generator) as generator,
+        open_generator(
+            options.generator, options.model, options.engine, WarpOptions(sharp=True)
+        ) as generator,
     ):
         tracked = numbered(tracker(Frame(still.image)))
         measured = Measurer(load_estimator())(tracked)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from reenact.cli import main
 from reenact.demo import PORTRAIT
+from tests import tiny_onnx
 
 SURPRISE = ("--preset", "surprise")
 
@@ -129,3 +130,53 @@ def test_input_that_is_no_picture_is_refused_in_one_line(tmp_path: Path) -> None
 
 def test_targets_are_needed(tmp_path: Path) -> None:
     assert_refused(reenact("image", PORTRAIT, tmp_path / "out.png"), "nothing to change")
+
+
+@pytest.fixture(scope="module")
+def blackener(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An appearance network that paints mouth and eyes black: alpha is sign(mask), colour warped - warped."""
+    path = tmp_path_factory.mktemp("models") / "blackener.onnx"
+    square = ("faces", 256, 256)
+    path.write_bytes(
+        tiny_onnx.model(
+            nodes=[
+                tiny_onnx.node("CastLike", ["mask", "relative_aus"], ["inside"]),
+                tiny_onnx.node("Sign", ["inside"], ["alpha"]),
+                tiny_onnx.node("CastLike", ["warped", "relative_aus"], ["seen"]),
+                tiny_onnx.node("Sub", ["seen", "seen"], ["colour"]),
+            ],
+            inputs=[
+                tiny_onnx.value_info("warped", (*square, 3), tiny_onnx.UINT8),
+                tiny_onnx.value_info("mask", (*square, 1), tiny_onnx.UINT8),
+                tiny_onnx.value_info("relative_aus", ("faces", 17)),
+            ],
+            outputs=[
+                tiny_onnx.value_info("alpha", (*square, 1)),
+                tiny_onnx.value_info("colour", (*square, 3)),
+            ],
+            opset=15,
+        )
+    )
+    return path
+
+
+def test_live_paints_with_the_model_that_is_given(tmp_path: Path, blackener: Path) -> None:
+    live = ("--generator", "live", "--model", blackener, "--engine", "onnx")
+    assert reenact("image", PORTRAIT, tmp_path / "warp.png", *SURPRISE).exit_code == 0
+    result = reenact("image", PORTRAIT, tmp_path / "live.png", *SURPRISE, *live)
+    assert result.exit_code == 0, result.output
+    warped, painted = pixels(tmp_path / "warp.png"), pixels(tmp_path / "live.png")
+    differ = (warped != painted).any(axis=2)
+    assert (painted[differ].max(axis=1) < 10).mean() > 0.5  # black, but for the soft edges
+    assert differ.sum() > 200 and np.ptp(np.nonzero(differ)[0]) > 40
+
+
+@pytest.mark.parametrize("content", [b"not a model", b"", None])
+def test_a_model_that_is_none_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "bad.onnx").write_bytes(content)
+    live = ("--generator", "live", "--model", tmp_path / "bad.onnx")
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", *SURPRISE, *live)
+    assert result.exit_code in (1, 2)
+    assert result.stderr.count("\n") == 1 and "bad.onnx" in result.stderr
+    assert not (tmp_path / "out.png").exists()

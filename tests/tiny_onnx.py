@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-FLOAT = 1
-"""ONNX's number for float32."""
+FLOAT, UINT8 = 1, 2
+"""ONNX's numbers for float32 and uint8."""
 
 
 def _varint(number: int) -> bytes:
@@ -34,8 +34,8 @@ def node(operator: str, inputs: list[str], outputs: list[str]) -> bytes:
     )
 
 
-def model(nodes: list[bytes], inputs: list[bytes], outputs: list[bytes]) -> bytes:
-    """The content of an ONNX file, opset 13."""
+def model(nodes: list[bytes], inputs: list[bytes], outputs: list[bytes], opset: int = 13) -> bytes:
+    """The content of an ONNX file."""
     graph = b"".join(
         [
             *(field(1, each) for each in nodes),
@@ -44,4 +44,4 @@ def model(nodes: list[bytes], inputs: list[bytes], outputs: list[bytes]) -> byte
             *(field(12, each) for each in outputs),
         ]
     )
-    return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
+    return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, opset))

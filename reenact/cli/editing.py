@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from reenact.cli.parameters import CommandT
+from engines import NAMES as ENGINES
+from reenact.cli.parameters import FILE, CommandT
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
 from reenact.options import MAX_STRENGTH, FaceChoiceError, RetargetOptions, parse_faces
@@ -102,14 +103,29 @@ def max_faces_option(command: CommandT) -> CommandT:
     )(command)
 
 
-def generator_option(command: CommandT) -> CommandT:
-    return click.option(
-        "--generator",
-        type=click.Choice(GENERATORS),
-        default=EditOptions.generator,
-        show_default=True,
-        help="warp moves the face's own pixels; live also paints what moving cannot make.",
-    )(command)
+def generator_options(command: CommandT) -> CommandT:
+    """How new pixels are made: --generator, --model, --engine."""
+    for option in reversed(
+        (
+            click.option(
+                "--generator",
+                type=click.Choice(GENERATORS),
+                default=EditOptions.generator,
+                show_default=True,
+                help="warp moves the face's own pixels; live also paints what moving cannot make.",
+            ),
+            click.option("--model", type=FILE, help="An ONNX file for live, in place of the one that ships."),
+            click.option(
+                "--engine",
+                type=click.Choice(("auto", *ENGINES)),
+                default=EditOptions.engine,
+                show_default=True,
+                help="What runs the model of live. A name is never replaced by another.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 def compare_option(command: CommandT) -> CommandT:

@@ -9,7 +9,7 @@ import click
 from reenact.cli.editing import (
     chosen_targets,
     compare_option,
-    generator_option,
+    generator_options,
     max_faces_option,
     target_options,
 )
@@ -34,7 +34,7 @@ from reenact.track import TrackerOptions
 @click.argument("output", metavar="OUT", type=FILE)
 @target_options
 @max_faces_option
-@generator_option
+@generator_options
 @compare_option
 @json_option
 def image(
@@ -46,6 +46,8 @@ def image(
     faces: FaceChoice,
     max_faces: int,
     generator: str,
+    model: Path | None,
+    engine: str,
     compare: bool,
     json_path: Path | None,
 ) -> None:
@@ -53,6 +55,8 @@ def image(
     targets = chosen_targets(target_aus, preset)
     options = EditOptions(
         generator=generator,
+        model=model,
+        engine=engine,
         compare=compare,
         retarget=RetargetOptions(strength=strength, faces=faces),
         tracker=TrackerOptions(max_faces=max_faces),

@@ -11,7 +11,7 @@ import click
 from reenact.cli.editing import (
     chosen_targets,
     compare_option,
-    generator_option,
+    generator_options,
     max_faces_option,
     target_options,
 )
@@ -45,7 +45,7 @@ DEFAULTS = Encoding()
 @click.argument("output", metavar="OUT", type=FILE)
 @target_options
 @max_faces_option
-@generator_option
+@generator_options
 @compare_option
 @click.option("--codec", type=click.Choice(list(CODECS)), default=DEFAULTS.codec, show_default=True)
 @click.option(
@@ -76,6 +76,8 @@ def video(
     faces: FaceChoice,
     max_faces: int,
     generator: str,
+    model: Path | None,
+    engine: str,
     compare: bool,
     codec: str,
     crf: int | None,
@@ -87,6 +89,8 @@ def video(
     """Change the expression of a face in the video IN and write it as OUT."""
     options = EditOptions(
         generator=generator,
+        model=model,
+        engine=engine,
         compare=compare,
         keep_partial=keep_partial,
         aus_csv=aus_csv,
