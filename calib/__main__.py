@@ -26,8 +26,7 @@ from calib.shape import load_shape
 from reenact.atomic import replacing
 from reenact.capture.file import open_capture
 from reenact.cli.errors import plain_errors, unusable_input
-from reenact.geometry import align
-from reenact.measure import Measurer
+from reenact.measure import Measurer, estimator_crop
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame
 
@@ -108,7 +107,7 @@ def _read_faces(folders: Sequence[Path], cache: Path, processes: int) -> FaceTab
     with unusable_input():
         labels = [read_labels(folder) for folder in folders]
     look = partial(_look, processes=processes)
-    seen = [see_faces(pictures, look, repr(CROP), cache) for pictures in labels if pictures]
+    seen = [see_faces(pictures, look, f"{CROP} without background", cache) for pictures in labels if pictures]
     faces = join([each.faces for each in seen])
     click.echo(f"{len(faces)} faces of {len(np.unique(faces.persons))} people; {_missed(seen)}", err=True)
     return faces
@@ -149,8 +148,7 @@ def _see(path: Path, tracker: Tracker) -> Sight | Miss:
     if not faces:
         return Miss.NO_FACE
     face = max(faces, key=lambda face: face.pose.scale)
-    crop = align(face.pose, CROP.size_px, CROP.width_mm, CROP.centre_mm).crop(frame.image)
-    return Sight(face.landmarks, crop)
+    return Sight(face.landmarks, estimator_crop(frame, face, CROP))
 
 
 def _to_shapes(faces: FaceTable) -> LabelledShapes:

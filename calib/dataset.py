@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AUVector
 
-_FORMAT = 2
+_FORMAT = 1
 """Counts up when what a cache file holds changes."""
 _LABEL_COLUMNS = tuple(f"{code}_r" for code in AU_CODES)
 

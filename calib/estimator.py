@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +14,10 @@ from calib.au import MAX_INTENSITY, AUVector
 from calib.features import OrientedGradients, face_features
 
 _PATH = Path(__file__).with_name("data") / "estimator.npz"
+
+
+JAW = (127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356)
+"""Landmarks along the edge of the face, from temple to temple around the chin."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,19 @@ class CropSpec:
     """On the face; the crop is square, upright to the head."""
     centre_mm: tuple[float, float, float]
     """Canonical point in the middle of the crop."""
+
+    def without_background(
+        self, crop: NDArray[np.uint8], landmarks_px: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """`crop` with black below and beside the face; `landmarks_px` are (478, 2 or 3) in the crop's pixels.
+
+        OpenFace does so, too. What lies above the temples stays.
+        """
+        edge = landmarks_px[list(JAW), :2]
+        above = np.column_stack([edge[[0, -1], 0], [-self.size_px, -self.size_px]])
+        outline = cv2.convexHull(np.rint(np.vstack([edge, above])).astype(np.int32))
+        inside = cv2.fillConvexPoly(np.zeros((self.size_px, self.size_px), np.uint8), outline, 255)
+        return np.asarray(cv2.bitwise_and(crop, crop, mask=inside), np.uint8)
 
 
 CROP = CropSpec(112, 152.0, (0.0, 16.4, 11.9))
@@ -47,8 +65,8 @@ class AUEstimator:
     def __call__(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> AUVector:
         """Intensities 0..5 of one face.
 
-        `crop` is cut as `self.crop` says, RGB or gray; `landmarks_mm` are (478, 3) in the canonical pose:
-        `pose.to_canonical(face.landmarks)`.
+        `crop` is cut as `self.crop` says, without background, RGB or gray; `landmarks_mm` are (478, 3) in the
+        canonical pose: `pose.to_canonical(face.landmarks)`. `reenact.measure` brings both.
         """
         features = face_features(crop, landmarks_mm, self.gradients)
         return np.clip(self.weights @ features + self.bias, 0, MAX_INTENSITY)

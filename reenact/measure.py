@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from calib.au import AUVector
-from calib.estimator import AUEstimator
+from calib.estimator import AUEstimator, CropSpec
 from reenact.geometry import align
 from reenact.types import Face, Frame, Measured, Tracked
 
@@ -21,6 +24,11 @@ class Measurer:
         return Measured(tracked.frame, tracked.faces, tracked.cut, aus)
 
     def _read(self, frame: Frame, face: Face) -> AUVector:
-        spec = self.estimator.crop
-        crop = align(face.pose, spec.size_px, spec.width_mm, spec.centre_mm).crop(frame.image)
+        crop = estimator_crop(frame, face, self.estimator.crop)
         return self.estimator(crop, face.pose.to_canonical(face.landmarks))
+
+
+def estimator_crop(frame: Frame, face: Face, spec: CropSpec) -> NDArray[np.uint8]:
+    """The crop that an estimator sees, when it is used and when it is fitted: (size_px, size_px, 3) RGB."""
+    alignment = align(face.pose, spec.size_px, spec.width_mm, spec.centre_mm)
+    return spec.without_background(alignment.crop(frame.image), alignment.points(face.landmarks))

@@ -11,7 +11,7 @@ from reenact.types import Face, Frame, Tracked
 
 
 class Recorder:
-    """An estimator that remembers what it is shown and says how bright that is."""
+    """An estimator that remembers what it is shown and says how bright the middle of that is."""
 
     crop = CROP
 
@@ -20,7 +20,7 @@ class Recorder:
 
     def __call__(self, crop: np.ndarray, landmarks_mm: np.ndarray) -> np.ndarray:
         self.shown.append((crop, landmarks_mm))
-        return np.full(AU_COUNT, crop.mean() / 255, np.float32)
+        return np.full(AU_COUNT, crop[40:70, 40:70].mean() / 255, np.float32)
 
 
 def turn(angle: float) -> np.ndarray:
@@ -77,6 +77,19 @@ def test_the_crop_is_as_the_estimator_wants_it():
     assert abs(rows[left].mean() - rows[right].mean()) < 0.7
     apart_mm = (columns[right].mean() - columns[left].mean()) * CROP.width_mm / CROP.size_px
     assert abs(apart_mm - 63) < 1
+
+
+def test_the_estimator_does_not_see_what_is_beside_the_face():
+    recorder = Recorder()
+    face = face_at(0, 400, 200, roll=0.3)
+    white, other = np.full((400, 800, 3), 255, np.uint8), np.full((400, 800, 3), 255, np.uint8)
+    x, y = face.landmarks[[234, 454], 0], face.landmarks[:, 1]
+    other[:, : int(x.min()) - 25] = 0
+    other[int(y.max()) + 3 :] = 90
+    for image in (white, other):
+        Measurer(recorder)(Tracked(Frame(image), (face,)))
+    np.testing.assert_array_equal(recorder.shown[0][0], recorder.shown[1][0])
+    assert 0.3 < (recorder.shown[0][0] == 255).mean() < 0.9
 
 
 def test_a_face_outside_the_picture_is_still_read():
