@@ -167,7 +167,8 @@ class Tracker:
     def _look(self, image: NDArray[np.uint8], place: Region, known: Sequence[Fit]) -> list[Fit]:
         found: list[Fit] = []
         for region in self._landmarker.find(image, place):
-            fit = self._first_fit(image, region)
+            # Before any fit: most of what a look finds are the faces that are tracked already.
+            fit = None if _is_on(region, known) else self._first_fit(image, region)
             if fit is None or _is_among(fit, [*known, *found]):
                 continue
             if fit.presence >= self._options.new_presence and self._is_seen_again(fit, image):
@@ -206,6 +207,12 @@ class Tracker:
     def _filter(self) -> OneEuro:
         options = self._options
         return OneEuro(options.min_cutoff_hz, options.beta, options.derivative_cutoff_hz, speed_axis=1)
+
+
+def _is_on(region: Region, known: Sequence[Fit]) -> bool:
+    """Whether a detected face is one of those known."""
+    places = [region_around(fit.landmarks) for fit in known]
+    return any(np.hypot(region.x - one.x, region.y - one.y) < 0.2 * one.width for one in places)
 
 
 def _is_among(fit: Fit, others: Sequence[Fit]) -> bool:
