@@ -75,6 +75,10 @@ def fit(
             basis = fit_basis(_to_shapes(faces), load_shape())
             np.savez_compressed(beside, displacements=basis.displacements.astype(np.float16))
         design, strangers = to_design(faces), held_out(faces.persons, seed, share)
+        if strangers.all() or not strangers.any():
+            raise DatasetError(
+                f"{len(faces)} faces are too few to hold people out; give more, or change --held-out"
+            )
         first = fit_estimator(design.where(~strangers), FitOptions(ridge))
         report = judge(first, design.where(strangers), faces.collections[strangers])
         with replacing(out / "estimator.npz") as beside:

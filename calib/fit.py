@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +17,16 @@ from calib.pose import fit_pose
 from calib.shape import load_shape
 
 
+TURNED_DEG = 20.0
+"""Heads with more yaw than this are also judged by themselves."""
+
+
 @dataclass(frozen=True)
 class FitOptions:
     ridge: float = 1.5e-4
     """Penalty on squared weights, when each block of features has a variance of one in all."""
     rounds: int = 20
     """How often the labels at zero are filled in anew. The error falls in every round, little after ten."""
-
-
-TURNED_DEG = 20.0
-"""Heads with more yaw than this are also judged by themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +58,12 @@ def to_design(faces: FaceTable) -> Design:
 
 def fit_estimator(design: Design, options: FitOptions = FitOptions()) -> AUEstimator:
     """The estimator that reads the labels of `design` from its features."""
-    features = design.features
-    mean = features.mean(axis=0)
-    scale = _block_scales(features)
-    scaled = np.empty((len(features), features.shape[1] + 1), np.float32)
-    np.multiply(features - mean, scale, out=scaled[:, :-1])
-    scaled[:, -1] = 1
-    solution = censored_ridge(scaled, design.aus, options)
-    weights = (solution[:-1] * scale[:, None]).T
-    return AUEstimator(np.ascontiguousarray(weights), solution[-1] - weights @ mean)
+    mean = design.features.mean(axis=0)
+    scale = _block_scales(design.features)
+    scaled = (design.features - mean) * scale
+    solution, constant = censored_ridge(scaled, design.aus, options)
+    weights = (solution * scale[:, None]).T
+    return AUEstimator(np.ascontiguousarray(weights), constant - weights @ mean)
 
 
 def _block_scales(features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -80,23 +78,32 @@ def _block_scales(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def censored_ridge(
     features: NDArray[np.float32], aus: NDArray[np.float32], options: FitOptions
-) -> NDArray[np.float32]:
-    """(k, 17): the weights that make the least squared error, where reading below a label of 0 is no error.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights (k, 17) and constants (17,) of least squared error; reading below a label of 0 is no error.
 
-    The last feature is constant and not penalised. The labels are the positive part of what a linear model
-    said: 0 means "0 or less". Each round puts in place of such a label what the present weights say, if that
-    is negative, and solves the ridge again, which can only lower the error (Tobin, Econometrica 26(1), 1958,
-    with a hinge in place of the likelihood).
+    Features must have a mean of 0. The labels are the positive part of what a linear model said: 0 means
+    "0 or less". Each round puts in place of such a label what the present weights say, if that is negative,
+    and solves the ridge again, which can only lower the error (Tobin, Econometrica 26(1), 1958, with a hinge
+    in place of the likelihood).
     """
-    gram = features.T @ features
-    penalised = np.arange(len(gram) - 1)
-    gram[penalised, penalised] += options.ridge * len(features)
-    inverse = np.linalg.inv(gram)
+    solve = _ridge_solver(features, options.ridge * len(features))
     targets = aus
     for _ in range(options.rounds):
-        weights = inverse @ (features.T @ targets)
-        targets = np.where(aus > 0, aus, np.minimum(features @ weights, 0))
-    return weights
+        weights, constants = solve(targets), targets.mean(axis=0)
+        targets = np.where(aus > 0, aus, np.minimum(features @ weights + constants, 0))
+    return weights, constants
+
+
+def _ridge_solver(
+    features: NDArray[np.float32], penalty: float
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """From targets (n, 17) to weights (k, 17). The costly part is done once, in the smaller of n and k."""
+    count, length = features.shape
+    if count < length:
+        inverse = np.linalg.inv(features @ features.T + np.float32(penalty) * np.eye(count, dtype=np.float32))
+        return lambda targets: features.T @ (inverse @ targets)
+    inverse = np.linalg.inv(features.T @ features + np.float32(penalty) * np.eye(length, dtype=np.float32))
+    return lambda targets: inverse @ (features.T @ targets)
 
 
 def judge(estimator: AUEstimator, design: Design, collections: NDArray[np.str_]) -> Report:

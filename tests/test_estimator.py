@@ -70,35 +70,47 @@ def test_a_reading_takes_about_a_millisecond():
     assert min(times) < 4e-3
 
 
-def censored_world(count: int = 3000, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features with a constant, AU labels cut off at 0, and the weights behind them."""
+def censored_world(count: int = 3000, length: int = 6, noise: float = 0.3) -> tuple[np.ndarray, ...]:
+    """Features, AU labels cut off at 0, and the weights behind them; the constant is -0.8."""
     rng = np.random.default_rng(5)
-    features = np.hstack([rng.normal(0, 1, (count, 6)), np.ones((count, 1))]).astype(np.float32)
-    weights = rng.normal(0, 1, (7, AU_COUNT)).astype(np.float32)
-    weights[-1] = -0.8
-    said = features @ weights + rng.normal(0, noise, (count, AU_COUNT))
+    features = rng.normal(0, 1, (count, length)).astype(np.float32)
+    features -= features.mean(axis=0)
+    weights = rng.normal(0, 1, (length, AU_COUNT)).astype(np.float32)
+    said = features @ weights - 0.8 + rng.normal(0, noise, (count, AU_COUNT))
     return features, np.maximum(said, 0).astype(np.float32), weights
 
 
 def test_weights_are_found_behind_labels_that_are_cut_off_at_0():
     features, aus, weights = censored_world(noise=0.0)
-    found = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=300))
+    found, constants = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=300))
     np.testing.assert_allclose(found, weights, atol=0.02)
+    np.testing.assert_allclose(constants, -0.8, atol=0.02)
 
 
 def test_one_round_is_plain_ridge_regression_whose_slopes_are_too_flat():
     features, aus, _ = censored_world()
-    plain = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=1))
-    np.testing.assert_allclose(plain, np.linalg.lstsq(features, aus, rcond=None)[0], atol=1e-3)
-    many = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=30))
-    assert np.abs(plain[:-1]).sum() < 0.8 * np.abs(many[:-1]).sum()
+    plain, constants = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=1))
+    with_ones = np.hstack([features, np.ones((len(features), 1), np.float32)])
+    wanted = np.linalg.lstsq(with_ones, aus, rcond=None)[0]
+    np.testing.assert_allclose(np.vstack([plain, constants]), wanted, atol=1e-3)
+    many, _ = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=30))
+    assert np.abs(plain).sum() < 0.8 * np.abs(many).sum()
+
+
+def test_fewer_faces_than_features_are_solved_alike():
+    features, aus, _ = censored_world(count=12, length=30)
+    options = FitOptions(ridge=0.1, rounds=1)
+    found, _ = censored_ridge(features, aus, options)
+    wanted = np.linalg.solve(features.T @ features + 0.1 * 12 * np.eye(30), features.T @ aus)
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
 def test_the_error_falls_in_every_round():
     features, aus, _ = censored_world()
 
     def error(rounds: int) -> float:
-        read = features @ censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=rounds))
+        weights, constants = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=rounds))
+        read = features @ weights + constants
         return float((np.where(aus > 0, read - aus, np.maximum(read, 0)) ** 2).mean())
 
     errors = [error(rounds) for rounds in (1, 2, 4, 8, 16)]
