@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from reenact.meter import Meter
 from reenact.pipeline import Stage, run
@@ -256,3 +257,14 @@ def test_random_runs_never_hang_leak_or_lose_a_record(seed):
     assert threaded == serial
     assert threaded[2] == [1]
     assert leaked() == []
+
+
+def test_blas_keeps_to_one_thread_while_the_loop_runs_and_is_let_go_after_it():
+    def blas_threads() -> set[int]:
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    before, seen = blas_threads(), []
+    stage = Stage("look", lambda record: seen.append(blas_threads()) or record)
+    run([1, 2], [[stage]], lambda record: None, meter=Meter())
+    assert seen == [{1}, {1}]
+    assert blas_threads() == before
