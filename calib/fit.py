@@ -16,7 +16,6 @@ from calib.metrics import Report, agreement
 from calib.pose import fit_pose
 from calib.shape import load_shape
 
-
 TURNED_DEG = 20.0
 """Heads with more yaw than this are also judged by themselves."""
 
