@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -15,25 +16,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES
-from calib.basis_fit import LabelledShapes, fit_basis
+from calib.au import AU_CODES, AUVector
+from calib.basis import AUBasis, write_basis
+from calib.basis_fit import SCORES, LabelledShapes, fit_basis
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
-from calib.estimator import CROP, load_estimator, write_estimator
+from calib.estimator import CROP, AUEstimator, load_estimator, write_estimator
 from calib.fit import FitOptions, fit_estimator, judge, to_design
+from calib.gains import Response, correct, measure_response
 from calib.metrics import Agreement, Report, agreement
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.atomic import replacing
 from reenact.capture.file import open_capture
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.generate import FaceGenerator
 from reenact.measure import Measurer, estimator_crop
+from reenact.paste import paste
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame
+from reenact.types import Frame, Retargeted, Tracked
 
 _CHUNK = 200
 """Pictures that a process looks at before it hands them over; opening a tracker costs about ten of them."""
 _FOLDER = click.Path(path_type=Path)
 _DEFAULTS = FitOptions()
+_AHEAD_RAD = 0.4
+"""The basis is fitted to faces with less yaw than this: MediaPipe's depth of the far side is a guess."""
 
 
 @click.group()
@@ -52,6 +59,15 @@ def main() -> None:
 @click.option("--seed", default=0, show_default=True, help="Chooses the people who are held out.")
 @click.option("--held-out", "share", default=0.15, show_default=True, type=click.FloatRange(0.01, 0.9))
 @click.option("--ridge", default=_DEFAULTS.ridge, show_default=True, type=click.FloatRange(1e-8, 10))
+@click.option(
+    "--blendshapes",
+    type=_FOLDER,
+    metavar="TASK",
+    help="MediaPipe's face_landmarker.task: a second teacher for the basis, better than labels alone.",
+)
+@click.option(
+    "--gain-faces", default=40, show_default=True, type=click.IntRange(1), help="For the closed loop."
+)
 @click.option("--processes", default=2, show_default=True, type=click.IntRange(1))
 def fit(
     folders: tuple[Path, ...],
@@ -60,20 +76,23 @@ def fit(
     seed: int,
     share: float,
     ridge: float,
+    blendshapes: Path | None,
+    gain_faces: int,
     processes: int,
 ) -> None:
     """Fit the basis and the estimator to the faces in each FOLDER.
 
     A FOLDER holds pictures (or a folder images/ of them) and an OpenFace CSV with a column `file`; a column
     `person` keeps the pictures of one person together. The report is on people who are held out of a first
-    fit; the files are then fitted to everybody.
+    fit; the files are then fitted to everybody. The gains of the basis are set in a closed loop on the
+    calmest faces of the people held out; response.md tells what was asked and what was read.
     """
     with plain_errors():
-        faces = _read_faces(folders, cache or out / "cache", processes)
+        if blendshapes is not None and not blendshapes.is_file():
+            raise DatasetError(f"no face_landmarker.task at {blendshapes}")
+        cache = cache or out / "cache"
+        faces = _read_faces(folders, cache, processes)
         out.mkdir(parents=True, exist_ok=True)
-        with replacing(out / "basis.npz") as beside:
-            basis = fit_basis(_to_shapes(faces), load_shape())
-            np.savez_compressed(beside, displacements=basis.displacements.astype(np.float16))
         design, strangers = to_design(faces), held_out(faces.persons, seed, share)
         if strangers.all() or not strangers.any():
             raise DatasetError(
@@ -81,9 +100,16 @@ def fit(
             )
         first = fit_estimator(design.where(~strangers), FitOptions(ridge))
         report = judge(first, design.where(strangers), faces.collections[strangers])
+        estimator = fit_estimator(design, FitOptions(ridge))
         with replacing(out / "estimator.npz") as beside:
-            write_estimator(fit_estimator(design, FitOptions(ridge)), beside)
+            write_estimator(estimator, beside)
         _write_report(report, out)
+        scores = _read_scores(faces, blendshapes, cache, processes) if blendshapes else None
+        basis = fit_basis(_to_shapes(faces, scores), load_shape())
+        basis, response = _close_the_loop(basis, estimator, _calmest(faces.where(strangers), gain_faces))
+        with replacing(out / "basis.npz") as beside:
+            write_basis(basis, beside)
+        (out / "response.md").write_text(response.to_markdown())
         click.echo(report.to_markdown())
 
 
@@ -155,10 +181,97 @@ def _see(path: Path, tracker: Tracker) -> Sight | Miss:
     return Sight(face.landmarks, estimator_crop(frame, face, CROP))
 
 
-def _to_shapes(faces: FaceTable) -> LabelledShapes:
+def _to_shapes(faces: FaceTable, scores: NDArray[np.float32] | None) -> LabelledShapes:
+    """The faces that a basis is fitted to: not turned far, and with scores where those are asked for."""
     shape = load_shape()
-    landmarks = [fit_pose(points, shape).to_canonical(points) for points in faces.landmarks]
-    return LabelledShapes(np.array(landmarks, np.float32), faces.aus, faces.persons, faces.collections)
+    poses = [fit_pose(points, shape) for points in faces.landmarks]
+    ahead = np.array([abs(pose.angles[1]) < _AHEAD_RAD for pose in poses])
+    if scores is not None:
+        ahead &= np.isfinite(scores).all(axis=1)
+    landmarks = np.array(
+        [pose.to_canonical(points) for pose, points in zip(poses, faces.landmarks, strict=True)], np.float32
+    )
+    return LabelledShapes(
+        landmarks[ahead],
+        faces.aus[ahead],
+        faces.persons[ahead],
+        faces.collections[ahead],
+        None if scores is None else scores[ahead],
+    )
+
+
+def _read_scores(faces: FaceTable, task: Path, cache: Path, processes: int) -> NDArray[np.float32]:
+    """(n, 29) blendshape scores of the faces, NaN where MediaPipe finds none; kept in `cache`."""
+    from calib.__main__ import _score_all
+
+    key = hashlib.sha256("\n".join([*faces.paths, str(task.stat().st_size)]).encode()).hexdigest()[:16]
+    kept = cache / f"scores-{key}.npz"
+    if not kept.is_file():
+        paths = faces.paths.tolist()
+        chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            answers = pool.map(partial(_score_all, task=task), chunks)
+            with click.progressbar(answers, length=len(chunks), label="blendshapes") as bar:
+                found = np.concatenate(list(bar))
+        with replacing(kept) as beside:
+            np.savez_compressed(beside, scores=found)
+    with np.load(kept, allow_pickle=False) as data:
+        return data["scores"]
+
+
+def _score_all(paths: Sequence[str], task: Path) -> NDArray[np.float32]:
+    import mediapipe
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(task)), output_face_blendshapes=True
+    )
+    scores = np.full((len(paths), len(SCORES)), np.nan, np.float32)
+    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+        for row, path in zip(scores, paths, strict=True):
+            image = np.ascontiguousarray(cv2.imread(path, cv2.IMREAD_COLOR)[:, :, ::-1])
+            found = landmarker.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, image)).face_blendshapes
+            if found:
+                score = {category.category_name: category.score for category in found[0]}
+                row[:] = [_both_sides(score, name) for name in SCORES]
+    return scores
+
+
+def _both_sides(score: Mapping[str, float], name: str) -> float:
+    if name in score:
+        return score[name]
+    return (score[f"{name}Left"] + score[f"{name}Right"]) / 2
+
+
+def _calmest(faces: FaceTable, count: int) -> FaceTable:
+    """The faces with the least expression, of at most one picture a person."""
+    order = np.argsort(faces.aus.sum(axis=1), kind="stable")
+    _, first = np.unique(faces.persons[order], return_index=True)
+    return faces.where(order[np.sort(first)[:count]])
+
+
+def _close_the_loop(basis: AUBasis, estimator: AUEstimator, faces: FaceTable) -> tuple[AUBasis, Response]:
+    """The basis with its gains set, and how it then answers."""
+    with Tracker(TrackerOptions(stills=True, smoothing=False, max_faces=1)) as track:
+
+        def read(picture: Tracked) -> AUVector | None:
+            if not picture.faces:
+                return None
+            face = picture.faces[0]
+            crop = estimator_crop(picture.frame, face, estimator.crop)
+            # Not cut off at 0, or the answer of a calm face would be lost below it.
+            return estimator.evidence(crop, face.pose.to_canonical(face.landmarks))
+
+        def writer(basis: AUBasis) -> Callable[[Tracked, AUVector], Tracked]:
+            generate = FaceGenerator(basis)
+            return lambda picture, change: track(
+                paste(generate(Retargeted(picture.frame, picture.faces, changes=(change,))))
+            )
+
+        images = (cv2.imread(path, cv2.IMREAD_COLOR) for path in faces.paths)
+        pictures = [track(Frame(np.ascontiguousarray(image[:, :, ::-1]))) for image in images]
+        basis = correct(basis, measure_response(pictures, writer(basis), read))
+        return basis, measure_response(pictures, writer(basis), read)
 
 
 def _labelled_videos(folder: Path) -> list[tuple[Path, Path]]:

@@ -18,16 +18,45 @@ _PATH = Path(__file__).with_name("data") / "basis.npz"
 @dataclass(frozen=True, eq=False)
 class AUBasis:
     displacements: NDArray[np.float32]
-    """(17, 478, 3) canonical millimetres for one unit (of 0..5) of each action unit."""
+    """(17, 478, 3) canonical millimetres for one unit (of 0..5) of each action unit, for small changes."""
+    furthest: NDArray[np.float32]
+    """(17,) how many times these displacements each action unit moves at most, however much is asked."""
+
+    def amounts(self, change: AUVector) -> AUVector:
+        """How many times each displacement to move for relative action units `change` (17,).
+
+        Nearly `change` where it is small, never beyond `furthest`: faces have ends.
+        """
+        return self.furthest * np.tanh(change / self.furthest)
+
+    def move(self, amounts: AUVector) -> NDArray[np.float32]:
+        """(478, 3) canonical millimetres, from amounts (17,)."""
+        flat = self.displacements.reshape(AU_COUNT, -1)
+        return (amounts @ flat).reshape(LANDMARK_COUNT, 3)
 
     def displace(self, change: AUVector) -> NDArray[np.float32]:
         """(478, 3) canonical millimetres for relative action units `change` (17,)."""
-        flat = self.displacements.reshape(AU_COUNT, -1)
-        return (change @ flat).reshape(LANDMARK_COUNT, 3)
+        return self.move(self.amounts(change))
+
+    @property
+    def largest_mm(self) -> NDArray[np.float32]:
+        """(17,) the largest displacement of any landmark for one unit."""
+        return np.linalg.norm(self.displacements, axis=2).max(axis=1)
+
+
+def read_basis(path: Path) -> AUBasis:
+    with np.load(path, allow_pickle=False) as data:
+        return AUBasis(data["displacements"].astype(np.float32), data["furthest"].astype(np.float32))
+
+
+def write_basis(basis: AUBasis, path: Path) -> None:
+    """In half precision, which is a micrometre."""
+    np.savez_compressed(
+        path, displacements=basis.displacements.astype(np.float16), furthest=basis.furthest.astype(np.float32)
+    )
 
 
 @lru_cache(maxsize=1)
 def load_basis() -> AUBasis:
     """The basis that ships with the project (see calib/data/MODEL_CARD.md)."""
-    with np.load(_PATH, allow_pickle=False) as data:
-        return AUBasis(data["displacements"].astype(np.float32))
+    return read_basis(_PATH)

@@ -24,6 +24,40 @@ IRIS_START = 468
 """Landmarks from here on are the irises; no action unit moves them."""
 
 
+SCORES = (
+    "browDown",
+    "browInnerUp",
+    "browOuterUp",
+    "cheekPuff",
+    "cheekSquint",
+    "eyeBlink",
+    "eyeLookDown",
+    "eyeLookIn",
+    "eyeLookOut",
+    "eyeLookUp",
+    "eyeSquint",
+    "eyeWide",
+    "jawForward",
+    "jawOpen",
+    "mouthClose",
+    "mouthDimple",
+    "mouthFrown",
+    "mouthFunnel",
+    "mouthLowerDown",
+    "mouthPress",
+    "mouthPucker",
+    "mouthRollLower",
+    "mouthRollUpper",
+    "mouthShrugLower",
+    "mouthShrugUpper",
+    "mouthSmile",
+    "mouthStretch",
+    "mouthUpperUp",
+    "noseSneer",
+)
+"""MediaPipe's blendshapes without "Left" and "Right", for both sides together; those to one side left out."""
+
+
 @dataclass(frozen=True)
 class Reach:
     """Where on the canonical face an action unit moves skin: 1 inside, 0 outside, smooth between.
@@ -62,7 +96,7 @@ class Recipe:
     """Where one action unit's motion is learned from."""
 
     largest_mm: float
-    """The most that any landmark moves at intensity 5; no gain goes beyond it."""
+    """The most that any landmark moves, however much is asked."""
     reach: Reach
     scores: Mapping[str, float] = field(default_factory=dict)
     """Weight of each blendshape's motion, from absent to as strong as in one face of 200."""
@@ -127,8 +161,8 @@ class LabelledShapes:
     """(n,). Faces of one person are compared with each other, which takes the person's own shape out."""
     groups: NDArray[np.str_]
     """(n,) the collection each face is from; people seen only once are compared with their collection."""
-    scores: Mapping[str, NDArray[np.float32]] | None = None
-    """Blendshape scores, (n,) each, by MediaPipe's names without "Left" and "Right": both sides' mean."""
+    scores: NDArray[np.float32] | None = None
+    """(n, 29) blendshape scores in the order of SCORES."""
 
 
 def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
@@ -155,7 +189,14 @@ def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
         displacements[index] = _without_folds(local, recipe.strongest, shape)
     # Not quite symmetric any more: the mesh's diagonals are not.
     mirrored = displacements[:, shape.mirror] * [-1, 1, 1]
-    return AUBasis(((displacements + mirrored) / 2).astype(np.float32))
+    return bounded(((displacements + mirrored) / 2).astype(np.float32))
+
+
+def bounded(displacements: NDArray[np.float32]) -> AUBasis:
+    """A basis that moves no landmark further than its recipe's `largest_mm`."""
+    peak = np.linalg.norm(displacements, axis=2).max(axis=1)
+    largest = np.array([RECIPES[code].largest_mm for code in AU_CODES], np.float32)
+    return AUBasis(displacements, largest / np.maximum(peak, 1e-3))
 
 
 def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, float]:
@@ -163,8 +204,8 @@ def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, flo
     motion = _within(faces.landmarks_mm.reshape(len(faces.aus), -1).astype(np.float64), faces)
     weights = _weights(faces)
     features = {"labels": _within(faces.aus.astype(np.float64), faces)}
-    if faces.scores:
-        features["scores"] = _within(np.column_stack(list(faces.scores.values())).astype(np.float64), faces)
+    if faces.scores is not None:
+        features["scores"] = _within(faces.scores.astype(np.float64), faces)
     total = (weights[:, None] * motion**2).sum()
     return {
         name: float(1 - (weights[:, None] * (motion - x @ _ridge(x, motion, weights)) ** 2).sum() / total)
@@ -231,11 +272,11 @@ def _score_motions(
     faces: LabelledShapes, motion: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     """The motion (478 * 3,) of each blendshape from absent to strong, all others held still."""
-    if not faces.scores:
+    if faces.scores is None:
         return {}
-    strong = {name: max(float(np.percentile(s, 99.5)), 0.02) for name, s in faces.scores.items()}
-    features = np.column_stack([s.astype(np.float64) / strong[name] for name, s in faces.scores.items()])
-    return dict(zip(faces.scores, _ridge(_within(features, faces), motion, weights), strict=True))
+    strong = np.maximum(np.percentile(faces.scores, 99.5, axis=0), 0.02)
+    features = _within(faces.scores / strong, faces)
+    return dict(zip(SCORES, _ridge(features, motion, weights), strict=True))
 
 
 def _weights(faces: LabelledShapes) -> NDArray[np.float64]:

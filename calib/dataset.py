@@ -68,6 +68,7 @@ class FaceTable:
     """(n, 17)."""
     persons: NDArray[np.str_]
     collections: NDArray[np.str_]
+    paths: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.aus)
@@ -79,6 +80,7 @@ class FaceTable:
             self.aus[chosen],
             self.persons[chosen],
             self.collections[chosen],
+            self.paths[chosen],
         )
 
 
@@ -165,6 +167,7 @@ def see_faces(pictures: Sequence[LabelledPicture], look: Look, manner: str, cach
         np.array([pictures[index].aus for index in seen], np.float32).reshape(-1, len(AU_CODES)),
         np.array([pictures[index].person for index in seen], np.str_),
         np.array([pictures[index].collection for index in seen], np.str_),
+        np.array([str(pictures[index].path) for index in seen], np.str_),
     )
     return Seen(faces, unreadable, len(pictures) - len(faces) - unreadable)
 
@@ -202,6 +205,7 @@ def join(tables: Sequence[FaceTable]) -> FaceTable:
         np.concatenate([table.aus for table in filled]),
         np.concatenate([table.persons for table in filled]),
         np.concatenate([table.collections for table in filled]),
+        np.concatenate([table.paths for table in filled]),
     )
 
 

@@ -68,8 +68,11 @@ class AUEstimator:
         `crop` is cut as `self.crop` says, without background, RGB or gray; `landmarks_mm` are (478, 3) in the
         canonical pose: `pose.to_canonical(face.landmarks)`. `reenact.measure` brings both.
         """
-        features = face_features(crop, landmarks_mm, self.gradients)
-        return np.clip(self.weights @ features + self.bias, 0, MAX_INTENSITY)
+        return np.clip(self.evidence(crop, landmarks_mm), 0, MAX_INTENSITY)
+
+    def evidence(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> AUVector:
+        """The reading before it is cut off: below 0, the further below the surer that nothing shows."""
+        return self.weights @ face_features(crop, landmarks_mm, self.gradients) + self.bias
 
 
 @lru_cache(maxsize=1)

@@ -9,12 +9,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, neutral_aus
+from calib.au import AU_CODES, AU_COUNT, AUVector, neutral_aus
 from calib.basis import AUBasis
-from calib.basis_fit import RECIPES
+from calib.basis_fit import bounded
 
 Picture = TypeVar("Picture")
 
+FULL_AT = 3.0
+"""OpenFace reads about 3 when a face does all it can; higher values are rare."""
 LEAST_RESPONSE = 0.02
 """Below this a reading says nothing about the gain."""
 
@@ -27,6 +29,16 @@ class Response:
     """(17, 17): row, the AU asked for; column, the mean change of the AU measured; per unit asked."""
     pictures: int
     asked: float
+
+    def to_markdown(self) -> str:
+        """The table, in bold what was asked for."""
+        names = [code.removeprefix("AU") for code in AU_CODES]
+        lines = [f"| asked | {' | '.join(names)} |", "|" + "---|" * (AU_COUNT + 1)]
+        for row, code in enumerate(AU_CODES):
+            cells = [f"{value:.2f}" for value in self.per_unit[row]]
+            cells[row] = f"**{cells[row]}**"
+            lines.append(f"| {code} | {' | '.join(cells)} |")
+        return "\n".join(lines) + "\n"
 
 
 def measure_response(
@@ -65,12 +77,11 @@ def _table(
 def correct(basis: AUBasis, response: Response) -> AUBasis:
     """`basis` with each AU's motion scaled so that one unit asked reads as one, as far as faces move at all.
 
-    A reading follows creases and teeth too, which no motion makes: taken alone it would ask for motions that
-    no face can do, so that no AU goes beyond its recipe's `largest_mm`.
+    A reading follows creases and teeth too, which no motion makes. Taken alone it would ask for motions that
+    no face can do, so that one unit is at most what would reach the AU's largest motion at FULL_AT.
     """
     reached = np.diag(response.per_unit)
-    peak = np.linalg.norm(basis.displacements, axis=2).max(axis=1)
-    furthest = np.array([RECIPES[code].largest_mm for code in AU_CODES]) / (MAX_INTENSITY * peak)
-    wanted = np.where(reached > LEAST_RESPONSE, 1 / np.maximum(reached, LEAST_RESPONSE), furthest)
-    gain = np.minimum(wanted, furthest).astype(np.float32)
-    return AUBasis(basis.displacements * gain[:, None, None])
+    steepest = basis.furthest / FULL_AT
+    wanted = np.where(reached > LEAST_RESPONSE, 1 / np.maximum(reached, LEAST_RESPONSE), steepest)
+    gain = np.minimum(wanted, steepest).astype(np.float32)
+    return bounded(basis.displacements * gain[:, None, None])

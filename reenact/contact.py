@@ -62,16 +62,16 @@ def keep_apart(
     return settled
 
 
-def limit_blink(face: Face, change: AUVector, basis: AUBasis) -> AUVector:
-    """`change` with no more of AU45 than shuts the eyes: beyond that lids would only crease."""
-    if change[BLINK] <= 0:
-        return change
+def limit_blink(face: Face, amounts: AUVector, basis: AUBasis) -> AUVector:
+    """`amounts` with no more of AU45 than shuts the eyes: beyond that lids would only crease."""
+    if amounts[BLINK] <= 0:
+        return amounts
     upper, lower = np.array([(eye.upper[4], eye.lower[4]) for eye in (LEFT_EYE, RIGHT_EYE)]).T
     gap_mm = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ face.pose.down / face.pose.scale
     per_unit = basis.displacements[BLINK]
     closing_mm = per_unit[upper, 1] - per_unit[lower, 1]
-    limited = change.copy()
-    limited[BLINK] = min(float(change[BLINK]), max(float((gap_mm / closing_mm).max()), 0.0))
+    limited = amounts.copy()
+    limited[BLINK] = min(float(amounts[BLINK]), max(float((gap_mm / closing_mm).max()), 0.0))
     return limited
 
 

@@ -44,7 +44,8 @@ class Warp:
 
 def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.float32]:
     """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""
-    displacement = face.pose.vectors_to_frame(basis.displace(limit_blink(face, change, basis)))
+    amounts = limit_blink(face, basis.amounts(change), basis)
+    displacement = face.pose.vectors_to_frame(basis.move(amounts))
     displacement = hold_back(face.landmarks, displacement)
     return keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from calib.au import AU_CODES, au_index
-from calib.basis import AUBasis, load_basis
-from calib.basis_fit import IRIS_START, RECIPES, LabelledShapes, explained_variance, fit_basis
-from calib.gains import correct, measure_response
+from calib.basis import load_basis
+from calib.basis_fit import IRIS_START, RECIPES, LabelledShapes, bounded, explained_variance, fit_basis
+from calib.gains import FULL_AT, correct, measure_response
 from calib.openings import MOUTH
 from calib.shape import load_shape
 from tests.faces import change
@@ -74,9 +74,16 @@ def test_brow_action_units_leave_the_mouth_alone_and_the_mouths_leave_the_brows(
 
 
 def test_nothing_moves_further_than_a_face_can():
-    largest = 5 * np.linalg.norm(load_basis().displacements, axis=2).max(axis=1)
-    for code, moved in zip(AU_CODES, largest, strict=True):
-        assert 0 < moved <= RECIPES[code].largest_mm * 1.01, code
+    basis = load_basis()
+    for code in AU_CODES:
+        moved = [np.linalg.norm(basis.displace(change(**{code: asked})), axis=1).max() for asked in (1, 3, 5)]
+        assert 0 < moved[0] < moved[1] < moved[2] <= RECIPES[code].largest_mm * 1.01, code
+
+
+def test_small_changes_are_linear():
+    basis = load_basis()
+    once, twice = (basis.displace(change(AU12=asked)) for asked in (0.05, 0.1))
+    np.testing.assert_allclose(twice, 2 * once, atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -91,28 +98,32 @@ def test_action_units_move_as_facs_says(code, landmark, axis, sign):
 
 def test_displacements_add_up():
     basis = load_basis()
-    both = basis.displace(change(AU12=2, AU01=-1))
-    np.testing.assert_allclose(both, 2 * basis.displacements[8] - basis.displacements[0], atol=1e-5)
+    both, smile, brow = (
+        basis.displace(change(**aus)) for aus in ({"AU12": 2, "AU01": -1}, {"AU12": 2}, {"AU01": 1})
+    )
+    np.testing.assert_allclose(both, smile - brow, atol=1e-5)
 
 
 def test_gains_bring_one_unit_asked_to_one_unit_read():
-    codes = list(AU_CODES)
-    small = AUBasis(load_basis().displacements / 4)
-    # A reader that sees the smile at half its size, nothing of the brow raise, and the rest as it is.
+    small = bounded(load_basis().displacements / 4)
+    # A reader that sees the smile at twice its size, nothing of the brow raise, and the rest as it is.
     seen = np.ones(17)
-    seen[codes.index("AU12")], seen[codes.index("AU01")] = 2.0, 0.0
-    response = measure_response(
-        [np.zeros(17)], lambda aus, asked: aus + asked * seen, lambda aus: aus, asked=2.0
-    )
+    seen[au_index("AU12")], seen[au_index("AU01")] = 2.0, 0.0
+    response = measure_response([np.zeros(17)], lambda aus, asked: aus + asked * seen, lambda aus: aus, 2.0)
     np.testing.assert_allclose(np.diag(response.per_unit), seen)
     corrected = correct(small, response)
-    gain = np.linalg.norm(corrected.displacements, axis=2).max(1) / np.linalg.norm(
-        small.displacements, axis=2
-    ).max(1)
-    assert gain[codes.index("AU12")] == pytest.approx(0.5)
-    assert gain[codes.index("AU26")] == pytest.approx(1.0)
-    largest = 5 * np.linalg.norm(corrected.displacements[0], axis=1).max()
-    assert largest == pytest.approx(RECIPES["AU01"].largest_mm, rel=1e-3)
+    gain = corrected.largest_mm / small.largest_mm
+    assert gain[au_index("AU12")] == pytest.approx(0.5)
+    assert gain[au_index("AU26")] == pytest.approx(1.0)
+    brow_mm = FULL_AT * corrected.largest_mm[au_index("AU01")]
+    assert brow_mm == pytest.approx(RECIPES["AU01"].largest_mm, rel=1e-3)
+
+
+def test_the_table_of_answers_names_what_was_asked():
+    response = measure_response([np.zeros(17)], lambda aus, asked: aus + asked, lambda aus: aus)
+    lines = response.to_markdown().splitlines()
+    assert len(lines) == 19
+    assert lines[2].startswith("| AU01 | **1.00** | 0.00 |")
 
 
 def test_pictures_that_cannot_be_read_are_left_out_of_the_response():

@@ -103,7 +103,7 @@ def test_tiny_and_huge_faces(scale):
     face = posed_face(scale=scale, centre=(800.0, 800.0))
     warped = warp(textured_frame(1600, 1600), face, change(AU12=3), BASIS)
     moved = np.abs(warped.moved - face.landmarks).max() / scale
-    assert moved == pytest.approx(np.abs(3 * BASIS.displacements[8]).max(), rel=0.2)
+    assert moved == pytest.approx(np.abs(BASIS.displace(change(AU12=3))).max(), rel=0.2)
 
 
 def test_rolling_the_picture_rolls_the_result():
@@ -179,8 +179,8 @@ def test_what_does_not_cross_is_not_touched():
 def test_closing_lids_cover_the_eyeball_instead_of_squeezing_it():
     face = posed_face(scale=5.0)
     frame = dot_at(face.landmarks[LEFT_IRIS])
-    warped = warp(frame, face, change(AU45=1), BASIS)
+    warped = warp(frame, face, change(AU45=0.5), BASIS)
     lid = (warped.moved - face.landmarks)[159, 1]
     dot = centroid(pasted(frame, warped)) - centroid(frame.image)
-    assert lid > 10
+    assert lid > 8
     assert np.linalg.norm(dot) < 0.2 * lid
