@@ -18,11 +18,7 @@ from numpy.typing import NDArray
 from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY
 from calib.basis import AUBasis
 from calib.openings import MOUTH
-from calib.shape import LANDMARK_COUNT, FaceShape
-
-IRIS_START = 468
-"""Landmarks from here on are the irises; no action unit moves them."""
-
+from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape
 
 SCORES = (
     "browDown",

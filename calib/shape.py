@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LANDMARK_COUNT = 478
+IRIS_START = 468
+"""Landmarks from here on are the irises; no action unit moves them."""
 INTERPUPILLARY_MM = 63.0
 """Sets the unit: the mean adult distance between pupils (Dodgson, Proc. SPIE 5291, 2004)."""
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from calib.au import AU_INDEX, AUVector
 from calib.basis import AUBasis
-from calib.openings import LEFT_EYE, OPENINGS, RIGHT_EYE
-from calib.shape import load_shape
+from calib.openings import LEFT_EYE, MOUTH, OPENINGS, RIGHT_EYE, Opening
+from calib.shape import IRIS_START, load_shape
 from reenact.types import Face
 
-BLINK = AU_INDEX[45]
+LIP_PARTERS = [AU_INDEX[number] for number in (10, 25, 26)]
+LID_MOVERS = [AU_INDEX[number] for number in (5, 45)]
 
 SPREAD_MM = 9.0
 """How far around an edge the skin goes along when the edge is held back: about the height of a lip."""
@@ -62,17 +63,26 @@ def keep_apart(
     return settled
 
 
-def limit_blink(face: Face, amounts: AUVector, basis: AUBasis) -> AUVector:
-    """`amounts` with no more of AU45 than shuts the eyes: beyond that lids would only crease."""
-    if amounts[BLINK] <= 0:
-        return amounts
-    upper, lower = np.array([(eye.upper[4], eye.lower[4]) for eye in (LEFT_EYE, RIGHT_EYE)]).T
-    gap_mm = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ face.pose.down / face.pose.scale
-    per_unit = basis.displacements[BLINK]
-    closing_mm = per_unit[upper, 1] - per_unit[lower, 1]
-    limited = amounts.copy()
-    limited[BLINK] = min(float(amounts[BLINK]), max(float((gap_mm / closing_mm).max()), 0.0))
-    return limited
+def limit_closing(face: Face, amounts: AUVector, basis: AUBasis) -> AUVector:
+    """`amounts` (17,) with no more closing than shuts mouth and eyes: skin would only crease."""
+    for closers, openings in ((LIP_PARTERS, (MOUTH,)), (LID_MOVERS, (LEFT_EYE, RIGHT_EYE))):
+        upper, lower = np.array([pair for opening in openings for pair in _middle(opening)]).T
+        gap_mm = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ face.pose.down / face.pose.scale
+        widening = (basis.displacements[:, lower, 1] - basis.displacements[:, upper, 1]) * amounts[:, None]
+        closing = np.zeros(len(amounts), bool)
+        closing[closers] = widening[closers].mean(axis=1) < 0
+        if not closing.any():
+            continue
+        room = gap_mm + widening[~closing].sum(axis=0)
+        share = float(np.clip(room / -widening[closing].sum(axis=0), 0, 1).max())
+        amounts = np.where(closing, share * amounts, amounts).astype(np.float32)
+    return amounts
+
+
+def _middle(opening: Opening) -> list[tuple[int, int]]:
+    """The three pairs of vertices across the middle of an opening."""
+    centre = len(opening.upper) // 2
+    return list(zip(opening.upper, opening.lower, strict=True))[centre - 1 : centre + 2]
 
 
 @lru_cache(maxsize=1)
@@ -89,5 +99,6 @@ def _edges() -> _Edges:
     above[upper], above[lower] = True, False
     distance = np.where(above, to_upper[every, follows], to_lower[every, follows])
     fade = np.clip(1 - distance / SPREAD_MM, 0, 1)
+    fade[IRIS_START:] = 0
     share = (fade * fade * (3 - 2 * fade)).astype(np.float32)[:, None]
     return _Edges(upper, lower, follows, share * above[:, None], share * ~above[:, None])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calib.au import AUVector
 from calib.basis import AUBasis
 from calib.openings import OPENINGS
-from reenact.contact import keep_apart, limit_blink
+from reenact.contact import keep_apart, limit_closing
 from reenact.flow import Flow, extend, rasterise, to_pixels
 from reenact.fold import hold_back
 from reenact.mesh import strip_count, warp_triangles
@@ -44,7 +44,7 @@ class Warp:
 
 def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.float32]:
     """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""
-    amounts = limit_blink(face, basis.amounts(change), basis)
+    amounts = limit_closing(face, basis.amounts(change), basis)
     displacement = face.pose.vectors_to_frame(basis.move(amounts))
     displacement = hold_back(face.landmarks, displacement)
     return keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)

@@ -3,10 +3,10 @@ import pytest
 
 from calib.au import AU_CODES, au_index
 from calib.basis import load_basis
-from calib.basis_fit import IRIS_START, RECIPES, LabelledShapes, bounded, explained_variance, fit_basis
+from calib.basis_fit import RECIPES, LabelledShapes, bounded, explained_variance, fit_basis
 from calib.gains import FULL_AT, correct, measure_response
 from calib.openings import MOUTH
-from calib.shape import load_shape
+from calib.shape import IRIS_START, load_shape
 from tests.faces import change
 
 SHAPE = load_shape()
