@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -12,12 +13,12 @@ class Opening:
     upper: tuple[int, ...]
     lower: tuple[int, ...]
 
-    @property
+    @cached_property
     def outline(self) -> tuple[int, ...]:
         """The closed polygon around the opening."""
         return self.upper + self.lower[-2:0:-1]
 
-    @property
+    @cached_property
     def strips(self) -> list[tuple[int, int, int]]:
         """Triangles that close the opening, wound like the skin."""
         triangles = []

@@ -11,6 +11,7 @@ from calib.openings import OPENINGS
 from calib.shape import load_shape
 
 
+@lru_cache(maxsize=1)
 def strip_count() -> int:
     """How many triangles at the end of `warp_triangles()` lie in openings rather than on skin."""
     return sum(len(opening.strips) for opening in OPENINGS)

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH
-from reenact.paint import Box, blend, box_around, pixel, polygon, sample, smoothstep, spread
+from reenact.paint import Box, blend, box_around, polygon, sample, smoothstep, spread, tone
 from reenact.teeth import ivory, paint_teeth
 from reenact.types import Face, Frame
 from reenact.warp import Warp
 
-LOWER_LIP = (15, 16, 86, 316, 85, 315)
+LOWER_LIP = [15, 16, 86, 316, 85, 315, 17]
 """Landmarks on the red of the lower lip, whose colour tells the light that falls on the mouth."""
 
 
@@ -98,7 +98,7 @@ def _inside(frame: Frame, face: Face, gap: _Gap, box: Box, options: MouthOptions
     lower = 1 - smoothstep((above_lower - seen_below) / options.soft_mm)[..., None]
     shut = 1 - smoothstep(gap.before_mm / options.shut_mm - 1)[..., None]
 
-    lip = np.median([pixel(frame.image, face.landmarks[i]) for i in LOWER_LIP], axis=0)
+    lip = tone(frame.image, face.landmarks[LOWER_LIP])
     # The tongue's side of the dark is a little lighter than the palate's.
     depth = 0.55 + 0.75 * np.clip(gap.down, 0, 1)[..., None]
     dark = options.darkness * lip * (lip / max(lip.max(), 1.0))

@@ -55,11 +55,12 @@ def sample(image: NDArray[np.uint8], offset: NDArray[np.float32], box: Box) -> N
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
 
 
-def pixel(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The pixel nearest to a place (x, y), which may lie outside the picture."""
-    y = int(np.clip(round(float(place[1])), 0, image.shape[0] - 1))
-    x = int(np.clip(round(float(place[0])), 0, image.shape[1] - 1))
-    return image[y, x]
+def tone(image: NDArray[np.uint8], places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3,) the median colour at places (n, 2 or 3), which may lie outside the picture."""
+    x, y = np.rint(places[:, :2]).astype(np.intp).T
+    x, y = np.minimum(np.maximum(x, 0), image.shape[1] - 1), np.minimum(np.maximum(y, 0), image.shape[0] - 1)
+    middle = len(places) // 2
+    return np.partition(image[y, x], middle, axis=0)[middle].astype(np.float32)
 
 
 def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
