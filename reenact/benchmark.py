@@ -21,10 +21,10 @@ from reenact.capture import open_capture
 from reenact.demo import make_clip
 from reenact.edit import EditOptions, open_edit
 from reenact.meter import Meter, Report, StageTimes, forget_peak_rss, rounded
-from reenact.options import RetargetOptions
 from reenact.pipeline import run
+from reenact.retarget.options import RetargetOptions
+from reenact.retarget.targets import Targets, parse_targets
 from reenact.sinks import FileSink
-from reenact.targets import Targets, parse_targets
 from reenact.track import TrackerOptions
 
 SIZES = {"480p": (480, 854), "720p": (720, 1280), "1080p": (1080, 1920)}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from calib.au import ACTION_UNITS
-from reenact.timeline import Scene, Timeline, targets_of
+from reenact.retarget.timeline import Scene, Timeline, targets_of
 from reenact.types import Frame
 
 Pixels: TypeAlias = NDArray[np.uint8]

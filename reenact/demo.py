@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.timeline import Scene, Timeline
+from reenact.retarget.timeline import Scene, Timeline
 
 PORTRAIT = Path(__file__).with_name("data") / "portrait.jpg"
 """512x512 pixels."""

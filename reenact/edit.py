@@ -13,20 +13,20 @@ from calib.estimator import load_estimator
 from reenact import __version__
 from reenact.capture import FileCapture, open_capture
 from reenact.generate import open_generator
+from reenact.generate.warp import WarpOptions
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
-from reenact.options import RetargetOptions
 from reenact.paste import paste
 from reenact.pipeline import Stage, run
 from reenact.read import Watch, numbered, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
+from reenact.retarget.options import RetargetOptions
+from reenact.retarget.targets import Targets
 from reenact.sinks import Encoding, FileSink
 from reenact.sinks.csv import AUCsvSink, open_csv
 from reenact.stills import Still
-from reenact.targets import Targets
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame, Generated, Measured
-from reenact.warp import WarpOptions
 
 
 @dataclass(frozen=True)

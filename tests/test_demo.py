@@ -16,7 +16,7 @@ from calib.au import AU_INDEX
 from reenact.captions import Captions, contact_sheet, label
 from reenact.cli import main
 from reenact.demo import PROGRAMME, make_clip
-from reenact.timeline import Scene, Timeline, targets_of
+from reenact.retarget.timeline import Scene, Timeline, targets_of
 from reenact.track import Tracker
 from reenact.types import Frame
 

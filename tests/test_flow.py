@@ -1,6 +1,6 @@
 import numpy as np
 
-from reenact.flow import extend, nearest, rasterise, to_pixels
+from reenact.generate.flow import extend, nearest, rasterise, to_pixels
 
 SQUARE = np.array([[2, 2], [12, 2], [12, 12], [2, 12]], np.float32)
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])

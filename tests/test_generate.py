@@ -3,10 +3,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import reenact.generate
+import reenact.generate.generator
 from calib.au import neutral_aus
-from reenact.appearance import Appearance, FaceCrop, opening_mask
 from reenact.generate import FaceGenerator, open_generator
+from reenact.generate.appearance import Appearance, FaceCrop, opening_mask
 from reenact.types import Retargeted
 from tests.faces import change, posed_face, textured_frame
 
@@ -61,7 +61,7 @@ def test_an_unknown_generator_is_refused_with_the_choices():
 
 
 def test_live_without_weights_works_as_warp_and_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(reenact.generate, "LIVE_MODEL", tmp_path / "absent.onnx")
+    monkeypatch.setattr(reenact.generate.generator, "LIVE_MODEL", tmp_path / "absent.onnx")
     record = asked(textured_frame(), change(AU12=2))
     fallback, plain = open_generator("live"), open_generator("warp")
     assert plain.notes == ()

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import reenact
-from reenact.landmarkers import Landmarker, TrackerError, open_landmarker
-from reenact.region import Region, region_around
+from reenact.track.landmarkers import Landmarker, TrackerError, open_landmarker
+from reenact.track.region import Region, region_around
 
 PORTRAIT = Path(reenact.__file__).with_name("data") / "portrait.jpg"
 WHOLE = Region(255.5, 255.5, 512.0)
@@ -89,7 +89,7 @@ def test_opening_is_silent_and_importing_does_not_import_mediapipe() -> None:
     code = (
         "import sys, reenact.track\n"
         "assert 'mediapipe' not in sys.modules\n"
-        "from reenact.landmarkers import open_landmarker\n"
+        "from reenact.track.landmarkers import open_landmarker\n"
         "open_landmarker('face_mesh').__exit__(None, None, None)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

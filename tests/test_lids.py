@@ -3,9 +3,9 @@ import numpy as np
 
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE
-from reenact.lids import CREASE, paint_lids
+from reenact.generate.lids import CREASE, paint_lids
+from reenact.generate.warp import warp
 from reenact.types import Frame
-from reenact.warp import warp
 from tests.faces import change, posed_face
 
 SKIN, LASHES, EYE = (205, 160, 140), (20, 15, 15), (240, 240, 240)

@@ -3,9 +3,9 @@ import numpy as np
 
 from calib.basis import load_basis
 from calib.openings import MOUTH
-from reenact.lips import paint_lips
+from reenact.generate.lips import paint_lips
+from reenact.generate.warp import warp
 from reenact.types import Frame
-from reenact.warp import warp
 from tests.faces import change, closed_mouth, posed_face
 
 SKIN, LIPS, TEETH = (205, 160, 140), (180, 90, 90), (250, 250, 245)

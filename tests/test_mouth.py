@@ -4,10 +4,10 @@ import pytest
 
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
-from reenact.mouth import paint_mouth
-from reenact.teeth import ivory
+from reenact.generate.mouth import paint_mouth
+from reenact.generate.teeth import ivory
+from reenact.generate.warp import warp
 from reenact.types import Frame
-from reenact.warp import warp
 from tests.faces import change, closed_mouth, posed_face
 
 SKIN, LIPS = (205, 160, 140), (180, 90, 90)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from calib.au import AU_INDEX, AUVector, neutral_aus
 from calib.pose import Pose
-from reenact.options import FaceChoiceError, RetargetOptions, parse_faces
 from reenact.retarget import Retargeter
-from reenact.targets import parse_targets
+from reenact.retarget.options import FaceChoiceError, RetargetOptions, parse_faces
+from reenact.retarget.targets import parse_targets
 from reenact.types import Face, Frame, Measured
 
 RATE = Fraction(30)

@@ -27,7 +27,7 @@ def test_continuous_integration_runs_the_readmes_test_command():
 
 
 def test_every_preset_is_in_the_readme():
-    from reenact.presets import PRESETS
+    from reenact.retarget.presets import PRESETS
 
     readme = (ROOT / "README.md").read_text()
     missing = [name for name in PRESETS if f"`{name}`" not in readme]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calib.au import AU_CODES, AU_INDEX
-from reenact.presets import PRESETS, Preset
-from reenact.targets import TargetError, Targets, load_targets, no_targets, parse_targets
+from reenact.retarget.presets import PRESETS, Preset
+from reenact.retarget.targets import TargetError, Targets, load_targets, no_targets, parse_targets
 
 
 def shown(targets: Targets) -> dict[str, tuple[float, float]]:

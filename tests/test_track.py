@@ -14,12 +14,12 @@ from PIL import Image
 import reenact
 from calib.pose import Pose
 from calib.shape import load_shape
-from reenact.landmarkers import Fit
-from reenact.plausibility import face_likeness, visible_share
-from reenact.region import Region, region_around
-from reenact.scenes import CutDetector
-from reenact.search import upright_looks
 from reenact.track import Tracker, TrackerOptions
+from reenact.track.landmarkers import Fit
+from reenact.track.plausibility import face_likeness, visible_share
+from reenact.track.region import Region, region_around
+from reenact.track.scenes import CutDetector
+from reenact.track.search import upright_looks
 from reenact.types import Frame
 
 PORTRAIT = Path(reenact.__file__).with_name("data") / "portrait.jpg"

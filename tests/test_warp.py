@@ -5,11 +5,11 @@ import pytest
 from calib.au import AU_CODES, neutral_aus
 from calib.basis import load_basis
 from calib.openings import OPENINGS
-from reenact.contact import keep_apart
-from reenact.fold import hold_back
-from reenact.mesh import warp_triangles
+from reenact.generate.contact import keep_apart
+from reenact.generate.fold import hold_back
+from reenact.generate.mesh import warp_triangles
+from reenact.generate.warp import move_landmarks, warp
 from reenact.types import Frame
-from reenact.warp import move_landmarks, warp
 from tests.faces import change, posed_face, rotation, textured_frame
 
 CORNER, LOWER_LIP, LEFT_IRIS = 61, 17, 468

@@ -11,10 +11,10 @@ from engines import NAMES as ENGINES
 from reenact.cli.parameters import FILE, CommandT
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
-from reenact.options import MAX_STRENGTH, FaceChoiceError, RetargetOptions, parse_faces
-from reenact.presets import PRESETS
+from reenact.retarget.options import MAX_STRENGTH, FaceChoiceError, RetargetOptions, parse_faces
+from reenact.retarget.presets import PRESETS
+from reenact.retarget.targets import TargetError, Targets, parse_targets
 from reenact.sinks.file import PRESETS as ENCODER_PRESETS
-from reenact.targets import TargetError, Targets, parse_targets
 from reenact.track import TrackerOptions
 
 

@@ -16,9 +16,9 @@ from reenact.cli.editing import (
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.edit import EditOptions, edit_image, edited_with
-from reenact.options import FaceChoice, RetargetOptions
+from reenact.retarget.options import FaceChoice, RetargetOptions
+from reenact.retarget.targets import Targets
 from reenact.stills import load_still, save_still
-from reenact.targets import Targets
 from reenact.track import TrackerOptions
 
 

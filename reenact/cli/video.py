@@ -20,10 +20,10 @@ from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions, open_edit
 from reenact.meter import Report
-from reenact.options import FaceChoice, RetargetOptions
 from reenact.retarget import Programme
+from reenact.retarget.options import FaceChoice, RetargetOptions
+from reenact.retarget.targets import Targets
 from reenact.sinks.file import CODECS, CONTAINERS, PRESETS, Encoding
-from reenact.targets import Targets
 from reenact.track import TrackerOptions
 from reenact.types import Frame
 

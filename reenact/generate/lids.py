@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from calib.openings import LEFT_EYE, RIGHT_EYE, Opening
 from calib.shape import load_shape
-from reenact.paint import blend, box_around, polygon, sample, smoothstep, spread
+from reenact.generate.paint import blend, box_around, polygon, sample, smoothstep, spread
+from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
-from reenact.warp import Warp
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import TypeAlias
 import numpy as np
 
 from calib.au import MAX_INTENSITY, AUVector, neutral_aus
-from reenact.choose import Chooser
-from reenact.fade import Fade
-from reenact.options import RetargetOptions
+from reenact.retarget.choose import Chooser
+from reenact.retarget.fade import Fade
+from reenact.retarget.options import RetargetOptions
+from reenact.retarget.targets import Targets
 from reenact.smooth import OneEuro
-from reenact.targets import Targets
 from reenact.types import Face, Measured, Retargeted
 
 Programme: TypeAlias = Callable[[Fraction, int], Targets]

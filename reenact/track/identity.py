@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.landmarkers import Fit
-from reenact.region import Region
+from reenact.track.landmarkers import Fit
+from reenact.track.region import Region
 
 _SIGNATURE_PX = 8
 _SIGNATURE_MEMORY = 0.9

@@ -9,15 +9,15 @@ from typing import Protocol
 
 from calib.au import AUVector
 from calib.basis import AUBasis, load_basis
-from reenact.appearance import Appearance
-from reenact.lids import paint_lids
-from reenact.lips import paint_lips
-from reenact.mouth import paint_mouth
+from reenact.generate.appearance import Appearance
+from reenact.generate.lids import paint_lids
+from reenact.generate.lips import paint_lips
+from reenact.generate.mouth import paint_mouth
+from reenact.generate.warp import WarpOptions, warp
 from reenact.types import Face, Frame, Generated, Patch, Retargeted
-from reenact.warp import WarpOptions, warp
 
 GENERATORS = ("warp", "live")
-LIVE_MODEL = Path(__file__).with_name("data") / "live.onnx"
+LIVE_MODEL = Path(__file__).with_name("live.onnx")
 """The appearance network's weights."""
 
 
@@ -41,7 +41,7 @@ class Generator(Protocol):
 
 
 class FaceGenerator:
-    """Moves each face's pixels (reenact.warp), then paints what moving cannot make.
+    """Moves each face's pixels (reenact.generate.warp), then paints what moving cannot make.
 
     With an appearance network that is all it paints (`live`); without one, the mouth's inside (`warp`).
     A face whose action units are not to change gets no patch.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from calib.openings import MOUTH, Opening
-from reenact.paint import blend, box_around, polygon, sample, smoothstep, spread
+from reenact.generate.paint import blend, box_around, polygon, sample, smoothstep, spread
+from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
-from reenact.warp import Warp
 
 
 @dataclass(frozen=True)

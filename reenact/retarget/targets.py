@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from calib.au import AU_CODES, MAX_INTENSITY, AUVector, UnknownAUError, au_index, neutral_aus
-from reenact.presets import PRESETS
+from reenact.retarget.presets import PRESETS
 
 _ITEM = re.compile(r"\s*([^=]*?)\s*=\s*(.*?)\s*", re.DOTALL)
 _NUMBER = re.compile(r"([+-]?)\s*(\d+\.?\d*|\.\d+)", re.ASCII)
@@ -80,7 +80,7 @@ def parse_targets(text: str) -> Targets:
 
     - AU12=+2 or AU4=-1: signed, so relative: added to what the face does, -5..+5;
     - AU12=3: unsigned, so absolute: what the face shall show, 0..5;
-    - smile: a preset (reenact.presets);
+    - smile: a preset (reenact.retarget.presets);
     - or, alone, the path of a JSON file ending in .json (see load_targets).
 
     Raises TargetError with the item, its position and the right form.

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.flow import nearest, rasterise, to_pixels
-from reenact.warp import Warp
+from reenact.generate.flow import nearest, rasterise, to_pixels
+from reenact.generate.warp import Warp
 
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in the frame."""

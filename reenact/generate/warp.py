@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from calib.au import AUVector
 from calib.basis import AUBasis
 from calib.openings import OPENINGS
-from reenact.contact import keep_apart, limit_closing
-from reenact.flow import Flow, extend, rasterise, to_pixels
-from reenact.fold import hold_back
-from reenact.mesh import strip_count, warp_triangles
+from reenact.generate.contact import keep_apart, limit_closing
+from reenact.generate.flow import Flow, extend, rasterise, to_pixels
+from reenact.generate.fold import hold_back
+from reenact.generate.mesh import strip_count, warp_triangles
 from reenact.types import Face, Frame
 
 

@@ -7,7 +7,7 @@ from itertools import cycle
 
 import numpy as np
 
-from reenact.region import Region
+from reenact.track.region import Region
 
 
 class Search:

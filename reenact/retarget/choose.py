@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from reenact.options import FaceChoice, RetargetOptions
+from reenact.retarget.options import FaceChoice, RetargetOptions
 from reenact.types import Face, Tracked
 
 

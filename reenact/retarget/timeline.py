@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from reenact.targets import Targets, parse_targets
+from reenact.retarget.targets import Targets, parse_targets
 
 
 @dataclass(frozen=True)

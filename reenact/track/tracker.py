@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.identity import Identities
-from reenact.landmarkers import Fit, Landmarker, open_landmarker
-from reenact.plausibility import confidence
-from reenact.region import Region, region_around
-from reenact.scenes import CutDetector
-from reenact.search import Search, turned_looks, upright_looks
 from reenact.smooth import OneEuro
+from reenact.track.identity import Identities
+from reenact.track.landmarkers import Fit, Landmarker, open_landmarker
+from reenact.track.plausibility import confidence
+from reenact.track.region import Region, region_around
+from reenact.track.scenes import CutDetector
+from reenact.track.search import Search, turned_looks, upright_looks
 from reenact.types import Face, Frame, Tracked
 
 _RIGHT_WAY_UP = 0.8

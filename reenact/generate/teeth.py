@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.paint import smoothstep, tone
+from reenact.generate.paint import smoothstep, tone
 from reenact.types import Face
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH
-from reenact.paint import Box, blend, box_around, polygon, sample, smoothstep, spread, tone
-from reenact.teeth import ivory, paint_teeth
+from reenact.generate.paint import Box, blend, box_around, polygon, sample, smoothstep, spread, tone
+from reenact.generate.teeth import ivory, paint_teeth
+from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
-from reenact.warp import Warp
 
 LOWER_LIP = [15, 16, 86, 316, 85, 315, 17]
 """Landmarks on the red of the lower lip, whose colour tells the light that falls on the mouth."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from calib.au import MAX_INTENSITY, AUVector
 from calib.openings import OPENINGS
 from engines.base import Engine
+from reenact.generate.warp import Warp
 from reenact.geometry import Alignment, align
 from reenact.types import Face, Frame
-from reenact.warp import Warp
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from calib.shape import LANDMARK_COUNT
 from reenact.geometry import Alignment
-from reenact.hush import native_messages_logged
-from reenact.region import MARGIN, Region, region_around
+from reenact.track.hush import native_messages_logged
+from reenact.track.region import MARGIN, Region, region_around
 
 BACKENDS = ("auto", "face_mesh", "face_landmarker")
 
-_GRAPH = Path(__file__).with_name("data") / "face_mesh.pbtxt"
+_GRAPH = Path(__file__).with_name("face_mesh.pbtxt")
 _MODEL_URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
 
 
