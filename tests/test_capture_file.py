@@ -226,6 +226,14 @@ def test_a_file_that_breaks_off_is_read_up_to_there(tmp_path: Path, name: str) -
     assert f"breaks off at {float(read[-1]):.2f} s" in str(caught.value)
 
 
+def test_a_long_wmv_that_breaks_off_is_noticed(shared: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.wmv"
+    cut.write_bytes((shared / "data" / "clips" / "webcam_15fps.wmv").read_bytes()[:600_000])
+    with pytest.raises(CaptureError, match=r"breaks off at 5\.\d\d s"), open_capture(cut) as capture:
+        for _ in capture:
+            pass
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.wmv"])
 def test_containers_tell_whether_they_are_whole(tmp_path: Path, name: str) -> None:
     path = write_film(tmp_path / name, CONTAINERS[name])

@@ -182,12 +182,14 @@ class FileCapture:
                 yield from progress.decode(packet)
         except av.FFmpegError as error:
             raise self._break(progress) from error
-        if progress.ends_in_damage or (is_cut_short(self.path) and self._is_short(progress)):
+        if progress.ends_in_damage or (is_cut_short(self.path) and self._is_short(progress, container)):
             raise self._break(progress)
         if progress.damaged:
             log.warning("%s: %d damaged packets were passed over", self.path, progress.damaged)
 
-    def _is_short(self, progress: _Progress) -> bool:
+    def _is_short(self, progress: _Progress, container: InputContainer) -> bool:
+        if "asf" in container.format.name.split(","):
+            return True  # FFmpeg guesses a cut file's duration from what is left of it
         late = self.duration is None or progress.end_s < self.duration - _SHORT_S
         return late or progress.packets < self._declared_frames
 
