@@ -194,7 +194,9 @@ class FileCapture:
         return late or progress.packets < self._declared_frames
 
     def _break(self, progress: _Progress) -> CaptureError:
-        whole = f" of {float(self.duration):.2f} s" if self.duration else ""
+        whole = ""
+        if self.duration is not None and self.duration > progress.end_s:
+            whole = f" of {float(self.duration):.2f} s"
         return CaptureError(f"{self.path} breaks off at {float(progress.end_s):.2f} s{whole}")
 
 
