@@ -7,6 +7,7 @@ crashes the interpreter is a fact like any other.
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import json
 import os
@@ -19,7 +20,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 LIMIT_S = 90
 """For one import: a cold disk can take long over mediapipe."""
@@ -180,25 +180,34 @@ def installed(names: Sequence[str]) -> dict[str, str]:
     return {name: present[name] for name in names if name in present}
 
 
-def shipped_models(package: str = "reenact") -> dict[Path, bool | None]:
+def shipped_models() -> dict[Path, bool | None]:
     """The installed data files: True where one has the hash that the installer noted, None where it is gone.
 
-    Empty for a checkout, of which no installer knows the files.
+    Empty for a checkout, of which no installer noted anything.
     """
     try:
-        files = metadata.distribution(package).files or []
+        distribution = metadata.distribution("reenact")
     except metadata.PackageNotFoundError:
         return {}
-    data = [file for file in files if "data" in file.parts[:-1] and file.hash is not None]
-    return {Path(str(file.locate())): _has_hash(Path(str(file.locate())), file.hash) for file in data}
+    # Not `distribution.files`: from Python 3.12 on it leaves out the files that are gone.
+    record = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+    return {
+        path: _has_hash(path, noted)
+        for path, noted in ((Path(str(distribution.locate_file(name))), noted) for name, noted, _ in record)
+        if noted and path.suffix in DATA_SUFFIXES
+    }
 
 
-def _has_hash(path: Path, noted: Any) -> bool | None:
-    """`noted`: an entry of a wheel's RECORD, whose digest is in base64 without padding."""
+DATA_SUFFIXES = frozenset({".npz", ".onnx", ".jpg", ".pbtxt"})
+
+
+def _has_hash(path: Path, noted: str) -> bool | None:
+    """`noted`: as in a wheel's RECORD, the algorithm and the digest in base64 without padding."""
     if not path.is_file():
         return None
-    digest = hashlib.new(noted.mode, path.read_bytes()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == noted.value
+    algorithm, _, expected = noted.partition("=")
+    digest = hashlib.new(algorithm, path.read_bytes()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == expected
 
 
 def cameras() -> list[Camera]:
