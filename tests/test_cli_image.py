@@ -180,3 +180,18 @@ def test_a_model_that_is_none_is_refused(tmp_path: Path, content: bytes | None) 
     assert result.exit_code in (1, 2)
     assert result.stderr.count("\n") == 1 and "bad.onnx" in result.stderr
     assert not (tmp_path / "out.png").exists()
+
+
+def test_another_landmarker_can_be_given(shared: Path, tmp_path: Path) -> None:
+    task = shared / "models" / "face_landmarker.task"
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", *SURPRISE, "--landmarker", task)
+    assert result.exit_code == 0, result.output
+    assert (pixels(tmp_path / "out.png") != pixels(PORTRAIT)).any()
+
+
+def test_a_landmarker_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    result = reenact(
+        "image", PORTRAIT, tmp_path / "out.png", *SURPRISE, "--landmarker", tmp_path / "absent.task"
+    )
+    assert result.exit_code in (1, 2)
+    assert result.stderr.count("\n") == 1 and "absent.task" in result.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reenact.capture import open_capture
-from reenact.cli.editing import max_faces_option
+from reenact.cli.editing import tracker_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.parameters import json_option, write_json
 from reenact.cli.progress import progress_bar
@@ -36,9 +36,16 @@ from reenact.track import TrackerOptions
     "output", metavar="[OUT.csv]", required=False, type=click.Path(path_type=Path, allow_dash=True)
 )
 @click.option("--landmarks", is_flag=True, help="Also write the 68 landmarks, x_0..x_67 and y_0..y_67.")
-@max_faces_option
+@tracker_options
 @json_option
-def aus(source: Path, output: Path | None, landmarks: bool, max_faces: int, json_path: Path | None) -> None:
+def aus(
+    source: Path,
+    output: Path | None,
+    landmarks: bool,
+    max_faces: int,
+    landmarker: Path | None,
+    json_path: Path | None,
+) -> None:
     """Read the action units of every face in IN: a video, a picture, or a folder of pictures.
 
     They are written to OUT.csv, or to standard output.
@@ -48,7 +55,7 @@ def aus(source: Path, output: Path | None, landmarks: bool, max_faces: int, json
         raise click.UsageError(
             "table and JSON cannot both go to standard output", click.get_current_context()
         )
-    options = TrackerOptions(max_faces=max_faces)
+    options = TrackerOptions(max_faces=max_faces, model_path=landmarker)
     if source.is_dir() or source.suffix.lower() in PICTURES:
         report = _read_pictures(source, table_path, landmarks, options)
     else:

@@ -93,14 +93,28 @@ def target_options(command: CommandT) -> CommandT:
     return command
 
 
-def max_faces_option(command: CommandT) -> CommandT:
-    return click.option(
-        "--max-faces",
-        type=click.IntRange(1, 20),
-        default=TrackerOptions.max_faces,
-        show_default=True,
-        help="Look for at most this many faces.",
-    )(command)
+def tracker_options(command: CommandT) -> CommandT:
+    """How faces are found: --max-faces, --landmarker."""
+    for option in reversed(
+        (
+            click.option(
+                "--max-faces",
+                type=click.IntRange(1, 20),
+                default=TrackerOptions.max_faces,
+                show_default=True,
+                help="Look for at most this many faces.",
+            ),
+            click.option(
+                "--landmarker",
+                type=FILE,
+                metavar="TASK",
+                help="MediaPipe's face_landmarker.task, in place of the face mesh in the wheel of mediapipe "
+                "0.10.21; with a newer mediapipe the only way.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 def generator_options(command: CommandT) -> CommandT:

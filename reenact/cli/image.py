@@ -10,8 +10,8 @@ from reenact.cli.editing import (
     chosen_targets,
     compare_option,
     generator_options,
-    max_faces_option,
     target_options,
+    tracker_options,
 )
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.parameters import FILE, json_option, write_json
@@ -33,7 +33,7 @@ from reenact.track import TrackerOptions
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("output", metavar="OUT", type=FILE)
 @target_options
-@max_faces_option
+@tracker_options
 @generator_options
 @compare_option
 @json_option
@@ -45,6 +45,7 @@ def image(
     strength: float,
     faces: FaceChoice,
     max_faces: int,
+    landmarker: Path | None,
     generator: str,
     model: Path | None,
     engine: str,
@@ -59,7 +60,7 @@ def image(
         engine=engine,
         compare=compare,
         retarget=RetargetOptions(strength=strength, faces=faces),
-        tracker=TrackerOptions(max_faces=max_faces),
+        tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
     )
     with unusable_input():
         still = load_still(source)

@@ -12,8 +12,8 @@ from reenact.cli.editing import (
     chosen_targets,
     compare_option,
     generator_options,
-    max_faces_option,
     target_options,
+    tracker_options,
 )
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.parameters import FILE, json_option, write_json
@@ -44,7 +44,7 @@ DEFAULTS = Encoding()
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("output", metavar="OUT", type=FILE)
 @target_options
-@max_faces_option
+@tracker_options
 @generator_options
 @compare_option
 @click.option("--codec", type=click.Choice(list(CODECS)), default=DEFAULTS.codec, show_default=True)
@@ -75,6 +75,7 @@ def video(
     strength: float,
     faces: FaceChoice,
     max_faces: int,
+    landmarker: Path | None,
     generator: str,
     model: Path | None,
     engine: str,
@@ -95,7 +96,7 @@ def video(
         keep_partial=keep_partial,
         aus_csv=aus_csv,
         retarget=RetargetOptions(strength=strength, faces=faces),
-        tracker=TrackerOptions(max_faces=max_faces),
+        tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
         encoding=Encoding(codec=codec, crf=crf, preset=encoder_preset),
     )
     report, notes = edit_with_progress(source, output, chosen_targets(target_aus, preset), options)

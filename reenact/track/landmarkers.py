@@ -86,7 +86,7 @@ def _warm_up(landmarker: Landmarker) -> None:
 
 
 def _open_face_landmarker(path: Path | None) -> Landmarker:
-    hint = f"download {_MODEL_URL} and give its path as the tracker's model"
+    hint = f"download {_MODEL_URL} and give its path with --landmarker"
     if path is None:
         raise TrackerError(f"the face_landmarker tracker needs a model file; {hint}")
     if not path.is_file():
