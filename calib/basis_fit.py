@@ -120,14 +120,14 @@ RECIPES: Mapping[str, Recipe] = {
     "AU10": Recipe(
         8.0, Reach(top=(8, 24), bottom=(56, 50), outer=(46, 30)), {"mouthUpperUp": 0.35}, 0.3, parts_lips=True
     ),
-    "AU12": Recipe(21.0, Reach(top=(0, 30)), {"mouthSmile": 0.2}, 0.6),
-    "AU14": Recipe(7.0, Reach(top=(18, 34), bottom=(82, 66)), {"mouthDimple": 0.5}, 1.0),
-    "AU15": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66)), {"mouthFrown": 0.5}, 0.8),
+    "AU12": Recipe(21.0, Reach(top=(0, 30), bottom=(92, 72), outer=(64, 40)), {"mouthSmile": 0.2}, 0.6),
+    "AU14": Recipe(7.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthDimple": 0.5}, 1.0),
+    "AU15": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthFrown": 0.5}, 0.8),
     "AU17": Recipe(10.0, Reach(top=(34, 46)), {"mouthShrugLower": 0.3}, 0.8),
-    "AU20": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66)), {"mouthStretch": 0.35}, 0.5),
+    "AU20": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthStretch": 0.35}, 0.5),
     "AU23": Recipe(
         8.0,
-        Reach(top=(18, 34), bottom=(82, 66)),
+        Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)),
         {"mouthPress": 0.3, "mouthRollLower": 0.2, "mouthRollUpper": 0.2},
     ),
     "AU25": Recipe(

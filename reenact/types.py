@@ -51,7 +51,7 @@ class Patch:
     """(height, width, 3) RGB."""
     origin: tuple[int, int]
     """(x, y) of the top left pixel in the frame. The patch lies wholly inside the frame, and its border
-    pixels are the frame's own, so that it joins without a seam."""
+    pixels, but for those at the frame's own border, are the frame's, so that it joins without a seam."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,11 +67,12 @@ def test_gaze_is_left_alone():
 
 
 def test_the_region_joins_the_frame_without_a_seam():
-    frame, face = textured_frame(), posed_face()
+    frame, face = textured_frame(640, 640), posed_face(centre=(320.0, 290.0))
     warped = warp(frame, face, change(AU01=2, AU12=2, AU26=2), BASIS)
     x0, y0, x1, y1 = warped.region
     original = frame.image[y0:y1, x0:x1]
     assert (warped.image != original).any()
+    assert min(x0, y0) > 0 and max(x1, y1) < 640
     for border in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
         np.testing.assert_array_equal(warped.image[border], original[border])
 

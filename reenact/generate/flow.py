@@ -123,9 +123,9 @@ def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
     remaining = np.clip(1 - distance / reach, 0, 1)
     continued *= remaining * remaining * (3 - 2 * remaining)
     # The rays of the nearest-cell rule show as streaks unless they are blurred; the mesh itself stays sharp.
-    blur = np.clip(distance / 4, 0, 1)
+    blur = np.clip(distance / 2, 0, 1)
     for plane in continued:
-        plane += blur * (cv2.blur(plane, (5, 5)) - plane)
+        plane += blur * (cv2.blur(plane, (7, 7)) - plane)
     continued *= distance < reach
     return continued
 
