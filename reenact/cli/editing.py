@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from engines import NAMES as ENGINES
 from reenact.cli.parameters import FILE, CommandT
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
-from reenact.retarget.options import MAX_STRENGTH, FaceChoiceError, RetargetOptions, parse_faces
+from reenact.retarget.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
 from reenact.retarget.presets import PRESETS
 from reenact.retarget.targets import TargetError, Targets, parse_targets
 from reenact.sinks.file import PRESETS as ENCODER_PRESETS
@@ -146,7 +147,38 @@ def compare_option(command: CommandT) -> CommandT:
     return click.option("--compare", is_flag=True, help="Write input and output side by side.")(command)
 
 
-def chosen_targets(target_aus: Targets | None, preset: Targets | None) -> Targets:
+def editing_options(command: CommandT) -> CommandT:
+    """All that commands which edit have in common; `chosen` understands what they get."""
+    for options in (compare_option, generator_options, tracker_options, target_options):
+        command = options(command)
+    return command
+
+
+def chosen(
+    target_aus: Targets | None,
+    preset: Targets | None,
+    strength: float,
+    faces: FaceChoice,
+    max_faces: int,
+    landmarker: Path | None,
+    generator: str,
+    model: Path | None,
+    engine: str,
+    compare: bool,
+) -> tuple[Targets, EditOptions]:
+    """What the values of `editing_options` ask for."""
+    options = EditOptions(
+        generator=generator,
+        model=model,
+        engine=engine,
+        compare=compare,
+        retarget=RetargetOptions(strength=strength, faces=faces),
+        tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
+    )
+    return _chosen_targets(target_aus, preset), options
+
+
+def _chosen_targets(target_aus: Targets | None, preset: Targets | None) -> Targets:
     """The preset with the single action units on top; a usage error if there is neither."""
     if target_aus is None and preset is None:
         raise click.UsageError(

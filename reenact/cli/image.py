@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from reenact.cli.editing import (
-    chosen_targets,
-    compare_option,
-    generator_options,
-    target_options,
-    tracker_options,
-)
+from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.parameters import FILE, json_option, write_json
-from reenact.edit import EditOptions, edit_image, edited_with
-from reenact.retarget.options import FaceChoice, RetargetOptions
-from reenact.retarget.targets import Targets
+from reenact.edit import edit_image, edited_with
 from reenact.stills import load_still, save_still
-from reenact.track import TrackerOptions
 
 
 @click.command(
@@ -32,36 +24,16 @@ from reenact.track import TrackerOptions
 )
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("output", metavar="OUT", type=FILE)
-@target_options
-@tracker_options
-@generator_options
-@compare_option
+@editing_options
 @json_option
 def image(
     source: Path,
     output: Path,
-    target_aus: Targets | None,
-    preset: Targets | None,
-    strength: float,
-    faces: FaceChoice,
-    max_faces: int,
-    landmarker: Path | None,
-    generator: str,
-    model: Path | None,
-    engine: str,
-    compare: bool,
     json_path: Path | None,
+    **choices: Any,
 ) -> None:
     """Change the expression of a face in the picture IN and write it as OUT."""
-    targets = chosen_targets(target_aus, preset)
-    options = EditOptions(
-        generator=generator,
-        model=model,
-        engine=engine,
-        compare=compare,
-        retarget=RetargetOptions(strength=strength, faces=faces),
-        tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
-    )
+    targets, options = chosen(**choices)
     with unusable_input():
         still = load_still(source)
         if output.exists() and output.samefile(source):

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from reenact.cli.editing import (
-    chosen_targets,
-    compare_option,
-    generator_options,
-    target_options,
-    tracker_options,
-)
+from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions, open_edit
 from reenact.meter import Report
 from reenact.retarget import Programme
-from reenact.retarget.options import FaceChoice, RetargetOptions
 from reenact.retarget.targets import Targets
 from reenact.sinks.file import CODECS, CONTAINERS, PRESETS, Encoding
-from reenact.track import TrackerOptions
 from reenact.types import Frame
 
 DEFAULTS = Encoding()
@@ -43,10 +37,7 @@ DEFAULTS = Encoding()
 )
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("output", metavar="OUT", type=FILE)
-@target_options
-@tracker_options
-@generator_options
-@compare_option
+@editing_options
 @click.option("--codec", type=click.Choice(list(CODECS)), default=DEFAULTS.codec, show_default=True)
 @click.option(
     "--crf",
@@ -70,36 +61,19 @@ DEFAULTS = Encoding()
 def video(
     source: Path,
     output: Path,
-    target_aus: Targets | None,
-    preset: Targets | None,
-    strength: float,
-    faces: FaceChoice,
-    max_faces: int,
-    landmarker: Path | None,
-    generator: str,
-    model: Path | None,
-    engine: str,
-    compare: bool,
     codec: str,
     crf: int | None,
     encoder_preset: str,
     aus_csv: Path | None,
     keep_partial: bool,
     json_path: Path | None,
+    **choices: Any,
 ) -> None:
     """Change the expression of a face in the video IN and write it as OUT."""
-    options = EditOptions(
-        generator=generator,
-        model=model,
-        engine=engine,
-        compare=compare,
-        keep_partial=keep_partial,
-        aus_csv=aus_csv,
-        retarget=RetargetOptions(strength=strength, faces=faces),
-        tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
-        encoding=Encoding(codec=codec, crf=crf, preset=encoder_preset),
-    )
-    report, notes = edit_with_progress(source, output, chosen_targets(target_aus, preset), options)
+    targets, options = chosen(**choices)
+    encoding = Encoding(codec=codec, crf=crf, preset=encoder_preset)
+    options = replace(options, keep_partial=keep_partial, aus_csv=aus_csv, encoding=encoding)
+    report, notes = edit_with_progress(source, output, targets, options)
     write_json({"input": str(source), "output": str(output), **report.to_json(), "notes": notes}, json_path)
 
 
