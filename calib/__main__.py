@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AUVector
 from calib.basis import AUBasis, write_basis
-from calib.basis_fit import SCORES, LabelledShapes, fit_basis
+from calib.basis_fit import SCORES, LabelledShapes, explained_variance, fit_basis
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
 from calib.estimator import CROP, AUEstimator, load_estimator, write_estimator
 from calib.fit import FitOptions, fit_estimator, judge, to_design
@@ -105,12 +105,16 @@ def fit(
             write_estimator(estimator, beside)
         _write_report(report, out)
         scores = _read_scores(faces, blendshapes, cache, processes) if blendshapes else None
-        basis = fit_basis(_to_shapes(faces, scores), load_shape())
+        shapes = _to_shapes(faces, scores)
+        basis = fit_basis(shapes, load_shape())
+        explained = explained_variance(shapes, load_shape())
         basis, response = _close_the_loop(basis, estimator, _calmest(faces.where(strangers), gain_faces))
         with replacing(out / "basis.npz") as beside:
             write_basis(basis, beside)
         (out / "response.md").write_text(response.to_markdown())
         click.echo(report.to_markdown())
+        shares = ", ".join(f"{teacher} {share:.0%}" for teacher, share in explained.items())
+        click.echo(f"Of the landmarks' variance within people, explained on the faces of the fit: {shares}")
 
 
 @main.command()

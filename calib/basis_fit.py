@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY
 from calib.basis import AUBasis
 from calib.openings import MOUTH
+from calib.ramp import smoothstep
 from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape
 
 SCORES = (
@@ -82,8 +83,7 @@ class Reach:
             (eye, self.eye),
         ):
             if ramp is not None:
-                along = np.clip((values - ramp[0]) / (ramp[1] - ramp[0]), 0, 1)
-                weights *= along * along * (3 - 2 * along)
+                weights *= smoothstep((values - ramp[0]) / (ramp[1] - ramp[0]))
         return weights
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calib.au import AU_INDEX, AUVector
 from calib.basis import AUBasis
 from calib.openings import LEFT_EYE, MOUTH, OPENINGS, RIGHT_EYE, Opening
+from calib.ramp import smoothstep
 from calib.shape import IRIS_START, load_shape
 from reenact.types import Face
 
@@ -98,7 +99,7 @@ def _edges() -> _Edges:
     above = canonical[:, 1] < middle[follows]
     above[upper], above[lower] = True, False
     distance = np.where(above, to_upper[every, follows], to_lower[every, follows])
-    fade = np.clip(1 - distance / SPREAD_MM, 0, 1)
+    fade = smoothstep(1 - distance / SPREAD_MM)
     fade[IRIS_START:] = 0
-    share = (fade * fade * (3 - 2 * fade)).astype(np.float32)[:, None]
+    share = fade.astype(np.float32)[:, None]
     return _Edges(upper, lower, follows, share * above[:, None], share * ~above[:, None])

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.ramp import smoothstep
+
 Flow = NDArray[np.float32]
 """(2, rows, columns): x and y to add to a place in the new picture to get its place in the old one."""
 
@@ -120,8 +122,7 @@ def nearest(
 def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
     """The flow continued outside the mesh: its nearest covered cell's, fading out within `reach` cells."""
     continued, distance = nearest(flow, covered)
-    remaining = np.clip(1 - distance / reach, 0, 1)
-    continued *= remaining * remaining * (3 - 2 * remaining)
+    continued *= smoothstep(1 - distance / reach)
     # The rays of the nearest-cell rule show as streaks unless they are blurred; the mesh itself stays sharp.
     blur = np.clip(distance / 2, 0, 1)
     for plane in continued:

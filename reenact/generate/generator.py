@@ -43,8 +43,8 @@ class Generator(Protocol):
 class FaceGenerator:
     """Moves each face's pixels (reenact.generate.warp), then paints what moving cannot make.
 
-    With an appearance network that is all it paints (`live`); without one, the mouth's inside (`warp`).
-    A face whose action units are not to change gets no patch.
+    Mouth, lips and lids are painted by rule (`warp`); an appearance network, where there is one, paints over
+    all of it (`live`). A face whose action units are not to change gets no patch.
     """
 
     def __init__(

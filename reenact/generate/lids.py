@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import LEFT_EYE, RIGHT_EYE, Opening
+from calib.ramp import smoothstep
 from calib.shape import load_shape
-from reenact.generate.paint import blend, box_around, polygon, sample, smoothstep, spread
+from reenact.generate.paint import blend, box_around, polygon, sample, spread
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 

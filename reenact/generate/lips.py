@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from calib.openings import MOUTH, Opening
-from reenact.generate.paint import blend, box_around, polygon, sample, smoothstep, spread
+from calib.ramp import smoothstep
+from reenact.generate.paint import blend, box_around, polygon, sample, spread
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH
-from reenact.generate.paint import Box, blend, box_around, polygon, sample, smoothstep, spread, tone
+from calib.ramp import smoothstep
+from reenact.generate.paint import Box, blend, box_around, polygon, sample, spread, tone
 from reenact.generate.teeth import ivory, paint_teeth
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame

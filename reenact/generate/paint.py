@@ -79,9 +79,3 @@ def blend(warp: Warp, colour: NDArray[np.float32], weight: NDArray[np.float32], 
     part = image[y0 - top : y1 - top, x0 - left : x1 - left]
     part[:] = np.round(part + weight[..., None] * (colour - part)).astype(np.uint8)
     return replace(warp, image=image)
-
-
-def smoothstep(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """0 below 0, 1 above 1, smooth between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)

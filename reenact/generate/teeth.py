@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.generate.paint import smoothstep, tone
+from calib.ramp import smoothstep
+from reenact.generate.paint import tone
 from reenact.types import Face
 
 

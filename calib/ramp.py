@@ -1,0 +1,16 @@
+"""The smooth way from 0 to 1."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floating = TypeVar("Floating", bound=np.floating)
+
+
+def smoothstep(x: NDArray[Floating]) -> NDArray[Floating]:
+    """0 below 0, 1 above 1, smooth between."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
