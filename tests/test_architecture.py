@@ -17,9 +17,10 @@ MAY_IMPORT = {
     "calib": {"calib"},
     "engines": {"engines"},
     "reenact": {"reenact", "calib", "engines"},
-    "train": {"train", "calib", "engines", "reenact.types", "reenact.geometry"},
+    "train": {"train", "calib", "engines", "reenact"},
 }
-"""The project's own packages, or single modules of them, that each package may use."""
+"""The project's own packages that each package may use. `train` degrades its pictures with the run-time's own
+generator and judges its networks in the run-time's own loop."""
 
 NUMPY_AND_CV2_ONLY = {"calib"}
 THREADS = {"threading", "queue", "concurrent", "multiprocessing", "asyncio", "_thread"}

@@ -1,0 +1,1 @@
+"""Kinds of training: which networks, which examples, which losses."""

@@ -1,0 +1,46 @@
+"""What a kind of training has to bring; the loop does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from train.data.shards import FaceSample
+
+Batch = Mapping[str, Tensor]
+"""Tensors whose first axis is the batch. All randomness of a step is in here, none in the losses."""
+Terms = dict[str, Tensor]
+"""Weighted parts of a loss, scalars; the loss is their sum."""
+
+
+class Items(Protocol):
+    """Training examples without end: item i is a pure function of the samples, the seed and i."""
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]: ...
+
+
+class Recipe(Protocol):
+    """Networks, examples and losses of one kind of training."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+
+    def items(self, samples: Sequence[FaceSample], seed: int) -> Items: ...
+
+    def discriminator_loss(
+        self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
+    ) -> Terms: ...
+
+    def generator_loss(
+        self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
+    ) -> Terms: ...
+
+    def validation(self, batch: Batch, generator: nn.Module) -> Terms:
+        """How far `generator` is off on people it was not trained on; the sum decides which weights are best."""
+        ...
+
+    def preview(self, batch: Batch, generator: nn.Module) -> Tensor:
+        """(n, 3, height, width) in 0..1: for every example a row of pictures, side by side."""
+        ...
