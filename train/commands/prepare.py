@@ -1,0 +1,124 @@
+"""`python -m train prepare`: pictures and clips become shards of aligned, labelled faces."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import click
+
+from reenact.atomic import replacing
+from reenact.cli.errors import plain_errors, unusable_input
+from train.data import prepare as preparing
+from train.data.prepare import LABELS, PrepareOptions, Reason, Report
+from train.data.shards import FolderMeta
+from train.data.sources import open_source
+from train.data.workers import Workers
+
+_PATH = click.Path(path_type=Path)
+_DEFAULTS = PrepareOptions()
+_META = FolderMeta()
+
+
+@click.command()
+@click.argument("places", nargs=-1, required=True, type=_PATH, metavar="SOURCE...")
+@click.option("--out", type=_PATH, required=True, metavar="DIR", help="Where the shards go.")
+@click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    default=_DEFAULTS.labels,
+    show_default=True,
+    help="Action units that came with a picture, and our estimator's elsewhere; or always ours.",
+)
+@click.option(
+    "--min-face",
+    default=_DEFAULTS.min_face_px,
+    show_default=True,
+    type=click.FloatRange(8),
+    metavar="PX",
+    help="Least width of a face in its picture.",
+)
+@click.option(
+    "--min-confidence", default=_DEFAULTS.min_confidence, show_default=True, type=click.FloatRange(0, 1)
+)
+@click.option(
+    "--max-yaw",
+    default=_DEFAULTS.max_yaw_deg,
+    show_default=True,
+    type=click.FloatRange(0, 90),
+    metavar="DEGREES",
+)
+@click.option("--seed", default=_META.seed, show_default=True, help="Chooses the people who are held out.")
+@click.option("--held-out", "share", default=_META.share, show_default=True, type=click.FloatRange(0, 0.9))
+@click.option(
+    "--processes", default=Workers().processes, show_default="one for each core", type=click.IntRange(1)
+)
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="auto",
+    metavar="[ADDRESS]",
+    help="Work on a Ray cluster: the one this machine belongs to, or the one at ADDRESS.",
+)
+def prepare(
+    places: tuple[Path, ...],
+    out: Path,
+    labels: str,
+    min_face: float,
+    min_confidence: float,
+    max_yaw: float,
+    seed: int,
+    share: float,
+    processes: int,
+    ray: str | None,
+) -> None:
+    """Make shards of the faces in every SOURCE.
+
+    \b
+    A SOURCE is one of
+      a folder of pictures with a CSV of action units, by OpenFace or py-feat
+      a folder of pictures without labels
+      a folder of videos, with OpenFace's table of NAME.mp4 in labels/NAME.csv
+      aus_dataset.pkl: records with file_path (or path) and aus
+      a tar, or a folder of tars, of pictures and JSON
+
+    Pictures that cannot be used are left out, counted in report.json and named in dropped.csv. Run it again
+    to go on after a stop, or when sources have grown: finished shards are not made again.
+    """
+    with plain_errors():
+        with unusable_input():
+            sources = [open_source(place) for place in places]
+        options = PrepareOptions(labels, min_face, min_confidence, max_yaw)
+        total = sum(len(source.items) for source in sources)
+        with click.progressbar(length=total, label="pictures", show_pos=True) as bar:
+            report = preparing.prepare(
+                sources, out, options, Workers(processes, ray), FolderMeta(seed, share), bar.update
+            )
+        _write_report(report, out)
+        click.echo(_to_table(report))
+
+
+def _write_report(report: Report, out: Path) -> None:
+    with replacing(out / "report.json") as beside:
+        beside.write_text(json.dumps(report.counts, indent=2) + "\n")
+    with replacing(out / "dropped.csv") as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["collection", "name", "reason"])
+        writer.writerows((collection, each.name, each.reason) for collection, each in report.dropped)
+
+
+def _to_table(report: Report) -> str:
+    """Counts by collection; reasons that never came up are left out."""
+    reasons = [each.value for each in Reason if any(each.value in count for count in report.counts.values())]
+    counted = {
+        name: [sum(count.values()), *(count.get(key, 0) for key in ("samples", *reasons))]
+        for name, count in report.counts.items()
+    }
+    counted["all"] = [sum(column) for column in zip(*counted.values(), strict=True)]
+    rows = [["", "pictures", "samples", *reasons]]
+    rows += [[name, *map(str, counts)] for name, counts in counted.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    )

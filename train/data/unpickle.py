@@ -1,0 +1,124 @@
+"""Pickles of plain data, read without trusting them."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class UnpickleError(ValueError):
+    """A pickle that holds, or does, more than plain data; the message is one line for the user."""
+
+
+def load_plain(path: Path) -> Any:
+    """What a pickle holds, if that is containers, numbers, strings and arrays of numbers.
+
+    A pickle is a program. This one gets to call nothing but the stand-ins below, which only put plain values
+    together; numpy's own functions are not among them, because a forged dtype turns bytes into pointers.
+    """
+    try:
+        return _to_plain(_Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load())
+    except UnpickleError as error:
+        raise UnpickleError(
+            f"{path} {error}; only containers, numbers, strings and arrays are read"
+        ) from None
+    except OSError:
+        raise
+    except Exception as error:  # a forged pickle raises what it likes
+        raise UnpickleError(f"{path} is not a pickle that can be read: {error}") from error
+
+
+class _Dtype:
+    """What a pickled numpy.dtype says, and no dtype."""
+
+    def __init__(self, code: str, *ignored: object) -> None:
+        if not re.fullmatch(r"[?biuf]\d*|[SU]\d+|O8?", code):
+            raise UnpickleError(f"holds an array of {code!r}")
+        self.code = code
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        order = state[1]
+        if order not in ("<", ">", "|", "="):
+            raise UnpickleError(f"holds an array with byte order {order!r}")
+        self.code = order + self.code
+
+
+class _Array:
+    """What a pickled numpy.ndarray says, and no array."""
+
+    def __init__(self, *ignored: object) -> None:
+        self.value: Any = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, dtype, column_first, content = state
+        if isinstance(content, list):
+            self.value = content
+        else:
+            self.value = _read_array(content, dtype, shape, "F" if column_first else "C")
+
+
+def _read_array(content: Any, dtype: Any, shape: Any, order: Any) -> Any:
+    if not isinstance(dtype, _Dtype) or "O" in dtype.code:
+        raise UnpickleError("holds an array that is not one of numbers or strings")
+    content = content.encode("latin1") if isinstance(content, str) else bytes(content)
+    return (
+        np.frombuffer(content, np.dtype(dtype.code)).reshape(shape, order="F" if order == "F" else "C").copy()
+    )
+
+
+def _reconstruct(*ignored: object) -> _Array:
+    return _Array()
+
+
+def _scalar(dtype: Any, content: Any) -> Any:
+    return _read_array(content, dtype, (), "C").item()
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How Python 3 writes bytes in old protocols."""
+    if encoding != "latin1":
+        raise UnpickleError(f"encodes with {encoding!r}")
+    return text.encode("latin1")
+
+
+_NUMPY = {"_reconstruct": _reconstruct, "scalar": _scalar, "_frombuffer": _read_array}
+_ADMITTED = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+    ("builtins", "set"): set,
+    ("builtins", "frozenset"): frozenset,
+    ("builtins", "bytearray"): bytearray,
+    ("builtins", "complex"): complex,
+    ("collections", "OrderedDict"): OrderedDict,
+    **{
+        (f"numpy.{core}.{module}", name): stand_in
+        for core in ("core", "_core")
+        for module in ("multiarray", "numeric")
+        for name, stand_in in _NUMPY.items()
+    },
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ADMITTED:
+            raise UnpickleError(f"asks for {module}.{name}")
+        return _ADMITTED[module, name]
+
+
+def _to_plain(value: Any) -> Any:
+    """The same with arrays in place of what stood for them."""
+    if isinstance(value, _Array):
+        return _to_plain(value.value)
+    if isinstance(value, dict):
+        return {_to_plain(key): _to_plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_to_plain(each) for each in value)
+    return value
