@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calib.au import MAX_INTENSITY, AUVector
 from calib.openings import OPENINGS
 from engines.base import Engine
+from reenact.generate.gate import gate
 from reenact.generate.warp import Warp
 from reenact.geometry import Alignment, align
 from reenact.types import Face, Frame
@@ -31,8 +32,9 @@ class FaceCrop:
 class Appearance:
     """The appearance network, on any engine.
 
-    Its inputs, for a batch of n faces: `warped` (n, size, size, 3) uint8 RGB; `mask` (n, size, size, 1)
-    uint8, 255 inside mouth and eyes after the move; `relative_aus` (n, 17) float32, -1..1.
+    Its inputs, for a batch of n faces: `warped` (n, size, size, 3) uint8 RGB; `mask` (n, size, size, 2)
+    uint8, first 255 inside mouth and eyes after the move, then reenact.generate.gate, by which the network
+    multiplies its alpha; `relative_aus` (n, 17) float32, -1..1.
     Its outputs: `alpha` (n, size, size, 1) float32, 0..1, and `colour` (n, size, size, 3) float32, 0..255.
     """
 
@@ -43,14 +45,16 @@ class Appearance:
     def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp:
         """`warp` with the network's paint; its region's border pixels stay as they are."""
         alignment = self._crop.align(face)
+        seen = self._see(frame, warp, alignment)
+        openings = opening_mask(warp.moved, alignment)
         outputs = self.engine.run(
             {
-                "warped": self._see(frame, warp, alignment)[None],
-                "mask": opening_mask(warp.moved, alignment)[None, :, :, None],
+                "warped": seen[None],
+                "mask": np.dstack([openings, gate(warp.moved, change, alignment)])[None],
                 "relative_aus": (change / MAX_INTENSITY).astype(np.float32)[None],
             }
         )
-        return _composite(warp, alignment, outputs["alpha"][0], outputs["colour"][0])
+        return _composite(warp, alignment, seen, openings, outputs["alpha"][0], outputs["colour"][0])
 
     def _see(self, frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
         """The aligned crop of the frame as the warp leaves it."""
@@ -71,16 +75,27 @@ def opening_mask(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArra
 
 
 def _composite(
-    warp: Warp, alignment: Alignment, alpha: NDArray[np.float32], colour: NDArray[np.float32]
+    warp: Warp,
+    alignment: Alignment,
+    seen: NDArray[np.uint8],
+    openings: NDArray[np.uint8],
+    alpha: NDArray[np.float32],
+    colour: NDArray[np.float32],
 ) -> Warp:
-    """warped + alpha * (colour - warped), at the frame's own resolution."""
+    """warped + alpha * (colour - warped), at the frame's own resolution.
+
+    On skin the difference that the network makes to what it has seen is added, so that pores and hair which
+    are finer than its crop stay; inside mouth and eyes its colours replace what was there.
+    """
     x0, y0, x1, y1 = warp.region
     matrix = alignment.shifted((x0, y0)).matrix
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    layers = np.dstack([colour, alpha])
+    replaced = alpha * (openings[..., None] / np.float32(255))
+    # image + alpha (colour - seen) + replaced (seen - image), what the crop knows in one layer.
+    added = alpha * (colour - seen) + replaced * seen
+    layers = np.dstack([added, replaced])
     layers = cv2.warpAffine(layers, matrix, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    weight = layers[..., 3:]
-    weight[[0, -1]] = 0
-    weight[:, [0, -1]] = 0
-    image = np.round(warp.image + weight * (layers[..., :3] - warp.image))
+    layers[[0, -1]] = 0
+    layers[:, [0, -1]] = 0
+    image = np.rint(warp.image * (1 - layers[..., 3:]) + layers[..., :3])
     return replace(warp, image=np.clip(image, 0, 255).astype(np.uint8))

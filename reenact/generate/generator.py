@@ -13,10 +13,10 @@ from reenact.generate.appearance import Appearance
 from reenact.generate.lids import paint_lids
 from reenact.generate.lips import paint_lips
 from reenact.generate.mouth import paint_mouth
-from reenact.generate.warp import WarpOptions, warp
+from reenact.generate.warp import Warp, WarpOptions, warp
 from reenact.types import Face, Frame, Generated, Patch, Retargeted
 
-GENERATORS = ("warp", "live")
+GENERATORS = ("warp", "live", "paper", "ganimation")
 LIVE_MODEL = Path(__file__).with_name("live.onnx")
 """The appearance network's weights."""
 
@@ -38,6 +38,13 @@ class Generator(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+
+def paint_by_rule(frame: Frame, face: Face, moved: Warp) -> Warp:
+    """`moved` with what the warp uncovered or squeezed painted over: inside of the mouth, lips, lids."""
+    for paint in (paint_mouth, paint_lips, paint_lids):
+        moved = paint(frame, face, moved)
+    return moved
 
 
 class FaceGenerator:
@@ -78,8 +85,7 @@ class FaceGenerator:
         moved = warp(frame, face, change, self._basis, self._options)
         if moved is None:
             return None
-        for paint in (paint_mouth, paint_lips, paint_lids):
-            moved = paint(frame, face, moved)
+        moved = paint_by_rule(frame, face, moved)
         if self._appearance is not None:
             moved = self._appearance(frame, face, change, moved)
         return Patch(moved.image, moved.region[:2])
@@ -100,24 +106,35 @@ class FaceGenerator:
 
 def open_generator(
     name: str, model: Path | None = None, engine: str = "auto", options: WarpOptions = WarpOptions()
-) -> FaceGenerator:
-    """The generator of this name: `warp` (geometry alone) or `live` (geometry and the appearance network).
+) -> Generator:
+    """The generator of this name: `warp` (geometry alone), `live` (geometry and the appearance network), or
+    `paper` and `ganimation` (a network that paints the whole crop, without geometry; for comparison).
 
-    model: the network's ONNX file; by default the one that ships with the project. Where that does not
-    exist, `live` works as `warp`, and its notes say so. Raises ValueError for another name, and
-    engines.EngineError for a model or an engine that cannot be used.
+    model: the network's ONNX file; by default the one that ships, which only `live` has. Where that does not
+    exist, `live` works as `warp`, and its notes say so. Raises ValueError for another name, ModelError for a
+    model that is missing or another one's, and engines.EngineError for one that cannot be opened.
     """
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
-    basis = load_basis()
     if name == "warp":
-        return FaceGenerator(basis, options=options)
-    if model is None and not LIVE_MODEL.exists():
-        return FaceGenerator(
-            basis,
-            options=options,
-            notes=("generator 'live' has no weights in this release; 'warp' works in its place",),
-        )
-    from engines import load_engine  # here, so that `warp` never loads an inference runtime
+        return FaceGenerator(load_basis(), options=options)
+    if name == "live" and model is None and not LIVE_MODEL.exists():
+        note = "generator 'live' has no weights in this release; 'warp' works in its place"
+        return FaceGenerator(load_basis(), options=options, notes=(note,))
+    return _open_model(name, model, engine, options)
 
-    return FaceGenerator(basis, Appearance(load_engine(model or LIVE_MODEL, engine)), options)
+
+def _open_model(name: str, model: Path | None, engine: str, options: WarpOptions) -> Generator:
+    # Here, so that `warp` never loads an inference runtime.
+    from engines import load_engine
+    from reenact.generate.contract import ModelError, model_info
+    from reenact.generate.full import FullGenerator
+
+    if model is None and name != "live":
+        raise ModelError(f"generator {name!r} ships without weights; train some, and give them as --model")
+    path = model or LIVE_MODEL
+    info = model_info(path, contract=name)
+    opened = load_engine(path, engine)
+    if name == "live":
+        return FaceGenerator(load_basis(), Appearance(opened, info.crop), options)
+    return FullGenerator(opened, info.crop, absolute=name == "ganimation")

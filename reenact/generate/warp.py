@@ -73,7 +73,13 @@ def warp(
     frame: Frame, face: Face, change: AUVector, basis: AUBasis, options: WarpOptions = WarpOptions()
 ) -> Warp | None:
     """The face with relative action units `change` written into it, or None where no pixel moves."""
-    moved = move_landmarks(face, change, basis)
+    return warp_to(frame, face, move_landmarks(face, change, basis), options)
+
+
+def warp_to(
+    frame: Frame, face: Face, moved: NDArray[np.float32], options: WarpOptions = WarpOptions()
+) -> Warp | None:
+    """The face with its landmarks (478, 3) moved to `moved`, pixels, or None where no pixel moves."""
     cell_px = max(1, round(options.cell_mm * face.pose.scale))
     reach = options.reach_mm * face.pose.scale / cell_px
     # Two cells of zero flow all around, so that the border of what moves is the frame's own pixels.

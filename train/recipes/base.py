@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor, nn
 
-from train.data.shards import FaceSample
+from train.data.shards import Shards
 
 Batch = Mapping[str, Tensor]
 """Tensors whose first axis is the batch. All randomness of a step is in here, none in the losses."""
@@ -27,7 +27,7 @@ class Recipe(Protocol):
     generator: nn.Module
     discriminator: nn.Module
 
-    def items(self, samples: Sequence[FaceSample], seed: int) -> Items: ...
+    def items(self, samples: Shards, seed: int) -> Items: ...
 
     def discriminator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int

@@ -168,10 +168,11 @@ class PaperRecipe:
 
     def _paint(self, generator: nn.Module, image: Tensor, aus: Tensor, targets: Tensor) -> Painted:
         """`image`, which shows `aus`, made to show `targets`; action units 0..1."""
+        # float32, whatever the networks compute in: neighbours in half precision differ by rounding alone.
         if self.options.generator == "ganimation":
-            attention, colour = generator(image, targets)
+            attention, colour = (each.float() for each in generator(image, targets))
             return Painted(compose(image, attention, colour), attention)
-        image = generator(image, targets - aus)
+        image = generator(image, targets - aus).float()
         return Painted(image, image)
 
 

@@ -1,0 +1,108 @@
+"""Whole-picture generators, for comparison: the face's crop goes through a network and is pasted back.
+
+They see little of a large face: what they paint is as fine as their crop, 128 pixels as published.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import lru_cache
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import MAX_INTENSITY, AUVector
+from calib.ramp import smoothstep
+from engines.base import Engine, Tensors
+from reenact.generate.appearance import FaceCrop
+from reenact.geometry import Alignment
+from reenact.types import Face, Frame, Generated, Patch, Retargeted
+
+_FEATHER = 0.15
+"""Share of the crop's width over which the new picture fades into the frame, on each side."""
+_FULL_AT = 0.25
+"""A change of some action unit by this much, 0..5, shows the new picture whole. A network's picture of no change
+is not the frame, so that without a fade every onset would pop."""
+
+
+class FullGenerator:
+    """A stage: each face that is to change, as a network paints it. See reenact.generate.contract.
+
+    A face whose action units are not to change gets no patch.
+    """
+
+    def __init__(self, engine: Engine, crop: FaceCrop, absolute: bool = False):
+        """absolute: the network takes what the face is to show, not how that differs from what it shows."""
+        self._engine = engine
+        self._crop = crop
+        self._absolute = absolute
+        self._resources = ExitStack()
+        self.notes: tuple[str, ...] = ()
+
+    def __call__(self, retargeted: Retargeted) -> Generated:
+        faces = zip(retargeted.faces, retargeted.aus, retargeted.changes, strict=True)
+        patches = tuple(
+            self._patch(retargeted.frame, face, aus, change) if change.any() else None
+            for face, aus, change in faces
+        )
+        return Generated(
+            retargeted.frame,
+            retargeted.faces,
+            retargeted.cut,
+            retargeted.aus,
+            retargeted.changes,
+            patches,
+        )
+
+    def _patch(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch | None:
+        alignment = self._crop.align(face)
+        inputs: dict[str, NDArray] = {"image": alignment.crop(frame.image)[None]}
+        if self._absolute:
+            inputs["aus"] = (np.clip(aus + change, 0, MAX_INTENSITY) / MAX_INTENSITY).astype(np.float32)[None]
+        else:
+            inputs["relative_aus"] = (change / MAX_INTENSITY).astype(np.float32)[None]
+        alpha, colour = _alpha_and_colour(self._engine.run(inputs))
+        strength = smoothstep(np.abs(change).max() / _FULL_AT)
+        return _paste(frame, alignment, strength * feather(alignment.size) * alpha, colour)
+
+    def __enter__(self) -> FullGenerator:
+        self._resources.enter_context(self._engine)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._resources.close()
+
+
+@lru_cache(maxsize=4)
+def feather(size: int) -> NDArray[np.float32]:
+    """(size, size, 1) 1 in the middle of a crop, falling smoothly to 0 at its border."""
+    place = (np.arange(size) + 0.5) / size
+    side = smoothstep(np.minimum(place, 1 - place) / _FEATHER).astype(np.float32)
+    side[[0, -1]] = 0
+    return (side[:, None] * side)[..., None]
+
+
+def _alpha_and_colour(outputs: Tensors) -> tuple[NDArray[np.float32] | float, NDArray[np.float32]]:
+    """Where and what to paint: everywhere, if the network paints a whole picture."""
+    if "edited" in outputs:
+        return 1.0, outputs["edited"][0]
+    return outputs["alpha"][0], outputs["colour"][0]
+
+
+def _paste(
+    frame: Frame, alignment: Alignment, weight: NDArray[np.float32], colour: NDArray[np.float32]
+) -> Patch:
+    """The crop's part of the frame with (size, size, 3) `colour` in it as far as (size, size, 1) `weight` says."""
+    x0, y0, x1, y1 = alignment.bounds(frame.size)
+    layers = np.dstack([weight * colour, weight])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    layers = cv2.warpAffine(layers, alignment.shifted((x0, y0)).matrix, (x1 - x0, y1 - y0), flags=flags)
+    image = np.rint(frame.image[y0:y1, x0:x1] * (1 - layers[..., 3:]) + layers[..., :3])
+    return Patch(np.clip(image, 0, 255).astype(np.uint8), (x0, y0))

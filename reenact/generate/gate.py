@@ -1,0 +1,85 @@
+"""Where on the face, and how much, the appearance network may paint: near what is asked to change."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_COUNT, AUVector, au_index
+from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
+from calib.ramp import smoothstep
+from calib.shape import LANDMARK_COUNT, load_shape
+from reenact.generate.flow import rasterise, to_pixels
+from reenact.generate.mesh import warp_triangles
+from reenact.geometry import Alignment
+
+FULL_AT = 1.0
+"""The gate of an action unit opens from no change to this one, so that nothing pops at onset and offset."""
+_CELL_PX = 4
+"""Grid on which the gate is drawn; it is smooth."""
+
+_LIPS = (*MOUTH.outline, 0, 17, 61, 291, 37, 267, 39, 269, 40, 270, 84, 314, 181, 405, 91, 321)
+_EYES = (*LEFT_EYE.outline, *RIGHT_EYE.outline)
+_FOREHEAD = (10, 151, 9, 67, 297, 69, 299, 104, 333, 108, 337)
+_FOLDS = (129, 358, 203, 423, 206, 426, 216, 436, 212, 432)
+
+_REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
+    "AU01": ((*_FOREHEAD, 66, 296, 107, 336), 22),
+    "AU02": ((*_FOREHEAD, 105, 334, 52, 282), 22),
+    "AU04": ((9, 8, 168, 107, 336, 55, 285, 66, 296), 20),
+    "AU05": (_EYES, 14),
+    "AU06": ((*_EYES, 116, 345, 117, 346, 226, 446, 31, 261, 228, 448, 229, 449), 20),
+    "AU07": (_EYES, 14),
+    "AU09": ((6, 168, 197, 195, 122, 351, 49, 279, *_FOLDS[:4], 0), 22),
+    "AU10": ((*_LIPS, *_FOLDS), 18),
+    "AU12": ((*_LIPS, *_FOLDS, 57, 287), 22),
+    "AU14": ((*_LIPS, *_FOLDS, 57, 287), 18),
+    "AU15": ((*_LIPS, 57, 287, 204, 424), 18),
+    "AU17": ((*_LIPS, 18, 200, 199, 175), 20),
+    "AU20": ((*_LIPS, *_FOLDS), 18),
+    "AU23": (_LIPS, 14),
+    "AU25": (_LIPS, 14),
+    "AU26": ((*_LIPS, *_FOLDS), 16),
+    "AU45": (_EYES, 14),
+}
+"""Each action unit's landmarks, and how many canonical millimetres around them it may change the skin."""
+
+
+def gate(moved: NDArray[np.float32], change: AUVector, alignment: Alignment) -> NDArray[np.uint8]:
+    """(size, size) 0 where the network may not paint .. 255 where it may paint all.
+
+    moved: (478, 3) landmarks in the frame after the move; change: (17,) relative action units.
+    """
+    opened = smoothstep(np.abs(change) / FULL_AT)
+    values = (opened[:, None] * _reach()).max(axis=0)
+    cells = alignment.size // _CELL_PX
+    places = (alignment.points(moved) + 0.5) / _CELL_PX - 0.5
+    triangles = warp_triangles()
+    field, _ = rasterise(places[:, :2], triangles, values[None, triangles], places[:, 2], (cells, cells))
+    # Back-facing triangles, as in nostrils, leave holes of a cell.
+    return np.rint(to_pixels(cv2.blur(field[0], (3, 3)), _CELL_PX) * 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _reach() -> NDArray[np.float32]:
+    """(17, 478) how far each action unit opens the gate at each landmark."""
+    canonical = load_shape().canonical
+    reach = np.zeros((AU_COUNT, LANDMARK_COUNT), np.float32)
+    for code, (landmarks, radius_mm) in _REGIONS.items():
+        apart = np.linalg.norm(canonical[:, None] - canonical[list(landmarks)], axis=2).min(axis=1)
+        reach[au_index(code)] = smoothstep(2 - 2 * apart / radius_mm)
+    reach[:, _border()] = 0
+    return reach
+
+
+def _border() -> NDArray[np.intp]:
+    """The landmarks along the mesh's edge, where the gate must have closed: on edges of one triangle only."""
+    triangles = warp_triangles()
+    edges = np.sort(
+        np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1
+    )
+    edges, count = np.unique(edges, axis=0, return_counts=True)
+    return np.unique(edges[count == 1])

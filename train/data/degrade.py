@@ -1,0 +1,83 @@
+"""Pictures as the run-time's move leaves them, with the truth at hand: there and back again.
+
+The face is first moved to another expression by the run-time's own warp and painters, then back to its own
+landmarks by the same means. What comes back has stretched lips, painted teeth and pressed lids exactly where
+they would be when somebody asks for this very expression, and the picture itself is what should be there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AUVector
+from calib.basis import AUBasis
+from calib.pose import fit_pose
+from calib.shape import load_shape
+from reenact.generate.generator import paint_by_rule
+from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
+from reenact.types import Face, Frame
+
+_SHARP = WarpOptions(sharp=True)
+"""For the way there: at run time nothing is sampled twice."""
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """A face that the run-time's geometry has moved, and what was asked of it."""
+
+    picture: NDArray[np.uint8]
+    """(height, width, 3) RGB, the whole picture with the moved face in it."""
+    landmarks: NDArray[np.float32]
+    """(478, 3) after the move."""
+    change: AUVector
+    """(17,) relative action units that led here."""
+
+
+def face_of(landmarks: NDArray[np.float32]) -> Face:
+    """The face that a tracker would report for these landmarks (478, 3)."""
+    return Face(0, landmarks, fit_pose(landmarks, load_shape()), 1.0)
+
+
+def forth(
+    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: AUVector, basis: AUBasis
+) -> Move:
+    """The face moved by relative action units, as at run time. There is no truth for it."""
+    frame, face = Frame(picture), face_of(landmarks)
+    moved = move_landmarks(face, change, basis)
+    return Move(_moved(frame, face, moved, WarpOptions()), moved, change)
+
+
+def there_and_back(
+    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], away: AUVector, basis: AUBasis
+) -> Move:
+    """The face moved by `away`, and from there back to its own landmarks. The truth is `picture`.
+
+    The change that led here is `away` undone, so far as it could be done: lips and lids end where they meet.
+    """
+    frame, face = Frame(picture), face_of(landmarks)
+    moved = move_landmarks(face, away, basis)
+    between = Frame(_moved(frame, face, moved, _SHARP))
+    stranger = replace(face_of(moved), track_id=1)
+    picture = _moved(between, stranger, landmarks, WarpOptions())
+    return Move(picture, landmarks, -done_share(face, moved, away, basis) * away)
+
+
+def done_share(face: Face, moved: NDArray[np.float32], asked: AUVector, basis: AUBasis) -> float:
+    """How much of the asked displacement the landmarks have made, 0..1: its projection on what was asked."""
+    wanted = face.pose.vectors_to_frame(basis.displace(asked)).ravel()
+    return float(np.clip((moved - face.landmarks).ravel() @ wanted / max(wanted @ wanted, 1e-6), 0, 1))
+
+
+def _moved(frame: Frame, face: Face, moved: NDArray[np.float32], options: WarpOptions) -> NDArray[np.uint8]:
+    warp = warp_to(frame, face, moved, options)
+    return frame.image if warp is None else _pasted(frame.image, paint_by_rule(frame, face, warp))
+
+
+def _pasted(image: NDArray[np.uint8], warp: Warp) -> NDArray[np.uint8]:
+    x0, y0, x1, y1 = warp.region
+    image = image.copy()
+    image[y0:y1, x0:x1] = warp.image
+    return image

@@ -1,0 +1,141 @@
+"""The appearance network: restore what the run-time's move damages, and make what was asked look real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from train.data.creases import fit_creases
+from train.data.live import LiveExampleOptions, LiveItems
+from train.data.shards import Shards
+from train.networks.live import LiveDiscriminator, LiveGenerator, LiveShape, compose
+from train.recipes.base import Batch, Terms
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """Weights of the terms; pictures are in -1..1."""
+
+    restore: float = 10.0
+    """L1 to the truth, where there is one, inside the gate; openings count `openings` times."""
+    openings: float = 4.0
+    features: float = 4.0
+    """L1 to the truth's features in the discriminator."""
+    adversarial: float = 0.3
+    aus: float = 4.0
+    aus_from: int = 600
+    """Step from which the generator listens to the discriminator's action units: it must have learnt them."""
+    keep: float = 2.0
+    """L1 to the warped crop on skin where there is no truth: paint as little as will do."""
+    sparsity: float = 0.02
+    r1: float = 2.0
+    r1_every: int = 16
+    critic_aus: float = 10.0
+    critic_share: int = 2
+    """The discriminator learns from every so-manieth example: painting for it costs as much as for learning."""
+    shape: LiveShape = LiveShape()
+    examples: LiveExampleOptions = LiveExampleOptions()
+
+
+class LiveRecipe:
+    def __init__(self, options: LiveOptions = LiveOptions()):
+        self.options = options
+        self.generator: nn.Module = LiveGenerator(options.shape)
+        self.discriminator: nn.Module = LiveDiscriminator(options.shape)
+
+    def items(self, samples: Shards, seed: int) -> LiveItems:
+        return LiveItems(samples, fit_creases(samples), seed, self.options.examples)
+
+    def discriminator_loss(
+        self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
+    ) -> Terms:
+        options = self.options
+        batch = {name: tensor[:: options.critic_share] for name, tensor in batch.items()}
+        with torch.no_grad():
+            fake, _ = _paint(batch, generator)
+        real, where = _picture(batch["truth"]), _places(batch)
+        penalised = options.r1 > 0 and step % options.r1_every == 0
+        real = real.requires_grad_(penalised)
+        real_maps, aus, _ = discriminator(real)
+        fake_maps, _, _ = discriminator(fake)
+        terms = {
+            "real": sum(_weighted(F.relu(1 - each.float()), where) for each in real_maps),
+            "fake": sum(_weighted(F.relu(1 + each.float()), where) for each in fake_maps),
+            "critic_aus": options.critic_aus * F.mse_loss(aus.float(), batch["aus"]),
+        }
+        if penalised:
+            total = sum(each.float().mean(dim=(1, 2, 3)).sum() for each in real_maps)
+            (slope,) = torch.autograd.grad(total, real, create_graph=True)
+            terms["r1"] = options.r1 * options.r1_every / 2 * slope.float().square().sum((1, 2, 3)).mean()
+        return terms
+
+    def generator_loss(
+        self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
+    ) -> Terms:
+        options = self.options
+        fake, alpha = _paint(batch, generator)
+        truth, warped = _picture(batch["truth"]), _picture(batch["warped"])
+        has_truth = batch["has_truth"]
+        maps, aus, features = discriminator(fake)
+        with torch.no_grad():
+            _, _, wanted = discriminator(truth)
+        where, skin = _places(batch), 1 - batch["mask"][:, :1].float() / 255
+        listens = options.aus if step >= options.aus_from else 0.0
+        return {
+            "restore": options.restore * _restoration(fake, truth, batch, options.openings),
+            "features": options.features
+            * sum(
+                (has_truth * (ours.float() - theirs.float()).abs().mean((1, 2, 3))).mean()
+                for ours, theirs in zip(features, wanted, strict=True)
+            ),
+            "adversarial": -options.adversarial * sum(_weighted(each.float(), where) for each in maps),
+            "aus": listens * F.mse_loss(aus.float(), batch["aim"]),
+            "keep": options.keep * ((1 - has_truth) * (skin * (fake - warped).abs()).mean((1, 2, 3))).mean(),
+            "sparsity": options.sparsity * alpha.mean(),
+        }
+
+    def validation(self, batch: Batch, generator: nn.Module) -> Terms:
+        fake, _ = _paint(batch, generator)
+        return {"restore": _restoration(fake, _picture(batch["truth"]), batch, self.options.openings)}
+
+    def preview(self, batch: Batch, generator: nn.Module) -> Tensor:
+        """Warped, painted, alpha, truth."""
+        fake, alpha = _paint(batch, generator)
+        row = [_picture(batch["warped"]), fake, alpha.expand_as(fake) * 2 - 1, _picture(batch["truth"])]
+        return (torch.cat([each.float() for each in row], 3) + 1) / 2
+
+
+def _picture(image_N3HW: Tensor) -> Tensor:
+    """uint8 to -1..1."""
+    return image_N3HW.float() / 127.5 - 1
+
+
+def _paint(batch: Batch, generator: nn.Module) -> tuple[Tensor, Tensor]:
+    """The composed picture and its alpha."""
+    warped = _picture(batch["warped"])
+    alpha, colour = generator(warped, batch["mask"].float() / 255, batch["relative_aus"])
+    return compose(warped, alpha.float(), colour.float()), alpha.float()
+
+
+def _places(batch: Batch) -> Tensor:
+    """(n, 1, h, w) where the discriminator looks: all over a little, mostly where there is paint."""
+    gate = batch["mask"][:, 1:].float() / 255
+    return 0.02 + gate
+
+
+def _weighted(map_N1HW: Tensor, where_N1HW: Tensor) -> Tensor:
+    """The mean of a map, each place weighed by how much of `where` falls into it."""
+    weights = F.adaptive_avg_pool2d(where_N1HW, map_N1HW.shape[2:])
+    return (map_N1HW * weights).sum() / weights.sum()
+
+
+def _restoration(fake: Tensor, truth: Tensor, batch: Batch, openings: float) -> Tensor:
+    """L1 between pictures with a truth, inside the gate, each picture weighing the same."""
+    inside, gate = (batch["mask"].float() / 255).split(1, dim=1)
+    weights = gate * (1 + (openings - 1) * inside)
+    apart = ((fake - truth).abs().mean(1, keepdim=True) * weights).sum((1, 2, 3))
+    apart = apart / weights.sum((1, 2, 3)).clamp(min=1)
+    return (batch["has_truth"] * apart).sum() / batch["has_truth"].sum().clamp(min=1)
