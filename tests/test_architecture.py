@@ -42,7 +42,9 @@ MODULES = modules()
 
 def is_entry_point(module: str) -> bool:
     """The roof: may use what it needs."""
-    return module.endswith("__main__") or module == "reenact.cli" or module.startswith("reenact.cli.")
+    if module.endswith("__main__"):
+        return True
+    return any(module == roof or module.startswith(f"{roof}.") for roof in ("reenact.cli", "train.commands"))
 
 
 def imports(module: str, *, at_import_time: bool = False) -> set[str]:

@@ -11,7 +11,7 @@ from types import FrameType
 
 import click
 
-_OWN_PACKAGES = frozenset({"reenact", "calib", "engines"})
+_OWN_PACKAGES = frozenset({"reenact", "calib", "engines", "train"})
 
 
 class Failure(click.ClickException):

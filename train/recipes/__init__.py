@@ -3,49 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from train.options import PRESETS, OptionsError, Scalar
 
 if TYPE_CHECKING:
     from train.recipes.base import Recipe
 
-ChosenT = TypeVar("ChosenT")
+OptionsT = TypeVar("OptionsT")
 
 
 def open_recipe(preset: str, options: Mapping[str, Scalar]) -> Recipe:
-    """The recipe of a preset, with these options in place of its own; its weights come from torch's seed."""
-    # Imported one by one: who trains one needs none of the others.
+    """The recipe of a preset, with these options for its own; torch's seed draws the first weights."""
     if preset == "live":
         from train.recipes.live import LiveOptions, LiveRecipe
 
-        return LiveRecipe(_chosen(LiveOptions, options))
+        return LiveRecipe(with_options(LiveOptions(), options))
     from train.recipes import paper
 
     if preset == "paper":
-        return paper.PaperRecipe(_chosen(paper.PaperOptions, options))
+        return paper.PaperRecipe(with_options(paper.PaperOptions(), options))
     if preset == "paper-film":
-        return paper.PaperRecipe(_chosen(paper.PaperFilmOptions, options))
+        return paper.PaperRecipe(with_options(paper.PaperFilmOptions(), options))
     if preset == "ganimation":
-        return paper.PaperRecipe(_chosen(paper.GanimationOptions, options))
+        return paper.PaperRecipe(with_options(paper.GanimationOptions(), options))
     raise OptionsError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
 
 
-def _chosen(kind: type[ChosenT], options: Mapping[str, Scalar]) -> ChosenT:
-    """The options class with these in place of its defaults, which say the type of each."""
-    defaults = {each.name: each.default for each in fields(kind)}  # type: ignore[arg-type]
+def flat_options(options: Any) -> dict[str, Scalar]:
+    """A recipe's options by name: those of a part as `part.name`, several numbers as `48,96`."""
+    flat: dict[str, Scalar] = {}
+    for each in fields(options):
+        value = getattr(options, each.name)
+        if is_dataclass(value):
+            flat |= {f"{each.name}.{name}": inner for name, inner in flat_options(value).items()}
+        else:
+            flat[each.name] = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    return flat
+
+
+def with_options(defaults: OptionsT, options: Mapping[str, Scalar]) -> OptionsT:
+    """`defaults` with these options, named as by `flat_options` and perhaps still as they were typed."""
+    known = flat_options(defaults)
     for name in options:
-        if name not in defaults:
-            raise OptionsError(f"no recipe option {name!r}; choose from {', '.join(defaults)}")
-    return kind(**{name: _like(defaults[name], value, name) for name, value in options.items()})
+        if name not in known:
+            raise OptionsError(f"no recipe option {name!r}; choose from {', '.join(known)}")
+    changed: dict[str, Any] = {}
+    for name, value in options.items():
+        outer, dot, _ = name.partition(".")
+        own = getattr(defaults, outer)
+        if dot:
+            inner = {
+                each.partition(".")[2]: options[each] for each in options if each.startswith(f"{outer}.")
+            }
+            changed[outer] = with_options(own, inner)
+        else:
+            changed[outer] = _like(own, value, name)
+    return replace(defaults, **changed)  # type: ignore[type-var]
 
 
-def _like(default: object, value: Scalar, name: str) -> Scalar:
-    """`value`, perhaps as it was typed, as what `default` is."""
+def _like(default: object, value: Scalar, name: str) -> object:
+    """`value` as the type of thing that `default` is."""
     try:
         if isinstance(default, bool):
             return {"true": True, "false": False}[str(value).lower()]
-        return type(default)(value)  # type: ignore[call-arg,return-value]
+        if isinstance(default, tuple):
+            return tuple(type(default[0])(each) for each in str(value).split(","))
+        return type(default)(value)  # type: ignore[call-arg]
     except (KeyError, ValueError) as error:
         raise OptionsError(f"recipe option {name} is {value!r}; give something like {default}") from error

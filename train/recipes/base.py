@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -23,6 +23,11 @@ class Items(Protocol):
 
 class Recipe(Protocol):
     """Networks, examples and losses of one kind of training."""
+
+    @property
+    def options(self) -> Any:
+        """A frozen dataclass of numbers and names, which a run's folder remembers."""
+        ...
 
     generator: nn.Module
     discriminator: nn.Module

@@ -1,0 +1,106 @@
+"""What a run has to remember to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim import Optimizer
+
+from reenact.atomic import replacing
+from train.ema import Ema
+
+_FORMAT = "reenact.train checkpoint 1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is damaged, foreign, or of another run."""
+
+
+@dataclass
+class Training:
+    """Everything that changes while a run goes on."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    average: Ema
+    """Of the generator."""
+    generator_optimiser: Optimizer
+    discriminator_optimiser: Optimizer
+    images: int = 0
+    """Seen so far, repeated ones counted."""
+    skipped: int = 0
+    """Steps that were not taken because they were not finite."""
+    best: float | None = None
+    """The lowest validation so far."""
+
+    def parts(self) -> Mapping[str, nn.Module | Optimizer]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average.network,
+            "generator_optimiser": self.generator_optimiser,
+            "discriminator_optimiser": self.discriminator_optimiser,
+        }
+
+
+def save_checkpoint(training: Training, samples: int, path: Path) -> None:
+    """Tensors and plain numbers; `samples` is how many the data's order is drawn from."""
+    content: dict[str, Any] = {name: part.state_dict() for name, part in training.parts().items()}
+    content |= {
+        "format": _FORMAT,
+        "images": training.images,
+        "skipped": training.skipped,
+        "best": training.best,
+        "samples": samples,
+        "random": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        content["cuda_random"] = torch.cuda.get_rng_state()
+    with replacing(path) as beside:
+        torch.save(content, beside)
+
+
+def load_checkpoint(training: Training, samples: int, path: Path) -> None:
+    """Brings `training` and torch's random numbers to where they were; CheckpointError if that cannot be."""
+    content = _read(path)
+    if content["samples"] != samples:
+        raise CheckpointError(
+            f"{path} was trained on {content['samples']} samples, not {samples}; "
+            "give the same data, or train into another folder"
+        )
+    try:
+        for name, part in training.parts().items():
+            part.load_state_dict(content[name])
+        training.images, training.skipped = int(content["images"]), int(content["skipped"])
+        training.best = content["best"]
+        torch.set_rng_state(content["random"])
+        if "cuda_random" in content and torch.cuda.is_available():
+            torch.cuda.set_rng_state(content["cuda_random"])
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path} does not fit these networks and options: {reason}") from error
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    advice = "remove it to train from the start, or train into another folder"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, EOFError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{path} is damaged or no checkpoint; {advice}") from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} is no checkpoint of this version's; {advice}")
+    return content
+
+
+def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str]) -> None:
+    """The network's state as safetensors."""
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    with replacing(path) as beside:
+        save_file(tensors, beside, dict(metadata))

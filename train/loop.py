@@ -1,0 +1,434 @@
+"""The training loop: one for all recipes."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import cv2
+import torch
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+from torch.utils.data import DataLoader, default_collate
+
+from train.checkpoint import Training, load_checkpoint, save_checkpoint, save_weights
+from train.data.shards import Shards
+from train.distributed import Ranks, any_of, average, broadcast, check_same, joined
+from train.ema import Ema
+from train.log import RunLog, Say, progress_line
+from train.options import (
+    FitOptions,
+    MachineOptions,
+    OptionsError,
+    learning_rate_factor,
+    total_images,
+    write_options,
+)
+from train.order import item_order, parts_of_batches
+from train.recipes.base import Batch, Items, Recipe, Terms
+
+_LOOK_EVERY = 20
+"""Steps between two looks at whether they were finite: each look makes the CPU wait for the GPU."""
+_MOST_SKIPPED = 20
+"""Steps in a row that are not finite before a run is given up."""
+_PREVIEWS = 8
+"""People held out whose pictures are shown."""
+
+
+class Diverged(ArithmeticError):
+    """The losses are no longer finite."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far a run came."""
+
+    images: int
+    total: int
+    best: float | None
+    reason: str
+    """done, stopped (by a signal) or out of time."""
+
+
+def fit(
+    recipe: Recipe,
+    training: Shards,
+    held_out: Shards,
+    options: FitOptions,
+    machine: MachineOptions,
+    run: Path,
+    *,
+    budget_s: float = math.inf,
+    say: Say = lambda line: None,
+) -> Outcome:
+    """Trains the recipe's networks until all images are seen, the time is over, or a signal asks to stop.
+
+    Goes on from the checkpoint in the folder `run` if there is one, and then ends with the weights of a run
+    that never stopped. What the folder holds in the end: checkpoint.pt, generator.safetensors (the average),
+    best.safetensors (of the lowest validation), stats.jsonl, previews/*.png and TensorBoard's events.
+    """
+    began = time.monotonic()
+    with joined(machine.device) as ranks, stop_on_signals() as asked_to_stop:
+        # ---- Networks ----------------------------------------------------------------------------------
+        prepare_device(ranks.device, machine)
+        samples, checkpoint = len(training), run / "checkpoint.pt"
+        check_sizes(samples, options, machine, ranks)
+        state = begin(recipe, options, ranks.device)
+        if checkpoint.is_file():
+            load_checkpoint(state, samples, checkpoint)
+        check_same(state.images, ranks)
+        broadcast((state.generator, state.discriminator, state.average.network), ranks)
+        if machine.compile:
+            state.generator.compile()  # not the discriminator: compiled, it has no second derivatives
+
+        # ---- Data --------------------------------------------------------------------------------------
+        total = total_images(options, samples)
+        steps = -(-(total - state.images) // options.batch)
+        order = item_order(state.images, samples, options.seed)
+        share = parts_of_batches(order, steps, options.batch, ranks.rank, ranks.world, machine.accumulate)
+        batches = load_batches(recipe.items(training, options.seed), share, machine, ranks.device)
+        strangers = held_out_batches(recipe, held_out, options) if ranks.first else []
+
+        log = RunLog(run, state.images) if ranks.first else None
+        if log:
+            write_options(options, run / "options.json")
+            say(f"{samples} samples, {len(held_out)} held out; {state.images} of {total} images are done")
+
+        # ---- Steps -------------------------------------------------------------------------------------
+        means, health, pace = Means(), Health(state.skipped, ranks.device), Pace(state.images)
+        saved, reason = time.monotonic(), "done"
+        while parts := list(islice(batches, machine.accumulate)):
+            step = state.images // options.batch
+            factor = learning_rate_factor(state.images, total, options.decay_from)
+            set_rate(state.generator_optimiser, options.generator_rate * factor)
+            set_rate(state.discriminator_optimiser, options.discriminator_rate * factor)
+
+            with frozen(state.generator):
+                loss = loss_of(recipe.discriminator_loss, state, step)
+                terms, finite = descend(loss, parts, state.discriminator_optimiser, options, ranks)
+            means.add(terms)
+            health.add(finite)
+            if (step + 1) % options.critic_per_generator == 0:
+                with frozen(state.discriminator):
+                    loss = loss_of(recipe.generator_loss, state, step)
+                    terms, finite = descend(loss, parts, state.generator_optimiser, options, ranks)
+                means.add(terms)
+                health.add(finite)
+                since = options.batch * options.critic_per_generator
+                state.average.update(state.generator, state.images + options.batch, since)
+            state.images += options.batch
+
+            # ---- Looks: nothing here changes what is learnt --------------------------------------------
+            if (step + 1) % _LOOK_EVERY == 0:
+                state.skipped = health.check()
+            if (step + 1) % machine.log_every == 0:
+                values = means.take(ranks)
+                rate = pace.take(state.images)
+                left_s = min((total - state.images) / rate, budget_s - (time.monotonic() - began))
+                if log:
+                    log.scalars(state.images, {**values, "images_per_s": rate, "skipped": state.skipped})
+                    say(progress_line(state.images, total, rate, left_s, values))
+            last = state.images >= total
+            if log and (last or passes(state.images, options.batch, machine.preview_every)):
+                show(recipe, strangers, state, log)
+            if log and (last or passes(state.images, options.batch, options.validate_every)):
+                judge(recipe, strangers, state, log, options, run)
+                saved = -math.inf
+            if log and time.monotonic() - saved > 60 * machine.save_minutes:
+                save(state, samples, options, run)
+                saved = time.monotonic()
+            over = time.monotonic() - began >= budget_s
+            if any_of(over or asked_to_stop(), ranks):
+                reason = "out of time" if over else "stopped"
+                break
+
+        # ---- End ---------------------------------------------------------------------------------------
+        state.skipped = health.check()
+        if log:
+            save(state, samples, options, run)
+            log.close()
+        return Outcome(state.images, total, state.best, "done" if state.images >= total else reason)
+
+
+def prepare_device(device: torch.device, machine: MachineOptions) -> None:
+    """Settings of the whole process; none changes results by more than rounding."""
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
+    torch.set_flush_denormal(True)  # averages that fade out become slow to compute with, otherwise
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+
+
+def check_sizes(samples: int, options: FitOptions, machine: MachineOptions, ranks: Ranks) -> None:
+    if samples == 0:
+        raise OptionsError("there are no samples to train on; all are held out, or the data is empty")
+    if options.batch % (ranks.world * machine.accumulate):
+        raise OptionsError(
+            f"a batch of {options.batch} cannot be shared evenly by {ranks.world} processes "
+            f"in {machine.accumulate} parts; choose a multiple of {ranks.world * machine.accumulate}"
+        )
+
+
+def begin(recipe: Recipe, options: FitOptions, device: torch.device) -> Training:
+    """The state before the first step."""
+    betas = (options.beta1, options.beta2)
+    networks = (recipe.generator, recipe.discriminator)
+    for network in networks:
+        network.to(device, memory_format=torch.channels_last).train()
+    generator_optimiser, discriminator_optimiser = (
+        # As a group, since a recipe may have a discriminator without parameters. Fused, because only that
+        # can leave a step out without waiting for the GPU.
+        Adam([{"params": trainable(network)}], betas=betas, fused=True)
+        for network in networks
+    )
+    average = Ema(recipe.generator, options.ema_half_life)
+    return Training(*networks, average, generator_optimiser, discriminator_optimiser)
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def load_batches(
+    items: Items, indexes: Iterator[list[int]], machine: MachineOptions, device: torch.device
+) -> Iterator[Batch]:
+    """The items at each list of indexes, as one batch on `device`."""
+    loader = DataLoader(
+        items,
+        batch_sampler=indexes,
+        num_workers=machine.workers,
+        persistent_workers=machine.workers > 0,
+        worker_init_fn=settle_worker,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # of its own: drawing from the common one would change what comes later
+    )
+    for batch in loader:
+        yield to_device(batch, device)
+
+
+def settle_worker(worker: int) -> None:
+    """One core for each worker, no more: the rest is for the networks. Only the trainer heeds signals."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    return {
+        name: tensor.to(
+            device,
+            non_blocking=True,
+            memory_format=torch.channels_last if tensor.ndim == 4 else torch.preserve_format,
+        )
+        for name, tensor in batch.items()
+    }
+
+
+def held_out_batches(recipe: Recipe, held_out: Shards, options: FitOptions) -> list[Batch]:
+    """Examples of people held out, the same each time and from all over the data; none if there are none."""
+    if not held_out:
+        return []
+    items = recipe.items(held_out, options.seed)
+    order = item_order(0, len(held_out), options.seed)
+    examples = [items[index] for index in islice(order, min(options.validation_images, len(held_out)))]
+    chunks = (examples[start : start + options.batch] for start in range(0, len(examples), options.batch))
+    return [default_collate(chunk) for chunk in chunks]
+
+
+def loss_of(loss: Callable[..., Terms], state: Training, step: int) -> Callable[[Batch], Terms]:
+    return lambda batch: loss(batch, state.generator, state.discriminator, step)
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Nothing is learnt about `network` in here, and no time spent on it."""
+    parameters = trainable(network)
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def descend(
+    loss: Callable[[Batch], Terms],
+    parts: Sequence[Batch],
+    optimiser: Optimizer,
+    options: FitOptions,
+    ranks: Ranks,
+) -> tuple[Terms, Tensor]:
+    """One step down the mean of the loss over the parts and processes: its terms, and whether it was finite.
+
+    A step that was not is left out, on all processes alike.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    sums: Terms = {}
+    for part in parts:
+        # Not cached: a weight that was cast where gradients were off would be taken for one without any.
+        with torch.autocast(ranks.device.type, torch.bfloat16, enabled=options.amp, cache_enabled=False):
+            terms = loss(part)
+        if not terms:
+            return {}, torch.ones((), dtype=torch.bool, device=ranks.device)
+        whole = torch.stack([term.float() for term in terms.values()]).sum()
+        (whole / len(parts)).backward()
+        for name, term in terms.items():
+            sums[name] = sums.get(name, 0.0) + term.detach().float() / len(parts)
+
+    parameters = optimiser.param_groups[0]["params"]
+    value = torch.stack(list(sums.values())).sum()
+    average([*(p.grad for p in parameters if p.grad is not None), value], ranks)
+    norm = nn.utils.clip_grad_norm_(parameters, options.clip or math.inf)
+    finite = norm.isfinite() & value.isfinite()
+    optimiser.found_inf = (~finite).float()
+    optimiser.step()
+    return sums, finite
+
+
+def set_rate(optimiser: Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def passes(images: int, batch: int, every: int) -> bool:
+    """Whether the last batch went over a multiple of `every`."""
+    return images // every > (images - batch) // every
+
+
+@torch.no_grad()
+def show(recipe: Recipe, strangers: Sequence[Batch], state: Training, log: RunLog) -> None:
+    if strangers:
+        device = next(state.generator.parameters()).device
+        few = {name: tensor[:_PREVIEWS] for name, tensor in to_device(strangers[0], device).items()}
+        log.preview(state.images, recipe.preview(few, state.average.network))
+
+
+@torch.no_grad()
+def judge(
+    recipe: Recipe,
+    strangers: Sequence[Batch],
+    state: Training,
+    log: RunLog,
+    options: FitOptions,
+    run: Path,
+) -> None:
+    """Validates the average, and keeps it if it is the best so far."""
+    if not strangers:
+        return
+    means, device = Means(), next(state.generator.parameters()).device
+    for batch in strangers:
+        terms = recipe.validation(to_device(batch, device), state.average.network)
+        means.add(terms, weight=len(next(iter(batch.values()))))
+    values = means.take()
+    error = sum(values.values())
+    log.scalars(state.images, {f"validation/{name}": value for name, value in values.items()})
+    log.scalars(state.images, {"validation": error})
+    if state.best is None or error < state.best:
+        state.best = error
+        save_weights(state.average.network, run / "best.safetensors", about(state, options))
+
+
+def save(state: Training, samples: int, options: FitOptions, run: Path) -> None:
+    save_checkpoint(state, samples, run / "checkpoint.pt")
+    save_weights(state.average.network, run / "generator.safetensors", about(state, options))
+
+
+def about(state: Training, options: FitOptions) -> Mapping[str, str]:
+    """What a file of weights says of itself."""
+    return {"preset": options.preset, "images": str(state.images)}
+
+
+class Means:
+    """Means of losses, kept where they were computed until someone asks."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._weights: dict[str, float] = {}
+
+    def add(self, terms: Terms, weight: float = 1.0) -> None:
+        for name, term in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + weight * term.detach()
+            self._weights[name] = self._weights.get(name, 0.0) + weight
+
+    def take(self, ranks: Ranks | None = None) -> dict[str, float]:
+        """The means, over all processes if `ranks` are given, and starts anew."""
+        means = [total.float() / self._weights[name] for name, total in self._sums.items()]
+        if ranks:
+            average(means, ranks)
+        values = torch.stack(means).tolist() if means else []
+        named = dict(zip(self._sums, values, strict=True))
+        self._sums, self._weights = {}, {}
+        return named
+
+
+class Health:
+    """Counts steps that were not finite, on the device."""
+
+    def __init__(self, skipped: int, device: torch.device) -> None:
+        self._skipped = torch.tensor(skipped, device=device)
+        self._row = torch.tensor(0, device=device)
+        self._longest = torch.tensor(0, device=device)
+
+    def add(self, finite: Tensor) -> None:
+        self._skipped += ~finite
+        self._row = (self._row + 1) * ~finite
+        self._longest = torch.maximum(self._longest, self._row)
+
+    def check(self) -> int:
+        """How many were left out so far; raises Diverged if it was too many in a row."""
+        if int(self._longest) >= _MOST_SKIPPED:
+            raise Diverged(
+                f"{int(self._longest)} steps in a row were not finite; go on from the checkpoint with lower "
+                "learning rates or a smaller clip, or without amp, in another folder"
+            )
+        return int(self._skipped)
+
+
+class Pace:
+    """Images per second since the last time someone asked."""
+
+    def __init__(self, images: int) -> None:
+        self._images, self._at = images, time.monotonic()
+
+    def take(self, images: int) -> float:
+        now = time.monotonic()
+        rate = (images - self._images) / max(now - self._at, 1e-9)
+        self._images, self._at = images, now
+        return rate
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM or SIGINT came. The second one acts as it would outside."""
+    came: list[int] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    if threading.current_thread() is threading.main_thread():
+        before.update({number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)})
+    try:
+        yield lambda: bool(came)
+    finally:
+        restore()
