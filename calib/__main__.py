@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AUVector
+from calib.au import AU_CODES, AUVector, neutral_aus
 from calib.basis import AUBasis, write_basis
 from calib.basis_fit import SCORES, LabelledShapes, explained_variance, fit_basis
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
@@ -29,7 +29,7 @@ from calib.shape import load_shape
 from reenact.atomic import replacing
 from reenact.capture.file import open_capture
 from reenact.cli.errors import plain_errors, unusable_input
-from reenact.generate import FaceGenerator
+from reenact.generate import FaceGenerator, MovedFace
 from reenact.measure import Measurer, estimator_crop
 from reenact.paste import paste
 from reenact.track import Tracker, TrackerOptions
@@ -267,9 +267,13 @@ def _close_the_loop(basis: AUBasis, estimator: AUEstimator, faces: FaceTable) ->
             return estimator.evidence(crop, face.pose.to_canonical(face.landmarks))
 
         def writer(basis: AUBasis) -> Callable[[Tracked, AUVector], Tracked]:
-            generate = FaceGenerator(basis)
+            generate = FaceGenerator(MovedFace(basis))
             return lambda picture, change: track(
-                paste(generate(Retargeted(picture.frame, picture.faces, changes=(change,))))
+                paste(
+                    generate(
+                        Retargeted(picture.frame, picture.faces, aus=(neutral_aus(),), changes=(change,))
+                    )
+                )
             )
 
         images = (cv2.imread(path, cv2.IMREAD_COLOR) for path in faces.paths)

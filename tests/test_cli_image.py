@@ -12,7 +12,7 @@ from PIL import Image
 
 from reenact.cli import main
 from reenact.demo import PORTRAIT
-from tests import tiny_onnx
+from tests import tiny_models
 
 SURPRISE = ("--preset", "surprise")
 
@@ -134,29 +134,9 @@ def test_targets_are_needed(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def blackener(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An appearance network that paints mouth and eyes black: alpha is sign(mask), colour warped - warped."""
+    """An appearance network that paints mouth and eyes black."""
     path = tmp_path_factory.mktemp("models") / "blackener.onnx"
-    square = ("faces", 256, 256)
-    path.write_bytes(
-        tiny_onnx.model(
-            nodes=[
-                tiny_onnx.node("CastLike", ["mask", "relative_aus"], ["inside"]),
-                tiny_onnx.node("Sign", ["inside"], ["alpha"]),
-                tiny_onnx.node("CastLike", ["warped", "relative_aus"], ["seen"]),
-                tiny_onnx.node("Sub", ["seen", "seen"], ["colour"]),
-            ],
-            inputs=[
-                tiny_onnx.value_info("warped", (*square, 3), tiny_onnx.UINT8),
-                tiny_onnx.value_info("mask", (*square, 1), tiny_onnx.UINT8),
-                tiny_onnx.value_info("relative_aus", ("faces", 17)),
-            ],
-            outputs=[
-                tiny_onnx.value_info("alpha", (*square, 1)),
-                tiny_onnx.value_info("colour", (*square, 3)),
-            ],
-            opset=15,
-        )
-    )
+    path.write_bytes(tiny_models.described(tiny_models.blackener(), "live"))
     return path
 
 

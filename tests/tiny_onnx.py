@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 FLOAT, UINT8 = 1, 2
 """ONNX's numbers for float32 and uint8."""
 
@@ -28,10 +30,19 @@ def value_info(name: str, shape: tuple[int | str, ...], dtype: int = FLOAT) -> b
     return field(1, name) + field(2, field(1, field(1, dtype) + field(2, dimensions)))
 
 
-def node(operator: str, inputs: list[str], outputs: list[str]) -> bytes:
-    return b"".join([*(field(1, name) for name in inputs), *(field(2, name) for name in outputs)]) + field(
-        4, operator
+def node(operator: str, inputs: list[str], outputs: list[str], **attributes: int) -> bytes:
+    return b"".join(
+        [
+            *(field(1, name) for name in inputs),
+            *(field(2, name) for name in outputs),
+            field(4, operator),
+            *(field(5, _attribute(name, value)) for name, value in attributes.items()),
+        ]
     )
+
+
+def _attribute(name: str, value: int) -> bytes:
+    return field(1, name) + field(3, value) + field(20, 2)
 
 
 def model(nodes: list[bytes], inputs: list[bytes], outputs: list[bytes], opset: int = 13) -> bytes:
@@ -45,3 +56,8 @@ def model(nodes: list[bytes], inputs: list[bytes], outputs: list[bytes], opset: 
         ]
     )
     return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, opset))
+
+
+def metadata(entries: Mapping[str, str]) -> bytes:
+    """What a model says of itself: to be put behind its content."""
+    return b"".join(field(14, field(1, key) + field(2, value)) for key, value in entries.items())

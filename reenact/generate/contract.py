@@ -78,7 +78,7 @@ def model_info(model: Path, contract: str) -> ModelInfo:
 def _checked(metadata: Mapping[str, str], graph_sha256: str, contract: str, model: Path) -> ModelInfo:
     known = metadata.get("contract")
     if known not in CONTRACTS:
-        raise ModelError(f"{model} does not say what it takes; use a model that `python -m train export` made")
+        raise ModelError(f"{model} does not say what it takes; a model comes from `python -m train export`")
     if known != contract:
         raise ModelError(f"{model} is a model for --generator {known}, not {contract}")
     if metadata.get("contract_version") != str(VERSION):

@@ -5,9 +5,7 @@ They see little of a large face: what they paint is as fine as their crop, 128 p
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from functools import lru_cache
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -18,66 +16,37 @@ from calib.ramp import smoothstep
 from engines.base import Engine, Tensors
 from reenact.generate.appearance import FaceCrop
 from reenact.geometry import Alignment
-from reenact.types import Face, Frame, Generated, Patch, Retargeted
+from reenact.types import Face, Frame, Patch
 
 _FEATHER = 0.15
 """Share of the crop's width over which the new picture fades into the frame, on each side."""
 _FULL_AT = 0.25
-"""A change of some action unit by this much, 0..5, shows the new picture whole. A network's picture of no change
-is not the frame, so that without a fade every onset would pop."""
+"""A change of some action unit by this much, 0..5, shows the new picture whole. Below it fades, since a
+network's picture of no change is not the frame: every onset would pop."""
 
 
-class FullGenerator:
-    """A stage: each face that is to change, as a network paints it. See reenact.generate.contract.
-
-    A face whose action units are not to change gets no patch.
-    """
+class RepaintedFace:
+    """One face as a network paints it, pasted back with a soft edge. See reenact.generate.contract."""
 
     def __init__(self, engine: Engine, crop: FaceCrop, absolute: bool = False):
         """absolute: the network takes what the face is to show, not how that differs from what it shows."""
         self._engine = engine
         self._crop = crop
         self._absolute = absolute
-        self._resources = ExitStack()
-        self.notes: tuple[str, ...] = ()
 
-    def __call__(self, retargeted: Retargeted) -> Generated:
-        faces = zip(retargeted.faces, retargeted.aus, retargeted.changes, strict=True)
-        patches = tuple(
-            self._patch(retargeted.frame, face, aus, change) if change.any() else None
-            for face, aus, change in faces
-        )
-        return Generated(
-            retargeted.frame,
-            retargeted.faces,
-            retargeted.cut,
-            retargeted.aus,
-            retargeted.changes,
-            patches,
-        )
-
-    def _patch(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch | None:
+    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch:
         alignment = self._crop.align(face)
-        inputs: dict[str, NDArray] = {"image": alignment.crop(frame.image)[None]}
-        if self._absolute:
-            inputs["aus"] = (np.clip(aus + change, 0, MAX_INTENSITY) / MAX_INTENSITY).astype(np.float32)[None]
-        else:
-            inputs["relative_aus"] = (change / MAX_INTENSITY).astype(np.float32)[None]
-        alpha, colour = _alpha_and_colour(self._engine.run(inputs))
+        seen = alignment.crop(frame.image)
+        outputs = self._engine.run({"image": seen[None], **self._asked(aus, change)})
+        alpha, colour = _alpha_and_colour(outputs)
         strength = smoothstep(np.abs(change).max() / _FULL_AT)
         return _paste(frame, alignment, strength * feather(alignment.size) * alpha, colour)
 
-    def __enter__(self) -> FullGenerator:
-        self._resources.enter_context(self._engine)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._resources.close()
+    def _asked(self, aus: AUVector, change: AUVector) -> dict[str, NDArray[np.float32]]:
+        if self._absolute:
+            wanted = np.clip(aus + change, 0, MAX_INTENSITY)
+            return {"aus": (wanted / MAX_INTENSITY).astype(np.float32)[None]}
+        return {"relative_aus": (change / MAX_INTENSITY).astype(np.float32)[None]}
 
 
 @lru_cache(maxsize=4)
@@ -99,7 +68,7 @@ def _alpha_and_colour(outputs: Tensors) -> tuple[NDArray[np.float32] | float, ND
 def _paste(
     frame: Frame, alignment: Alignment, weight: NDArray[np.float32], colour: NDArray[np.float32]
 ) -> Patch:
-    """The crop's part of the frame with (size, size, 3) `colour` in it as far as (size, size, 1) `weight` says."""
+    """The crop's part of the frame, with (size, size, 3) `colour` in it as (size, size, 1) `weight` says."""
     x0, y0, x1, y1 = alignment.bounds(frame.size)
     layers = np.dstack([weight * colour, weight])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

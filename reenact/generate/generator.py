@@ -9,6 +9,7 @@ from typing import Protocol
 
 from calib.au import AUVector
 from calib.basis import AUBasis, load_basis
+from engines.base import Engine
 from reenact.generate.appearance import Appearance
 from reenact.generate.lids import paint_lids
 from reenact.generate.lips import paint_lips
@@ -47,30 +48,28 @@ def paint_by_rule(frame: Frame, face: Face, moved: Warp) -> Warp:
     return moved
 
 
+class MakePatch(Protocol):
+    """What differs between generators: new pixels for one face."""
+
+    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch | None:
+        """aus: what the face shows, 0..5; change: what is to be added to it, not all zeros."""
+
+
 class FaceGenerator:
-    """Moves each face's pixels (reenact.generate.warp), then paints what moving cannot make.
+    """A patch for every face whose action units are to change; none for the others."""
 
-    Mouth, lips and lids are painted by rule (`warp`); an appearance network, where there is one, paints over
-    all of it (`live`). A face whose action units are not to change gets no patch.
-    """
-
-    def __init__(
-        self,
-        basis: AUBasis,
-        appearance: Appearance | None = None,
-        options: WarpOptions = WarpOptions(),
-        notes: tuple[str, ...] = (),
-    ):
-        self._basis = basis
-        self._options = options
-        self._appearance = appearance
+    def __init__(self, make_patch: MakePatch, engine: Engine | None = None, notes: tuple[str, ...] = ()):
+        """engine: what `make_patch` runs on, closed when the generator is left."""
+        self._make_patch = make_patch
+        self._engine = engine
         self._resources = ExitStack()
         self.notes = notes
 
     def __call__(self, retargeted: Retargeted) -> Generated:
+        faces = zip(retargeted.faces, retargeted.aus, retargeted.changes, strict=True)
         patches = tuple(
-            self._patch(retargeted.frame, face, change) if change.any() else None
-            for face, change in zip(retargeted.faces, retargeted.changes, strict=True)
+            self._make_patch(retargeted.frame, face, aus, change) if change.any() else None
+            for face, aus, change in faces
         )
         return Generated(
             retargeted.frame,
@@ -81,18 +80,9 @@ class FaceGenerator:
             patches,
         )
 
-    def _patch(self, frame: Frame, face: Face, change: AUVector) -> Patch | None:
-        moved = warp(frame, face, change, self._basis, self._options)
-        if moved is None:
-            return None
-        moved = paint_by_rule(frame, face, moved)
-        if self._appearance is not None:
-            moved = self._appearance(frame, face, change, moved)
-        return Patch(moved.image, moved.region[:2])
-
     def __enter__(self) -> FaceGenerator:
-        if self._appearance is not None:
-            self._resources.enter_context(self._appearance.engine)
+        if self._engine is not None:
+            self._resources.enter_context(self._engine)
         return self
 
     def __exit__(
@@ -104,9 +94,36 @@ class FaceGenerator:
         self._resources.close()
 
 
+class MovedFace:
+    """Moves a face's pixels (reenact.generate.warp), then paints what moving cannot make.
+
+    Mouth, lips and lids are painted by rule (`warp`); an appearance network, where there is one, paints over
+    all of it (`live`).
+    """
+
+    def __init__(
+        self,
+        basis: AUBasis,
+        appearance: Appearance | None = None,
+        options: WarpOptions = WarpOptions(),
+    ):
+        self._basis = basis
+        self._appearance = appearance
+        self._options = options
+
+    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch | None:
+        moved = warp(frame, face, change, self._basis, self._options)
+        if moved is None:
+            return None
+        moved = paint_by_rule(frame, face, moved)
+        if self._appearance is not None:
+            moved = self._appearance(frame, face, change, moved)
+        return Patch(moved.image, moved.region[:2])
+
+
 def open_generator(
     name: str, model: Path | None = None, engine: str = "auto", options: WarpOptions = WarpOptions()
-) -> Generator:
+) -> FaceGenerator:
     """The generator of this name: `warp` (geometry alone), `live` (geometry and the appearance network), or
     `paper` and `ganimation` (a network that paints the whole crop, without geometry; for comparison).
 
@@ -117,24 +134,24 @@ def open_generator(
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
     if name == "warp":
-        return FaceGenerator(load_basis(), options=options)
+        return FaceGenerator(MovedFace(load_basis(), options=options))
     if name == "live" and model is None and not LIVE_MODEL.exists():
         note = "generator 'live' has no weights in this release; 'warp' works in its place"
-        return FaceGenerator(load_basis(), options=options, notes=(note,))
+        return FaceGenerator(MovedFace(load_basis(), options=options), notes=(note,))
     return _open_model(name, model, engine, options)
 
 
-def _open_model(name: str, model: Path | None, engine: str, options: WarpOptions) -> Generator:
+def _open_model(name: str, model: Path | None, engine: str, options: WarpOptions) -> FaceGenerator:
     # Here, so that `warp` never loads an inference runtime.
     from engines import load_engine
     from reenact.generate.contract import ModelError, model_info
-    from reenact.generate.full import FullGenerator
+    from reenact.generate.full import RepaintedFace
 
     if model is None and name != "live":
-        raise ModelError(f"generator {name!r} ships without weights; train some, and give them as --model")
+        raise ModelError(f"generator {name!r} ships without weights: give them as --model {name}.onnx")
     path = model or LIVE_MODEL
     info = model_info(path, contract=name)
     opened = load_engine(path, engine)
     if name == "live":
-        return FaceGenerator(load_basis(), Appearance(opened, info.crop), options)
-    return FullGenerator(opened, info.crop, absolute=name == "ganimation")
+        return FaceGenerator(MovedFace(load_basis(), Appearance(opened, info.crop), options), opened)
+    return FaceGenerator(RepaintedFace(opened, info.crop, absolute=name == "ganimation"), opened)
