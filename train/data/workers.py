@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 
 
 class WorkerError(RuntimeError):
-    """Work that nobody finished; the message is one line for the user."""
+    """Work that nobody could do; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Workers:
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """On this machine; without meaning on a cluster, where every free core takes a chunk."""
+    """On this machine."""
     ray: str | None = None
-    """The address of a Ray cluster, "auto" for the one that this machine is part of, "local" for one of
-    `processes` workers that is started and stopped with the work; None: no Ray."""
+    """The address of a Ray cluster, whose every free core then takes a chunk; "auto": the one that this
+    machine is part of; "local": one of `processes` workers, which ends with the work; None: no Ray."""
 
 
 def map_chunks(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: Workers) -> Iterator[Answer]:
     """The answers, in the order in which they are ready.
 
     task: a function of a module, or a partial of one, so that it can be sent to another process.
+    Raises WorkerError at the end, when all else is done, if chunks were lost with the process that had them.
     """
     if not chunks:
         return iter(())
@@ -40,17 +43,50 @@ def map_chunks(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: 
 def _over_processes(
     task: Callable[[Work], Answer], chunks: Sequence[Work], workers: Workers
 ) -> Iterator[Answer]:
+    waiting, suspects, fatal = deque(chunks), list[Work](), list[Work]()
+    while waiting:
+        suspects += yield from _until_one_dies(task, waiting, workers.processes)
+    # One by one, so that the chunk that kills its process takes no other with it.
+    for chunk in suspects:
+        fatal += yield from _until_one_dies(task, deque([chunk]), 1)
+    if fatal:
+        raise WorkerError(_loss(len(fatal), len(chunks)))
+
+
+def _until_one_dies(
+    task: Callable[[Work], Answer], waiting: deque[Work], processes: int
+) -> Generator[Answer, None, list[Work]]:
+    """Takes work from `waiting` until there is none or a process dies; returns what was being done then."""
+    running: dict[Future[Answer], Work] = {}
     # Not forked: a tracker's threads do not survive that.
-    pool = ProcessPoolExecutor(min(workers.processes, len(chunks)), mp_context=get_context("spawn"))
-    try:
-        for done in as_completed([pool.submit(task, chunk) for chunk in chunks]):
-            yield done.result()
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            "a worker process died, perhaps for want of memory; run the same command again to go on"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    pool = ProcessPoolExecutor(
+        min(processes, len(waiting)), mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent
+    )
+    with pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < processes:
+                    future = pool.submit(task, waiting[0])
+                    running[future] = waiting.popleft()
+                ready, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    yield future.result()
+                    del running[future]
+        except BrokenProcessPool:
+            return list(running.values())
+    return []
+
+
+def _leave_interrupts_to_parent() -> None:
+    """Ctrl-C reaches the whole group; chunks that are being done are then finished, and no new ones begun."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _loss(lost: int, of: int) -> str:
+    return (
+        f"{lost} of {of} chunks killed the process that worked on them, perhaps for want of memory; "
+        "the others are done, and the same command tries again"
+    )
 
 
 def _over_ray(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: Workers) -> Iterator[Answer]:
@@ -59,23 +95,26 @@ def _over_ray(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: W
         import ray
     except ImportError as error:
         raise WorkerError("Ray is not installed; run: pip install 'reenact[cluster]'") from error
-    local = workers.ray == "local"
-    started: dict[str, Any] = {"num_cpus": workers.processes} if local else {"address": workers.ray}
+    place = {"num_cpus": workers.processes} if workers.ray == "local" else {"address": workers.ray}
     try:
-        ray.init(
-            **started, include_dashboard=False if local else None, log_to_driver=False, logging_level="error"
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        ray.init(**place, log_to_driver=False, logging_level="error")
+    except (OSError, ValueError, RuntimeError) as error:
         raise WorkerError(f"no Ray cluster at {workers.ray!r}: {error}") from error
+
+    @ray.remote(num_cpus=1)
+    def do(chunk: Work) -> Answer:
+        return task(chunk)
+
+    lost = 0
     try:
-        remote = ray.remote(task_of)
-        waiting = [remote.remote(task, chunk) for chunk in chunks]
+        waiting = [do.remote(chunk) for chunk in chunks]
         while waiting:
-            ready, waiting = ray.wait(waiting)
-            yield from ray.get(ready)
+            (ready,), waiting = ray.wait(waiting)
+            try:
+                yield ray.get(ready)
+            except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
+                lost += 1
     finally:
         ray.shutdown()
-
-
-def task_of(task: Callable[[Work], Answer], chunk: Work) -> Answer:
-    return task(chunk)
+    if lost:
+        raise WorkerError(_loss(lost, len(chunks)))
