@@ -1,0 +1,90 @@
+"""`python -m train evaluate`."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import click
+
+from reenact.cli.errors import unusable_input
+from reenact.cli.parameters import FILE
+from train.data.shards import open_shards
+from train.data.workers import Workers, map_chunks
+from train.evaluate.exam import ExamOptions, set_exam, sit_exam
+from train.evaluate.methods import method_specs
+from train.evaluate.report import result_tables, time_methods, write_sheets
+from train.evaluate.sheets import FACES
+from train.evaluate.tables import write_tables
+
+DEFAULTS = ExamOptions()
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      python -m train evaluate --data shards/ --out report/ --live live.onnx
+      python -m train evaluate --data shards/ --out report/ --paper paper.onnx --clip talk.mp4
+
+    The report is report.md (and .json, and a CSV of each table); the sheets are sheets/*.png."""
+)
+@click.option("--data", type=FILE, required=True, metavar="SHARDS", help="What `prepare` made.")
+@click.option("--out", type=FILE, required=True, metavar="DIR", help="Where tables and sheets go.")
+@click.option("--live", type=FILE, metavar="ONNX", help="The appearance network.")
+@click.option("--paper", type=FILE, metavar="ONNX", help="The paper's generator.")
+@click.option("--paper-film", type=FILE, metavar="ONNX", help="The same with its conditioning repaired.")
+@click.option("--ganimation", type=FILE, metavar="ONNX", help="GANimation's generator.")
+@click.option(
+    "--clip", "clips", type=FILE, multiple=True, metavar="FILE",
+    help="A film of one person, for flicker and for pairs of frames; may be given several times.",
+)  # fmt: skip
+@click.option("--faces", default=DEFAULTS.faces, show_default=True, type=click.IntRange(2), help="Judged on.")
+@click.option("--sheet-faces", default=FACES, show_default=True, type=click.IntRange(0), help="0: no sheets.")
+@click.option("--seed", default=DEFAULTS.seed, show_default=True, help="Chooses the faces.")
+@click.option(
+    "--cache", type=FILE, metavar="DIR", help="Fitted judges, for the next time.  [default: OUT/cache]"
+)
+@click.option(
+    "--processes",
+    default=os.cpu_count() or 1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Methods at once.",
+)
+def evaluate(
+    data: Path,
+    out: Path,
+    live: Path | None,
+    paper: Path | None,
+    paper_film: Path | None,
+    ganimation: Path | None,
+    clips: tuple[Path, ...],
+    faces: int,
+    sheet_faces: int,
+    seed: int,
+    cache: Path | None,
+    processes: int,
+) -> None:
+    """Judge generators on people whom no training has seen, beside copying and warping alone."""
+    with unusable_input():
+        specs = method_specs(live, paper, paper_film, ganimation)
+        training, unseen = open_shards(data, held_out=False), open_shards(data, held_out=True)
+        out.mkdir(parents=True, exist_ok=True)
+    options = ExamOptions(faces=faces, seed=seed)
+    if sheet_faces:
+        pages = write_sheets(specs, unseen, out / "sheets", seed, sheet_faces)
+        click.echo(f"{len(pages)} contact sheets in {out / 'sheets'}", err=True)
+    exam = set_exam(training, unseen, clips, cache or out / "cache", options)
+    results = {}
+    for result in map_chunks(partial(sit_exam, exam=exam), specs, Workers(processes)):
+        click.echo(f"{result.name}: done", err=True)
+        results[result.name] = result
+    tables = result_tables([results[spec.name] for spec in specs], exam)
+    tables.append(time_methods(specs, exam, options))
+    write_tables(tables, out, _heading(len(unseen), data))
+    click.echo(f"report in {out / 'report.md'}", err=True)
+
+
+def _heading(faces: int, data: Path) -> str:
+    return f"# Evaluation\n\nOn people held out of training: {faces} pictures in {data.name}.\n"

@@ -1,0 +1,1 @@
+"""How well faces are changed: figures and contact sheets on people whom no training has seen."""

@@ -1,0 +1,204 @@
+"""Does a face do what is asked, and nothing else? Asked against achieved, action unit by action unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, neutral_aus
+from calib.metrics import Agreement
+from train.evaluate.judge import Judge
+from train.evaluate.methods import Method
+from train.evaluate.reading import Reader
+from train.evaluate.statistics import mean, slope, spearman
+from train.evaluate.subjects import Subject
+from train.evaluate.tables import Cell, Table
+
+AMOUNTS = (-2.0, -1.0, 1.0, 2.0, 3.0)
+LEAST_ASKED = 0.5
+"""A face that has less room than this for an amount is not asked for it."""
+EMPHASIS = ("AU25", "AU26", "AU10", "AU12", "AU45")
+"""What the appearance network is for: teeth, lips and lids."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One action unit asked of one face."""
+
+    index: int
+    """Of the action unit."""
+    asked: float
+    """What was left of the amount within 0..5."""
+    estimated: AUVector
+    """(17,) change of our estimator's evidence."""
+    judged: AUVector
+    """(17,) change of what the judge reads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Obedience:
+    trials: tuple[Trial, ...]
+    lost: int
+    """Results in which no face was found."""
+
+    def answer(self, code: str, read: Callable[[Trial], AUVector]) -> Answer:
+        index = AU_CODES.index(code)
+        trials = [trial for trial in self.trials if trial.index == index]
+        asked = np.array([trial.asked for trial in trials])
+        achieved = np.array([read(trial) for trial in trials]).reshape(-1, AU_COUNT)
+        per_unit = [slope(asked, achieved[:, other]) for other in range(AU_COUNT)]
+        return Answer(np.array(per_unit), index, spearman(asked, achieved[:, index]), len(trials))
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one action unit did when asked for."""
+
+    per_unit: NDArray[np.float64]
+    """(17,) change of every action unit per unit asked, by least squares through 0."""
+    index: int
+    spearman: float
+    """Between asked and achieved, over all faces and amounts."""
+    count: int
+
+    @property
+    def slope(self) -> float:
+        return float(self.per_unit[self.index])
+
+    @property
+    def leakage(self) -> float:
+        """Mean absolute change of the 16 others per unit asked."""
+        return mean(np.abs(np.delete(self.per_unit, self.index)))
+
+
+def estimated(trial: Trial) -> AUVector:
+    return trial.estimated
+
+
+def judged(trial: Trial) -> AUVector:
+    return trial.judged
+
+
+READERS = {"estimator": estimated, "judge": judged}
+
+
+def measure_obedience(method: Method, subjects: Sequence[Subject], reader: Reader, judge: Judge) -> Obedience:
+    """Asks every face for every amount of every action unit, one at a time."""
+    trials, lost = [], 0
+    for subject in subjects:
+        seen_before = judge(subject.frame.image, subject.face)
+        for index, change in _asks(subject.measured):
+            image = method(subject.frame, subject.face, change, subject.measured)
+            if image is subject.frame.image:
+                nothing = neutral_aus()
+                trials.append(Trial(index, float(change[index]), nothing, nothing))
+                continue
+            after = reader(image, subject.face.landmarks)
+            if after is None:
+                lost += 1
+                continue
+            judged_now = judge(image, subject.face)
+            trials.append(
+                Trial(
+                    index,
+                    float(change[index]),
+                    after.evidence - subject.before.evidence,
+                    judged_now - seen_before,
+                )
+            )
+    return Obedience(tuple(trials), lost)
+
+
+def _asks(measured: AUVector) -> Iterator[tuple[int, AUVector]]:
+    """Every amount of every action unit, as far as a face has room: measured + change stays in 0..5."""
+    for index in range(AU_COUNT):
+        for amount in AMOUNTS:
+            change = neutral_aus()
+            change[index] = np.clip(measured[index] + amount, 0, MAX_INTENSITY) - measured[index]
+            if abs(change[index]) >= LEAST_ASKED:
+                yield index, change
+
+
+def obedience_tables(results: dict[str, Obedience], faces: int, known: Agreement) -> list[Table]:
+    """The summary, the slopes and rank correlations of each reader, and every method's leakage."""
+    how = (
+        f"{faces} faces of people held out, each asked for {', '.join(f'{a:+g}' for a in AMOUNTS)} of each "
+        "action unit alone, cut to 0..5 (asks below 0.5 left out). Achieved: change of the reading "
+        "before it is cut "
+        "off at 0, output against input, both tracked anew."
+    )
+    tables = [_summary(results, how)]
+    for name, read in READERS.items():
+        tables.append(_per_au(results, name, read, how, known))
+    tables += [_matrix(method, result, how) for method, result in results.items() if method != "copy"]
+    return tables
+
+
+def _summary(results: dict[str, Obedience], how: str) -> Table:
+    columns = ["method", "asks", "lost faces"]
+    columns += [
+        f"{what}, {reader}"
+        for reader in READERS
+        for what in ("mean slope", "slope of 25 26 10 12 45", "mean Spearman", "mean leakage")
+    ]
+    rows = []
+    for method, result in results.items():
+        row: list[Cell] = [method, len(result.trials), result.lost]
+        for read in READERS.values():
+            answers = {code: result.answer(code, read) for code in AU_CODES}
+            row += [
+                mean([answer.slope for answer in answers.values()]),
+                mean([answers[code].slope for code in EMPHASIS]),
+                mean([answer.spearman for answer in answers.values()]),
+                mean([answer.leakage for answer in answers.values()]),
+            ]
+        rows.append(tuple(row))
+    note = f"{how} Slope: least squares through 0. Leakage: mean absolute slope of the 16 others."
+    return Table("obedience", "Asked against achieved", note, tuple(columns), tuple(rows))
+
+
+def _per_au(
+    results: dict[str, Obedience],
+    name: str,
+    read: Callable[[Trial], AUVector],
+    how: str,
+    known: Agreement,
+) -> Table:
+    rows = []
+    for index, code in enumerate(AU_CODES):
+        answers = [result.answer(code, read) for result in results.values()]
+        row: list[Cell] = [code, max(answer.count for answer in answers)]
+        if name == "judge":
+            row.append(float(known.r[index]))
+        row += [answer.slope for answer in answers] + [answer.spearman for answer in answers]
+        rows.append(tuple(row))
+    columns = ["AU", "n", *(["judge's own r"] if name == "judge" else [])]
+    columns += [f"{method} slope" for method in results] + [f"{method} Spearman" for method in results]
+    note = f"{how} Read by our estimator."
+    if name == "judge":
+        note = (
+            f"{how} Read by ridge regression on oriented gradients of the pixels where the face was, fitted "
+            f"to other people, never a loss; its own correlation with the labels on {known.count} faces held "
+            "out is in the third column."
+        )
+    return Table(f"obedience_{name}", f"Per action unit: {name}", note, tuple(columns), tuple(rows), 2)
+
+
+def _matrix(method: str, result: Obedience, how: str) -> Table:
+    names = [code.removeprefix("AU") for code in AU_CODES]
+    rows: list[tuple[Cell, ...]] = []
+    for code in AU_CODES:
+        answer = result.answer(code, estimated)
+        rows.append((code, *(float(value) for value in answer.per_unit), answer.leakage))
+    note = f"{how} Row: asked; column: change of our estimator's reading per unit asked."
+    return Table(
+        f"leakage_{method.replace(' ', '_')}",
+        f"Leakage of {method}",
+        note,
+        ("asked", *names, "leakage"),
+        tuple(rows),
+        2,
+    )

@@ -1,0 +1,125 @@
+"""Do results as a whole look like photographs? Frechet distance to real pictures of other people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AUVector
+from reenact.types import Face, Frame
+from train.data.degrade import face_of
+from train.data.shards import Shards
+from train.evaluate.descriptors import Detail, Hog, Vector
+from train.evaluate.methods import Method
+from train.evaluate.statistics import frechet_distance
+from train.evaluate.tables import Cell, Table
+
+Describe = Callable[[NDArray[np.uint8], Face], Vector]
+
+FEATURES: Mapping[str, Describe] = {"HOG": Hog(), "detail": Detail()}
+COMPONENTS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Borrower:
+    """A face that is asked for another person's expression."""
+
+    frame: Frame
+    face: Face
+    measured: AUVector
+    change: AUVector
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Real pictures, as numbers."""
+
+    components: NDArray[np.float32]
+    """(32, k)."""
+    scale: NDArray[np.float32]
+    """(32, 1) makes every component's variance 1."""
+    scores: NDArray[np.float32]
+    """(n, 32)."""
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return features @ (self.components * self.scale).T
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Faces to change, and real pictures of other people to compare with."""
+
+    borrowers: tuple[Borrower, ...]
+    references: Mapping[str, Reference]
+    """By the name of the features."""
+    real: int
+    """Real pictures."""
+
+
+def hang_gallery(unseen: Shards, count: int, real: int, seed: int) -> Gallery:
+    """Half of the people lend faces, the other half are what results are compared with.
+
+    Each face is asked for the action units of a picture of the other half, from the same collection.
+    """
+    rng = np.random.default_rng(seed)
+    persons = rng.permutation(np.unique(unseen.persons))
+    first_half = np.isin(unseen.persons, persons[: len(persons) // 2])
+    rows = rng.permutation(np.flatnonzero(~first_half))[:real]
+    borrowers = []
+    for row in rng.permutation(np.flatnonzero(first_half))[:count]:
+        lenders = rows[unseen.collections[rows] == unseen.collections[row]]
+        if len(lenders):
+            borrowers.append(_borrower(unseen, int(row), unseen.aus[rng.choice(lenders)]))
+    samples = [unseen[int(row)] for row in rows]
+    references = {
+        name: _refer(np.array([describe(each.image, face_of(each.landmarks)) for each in samples]))
+        for name, describe in FEATURES.items()
+    }
+    return Gallery(tuple(borrowers), references, len(rows))
+
+
+def _borrower(shards: Shards, row: int, target: AUVector) -> Borrower:
+    sample = shards[row]
+    return Borrower(Frame(sample.image), face_of(sample.landmarks), sample.aus, target - sample.aus)
+
+
+def _refer(features: NDArray[np.float32]) -> Reference:
+    centred = features - features.mean(axis=0)
+    _, values, components = np.linalg.svd(centred, full_matrices=False)
+    count = min(COMPONENTS, len(features) // 3)
+    scale = np.sqrt(len(features)) / values[:count, None]
+    reference = Reference(components[:count], scale, np.zeros((0, count), np.float32))
+    return Reference(reference.components, scale, reference.score(features))
+
+
+def measure_realism(method: Method, gallery: Gallery) -> dict[str, float]:
+    """Frechet distance by the name of the features."""
+    images = [method(each.frame, each.face, each.change, each.measured) for each in gallery.borrowers]
+    return {
+        name: frechet_distance(reference.score(_describe(images, gallery, FEATURES[name])), reference.scores)
+        for name, reference in gallery.references.items()
+    }
+
+
+def _describe(images: Sequence[NDArray[np.uint8]], gallery: Gallery, describe: Describe) -> Vector:
+    pairs = zip(images, gallery.borrowers, strict=True)
+    return np.array([describe(image, each.face) for image, each in pairs], np.float32)
+
+
+def realism_table(results: Mapping[str, Mapping[str, float]], gallery: Gallery) -> Table:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (method, *(found[name] for name in FEATURES)) for method, found in results.items()
+    )
+    note = (
+        f"Frechet distance between {len(gallery.borrowers)} faces that were asked for the action units of "
+        f"other people's pictures and {gallery.real} real pictures of those others, all held out. Features: "
+        f"the first {COMPONENTS} principal components, each scaled to a variance of 1, of HOG (oriented "
+        "gradients of a gray 112 px crop) and of detail (log energy of four octaves of a 192 px crop in "
+        "8 x 8 cells). "
+        "The row of copy is what unchanged pictures of so few people come to: the floor."
+    )
+    columns = ("method", *(f"Frechet, {name}" for name in FEATURES))
+    return Table("realism", "Realism", note, columns, rows)
