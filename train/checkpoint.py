@@ -90,10 +90,12 @@ def load_checkpoint(training: Training, samples: int, path: Path) -> None:
 
 def _read(path: Path) -> Mapping[str, Any]:
     advice = "remove it to train from the start, or train into another folder"
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, KeyError, AttributeError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{path} is damaged or no checkpoint; {advice}") from error
+    with path.open("rb") as stream:
+        try:
+            content = torch.load(stream, map_location="cpu", weights_only=True)
+        # All that torch was seen to raise on damaged files.
+        except (OSError, RuntimeError, ValueError, EOFError, LookupError, pickle.UnpicklingError) as error:
+            raise CheckpointError(f"{path} is damaged or no checkpoint; {advice}") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise CheckpointError(f"{path} is no checkpoint of this version's; {advice}")
     return content

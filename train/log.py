@@ -53,7 +53,7 @@ class RunLog:
 def progress_line(
     images: int, total: int, images_per_s: float, left_s: float, losses: Mapping[str, float]
 ) -> str:
-    terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    terms = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
     return f"{images}/{total} images  {images_per_s:.1f}/s  {duration(left_s)} left  {terms}"
 
 

@@ -116,14 +116,14 @@ def fit(
             with frozen(state.generator):
                 loss = loss_of(recipe.discriminator_loss, state, step)
                 terms, finite = descend(loss, parts, state.discriminator_optimiser, options, ranks)
-            means.add(terms)
-            health.add(finite)
+            means.add(terms, of="discriminator")
+            health.add(finite, of="discriminator")
             if (step + 1) % options.critic_per_generator == 0:
                 with frozen(state.discriminator):
                     loss = loss_of(recipe.generator_loss, state, step)
                     terms, finite = descend(loss, parts, state.generator_optimiser, options, ranks)
-                means.add(terms)
-                health.add(finite)
+                means.add(terms, of="generator")
+                health.add(finite, of="generator")
                 since = options.batch * options.critic_per_generator
                 state.average.update(state.generator, state.images + options.batch, since)
             state.images += options.batch
@@ -210,6 +210,8 @@ def load_batches(
         batch_sampler=indexes,
         num_workers=machine.workers,
         persistent_workers=machine.workers > 0,
+        # Not forked: OpenCV's threads, once used here, would be waited for there for ever.
+        multiprocessing_context="spawn" if machine.workers else None,
         worker_init_fn=settle_worker,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # of its own: drawing from the common one would change what comes later
@@ -333,12 +335,11 @@ def judge(
     means, device = Means(), next(state.generator.parameters()).device
     for batch in strangers:
         terms = recipe.validation(to_device(batch, device), state.average.network)
-        means.add(terms, weight=len(next(iter(batch.values()))))
+        means.add(terms, of="validation", weight=len(next(iter(batch.values()))))
     values = means.take()
     error = sum(values.values())
-    log.scalars(state.images, {f"validation/{name}": value for name, value in values.items()})
-    log.scalars(state.images, {"validation": error})
-    if state.best is None or error < state.best:
+    log.scalars(state.images, values)
+    if math.isfinite(error) and (state.best is None or error < state.best):
         state.best = error
         save_weights(state.average.network, run / "best.safetensors", about(state, options))
 
@@ -360,8 +361,9 @@ class Means:
         self._sums: dict[str, Tensor] = {}
         self._weights: dict[str, float] = {}
 
-    def add(self, terms: Terms, weight: float = 1.0) -> None:
-        for name, term in terms.items():
+    def add(self, terms: Terms, of: str, weight: float = 1.0) -> None:
+        for term_name, term in terms.items():
+            name = f"{of}/{term_name}"
             self._sums[name] = self._sums.get(name, 0.0) + weight * term.detach()
             self._weights[name] = self._weights.get(name, 0.0) + weight
 
@@ -377,24 +379,25 @@ class Means:
 
 
 class Health:
-    """Counts steps that were not finite, on the device."""
+    """Counts the networks' steps that were not finite, on the device."""
 
     def __init__(self, skipped: int, device: torch.device) -> None:
-        self._skipped = torch.tensor(skipped, device=device)
-        self._row = torch.tensor(0, device=device)
-        self._longest = torch.tensor(0, device=device)
+        zero = torch.tensor(0, device=device)
+        self._skipped = zero + skipped
+        self._in_a_row: dict[str, Tensor] = {"generator": zero, "discriminator": zero}
+        self._longest = zero
 
-    def add(self, finite: Tensor) -> None:
-        self._skipped += ~finite
-        self._row = (self._row + 1) * ~finite
-        self._longest = torch.maximum(self._longest, self._row)
+    def add(self, finite: Tensor, of: str) -> None:
+        self._skipped = self._skipped + ~finite
+        self._in_a_row[of] = (self._in_a_row[of] + 1) * ~finite
+        self._longest = torch.maximum(self._longest, self._in_a_row[of])
 
     def check(self) -> int:
         """How many were left out so far; raises Diverged if it was too many in a row."""
         if int(self._longest) >= _MOST_SKIPPED:
             raise Diverged(
-                f"{int(self._longest)} steps in a row were not finite; go on from the checkpoint with lower "
-                "learning rates or a smaller clip, or without amp, in another folder"
+                f"{int(self._longest)} steps in a row were not finite; train into another folder with lower "
+                "learning rates, a smaller clip or without amp"
             )
         return int(self._skipped)
 

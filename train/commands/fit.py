@@ -100,7 +100,6 @@ def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 @click.option(
     "--time-budget",
     type=Duration(),
-    default=math.inf,
     metavar="TIME",
     help="Stop after this time, such as 90m or 1h30m; the next call goes on.",
 )
@@ -111,7 +110,7 @@ def fit(
     data: Path,
     out: Path,
     recipe: dict[str, Scalar],
-    time_budget: float,
+    time_budget: float | None,
     **flags: Any,
 ) -> None:
     """Train networks on the shards in DIR; everything goes into the folder RUN.
@@ -146,7 +145,7 @@ def fit(
         options,
         machine,
         out,
-        budget_s=time_budget,
+        budget_s=math.inf if time_budget is None else time_budget,
         say=lambda line: click.echo(line, err=True),
     )
 

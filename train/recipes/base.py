@@ -43,7 +43,7 @@ class Recipe(Protocol):
     ) -> Terms: ...
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
-        """How far `generator` is off on people it was not trained on; the sum decides which weights are best."""
+        """How far `generator` is off on people it was not trained on; the sum decides which is best."""
         ...
 
     def preview(self, batch: Batch, generator: nn.Module) -> Tensor:
