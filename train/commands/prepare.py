@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import click
 
 from reenact.atomic import replacing
-from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.errors import unusable_input
 from train.data import prepare as preparing
-from train.data.prepare import LABELS, PrepareOptions, Reason, Report
+from train.data.picture import LABELS, PrepareOptions, Reason
+from train.data.prepare import Report
 from train.data.shards import FolderMeta
 from train.data.sources import open_source
 from train.data.workers import Workers
@@ -52,6 +54,11 @@ _META = FolderMeta()
 @click.option("--seed", default=_META.seed, show_default=True, help="Chooses the people who are held out.")
 @click.option("--held-out", "share", default=_META.share, show_default=True, type=click.FloatRange(0, 0.9))
 @click.option(
+    "--people-by-folder",
+    is_flag=True,
+    help="Of pictures without labels, those in one folder show one person.",
+)
+@click.option(
     "--processes", default=Workers().processes, show_default="one for each core", type=click.IntRange(1)
 )
 @click.option(
@@ -70,6 +77,7 @@ def prepare(
     max_yaw: float,
     seed: int,
     share: float,
+    people_by_folder: bool,
     processes: int,
     ray: str | None,
 ) -> None:
@@ -86,17 +94,16 @@ def prepare(
     Pictures that cannot be used are left out, counted in report.json and named in dropped.csv. Run it again
     to go on after a stop, or when sources have grown: finished shards are not made again.
     """
-    with plain_errors():
-        with unusable_input():
-            sources = [open_source(place) for place in places]
-        options = PrepareOptions(labels, min_face, min_confidence, max_yaw)
-        total = sum(len(source.items) for source in sources)
-        with click.progressbar(length=total, label="pictures", show_pos=True) as bar:
-            report = preparing.prepare(
-                sources, out, options, Workers(processes, ray), FolderMeta(seed, share), bar.update
-            )
-        _write_report(report, out)
-        click.echo(_to_table(report))
+    with unusable_input():
+        sources = [open_source(place, people_by_folder) for place in places]
+    options = PrepareOptions(labels, min_face, min_confidence, max_yaw)
+    total = sum(len(source.items) for source in sources)
+    with click.progressbar(length=total, label="pictures", show_pos=True, file=sys.stderr) as bar:
+        report = preparing.prepare(
+            sources, out, options, Workers(processes, ray), FolderMeta(seed, share), bar.update
+        )
+    _write_report(report, out)
+    click.echo(_to_table(report))
 
 
 def _write_report(report: Report, out: Path) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,8 +32,22 @@ FORMAT = 1
 _META = "meta.json"
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
 """Full colour resolution: halved, it bleeds over lips and teeth."""
-_TAR_BLOCK = 512
-"""Bytes of a member's header, and what members are padded to."""
+_COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "landmarks": (np.float32, (LANDMARK_COUNT, 3)),
+    "aus": (np.float32, (AU_COUNT,)),
+    "persons": (np.str_, ()),
+    "collections": (np.str_, ()),
+    "names": (np.str_, ()),
+    "labelled": (np.bool_, ()),
+    "yaws": (np.float32, ()),
+    "zooms": (np.float32, ()),
+    "sharpness": (np.float32, ()),
+    "grey": (np.bool_, ()),
+    "digests": (np.str_, ()),
+    "offsets": (np.int64, ()),
+    "sizes": (np.int64, ()),
+}
+"""What a table holds for each picture: type, and shape of one value. JPEGs' offsets and sizes are bytes."""
 
 
 class ShardError(ValueError):
@@ -116,59 +130,70 @@ def read_meta(folder: Path) -> FolderMeta | None:
 
 
 def write_shard(
-    folder: Path, name: str, faces: Sequence[PreparedFace], dropped: Sequence[Dropped], fingerprint: str
+    folder: Path, name: str, outcomes: Iterable[PreparedFace | Dropped], fingerprint: str
 ) -> None:
-    """NAME.tar and NAME.npz, whole or not at all.
+    """NAME.tar and NAME.npz, whole or not at all; pictures are written as they come and are not kept.
 
     fingerprint: whatever tells later whether the shard still is what would be written.
     """
     table = folder / f"{name}.npz"
     # First, so that an old table never points into a new tar.
     table.unlink(missing_ok=True)
-    with replacing(folder / f"{name}.tar") as beside, beside.open("wb") as stream:
-        places = _write_pictures(stream, [face.sample.image for face in faces])
+    rows: list[dict[str, Any]] = []
+    dropped: list[Dropped] = []
+    with (
+        replacing(folder / f"{name}.tar") as beside,
+        beside.open("wb") as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for outcome in outcomes:
+            if isinstance(outcome, Dropped):
+                dropped.append(outcome)
+            else:
+                offset, size = _add_picture(tar, f"{len(rows):05d}.jpg", outcome.sample.image)
+                rows.append(_row(outcome) | {"offsets": offset, "sizes": size})
     with replacing(table) as beside:
         np.savez(
             beside,
-            **_columns(faces),
-            offsets=np.array([offset for offset, _ in places], np.int64),
-            sizes=np.array([size for _, size in places], np.int64),
-            digests=np.array([face.digest for face in faces], np.str_),
+            **{
+                column: np.array([row[column] for row in rows], kind).reshape(-1, *shape)
+                for column, (kind, shape) in _COLUMNS.items()
+            },
             dropped_names=np.array([each.name for each in dropped], np.str_),
             dropped_reasons=np.array([each.reason for each in dropped], np.str_),
             fingerprint=np.str_(fingerprint),
         )
 
 
-def _write_pictures(stream: BinaryIO, images: Sequence[NDArray[np.uint8]]) -> list[tuple[int, int]]:
-    """(offset, size) in bytes of each picture's JPEG in the tar."""
-    places = []
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for row, image in enumerate(images):
-            _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[:, :, ::-1]), _JPEG)
-            member = tarfile.TarInfo(f"{row:05d}.jpg")
-            member.size = len(encoded)
-            places.append((stream.tell() + _TAR_BLOCK, member.size))
-            tar.addfile(member, io.BytesIO(encoded.tobytes()))
-    return places
+def _add_picture(tar: tarfile.TarFile, name: str, image: NDArray[np.uint8]) -> tuple[int, int]:
+    """(offset, size) in bytes of the picture's JPEG in the tar."""
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG)
+    member = tarfile.TarInfo(name)
+    member.size = len(encoded)
+    tar.addfile(member, io.BytesIO(encoded.tobytes()))
+    padded = -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+    return tar.offset - padded, member.size
 
 
-def _columns(faces: Sequence[PreparedFace]) -> dict[str, NDArray]:
-    samples = [face.sample for face in faces]
+def _row(face: PreparedFace) -> dict[str, Any]:
     return {
-        "landmarks": np.array([each.landmarks for each in samples], np.float32).reshape(
-            -1, LANDMARK_COUNT, 3
-        ),
-        "aus": np.array([each.aus for each in samples], np.float32).reshape(-1, AU_COUNT),
-        "persons": np.array([each.person for each in samples], np.str_),
-        "collections": np.array([each.collection for each in samples], np.str_),
-        "names": np.array([each.name for each in samples], np.str_),
-        "labelled": np.array([face.labelled for face in faces], np.bool_),
-        "yaws": np.array([face.yaw for face in faces], np.float32),
-        "zooms": np.array([face.zoom for face in faces], np.float32),
-        "sharpness": np.array([face.sharpness for face in faces], np.float32),
-        "grey": np.array([face.grey for face in faces], np.bool_),
+        "landmarks": face.sample.landmarks,
+        "aus": face.sample.aus,
+        "persons": face.sample.person,
+        "collections": face.sample.collection,
+        "names": face.sample.name,
+        "labelled": face.labelled,
+        "yaws": face.yaw,
+        "zooms": face.zoom,
+        "sharpness": face.sharpness,
+        "grey": face.grey,
+        "digests": face.digest,
     }
+
+
+def remove_shard(folder: Path, name: str) -> None:
+    (folder / f"{name}.npz").unlink()
+    (folder / f"{name}.tar").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -262,7 +287,7 @@ class Shards(Sequence[FaceSample]):
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             raise ShardError(f"{self.files[self.file_index[index]]} is damaged; delete it and prepare again")
-        return np.ascontiguousarray(image[:, :, ::-1])
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def open_shards(folder: Path, held_out: bool | None = None) -> Shards:

@@ -95,7 +95,6 @@ _ADMITTED = {
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
     ("builtins", "bytearray"): bytearray,
-    ("builtins", "complex"): complex,
     ("collections", "OrderedDict"): OrderedDict,
     **{
         (f"numpy.{core}.{module}", name): stand_in
@@ -119,6 +118,6 @@ def _to_plain(value: Any) -> Any:
         return _to_plain(value.value)
     if isinstance(value, dict):
         return {_to_plain(key): _to_plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return type(value)(_to_plain(each) for each in value)
     return value

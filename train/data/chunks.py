@@ -1,0 +1,89 @@
+"""How the work is cut: chunks of a source's items, each of which becomes one shard."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from train.data.items import ClipFrame, Item, read_content
+from train.data.picture import PrepareOptions
+from train.data.shards import CROP, FORMAT, ShardReport
+from train.data.sources import Source
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """What one shard is made of."""
+
+    name: str
+    """The shard's."""
+    collection: str
+    items: tuple[Item, ...]
+    digests: tuple[str, ...] = ()
+    """Of each item's content; empty where it cannot be read."""
+    duplicates: tuple[str, ...] = ()
+    """Names of items that were left out because their content came before."""
+
+    @property
+    def pictures(self) -> int:
+        """How many there are, those left out among them."""
+        return len(self.items) + len(self.duplicates)
+
+    def fingerprint(self, options: PrepareOptions) -> str:
+        """Changes with everything that the shard depends on; does not tell where files lie."""
+        digest = hashlib.sha256(f"{self.name} {FORMAT} {CROP} {options} {self.duplicates}\n".encode())
+        for item, content in zip(self.items, self.digests, strict=True):
+            digest.update(f"{item.name}|{item.person}|{content}|".encode())
+            digest.update(b"" if item.aus is None else item.aus.tobytes())
+        return digest.hexdigest()
+
+
+def cut(source: Source, size: int) -> Iterator[Chunk]:
+    for number, start in enumerate(range(0, len(source.items), size)):
+        items = source.items[start : start + size]
+        yield Chunk(f"{source.collection}-{number:05d}", source.collection, items)
+
+
+def digest_content(chunk: Chunk) -> Chunk:
+    """The chunk with its digests."""
+    clips: dict[Path, str] = {}
+    return replace(chunk, digests=tuple(_digest(item, clips) for item in chunk.items))
+
+
+def without_duplicates(chunks: Sequence[Chunk], elsewhere: Sequence[ShardReport] = ()) -> list[Chunk]:
+    """The chunks less the items whose content came before, in them or in the shards made elsewhere."""
+    seen = {digest for report in elsewhere for digest in report.digests}
+    return [_without_seen(chunk, seen) for chunk in chunks]
+
+
+def _digest(item: Item, clips: dict[Path, str]) -> str:
+    """`clips` remembers the digests of whole clips, each of which has many items."""
+    if not isinstance(item.place, ClipFrame):
+        return _digest_place(item)
+    clip = item.place.path
+    if clip not in clips:
+        clips[clip] = _digest_place(item)
+    return clips[clip] and f"{clips[clip]}#{item.place.index}"
+
+
+def _digest_place(item: Item) -> str:
+    try:
+        return hashlib.blake2b(read_content(item.place), digest_size=16).hexdigest()
+    except OSError:
+        return ""
+
+
+def _without_seen(chunk: Chunk, seen: set[str]) -> Chunk:
+    """Adds the chunk's digests to `seen`."""
+    kept: list[tuple[Item, str]] = []
+    duplicates = []
+    for item, digest in zip(chunk.items, chunk.digests, strict=True):
+        if digest and digest in seen:
+            duplicates.append(item.name)
+        else:
+            kept.append((item, digest))
+            seen.add(digest)
+    items, digests = tuple(item for item, _ in kept), tuple(digest for _, digest in kept)
+    return replace(chunk, items=items, digests=digests, duplicates=tuple(duplicates))
