@@ -82,6 +82,25 @@ def test_a_size_without_a_network_is_refused():
         PaperOptions(size=100)
 
 
+def test_a_generator_that_does_not_exist_is_refused():
+    with pytest.raises(OptionsError, match="no generator 'stgan'; choose from paper, paper-film, ganimation"):
+        PaperOptions(generator="stgan")
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_half_precision_ends_where_losses_begin(name):
+    torch.manual_seed(0)
+    recipe = PaperRecipe(OPTIONS[name])
+    examples = batch(recipe)
+    exact = recipe.generator_loss(examples, recipe.generator, recipe.discriminator, step=0)
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        rough = recipe.generator_loss(examples, recipe.generator, recipe.discriminator, step=0)
+        slope = recipe.discriminator_loss(examples, recipe.generator, recipe.discriminator, step=0)
+    assert all(term.dtype == torch.float32 for term in [*rough.values(), *slope.values()])
+    for term, value in exact.items():
+        assert rough[term].item() == pytest.approx(value.item(), rel=0.05, abs=0.05)
+
+
 def test_an_item_depends_on_its_number_and_seed_alone():
     first, again = (PaperRecipe(OPTIONS["paper"]).items(samples(), seed=5) for _ in range(2))
     first[7]

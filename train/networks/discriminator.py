@@ -47,7 +47,7 @@ class Discriminator(nn.Module):
     def forward(self, image_N3HW: Tensor) -> Verdict:
         """image_N3HW: -1..1."""
         last = self.features(image_N3HW)[-1]
-        return Verdict(self.realness(last), self.aus(last).flatten(1))
+        return Verdict(self.realness(last).float(), self.aus(last).flatten(1).float())
 
     def features(self, image_N3HW: Tensor) -> list[Tensor]:
         """What each level sees, finest first: for a perceptual loss."""

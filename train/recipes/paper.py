@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -63,6 +63,9 @@ class PaperOptions:
     shift_px: int = described(8, "Largest shift of a picture, in pixels of `size`.")
 
     def __post_init__(self) -> None:
+        if self.generator not in get_args(GeneratorName):
+            choices = ", ".join(get_args(GeneratorName))
+            raise OptionsError(f"no generator {self.generator!r}; choose from {choices}")
         if self.size not in _SIZES:
             raise OptionsError(f"size is {self.size}; choose from {', '.join(map(str, _SIZES))}")
 
@@ -114,7 +117,7 @@ class PaperRecipe:
     ) -> Terms:
         options, real = self.options, batch["image"]
         with torch.no_grad():
-            fake = self._paint(generator, real, batch["aus"], batch["targets"]).image
+            fake = self.paint(generator, real, batch["aus"], batch["targets"]).image
         scores, aus = discriminator(torch.cat([real, fake]))
         real_scores, fake_scores = scores.chunk(2)
         slope = losses.gradient_penalty(lambda image: discriminator(image).realness, real, fake, batch["mix"])
@@ -128,7 +131,7 @@ class PaperRecipe:
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
     ) -> Terms:
         options, image, aus, targets = self.options, batch["image"], batch["aus"], batch["targets"]
-        fake = self._paint(generator, image, aus, targets)
+        fake = self.paint(generator, image, aus, targets)
         verdict = discriminator(fake.image)
         terms = {
             "adversarial": options.adversarial * losses.generator_wasserstein(verdict.realness),
@@ -136,12 +139,12 @@ class PaperRecipe:
             "total_variation": options.total_variation * losses.total_variation(fake.rough),
         }
         if options.self_reconstruction:
-            unchanged = self._paint(generator, image, aus, aus).image
+            unchanged = self.paint(generator, image, aus, aus).image
             terms["self_reconstruction"] = options.self_reconstruction * losses.self_reconstruction(
                 unchanged, image
             )
         if options.cycle:
-            returned = self._paint(generator, fake.image, targets, aus).image
+            returned = self.paint(generator, fake.image, targets, aus).image
             terms["cycle"] = options.cycle * losses.cycle(returned, image)
         if options.attention:
             terms["attention"] = options.attention * losses.attention_saturation(fake.rough)
@@ -150,9 +153,9 @@ class PaperRecipe:
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
         """How well faces survive, in levels of -1..1: it says nothing of whether action units are obeyed."""
         image, aus, targets = batch["image"], batch["aus"], batch["targets"]
-        unchanged = self._paint(generator, image, aus, aus).image
-        fake = self._paint(generator, image, aus, targets).image
-        returned = self._paint(generator, fake, targets, aus).image
+        unchanged = self.paint(generator, image, aus, aus).image
+        fake = self.paint(generator, image, aus, targets).image
+        returned = self.paint(generator, fake, targets, aus).image
         return {
             "self_reconstruction": losses.self_reconstruction(unchanged, image),
             "cycle": losses.cycle(returned, image),
@@ -163,10 +166,10 @@ class PaperRecipe:
         image, aus = batch["image"], batch["aus"]
         wanted = [(aus + _relative(change).to(aus)).clamp(0, 1) for change in _PREVIEWS]
         wanted.append(aus.roll(-1, 0))
-        pictures = [image, *(self._paint(generator, image, aus, targets).image for targets in wanted)]
+        pictures = [image, *(self.paint(generator, image, aus, targets).image for targets in wanted)]
         return (torch.cat(pictures, 3) + 1).div(2).clamp(0, 1)
 
-    def _paint(self, generator: nn.Module, image: Tensor, aus: Tensor, targets: Tensor) -> Painted:
+    def paint(self, generator: nn.Module, image: Tensor, aus: Tensor, targets: Tensor) -> Painted:
         """`image`, which shows `aus`, made to show `targets`; action units 0..1."""
         # float32, whatever the networks compute in: neighbours in half precision differ by rounding alone.
         if self.options.generator == "ganimation":
