@@ -17,6 +17,7 @@ COMMANDS = {
     "fit": "Train networks on shards.",
     "export": "Write a trained generator as ONNX.",
     "evaluate": "Judge trained generators on people they have not seen.",
+    "bench": "Measure how fast this machine trains.",
 }
 """Each is a click command of its name in the module train.commands of its name."""
 
