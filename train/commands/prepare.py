@@ -109,7 +109,10 @@ def prepare(
 def _write_report(report: Report, out: Path) -> None:
     with replacing(out / "report.json") as beside:
         beside.write_text(json.dumps(report.counts, indent=2) + "\n")
-    with replacing(out / "dropped.csv") as beside, beside.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replacing(out / "dropped.csv") as beside,
+        beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
         writer = csv.writer(stream)
         writer.writerow(["collection", "name", "reason"])
         writer.writerows((collection, each.name, each.reason) for collection, each in report.dropped)

@@ -12,6 +12,9 @@ from train.data.picture import PrepareOptions
 from train.data.shards import CROP, FORMAT, ShardReport
 from train.data.sources import Source
 
+_AS_FILES_ARE = ("utf-8", "surrogateescape")
+"""Names may come from a file system that does not speak UTF-8."""
+
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
@@ -33,11 +36,11 @@ class Chunk:
 
     def fingerprint(self, options: PrepareOptions) -> str:
         """Changes with everything that the shard depends on; does not tell where files lie."""
-        digest = hashlib.sha256(f"{self.name} {FORMAT} {CROP} {options} {self.duplicates}\n".encode())
+        parts = [f"{self.name} {FORMAT} {CROP} {options} {self.duplicates}\n".encode(*_AS_FILES_ARE)]
         for item, content in zip(self.items, self.digests, strict=True):
-            digest.update(f"{item.name}|{item.person}|{content}|".encode())
-            digest.update(b"" if item.aus is None else item.aus.tobytes())
-        return digest.hexdigest()
+            parts.append(f"{item.name}|{item.person}|{content}|".encode(*_AS_FILES_ARE))
+            parts.append(b"" if item.aus is None else item.aus.tobytes())
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def cut(source: Source, size: int) -> Iterator[Chunk]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -48,6 +49,9 @@ _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "sizes": (np.int64, ()),
 }
 """What a table holds for each picture: type, and shape of one value. JPEGs' offsets and sizes are bytes."""
+
+_UNREADABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
+"""What numpy raises for a damaged table."""
 
 
 class ShardError(ValueError):
@@ -214,7 +218,7 @@ class ShardReport:
 def read_reports(folder: Path) -> list[ShardReport]:
     """On each finished shard; one whose table cannot be read is not finished."""
     reports = []
-    for table in sorted(folder.glob("*.npz")):
+    for table in _tables(folder):
         try:
             with np.load(table, allow_pickle=False) as data:
                 dropped = zip(data["dropped_names"].tolist(), data["dropped_reasons"].tolist(), strict=True)
@@ -226,7 +230,7 @@ def read_reports(folder: Path) -> list[ShardReport]:
                         tuple(Dropped(name, reason) for name, reason in dropped),
                     )
                 )
-        except (OSError, ValueError, KeyError):
+        except _UNREADABLE:
             continue
     return reports
 
@@ -280,13 +284,14 @@ class Shards(Sequence[FaceSample]):
         return replace(self, **rows)
 
     def _image(self, index: int) -> NDArray[np.uint8]:
-        # Opened anew each time: 0.02 ms, against 1 ms for the JPEG, and nothing to carry between processes.
-        with self.files[self.file_index[index]].open("rb") as stream:
+        tar, size = self.files[self.file_index[index]], int(self.sizes[index])
+        # Opened anew each time: 0.02 ms, against 0.4 ms for the JPEG, and nothing to carry between processes.
+        with tar.open("rb") as stream:
             stream.seek(int(self.offsets[index]))
-            encoded = stream.read(int(self.sizes[index]))
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
+            encoded = np.frombuffer(stream.read(size), np.uint8)
+        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if len(encoded) == size else None
         if image is None:
-            raise ShardError(f"{self.files[self.file_index[index]]} is damaged; delete it and prepare again")
+            raise ShardError(f"{tar} is damaged; delete it and prepare again")
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
@@ -299,8 +304,7 @@ def open_shards(folder: Path, held_out: bool | None = None) -> Shards:
     meta = read_meta(folder)
     if meta is None:
         raise ShardError(f"{folder} has no {_META}; make shards with `python -m train prepare`")
-    tables = sorted(folder.glob("*.npz"))
-    shards = _join([_read_table(table) for table in tables if table.with_suffix(".tar").is_file()])
+    shards = _join([_read_table(table) for table in _tables(folder)])
     if shards is None:
         raise ShardError(f"{folder} has no finished shard; make some with `python -m train prepare`")
     if held_out is None:
@@ -308,12 +312,19 @@ def open_shards(folder: Path, held_out: bool | None = None) -> Shards:
     return shards.where(dataset.held_out(shards.persons, meta.seed, meta.share) == held_out)
 
 
+def _tables(folder: Path) -> list[Path]:
+    """Of all finished shards."""
+    # No hidden ones: those are being written.
+    tables = sorted(folder.glob("[!.]*.npz"))
+    return [table for table in tables if table.with_suffix(".tar").is_file()]
+
+
 def _read_table(table: Path) -> Shards:
     names = {each.name for each in fields(Shards)} - {"files", "file_index"}
     try:
         with np.load(table, allow_pickle=False) as data:
             columns = {name: data[name] for name in names}
-    except (OSError, ValueError, KeyError) as error:
+    except _UNREADABLE as error:
         raise ShardError(f"{table} cannot be read ({error}); delete it and prepare again") from error
     return Shards((table.with_suffix(".tar"),), np.zeros(len(columns["aus"]), np.int32), **columns)
 

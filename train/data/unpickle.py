@@ -31,7 +31,8 @@ def load_plain(path: Path) -> Any:
     except OSError:
         raise
     except Exception as error:  # a forged pickle raises what it likes
-        raise UnpickleError(f"{path} is not a pickle that can be read: {error}") from error
+        reason = " ".join(str(error).split())
+        raise UnpickleError(f"{path} is not a pickle that can be read: {reason}") from error
 
 
 class _Dtype:
@@ -87,6 +88,11 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """How it writes none."""
+    return b""
+
+
 _NUMPY = {"_reconstruct": _reconstruct, "scalar": _scalar, "_frombuffer": _read_array}
 _ADMITTED = {
     ("numpy", "ndarray"): _Array,
@@ -94,7 +100,7 @@ _ADMITTED = {
     ("_codecs", "encode"): _encode,
     ("builtins", "set"): set,
     ("builtins", "frozenset"): frozenset,
-    ("builtins", "bytearray"): bytearray,
+    ("builtins", "bytes"): _no_bytes,
     ("collections", "OrderedDict"): OrderedDict,
     **{
         (f"numpy.{core}.{module}", name): stand_in
@@ -107,9 +113,11 @@ _ADMITTED = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
+        # Old protocols use the name of Python 2.
+        known = "builtins" if module == "__builtin__" else module
+        if (known, name) not in _ADMITTED:
             raise UnpickleError(f"asks for {module}.{name}")
-        return _ADMITTED[module, name]
+        return _ADMITTED[known, name]
 
 
 def _to_plain(value: Any) -> Any:
