@@ -7,7 +7,6 @@ from reenact.generate.appearance import FaceCrop
 from reenact.generate.contract import ModelInfo, to_metadata
 from tests.tiny_onnx import UINT8, metadata, model, node, value_info
 
-
 CROP = FaceCrop()
 
 

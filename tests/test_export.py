@@ -1,0 +1,255 @@
+"""A run becomes files that the frame loop opens, and they do what the network does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+safetensors_torch = pytest.importorskip("safetensors.torch")
+
+from calib.au import AU_CODES  # noqa: E402
+from engines import load_engine  # noqa: E402
+from engines.description import describe  # noqa: E402
+from reenact import __version__  # noqa: E402
+from reenact.generate import open_generator  # noqa: E402
+from reenact.generate.appearance import FaceCrop  # noqa: E402
+from reenact.generate.contract import ModelError, model_info  # noqa: E402
+from tests.faces import change, posed_face, textured_frame  # noqa: E402
+from tests.test_full import asked  # noqa: E402
+from train.__main__ import main  # noqa: E402
+from train.checkpoint import save_weights  # noqa: E402
+from train.export import PRECISIONS, TOLERANCE, ExportError, largest_difference, load_run, write_model  # noqa: E402
+from train.graphs import GRAPHS  # noqa: E402
+from train.options import preset_options, write_options  # noqa: E402
+from train.recipes import flat_options, open_recipe  # noqa: E402
+
+TINY_LIVE = {"shape.size": 64, "shape.channels": "8,8,16,16", "shape.blocks": 1, "shape.conditioning": 8}
+TINY_PAPER = {"size": 32, "ngf": 4, "ndf": 4}
+TINY = {"live": TINY_LIVE, "paper": TINY_PAPER, "paper-film": TINY_PAPER, "ganimation": TINY_PAPER}
+CONTRACTS = {"live": "live", "paper": "paper", "paper-film": "paper", "ganimation": "ganimation"}
+
+
+def make_run(folder: Path, preset: str = "live", weights: str = "best.safetensors", seed: int = 0) -> Path:
+    """What `fit` leaves behind, with weights that no training made."""
+    folder.mkdir(exist_ok=True)
+    torch.manual_seed(seed)
+    recipe = open_recipe(preset, TINY[preset])
+    options = replace(preset_options(preset, {"seed": 3, "batch": 8}), recipe=flat_options(recipe.options))
+    write_options(options, folder / "options.json")
+    save_weights(recipe.generator, folder / weights, {"preset": preset, "images": str(1000 * (seed + 1))})
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """More would only wait for each other: the networks are tiny."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=list(TINY))
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / request.param, request.param)
+
+
+@pytest.fixture(scope="module")
+def live_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "live")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16-weights"])
+def test_onnx_and_torch_agree_for_every_preset(run, tmp_path, precision):
+    trained, _ = load_run(run)
+    exported = write_model(trained, tmp_path / "out.onnx", precision)
+    assert exported.difference <= TOLERANCE
+    same = trained if precision == "fp32" else trained.rounded()
+    for faces in (1, 3, 8):
+        assert largest_difference(same, tmp_path / "out.onnx", faces) <= TOLERANCE
+
+
+def test_a_graph_that_computes_in_halves_is_near_too(run, tmp_path):
+    trained, _ = load_run(run)
+    write_model(trained, tmp_path / "out.onnx", "fp16")
+    assert largest_difference(trained.rounded(), tmp_path / "out.onnx") < 0.03
+    types = {tensor.data_type for tensor in onnx.load(tmp_path / "out.onnx").graph.initializer}
+    assert onnx.TensorProto.FLOAT not in types
+
+
+def test_another_networks_model_is_told_apart(tmp_path):
+    trained, _ = load_run(make_run(tmp_path / "one", seed=1))
+    other, _ = load_run(make_run(tmp_path / "two", seed=2))
+    write_model(trained, tmp_path / "out.onnx")
+    assert largest_difference(other, tmp_path / "out.onnx") > 100 * TOLERANCE
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_both_files_say_what_they_are_and_hold_the_same_weights(live_run, tmp_path, precision):
+    trained, _ = load_run(live_run)
+    exported = write_model(trained, tmp_path / "out.onnx", precision, licence="for nothing")
+    info = model_info(tmp_path / "out.onnx", "live")
+    assert info == exported.info
+    assert (info.crop, info.preset) == (FaceCrop(size=64), "live")
+    assert (info.licence, info.made_by) == ("for nothing", __version__)
+    with pytest.importorskip("safetensors").safe_open(tmp_path / "out.safetensors", "pt") as content:
+        metadata = content.metadata()
+    assert metadata == dict(describe((tmp_path / "out.onnx").read_bytes()).metadata)
+    assert metadata["action_units"].split() == list(AU_CODES)
+
+    weights = safetensors_torch.load_file(tmp_path / "out.safetensors")
+    trained.network.load_state_dict(weights)
+    if precision != "fp16":
+        assert largest_difference(trained, tmp_path / "out.onnx") <= TOLERANCE
+
+
+def test_halves_take_half_the_room(live_run, tmp_path):
+    trained, _ = load_run(live_run)
+    sizes = {
+        precision: sum(write_model(trained, tmp_path / f"{precision}.onnx", precision).files.values())
+        for precision in PRECISIONS
+    }
+    weights = sum(tensor.numel() for tensor in trained.network.state_dict().values())
+    for precision in ("fp16-weights", "fp16"):
+        assert sizes["fp32"] - sizes[precision] > 0.9 * 4 * weights
+
+
+def test_exporting_leaves_the_network_as_it_was(live_run, tmp_path):
+    trained, _ = load_run(live_run)
+    before = {name: tensor.clone() for name, tensor in trained.network.state_dict().items()}
+    write_model(trained, tmp_path / "out.onnx", "fp16")
+    for name, tensor in trained.network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, before[name])
+
+
+def test_the_graph_is_of_the_opset_and_tells_nothing_of_where_it_was_made(live_run, tmp_path):
+    trained, _ = load_run(live_run)
+    write_model(trained, tmp_path / "out.onnx")
+    model = onnx.load(tmp_path / "out.onnx")
+    assert [entry.version for entry in model.opset_import if not entry.domain] == [18]
+    assert b"/site-packages" not in (tmp_path / "out.onnx").read_bytes()
+    with load_engine(tmp_path / "out.onnx", "onnx") as engine:
+        shapes = {spec.name: spec.shape for spec in (*engine.inputs, *engine.outputs)}
+    assert shapes == {
+        "warped": (None, 64, 64, 3),
+        "mask": (None, 64, 64, 2),
+        "relative_aus": (None, 17),
+        "alpha": (None, 64, 64, 1),
+        "colour": (None, 64, 64, 3),
+    }
+
+
+def test_alpha_is_nothing_where_the_gate_is_closed(live_run, tmp_path):
+    trained, _ = load_run(live_run)
+    write_model(trained, tmp_path / "out.onnx")
+    mask = np.full((1, 64, 64, 2), 255, np.uint8)
+    mask[:, :32, :, 1] = 0
+    with load_engine(tmp_path / "out.onnx", "onnx") as engine:
+        alpha = engine.run(
+            {
+                "warped": np.full((1, 64, 64, 3), 99, np.uint8),
+                "mask": mask,
+                "relative_aus": np.ones((1, 17), np.float32),
+            }
+        )["alpha"]
+    assert (alpha[:, :32] == 0).all() and (alpha[:, 32:] > 0).all()
+
+
+def test_every_preset_runs_in_the_frame_loop(run, tmp_path):
+    trained, options = load_run(run)
+    write_model(trained, tmp_path / "out.onnx", "fp16-weights")
+    record = asked(textured_frame(), change(AU12=2), posed_face())
+    with open_generator(CONTRACTS[options.preset], tmp_path / "out.onnx", "onnx") as generate:
+        patch = generate(record).patches[0]
+    x, y = patch.origin
+    under = record.frame.image[y : y + patch.image.shape[0], x : x + patch.image.shape[1]]
+    assert (patch.image != under).any()
+    with pytest.raises(ModelError, match=f"is a model for --generator {CONTRACTS[options.preset]}"):
+        open_generator("paper" if options.preset == "live" else "live", tmp_path / "out.onnx")
+
+
+def test_the_best_weights_are_taken_unless_the_newest_are_asked_for(tmp_path):
+    run = make_run(tmp_path / "run", seed=0)
+    make_run(run, weights="generator.safetensors", seed=4)
+    assert load_run(run)[0].images == 1000
+    assert load_run(run, newest=True)[0].images == 5000
+    (run / "best.safetensors").unlink()
+    assert load_run(run)[0].images == 5000
+
+
+def test_a_model_that_does_not_agree_is_not_written(live_run, tmp_path, monkeypatch):
+    trained, _ = load_run(live_run)
+    monkeypatch.setattr("train.export.TOLERANCE", -1.0)
+    with pytest.raises(ExportError, match=r"out\.onnx would differ from torch by"):
+        write_model(trained, tmp_path / "out.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda run: (run / "options.json").unlink(), "has no options.json"),
+        (lambda run: (run / "best.safetensors").unlink(), "generator.safetensors is not there"),
+        (lambda run: (run / "best.safetensors").write_bytes(b"junk"), "best.safetensors is damaged"),
+        (lambda run: make_run(run, "paper", "elsewhere.safetensors"), "damaged or not of this run's options"),
+    ],
+)
+def test_a_folder_that_cannot_be_exported_is_refused_in_one_line(tmp_path, spoil, message):
+    run = make_run(tmp_path / "run")
+    spoil(run)
+    with pytest.raises(ExportError, match=message) as caught:
+        load_run(run)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_graphs_are_those_of_the_contracts():
+    assert set(GRAPHS) == set(CONTRACTS.values())
+
+
+def test_the_command_writes_the_model_its_weights_and_its_card(tmp_path):
+    run = make_run(tmp_path / "run")
+    stats = [
+        {"images": 500, "images_per_s": 10.0, "restore": 0.5},
+        {"images": 1000, "images_per_s": 5.0, "restore": 0.4},
+        {"images": 1000, "validation/restore": 0.25},
+        {"images": 1000, "validation": 0.25},
+    ]
+    (run / "stats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in stats))
+    sets = [{"name": "faces of nobody", "pictures": 1234, "what": "drawn", "licence": "CC0"}]
+    (tmp_path / "data.json").write_text(json.dumps(sets))
+    (tmp_path / "notes.md").write_text("## What it is bad at\n\nBeards.\n")
+    arguments = [
+        *("export", str(run), str(tmp_path / "own.onnx"), "--precision", "fp16-weights"),
+        *("--data-card", str(tmp_path / "data.json"), "--notes", str(tmp_path / "notes.md")),
+        *("--hardware", "an abacus"),
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert model_info(tmp_path / "own.onnx", "live").crop.size == 64
+    assert (tmp_path / "own.safetensors").is_file()
+    card = (tmp_path / "OWN_MODEL_CARD.md").read_text()
+    for expected in (
+        "| faces of nobody | 1,234 | drawn | CC0 |",
+        "--preset live --data SHARDS --out RUN --seed 3 --batch 8 --recipe shape.size=64",
+        "Seed 3, 1,000 pictures seen",
+        "on an abacus",
+        "| best | 1,000 | 0.2500 | 0.2500 |",
+        model_info(tmp_path / "own.onnx", "live").weights_sha256,
+        "research and other non-commercial use",
+    ):
+        assert expected in card
+    assert card.endswith("## What it is bad at\n\nBeards.\n")
+
+
+def test_the_command_refuses_a_folder_that_is_no_run_in_one_line(tmp_path):
+    result = CliRunner().invoke(main, ["export", str(tmp_path), str(tmp_path / "out.onnx")])
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1 and "has no options.json" in result.stderr

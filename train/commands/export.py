@@ -1,0 +1,74 @@
+"""`python -m train export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reenact.atomic import replacing
+from reenact.cli.errors import unusable_input
+from train import card
+from train.export import LICENCE, PRECISIONS, Precision, load_run, write_model
+from train.recipes import flat_options, open_recipe
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("output", metavar="OUT.onnx", type=_FILE)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="fp16-weights: half the size, computed in float32. fp16: computed in halves, too.",
+)
+@click.option("--newest", is_flag=True, help="The newest weights, not those of the best validation.")
+@click.option(
+    "--data-card",
+    type=_FILE,
+    help="What it was trained on, for the model card: Markdown, or JSON: "
+    '[{"name": ..., "pictures": 1000, "what": ..., "licence": ...}, ...].',
+)
+@click.option("--notes", type=_FILE, help="Markdown that ends the card: results, and what it is bad at.")
+@click.option("--hardware", default="hardware that was not recorded", help="Where it was trained.")
+@click.option("--licence", default=LICENCE, show_default=True, help="Of the weights.")
+def export(
+    run: Path,
+    output: Path,
+    precision: Precision,
+    newest: bool,
+    data_card: Path | None,
+    notes: Path | None,
+    hardware: str,
+    licence: str,
+) -> None:
+    """Write the generator that the folder RUN holds as OUT.onnx, for `reenact --model OUT.onnx`.
+
+    Beside it go OUT.safetensors with the same weights, and OUT_MODEL_CARD.md. The averaged weights are
+    written, those of the best validation unless --newest is given.
+    """
+    with unusable_input():
+        trained, options = load_run(run, newest=newest)
+        data = card.read_data_card(data_card) if data_card else "Not described."
+        ending = notes.read_text(encoding="utf-8").strip() if notes else ""
+        exported = write_model(trained, output, precision, licence)
+    facts = card.Facts(
+        info=exported.info,
+        precision=precision,
+        parameters=sum(parameter.numel() for parameter in trained.network.parameters()),
+        files=exported.files,
+        images=trained.images,
+        data=data,
+        hardware=hardware,
+        notes=ending,
+    )
+    command = card.command_of(options, flat_options(open_recipe(options.preset, {}).options))
+    text = card.model_card(facts, options, card.read_history(run / "stats.jsonl"), command)
+    with replacing(output.with_name(f"{output.stem.upper()}_MODEL_CARD.md")) as beside:
+        beside.write_text(text, encoding="utf-8")
+    for name, size in exported.files.items():
+        click.echo(f"{name}: {size / 1e6:.1f} MB")
+    click.echo(f"differs from torch by at most {exported.difference:.1e} of an output's range")

@@ -1,0 +1,223 @@
+"""A trained generator becomes files that the frame loop opens: ONNX for its engines, and safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper, numpy_helper
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from calib.au import AU_COUNT
+from engines import load_engine
+from engines.description import describe
+from reenact import __version__
+from reenact.atomic import replacing
+from reenact.generate.appearance import FaceCrop
+from reenact.generate.contract import ModelInfo, to_metadata
+from train.graphs import GRAPHS
+from train.options import FitOptions, load_options
+from train.recipes import open_recipe
+
+OPSET = 18
+Precision = Literal["fp32", "fp16-weights", "fp16"]
+"""What weights are kept in, and what is computed in. `fp16-weights` keeps halves and computes in float32:
+half the file at the same speed, since runtimes unfold it when they load it. `fp16` computes in halves."""
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+LICENCE = "research and other non-commercial use"
+"""Of weights that were trained with labels of OpenFace, which is for academic use."""
+TOLERANCE = 1e-4
+"""Largest difference between torch and ONNX Runtime, in float32, where 1 is the whole range of an output."""
+
+
+class ExportError(ValueError):
+    """A run that cannot be exported."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A generator with its weights, and what is known of it."""
+
+    network: nn.Module
+    preset: str
+    size: int
+    """Height and width of its pictures."""
+    images: int | None = None
+    """Seen in training until these weights."""
+
+    @property
+    def contract(self) -> str:
+        return self.preset.removesuffix("-film")
+
+    def rounded(self) -> Trained:
+        """With weights that halves hold exactly."""
+        return replace(self, network=deepcopy(self.network).half().float())
+
+
+# ---- Reading -----------------------------------------------------------------------------------------------
+
+
+def load_run(run: Path, *, newest: bool = False) -> tuple[Trained, FitOptions]:
+    """The averaged weights of a run, those of its best validation or the newest, and its options.
+
+    Raises ExportError or OptionsError, in one line, for a folder that holds no such run.
+    """
+    if not (run / "options.json").is_file():
+        raise ExportError(f"{run} has no options.json; give a folder that `python -m train fit` made")
+    options = load_options(run / "options.json")
+    recipe = open_recipe(options.preset, options.recipe)
+    best = run / "best.safetensors"
+    weights = run / "generator.safetensors" if newest or not best.is_file() else best
+    images = _load_weights(recipe.generator, weights)
+    size = options.recipe["shape.size" if options.preset == "live" else "size"]
+    return Trained(recipe.generator.eval(), options.preset, int(size), images), options
+
+
+def _load_weights(network: nn.Module, weights: Path) -> int | None:
+    """The images seen until then."""
+    if not weights.is_file():
+        raise ExportError(f"{weights} is not there; let `python -m train fit` come to its first checkpoint")
+    try:
+        network.load_state_dict(load_file(weights))
+        with safe_open(weights, "pt") as content:
+            images = (content.metadata() or {}).get("images")
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ExportError(f"{weights} is damaged or not of this run's options: {reason}") from error
+    return None if images is None else int(images)
+
+
+# ---- Writing -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Exported:
+    info: ModelInfo
+    files: Mapping[str, int]
+    """Names, and sizes in bytes."""
+    difference: float
+    """To torch with the same weights; see `largest_difference`."""
+
+
+def write_model(
+    trained: Trained, output: Path, precision: Precision = "fp32", licence: str = LICENCE
+) -> Exported:
+    """Writes `output` and, beside it, the same weights as .safetensors. Both say what they are.
+
+    Raises ExportError where ONNX Runtime and torch disagree; nothing is written then.
+    """
+    if precision != "fp32":
+        trained = trained.rounded()
+    weights = {
+        name: tensor if precision == "fp32" else tensor.half()
+        for name, tensor in trained.network.state_dict().items()
+    }
+    crop, digest = FaceCrop(size=trained.size), weights_sha256(weights)
+    info = ModelInfo(trained.contract, crop, trained.preset, licence, __version__, digest)
+    model = to_onnx(trained, torch.float16 if precision == "fp16" else torch.float32)
+    if precision == "fp16-weights":
+        store_halves(model)
+    metadata = to_metadata(info, describe(model.SerializeToString()).graph_sha256)
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+
+    with replacing(output) as beside:
+        beside.write_bytes(model.SerializeToString())
+        difference = largest_difference(trained, beside)
+        if precision != "fp16" and difference > TOLERANCE:
+            raise ExportError(
+                f"{output} would differ from torch by {difference:.1e}; at most {TOLERANCE:g} is right"
+            )
+    tensors = output.with_suffix(".safetensors")
+    with replacing(tensors) as beside:
+        beside.write_bytes(save(weights, metadata))
+    return Exported(info, {path.name: path.stat().st_size for path in (output, tensors)}, difference)
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """Of names, types, shapes and values, whatever file they are in."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = weights[name].contiguous().numpy()
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def to_onnx(trained: Trained, dtype: torch.dtype = torch.float32) -> ModelProto:
+    """The contract's graph, for any number of faces, computed in `dtype`."""
+    graph = GRAPHS[trained.contract](deepcopy(trained.network).to(dtype), dtype)
+    arguments = example(graph.inputs, trained.size, faces=2)
+    written = io.BytesIO()
+    with warnings.catch_warnings():
+        # That this exporter is the older one (the newer needs another package and its graph is no faster),
+        # and that instance norms have no running averages.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            tuple(map(torch.from_numpy, arguments.values())),
+            written,
+            input_names=graph.inputs,
+            output_names=graph.outputs,
+            dynamic_axes={name: {0: "faces"} for name in (*graph.inputs, *graph.outputs)},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return onnx.load_from_string(written.getvalue())
+
+
+def store_halves(model: ModelProto) -> None:
+    """Keeps every float32 weight that a half holds exactly as a half, to be cast where it is used."""
+    casts = []
+    for tensor in model.graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        half = value.astype(np.float16)
+        if tensor.data_type == TensorProto.FLOAT and np.array_equal(half.astype(np.float32), value):
+            name, stored = tensor.name, f"{tensor.name}.half"
+            casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
+            tensor.CopyFrom(numpy_helper.from_array(half, stored))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+# ---- Checking ----------------------------------------------------------------------------------------------
+
+
+def largest_difference(trained: Trained, model: Path, faces: int = 2) -> float:
+    """Between torch in float32 and ONNX Runtime on the same noise, where 1 is an output's whole range."""
+    graph = GRAPHS[trained.contract](trained.network, torch.float32)
+    inputs = example(graph.inputs, trained.size, faces)
+    with torch.no_grad():
+        outputs = graph(*map(torch.from_numpy, inputs.values()))
+    expected = outputs if isinstance(outputs, tuple) else (outputs,)
+    with load_engine(model, "onnx") as engine:
+        found = engine.run(inputs)
+    return max(
+        float(np.abs(found[name] - tensor.numpy()).max()) / (1 if name == "alpha" else 255)
+        for name, tensor in zip(graph.outputs, expected, strict=True)
+    )
+
+
+def example(inputs: Sequence[str], size: int, faces: int) -> dict[str, NDArray]:
+    """Noise for every input of a contract, the same each time."""
+    random = np.random.default_rng(0)
+    channels = {"warped": 3, "image": 3, "mask": 2}
+    return {
+        name: random.integers(0, 256, (faces, size, size, channels[name]), np.uint8)
+        if name in channels
+        else random.random((faces, AU_COUNT), np.float32)
+        for name in inputs
+    }

@@ -1,0 +1,83 @@
+"""From the frame loop's arrays to the networks' tensors and back, inside the exported graph.
+
+One module for each contract of reenact.generate.contract; the networks stay clean of it.
+N: pictures, H, W: height and width, K: action units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class LiveGraph(nn.Module):
+    """The appearance network: alpha and colour over the warped crop."""
+
+    inputs = ("warped", "mask", "relative_aus")
+    outputs = ("alpha", "colour")
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype):
+        super().__init__()
+        self.network = network
+        self.dtype = dtype
+
+    def forward(
+        self, warped_NHW3: Tensor, mask_NHW2: Tensor, relative_aus_NK: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        mask_N2HW = (mask_NHW2.permute(0, 3, 1, 2).float() / 255).to(self.dtype)
+        alpha_N1HW, colour_N3HW = self.network(
+            _seen(warped_NHW3, self.dtype), mask_N2HW, relative_aus_NK.to(self.dtype)
+        )
+        return alpha_N1HW.permute(0, 2, 3, 1).float(), _shown(colour_N3HW)
+
+
+class PaperGraph(nn.Module):
+    """A picture and relative action units to the whole new picture."""
+
+    inputs = ("image", "relative_aus")
+    outputs = ("edited",)
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype):
+        super().__init__()
+        self.network = network
+        self.dtype = dtype
+
+    def forward(self, image_NHW3: Tensor, relative_aus_NK: Tensor) -> Tensor:
+        return _shown(self.network(_seen(image_NHW3, self.dtype), relative_aus_NK.to(self.dtype)))
+
+
+class GanimationGraph(nn.Module):
+    """A picture and absolute action units to attention, as alpha, and colour."""
+
+    inputs = ("image", "aus")
+    outputs = ("alpha", "colour")
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype):
+        super().__init__()
+        self.network = network
+        self.dtype = dtype
+
+    def forward(self, image_NHW3: Tensor, aus_NK: Tensor) -> tuple[Tensor, Tensor]:
+        attention_N1HW, colour_N3HW = self.network(_seen(image_NHW3, self.dtype), aus_NK.to(self.dtype))
+        return attention_N1HW.permute(0, 2, 3, 1).float(), _shown(colour_N3HW)
+
+
+Graph = LiveGraph | PaperGraph | GanimationGraph
+GRAPHS: Mapping[str, Callable[[nn.Module, torch.dtype], Graph]] = {
+    "live": LiveGraph,
+    "paper": PaperGraph,
+    "ganimation": GanimationGraph,
+}
+"""By contract; called with the network and the type that it computes in."""
+
+
+def _seen(image_NHW3: Tensor, dtype: torch.dtype) -> Tensor:
+    """0..255 to -1..1."""
+    return (image_NHW3.permute(0, 3, 1, 2).float() / 127.5 - 1).to(dtype)
+
+
+def _shown(image_N3HW: Tensor) -> Tensor:
+    """-1..1 to 0..255."""
+    return (image_N3HW.permute(0, 2, 3, 1).float() + 1) * 127.5
