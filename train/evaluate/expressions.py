@@ -41,7 +41,7 @@ EXPRESSIONS = (
     ),
     Expression(
         "close the mouth", "mouth-closed", "open mouths",
-        lambda au: (au("AU25") > 1.8) & (au("AU26") > 0.8),
+        lambda au: (au("AU25") > 1.2) & (au("AU26") > 0.4),
     ),
     Expression(
         "surprise", "surprise", "calm brows and mouths",
@@ -52,9 +52,13 @@ EXPRESSIONS = (
         "brow raise", "brows-up", "calm brows",
         lambda au: (au("AU01") < 0.5) & (au("AU02") < 0.5),
     ),
-    Expression("frown", "frown", "calm brows", lambda au: (au("AU04") < 0.3) & (au("AU15") < 0.8)),
     Expression(
-        "disgust", "disgust", "calm noses and lips", lambda au: (au("AU09") < 0.4) & (au("AU10") < 1.2)
+        "frown", "frown", "calm brows",
+        lambda au: (au("AU04") < 0.3) & (au("AU15") < 0.8) & (au("AU25") < 1.5),
+    ),
+    Expression(
+        "disgust", "disgust", "calm noses and lips",
+        lambda au: (au("AU09") < 0.4) & (au("AU10") < 1.2) & (au("AU25") < 1.5),
     ),
     Expression("sad", "sad", "no sad mouths", lambda au: (au("AU15") < 0.5) & (au("AU01") < 0.8)),
 )  # fmt: skip

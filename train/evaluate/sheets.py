@@ -22,6 +22,8 @@ FACES = 24
 PAGE_PX = (1200, 1600)
 """(height, width): a page is seen whole at its full size."""
 CROP = FaceCrop()
+MOST_ZOOMED = 1.8
+"""Of a face that is shown if there are enough others: beyond, it has too little detail to judge."""
 TITLE_PX = 36
 LABEL_PX = 18
 GAP_PX = 6
@@ -41,7 +43,7 @@ def choose_sheet(
 ) -> Sheet:
     """Faces that the ask makes sense for; those in colour and with detail first."""
     eligible = expression.eligible(unseen.aus)
-    fine = eligible & ~unseen.grey & (unseen.zooms < 1.3)
+    fine = eligible & ~unseen.grey & (unseen.zooms < MOST_ZOOMED)
     rows = spread_rows(unseen, faces, seed, fine)
     if len(rows) < faces:
         others = ~np.isin(unseen.persons, unseen.persons[rows])
