@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +13,6 @@ from train.data.workers import WorkerError, Workers, map_chunks
 
 def square(number: int) -> int:
     return number * number
-
-
-def process_of(number: int) -> int:
-    time.sleep(0.3)
-    return os.getpid()
 
 
 def square_or_die(number: int, deadly: int) -> int:
@@ -63,7 +58,16 @@ def test_a_deadly_chunk_is_told_after_the_others_are_done():
     assert sorted(answers) == [1, 9, 16]
 
 
-def test_two_ray_workers_share_the_work():
-    pytest.importorskip("ray")
-    found = set(map_chunks(process_of, [1, 2, 3, 4], Workers(2, ray="local")))
-    assert len(found) == 2 and os.getpid() not in found
+def test_one_process_is_this_one():
+    assert list(map_chunks(getpid, [1, 2], Workers(1))) == [os.getpid()] * 2
+    assert os.getpid() not in list(map_chunks(getpid, [1, 2], Workers(2)))
+
+
+def getpid(number: int) -> int:
+    return os.getpid()
+
+
+def test_without_ray_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(WorkerError, match=r"pip install 'reenact\[cluster\]'"):
+        list(map_chunks(square, [1], Workers(1, ray="local")))

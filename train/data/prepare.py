@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
-
 from calib.estimator import load_estimator
 from reenact.measure import Measurer
 from reenact.track import Tracker, TrackerOptions
@@ -33,7 +31,7 @@ from train.data.shards import (
     write_shard,
 )
 from train.data.sources import Source, SourceError
-from train.data.workers import Workers, map_chunks
+from train.data.workers import Workers, cluster, map_chunks
 
 _OPTIONS, _WORKERS, _META = PrepareOptions(), Workers(), FolderMeta()
 
@@ -64,20 +62,19 @@ def prepare(
     _check_names(sources)
     _open_folder(out, meta)
     known = read_reports(out)
-    chunks = _cut_all(sources, options.shard_size, known, workers)
-    _remove_stale(out, known, chunks)
-    finished = {report.fingerprint for report in known}
-    todo = [chunk for chunk in chunks if chunk.fingerprint(options) not in finished]
-    advance(sum(chunk.pictures for chunk in chunks) - sum(chunk.pictures for chunk in todo))
-    for pictures in map_chunks(partial(make_shard, out=out, options=options), todo, workers):
-        advance(pictures)
+    with cluster(workers):
+        chunks = _cut_all(sources, options.shard_size, known, workers)
+        _remove_stale(out, known, chunks)
+        finished = {report.fingerprint for report in known}
+        todo = [chunk for chunk in chunks if chunk.fingerprint(options) not in finished]
+        advance(sum(chunk.pictures for chunk in chunks) - sum(chunk.pictures for chunk in todo))
+        for pictures in map_chunks(partial(make_shard, out=out, options=options), todo, workers):
+            advance(pictures)
     return _to_report(read_reports(out))
 
 
 def make_shard(chunk: Chunk, out: Path, options: PrepareOptions) -> int:
     """Writes the shard of a chunk; how many pictures it was made of."""
-    # As many processes as cores do this at once.
-    cv2.setNumThreads(1)
     with Tracker(TrackerOptions(stills=True, smoothing=False)) as tracker:
         write_shard(out, chunk.name, _outcomes(chunk, tracker, options), chunk.fingerprint(options))
     return chunk.pictures

@@ -8,9 +8,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from typing import TypeVar
+
+import cv2
 
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
@@ -23,7 +26,7 @@ class WorkerError(RuntimeError):
 @dataclass(frozen=True)
 class Workers:
     processes: int = field(default_factory=lambda: os.cpu_count() or 1)
-    """On this machine."""
+    """On this machine; 1: no other than this one."""
     ray: str | None = None
     """The address of a Ray cluster, whose every free core then takes a chunk; "auto": the one that this
     machine is part of; "local": one of `processes` workers, which ends with the work; None: no Ray."""
@@ -37,7 +40,16 @@ def map_chunks(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: 
     """
     if not chunks:
         return iter(())
-    return _over_ray(task, chunks, workers) if workers.ray else _over_processes(task, chunks, workers)
+    if workers.ray:
+        return _over_ray(task, chunks, workers.ray, workers.processes)
+    return map(task, chunks) if workers.processes == 1 else _over_processes(task, chunks, workers)
+
+
+@contextmanager
+def cluster(workers: Workers) -> Iterator[None]:
+    """While the block lasts, one Ray cluster serves all its map_chunks, instead of one for each."""
+    with _joined(workers.ray, workers.processes) if workers.ray else nullcontext():
+        yield
 
 
 def _over_processes(
@@ -60,7 +72,7 @@ def _until_one_dies(
     running: dict[Future[Answer], Work] = {}
     # Not forked: a tracker's threads do not survive that.
     pool = ProcessPoolExecutor(
-        min(processes, len(waiting)), mp_context=get_context("spawn"), initializer=_leave_interrupts_to_parent
+        min(processes, len(waiting)), mp_context=get_context("spawn"), initializer=_begin
     )
     with pool:
         try:
@@ -77,8 +89,12 @@ def _until_one_dies(
     return []
 
 
-def _leave_interrupts_to_parent() -> None:
-    """Ctrl-C reaches the whole group; chunks that are being done are then finished, and no new ones begun."""
+def _begin() -> None:
+    """In a new process: it has one core, and leaves Ctrl-C, which reaches the whole group, to its parent.
+
+    Chunks that are being done are then finished, and no new ones begun.
+    """
+    cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -89,24 +105,18 @@ def _loss(lost: int, of: int) -> str:
     )
 
 
-def _over_ray(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: Workers) -> Iterator[Answer]:
-    """Every machine must have this project installed and see the same files under the same names."""
-    try:
+def _over_ray(
+    task: Callable[[Work], Answer], chunks: Sequence[Work], address: str, processes: int
+) -> Iterator[Answer]:
+    with _joined(address, processes):
         import ray
-    except ImportError as error:
-        raise WorkerError("Ray is not installed; run: pip install 'reenact[cluster]'") from error
-    place = {"num_cpus": workers.processes} if workers.ray == "local" else {"address": workers.ray}
-    try:
-        ray.init(**place, log_to_driver=False, logging_level="error")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise WorkerError(f"no Ray cluster at {workers.ray!r}: {error}") from error
 
-    @ray.remote(num_cpus=1)
-    def do(chunk: Work) -> Answer:
-        return task(chunk)
+        @ray.remote(num_cpus=1)
+        def do(chunk: Work) -> Answer:
+            cv2.setNumThreads(1)
+            return task(chunk)
 
-    lost = 0
-    try:
+        lost = 0
         waiting = [do.remote(chunk) for chunk in chunks]
         while waiting:
             (ready,), waiting = ray.wait(waiting)
@@ -114,7 +124,29 @@ def _over_ray(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: W
                 yield ray.get(ready)
             except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
                 lost += 1
-    finally:
-        ray.shutdown()
     if lost:
         raise WorkerError(_loss(lost, len(chunks)))
+
+
+@contextmanager
+def _joined(address: str, processes: int) -> Iterator[None]:
+    """A connection to the cluster, unless there is one already.
+
+    Every machine must have this project installed and see the same files under the same names.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise WorkerError("Ray is not installed; run: pip install 'reenact[cluster]'") from error
+    if ray.is_initialized():
+        yield
+        return
+    place = {"num_cpus": processes} if address == "local" else {"address": address}
+    try:
+        ray.init(**place, log_to_driver=False, logging_level="error")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise WorkerError(f"no Ray cluster at {address!r}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
