@@ -13,7 +13,7 @@ from torch.optim import Adam, Optimizer
 from calib.au import AU_COUNT
 from train import losses
 from train.distributed import Ranks, joined
-from train.loop import begin, descend, frozen, loss_of, prepare_device
+from train.loop import begin, descend, frozen, loss_of, prepare_device, to_device
 from train.options import PRESETS, FitOptions, MachineOptions
 from train.recipes import open_recipe
 from train.recipes.base import Batch
@@ -97,15 +97,12 @@ def summarise(rounds: Sequence[Round]) -> Throughput:
 
 
 def loop_turn(options: BenchmarkOptions, fit: FitOptions, ranks: Ranks) -> Turn:
-    """As train.loop steps: one backward pass a step, AMP, channels last, no gradients that nobody uses."""
+    """As train.loop steps: one backward pass a step, AMP, the memory format that suits the device, no gradients that nobody uses."""
     recipe = recipe_of(options)
     state = begin(recipe, fit, ranks.device)
 
     def turn(batch: Batch) -> None:
-        batch = {
-            name: tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
-            for name, tensor in batch.items()
-        }
+        batch = to_device(batch, ranks.device)
         for step in range(fit.critic_per_generator):
             with frozen(state.generator):
                 loss = loss_of(recipe.discriminator_loss, state, step)

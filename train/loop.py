@@ -186,7 +186,7 @@ def begin(recipe: Recipe, options: FitOptions, device: torch.device) -> Training
     betas = (options.beta1, options.beta2)
     networks = (recipe.generator, recipe.discriminator)
     for network in networks:
-        network.to(device, memory_format=torch.channels_last).train()
+        network.to(device, memory_format=picture_format(device)).train()
     generator_optimiser, discriminator_optimiser = (
         # As a group, since a recipe may have a discriminator without parameters. Fused, because only that
         # can leave a step out without waiting for the GPU.
@@ -195,6 +195,14 @@ def begin(recipe: Recipe, options: FitOptions, device: torch.device) -> Training
     )
     average = Ema(recipe.generator, options.ema_half_life)
     return Training(*networks, average, generator_optimiser, discriminator_optimiser)
+
+
+def picture_format(device: torch.device) -> torch.memory_format:
+    """How pictures and filters lie in memory: channels last where tensor cores want it.
+
+    On a CPU that is slower: by 12 % for `live` and 13 % for `paper` in bfloat16, 6 % and 10 % in float32.
+    """
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
 def trainable(network: nn.Module) -> list[nn.Parameter]:
@@ -230,11 +238,10 @@ def settle_worker(worker: int) -> None:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
+    formats = {4: picture_format(device)}
     return {
         name: tensor.to(
-            device,
-            non_blocking=True,
-            memory_format=torch.channels_last if tensor.ndim == 4 else torch.preserve_format,
+            device, non_blocking=True, memory_format=formats.get(tensor.ndim, torch.preserve_format)
         )
         for name, tensor in batch.items()
     }

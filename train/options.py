@@ -69,7 +69,7 @@ class MachineOptions:
         1, "Parts that a batch is computed in, one after the other: less memory, the same step."
     )
     compile: bool = described(False, "Compile the generator (torch.compile).")
-    log_every: int = described(50, "Steps between two lines of stats.jsonl.")
+    log_every: int = described(20, "Steps between two lines of stats.jsonl.")
     preview_every: int = described(10_000, "Pictures between two previews.")
     save_minutes: float = described(10.0, "Between two checkpoints.")
 
