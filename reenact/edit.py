@@ -32,9 +32,9 @@ from reenact.types import Frame, Generated, Measured
 @dataclass(frozen=True)
 class EditOptions:
     generator: str = "warp"
-    """"warp" or "live"; see reenact.generate."""
+    """One of reenact.generate.GENERATORS."""
     model: Path | None = None
-    """The appearance network of "live", an ONNX file; by default the one that ships."""
+    """Its network, an ONNX file; by default the one that ships, which only "live" has."""
     engine: str = "auto"
     """What runs it; see engines.load_engine."""
     compare: bool = False

@@ -12,6 +12,7 @@ from PIL import Image
 
 from reenact.cli import main
 from reenact.demo import PORTRAIT
+from reenact.generate.appearance import FaceCrop
 from tests import tiny_models
 
 SURPRISE = ("--preset", "surprise")
@@ -175,3 +176,39 @@ def test_a_landmarker_that_is_not_there_is_refused(tmp_path: Path) -> None:
     )
     assert result.exit_code in (1, 2)
     assert result.stderr.count("\n") == 1 and "absent.task" in result.stderr
+
+
+def test_paper_repaints_the_face_with_the_model_that_is_given(tmp_path: Path) -> None:
+    model = tmp_path / "paper.onnx"
+    model.write_bytes(tiny_models.described(tiny_models.inverter(64), "paper", FaceCrop(size=64)))
+    paper = ("--generator", "paper", "--model", model)
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", *SURPRISE, *paper)
+    assert result.exit_code == 0, result.output
+    before, after = pixels(PORTRAIT).astype(int), pixels(tmp_path / "out.png").astype(int)
+    touched = (before != after).any(axis=2)
+    assert 0.05 < touched.mean() < 0.6
+    forehead = np.s_[70:90, 215:235]
+    assert np.abs(255 - before[forehead] - after[forehead]).mean() < 20
+
+
+@pytest.mark.parametrize(
+    ("generator", "words"),
+    [("paper", ["--model paper.onnx"]), ("live", ["is a model for --generator paper, not live"])],
+)
+def test_a_model_that_is_missing_or_anothers_is_refused(
+    tmp_path: Path, generator: str, words: list[str]
+) -> None:
+    model = tmp_path / "own.onnx"
+    model.write_bytes(tiny_models.described(tiny_models.inverter(64), "paper", FaceCrop(size=64)))
+    given = ("--model", model) if generator == "live" else ()
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", *SURPRISE, "--generator", generator, *given)
+    assert_refused(result, *words)
+
+
+def test_a_change_of_nothing_gives_the_very_same_pixels_whatever_the_generator(tmp_path: Path) -> None:
+    model = tmp_path / "paper.onnx"
+    model.write_bytes(tiny_models.described(tiny_models.inverter(64), "paper", FaceCrop(size=64)))
+    paper = ("--generator", "paper", "--model", model)
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", "--target-aus", "AU12=+0", *paper)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(pixels(tmp_path / "out.png"), pixels(PORTRAIT))

@@ -27,7 +27,7 @@ from reenact.benchmark import (
 from reenact.capture import open_capture
 from reenact.cli.errors import unusable_input
 from reenact.cli.parameters import FILE, json_option, write_json
-from reenact.generate import GENERATORS
+from reenact.generate import READY
 
 DEFAULTS = BenchmarkOptions()
 
@@ -57,7 +57,7 @@ DEFAULTS = BenchmarkOptions()
     show_default=True,
     help="In the built-in clip.",
 )
-@click.option("--generator", type=click.Choice(GENERATORS), default=DEFAULTS.generator, show_default=True)
+@click.option("--generator", type=click.Choice(READY), default=DEFAULTS.generator, show_default=True)
 @click.option(
     "--rounds",
     type=click.IntRange(1, 100),

@@ -127,15 +127,20 @@ def generator_options(command: CommandT) -> CommandT:
                 type=click.Choice(GENERATORS),
                 default=EditOptions.generator,
                 show_default=True,
-                help="warp moves the face's own pixels; live also paints what moving cannot make.",
+                help="warp moves the face's own pixels; live also paints what moving cannot make. paper and "
+                "ganimation, for comparison, repaint the whole face with the model that you give.",
             ),
-            click.option("--model", type=FILE, help="An ONNX file for live, in place of the one that ships."),
+            click.option(
+                "--model",
+                type=FILE,
+                help="An ONNX file made by `python -m train export`; live has one that ships.",
+            ),
             click.option(
                 "--engine",
                 type=click.Choice(("auto", *ENGINES)),
                 default=EditOptions.engine,
                 show_default=True,
-                help="What runs the model of live. A name is never replaced by another.",
+                help="What runs the model. A name is never replaced by another.",
             ),
         )
     ):

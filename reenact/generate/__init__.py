@@ -1,5 +1,5 @@
 """Generate: new pixels for faces whose action units are to change. Geometry first, then appearance."""
 
-from reenact.generate.generator import GENERATORS, FaceGenerator, Generator, MovedFace, open_generator
+from reenact.generate.generator import GENERATORS, READY, FaceGenerator, Generator, MovedFace, open_generator
 
-__all__ = ["GENERATORS", "FaceGenerator", "Generator", "MovedFace", "open_generator"]
+__all__ = ["GENERATORS", "READY", "FaceGenerator", "Generator", "MovedFace", "open_generator"]

@@ -17,7 +17,9 @@ from reenact.generate.mouth import paint_mouth
 from reenact.generate.warp import Warp, WarpOptions, warp
 from reenact.types import Face, Frame, Generated, Patch, Retargeted
 
-GENERATORS = ("warp", "live", "paper", "ganimation")
+READY = ("warp", "live")
+"""Generators that need no model file of the user's."""
+GENERATORS = (*READY, "paper", "ganimation")
 LIVE_MODEL = Path(__file__).with_name("live.onnx")
 """The appearance network's weights."""
 
