@@ -11,7 +11,8 @@ import pytest
 
 from reenact.types import Frame
 from tests.evaluation import FRAME, copy, subject
-from tests.faces import change, posed_face, rotation
+from tests.faces import change, posed_face, rotation, textured_frame
+from train.evaluate import regions
 from train.evaluate.comparison import Compared, comparison_table
 from train.evaluate.likeness import Likeness
 from train.evaluate.pairs import lit_alike, measure_pairs, pairs_of_frames, similarity
@@ -64,6 +65,11 @@ def test_faces_that_show_the_same_are_no_pair():
     assert pairs_of_frames([subject(), moved_twin(aus=change(AU12=1))]) == []
 
 
+def test_pictures_that_have_little_in_common_are_no_pair():
+    stranger = replace(moved_twin(), frame=textured_frame(320, 320, seed=5))
+    assert pairs_of_frames([subject(), stranger]) == []
+
+
 def test_the_most_different_frames_are_taken_and_none_twice():
     frames = [subject(), *(moved_twin(change(AU12=each), name=f"f{each}") for each in (5, 4, 3.5))]
     (pair,) = pairs_of_frames(frames)
@@ -73,7 +79,7 @@ def test_the_most_different_frames_are_taken_and_none_twice():
 def test_light_is_matched_on_the_skin():
     face = subject().face
     dark = (FRAME.image * 0.5).astype(np.uint8)
-    lit = lit_alike(dark, FRAME.image, face.landmarks, np.ones((320, 320), np.bool_))
+    lit = lit_alike(dark, FRAME.image, regions.skin(face.landmarks, 320))
     assert np.abs(lit.astype(int) - FRAME.image).mean() < 2
 
 

@@ -29,8 +29,11 @@ MOST_TURNED_DEG = 8.0
 """Two heads whose yaw or pitch differ by more are not compared."""
 LEAST_DIFFERENCE = 3.0
 """Sum over all action units: with less, there is nothing to do."""
-EACH = 2
-"""Pairs of one person, or of one clip, at most."""
+LEAST_ALIKE = 0.65
+"""SSIM of the skin of both: below, they are of other years or in other light, no truth to each other."""
+EACH_PERSON = 3
+EACH_CLIP = 6
+"""Pairs at most. Of a clip more: its frames are the best truth there is."""
 
 LANDMARK_GROUPS: Mapping[str, tuple[int, ...]] = {
     "all": tuple(range(IRIS_START)),
@@ -77,14 +80,17 @@ def choose_pairs(shards: Shards, count: int, seed: int, reader: Reader) -> list[
 
 
 def _most_different(shards: Shards, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """The pairs of one person's pictures with the largest differences of labels, pose allowing."""
+    """The pairs of one person's pictures with the most different labels, of one collection and pose."""
     turns = {int(row): _turn_deg(shards.landmarks[row]) for row in rows}
     close = [
         (first, second)
         for first, second in combinations(turns, 2)
         if np.abs(turns[first] - turns[second]).max() <= MOST_TURNED_DEG
+        and shards.collections[first] == shards.collections[second]
     ]
-    return sorted(close, key=lambda pair: -_difference(shards.aus[pair[0]], shards.aus[pair[1]]))[:EACH]
+    return sorted(close, key=lambda pair: -_difference(shards.aus[pair[0]], shards.aus[pair[1]]))[
+        :EACH_PERSON
+    ]
 
 
 def pairs_of_frames(subjects: Sequence[Subject]) -> list[Pair]:
@@ -93,7 +99,11 @@ def pairs_of_frames(subjects: Sequence[Subject]) -> list[Pair]:
     used: set[str] = set()
     pairs: list[Pair] = []
     for first, second in ranked:
-        if len(pairs) < EACH and not {first.name, second.name} & used and (found := _pair(first, second)):
+        if (
+            len(pairs) < EACH_CLIP
+            and not {first.name, second.name} & used
+            and (found := _pair(first, second))
+        ):
             used |= {first.name, second.name}
             pairs += found
     return pairs
@@ -109,7 +119,8 @@ def _difference(first: AUVector, second: AUVector) -> float:
 
 
 def _pair(first: Subject, second: Subject) -> list[Pair]:
-    """The pair, or nothing where the heads are turned too differently or the faces show the same."""
+    """The pair, or nothing: heads turned too differently, faces that show the same, pictures that have little
+    in common."""
     turns = [np.degrees(subject.face.pose.angles[:2]) for subject in (first, second)]
     if np.abs(turns[0] - turns[1]).max() > MOST_TURNED_DEG:
         return []
@@ -121,7 +132,12 @@ def _pair(first: Subject, second: Subject) -> list[Pair]:
     truth = from_second.crop(second.frame.image)
     full = np.full(second.frame.size, 255, np.uint8)
     known = from_second.crop(full, cv2.BORDER_CONSTANT) == 255
-    lit = lit_alike(truth, alignment.crop(first.frame.image), alignment.points(first.face.landmarks), known)
+    seen = alignment.crop(first.frame.image)
+    skin = regions.skin(alignment.points(first.face.landmarks), alignment.size) & known
+    lit = lit_alike(truth, seen, skin)
+    alike = likeness(lit, seen, skin)
+    if alike is None or alike.ssim < LEAST_ALIKE:
+        return []
     landmarks = to_first.points(second.face.landmarks)
     return [Pair(first, second.measured - first.measured, lit, landmarks, known)]
 
@@ -144,14 +160,8 @@ def _square(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.vstack([matrix, np.array([[0, 0, 1]], np.float32)])
 
 
-def lit_alike(
-    image: NDArray[np.uint8],
-    like: NDArray[np.uint8],
-    landmarks: NDArray[np.float32],
-    known: NDArray[np.bool_],
-) -> NDArray[np.uint8]:
-    """`image` with the mean and spread of luminance that `like` has on the skin of the face."""
-    skin = regions.skin(landmarks, len(image)) & known
+def lit_alike(image: NDArray[np.uint8], like: NDArray[np.uint8], skin: regions.Mask) -> NDArray[np.uint8]:
+    """`image` with the mean and spread of luminance that `like` has on the skin."""
     ours, wanted = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY)[skin].astype(np.float64) for each in (image, like))
     gain = float(np.clip(wanted.std() / max(ours.std(), 1.0), 0.5, 2))
     return np.clip(np.rint((image - ours.mean()) * gain + wanted.mean()), 0, 255).astype(np.uint8)
@@ -192,7 +202,8 @@ def _nme(
 def pair_tables(results: Mapping[str, Compared], pairs: Sequence[Pair]) -> list[Table]:
     note = (
         f"{len(pairs)} pairs of pictures of one person who is held out ({_sources(pairs)}), yaw and pitch "
-        f"within {MOST_TURNED_DEG:g} degrees. The first is asked for the difference of the action units "
+        f"within {MOST_TURNED_DEG:g} degrees, skin alike (SSIM {LEAST_ALIKE:g} or more). The first is "
+        "asked for the difference of the action units "
         "read; "
         "the truth is the second, brought into the first one's 256 px crop by a similarity on points "
         "that expressions "

@@ -63,7 +63,7 @@ def unchanged_table(results: Mapping[str, Unchanged]) -> Table:
     )
     note = (
         "A change of 0 asked of people held out, against the input, inside the face; and by how many grey "
-        f"levels the background changes, from {BEYOND_MM:g} mm outside the face on, when surprise is asked for."
+        f"levels the background changes, from {BEYOND_MM:g} mm outside the face on, when surprise is asked."
     )
     columns = ("method", "faces", "bit for bit the input", "PSNR dB", "SSIM", "background")
     return Table("unchanged", "Zero change, and the background", note, columns, rows)
