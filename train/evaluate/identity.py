@@ -195,12 +195,10 @@ def identity_table(results: Mapping[str, Kept], proxy: IdentityProxy) -> Table:
     )
     note = (
         "A proxy: linear discriminant on gradients and binary patterns of the upper face, fitted to other "
-        f"people. On people held out its AUC for same against different people is {proxy.auc:.3f} "
-        "(pictures of "
-        f"one person {proxy.same:.2f}, of two {proxy.different:.2f} alike on average; threshold at "
-        "equal error "
-        f"{proxy.threshold:.2f}). Likeness of result and input over {len(EXPRESSIONS)} expressions; brows "
-        "and lids are in view, so that what was asked for lowers it, too."
+        f"people. On people held out its AUC for same against different people is {proxy.auc:.3f} (pictures "
+        f"of one person {proxy.same:.2f}, of two {proxy.different:.2f} alike on average; threshold at equal "
+        f"error {proxy.threshold:.2f}). Likeness of result and input over {len(EXPRESSIONS)} expressions; "
+        "brows and lids are in view, so that what was asked for lowers it, too."
     )
     columns = ("method", "results", "mean likeness", "5th percentile", "above threshold")
     return Table("identity", "Identity", note, columns, rows)

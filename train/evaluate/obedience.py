@@ -126,9 +126,8 @@ def obedience_tables(results: dict[str, Obedience], faces: int, known: Agreement
     """The summary, the slopes and rank correlations of each reader, and every method's leakage."""
     how = (
         f"{faces} faces of people held out, each asked for {', '.join(f'{a:+g}' for a in AMOUNTS)} of each "
-        "action unit alone, cut to 0..5 (asks below 0.5 left out). Achieved: change of the reading "
-        "before it is cut "
-        "off at 0, output against input, both tracked anew."
+        "action unit alone, cut to 0..5 (asks below 0.5 left out). Achieved: change of the reading before "
+        "it is cut off at 0, output against input, both tracked anew."
     )
     tables = [_summary(results, how)]
     for name, read in READERS.items():
@@ -181,8 +180,8 @@ def _per_au(
     if name == "judge":
         note = (
             f"{how} Read by ridge regression on oriented gradients of the pixels where the face was, fitted "
-            f"to other people, never a loss; its own correlation with the labels on {known.count} faces held "
-            "out is in the third column."
+            f"to other people, never a loss; its own correlation with the labels on {known.count} faces "
+            "held out is in the third column."
         )
     return Table(f"obedience_{name}", f"Per action unit: {name}", note, tuple(columns), tuple(rows), 2)
 

@@ -202,13 +202,11 @@ def _nme(
 def pair_tables(results: Mapping[str, Compared], pairs: Sequence[Pair]) -> list[Table]:
     note = (
         f"{len(pairs)} pairs of pictures of one person who is held out ({_sources(pairs)}), yaw and pitch "
-        f"within {MOST_TURNED_DEG:g} degrees, skin alike (SSIM {LEAST_ALIKE:g} or more). The first is "
-        "asked for the difference of the action units "
-        "read; "
-        "the truth is the second, brought into the first one's 256 px crop by a similarity on points "
-        "that expressions "
-        "spare, and to the first one's mean and spread of luminance on the skin. Regions by the second one's "
-        "landmarks. The last columns: share of pairs on which the method is nearer to the truth."
+        f"within {MOST_TURNED_DEG:g} degrees, skin alike (SSIM {LEAST_ALIKE:g} or more). The first is asked "
+        "for the difference of the action units read; the truth is the second, brought into the first "
+        "one's 256 px crop by a similarity on points that expressions spare, and to the first one's mean "
+        "and spread of luminance on the skin. Regions by the second one's landmarks. The last columns: "
+        "share of pairs on which the method is nearer to the truth."
     )
     landmarks = (
         "The same pairs: landmarks found anew in the result against the second picture's; mean distance in "

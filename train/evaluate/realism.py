@@ -117,9 +117,8 @@ def realism_table(results: Mapping[str, Mapping[str, float]], gallery: Gallery) 
         f"Frechet distance between {len(gallery.borrowers)} faces that were asked for the action units of "
         f"other people's pictures and {gallery.real} real pictures of those others, all held out. Features: "
         f"the first {COMPONENTS} principal components, each scaled to a variance of 1, of HOG (oriented "
-        "gradients of a gray 112 px crop) and of detail (log energy of four octaves of a 192 px crop in "
-        "8 x 8 cells). "
-        "The row of copy is what unchanged pictures of so few people come to: the floor."
+        "gradients of a gray 112 px crop) and of detail (log energy of four octaves of a 192 px crop in 8 "
+        "x 8 cells). The row of copy is what unchanged pictures of so few people come to: the floor."
     )
     columns = ("method", *(f"Frechet, {name}" for name in FEATURES))
     return Table("realism", "Realism", note, columns, rows)

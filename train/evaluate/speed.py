@@ -83,9 +83,9 @@ def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds:
     )
     note = (
         f"Milliseconds for one face, generating and pasting, {rounds} calls of each method in turn on the "
-        "same pictures, one process. crop: a face as large as the network's 256 px crop; 720p: a "
-        "1280x720 frame "
-        f"whose face's square is {FACE_HEIGHT:.0%} of the height. Ratio: median of the paired ratios to warp."
+        "same pictures, one process. crop: a face as large as the network's 256 px crop; 720p: a 1280x720 "
+        f"frame whose face's square is {FACE_HEIGHT:.0%} of the height. Ratio: median of the paired ratios "
+        "to warp."
     )
     figures = ("p50 ms", "p95 ms", "ratio")
     columns = ("method", *(f"{where} {figure}" for where in ("crop", "720p") for figure in figures))
