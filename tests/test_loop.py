@@ -11,11 +11,14 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 
+from train.__main__ import main  # noqa: E402
 from train.checkpoint import CheckpointError  # noqa: E402
 from train.loop import Diverged, fit  # noqa: E402
 from train.options import FitOptions, MachineOptions, OptionsError, load_options  # noqa: E402
@@ -158,19 +161,19 @@ def test_the_generator_has_its_turn_after_so_many_of_the_discriminator(tmp_path)
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path, workers):
-    machine = replace(MACHINE, workers=workers)
-    train(tmp_path / "whole")
+    machine, before = replace(MACHINE, workers=workers), signal.getsignal(signal.SIGTERM)
+    whole, rest = Tiny(), Tiny()
+    train(tmp_path / "whole", whole)
     outcome = train(tmp_path / "stopped", machine=machine, say=AfterSteps(5))
     assert (outcome.images, outcome.reason) == (20, "stopped")
-    before = signal.getsignal(signal.SIGTERM)
-    recipe = Tiny()
-    assert train(tmp_path / "stopped", recipe, machine=machine).reason == "done"
-    assert_same_weights(tmp_path / "whole", tmp_path / "stopped")
-    whole, stopped = (checkpoint(tmp_path / name) for name in ("whole", "stopped"))
-    torch.testing.assert_close(whole["generator_optimiser"], stopped["generator_optimiser"], rtol=0, atol=0)
-    assert whole["best"] == stopped["best"] and torch.equal(whole["random"], stopped["random"])
-    assert recipe.seen == sorted(recipe.seen, key=recipe.seen.index) and len(recipe.seen) == 28
     assert signal.getsignal(signal.SIGTERM) is before
+    assert train(tmp_path / "stopped", rest, machine=machine).reason == "done"
+    assert rest.seen == whole.seen[20:]
+    assert_same_weights(tmp_path / "whole", tmp_path / "stopped")
+    first, second = checkpoint(tmp_path / "whole"), checkpoint(tmp_path / "stopped")
+    for name in ("generator_optimiser", "discriminator_optimiser"):
+        torch.testing.assert_close(first[name], second[name], rtol=0, atol=0)
+    assert first["best"] == second["best"] and torch.equal(first["random"], second["random"])
 
 
 def test_the_time_budget_ends_a_run_after_its_step_and_the_next_one_has_its_own(tmp_path):
@@ -321,3 +324,46 @@ def test_bfloat16_learns_too(tmp_path):
     doubled = [line["generator/doubled"] for line in stats(tmp_path) if "generator/doubled" in line]
     assert doubled[-1] < 0.5 * doubled[0]
     assert all(tensor.dtype == torch.float32 for tensor in checkpoint(tmp_path)["generator"].values())
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """A folder of eight faces."""
+    from calib.au import AU_COUNT
+    from tests.faces import textured_frame
+    from train.data.shards import CROP, FaceSample, FolderMeta, PreparedFace, write_meta, write_shard
+
+    def face(number):
+        random = np.random.default_rng(number)
+        sample = FaceSample(
+            textured_frame(CROP.size, CROP.size, seed=number).image,
+            random.uniform(0, CROP.size, (478, 3)).astype(np.float32),
+            random.uniform(0, 5, AU_COUNT).astype(np.float32),
+            f"person {number}",
+            "set",
+            f"{number}.png",
+        )
+        return PreparedFace(sample, True, 0.0, 1.0, 0.2, False, str(number))
+
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    write_meta(folder, FolderMeta(seed=0, share=0.4))
+    write_shard(folder, "set-00000", [face(number) for number in range(8)], "all")
+    return folder
+
+
+def test_the_command_trains_goes_on_and_refuses_other_options(tmp_path, shards):
+    run = tmp_path / "run"
+    command = ["fit", "--data", str(shards), "--out", str(run), "--workers", "0", "--threads", "1"]
+    sizes = ["--batch", "2", "--recipe", "size=32", "--recipe", "ngf=4", "--recipe", "ndf=4"]
+    first = CliRunner().invoke(main, [*command, "--preset", "paper", "--images", "8", *sizes])
+    assert first.exit_code == 0, first.output
+    assert checkpoint(run)["images"] == 8 and (run / "best.safetensors").is_file()
+    longer = CliRunner().invoke(main, [*command, "--images", "12"])
+    assert longer.exit_code == 0, longer.output
+    options = load_options(run / "options.json")
+    assert (options.images, options.batch, options.recipe["ngf"], options.recipe["cycle"]) == (12, 2, 4, 30.0)
+    assert checkpoint(run)["images"] == 12
+    other = CliRunner().invoke(main, [*command, "--recipe", "ngf=8"])
+    assert other.exit_code == 2 and other.output.count("\n") == 1
+    assert other.output.startswith("Error: this run was begun with recipe option ngf 4, not 8; keep to it")
