@@ -75,14 +75,14 @@ def plain_errors() -> Iterator[None]:
 
 
 @contextmanager
-def plain_import_errors() -> Iterator[None]:
-    """Around imports: a library that is missing, or that misses something, is not our bug."""
+def plain_import_errors(advice: str) -> Iterator[None]:
+    """Around imports: a library that is missing, or that misses something, is no bug. `advice` mends it."""
     try:
         yield
     except ImportError as error:
         if error.name and error.name.split(".")[0] in _OWN_PACKAGES:
             raise
-        raise Failure(f"{error} ('reenact doctor' says what to install)") from error
+        raise Failure(f"{error} ({advice})") from error
 
 
 def warn(line: str) -> None:

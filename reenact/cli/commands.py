@@ -1,0 +1,66 @@
+"""A command line that is quick to start, however heavy its commands."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from reenact.cli.errors import plain_errors, plain_import_errors
+
+
+class Commands(click.Group):
+    """The commands of a table of names and descriptions: each stands in the module of its name in `package`.
+
+    A module is imported when its command is called; `advice` is for whoever misses a library then.
+    """
+
+    def __init__(
+        self, *args: Any, package: str, table: Mapping[str, str], advice: str, **attributes: Any
+    ) -> None:
+        super().__init__(*args, **attributes)
+        self._package = package
+        self._table = table
+        self._advice = advice
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._table:
+            return None
+        with plain_import_errors(self._advice):
+            command = getattr(importlib.import_module(f"{self._package}.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self._table and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], self._table, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(self._table)}"
+            ctx.fail(f"no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # From the table, so that --help does not import every command.
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._table.items()))
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
+        with plain_errors():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with plain_errors():
+            return super().invoke(ctx)
