@@ -114,6 +114,9 @@ class LiveGenerator(nn.Module):
         self.up2 = Fusion(second, third, code)
         self.up1 = Fusion(first, second, code)
         self.paint = nn.Conv2d(first, _PAINTED * _UNSHUFFLE**2, 3, 1, 1)
+        # At first it leaves the picture as it is: random colours would only teach alpha to stay away.
+        nn.init.zeros_(self.paint.weight)
+        nn.init.zeros_(self.paint.bias)
 
     def forward(
         self, warped_N3HW: Tensor, mask_N2HW: Tensor, relative_aus_NK: Tensor

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.data.creases import fit_creases
+from train.data.creases import Creases, fit_creases
 from train.data.live import LiveExampleOptions, LiveItems
 from train.data.shards import Shards
 from train.networks.live import LiveDiscriminator, LiveGenerator, LiveShape, compose
@@ -30,14 +30,14 @@ class LiveOptions:
     """Step from which the generator listens to the discriminator's action units: it must have learnt them."""
     keep: float = 2.0
     """L1 to the warped crop on skin where there is no truth: paint as little as will do."""
-    sparsity: float = 0.02
+    sparsity: float = 0.005
     r1: float = 2.0
     r1_every: int = 16
     critic_aus: float = 10.0
     critic_share: int = 2
-    """The discriminator learns from every so-manieth example: painting for it costs as much as for learning."""
-    shape: LiveShape = LiveShape()
-    examples: LiveExampleOptions = LiveExampleOptions()
+    """The discriminator sees one example in so many: painting them for it costs a third of the step."""
+    shape: LiveShape = field(default_factory=LiveShape)
+    examples: LiveExampleOptions = field(default_factory=LiveExampleOptions)
 
 
 class LiveRecipe:
@@ -45,9 +45,12 @@ class LiveRecipe:
         self.options = options
         self.generator: nn.Module = LiveGenerator(options.shape)
         self.discriminator: nn.Module = LiveDiscriminator(options.shape)
+        self._creases: Creases | None = None
 
     def items(self, samples: Shards, seed: int) -> LiveItems:
-        return LiveItems(samples, fit_creases(samples), seed, self.options.examples)
+        """Creases are fitted to the samples that are asked for first: those to train on."""
+        self._creases = self._creases or fit_creases(samples)
+        return LiveItems(samples, self._creases, seed, self.options.examples)
 
     def discriminator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int

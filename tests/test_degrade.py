@@ -1,0 +1,85 @@
+"""There and back: what the run-time's move does to a picture whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from calib.basis import load_basis
+from calib.openings import MOUTH
+from reenact.generate import open_generator
+from reenact.paste import paste
+from reenact.types import Retargeted
+from tests.faces import change, closed_mouth, posed_face, textured_frame
+from train.data.degrade import done_share, face_of, forth, there_and_back
+
+BASIS = load_basis()
+FRAME = textured_frame(320, 320)
+
+
+def portrait(landmarks_mm=None):
+    return posed_face(scale=1.35, centre=(160.0, 150.0), landmarks_mm=landmarks_mm)
+
+
+def open_mouth():
+    landmarks = closed_mouth()
+    landmarks[list(MOUTH.upper[1:-1]), 1] -= 4
+    landmarks[list(MOUTH.lower[1:-1]), 1] += 6
+    return landmarks
+
+
+def test_forth_is_what_the_run_time_shows():
+    face, asked = portrait(), change(AU12=2, AU25=2)
+    move = forth(FRAME.image, face.landmarks, asked, BASIS)
+    again = face_of(face.landmarks)
+    with open_generator("warp") as generator:
+        shown = generator(Retargeted(FRAME, (again,), False, (asked,), (asked,)))
+    assert np.array_equal(move.picture, paste(shown).image)
+    assert np.array_equal(move.change, asked)
+
+
+def test_there_and_back_ends_at_the_landmarks_it_began_with():
+    face = portrait()
+    move = there_and_back(FRAME.image, face.landmarks, change(AU12=2, AU02=1), BASIS)
+    assert move.landmarks is face.landmarks
+
+
+def test_a_small_move_there_and_back_damages_little_and_a_mouth_that_was_shut_much():
+    face = portrait(open_mouth())
+    moves = [
+        there_and_back(FRAME.image, face.landmarks, away, BASIS).picture
+        for away in (change(AU02=0.3), change(AU25=-5, AU26=-2))
+    ]
+    x0, y0 = face.landmarks[list(MOUTH.outline), :2].min(axis=0).astype(int)
+    x1, y1 = face.landmarks[list(MOUTH.outline), :2].max(axis=0).astype(int)
+    brow, mouth = (abs(m[y0:y1, x0:x1].astype(int) - FRAME.image[y0:y1, x0:x1]).mean() for m in moves)
+    assert brow < 1
+    assert mouth > 15
+
+
+def test_far_from_the_face_nothing_changes():
+    face = portrait()
+    move = there_and_back(FRAME.image, face.landmarks, change(AU12=2), BASIS)
+    assert np.array_equal(move.picture[:8], FRAME.image[:8])
+
+
+@pytest.mark.parametrize("away", [change(AU12=2), change(AU01=1, AU02=2)])
+def test_the_change_is_the_way_back(away):
+    face = portrait()
+    move = there_and_back(FRAME.image, face.landmarks, away, BASIS)
+    assert np.all(move.change * away <= 0)
+    assert np.allclose(move.change, -away, atol=0.35)
+
+
+def test_lips_that_cannot_close_any_further_have_done_nothing():
+    face = portrait(closed_mouth())
+    move = there_and_back(FRAME.image, face.landmarks, change(AU25=-5), BASIS)
+    assert abs(move.change).max() < 0.5
+
+
+def test_done_share_is_a_projection():
+    face, asked = portrait(), change(AU12=1)
+    whole = face.pose.vectors_to_frame(BASIS.displace(asked))
+    assert done_share(face, face.landmarks + whole, asked, BASIS) == pytest.approx(1, abs=1e-3)
+    assert done_share(face, face.landmarks + whole / 4, asked, BASIS) == pytest.approx(0.25, abs=1e-3)
+    assert done_share(face, face.landmarks - whole, asked, BASIS) == 0
