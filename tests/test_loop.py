@@ -20,7 +20,8 @@ safetensors = pytest.importorskip("safetensors.torch")
 
 from train.__main__ import main  # noqa: E402
 from train.checkpoint import CheckpointError  # noqa: E402
-from train.loop import Diverged, fit  # noqa: E402
+from train.loop import fit  # noqa: E402
+from train.meters import Diverged  # noqa: E402
 from train.options import FitOptions, MachineOptions, OptionsError, load_options  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,7 +131,7 @@ class AfterSteps:
 
     def __call__(self, line):
         self.steps -= "left" in line
-        if self.steps == 0:
+        if "left" in line and self.steps == 0:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -141,7 +142,8 @@ def test_a_run_learns_and_says_how_far_it_came(tmp_path):
     assert (outcome.images, outcome.total, outcome.reason) == (48, 48, "done")
     assert doubled[-1] < 0.5 * doubled[0]
     assert [line["images"] for line in stats(tmp_path) if "images_per_s" in line] == list(range(4, 49, 4))
-    assert lines[-1].startswith("48/48 images") and "0s left" in lines[-1]
+    assert lines[-2].startswith("48/48 images") and "0s left" in lines[-2]
+    assert lines[-1] == "done at 48 of 48 images"
     assert load_options(tmp_path / "options.json") == OPTIONS
 
 

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-import cv2
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
-from torch.utils.data import DataLoader, default_collate
 
 from train.checkpoint import Training, load_checkpoint, save_checkpoint, save_weights
 from train.data.shards import Shards
 from train.distributed import Ranks, any_of, average, broadcast, check_same, joined
 from train.ema import Ema
+from train.loader import held_out_batches, load_batches, picture_format, to_device
 from train.log import RunLog, Say, progress_line
+from train.meters import Health, Means, Pace
 from train.options import (
     FitOptions,
     MachineOptions,
@@ -35,18 +30,13 @@ from train.options import (
     write_options,
 )
 from train.order import item_order, parts_of_batches
-from train.recipes.base import Batch, Items, Recipe, Terms
+from train.recipes.base import Batch, Recipe, Terms
+from train.stop import stop_on_signals
 
 _LOOK_EVERY = 20
 """Steps between two looks at whether they were finite: each look makes the CPU wait for the GPU."""
-_MOST_SKIPPED = 20
-"""Steps in a row that are not finite before a run is given up."""
 _PREVIEWS = 8
 """People held out whose pictures are shown."""
-
-
-class Diverged(ArithmeticError):
-    """The losses are no longer finite."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +96,7 @@ def fit(
 
         # ---- Steps -------------------------------------------------------------------------------------
         means, health, pace = Means(), Health(state.skipped, ranks.device), Pace(state.images)
-        saved, reason = time.monotonic(), "done"
+        saved, reason = time.monotonic(), ""
         while parts := list(islice(batches, machine.accumulate)):
             step = state.images // options.batch
             factor = learning_rate_factor(state.images, total, options.decay_from)
@@ -154,10 +144,13 @@ def fit(
 
         # ---- End ---------------------------------------------------------------------------------------
         state.skipped = health.check()
+        if state.images >= total:
+            reason = "done"
         if log:
             save(state, samples, options, run)
             log.close()
-        return Outcome(state.images, total, state.best, "done" if state.images >= total else reason)
+            say(f"{reason} at {state.images} of {total} images")
+        return Outcome(state.images, total, state.best, reason)
 
 
 def prepare_device(device: torch.device, machine: MachineOptions) -> None:
@@ -197,65 +190,8 @@ def begin(recipe: Recipe, options: FitOptions, device: torch.device) -> Training
     return Training(*networks, average, generator_optimiser, discriminator_optimiser)
 
 
-def picture_format(device: torch.device) -> torch.memory_format:
-    """How pictures and filters lie in memory: channels last where tensor cores want it.
-
-    On a CPU that is slower: by 12 % for `live` and 13 % for `paper` in bfloat16, 6 % and 10 % in float32.
-    """
-    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
-
-
 def trainable(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
-
-
-def load_batches(
-    items: Items, indexes: Iterator[list[int]], machine: MachineOptions, device: torch.device
-) -> Iterator[Batch]:
-    """The items at each list of indexes, as one batch on `device`."""
-    loader = DataLoader(
-        items,
-        batch_sampler=indexes,
-        num_workers=machine.workers,
-        persistent_workers=machine.workers > 0,
-        # Not forked: OpenCV's threads, once used here, would be waited for there for ever.
-        multiprocessing_context="spawn" if machine.workers else None,
-        worker_init_fn=settle_worker,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # of its own: drawing from the common one would change what comes later
-    )
-    for batch in loader:
-        yield to_device(batch, device)
-
-
-def settle_worker(worker: int) -> None:
-    """One core for each worker, no more: the rest is for the networks. Only the trainer heeds signals."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    formats = {4: picture_format(device)}
-    return {
-        name: tensor.to(
-            device, non_blocking=True, memory_format=formats.get(tensor.ndim, torch.preserve_format)
-        )
-        for name, tensor in batch.items()
-    }
-
-
-def held_out_batches(recipe: Recipe, held_out: Shards, options: FitOptions) -> list[Batch]:
-    """Examples of people held out, the same each time and from all over the data; none if there are none."""
-    if not held_out:
-        return []
-    items = recipe.items(held_out, options.seed)
-    order = item_order(0, len(held_out), options.seed)
-    examples = [items[index] for index in islice(order, min(options.validation_images, len(held_out)))]
-    chunks = (examples[start : start + options.batch] for start in range(0, len(examples), options.batch))
-    return [default_collate(chunk) for chunk in chunks]
 
 
 def loss_of(loss: Callable[..., Terms], state: Training, step: int) -> Callable[[Batch], Terms]:
@@ -359,86 +295,3 @@ def save(state: Training, samples: int, options: FitOptions, run: Path) -> None:
 def about(state: Training, options: FitOptions) -> Mapping[str, str]:
     """What a file of weights says of itself."""
     return {"preset": options.preset, "images": str(state.images)}
-
-
-class Means:
-    """Means of losses, kept where they were computed until someone asks."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._weights: dict[str, float] = {}
-
-    def add(self, terms: Terms, of: str, weight: float = 1.0) -> None:
-        for term_name, term in terms.items():
-            name = f"{of}/{term_name}"
-            self._sums[name] = self._sums.get(name, 0.0) + weight * term.detach()
-            self._weights[name] = self._weights.get(name, 0.0) + weight
-
-    def take(self, ranks: Ranks | None = None) -> dict[str, float]:
-        """The means, over all processes if `ranks` are given, and starts anew."""
-        means = [total.float() / self._weights[name] for name, total in self._sums.items()]
-        if ranks:
-            average(means, ranks)
-        values = torch.stack(means).tolist() if means else []
-        named = dict(zip(self._sums, values, strict=True))
-        self._sums, self._weights = {}, {}
-        return named
-
-
-class Health:
-    """Counts the networks' steps that were not finite, on the device."""
-
-    def __init__(self, skipped: int, device: torch.device) -> None:
-        zero = torch.tensor(0, device=device)
-        self._skipped = zero + skipped
-        self._in_a_row: dict[str, Tensor] = {"generator": zero, "discriminator": zero}
-        self._longest = zero
-
-    def add(self, finite: Tensor, of: str) -> None:
-        self._skipped = self._skipped + ~finite
-        self._in_a_row[of] = (self._in_a_row[of] + 1) * ~finite
-        self._longest = torch.maximum(self._longest, self._in_a_row[of])
-
-    def check(self) -> int:
-        """How many were left out so far; raises Diverged if it was too many in a row."""
-        if int(self._longest) >= _MOST_SKIPPED:
-            raise Diverged(
-                f"{int(self._longest)} steps in a row were not finite; train into another folder with lower "
-                "learning rates, a smaller clip or without amp"
-            )
-        return int(self._skipped)
-
-
-class Pace:
-    """Images per second since the last time someone asked."""
-
-    def __init__(self, images: int) -> None:
-        self._images, self._at = images, time.monotonic()
-
-    def take(self, images: int) -> float:
-        now = time.monotonic()
-        rate = (images - self._images) / max(now - self._at, 1e-9)
-        self._images, self._at = images, now
-        return rate
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM or SIGINT came. The second one acts as it would outside."""
-    came: list[int] = []
-    before: dict[int, Any] = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    if threading.current_thread() is threading.main_thread():
-        before.update({number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)})
-    try:
-        yield lambda: bool(came)
-    finally:
-        restore()

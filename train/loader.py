@@ -1,0 +1,74 @@
+"""Batches on the device that trains, made by other processes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from itertools import islice
+
+import cv2
+import torch
+from threadpoolctl import threadpool_limits
+from torch.utils.data import DataLoader, default_collate
+
+from train.data.shards import Shards
+from train.options import FitOptions, MachineOptions
+from train.order import item_order
+from train.recipes.base import Batch, Items, Recipe
+
+
+def load_batches(
+    items: Items, indexes: Iterator[list[int]], machine: MachineOptions, device: torch.device
+) -> Iterator[Batch]:
+    """The items at each list of indexes, as one batch on `device`."""
+    loader = DataLoader(
+        items,
+        batch_sampler=indexes,
+        num_workers=machine.workers,
+        persistent_workers=machine.workers > 0,
+        # Not forked: OpenCV's threads, once used here, would be waited for there for ever.
+        multiprocessing_context="spawn" if machine.workers else None,
+        worker_init_fn=settle_worker,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # of its own: drawing from the common one would change what comes later
+    )
+    for batch in loader:
+        yield to_device(batch, device)
+
+
+def settle_worker(worker: int) -> None:
+    """One core for each worker, no more: the rest is for the networks. Only the trainer heeds signals."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    formats = {4: picture_format(device)}
+    return {
+        name: tensor.to(
+            device, non_blocking=True, memory_format=formats.get(tensor.ndim, torch.preserve_format)
+        )
+        for name, tensor in batch.items()
+    }
+
+
+def held_out_batches(recipe: Recipe, held_out: Shards, options: FitOptions) -> list[Batch]:
+    """Examples of people held out, the same each time and from all over the data; none if there are none."""
+    if not held_out:
+        return []
+    items = recipe.items(held_out, options.seed)
+    order = item_order(0, len(held_out), options.seed)
+    examples = [items[index] for index in islice(order, min(options.validation_images, len(held_out)))]
+    chunks = (examples[start : start + options.batch] for start in range(0, len(examples), options.batch))
+    return [default_collate(chunk) for chunk in chunks]
+
+
+def picture_format(device: torch.device) -> torch.memory_format:
+    """How pictures and filters lie in memory: channels last where tensor cores want it.
+
+    On a CPU that is slower: by 12 % for `live` and 13 % for `paper` in bfloat16, 6 % and 10 % in float32.
+    """
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format

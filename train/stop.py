@@ -1,0 +1,32 @@
+"""Ending a run between two steps, because someone asks."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM or SIGINT came. The second one acts as it would outside."""
+    came: list[int] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    if threading.current_thread() is threading.main_thread():
+        before.update({number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)})
+    try:
+        yield lambda: bool(came)
+    finally:
+        restore()
