@@ -200,6 +200,11 @@ class TestTars:
             with pytest.raises(SourceError, match="is no plain tar of pictures and JSON"):
                 open_source(path)
 
+    def test_a_table_in_a_tar_is_not_overlooked(self, tmp_path):
+        path = write_tar(tmp_path / "set.tar", {"set/images/a.png": png(), "set/aus.csv": b"file\n"})
+        with pytest.raises(SourceError, match=r"has a table in it \(set/aus\.csv\); unpack it"):
+            open_source(path)
+
 
 class TestClips:
     def labels(self, frames: Mapping[int, float], ending: str = "_r", **more: int) -> str:

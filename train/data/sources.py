@@ -134,8 +134,14 @@ def _read_tar(path: Path) -> list[Item]:
                 suffix = Path(member.name).suffix.lower()
                 if member.isfile() and suffix in _PICTURES:
                     places[key] = TarMember(path, member.offset_data, member.size)
+                elif suffix == ".csv":
+                    raise SourceError(
+                        f"{path} has a table in it ({member.name}); unpack it and give its folder"
+                    )
                 elif suffix == ".json" and (content := tar.extractfile(member)):
                     labels[key] = json.load(content)
+    except SourceError:
+        raise
     except (tarfile.TarError, ValueError) as error:
         raise SourceError(f"{path} is no plain tar of pictures and JSON: {error}") from error
     return [_from_tar(f"{path.name}/{key}", place, labels.get(key)) for key, place in places.items()]
