@@ -145,6 +145,14 @@ def test_an_interrupted_shard_leaves_nothing_that_looks_finished(folder):
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == []
 
 
+def test_what_a_killed_process_left_is_removed_when_its_shard_is_made(folder):
+    left, other = folder / f".set-00001.{'0' * 8}.tar", folder / f".set-00002.{'0' * 8}.tar"
+    left.write_bytes(b"half")
+    other.write_bytes(b"half")
+    write_shard(folder, "set-00001", [face(3)], "again")
+    assert not left.exists() and other.exists()
+
+
 def test_a_table_that_is_being_written_is_not_read(folder):
     (folder / ".set-00002.1234.npz").write_bytes(b"half")
     (folder / ".set-00002.1234.tar").write_bytes(b"half")

@@ -6,6 +6,7 @@ each of them. The npz is written last: a shard without one is unfinished and is 
 
 from __future__ import annotations
 
+import glob
 import io
 import json
 import tarfile
@@ -143,6 +144,7 @@ def write_shard(
     table = folder / f"{name}.npz"
     # First, so that an old table never points into a new tar.
     table.unlink(missing_ok=True)
+    _remove_leftovers(folder, name)
     rows: list[dict[str, Any]] = []
     dropped: list[Dropped] = []
     with (
@@ -167,6 +169,12 @@ def write_shard(
             dropped_reasons=np.array([each.reason for each in dropped], np.str_),
             fingerprint=np.str_(fingerprint),
         )
+
+
+def _remove_leftovers(folder: Path, name: str) -> None:
+    """What a process that was killed had written of the shard."""
+    for path in folder.glob(f".{glob.escape(name)}.????????.*"):
+        path.unlink(missing_ok=True)
 
 
 def _add_picture(tar: tarfile.TarFile, name: str, image: NDArray[np.uint8]) -> tuple[int, int]:
