@@ -66,7 +66,7 @@ _META = FolderMeta()
     is_flag=False,
     flag_value="auto",
     metavar="[ADDRESS]",
-    help="Work on a Ray cluster: the one this machine belongs to, or the one at ADDRESS.",
+    help='Work on a Ray cluster: the one this machine belongs to, the one at ADDRESS, or a "local" one.',
 )
 def prepare(
     places: tuple[Path, ...],
