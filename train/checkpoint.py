@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import nn
 from torch.optim import Optimizer
 
@@ -105,4 +105,5 @@ def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str]) ->
     """The network's state as safetensors."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     with replacing(path) as beside:
-        save_file(tensors, beside, dict(metadata))
+        # Not save_file: it puts a file of its own in the place, which no one else may read.
+        beside.write_bytes(serialise(tensors, dict(metadata)))
