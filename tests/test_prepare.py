@@ -310,9 +310,11 @@ def process_of(number: int) -> int:
     return os.getpid()
 
 
-def test_two_ray_workers_make_the_same_shards(prepared, tmp_path):
+def test_two_ray_workers_make_the_same_shards(prepared, tmp_path, monkeypatch):
     """Starts a Ray cluster on this machine: about ten seconds."""
     pytest.importorskip("ray")
+    # Ray's workers give way to all others (niceness 15): on a busy machine this would take minutes.
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     folder, report = prepared
     sources = [open_source(folder / name) for name in ("labelled", "found")]
     two = Workers(2, ray="local")

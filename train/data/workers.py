@@ -141,9 +141,13 @@ def _joined(address: str, processes: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    place = {"num_cpus": processes} if address == "local" else {"address": address}
+    own = {"num_cpus": processes, "include_dashboard": False}
     try:
-        ray.init(**place, log_to_driver=False, logging_level="error")
+        ray.init(
+            **(own if address == "local" else {"address": address}),
+            log_to_driver=False,
+            logging_level="error",
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise WorkerError(f"no Ray cluster at {address!r}: {error}") from error
     try:
