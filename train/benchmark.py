@@ -97,7 +97,7 @@ def summarise(rounds: Sequence[Round]) -> Throughput:
 
 
 def loop_turn(options: BenchmarkOptions, fit: FitOptions, ranks: Ranks) -> Turn:
-    """As train.loop steps: one backward pass a step, AMP, the memory format that suits the device, no gradients that nobody uses."""
+    """As train.loop steps: one backward pass a step, AMP, the device's memory format, no idle gradients."""
     recipe = recipe_of(options)
     state = begin(recipe, fit, ranks.device)
 
