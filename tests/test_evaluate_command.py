@@ -13,10 +13,8 @@ from click.testing import CliRunner
 import reenact
 from calib.au import AU_COUNT
 from reenact.demo import make_clip
-from reenact.generate.appearance import FaceCrop
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame
-from tests import tiny_models
 from train.commands.evaluate import evaluate
 from train.data.shards import CROP, FaceSample, FolderMeta, PreparedFace, open_shards, write_meta, write_shard
 from train.evaluate.films import shoot, still_subjects
@@ -65,22 +63,18 @@ def run(*arguments: object):
 
 
 def test_one_command_makes_all_tables_and_sheets(shards, clip, tmp_path):
-    pytest.importorskip("onnxruntime")
-    paper = tmp_path / "paper.onnx"
-    paper.write_bytes(tiny_models.described(tiny_models.inverter(64), "paper", FaceCrop(size=64)))
     out = tmp_path / "report"
     found = run(
-        "--data", shards, "--out", out, "--paper", paper, "--clip", clip, "--faces", 2, "--sheet-faces", 1,
-        "--processes", 2,
+        "--data", shards, "--out", out, "--clip", clip, "--faces", 2, "--sheet-faces", 1, "--processes", 1
     )  # fmt: skip
     assert found.exit_code == 0, found.output
     report = json.loads((out / "report.json").read_text())
     assert {
-        "obedience", "obedience_estimator", "obedience_judge", "leakage_paper", "unchanged", "restoration",
+        "obedience", "obedience_estimator", "obedience_judge", "leakage_warp", "unchanged", "restoration",
         "identity", "realism", "flicker", "onset", "speed",
     } <= report.keys()  # fmt: skip
     methods = [row["method"] for row in report["obedience"]["rows"]]
-    assert methods == ["copy", "warp", "paper"]
+    assert methods == ["copy", "warp"]
     for table in ("unchanged", "identity", "realism", "speed"):
         assert [row["method"] for row in report[table]["rows"]] == methods
     copied = report["obedience"]["rows"][0]
@@ -118,6 +112,12 @@ def test_a_model_that_is_none_is_refused_in_one_line(shards, tmp_path):
     found = run("--data", shards, "--out", tmp_path / "out", "--live", model, "--sheet-faces", 1)
     assert found.exit_code == 2
     assert "live.onnx" in found.output and len(found.output.strip().splitlines()) == 1
+
+
+def test_a_clip_that_is_not_there_is_refused_before_any_work(shards, tmp_path):
+    found = run("--data", shards, "--out", tmp_path / "out", "--clip", tmp_path / "absent.mp4")
+    assert found.exit_code == 2
+    assert "absent.mp4" in found.output and not (tmp_path / "out").exists()
 
 
 def test_half_of_the_people_are_kept_from_the_judges(shards):

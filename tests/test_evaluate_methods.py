@@ -85,6 +85,11 @@ def test_every_table_has_the_baselines_and_live_comes_with_its_parts_removed(tmp
     ]  # fmt: skip
 
 
+def test_parts_are_left_in_where_nobody_asks(tmp_path):
+    names = [spec.name for spec in method_specs(live=tmp_path / "l", parts=False)]
+    assert names == ["copy", "warp", "live"]
+
+
 def test_expressions_stay_within_what_a_face_can_show():
     aus = change(AU12=4, AU25=2)
     for expression in EXPRESSIONS:

@@ -47,11 +47,16 @@ def method_specs(
     paper: Path | None = None,
     paper_film: Path | None = None,
     ganimation: Path | None = None,
+    *,
+    parts: bool = True,
 ) -> tuple[MethodSpec, ...]:
-    """The baselines, and what the model files given allow; live once more without each of its parts."""
+    """The baselines, and what the model files given allow.
+
+    parts: live once more without each of its parts.
+    """
     specs = list(BASELINES)
     if live is not None:
-        specs += [MethodSpec("live", "live", live), *_ablations(live)]
+        specs += [MethodSpec("live", "live", live), *(_ablations(live) if parts else [])]
     for name, generator, model in (
         ("paper", "paper", paper),
         ("paper-film", "paper", paper_film),
