@@ -19,8 +19,10 @@ Mask = NDArray[np.bool_]
 
 
 def inside_mouth(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """(size, size) True between the lips. `landmarks` (478, 2 or 3) are in its pixels."""
-    return _polygon(landmarks, MOUTH.outline, size)
+    """(size, size) True between parted lips. `landmarks` (478, 2 or 3) are in its pixels."""
+    # A polygon without area still covers the pixels of its line; those go.
+    inside = _polygon(landmarks, MOUTH.outline, size).astype(np.uint8)
+    return cv2.erode(inside, np.ones((3, 3), np.uint8)) > 0
 
 
 def mouth(landmarks: NDArray[np.float32], size: int) -> Mask:
