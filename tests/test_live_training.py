@@ -23,7 +23,7 @@ from train.data.live import (  # noqa: E402
     vary,
 )
 from train.data.shards import FaceSample  # noqa: E402
-from train.networks.live import LiveDiscriminator, LiveGenerator, LiveShape, compose  # noqa: E402
+from train.networks.live import LiveDiscriminator, LiveGenerator, LiveShape, compose, window  # noqa: E402
 from train.recipes.live import LiveOptions, LiveRecipe  # noqa: E402
 
 SMALL = LiveShape(channels=(8, 8, 16, 16), blocks=1, conditioning=8, critic=(8, 8, 16))
@@ -163,10 +163,19 @@ def test_the_default_generator_is_small_enough_to_ship():
     assert sum(each.numel() for each in LiveGenerator().parameters()) < 6_000_000
 
 
-def test_the_discriminator_judges_two_scales_and_reads_action_units():
-    maps, aus, features = LiveDiscriminator(SMALL)(torch.rand(2, 3, 256, 256))
-    assert [tuple(each.shape) for each in maps] == [(2, 1, 32, 32), (2, 1, 16, 16)]
-    assert aus.shape == (2, 17) and len(features) == 3
+def test_the_discriminator_judges_face_mouth_and_eyes_and_reads_action_units():
+    centres = torch.tensor([[[128, 180], [90, 110], [166, 110]]] * 2)
+    judgement = LiveDiscriminator(SMALL)(torch.rand(2, 3, 256, 256), centres)
+    assert [tuple(each.shape) for each in judgement.face] == [(2, 1, 32, 32), (2, 1, 16, 16)]
+    assert judgement.mouth.shape == (2, 1, 9, 14) and judgement.eyes.shape == (4, 1, 6, 9)
+    assert judgement.aus_NK.shape == (2, 17)
+
+
+def test_windows_are_cut_around_their_centres_and_stay_inside():
+    image = torch.arange(256 * 256.0).reshape(1, 1, 256, 256).repeat(2, 1, 1, 1)
+    middle, corner = window(image, torch.tensor([[100, 50], [0, 255]]), (48, 72))
+    assert middle[0, 24, 36] == image[0, 0, 50, 100]
+    assert torch.equal(corner[0], image[0, 0, 208:, :72])
 
 
 @pytest.fixture(scope="module")

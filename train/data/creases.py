@@ -50,7 +50,7 @@ class Creases:
     def shade(
         self, landmarks: NDArray[np.float32], aus: AUVector, shape: tuple[int, int]
     ) -> NDArray[np.float32]:
-        """(height, width) change of log brightness for `aus` (17,) on a face with these landmarks (478, 3)."""
+        """(height, width) change of log brightness for `aus` (17,) on a face with landmarks (478, 3)."""
         places = landmarks / _CELL_PX
         cells = -(-shape[0] // _CELL_PX), -(-shape[1] // _CELL_PX)
         skin = load_shape().triangles.astype(np.intp)

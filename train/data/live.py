@@ -12,7 +12,7 @@ from torch import Tensor
 
 from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index
 from calib.basis import load_basis
-from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE, Opening
+from calib.openings import LEFT_EYE, MOUTH, OPENINGS, RIGHT_EYE, Opening
 from calib.shape import load_shape
 from reenact.generate.appearance import FaceCrop, opening_mask
 from reenact.generate.gate import gate
@@ -63,7 +63,8 @@ class LiveItems:
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """`warped` and `truth` (3, 256, 256), `mask` (2, 256, 256), all uint8; `relative_aus`, `aus` (what
-        the truth shows) and `aim` (what the moved face should show), each (17,) /5; `has_truth` 0 or 1."""
+        the truth shows) and `aim` (what the moved face should show), each (17,) /5; `centres` (3, 2) of mouth
+        and eyes, pixels; `has_truth` 0 or 1."""
         rng = np.random.default_rng((self._seed, index))
         drawn = min(int(np.searchsorted(self._until, rng.random(), "right")), len(self._samples) - 1)
         sample = vary(self._samples[drawn], self._options, rng)
@@ -107,7 +108,7 @@ def chances(samples: Shards, grey: float) -> NDArray[np.float64]:
 
 
 def plan_away(sample: FaceSample, rng: np.random.Generator) -> AUVector:
-    """(17,) relative action units that take a face away from what it shows; the way back is the lesson."""
+    """(17,) relative action units that lead a face away from what it shows; the way back is the lesson."""
     away = np.zeros(AU_COUNT, np.float32)
     face = face_of(sample.landmarks)
     if rng.random() < 0.75:
@@ -216,10 +217,17 @@ def _to_tensors(move: Move, sample: FaceSample, has_truth: bool) -> dict[str, Te
         "truth": _planes(sample.image[inner]),
         "mask": torch.from_numpy(mask),
         "relative_aus": torch.from_numpy((move.change / MAX_INTENSITY).astype(np.float32)),
+        "centres": torch.from_numpy(_centres(here.points(sample.landmarks))),
         "aus": torch.from_numpy((sample.aus / MAX_INTENSITY).astype(np.float32)),
         "aim": torch.from_numpy((aim / MAX_INTENSITY).astype(np.float32)),
         "has_truth": torch.tensor(float(has_truth)),
     }
+
+
+def _centres(landmarks: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(3, 2) whole pixels: the middle of the mouth, of the left eye and of the right eye."""
+    middles = [landmarks[list(opening.outline), :2].mean(axis=0) for opening in OPENINGS]
+    return np.rint(middles).astype(np.int64)
 
 
 def _planes(image: NDArray[np.uint8]) -> Tensor:

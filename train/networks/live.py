@@ -9,6 +9,8 @@ constant map before an instance norm they would be subtracted again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +40,10 @@ _SEEN = 3 + 2
 """Channels that the generator sees: the warped crop, and the mask of openings and gate."""
 _PAINTED = 1 + 3
 """Channels that it paints: alpha, and a difference of colours."""
+
+MOUTH_WINDOW = (72, 112)
+"""(height, width) pixels, 53 x 83 mm."""
+EYE_WINDOW = (48, 72)
 
 
 class Norm(nn.Module):
@@ -145,8 +151,23 @@ class LiveGenerator(nn.Module):
         return F.pixel_shuffle(alpha, _UNSHUFFLE), F.pixel_shuffle(colour, _UNSHUFFLE)
 
 
+class Judgement(NamedTuple):
+    """What the discriminator says about pictures."""
+
+    face: list[Tensor]
+    """Two maps (n, 1, h, w) of realness all over the picture, on 1/8 and 1/16 of its grid."""
+    mouth: Tensor
+    """(n, 1, h, w) realness of the window around the mouth."""
+    eyes: Tensor
+    """(2 n, 1, h, w) of those around the eyes, all left ones first."""
+    aus_NK: Tensor
+    """Action units /5 that the face shows."""
+    features: list[Tensor]
+    """Of the face, the mouth and the eyes, for comparing pictures by."""
+
+
 class LiveDiscriminator(nn.Module):
-    """Patches real or painted on two scales, and the action units that the face shows."""
+    """Looks at the whole face coarsely, and at mouth and eyes closely: teeth and lashes are small."""
 
     def __init__(self, shape: LiveShape = LiveShape()):
         super().__init__()
@@ -159,15 +180,55 @@ class LiveDiscriminator(nn.Module):
         self.detail = nn.Conv2d(second, 1, 3, 1, 1)
         self.patch = nn.Conv2d(third, 1, 3, 1, 1)
         self.aus = nn.Linear(2 * third, AU_COUNT)
+        self.mouth = Closely(shape.critic)
+        self.eye = Closely(shape.critic)
 
-    def forward(self, image_N3HW: Tensor) -> tuple[list[Tensor], Tensor, list[Tensor]]:
-        """Realness on 1/8 and 1/16 of the picture's grid, action units /5 (n, 17), and features."""
+    def forward(self, image_N3HW: Tensor, centres_N32: Tensor) -> Judgement:
+        """centres_N32: whole pixels (x, y) of the middle of the mouth, of the left and of the right eye."""
         at64 = F.leaky_relu(self.stem(F.pixel_unshuffle(image_N3HW, _UNSHUFFLE)), 0.1)
         at32 = F.leaky_relu(self.down1(at64), 0.1)
         at16 = F.leaky_relu(self.context(F.leaky_relu(self.down2(at32), 0.1)), 0.1)
         at8 = F.leaky_relu(self.down3(at16), 0.1)
         pooled = torch.cat([at8.mean((2, 3)), at8.amax((2, 3))], 1)
-        return [self.detail(at32), self.patch(at16)], self.aus(pooled), [at64, at32, at16]
+        mouth, mouth_features = self.mouth(window(image_N3HW, centres_N32[:, 0], MOUTH_WINDOW))
+        left, right = (window(image_N3HW, centres_N32[:, eye], EYE_WINDOW) for eye in (1, 2))
+        eyes, eye_features = self.eye(torch.cat([left, right.flip(3)]))
+        return Judgement(
+            [self.detail(at32), self.patch(at16)],
+            mouth,
+            eyes,
+            self.aus(pooled),
+            [at32, at16, *mouth_features, *eye_features],
+        )
+
+
+class Closely(nn.Module):
+    """A patch discriminator for a small window at full resolution."""
+
+    def __init__(self, channels: tuple[int, int, int]):
+        super().__init__()
+        widths = (3, *channels)
+        self.down = nn.ModuleList(nn.Conv2d(inside, outside, 4, 2, 1) for inside, outside in pairwise(widths))
+        self.patch = nn.Conv2d(channels[-1], 1, 3, 1, 1)
+
+    def forward(self, x_NCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The map of realness, and the features that led to it."""
+        features = []
+        for down in self.down:
+            x_NCHW = F.leaky_relu(down(x_NCHW), 0.1)
+            features.append(x_NCHW)
+        return self.patch(x_NCHW), features
+
+
+def window(image_NCHW: Tensor, centres_N2: Tensor, size: tuple[int, int]) -> Tensor:
+    """(n, c, height, width) of `size`, around centres (x, y) in whole pixels; it stays inside the picture."""
+    height, width = size
+    limit = image_NCHW.shape[3] - width, image_NCHW.shape[2] - height
+    windows = []
+    for image, (x, y) in zip(image_NCHW, centres_N2.tolist(), strict=True):
+        left, top = min(max(x - width // 2, 0), limit[0]), min(max(y - height // 2, 0), limit[1])
+        windows.append(image[:, top : top + height, left : left + width])
+    return torch.stack(windows)
 
 
 def compose(warped_N3HW: Tensor, alpha_N1HW: Tensor, colour_N3HW: Tensor) -> Tensor:

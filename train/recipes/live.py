@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -11,7 +12,16 @@ from torch import Tensor, nn
 from train.data.creases import Creases, fit_creases
 from train.data.live import LiveExampleOptions, LiveItems
 from train.data.shards import Shards
-from train.networks.live import LiveDiscriminator, LiveGenerator, LiveShape, compose
+from train.networks.live import (
+    EYE_WINDOW,
+    MOUTH_WINDOW,
+    Judgement,
+    LiveDiscriminator,
+    LiveGenerator,
+    LiveShape,
+    compose,
+    window,
+)
 from train.recipes.base import Batch, Terms
 
 
@@ -22,9 +32,10 @@ class LiveOptions:
     restore: float = 10.0
     """L1 to the truth, where there is one, inside the gate; openings count `openings` times."""
     openings: float = 4.0
-    features: float = 4.0
+    features: float = 2.0
     """L1 to the truth's features in the discriminator."""
     adversarial: float = 0.3
+    """Of each of the discriminator's maps, those of mouth and eyes included."""
     aus: float = 4.0
     aus_from: int = 600
     """Step from which the generator listens to the discriminator's action units: it must have learnt them."""
@@ -34,8 +45,6 @@ class LiveOptions:
     r1: float = 2.0
     r1_every: int = 16
     critic_aus: float = 10.0
-    critic_share: int = 2
-    """The discriminator sees one example in so many: painting them for it costs a third of the step."""
     shape: LiveShape = field(default_factory=LiveShape)
     examples: LiveExampleOptions = field(default_factory=LiveExampleOptions)
 
@@ -56,21 +65,20 @@ class LiveRecipe:
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
     ) -> Terms:
         options = self.options
-        batch = {name: tensor[:: options.critic_share] for name, tensor in batch.items()}
         with torch.no_grad():
             fake, _ = _paint(batch, generator)
-        real, where = _picture(batch["truth"]), _places(batch)
+        real = _picture(batch["truth"])
         penalised = options.r1 > 0 and step % options.r1_every == 0
         real = real.requires_grad_(penalised)
-        real_maps, aus, _ = discriminator(real)
-        fake_maps, _, _ = discriminator(fake)
+        of_real, of_fake = (discriminator(each, batch["centres"]) for each in (real, fake))
         terms = {
-            "real": sum(_weighted(F.relu(1 - each.float()), where) for each in real_maps),
-            "fake": sum(_weighted(F.relu(1 + each.float()), where) for each in fake_maps),
-            "critic_aus": options.critic_aus * F.mse_loss(aus.float(), batch["aus"]),
+            "real": _everywhere(of_real, batch, lambda x: F.relu(1 - x)),
+            "fake": _everywhere(of_fake, batch, lambda x: F.relu(1 + x)),
+            "critic_aus": options.critic_aus * F.mse_loss(of_real.aus_NK.float(), batch["aus"]),
         }
         if penalised:
-            total = sum(each.float().mean(dim=(1, 2, 3)).sum() for each in real_maps)
+            maps = (*of_real.face, of_real.mouth, of_real.eyes)
+            total = sum(each.float().mean(dim=(1, 2, 3)).sum() for each in maps)
             (slope,) = torch.autograd.grad(total, real, create_graph=True)
             terms["r1"] = options.r1 * options.r1_every / 2 * slope.float().square().sum((1, 2, 3)).mean()
         return terms
@@ -82,20 +90,16 @@ class LiveRecipe:
         fake, alpha = _paint(batch, generator)
         truth, warped = _picture(batch["truth"]), _picture(batch["warped"])
         has_truth = batch["has_truth"]
-        maps, aus, features = discriminator(fake)
+        of_fake: Judgement = discriminator(fake, batch["centres"])
         with torch.no_grad():
-            _, _, wanted = discriminator(truth)
-        where, skin = _places(batch), 1 - batch["mask"][:, :1].float() / 255
+            of_truth: Judgement = discriminator(truth, batch["centres"])
+        skin = 1 - batch["mask"][:, :1].float() / 255
         listens = options.aus if step >= options.aus_from else 0.0
         return {
             "restore": options.restore * _restoration(fake, truth, batch, options.openings),
-            "features": options.features
-            * sum(
-                (has_truth * (ours.float() - theirs.float()).abs().mean((1, 2, 3))).mean()
-                for ours, theirs in zip(features, wanted, strict=True)
-            ),
-            "adversarial": -options.adversarial * sum(_weighted(each.float(), where) for each in maps),
-            "aus": listens * F.mse_loss(aus.float(), batch["aim"]),
+            "features": options.features * _likeness(of_fake, of_truth, has_truth),
+            "adversarial": -options.adversarial * _everywhere(of_fake, batch, lambda x: x),
+            "aus": listens * F.mse_loss(of_fake.aus_NK.float(), batch["aim"]),
             "keep": options.keep * ((1 - has_truth) * (skin * (fake - warped).abs()).mean((1, 2, 3))).mean(),
             "sparsity": options.sparsity * alpha.mean(),
         }
@@ -123,16 +127,32 @@ def _paint(batch: Batch, generator: nn.Module) -> tuple[Tensor, Tensor]:
     return compose(warped, alpha.float(), colour.float()), alpha.float()
 
 
-def _places(batch: Batch) -> Tensor:
-    """(n, 1, h, w) where the discriminator looks: all over a little, mostly where there is paint."""
-    gate = batch["mask"][:, 1:].float() / 255
-    return 0.02 + gate
+def _everywhere(judgement: Judgement, batch: Batch, loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """The sum over the discriminator's maps of the mean of `loss`, each place weighed by the gate: the
+    discriminator looks all over a little, mostly where there is paint."""
+    gate, centres = 0.02 + batch["mask"][:, 1:].float() / 255, batch["centres"]
+    left, right = (window(gate, centres[:, eye], EYE_WINDOW) for eye in (1, 2))
+    looks = [
+        *((each, gate) for each in judgement.face),
+        (judgement.mouth, window(gate, centres[:, 0], MOUTH_WINDOW)),
+        (judgement.eyes, torch.cat([left, right.flip(3)])),
+    ]
+    return torch.stack([_weighted(loss(realness.float()), where) for realness, where in looks]).sum()
 
 
 def _weighted(map_N1HW: Tensor, where_N1HW: Tensor) -> Tensor:
     """The mean of a map, each place weighed by how much of `where` falls into it."""
     weights = F.adaptive_avg_pool2d(where_N1HW, map_N1HW.shape[2:])
     return (map_N1HW * weights).sum() / weights.sum()
+
+
+def _likeness(ours: Judgement, theirs: Judgement, has_truth_N: Tensor) -> Tensor:
+    """The sum over the discriminator's features of their L1, for the examples that have a truth."""
+    terms = []
+    for mine, wanted in zip(ours.features, theirs.features, strict=True):
+        apart = (mine.float() - wanted.float()).abs().mean((1, 2, 3))
+        terms.append((apart * has_truth_N.repeat(len(apart) // len(has_truth_N))).mean())
+    return torch.stack(terms).sum()
 
 
 def _restoration(fake: Tensor, truth: Tensor, batch: Batch, openings: float) -> Tensor:
