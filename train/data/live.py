@@ -96,7 +96,8 @@ class LiveItems:
 def chances(samples: Shards, grey: float) -> NDArray[np.float64]:
     """(n,) how often each sample is drawn, summing to 1: `grey` of them without colour, where both are there.
 
-    What is rare and matters comes more often: open mouths, shut eyes, frowns; what is blurred or turned, less.
+    What is rare and matters comes more often: open mouths, shut eyes, frowns; what is blurred or turned,
+    less.
     """
     aus = samples.aus
     weights = 1 + 1.5 * (aus[:, au_index("AU25")] > 1) + 3.0 * (aus[:, au_index("AU45")] > 2)
