@@ -143,7 +143,8 @@ def blackener(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_live_paints_with_the_model_that_is_given(tmp_path: Path, blackener: Path) -> None:
     live = ("--generator", "live", "--model", blackener, "--engine", "onnx")
-    assert reenact("image", PORTRAIT, tmp_path / "warp.png", *SURPRISE).exit_code == 0
+    warp = ("--generator", "warp")
+    assert reenact("image", PORTRAIT, tmp_path / "warp.png", *SURPRISE, *warp).exit_code == 0
     result = reenact("image", PORTRAIT, tmp_path / "live.png", *SURPRISE, *live)
     assert result.exit_code == 0, result.output
     warped, painted = pixels(tmp_path / "warp.png"), pixels(tmp_path / "live.png")

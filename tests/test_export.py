@@ -41,6 +41,9 @@ def make_run(folder: Path, preset: str = "live", weights: str = "best.safetensor
     folder.mkdir(exist_ok=True)
     torch.manual_seed(seed)
     recipe = open_recipe(preset, TINY[preset])
+    with torch.no_grad():
+        for parameter in recipe.generator.parameters():  # first weights may be zeros, which hide much
+            parameter += 0.1 * torch.randn_like(parameter)
     options = replace(preset_options(preset, {"seed": 3, "batch": 8}), recipe=flat_options(recipe.options))
     write_options(options, folder / "options.json")
     save_weights(recipe.generator, folder / weights, {"preset": preset, "images": str(1000 * (seed + 1))})
