@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from engines import onnx
+from engines import onnx, openvino
 from engines.base import Availability, Engine, EngineError, Tensors, TensorSpec
 
 __all__ = [
@@ -15,38 +15,53 @@ __all__ = [
     "EngineError",
     "TensorSpec",
     "Tensors",
+    "import_runtime",
     "load_engine",
     "probe",
     "read_model",
 ]
 
-NAMES = ("onnx",)
-"""The runtimes, best first."""
+NAMES = ("openvino", "onnx")
+"""The runtimes, fastest first."""
 
 
 def probe(name: str) -> Availability:
     """Whether the runtime of this name can be used here; quick, imports nothing heavy."""
     match name:
+        case "openvino":
+            return openvino.probe()
         case "onnx":
             return onnx.probe()
     raise EngineError(f"no engine is called {name!r}; there is auto, {', '.join(NAMES)}")
 
 
-def load_engine(model: Path, name: str = "auto", sha256: str | None = None) -> Engine:
-    """Opens the ONNX model in the named runtime, or with "auto" in the best one that is available here.
+def import_runtime(name: str) -> None:
+    """Imports the runtime of this name as its engine does; raises EngineError where that fails."""
+    match name:
+        case "openvino":
+            openvino.import_runtime()
+        case "onnx":
+            onnx.import_runtime()
 
-    A runtime asked for by name is never replaced by another. Raises EngineError, in one line, where there is
-    no such runtime or the model file is missing, is not the one with this SHA-256, or cannot be loaded.
+
+def load_engine(model: Path, name: str = "auto", sha256: str | None = None) -> Engine:
+    """Opens the ONNX model in the named runtime, or with "auto" in the fastest one that can open it here.
+
+    A runtime asked for by name is never replaced by another; where "auto" had to do without a faster one,
+    the engine's notes say why. Raises EngineError, in one line, where there is no such runtime or the model
+    file is missing, is not the one with this SHA-256, or cannot be loaded.
     """
-    chosen = _available(name)
+    candidates = NAMES if name == "auto" else (name,)
+    available = {candidate: probe(candidate) for candidate in candidates}
     content = read_model(model, sha256)
-    try:
-        match chosen:
-            case "onnx":
-                return onnx.OnnxEngine(content)
-    except EngineError as error:
-        raise EngineError(f"{model}: {error}") from error
-    raise AssertionError(chosen)
+    refusals: list[str] = []
+    for candidate, availability in available.items():
+        notes = tuple(f"{refusal}; {candidate} works in its place, slower" for refusal in refusals)
+        try:
+            return _open(candidate, availability, content, notes)
+        except EngineError as error:
+            refusals.append(str(error))
+    raise EngineError(f"{model}: {'; '.join(refusals)}")
 
 
 def read_model(model: Path, sha256: str | None = None) -> bytes:
@@ -64,13 +79,12 @@ def read_model(model: Path, sha256: str | None = None) -> bytes:
     return content
 
 
-def _available(name: str) -> str:
-    """The runtime to use when this one is asked for; raises EngineError with every reason where none is."""
-    candidates = NAMES if name == "auto" else (name,)
-    refusals = []
-    for candidate in candidates:
-        availability = probe(candidate)
-        if availability.available:
-            return candidate
-        refusals.append(f"{candidate}: {availability.detail}")
-    raise EngineError(f"no engine can run here ({'; '.join(refusals)})")
+def _open(name: str, availability: Availability, content: bytes, notes: tuple[str, ...]) -> Engine:
+    if not availability.available:
+        raise EngineError(availability.detail)
+    match name:
+        case "openvino":
+            return openvino.OpenVinoEngine(content, notes=notes)
+        case "onnx":
+            return onnx.OnnxEngine(content, notes=notes)
+    raise AssertionError(name)

@@ -56,6 +56,10 @@ class Engine(Protocol):
         """The runtime's name, its version and where it computes, for people."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about how it came to be chosen, one plain line each."""
+
+    @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """What `run` takes."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import metadata
 from importlib.util import find_spec
 from types import TracebackType
@@ -11,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors
+from engines.threads import thread_count
 
 if TYPE_CHECKING:
     from onnxruntime import NodeArg, SessionOptions
-
-MOST_THREADS = 4
-"""A face's crop is too little work to be worth waking more threads than these."""
 
 DTYPES = {
     "tensor(float)": np.float32,
@@ -37,17 +34,28 @@ def probe() -> Availability:
     return Availability(True, f"onnxruntime {_version()}")
 
 
+def import_runtime() -> Any:
+    """The module `onnxruntime`; raises EngineError where it cannot be imported."""
+    try:
+        import onnxruntime
+    except Exception as error:  # a broken installation can fail in any way
+        raise EngineError(f"ONNX Runtime cannot be imported: {_one_line(error)}") from error
+    return onnxruntime
+
+
 class OnnxEngine:
     """A model in ONNX Runtime, on the CPU."""
 
-    def __init__(self, model: bytes, threads: int | None = None) -> None:
-        """`model` is the ONNX file's content; raises EngineError where the runtime refuses it."""
-        import onnxruntime
+    def __init__(self, model: bytes, threads: int | None = None, notes: tuple[str, ...] = ()) -> None:
+        """`model` is the ONNX file's content; raises EngineError where the runtime refuses it.
 
+        threads: None: see engines.threads.
+        """
+        onnxruntime = import_runtime()
         try:
             self._session = onnxruntime.InferenceSession(
                 model,
-                _options(threads or min(MOST_THREADS, os.cpu_count() or 1)),
+                _options(threads or thread_count()),
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:  # the runtime's errors share no class
@@ -55,6 +63,7 @@ class OnnxEngine:
         self.name = f"onnxruntime {onnxruntime.__version__} on CPU"
         self.inputs = tuple(_spec(argument) for argument in self._session.get_inputs())
         self.outputs = tuple(_spec(argument) for argument in self._session.get_outputs())
+        self.notes = notes
         self._output_names = [spec.name for spec in self.outputs]
 
     def run(self, inputs: Tensors) -> Tensors:

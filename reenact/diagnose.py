@@ -168,7 +168,8 @@ def judge_engine(name: str, availability: engines.Availability, answer: Answer) 
     if not availability.available:
         return Finding(check, "warning", "not available", availability.detail)
     if answer.error is not None:
-        fix = "pip install --force-reinstall onnxruntime; until then use --generator warp"
+        package = availability.detail.split()[0]
+        fix = f"pip install --force-reinstall {package}; until then use another --engine, or --generator warp"
         return Finding(check, "warning", f"{availability.detail}: {answer.error}", fix)
     return Finding(check, "ok", availability.detail)
 

@@ -116,8 +116,9 @@ def is_there(encoder):
 print(av.__version__, *filter(is_there, sys.argv[1:]))
 """
 ENGINE = """
-import importlib, sys
-importlib.import_module({"onnx": "onnxruntime"}[sys.argv[1]])
+import sys
+from engines import import_runtime
+import_runtime(sys.argv[1])
 """
 MODELS = """
 from calib.basis import load_basis

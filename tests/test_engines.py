@@ -9,6 +9,7 @@ import pytest
 
 import engines
 from engines import Availability, Engine, EngineError, TensorSpec, load_engine
+from engines.openvino import OpenVinoEngine, OpenVinoOptions, choose_precision
 from tests import tiny_onnx
 
 FACES_3X4 = ("faces", 3, 4)
@@ -46,6 +47,14 @@ def picture(faces: int) -> np.ndarray:
 
 
 GAIN = np.array([3], np.float32)
+
+needs_openvino = pytest.mark.skipif(
+    not engines.probe("openvino").available, reason="openvino is not installed"
+)
+
+
+def refuse(*_, **__):
+    raise EngineError("OpenVINO cannot be imported: no such file")
 
 
 def test_names_shapes_and_dtypes_are_those_of_the_model(engine):
@@ -102,9 +111,28 @@ def test_a_missing_input_is_named(engine):
         engine.run({"gain": GAIN})
 
 
-def test_auto_takes_the_first_available_runtime(model):
+@needs_openvino
+def test_auto_takes_the_fastest_runtime(model):
+    with load_engine(model) as engine:
+        assert engine.name.startswith("openvino")
+        assert engine.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "value", "reason"),
+    [
+        ("engines.openvino.probe", lambda: Availability(False, "openvino is not installed"), "not installed"),
+        ("engines.openvino.OpenVinoEngine.__init__", refuse, "OpenVINO cannot be imported"),
+    ],
+)
+def test_auto_falls_back_to_the_next_runtime_and_notes_why(monkeypatch, model, broken, value, reason):
+    monkeypatch.setattr(broken, value)
     with load_engine(model) as engine:
         assert engine.name.startswith("onnxruntime")
+        (note,) = engine.notes
+    assert reason in note and "onnx works in its place" in note
+    with pytest.raises(EngineError, match=reason):
+        load_engine(model, "openvino")
 
 
 def test_the_right_hash_opens_the_model_and_a_wrong_one_is_refused_in_one_line(model):
@@ -117,20 +145,22 @@ def test_the_right_hash_opens_the_model_and_a_wrong_one_is_refused_in_one_line(m
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["auto", *engines.NAMES])
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x08"])
-def test_a_broken_model_is_refused_in_one_line_that_names_it(tmp_path, content):
+def test_a_broken_model_is_refused_in_one_line_that_names_it(tmp_path, content, name):
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(content)
     with pytest.raises(EngineError, match=r"broken\.onnx: ") as caught:
-        load_engine(broken)
+        load_engine(broken, name)
     assert "\n" not in str(caught.value)
 
 
-def test_a_truncated_model_is_refused(model, tmp_path):
+@pytest.mark.parametrize("name", ["auto", *engines.NAMES])
+def test_a_truncated_model_is_refused(model, tmp_path, name):
     truncated = tmp_path / "truncated.onnx"
     truncated.write_bytes(model.read_bytes()[:-30])
     with pytest.raises(EngineError, match=r"truncated\.onnx"):
-        load_engine(truncated)
+        load_engine(truncated, name)
 
 
 def test_a_missing_model_is_named(tmp_path):
@@ -139,21 +169,92 @@ def test_a_missing_model_is_named(tmp_path):
 
 
 def test_an_unknown_engine_is_refused_with_those_there_are(model):
-    with pytest.raises(EngineError, match=r"no engine is called 'gpu'; there is auto, onnx"):
+    with pytest.raises(EngineError, match=r"no engine is called 'gpu'; there is auto, openvino, onnx"):
         load_engine(model, "gpu")
 
 
-@pytest.mark.parametrize("name", ["onnx", "auto"])
+@pytest.mark.parametrize("name", [*engines.NAMES, "auto"])
 def test_a_runtime_that_is_not_there_says_why(monkeypatch, model, name):
-    monkeypatch.setattr("engines.onnx.probe", lambda: Availability(False, "not installed: pip install it"))
-    with pytest.raises(EngineError, match="not installed: pip install it"):
+    for each in engines.NAMES:
+        answer = Availability(False, f"no {each}: pip install it")
+        monkeypatch.setattr(f"engines.{each}.probe", lambda answer=answer: answer)
+    with pytest.raises(EngineError, match=f"no {'onnx' if name == 'auto' else name}: pip install it"):
         load_engine(model, name)
+
+
+def test_more_shapes_than_are_kept_still_run(engine):
+    for faces in (*range(1, 11), 1):
+        outputs = engine.run({"picture": picture(faces), "gain": GAIN})
+        np.testing.assert_allclose(outputs["scaled"], picture(faces) * 3, rtol=1e-6)
+
+
+def test_inputs_may_be_read_only(engine):
+    locked = picture(2)
+    locked.flags.writeable = False
+    np.testing.assert_allclose(engine.run({"picture": locked, "gain": GAIN})["scaled"], locked * 3, rtol=1e-6)
+
+
+def ask_python(program: str) -> str:
+    """What the program prints in a process of its own, in which nothing is imported yet."""
+    return subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_probing_imports_no_runtime():
     program = """
 import sys, engines
-assert engines.probe("onnx").available
-assert "onnxruntime" not in sys.modules
+for name in engines.NAMES:
+    engines.probe(name)
+print({"onnxruntime", "openvino"} & set(sys.modules))
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    assert ask_python(program) == "set()"
+
+
+@needs_openvino
+def test_opening_and_running_openvino_sends_nothing_to_anybody(model):
+    program = f"""
+import sys
+events = []
+sys.addaudithook(lambda event, arguments: events.append(event))
+from pathlib import Path
+import numpy, engines
+with engines.load_engine(Path({str(model)!r}), "openvino") as engine:
+    engine.run({{"picture": numpy.ones((1, 3, 4), numpy.float32), "gain": numpy.ones(1, numpy.float32)}})
+print({{event for event in events if event.startswith(("socket.", "urllib.", "http."))}})
+print([name for name in sys.modules if "telemetry" in name])
+"""
+    assert ask_python(program).splitlines() == ["set()", "[]"]
+
+
+@needs_openvino
+def test_openvino_computes_in_the_precision_that_is_asked_for(model):
+    content = model.read_bytes()
+    for precision in ("fp32", "bf16"):
+        try:
+            engine = OpenVinoEngine(content, OpenVinoOptions(precision=precision))
+        except EngineError as error:
+            assert precision == "bf16" and "choose fp32" in str(error)
+            continue
+        with engine:
+            assert engine.name.endswith(f"on CPU, {precision}")
+            assert engine.run({"picture": picture(1), "gain": GAIN})["scaled"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "default", "asked", "expected"),
+    [
+        (["FP32", "BF16"], "bf16", "auto", "bf16"),
+        (["FP32", "BF16"], "f32", "auto", "fp32"),
+        (["FP32", "FP16"], "f16", "auto", "fp32"),
+        (["FP32", "BF16"], "bf16", "fp32", "fp32"),
+        (["FP32", "BF16"], "f32", "bf16", "bf16"),
+    ],
+)
+def test_auto_computes_in_bf16_where_the_processor_does(capabilities, default, asked, expected):
+    assert choose_precision(asked, default, capabilities) == expected
+
+
+def test_bf16_is_refused_where_the_processor_has_none():
+    with pytest.raises(EngineError, match="cannot compute in bf16 on this processor; choose fp32"):
+        choose_precision("bf16", "f32", ["FP32"])

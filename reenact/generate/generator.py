@@ -155,5 +155,7 @@ def _open_model(name: str, model: Path | None, engine: str, options: WarpOptions
     info = model_info(path, contract=name)
     opened = load_engine(path, engine)
     if name == "live":
-        return FaceGenerator(MovedFace(load_basis(), Appearance(opened, info.crop), options), opened)
-    return FaceGenerator(RepaintedFace(opened, info.crop, absolute=name == "ganimation"), opened)
+        make_patch: MakePatch = MovedFace(load_basis(), Appearance(opened, info.crop), options)
+    else:
+        make_patch = RepaintedFace(opened, info.crop, absolute=name == "ganimation")
+    return FaceGenerator(make_patch, opened, opened.notes)
