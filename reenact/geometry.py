@@ -63,12 +63,16 @@ class Alignment:
         matrix[:, :2] *= factor
         return small, matrix
 
-    def bounds(self, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    def bounds(
+        self, shape: tuple[int, int], part: tuple[float, float, float, float] | None = None
+    ) -> tuple[int, int, int, int]:
         """(x0, y0, x1, y1): the smallest upright box around the crop in a frame of `shape` (height, width).
 
         Lies inside the frame and is never empty: at least one pixel at the nearest border.
+        part: (x0, y0, x1, y1) in crop pixels; bounds the places between these in place of the whole crop.
         """
-        corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32) * (self.size - 1)
+        x0, y0, x1, y1 = part or (0, 0, self.size - 1, self.size - 1)
+        corners = np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]], np.float32)
         # A similarity's inverse: its transpose over its squared scale. np.linalg.inv would wake BLAS threads.
         frame = (corners - self.matrix[:, 2]) @ (self.matrix[:, :2] / self.scale**2)
         limit = np.array([shape[1], shape[0]])

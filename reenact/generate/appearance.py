@@ -45,24 +45,27 @@ class Appearance:
     def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp:
         """`warp` with the network's paint; its region's border pixels stay as they are."""
         alignment = self._crop.align(face)
-        seen = self._see(frame, warp, alignment)
+        seen = see(frame, warp, alignment)
         openings = opening_mask(warp.moved, alignment)
         outputs = self.engine.run(
             {
                 "warped": seen[None],
-                "mask": np.dstack([openings, gate(warp.moved, change, alignment)])[None],
+                "mask": cv2.merge([openings, gate(warp.moved, change, alignment)])[None],
                 "relative_aus": (change / MAX_INTENSITY).astype(np.float32)[None],
             }
         )
         return _composite(warp, alignment, seen, openings, outputs["alpha"][0], outputs["colour"][0])
 
-    def _see(self, frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
-        """The aligned crop of the frame as the warp leaves it."""
-        crop = alignment.crop(frame.image)
-        moved = alignment.shifted(warp.region[:2])
-        inside = moved.crop(np.full(warp.image.shape[:2], 255, np.uint8), cv2.BORDER_CONSTANT) == 255
-        np.copyto(crop, moved.crop(warp.image), where=inside[..., None])
-        return crop
+
+def see(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
+    """The aligned crop of the frame as the warp leaves it."""
+    left, top, right, bottom = alignment.bounds(frame.size)
+    picture = frame.image[top:bottom, left:right].copy()
+    x, y = warp.region[:2]
+    x0, y0 = np.maximum((left, top), warp.region[:2])
+    x1, y1 = np.maximum((x0, y0), np.minimum((right, bottom), warp.region[2:]))
+    picture[y0 - top : y1 - top, x0 - left : x1 - left] = warp.image[y0 - y : y1 - y, x0 - x : x1 - x]
+    return alignment.shifted((left, top)).crop(picture)
 
 
 def opening_mask(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArray[np.uint8]:
@@ -82,20 +85,58 @@ def _composite(
     alpha: NDArray[np.float32],
     colour: NDArray[np.float32],
 ) -> Warp:
-    """warped + alpha * (colour - warped), at the frame's own resolution.
+    """warped + alpha * (colour - warped), at the frame's own resolution, where alpha is not 0.
 
     On skin the difference that the network makes to what it has seen is added, so that pores and hair which
     are finer than its crop stay; inside mouth and eyes its colours replace what was there.
     """
-    x0, y0, x1, y1 = warp.region
-    matrix = alignment.shifted((x0, y0)).matrix
+    x, y, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
+    if width == 0:
+        return warp
+    part = np.s_[y : y + height, x : x + width]
+    layers = _layers(seen[part], openings[part], alpha[part], colour[part])
+    in_region = alignment.shifted(warp.region[:2])
+    # Sampling between pixels reaches one crop pixel farther than the paint.
+    shape = warp.image.shape[0], warp.image.shape[1]
+    x0, y0, x1, y1 = in_region.bounds(shape, (x - 1, y - 1, x + width, y + height))
+    matrix = in_region.shifted((x0, y0)).matrix
+    matrix[:, 2] -= (x, y)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    replaced = alpha * (openings[..., None] / np.float32(255))
-    # image + alpha (colour - seen) + replaced (seen - image), what the crop knows in one layer.
-    added = alpha * (colour - seen) + replaced * seen
-    layers = np.dstack([added, replaced])
     layers = cv2.warpAffine(layers, matrix, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    layers[[0, -1]] = 0
-    layers[:, [0, -1]] = 0
-    image = np.rint(warp.image * (1 - layers[..., 3:]) + layers[..., :3])
-    return replace(warp, image=np.clip(image, 0, 255).astype(np.uint8))
+    image = warp.image.copy()
+    image[y0:y1, x0:x1] = _blend(image[y0:y1, x0:x1], layers)
+    for border in (np.s_[[0, -1]], np.s_[:, [0, -1]]):
+        image[border] = warp.image[border]
+    return replace(warp, image=image)
+
+
+def _layers(
+    seen: NDArray[np.uint8],
+    openings: NDArray[np.uint8],
+    alpha: NDArray[np.float32],
+    colour: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """(height, width, 4) what is to be added to the picture (RGB), then the share of it that is replaced.
+
+    picture + alpha (colour - seen) + replaced (seen - picture)
+        = (1 - replaced) picture + [alpha colour - (alpha - replaced) seen]
+
+    In cv2, which takes a third of the time of numpy where a single channel meets three; so does `_blend`.
+    """
+    replaced = cv2.multiply(alpha, openings, scale=1 / 255, dtype=cv2.CV_32F)
+    on_skin = cv2.subtract(alpha, replaced)
+    added = cv2.subtract(
+        cv2.multiply(colour, cv2.merge([alpha] * 3)),
+        cv2.multiply(seen, cv2.merge([on_skin] * 3), dtype=cv2.CV_32F),
+    )
+    return cv2.merge([*cv2.split(added), replaced])
+
+
+_KEPT = np.array([[0, 0, 0, -1, 1]] * 3, np.float32)
+"""From the channels of `_layers` to 1 - replaced, for each colour."""
+
+
+def _blend(picture: NDArray[np.uint8], layers: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(1 - replaced) picture + added, rounded and limited to 0..255."""
+    kept = cv2.multiply(picture, cv2.transform(layers, _KEPT), dtype=cv2.CV_32F)
+    return cv2.add(kept, cv2.cvtColor(layers, cv2.COLOR_RGBA2RGB), dtype=cv2.CV_8U)
