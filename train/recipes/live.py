@@ -40,7 +40,7 @@ class LiveOptions:
     aus_from: int = 600
     """Step from which the generator listens to the discriminator's action units: it must have learnt them."""
     keep: float = 2.0
-    """L1 to the warped crop on skin where there is no truth: paint as little as will do."""
+    """L1 to the warped crop on skin and eyes where there is no truth: paint as little as will do."""
     sparsity: float = 0.005
     r1: float = 2.0
     r1_every: int = 16
@@ -93,14 +93,14 @@ class LiveRecipe:
         of_fake: Judgement = discriminator(fake, batch["centres"])
         with torch.no_grad():
             of_truth: Judgement = discriminator(truth, batch["centres"])
-        skin = 1 - batch["mask"][:, :1].float() / 255
+        seen = 1 - _inside_mouth(batch)
         listens = options.aus if step >= options.aus_from else 0.0
         return {
             "restore": options.restore * _restoration(fake, truth, batch, options.openings),
             "features": options.features * _likeness(of_fake, of_truth, has_truth),
             "adversarial": -options.adversarial * _everywhere(of_fake, batch, lambda x: x),
             "aus": listens * F.mse_loss(of_fake.aus_NK.float(), batch["aim"]),
-            "keep": options.keep * ((1 - has_truth) * (skin * (fake - warped).abs()).mean((1, 2, 3))).mean(),
+            "keep": options.keep * ((1 - has_truth) * (seen * (fake - warped).abs()).mean((1, 2, 3))).mean(),
             "sparsity": options.sparsity * alpha.mean(),
         }
 
@@ -125,6 +125,14 @@ def _paint(batch: Batch, generator: nn.Module) -> tuple[Tensor, Tensor]:
     warped = _picture(batch["warped"])
     alpha, colour = generator(warped, batch["mask"].float() / 255, batch["relative_aus"])
     return compose(warped, alpha.float(), colour.float()), alpha.float()
+
+
+def _inside_mouth(batch: Batch) -> Tensor:
+    """(n, 1, h, w) 1 inside the mouth: of the openings, what lies nearer to its middle than to the eyes'."""
+    inside, middle = batch["mask"][:, :1].float() / 255, batch["centres"][..., 1].float()
+    border = (middle[:, 0] + middle[:, 1:].mean(1)) / 2
+    rows = torch.arange(inside.shape[2], device=inside.device)
+    return inside * (rows[None, :] > border[:, None])[:, None, :, None]
 
 
 def _everywhere(judgement: Judgement, batch: Batch, loss: Callable[[Tensor], Tensor]) -> Tensor:
