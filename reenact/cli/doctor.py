@@ -54,7 +54,7 @@ def show(finding: Finding, console: Console) -> None:
     from rich.text import Text
 
     line = Text.assemble(
-        (f"{finding.verdict:9}", COLOURS[finding.verdict]), (f"{finding.check:15}", "bold"), finding.value
+        (f"{finding.verdict:9}", COLOURS[finding.verdict]), (f"{finding.check:16}", "bold"), finding.value
     )
     console.print(line, soft_wrap=True)
     if finding.fix is not None:
