@@ -30,9 +30,7 @@ _REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
     "AU01": ((*_FOREHEAD, 66, 296, 107, 336), 22),
     "AU02": ((*_FOREHEAD, 105, 334, 52, 282), 22),
     "AU04": ((9, 8, 168, 107, 336, 55, 285, 66, 296), 20),
-    "AU05": (_EYES, 14),
     "AU06": ((*_EYES, 116, 345, 117, 346, 226, 446, 31, 261, 228, 448, 229, 449), 20),
-    "AU07": (_EYES, 14),
     "AU09": ((6, 168, 197, 195, 122, 351, 49, 279, *_FOLDS[:4], 0), 22),
     "AU10": ((*_LIPS, *_FOLDS), 18),
     "AU12": ((*_LIPS, *_FOLDS, 57, 287), 22),
@@ -45,7 +43,8 @@ _REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
     "AU26": ((*_LIPS, *_FOLDS), 16),
     "AU45": (_EYES, 14),
 }
-"""Each action unit's landmarks, and how many canonical millimetres around them it may change the skin."""
+"""Each action unit's landmarks, and how many canonical millimetres around them it may change the skin. Those
+that only lift or tighten lids (AU05, AU07) need no paint."""
 
 
 def gate(moved: NDArray[np.float32], change: AUVector, alignment: Alignment) -> NDArray[np.uint8]:
