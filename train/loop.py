@@ -68,7 +68,7 @@ def fit(
     best.safetensors (of the lowest validation), stats.jsonl, previews/*.png and TensorBoard's events.
     """
     began = time.monotonic()
-    with joined(machine.device) as ranks, stop_on_signals() as asked_to_stop:
+    with joined(machine.device) as ranks, stop_on_signals() as asked_to_stop, no_denormals():
         # ---- Networks ----------------------------------------------------------------------------------
         prepare_device(ranks.device, machine)
         samples, checkpoint = len(training), run / "checkpoint.pt"
@@ -157,11 +157,20 @@ def prepare_device(device: torch.device, machine: MachineOptions) -> None:
     """Settings of the whole process; none changes results by more than rounding."""
     if machine.threads:
         torch.set_num_threads(machine.threads)
-    torch.set_flush_denormal(True)  # averages that fade out become slow to compute with, otherwise
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
+
+
+@contextmanager
+def no_denormals() -> Iterator[None]:
+    """Averages that fade out become slow to compute with, otherwise. Other code may need them afterwards."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def check_sizes(samples: int, options: FitOptions, machine: MachineOptions, ranks: Ranks) -> None:
