@@ -256,3 +256,9 @@ def test_the_command_refuses_a_folder_that_is_no_run_in_one_line(tmp_path):
     result = CliRunner().invoke(main, ["export", str(tmp_path), str(tmp_path / "out.onnx")])
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1 and "has no options.json" in result.stderr
+
+
+def test_the_command_refuses_a_folder_that_is_not_there_in_one_line(live_run, tmp_path):
+    result = CliRunner().invoke(main, ["export", str(live_run), str(tmp_path / "nowhere" / "out.onnx")])
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'nowhere'} is not a folder" in result.output

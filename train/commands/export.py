@@ -50,6 +50,8 @@ def export(
     Beside it go OUT.safetensors with the same weights, and OUT_MODEL_CARD.md. The averaged weights are
     written, those of the best validation unless --newest is given.
     """
+    if not output.parent.is_dir():
+        raise click.BadParameter(f"{output.parent} is not a folder; make it first", param_hint="OUT.onnx")
     with unusable_input():
         trained, options = load_run(run, newest=newest)
         data = card.read_data_card(data_card) if data_card else "Not described."
