@@ -124,6 +124,10 @@ class LiveGenerator(nn.Module):
         # At first it leaves the picture as it is: random colours would only teach alpha to stay away.
         nn.init.zeros_(self.paint.weight)
         nn.init.zeros_(self.paint.bias)
+        # Against the grid that pixel shuffle draws: each of a cell's pixels comes from a filter of its own.
+        binomial = torch.tensor([0.25, 0.5, 0.25])
+        kernel = (binomial[:, None] * binomial).expand(_PAINTED, 1, 3, 3).contiguous()
+        self.register_buffer("smooth", kernel, persistent=False)
 
     def forward(
         self, warped_N3HW: Tensor, mask_N2HW: Tensor, relative_aus_NK: Tensor
@@ -143,12 +147,15 @@ class LiveGenerator(nn.Module):
         x = self.up3(at16, x, code_NE)
         x = self.up2(at32, x, code_NE)
         x = self.up1(at64, x, code_NE)
-        # On the grid, and shuffled last: as many numbers, but OpenVINO takes 2 ms less for them.
-        warped, gate = (F.pixel_unshuffle(each, _UNSHUFFLE) for each in (warped_N3HW, mask_N2HW[:, 1:]))
         alpha, difference = self.paint(x).split([_UNSHUFFLE**2, 3 * _UNSHUFFLE**2], dim=1)
-        alpha = torch.sigmoid(alpha) * gate
-        colour = (warped + 2 * torch.tanh(difference)).clamp(-1, 1)
-        return F.pixel_shuffle(alpha, _UNSHUFFLE), F.pixel_shuffle(colour, _UNSHUFFLE)
+        # On the grid, and shuffled then: as many numbers, but runtimes are faster with them.
+        painted = F.pixel_shuffle(
+            torch.cat([torch.sigmoid(alpha), 2 * torch.tanh(difference)], 1), _UNSHUFFLE
+        )
+        painted = F.conv2d(painted, self.smooth, padding=1, groups=_PAINTED)
+        alpha_N1HW = painted[:, :1] * mask_N2HW[:, 1:]
+        colour_N3HW = (warped_N3HW + painted[:, 1:]).clamp(-1, 1)
+        return alpha_N1HW, colour_N3HW
 
 
 class Judgement(NamedTuple):
