@@ -25,6 +25,8 @@ _CROP = FaceCrop()
 _OPEN_MM = 2.0
 """Lips or lids further apart than this are open."""
 _SHUT_EYE_MM = 4.0
+_ABOVE_EYES_PX = 12
+"""The middle of brows, eyes and the root of the nose lies so far above the eyes."""
 _BLURRED = 1.8
 """Zoom of the crop from which a picture lacks detail."""
 _FOLDS = tuple(map(au_index, ("AU01", "AU02", "AU04", "AU06", "AU09", "AU10", "AU12", "AU15", "AU17")))
@@ -63,7 +65,7 @@ class LiveItems:
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """`warped` and `truth` (3, 256, 256), `mask` (2, 256, 256), all uint8; `relative_aus`, `aus` (what
-        the truth shows) and `aim` (what the moved face should show), each (17,) /5; `centres` (3, 2) of mouth
+        the truth shows) and `aim` (what the moved face should show), each (17,) /5; `centres` (2, 2) of mouth
         and eyes, pixels; `has_truth` 0 or 1."""
         rng = np.random.default_rng((self._seed, index))
         drawn = min(int(np.searchsorted(self._until, rng.random(), "right")), len(self._samples) - 1)
@@ -226,9 +228,9 @@ def _to_tensors(move: Move, sample: FaceSample, has_truth: bool) -> dict[str, Te
 
 
 def _centres(landmarks: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(3, 2) whole pixels: the middle of the mouth, of the left eye and of the right eye."""
-    middles = [landmarks[list(opening.outline), :2].mean(axis=0) for opening in OPENINGS]
-    return np.rint(middles).astype(np.int64)
+    """(2, 2) whole pixels: the middle of the mouth, and of the eyes and what is above them."""
+    mouth, *eyes = (landmarks[list(opening.outline), :2].mean(axis=0) for opening in OPENINGS)
+    return np.rint([mouth, np.mean(eyes, axis=0) - (0, _ABOVE_EYES_PX)]).astype(np.int64)
 
 
 def _planes(image: NDArray[np.uint8]) -> Tensor:

@@ -8,6 +8,7 @@ constant map before an instance norm they would be subtracted again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -31,8 +32,8 @@ class LiveShape:
     """Residual blocks at the bottom."""
     conditioning: int = 128
     """Width of the MLP that reads the action units."""
-    critic: tuple[int, int, int] = (64, 128, 192)
-    """Discriminator, from the grid down to a quarter of it."""
+    critic: tuple[int, int, int] = (40, 80, 128)
+    """Discriminators, on a half, a quarter and an eighth of a window's pixels."""
 
 
 _UNSHUFFLE = 4
@@ -41,34 +42,41 @@ _SEEN = 3 + 2
 _PAINTED = 1 + 3
 """Channels that it paints: alpha, and a difference of colours."""
 
-MOUTH_WINDOW = (72, 112)
-"""(height, width) pixels, 53 x 83 mm."""
-EYE_WINDOW = (48, 72)
+WINDOWS = {"mouth": (96, 128), "eyes": (96, 160)}
+"""(height, width) pixels of the crop's parts that the network is taught on: 71 x 95 mm and 71 x 119 mm."""
 
 
-class Norm(nn.Module):
-    """Instance norm, then FiLM: every channel scaled and shifted by a linear function of the conditioning."""
+class StandardConv(nn.Conv2d):
+    """A convolution whose weights, not whose results, are normalised (Brock et al., ICLR 2021).
 
-    def __init__(self, channels: int, conditioning: int):
-        super().__init__()
-        self.norm = nn.InstanceNorm2d(channels)
-        self.film = nn.Linear(conditioning, 2 * channels)
+    So the network sees the same in a window as in the whole crop, which an instance norm does not: it is
+    taught on windows, where the mouth is not lost among the pixels. Runtimes fold it into the weights.
+    """
 
-    def forward(self, x_NCHW: Tensor, code_NE: Tensor) -> Tensor:
-        scale, shift = self.film(code_NE)[:, :, None, None].chunk(2, dim=1)
-        return self.norm(x_NCHW) * (1 + scale) + shift
+    def __init__(self, inside: int, outside: int, kernel: int, stride: int = 1):
+        super().__init__(inside, outside, kernel, stride, kernel // 2)
+        self.gain = nn.Parameter(torch.full((outside, 1, 1, 1), 2**0.5))
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        norm = weight.square().sum((1, 2, 3), keepdim=True).add(1e-6).sqrt()
+        return F.conv2d(x_NCHW, self.gain * weight / norm, self.bias, self.stride, self.padding)
 
 
 class Conv(nn.Module):
-    """3x3 convolution, norm with FiLM, leaky ReLU."""
+    """3x3 convolution with standardised weights, FiLM, leaky ReLU.
+
+    FiLM (Perez et al., AAAI 2018): every channel scaled and shifted by a linear function of the conditioning.
+    """
 
     def __init__(self, inside: int, outside: int, conditioning: int, stride: int = 1):
         super().__init__()
-        self.conv = nn.Conv2d(inside, outside, 3, stride, 1, bias=False)
-        self.norm = Norm(outside, conditioning)
+        self.conv = StandardConv(inside, outside, 3, stride)
+        self.film = nn.Linear(conditioning, 2 * outside)
 
     def forward(self, x_NCHW: Tensor, code_NE: Tensor) -> Tensor:
-        return F.leaky_relu(self.norm(self.conv(x_NCHW), code_NE), 0.1)
+        scale, shift = self.film(code_NE)[:, :, None, None].chunk(2, dim=1)
+        return F.leaky_relu(self.conv(x_NCHW) * (1 + scale) + shift, 0.1)
 
 
 class Residual(nn.Module):
@@ -87,10 +95,10 @@ class Fusion(nn.Module):
     def __init__(self, fine: int, coarse: int, conditioning: int):
         super().__init__()
         self.fine = Conv(fine, fine, conditioning)
-        self.down = nn.Conv2d(fine, fine, 3, 2, 1)
-        self.up = nn.Conv2d(coarse, fine, 1)
-        self.mix_fine = nn.Conv2d(fine, fine, 1)
-        self.mix_coarse = nn.Conv2d(coarse + fine, fine, 1)
+        self.down = StandardConv(fine, fine, 3, 2)
+        self.up = StandardConv(coarse, fine, 1)
+        self.mix_fine = StandardConv(fine, fine, 1)
+        self.mix_coarse = StandardConv(coarse + fine, fine, 1)
         self.joined = Conv(fine, fine, conditioning)
 
     def forward(self, fine_NCHW: Tensor, coarse_NCHW: Tensor, code_NE: Tensor) -> Tensor:
@@ -159,76 +167,50 @@ class LiveGenerator(nn.Module):
 
 
 class Judgement(NamedTuple):
-    """What the discriminator says about pictures."""
+    """What the discriminator says about windows of pictures, in their order."""
 
-    face: list[Tensor]
-    """Two maps (n, 1, h, w) of realness all over the picture, on 1/8 and 1/16 of its grid."""
-    mouth: Tensor
-    """(n, 1, h, w) realness of the window around the mouth."""
-    eyes: Tensor
-    """(2 n, 1, h, w) of those around the eyes, all left ones first."""
-    aus_NK: Tensor
-    """Action units /5 that the face shows."""
-    features: list[Tensor]
-    """Of the face, the mouth and the eyes, for comparing pictures by."""
+    realness: list[Tensor]
+    """(n, 1, h, w) a map of each window."""
+    features: list[list[Tensor]]
+    """Of each window, for comparing pictures by."""
 
 
 class LiveDiscriminator(nn.Module):
-    """Looks at the whole face coarsely, and at mouth and eyes closely: teeth and lashes are small."""
+    """Judges each kind of window by itself, and knows which action units it should show."""
 
     def __init__(self, shape: LiveShape = LiveShape()):
         super().__init__()
-        first, second, third = shape.critic
-        self.stem = nn.Conv2d(3 * _UNSHUFFLE**2, first, 3, 1, 1)
-        self.down1 = nn.Conv2d(first, second, 4, 2, 1)
-        self.down2 = nn.Conv2d(second, third, 4, 2, 1)
-        self.context = nn.Conv2d(third, third, 3, 1, 1)
-        self.down3 = nn.Conv2d(third, third, 4, 2, 1)
-        self.detail = nn.Conv2d(second, 1, 3, 1, 1)
-        self.patch = nn.Conv2d(third, 1, 3, 1, 1)
-        self.aus = nn.Linear(2 * third, AU_COUNT)
-        self.mouth = Closely(shape.critic)
-        self.eye = Closely(shape.critic)
+        self.windows = nn.ModuleList(PatchDiscriminator(shape.critic) for _ in WINDOWS)
 
-    def forward(self, image_N3HW: Tensor, centres_N32: Tensor) -> Judgement:
-        """centres_N32: whole pixels (x, y) of the middle of the mouth, of the left and of the right eye."""
-        at64 = F.leaky_relu(self.stem(F.pixel_unshuffle(image_N3HW, _UNSHUFFLE)), 0.1)
-        at32 = F.leaky_relu(self.down1(at64), 0.1)
-        at16 = F.leaky_relu(self.context(F.leaky_relu(self.down2(at32), 0.1)), 0.1)
-        at8 = F.leaky_relu(self.down3(at16), 0.1)
-        pooled = torch.cat([at8.mean((2, 3)), at8.amax((2, 3))], 1)
-        mouth, mouth_features = self.mouth(window(image_N3HW, centres_N32[:, 0], MOUTH_WINDOW))
-        left, right = (window(image_N3HW, centres_N32[:, eye], EYE_WINDOW) for eye in (1, 2))
-        eyes, eye_features = self.eye(torch.cat([left, right.flip(3)]))
-        return Judgement(
-            [self.detail(at32), self.patch(at16)],
-            mouth,
-            eyes,
-            self.aus(pooled),
-            [at32, at16, *mouth_features, *eye_features],
-        )
+    def forward(self, windows: Sequence[Tensor], aus_NK: Tensor) -> Judgement:
+        judged = [look(each, aus_NK) for look, each in zip(self.windows, windows, strict=True)]
+        return Judgement([realness for realness, _ in judged], [features for _, features in judged])
 
 
-class Closely(nn.Module):
-    """A patch discriminator for a small window at full resolution."""
+class PatchDiscriminator(nn.Module):
+    """Patches real or painted, given the action units (Miyato & Koyama, ICLR 2018)."""
 
     def __init__(self, channels: tuple[int, int, int]):
         super().__init__()
         widths = (3, *channels)
         self.down = nn.ModuleList(nn.Conv2d(inside, outside, 4, 2, 1) for inside, outside in pairwise(widths))
+        self.context = nn.Conv2d(channels[-1], channels[-1], 3, 1, 1)
         self.patch = nn.Conv2d(channels[-1], 1, 3, 1, 1)
+        self.aus = nn.Linear(AU_COUNT, channels[-1])
 
-    def forward(self, x_NCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, x_N3HW: Tensor, aus_NK: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The map of realness, and the features that led to it."""
         features = []
-        for down in self.down:
-            x_NCHW = F.leaky_relu(down(x_NCHW), 0.1)
+        x_NCHW = x_N3HW
+        for layer in (*self.down, self.context):
+            x_NCHW = F.leaky_relu(layer(x_NCHW), 0.1)
             features.append(x_NCHW)
-        return self.patch(x_NCHW), features
+        suits_N1HW = (x_NCHW * self.aus(aus_NK)[:, :, None, None]).mean(1, keepdim=True)
+        return self.patch(x_NCHW) + suits_N1HW, features
 
 
 def window(image_NCHW: Tensor, centres_N2: Tensor, size: tuple[int, int]) -> Tensor:
-    """(n, c, height, width) of `size`, around centres (x, y) in whole pixels; it stays inside the picture."""
+    """(n, c, height, width): `size`, around centres (x, y) in whole pixels; it stays inside the picture."""
     height, width = size
     limit = image_NCHW.shape[3] - width, image_NCHW.shape[2] - height
     windows = []
