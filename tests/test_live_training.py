@@ -34,7 +34,7 @@ from train.networks.live import (  # noqa: E402
 )
 from train.recipes.live import LiveOptions, LiveRecipe  # noqa: E402
 
-SMALL = LiveShape(channels=(8, 8, 16, 16), blocks=1, conditioning=8, critic=(8, 8, 16))
+SMALL = LiveShape(channels=(8, 8, 16, 16), blocks=1, finest=8, conditioning=8, critic=(8, 8, 16))
 NO_CREASES = Creases(np.zeros((17, *SIZE), np.float32))
 
 

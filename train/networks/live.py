@@ -30,6 +30,8 @@ class LiveShape:
     """From the grid down to an eighth of it."""
     blocks: int = 2
     """Residual blocks at the bottom."""
+    finest: int = 24
+    """On twice the grid, where the picture is seen once more."""
     conditioning: int = 128
     """Width of the MLP that reads the action units."""
     critic: tuple[int, int, int] = (40, 80, 128)
@@ -128,7 +130,8 @@ class LiveGenerator(nn.Module):
         self.up3 = Fusion(third, bottom, code)
         self.up2 = Fusion(second, third, code)
         self.up1 = Fusion(first, second, code)
-        self.paint = nn.Conv2d(first, _PAINTED * _UNSHUFFLE**2, 3, 1, 1)
+        self.finer = StandardConv(first // 4 + 4 * _SEEN, shape.finest, 3)
+        self.paint = nn.Conv2d(shape.finest, 4 * _PAINTED, 3, 1, 1)
         # At first it leaves the picture as it is: random colours would only teach alpha to stay away.
         nn.init.zeros_(self.paint.weight)
         nn.init.zeros_(self.paint.bias)
@@ -146,7 +149,8 @@ class LiveGenerator(nn.Module):
         multiplied; relative_aus_NK in -1..1.
         """
         code_NE = self.code(relative_aus_NK)
-        at64 = F.leaky_relu(self.stem(torch.cat([warped_N3HW, mask_N2HW], 1)), 0.1)
+        seen_N5HW = torch.cat([warped_N3HW, mask_N2HW], 1)
+        at64 = F.leaky_relu(self.stem(seen_N5HW), 0.1)
         at32 = self.down1(at64, code_NE)
         at16 = self.down2(at32, code_NE)
         x = self.down3(at16, code_NE)
@@ -155,11 +159,10 @@ class LiveGenerator(nn.Module):
         x = self.up3(at16, x, code_NE)
         x = self.up2(at32, x, code_NE)
         x = self.up1(at64, x, code_NE)
-        alpha, difference = self.paint(x).split([_UNSHUFFLE**2, 3 * _UNSHUFFLE**2], dim=1)
-        # On the grid, and shuffled then: as many numbers, but runtimes are faster with them.
-        painted = F.pixel_shuffle(
-            torch.cat([torch.sigmoid(alpha), 2 * torch.tanh(difference)], 1), _UNSHUFFLE
-        )
+        # Not from the grid to pixels in one step: its cells would show, as teeth four pixels wide.
+        x = torch.cat([F.pixel_shuffle(x, 2), F.pixel_unshuffle(seen_N5HW, 2)], 1)
+        alpha, difference = self.paint(F.leaky_relu(self.finer(x), 0.1)).split([4, 12], dim=1)
+        painted = F.pixel_shuffle(torch.cat([torch.sigmoid(alpha), 2 * torch.tanh(difference)], 1), 2)
         painted = F.conv2d(painted, self.smooth, padding=1, groups=_PAINTED)
         alpha_N1HW = painted[:, :1] * mask_N2HW[:, 1:]
         colour_N3HW = (warped_N3HW + painted[:, 1:]).clamp(-1, 1)
