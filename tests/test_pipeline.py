@@ -1,5 +1,6 @@
 import _thread
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -194,9 +195,14 @@ def test_an_interrupt_from_the_keyboard_ends_all_threads(delay_s):
             number += 1
 
     timer = threading.Timer(delay_s, _thread.interrupt_main)
-    with pytest.raises(KeyboardInterrupt):
-        timer.start()
-        run(endless(), GROUPS, lambda _: time.sleep(0.0005), meter=Meter())
+    # A shell starts its background jobs with the signal ignored, and then nothing would end the run.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            timer.start()
+            run(endless(), GROUPS, lambda _: time.sleep(0.0005), meter=Meter())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert leaked() == []
 
 
