@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -43,10 +44,19 @@ class Generator(Protocol):
     ) -> None: ...
 
 
-def paint_by_rule(frame: Frame, face: Face, moved: Warp) -> Warp:
-    """`moved` with what the warp uncovered or squeezed painted over: inside of the mouth, lips, lids."""
-    for paint in (paint_mouth, paint_lips, paint_lids):
-        moved = paint(frame, face, moved)
+PAINTERS: Mapping[str, Callable[[Frame, Face, Warp], Warp]] = {
+    "mouth": paint_mouth,
+    "lips": paint_lips,
+    "lids": paint_lids,
+}
+"""What paints over what the warp uncovered or squeezed, in this order."""
+
+
+def paint_by_rule(frame: Frame, face: Face, moved: Warp, painters: Collection[str] = PAINTERS) -> Warp:
+    """`moved` as the PAINTERS named leave it."""
+    for name, paint in PAINTERS.items():
+        if name in painters:
+            moved = paint(frame, face, moved)
     return moved
 
 
@@ -108,16 +118,18 @@ class MovedFace:
         basis: AUBasis,
         appearance: Appearance | None = None,
         options: WarpOptions = WarpOptions(),
+        painters: Collection[str] = PAINTERS,
     ):
         self._basis = basis
         self._appearance = appearance
         self._options = options
+        self._painters = painters
 
     def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch | None:
         moved = warp(frame, face, change, self._basis, self._options)
         if moved is None:
             return None
-        moved = paint_by_rule(frame, face, moved)
+        moved = paint_by_rule(frame, face, moved, self._painters)
         if self._appearance is not None:
             moved = self._appearance(frame, face, change, moved)
         return Patch(moved.image, moved.region[:2])

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from calib.au import AUVector
 from reenact.generate import Generator, open_generator
+from reenact.generate.generator import PAINTERS
 from reenact.paste import paste
 from reenact.types import Face, Frame, Retargeted
-from train.evaluate.parts import PARTS, open_without
+from train.evaluate.parts import open_without
 
 Picture: TypeAlias = NDArray[np.uint8]
 """(height, width, 3) RGB."""
@@ -34,7 +35,7 @@ class MethodSpec:
     model: Path | None = None
     """The generator's ONNX file."""
     without: frozenset[str] = frozenset()
-    """Of train.evaluate.parts.PARTS."""
+    """Of reenact.generate.generator.PAINTERS."""
 
 
 COPY, WARP = MethodSpec("copy", None), MethodSpec("warp", "warp")
@@ -70,9 +71,9 @@ def method_specs(
 def _ablations(live: Path) -> list[MethodSpec]:
     """`warp` is live without its network; the last of these has neither network nor painters."""
     return [
-        *(MethodSpec(f"live - {part}", "live", live, frozenset({part})) for part in PARTS),
-        MethodSpec("live - all painters", "live", live, frozenset(PARTS)),
-        MethodSpec("warp - all painters", "warp", None, frozenset(PARTS)),
+        *(MethodSpec(f"live - {part}", "live", live, frozenset({part})) for part in PAINTERS),
+        MethodSpec("live - all painters", "live", live, frozenset(PAINTERS)),
+        MethodSpec("warp - all painters", "warp", None, frozenset(PAINTERS)),
     ]
 
 
