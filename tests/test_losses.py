@@ -21,6 +21,13 @@ def test_a_hinge_critic_is_content_beyond_one():
     assert losses.critic_hinge(real, fake).item() == 1.0
 
 
+def test_weights_say_how_much_a_score_counts():
+    real, fake, weights = torch.tensor([0.5, 0.0]), torch.tensor([1.0, 5.0]), torch.tensor([3.0, 1.0])
+    # Real: 0.5 and 1; fake: 2 and 6; the first counts three times.
+    assert losses.critic_hinge(real, fake, weights).item() == 2.5 / 4 + 12 / 4
+    assert losses.generator_wasserstein(fake, weights).item() == -8 / 4
+
+
 def test_gradient_penalty_of_a_linear_critic_is_its_slope_off_one():
     slope = torch.tensor([3.0, 4.0]).view(1, 1, 1, 2)
     images = torch.rand(3, 1, 1, 2)
@@ -92,6 +99,11 @@ def test_perceptual_levels_count_alike_whatever_their_size():
     features = [torch.full((1, 2, 8, 8), 1.0), torch.full((1, 4, 2, 2), 3.0)]
     truth = [torch.zeros(1, 2, 8, 8), torch.zeros(1, 4, 2, 2)]
     assert losses.perceptual(features, truth).item() == 2.0
+
+
+def test_perceptual_pictures_may_be_left_out():
+    features, truth = [torch.tensor([2.0, 6.0]).view(2, 1, 1, 1)], [torch.zeros(2, 1, 1, 1)]
+    assert losses.perceptual(features, truth, torch.tensor([1.0, 0.0])).item() == (2 + 0) / 2
 
 
 def test_perceptual_never_moves_the_truth():

@@ -20,14 +20,24 @@ def critic_wasserstein(real: Tensor, fake: Tensor) -> Tensor:
     return fake.mean() - real.mean()
 
 
-def generator_wasserstein(fake: Tensor) -> Tensor:
-    """What a generator minimises against a Wasserstein or a hinge critic: its pictures are to score high."""
-    return -fake.mean()
+def generator_wasserstein(fake: Tensor, weights: Tensor | None = None) -> Tensor:
+    """What a generator minimises against a Wasserstein or a hinge critic: its pictures are to score high.
+
+    weights: how much each score counts, of any sum; all alike by default.
+    """
+    return -_mean(fake, weights)
 
 
-def critic_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """As critic_wasserstein, but scores beyond 1 and -1 count no more. Lim & Ye, Geometric GAN, 2017."""
-    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+def critic_hinge(real: Tensor, fake: Tensor, weights: Tensor | None = None) -> Tensor:
+    """As critic_wasserstein, but scores beyond 1 and -1 count no more. Lim & Ye, Geometric GAN, 2017.
+
+    weights: how much each score counts, of any sum; all alike by default.
+    """
+    return _mean(F.relu(1 - real), weights) + _mean(F.relu(1 + fake), weights)
+
+
+def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
+    return values.mean() if weights is None else (values * weights).sum() / weights.sum()
 
 
 def gradient_penalty(
@@ -95,14 +105,22 @@ def total_variation(image_NCHW: Tensor) -> Tensor:
     return down + right
 
 
-def perceptual(features: Sequence[Tensor], truth: Sequence[Tensor]) -> Tensor:
+def perceptual(
+    features: Sequence[Tensor], truth: Sequence[Tensor], weights_N: Tensor | None = None
+) -> Tensor:
     """Mean difference of two pictures' feature maps; every level counts alike, whatever its size.
 
-    The maps may come from any network; the truth's carry no gradient. Johnson et al., Perceptual Losses for
+    The maps may come from any network; the truth's carry no gradient. weights_N: by which each picture's
+    difference is multiplied; 1 by default. Johnson et al., Perceptual Losses for
     Real-Time Style Transfer and Super-Resolution, 2016.
     """
-    levels = [F.l1_loss(ours, theirs.detach()) for ours, theirs in zip(features, truth, strict=True)]
-    return torch.stack(levels).mean()
+    levels_LN = torch.stack(
+        [
+            (ours.float() - theirs.detach().float()).abs().flatten(1).mean(1)
+            for ours, theirs in zip(features, truth, strict=True)
+        ]
+    )
+    return levels_LN.mean() if weights_N is None else (levels_LN * weights_N).mean()
 
 
 def alpha_sparsity(alpha_N1HW: Tensor) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from train import losses
 from train.data.creases import Creases, fit_creases
 from train.data.live import LiveExampleOptions, LiveItems
 from train.data.shards import Shards
@@ -31,7 +32,7 @@ class LiveOptions:
     restore: float = 10.0
     """L1 to the truth, where there is one, inside the gate; openings count `openings` times."""
     openings: float = 4.0
-    features: float = 2.0
+    features: float = 8.0
     """L1 to the truth's features in the discriminator."""
     adversarial: float = 0.3
     keep: float = 2.0
@@ -64,18 +65,20 @@ class LiveRecipe:
         options, parts = self.options, _windows(batch)
         with torch.no_grad():
             fake = [_paint(part, generator)[0] for part in parts]
-        penalised = options.r1 > 0 and step % options.r1_every == 0
-        real = [_picture(part["truth"]).requires_grad_(penalised) for part in parts]
+        often = losses.lazily(step, options.r1_every)
+        real = [_picture(part["truth"]).requires_grad_(often > 0) for part in parts]
         of_real, of_fake = discriminator(real, batch["aus"]), discriminator(fake, batch["aim"])
-        terms = {
-            "real": _everywhere(of_real, parts, lambda x: F.relu(1 - x)),
-            "fake": _everywhere(of_fake, parts, lambda x: F.relu(1 + x)),
-        }
-        if penalised:
-            total = sum(each.float().mean(dim=(1, 2, 3)).sum() for each in of_real.realness)
-            slopes = torch.autograd.grad(total, real, create_graph=True)
-            steepness = sum(slope.float().square().sum((1, 2, 3)).mean() for slope in slopes)
-            terms["r1"] = options.r1 * options.r1_every / 2 * steepness
+        hinge = [
+            losses.critic_hinge(high.float(), low.float(), _attention(part, high))
+            for high, low, part in zip(of_real.realness, of_fake.realness, parts, strict=True)
+        ]
+        terms = {"adversarial": _total(hinge)}
+        if often:
+            slopes = [
+                losses.r1(realness.float().mean((1, 2, 3)), picture)
+                for realness, picture in zip(of_real.realness, real, strict=True)
+            ]
+            terms["r1"] = options.r1 * often / 2 * _total(slopes)
         return terms
 
     def generator_loss(
@@ -87,12 +90,20 @@ class LiveRecipe:
         of_fake: Judgement = discriminator(fake, batch["aim"])
         with torch.no_grad():
             of_truth: Judgement = discriminator(truth, batch["aus"])
+        adversarial = [
+            losses.generator_wasserstein(realness.float(), _attention(part, realness))
+            for realness, part in zip(of_fake.realness, parts, strict=True)
+        ]
+        features = [
+            losses.perceptual(ours, theirs, batch["has_truth"])
+            for ours, theirs in zip(of_fake.features, of_truth.features, strict=True)
+        ]
         return {
             "restore": options.restore * _restoration(fake, parts, options.openings),
-            "features": options.features * _likeness(of_fake, of_truth, batch["has_truth"]),
-            "adversarial": -options.adversarial * _everywhere(of_fake, parts, lambda x: x),
+            "features": options.features * _total(features),
+            "adversarial": options.adversarial * _total(adversarial),
             "keep": options.keep * _repainting(fake, parts),
-            "sparsity": options.sparsity * torch.stack([alpha.mean() for _, alpha in painted]).sum(),
+            "sparsity": options.sparsity * _total([losses.alpha_sparsity(alpha) for _, alpha in painted]),
         }
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
@@ -135,32 +146,10 @@ def _openings_and_gate(part: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     return inside, gate
 
 
-def _everywhere(
-    judgement: Judgement, parts: Sequence[Mapping[str, Tensor]], loss: Callable[[Tensor], Tensor]
-) -> Tensor:
-    """The sum over the windows of the mean of `loss`, each place weighed by the gate: the discriminator looks
-    all over a little, mostly where there is paint."""
-    means = [
-        _weighted(loss(realness.float()), 0.02 + _openings_and_gate(part)[1])
-        for realness, part in zip(judgement.realness, parts, strict=True)
-    ]
-    return torch.stack(means).sum()
-
-
-def _weighted(map_N1HW: Tensor, where_N1HW: Tensor) -> Tensor:
-    """The mean of a map, each place weighed by how much of `where` falls into it."""
-    weights = F.adaptive_avg_pool2d(where_N1HW, map_N1HW.shape[2:])
-    return (map_N1HW * weights).sum() / weights.sum()
-
-
-def _likeness(ours: Judgement, theirs: Judgement, has_truth_N: Tensor) -> Tensor:
-    """The sum over the discriminator's features of their L1, for the examples that have a truth."""
-    terms = [
-        (has_truth_N * (mine.float() - wanted.float()).abs().mean((1, 2, 3))).mean()
-        for of_ours, of_theirs in zip(ours.features, theirs.features, strict=True)
-        for mine, wanted in zip(of_ours, of_theirs, strict=True)
-    ]
-    return torch.stack(terms).sum()
+def _attention(part: Mapping[str, Tensor], realness_N1hw: Tensor) -> Tensor:
+    """(n, 1, h, w) how much each place of the discriminator's map counts: all over a little, mostly where
+    there may be paint."""
+    return 0.02 + F.adaptive_avg_pool2d(_openings_and_gate(part)[1], realness_N1hw.shape[2:])
 
 
 def _repainting(fake: Sequence[Tensor], parts: Sequence[Mapping[str, Tensor]]) -> Tensor:
@@ -169,18 +158,21 @@ def _repainting(fake: Sequence[Tensor], parts: Sequence[Mapping[str, Tensor]]) -
     for picture, part, name in zip(fake, parts, WINDOWS, strict=True):
         inside, gate = _openings_and_gate(part)
         kept = gate * (1 - inside) if name == "mouth" else gate
-        painted = (kept * (picture - _picture(part["warped"])).abs().mean(1, keepdim=True)).sum((1, 2, 3))
-        terms.append(((1 - part["has_truth"]) * painted / gate.sum((1, 2, 3)).clamp(min=1)).mean())
-    return torch.stack(terms).sum()
+        without_truth = (1 - part["has_truth"])[:, None, None, None]
+        terms.append(losses.masked_l1(picture, _picture(part["warped"]), kept * without_truth))
+    return _total(terms)
 
 
 def _restoration(fake: Sequence[Tensor], parts: Sequence[Mapping[str, Tensor]], openings: float) -> Tensor:
-    """The sum over the windows of the L1 to a truth, inside the gate, each picture weighing the same."""
+    """L1 to the truth inside the gate, the mean over the pictures that have one."""
     terms = []
     for picture, part in zip(fake, parts, strict=True):
         inside, gate = _openings_and_gate(part)
-        weights = gate * (1 + (openings - 1) * inside)
-        apart = ((picture - _picture(part["truth"])).abs().mean(1, keepdim=True) * weights).sum((1, 2, 3))
-        apart = apart / weights.sum((1, 2, 3)).clamp(min=1)
-        terms.append((part["has_truth"] * apart).sum() / part["has_truth"].sum().clamp(min=1))
-    return torch.stack(terms).sum()
+        weights = gate * (1 + (openings - 1) * inside) * part["has_truth"][:, None, None, None]
+        share = part["has_truth"].mean().clamp(min=1 / len(picture))
+        terms.append(losses.masked_l1(picture, _picture(part["truth"]), weights) / share)
+    return _total(terms)
+
+
+def _total(of_windows: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(of_windows)).sum()
