@@ -8,10 +8,11 @@ import pytest
 from calib.basis import load_basis
 from calib.openings import MOUTH
 from reenact.generate import open_generator
+from reenact.generate.warp import move_landmarks
 from reenact.paste import paste
 from reenact.types import Retargeted
 from tests.faces import change, closed_mouth, posed_face, textured_frame
-from train.data.degrade import done_share, face_of, forth, there_and_back
+from train.data.degrade import done, face_of, forth, there_and_back
 
 BASIS = load_basis()
 FRAME = textured_frame(320, 320)
@@ -25,6 +26,12 @@ def open_mouth():
     landmarks = closed_mouth()
     landmarks[list(MOUTH.upper[1:-1]), 1] -= 4
     landmarks[list(MOUTH.lower[1:-1]), 1] += 6
+    return landmarks
+
+
+def parted_lips(gap_mm):
+    landmarks = closed_mouth()
+    landmarks[list(MOUTH.lower), 1] += gap_mm * (1 - np.linspace(-1, 1, len(MOUTH.lower)) ** 2)
     return landmarks
 
 
@@ -77,9 +84,12 @@ def test_lips_that_cannot_close_any_further_have_done_nothing():
     assert abs(move.change).max() < 0.5
 
 
-def test_done_share_is_a_projection():
-    face, asked = portrait(), change(AU12=1)
-    whole = face.pose.vectors_to_frame(BASIS.displace(asked))
-    assert done_share(face, face.landmarks + whole, asked, BASIS) == pytest.approx(1, abs=1e-3)
-    assert done_share(face, face.landmarks + whole / 4, asked, BASIS) == pytest.approx(0.25, abs=1e-3)
-    assert done_share(face, face.landmarks - whole, asked, BASIS) == 0
+def test_only_as_much_is_taken_off_as_can_be_given_back():
+    face = portrait(parted_lips(3))
+    away = done(face, change(AU25=-4, AU26=-3), BASIS)
+    assert np.abs(away).max() < 2
+    moved = move_landmarks(face, away, BASIS)
+    upper, lower = MOUTH.upper[5], MOUTH.lower[5]
+    assert moved[lower, 1] - moved[upper, 1] == pytest.approx(0, abs=0.6)
+    back = moved + (move_landmarks(face, -away, BASIS) - face.landmarks)
+    np.testing.assert_allclose(back, face.landmarks, atol=1.5)

@@ -7,7 +7,7 @@ they would be when somebody asks for this very expression, and the picture itsel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,15 @@ from calib.au import AUVector
 from calib.basis import AUBasis
 from calib.pose import fit_pose
 from calib.shape import load_shape
+from reenact.generate.contact import limit_closing
 from reenact.generate.generator import paint_by_rule
 from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
 from reenact.types import Face, Frame
 
 _SHARP = WarpOptions(sharp=True)
 """For the way there: at run time nothing is sampled twice."""
+_NEARLY = 0.98
+"""Of the furthest that an action unit moves: there its motion no longer tells how much was asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +61,17 @@ def there_and_back(
     The change that led here is `away` undone, so far as it could be done: lips and lids end where they meet.
     """
     frame, face = Frame(picture), face_of(landmarks)
+    away = done(face, away, basis)
     moved = move_landmarks(face, away, basis)
     between = Frame(_moved(frame, face, moved, _SHARP))
-    stranger = replace(face_of(moved), track_id=1)
-    picture = _moved(between, stranger, landmarks, WarpOptions())
-    return Move(picture, landmarks, -done_share(face, moved, away, basis) * away)
+    return Move(_moved(between, face_of(moved), landmarks, WarpOptions()), landmarks, -away)
 
 
-def done_share(face: Face, moved: NDArray[np.float32], asked: AUVector, basis: AUBasis) -> float:
-    """How much of the asked displacement the landmarks have made, 0..1: its projection on what was asked."""
-    wanted = face.pose.vectors_to_frame(basis.displace(asked)).ravel()
-    return float(np.clip((moved - face.landmarks).ravel() @ wanted / max(wanted @ wanted, 1e-6), 0, 1))
+def done(face: Face, change: AUVector, basis: AUBasis) -> AUVector:
+    """The part of `change` (17,) that is done before lips and lids meet: the geometry can undo it exactly."""
+    amounts = limit_closing(face, basis.amounts(change), basis)
+    share = np.clip(amounts / basis.furthest, -_NEARLY, _NEARLY)
+    return (basis.furthest * np.arctanh(share)).astype(np.float32)
 
 
 def _moved(frame: Frame, face: Face, moved: NDArray[np.float32], options: WarpOptions) -> NDArray[np.uint8]:

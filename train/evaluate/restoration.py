@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from calib.au import MAX_INTENSITY, AUVector, au_index
 from calib.basis import AUBasis, load_basis
 from reenact.generate.appearance import FaceCrop
-from reenact.generate.contact import limit_closing
 from reenact.retarget.targets import parse_targets
 from reenact.types import Face, Frame
-from train.data.degrade import face_of, forth
+from train.data.degrade import done, face_of, forth
 from train.data.shards import Shards
 from train.evaluate import regions
 from train.evaluate.comparison import Compared, comparison_table
@@ -26,8 +25,6 @@ from train.evaluate.tables import Table
 
 BLUR_MM = 2.5
 """Folds are narrower than this."""
-_NEARLY = 0.98
-"""Of the furthest that an action unit moves: there its motion no longer tells how much was asked."""
 
 Region = Callable[[NDArray[np.float32], int], regions.Mask]
 
@@ -129,13 +126,6 @@ def degrade(
         case.region(alignment.points(landmarks), alignment.size),
         crop,
     )
-
-
-def done(face: Face, change: AUVector, basis: AUBasis) -> AUVector:
-    """The part of `change` (17,) that is done before lips and lids meet: the geometry can undo it exactly."""
-    amounts = limit_closing(face, basis.amounts(change), basis)
-    share = np.clip(amounts / basis.furthest, -_NEARLY, _NEARLY)
-    return (basis.furthest * np.arctanh(share)).astype(np.float32)
 
 
 def smoothed(image: NDArray[np.uint8], inside: regions.Mask, width_px: float) -> NDArray[np.uint8]:
