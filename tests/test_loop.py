@@ -230,6 +230,11 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     )
 
 
+def test_numbers_next_to_nothing_are_numbers_again_after_a_run(tmp_path):
+    train(tmp_path)
+    assert (torch.full((1,), 1e-39) * 0.5).item() > 0
+
+
 def test_a_step_that_is_not_finite_is_left_out_and_counted(tmp_path):
     options = replace(OPTIONS, images=16, ema_half_life=0.0)
     train(tmp_path / "never", NeverFinite(), options)

@@ -1,9 +1,10 @@
 """The appearance network for real time, and the discriminator that teaches it.
 
-Generator: pixel unshuffle to a fixed grid of 64 x 64, three stride-2 levels, residual blocks at the bottom,
-and multi-scale fusion on the way up as in Ling et al. (ECCV 2020): features of two resolutions are exchanged
-before they are joined. Action units enter by FiLM *after* every norm (Perez et al., AAAI 2018): fed in as a
-constant map before an instance norm they would be subtracted again.
+Generator: a strided convolution to a quarter of the crop's pixels a side, three stride-2 levels, residual
+blocks at the bottom, and multi-scale fusion on the way up as in Ling et al. (ECCV 2020): features of two
+resolutions are exchanged before they are joined. Weights are standardised in place of a norm, so that the
+network may be taught on windows and paint whole crops. Action units enter by FiLM behind every such
+convolution: a constant map before an instance norm would be subtracted again.
 """
 
 from __future__ import annotations
