@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calib.au import au_index
+from calib.au import AU_CODES, au_index
 from calib.openings import MOUTH
 from tests.faces import closed_mouth, posed_face, textured_frame
 
@@ -24,6 +24,7 @@ from train.data.live import (  # noqa: E402
 )
 from train.data.shards import FaceSample  # noqa: E402
 from train.networks.live import (  # noqa: E402
+    SEEN_AUS,
     WINDOWS,
     LiveDiscriminator,
     LiveGenerator,
@@ -176,9 +177,10 @@ def test_the_discriminator_judges_each_window_and_minds_the_action_units():
     discriminator = LiveDiscriminator(SMALL)
     windows = [torch.rand(2, 3, *size) for size in WINDOWS.values()]
     calm, other = (discriminator(windows, aus) for aus in (torch.zeros(2, 17), torch.rand(2, 17)))
-    assert [tuple(each.shape) for each in calm.realness] == [(2, 1, 12, 16), (2, 1, 12, 20)]
-    assert [len(each) for each in calm.features] == [4, 4]
-    assert not torch.allclose(calm.realness[0], other.realness[0])
+    assert [tuple(each.realness.shape) for each in calm] == [(2, 1, 12, 16), (2, 1, 12, 20)]
+    assert [len(each.features) for each in calm] == [4, 4]
+    assert [tuple(each.aus.shape) for each in calm] == [(2, 17), (2, 17)]
+    assert not torch.allclose(calm[0].realness, other[0].realness)
 
 
 def test_neither_size_nor_mean_of_a_convolutions_weights_matters():
@@ -224,6 +226,22 @@ def test_generator_terms_are_finite_and_reach_the_generator(batch):
     sum(terms.values()).backward()
     assert all(torch.isfinite(term) for term in terms.values())
     assert all(each.grad is not None for each in recipe.generator.parameters())
+
+
+def test_action_units_are_read_from_the_truth_and_wanted_of_the_painted(batch):
+    recipe = LiveRecipe(LiveOptions(shape=SMALL, au=2.0))
+    # Untaught, the discriminator reads 0 everywhere: mouth and eyes count, each with its own units.
+    seen = [[code in codes for code in AU_CODES] for codes in SEEN_AUS.values()]
+    for terms, aus in (
+        (recipe.discriminator_loss(batch, recipe.generator, recipe.discriminator, 1), batch["aus"]),
+        (recipe.generator_loss(batch, recipe.generator, recipe.discriminator, 1), batch["aim"]),
+    ):
+        wanted = 2 * sum(aus[:, here].square().mean().item() for here in seen)
+        assert terms["au"].item() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_every_action_unit_shows_in_a_window():
+    assert {code for codes in SEEN_AUS.values() for code in codes} == set(AU_CODES)
 
 
 def test_the_gradient_penalty_comes_every_so_many_steps(batch):

@@ -47,6 +47,11 @@ _PAINTED = 1 + 3
 
 WINDOWS = {"mouth": (96, 128), "eyes": (96, 160)}
 """(height, width) pixels of the crop's parts that the network is taught on: 71 x 95 mm and 71 x 119 mm."""
+SEEN_AUS = {
+    "mouth": ("AU09", "AU10", "AU12", "AU14", "AU15", "AU17", "AU20", "AU23", "AU25", "AU26"),
+    "eyes": ("AU01", "AU02", "AU04", "AU05", "AU06", "AU07", "AU09", "AU45"),
+}
+"""Action units that show in each window."""
 
 
 class StandardConv(nn.Conv2d):
@@ -170,13 +175,15 @@ class LiveGenerator(nn.Module):
         return alpha_N1HW, colour_N3HW
 
 
-class Judgement(NamedTuple):
-    """What the discriminator says about windows of pictures, in their order."""
+class Verdict(NamedTuple):
+    """What the discriminator says about one window of pictures."""
 
-    realness: list[Tensor]
-    """(n, 1, h, w) a map of each window."""
-    features: list[list[Tensor]]
-    """Of each window, for comparing pictures by."""
+    realness: Tensor
+    """(n, 1, h, w) a map."""
+    aus: Tensor
+    """(n, 17) action units / 5, as far as they are seen through this window."""
+    features: list[Tensor]
+    """For comparing pictures by."""
 
 
 class LiveDiscriminator(nn.Module):
@@ -184,33 +191,42 @@ class LiveDiscriminator(nn.Module):
 
     def __init__(self, shape: LiveShape = LiveShape()):
         super().__init__()
-        self.windows = nn.ModuleList(PatchDiscriminator(shape.critic) for _ in WINDOWS)
+        self.windows = nn.ModuleList(PatchDiscriminator(shape.critic, size) for size in WINDOWS.values())
 
-    def forward(self, windows: Sequence[Tensor], aus_NK: Tensor) -> Judgement:
-        judged = [look(each, aus_NK) for look, each in zip(self.windows, windows, strict=True)]
-        return Judgement([realness for realness, _ in judged], [features for _, features in judged])
+    def forward(self, windows: Sequence[Tensor], aus_NK: Tensor) -> list[Verdict]:
+        return [look(each, aus_NK) for look, each in zip(self.windows, windows, strict=True)]
 
 
 class PatchDiscriminator(nn.Module):
-    """Patches real or painted, given the action units (Miyato & Koyama, ICLR 2018)."""
+    """Patches real or painted, given the action units (Miyato & Koyama, ICLR 2018); and reads those."""
 
-    def __init__(self, channels: tuple[int, int, int]):
+    def __init__(self, channels: tuple[int, int, int], window_size: tuple[int, int]):
         super().__init__()
         widths = (3, *channels)
         self.down = nn.ModuleList(nn.Conv2d(inside, outside, 4, 2, 1) for inside, outside in pairwise(widths))
         self.context = nn.Conv2d(channels[-1], channels[-1], 3, 1, 1)
         self.patch = nn.Conv2d(channels[-1], 1, 3, 1, 1)
         self.aus = nn.Linear(AU_COUNT, channels[-1])
+        # Not a mean over places: how wide a mouth is open is where its lips are.
+        height, width = (side >> len(self.down) + 1 for side in window_size)
+        self.read = nn.Sequential(
+            nn.Conv2d(channels[-1], channels[0], 4, 2, 1),
+            nn.LeakyReLU(0.1),
+            nn.Flatten(),
+            nn.Linear(channels[0] * height * width, AU_COUNT),
+        )
+        # At first it reads nothing: guesses would teach the generator to paint anything.
+        for parameter in self.read[-1].parameters():
+            nn.init.zeros_(parameter)
 
-    def forward(self, x_N3HW: Tensor, aus_NK: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The map of realness, and the features that led to it."""
+    def forward(self, x_N3HW: Tensor, aus_NK: Tensor) -> Verdict:
         features = []
         x_NCHW = x_N3HW
         for layer in (*self.down, self.context):
             x_NCHW = F.leaky_relu(layer(x_NCHW), 0.1)
             features.append(x_NCHW)
         suits_N1HW = (x_NCHW * self.aus(aus_NK)[:, :, None, None]).mean(1, keepdim=True)
-        return self.patch(x_NCHW) + suits_N1HW, features
+        return Verdict(self.patch(x_NCHW) + suits_N1HW, self.read(x_NCHW), features)
 
 
 def window(image_NCHW: Tensor, centres_N2: Tensor, size: tuple[int, int]) -> Tensor:

@@ -9,16 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from calib.au import AU_CODES
 from train import losses
 from train.data.creases import Creases, fit_creases
 from train.data.live import LiveExampleOptions, LiveItems
 from train.data.shards import Shards
 from train.networks.live import (
+    SEEN_AUS,
     WINDOWS,
-    Judgement,
     LiveDiscriminator,
     LiveGenerator,
     LiveShape,
+    Verdict,
     compose,
     window,
 )
@@ -35,6 +37,8 @@ class LiveOptions:
     features: float = 8.0
     """L1 to the truth's features in the discriminator."""
     adversarial: float = 0.3
+    au: float = 10.0
+    """Squared error of the action units / 5 that the discriminator reads."""
     keep: float = 2.0
     """L1 to the warped crop on skin and eyes where there is no truth: paint as little as will do."""
     sparsity: float = 0.005
@@ -69,14 +73,14 @@ class LiveRecipe:
         real = [_picture(part["truth"]).requires_grad_(often > 0) for part in parts]
         of_real, of_fake = discriminator(real, batch["aus"]), discriminator(fake, batch["aim"])
         hinge = [
-            losses.critic_hinge(high.float(), low.float(), _attention(part, high))
-            for high, low, part in zip(of_real.realness, of_fake.realness, parts, strict=True)
+            losses.critic_hinge(high.realness.float(), low.realness.float(), _attention(part, high))
+            for high, low, part in zip(of_real, of_fake, parts, strict=True)
         ]
-        terms = {"adversarial": _total(hinge)}
+        terms = {"adversarial": _total(hinge), "au": options.au * _au_error(of_real, batch["aus"])}
         if often:
             slopes = [
-                losses.r1(realness.float().mean((1, 2, 3)), picture)
-                for realness, picture in zip(of_real.realness, real, strict=True)
+                losses.r1(verdict.realness.float().mean((1, 2, 3)), picture)
+                for verdict, picture in zip(of_real, real, strict=True)
             ]
             terms["r1"] = options.r1 * often / 2 * _total(slopes)
         return terms
@@ -87,21 +91,22 @@ class LiveRecipe:
         options, parts = self.options, _windows(batch)
         painted = [_paint(part, generator) for part in parts]
         fake, truth = [picture for picture, _ in painted], [_picture(part["truth"]) for part in parts]
-        of_fake: Judgement = discriminator(fake, batch["aim"])
+        of_fake: list[Verdict] = discriminator(fake, batch["aim"])
         with torch.no_grad():
-            of_truth: Judgement = discriminator(truth, batch["aus"])
+            of_truth: list[Verdict] = discriminator(truth, batch["aus"])
         adversarial = [
-            losses.generator_wasserstein(realness.float(), _attention(part, realness))
-            for realness, part in zip(of_fake.realness, parts, strict=True)
+            losses.generator_wasserstein(verdict.realness.float(), _attention(part, verdict))
+            for verdict, part in zip(of_fake, parts, strict=True)
         ]
         features = [
-            losses.perceptual(ours, theirs, batch["has_truth"])
-            for ours, theirs in zip(of_fake.features, of_truth.features, strict=True)
+            losses.perceptual(ours.features, theirs.features, batch["has_truth"])
+            for ours, theirs in zip(of_fake, of_truth, strict=True)
         ]
         return {
             "restore": options.restore * _restoration(fake, parts, options.openings),
             "features": options.features * _total(features),
             "adversarial": options.adversarial * _total(adversarial),
+            "au": options.au * _au_error(of_fake, batch["aim"]),
             "keep": options.keep * _repainting(fake, parts),
             "sparsity": options.sparsity * _total([losses.alpha_sparsity(alpha) for _, alpha in painted]),
         }
@@ -146,10 +151,21 @@ def _openings_and_gate(part: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     return inside, gate
 
 
-def _attention(part: Mapping[str, Tensor], realness_N1hw: Tensor) -> Tensor:
+def _attention(part: Mapping[str, Tensor], verdict: Verdict) -> Tensor:
     """(n, 1, h, w) how much each place of the discriminator's map counts: all over a little, mostly where
     there may be paint."""
-    return 0.02 + F.adaptive_avg_pool2d(_openings_and_gate(part)[1], realness_N1hw.shape[2:])
+    return 0.02 + F.adaptive_avg_pool2d(_openings_and_gate(part)[1], verdict.realness.shape[2:])
+
+
+def _au_error(verdicts: Sequence[Verdict], aus_NK: Tensor) -> Tensor:
+    """Of the action units that show in each window."""
+    seen = [torch.tensor([code in codes for code in AU_CODES]) for codes in SEEN_AUS.values()]
+    return _total(
+        [
+            losses.au_error(verdict.aus.float(), aus_NK, here.to(aus_NK))
+            for verdict, here in zip(verdicts, seen, strict=True)
+        ]
+    )
 
 
 def _repainting(fake: Sequence[Tensor], parts: Sequence[Mapping[str, Tensor]]) -> Tensor:
