@@ -31,10 +31,11 @@ from train.recipes.base import Batch, Terms
 class LiveOptions:
     """Weights of the terms; pictures are in -1..1."""
 
-    restore: float = 10.0
-    """L1 to the truth, where there is one, inside the gate; openings count `openings` times."""
+    restore: float = 5.0
+    """L1 to the truth, where there is one, inside the gate."""
     openings: float = 4.0
-    features: float = 8.0
+    """How often mouth and eyes count, against skin, in `restore` and `adversarial`."""
+    features: float = 24.0
     """L1 to the truth's features in the discriminator."""
     adversarial: float = 0.3
     au: float = 10.0
@@ -73,7 +74,9 @@ class LiveRecipe:
         real = [_picture(part["truth"]).requires_grad_(often > 0) for part in parts]
         of_real, of_fake = discriminator(real, batch["aus"]), discriminator(fake, batch["aim"])
         hinge = [
-            losses.critic_hinge(high.realness.float(), low.realness.float(), _attention(part, high))
+            losses.critic_hinge(
+                high.realness.float(), low.realness.float(), _attention(part, high, options.openings)
+            )
             for high, low, part in zip(of_real, of_fake, parts, strict=True)
         ]
         terms = {"adversarial": _total(hinge), "au": options.au * _au_error(of_real, batch["aus"])}
@@ -95,7 +98,9 @@ class LiveRecipe:
         with torch.no_grad():
             of_truth: list[Verdict] = discriminator(truth, batch["aus"])
         adversarial = [
-            losses.generator_wasserstein(verdict.realness.float(), _attention(part, verdict))
+            losses.generator_wasserstein(
+                verdict.realness.float(), _attention(part, verdict, options.openings)
+            )
             for verdict, part in zip(of_fake, parts, strict=True)
         ]
         features = [
@@ -151,10 +156,16 @@ def _openings_and_gate(part: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     return inside, gate
 
 
-def _attention(part: Mapping[str, Tensor], verdict: Verdict) -> Tensor:
-    """(n, 1, h, w) how much each place of the discriminator's map counts: all over a little, mostly where
-    there may be paint."""
-    return 0.02 + F.adaptive_avg_pool2d(_openings_and_gate(part)[1], verdict.realness.shape[2:])
+def _attention(part: Mapping[str, Tensor], verdict: Verdict, openings: float) -> Tensor:
+    """(n, 1, h, w) how much each place of the discriminator's map counts: all over a little, where there may
+    be paint much, and most where there is nothing but paint."""
+    return 0.02 + F.adaptive_avg_pool2d(_weights(part, openings), verdict.realness.shape[2:])
+
+
+def _weights(part: Mapping[str, Tensor], openings: float) -> Tensor:
+    """(n, 1, height, width) the gate, `openings` times as much inside mouth and eyes."""
+    inside, gate = _openings_and_gate(part)
+    return gate * (1 + (openings - 1) * inside)
 
 
 def _au_error(verdicts: Sequence[Verdict], aus_NK: Tensor) -> Tensor:
@@ -183,8 +194,7 @@ def _restoration(fake: Sequence[Tensor], parts: Sequence[Mapping[str, Tensor]], 
     """L1 to the truth inside the gate, the mean over the pictures that have one."""
     terms = []
     for picture, part in zip(fake, parts, strict=True):
-        inside, gate = _openings_and_gate(part)
-        weights = gate * (1 + (openings - 1) * inside) * part["has_truth"][:, None, None, None]
+        weights = _weights(part, openings) * part["has_truth"][:, None, None, None]
         share = part["has_truth"].mean().clamp(min=1 / len(picture))
         terms.append(losses.masked_l1(picture, _picture(part["truth"]), weights) / share)
     return _total(terms)
