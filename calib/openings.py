@@ -42,3 +42,6 @@ RIGHT_EYE = Opening(
     lower=(362, 382, 381, 380, 374, 373, 390, 249, 263),
 )
 OPENINGS = (MOUTH, LEFT_EYE, RIGHT_EYE)
+
+OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+"""The closed polygon around both lips."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calib.au import AUVector
 from calib.basis import AUBasis
 from calib.openings import OPENINGS
+from reenact.generate.chin import even_out
 from reenact.generate.contact import keep_apart, limit_closing
 from reenact.generate.flow import Flow, extend, rasterise, to_pixels
 from reenact.generate.fold import hold_back
@@ -46,7 +47,7 @@ def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.f
     """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""
     amounts = limit_closing(face, basis.amounts(change), basis)
     displacement = face.pose.vectors_to_frame(basis.move(amounts))
-    displacement = hold_back(face.landmarks, displacement)
+    displacement = hold_back(face.landmarks, even_out(face, displacement))
     return keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_COUNT, AUVector, au_index
-from calib.openings import LEFT_EYE, RIGHT_EYE
+from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.generate.flow import rasterise, to_pixels
@@ -38,7 +38,6 @@ _FLOOR = 12.0
 """Added to grey levels before their logarithm, against noise in the dark."""
 _CELL_PX = 2
 
-OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 
 

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index
 from calib.basis import load_basis
-from calib.openings import LEFT_EYE, MOUTH, OPENINGS, RIGHT_EYE, Opening
+from calib.openings import LEFT_EYE, MOUTH, OPENINGS, OUTER_LIPS, RIGHT_EYE, Opening
 from calib.shape import load_shape
 from reenact.generate.appearance import FaceCrop, opening_mask
 from reenact.generate.gate import gate
 from reenact.geometry import Alignment
-from train.data.creases import BROWS, OUTER_LIPS, Creases
+from train.data.creases import BROWS, Creases
 from train.data.degrade import Move, face_of, forth, there_and_back
 from train.data.shards import CROP, FaceSample, Shards
 
