@@ -4,7 +4,7 @@ import pytest
 
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
-from reenact.generate.mouth import paint_mouth
+from reenact.generate.mouth import MouthOptions, paint_mouth
 from reenact.generate.teeth import ivory
 from reenact.generate.warp import warp
 from reenact.types import Frame
@@ -94,8 +94,9 @@ def test_only_the_inside_of_the_mouth_is_painted():
     painted = paint_mouth(frame, face, moved)
     changed = np.argwhere((painted.image != moved.image).any(axis=2))[:, ::-1] + moved.region[:2]
     outline = moved.moved[list(MOUTH.outline), :2]
+    margin = 3 + MouthOptions().inset_mm * face.pose.scale
     assert len(changed) > 100
-    assert (changed >= outline.min(axis=0) - 3).all() and (changed <= outline.max(axis=0) + 3).all()
+    assert (changed >= outline.min(axis=0) - margin).all() and (changed <= outline.max(axis=0) + margin).all()
 
 
 def test_a_mouth_that_does_not_open_keeps_its_pixels():
@@ -130,3 +131,19 @@ def test_the_painted_mouth_leaves_the_warp_as_it_was():
     kept = moved.image.copy()
     paint_mouth(frame, face, moved)
     np.testing.assert_array_equal(moved.image, kept)
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.35, 2.0])
+def test_the_rim_of_the_lower_lip_is_not_ragged(scale):
+    """A face of one colour: how far up the lip's light reaches hardly differs from column to column."""
+    face = posed_face(scale=scale, centre=(200.0, 200.0), landmarks_mm=closed_mouth())
+    frame = plain_face(face)
+    moved = warp(frame, face, change(AU25=2, AU26=3), load_basis())
+    image = paint_mouth(frame, face, moved).image.astype(float).mean(axis=2)
+    x, bottom = np.rint(moved.moved[MOUTH.lower[5], :2] - moved.region[:2]).astype(int)
+    near = round(4 * scale)
+    columns = image[bottom - near : bottom + near, x - near : x + near]
+    dark, light = columns[0].mean(), columns[-1].mean()
+    reach = ((columns - dark) / (light - dark)).sum(axis=0)
+    assert light > 2 * dark
+    assert np.abs(np.diff(reach, 2)).max() < 0.3

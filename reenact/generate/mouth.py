@@ -17,6 +17,10 @@ from reenact.types import Face, Frame
 LOWER_LIP = [15, 16, 86, 316, 85, 315, 17]
 """Landmarks on the red of the lower lip, whose colour tells the light that falls on the mouth."""
 
+_UPPER, _LOWER = np.array(MOUTH.upper), np.array(MOUTH.lower)
+SOFT_PX = 1.5
+"""A narrower shade would be a staircase."""
+
 
 @dataclass(frozen=True)
 class MouthOptions:
@@ -25,8 +29,13 @@ class MouthOptions:
     """Lips parted by less than this keep the warp's stretched pixels."""
     full_mm: float = 2.0
     """Lips parted by more than this show the painted inside alone."""
-    upper_share: float = 0.75
-    """How much of what the open mouth showed before goes with the upper lip: upper teeth hang high."""
+    upper_teeth_mm: float = 6.0
+    """What an open mouth showed goes with the upper lip as far down as this: upper teeth hang high ..."""
+    upper_share: float = 0.5
+    """... and of what it showed beyond, this much."""
+    inset_mm: float = 0.5
+    """How far into the lips it is painted, and how far inside the lower lip its edge is taken from where
+    teeth were seen, since landmarks may lie on them."""
     shut_mm: float = 1.5
     """A mouth that was open by less than this showed no teeth, so that they are painted; from twice this on,
     what was there is shown."""
@@ -42,32 +51,40 @@ def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = Mo
     Teeth keep their size: the upper ones move with the upper lip, the lower ones with the lower. Stretching
     what was there, as the warp alone does, makes stripes of closed lips and fangs of teeth.
     """
-    mm = face.pose.scale
-    upper, lower = np.array(MOUTH.upper), np.array(MOUTH.lower)
-    down = face.pose.down
-    before, after = face.landmarks[:, :2], warp.moved[:, :2]
-    gap_before = np.maximum((before[lower] - before[upper]) @ down, 0)
-    gap_after = np.maximum((after[lower] - after[upper]) @ down, 0)
+    mm, down = face.pose.scale, face.pose.down
+    gap_before, gap_after = (
+        np.maximum((places[_LOWER] - places[_UPPER])[:, :2] @ down, 0)
+        for places in (face.landmarks, warp.moved)
+    )
     if (gap_after - gap_before).max() < options.least_mm * mm:
         return warp
-    box = box_around(after[list(MOUTH.outline)], warp.region)
+    # The field reaches a little into the lips, so that no pixel of the rim has to take its neighbour's.
+    margin = np.full(len(_UPPER), max(options.inset_mm * mm, 1), np.float32)
+    margin[[0, -1]] = 0
+    rim = warp.moved.copy()
+    rim[_UPPER, :2] -= margin[:, None] * down
+    rim[_LOWER, :2] += margin[:, None] * down
+    outline = rim[list(MOUTH.outline), :2]
+    box = box_around(outline, warp.region)
     if box is None:
         return warp
-
-    values = np.zeros((len(before), 9), np.float32)
-    shared = np.hstack(
-        [before[upper] - after[upper], before[lower] - after[lower], gap_before[:, None], gap_after[:, None]]
-    )
-    for edge, side in ((upper, 0.0), (lower, 1.0)):
-        values[edge, 0], values[edge, 1:7] = side, shared
-        values[edge, 7:] = face.pose.to_canonical(warp.moved[edge])[:, :2]
-    values[upper[[0, -1]], 0] = 0.5
-    planes = spread(after, values, MOUTH.strips, box, max(1, round(options.cell_mm * mm)))
-    gap = _Gap(planes[0], planes[1:3], planes[3:5], planes[5] / mm, planes[6] / mm, planes[7], planes[8])
+    edges = _Edges(gap_before, gap_after, margin, rim)
+    gap = _spread_gap(face, warp, edges, box, options)
     opened = gap.after_mm - gap.before_mm
     strength = smoothstep((opened - options.least_mm) / (options.full_mm - options.least_mm))
-    weight = strength * polygon(after[list(MOUTH.outline)], box)
-    return blend(warp, _inside(frame, face, gap, box, options), weight, box)
+    return blend(warp, _inside(frame, face, gap, box, options), strength * polygon(outline, box), box)
+
+
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """The lips' edges, landmark by landmark from corner to corner (n,), pixels."""
+
+    gap_before: NDArray[np.float32]
+    gap_after: NDArray[np.float32]
+    margin: NDArray[np.float32]
+    """How far the rim is from them, inside the lips."""
+    rim: NDArray[np.float32]
+    """(478, 3) the landmarks after the move, those of the edges on the rim."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +106,39 @@ class _Gap:
     y_mm: NDArray[np.float32]
 
 
+def _spread_gap(face: Face, warp: Warp, edges: _Edges, box: Box, options: MouthOptions) -> _Gap:
+    mm = face.pose.scale
+    back = (face.landmarks - warp.moved)[:, :2]
+    inside_lip = edges.margin * smoothstep(edges.gap_before / (options.full_mm * mm))
+    shared = np.hstack(
+        [
+            back[_UPPER],
+            back[_LOWER] + inside_lip[:, None] * face.pose.down,
+            edges.gap_before[:, None],
+            edges.gap_after[:, None],
+        ]
+    )
+    beyond = edges.margin / np.maximum(edges.gap_after, options.least_mm * mm)
+    values = np.zeros((len(back), 9), np.float32)
+    for edge, side in ((_UPPER, -beyond), (_LOWER, 1 + beyond)):
+        values[edge, 0], values[edge, 1:7] = side, shared
+        values[edge, 7:] = face.pose.to_canonical(edges.rim[edge])[:, :2]
+    values[_UPPER[[0, -1]], 0] = 0.5
+    cell_px = max(1, round(options.cell_mm * mm))
+    planes = spread(edges.rim[:, :2], values, MOUTH.strips, box, cell_px)
+    return _Gap(planes[0], planes[1:3], planes[3:5], planes[5] / mm, planes[6] / mm, planes[7], planes[8])
+
+
 def _inside(frame: Frame, face: Face, gap: _Gap, box: Box, options: MouthOptions) -> NDArray[np.float32]:
     """(height, width, 3) what the box would show if all of it were mouth: dark, teeth, and what was there."""
     below_upper = gap.down * gap.after_mm
     above_lower = gap.after_mm - below_upper
-    seen_above = options.upper_share * gap.before_mm
-    seen_below = (1 - options.upper_share) * gap.before_mm
-    upper = 1 - smoothstep((below_upper - seen_above) / options.soft_mm)[..., None]
-    lower = 1 - smoothstep((above_lower - seen_below) / options.soft_mm)[..., None]
+    beyond = np.maximum(gap.before_mm - options.upper_teeth_mm, 0)
+    seen_below = (1 - options.upper_share) * beyond
+    seen_above = gap.before_mm - seen_below
+    soft_mm = max(options.soft_mm, SOFT_PX / face.pose.scale)
+    upper = 1 - smoothstep((below_upper - seen_above) / soft_mm)[..., None]
+    lower = 1 - smoothstep((above_lower - seen_below) / soft_mm)[..., None]
     shut = 1 - smoothstep(gap.before_mm / options.shut_mm - 1)[..., None]
 
     lip = tone(frame.image, face.landmarks[LOWER_LIP])
