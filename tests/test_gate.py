@@ -52,6 +52,13 @@ def test_a_blink_leaves_the_mouth_alone_and_a_smile_the_eyes():
     assert at(smile, LEFT_EYE.upper[4]) == 0 and at(smile, MOUTH.upper[5]) == 255
 
 
+@pytest.mark.parametrize("code", ["AU01", "AU02", "AU04", "AU06", "AU09"])
+def test_what_moves_around_an_eye_leaves_the_eye_alone(code):
+    plane = gate(FACE.landmarks, change(**{code: 3}), ALIGNMENT)
+    x, y = np.rint(ALIGNMENT.points(FACE.landmarks)[list(LEFT_EYE.outline), :2].mean(axis=0)).astype(int)
+    assert plane[y - 1 : y + 2, x - 4 : x + 5].max() < 60
+
+
 @pytest.mark.parametrize("yaw", [0.0, 0.4])
 def test_the_gate_closes_before_the_edge_of_the_face(yaw):
     """The largest step between neighbouring pixels is small: an edge would be a seam."""

@@ -30,7 +30,7 @@ _REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
     "AU01": ((*_FOREHEAD, 66, 296, 107, 336), 22),
     "AU02": ((*_FOREHEAD, 105, 334, 52, 282), 22),
     "AU04": ((9, 8, 168, 107, 336, 55, 285, 66, 296), 20),
-    "AU06": ((*_EYES, 116, 345, 117, 346, 226, 446, 31, 261, 228, 448, 229, 449), 20),
+    "AU06": ((116, 345, 117, 346, 226, 446, 31, 261, 228, 448, 229, 449), 20),
     "AU09": ((6, 168, 197, 195, 122, 351, 49, 279, *_FOLDS[:4], 0), 22),
     "AU10": ((*_LIPS, *_FOLDS), 18),
     "AU12": ((*_LIPS, *_FOLDS, 57, 287), 22),
@@ -71,6 +71,8 @@ def _reach() -> NDArray[np.float32]:
         apart = np.linalg.norm(canonical[:, None] - canonical[list(landmarks)], axis=2).min(axis=1)
         reach[au_index(code)] = smoothstep(2 - 2 * apart / radius_mm)
     reach[:, _border()] = 0
+    # An eye looks the same whatever the face does around it, unless it shuts or opens.
+    reach[np.ix_(np.arange(AU_COUNT) != au_index("AU45"), _EYES)] = 0
     return reach
 
 
