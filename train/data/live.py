@@ -35,7 +35,7 @@ _MOUTH_SHAPES = tuple(map(au_index, ("AU10", "AU12", "AU14", "AU15", "AU17", "AU
 
 @dataclass(frozen=True)
 class LiveExampleOptions:
-    forth: float = 0.4
+    forth: float = 0.25
     """How many of the examples are moves without a truth: only discriminator and action units judge them."""
     shift_px: float = 5.0
     turn_deg: float = 4.0

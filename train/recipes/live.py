@@ -31,16 +31,16 @@ from train.recipes.base import Batch, Terms
 class LiveOptions:
     """Weights of the terms; pictures are in -1..1."""
 
-    restore: float = 5.0
+    restore: float = 10.0
     """L1 to the truth, where there is one, inside the gate."""
     openings: float = 4.0
     """How often mouth and eyes count, against skin, in `restore` and `adversarial`."""
     features: float = 24.0
     """L1 to the truth's features in the discriminator."""
-    adversarial: float = 0.3
-    au: float = 10.0
+    adversarial: float = 0.15
+    au: float = 2.0
     """Squared error of the action units / 5 that the discriminator reads."""
-    keep: float = 2.0
+    keep: float = 6.0
     """L1 to the warped crop on skin and eyes where there is no truth: paint as little as will do."""
     sparsity: float = 0.005
     r1: float = 0.02
