@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from engines import onnx, openvino
+from engines import onnx, openvino, tensorrt
 from engines.base import Availability, Engine, EngineError, Tensors, TensorSpec
 
 __all__ = [
@@ -21,13 +21,15 @@ __all__ = [
     "read_model",
 ]
 
-NAMES = ("openvino", "onnx")
+NAMES = ("tensorrt", "openvino", "onnx")
 """The runtimes, fastest first."""
 
 
 def probe(name: str) -> Availability:
     """Whether the runtime of this name can be used here; quick, imports nothing heavy."""
     match name:
+        case "tensorrt":
+            return tensorrt.probe()
         case "openvino":
             return openvino.probe()
         case "onnx":
@@ -38,6 +40,8 @@ def probe(name: str) -> Availability:
 def import_runtime(name: str) -> None:
     """Imports the runtime of this name as its engine does; raises EngineError where that fails."""
     match name:
+        case "tensorrt":
+            tensorrt.import_runtime()
         case "openvino":
             openvino.import_runtime()
         case "onnx":
@@ -47,21 +51,22 @@ def import_runtime(name: str) -> None:
 def load_engine(model: Path, name: str = "auto", sha256: str | None = None) -> Engine:
     """Opens the ONNX model in the named runtime, or with "auto" in the fastest one that can open it here.
 
-    A runtime asked for by name is never replaced by another; where "auto" had to do without a faster one,
-    the engine's notes say why. Raises EngineError, in one line, where there is no such runtime or the model
-    file is missing, is not the one with this SHA-256, or cannot be loaded.
+    A runtime asked for by name is never replaced by another; where "auto" had to do without a faster one that
+    may be expected here, the engine's notes say why. Raises EngineError, in one line, where there is no such
+    runtime or the model file is missing, is not the one with this SHA-256, or cannot be loaded.
     """
     candidates = NAMES if name == "auto" else (name,)
     available = {candidate: probe(candidate) for candidate in candidates}
     content = read_model(model, sha256)
-    refusals: list[str] = []
+    refusals: dict[str, str] = {}
     for candidate, availability in available.items():
-        notes = tuple(f"{refusal}; {candidate} works in its place, slower" for refusal in refusals)
+        told = [refusal for refused, refusal in refusals.items() if available[refused].expected]
+        notes = tuple(f"{refusal}; {candidate} works in its place, slower" for refusal in told)
         try:
             return _open(candidate, availability, content, notes)
         except EngineError as error:
-            refusals.append(str(error))
-    raise EngineError(f"{model}: {'; '.join(refusals)}")
+            refusals[candidate] = str(error)
+    raise EngineError(f"{model}: {'; '.join(refusals.values())}")
 
 
 def read_model(model: Path, sha256: str | None = None) -> bytes:
@@ -83,6 +88,8 @@ def _open(name: str, availability: Availability, content: bytes, notes: tuple[st
     if not availability.available:
         raise EngineError(availability.detail)
     match name:
+        case "tensorrt":
+            return tensorrt.TensorRtEngine(content, notes=notes)
         case "openvino":
             return openvino.OpenVinoEngine(content, notes=notes)
         case "onnx":

@@ -25,6 +25,10 @@ class Availability:
     available: bool
     detail: str
     """Its version; where it is not available, why, and what would help."""
+    device: str = "CPU"
+    """Where it computes."""
+    expected: bool = True
+    """False where most machines rightly do without it, so that nobody need be told."""
 
 
 @dataclass(frozen=True)

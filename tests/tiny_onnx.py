@@ -1,11 +1,13 @@
-"""Writes small ONNX models without the onnx package: the format is protobuf, of which this needs little."""
+"""Writes and reads small ONNX models without the onnx package: it needs little of their format, protobuf."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-FLOAT, UINT8 = 1, 2
-"""ONNX's numbers for float32 and uint8."""
+from engines.description import _varint as read_varint
+
+FLOAT, UINT8, HALF = 1, 2, 10
+"""ONNX's numbers for float32, uint8 and float16."""
 
 
 def _varint(number: int) -> bytes:
@@ -61,3 +63,15 @@ def model(nodes: list[bytes], inputs: list[bytes], outputs: list[bytes], opset: 
 def metadata(entries: Mapping[str, str]) -> bytes:
     """What a model says of itself: to be put behind its content."""
     return b"".join(field(14, field(1, key) + field(2, value)) for key, value in entries.items())
+
+
+def read_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """(number, value) of each field: what `field` wrote."""
+    view, position = memoryview(message), 0
+    while position < len(view):
+        tag, position = read_varint(view, position)
+        value, position = read_varint(view, position)
+        if tag & 7 == 2:
+            length, value = value, bytes(view[position : position + value])
+            position += length
+        yield tag >> 3, value

@@ -1,0 +1,150 @@
+"""The CUDA runtime, through NVIDIA's `cuda-bindings`: every call checked, every resource a context manager.
+
+`runtime` below is what `import_runtime` returns. Work is done on the first GPU that the driver offers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.base import Availability, EngineError
+
+ADVICE = {
+    "cudaErrorInsufficientDriver": "; update NVIDIA's driver, or pip install 'cuda-bindings<13'",
+    "cudaErrorMemoryAllocation": "; the GPU's memory is full, close other programs that use it",
+}
+"""What helps against some errors."""
+
+_NO_DEVICE = 100
+"""CUDA_ERROR_NO_DEVICE."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    name: str
+    capability: str
+    """What it can do, in NVIDIA's counting: 9.0."""
+
+
+def probe() -> Availability:
+    """Whether there is a GPU that can be computed on. Asks the driver itself, so imports nothing."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return Availability(False, "there is no NVIDIA GPU here, or no driver for it", expected=False)
+    error = driver.cuInit(0)
+    if error == _NO_DEVICE:
+        return Availability(False, "there is no NVIDIA GPU here that the driver offers", expected=False)
+    if error:
+        return Availability(False, f"NVIDIA's driver does not start (CUDA error {error}): reboot, or mend it")
+    name, device = ctypes.create_string_buffer(256), ctypes.c_int()
+    driver.cuDeviceGet(ctypes.byref(device), 0)
+    driver.cuDeviceGetName(name, len(name), device)
+    try:
+        version = metadata.version("cuda-bindings")
+    except metadata.PackageNotFoundError:
+        return Availability(False, "cuda-bindings is not installed: pip install cuda-bindings")
+    return Availability(True, f"cuda-bindings {version}", device=name.value.decode())
+
+
+def import_runtime() -> Any:
+    """The module `cuda.bindings.runtime`; raises EngineError where it cannot be imported."""
+    try:
+        from cuda.bindings import runtime
+    except Exception as error:  # a broken installation can fail in any way
+        raise EngineError(f"cuda-bindings cannot be imported: {' '.join(str(error).split())}") from error
+    return runtime
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function of the runtime returns beside its error code; raises EngineError where that is one."""
+    error, *results = function(*arguments)
+    if error.value:
+        raise EngineError(f"{function.__name__} failed: {error.name}{ADVICE.get(error.name, '')}")
+    return results[0] if results else None
+
+
+def read_gpu(runtime: Any) -> Gpu:
+    properties = call(runtime.cudaGetDeviceProperties, 0)
+    return Gpu(properties.name.decode(), f"{properties.major}.{properties.minor}")
+
+
+@contextmanager
+def open_stream(runtime: Any) -> Iterator[Any]:
+    """A queue of work for the GPU that waits for no other."""
+    stream = call(runtime.cudaStreamCreateWithFlags, runtime.cudaStreamNonBlocking)
+    try:
+        yield stream
+    finally:
+        call(runtime.cudaStreamDestroy, stream)
+
+
+@contextmanager
+def open_event(runtime: Any) -> Iterator[Any]:
+    """A mark in a stream. Whoever waits for it sleeps, and leaves the core to the other stages."""
+    event = call(
+        runtime.cudaEventCreateWithFlags, runtime.cudaEventBlockingSync | runtime.cudaEventDisableTiming
+    )
+    try:
+        yield event
+    finally:
+        call(runtime.cudaEventDestroy, event)
+
+
+@contextmanager
+def device_memory(runtime: Any, size: int) -> Iterator[int]:
+    """The address of `size` bytes on the GPU."""
+    address = call(runtime.cudaMalloc, size)
+    try:
+        yield address
+    finally:
+        call(runtime.cudaFree, address)
+
+
+@contextmanager
+def pinned_array(runtime: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """An array in memory that the GPU reads and writes by itself. Not to be used once this is left."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    address = call(runtime.cudaMallocHost, size)
+    try:
+        memory: Any = (ctypes.c_uint8 * size).from_address(address)
+        yield np.ndarray(shape, dtype, memory)
+    finally:
+        call(runtime.cudaFreeHost, address)
+
+
+@contextmanager
+def open_graph(runtime: Any, stream: Any, enqueue: Callable[[], None]) -> Iterator[Any]:
+    """All that `enqueue` puts on the stream, to be launched in one call with cudaGraphLaunch."""
+    graph = _capture(runtime, stream, enqueue)
+    try:
+        executable = call(runtime.cudaGraphInstantiate, graph, 0)
+    finally:
+        call(runtime.cudaGraphDestroy, graph)
+    try:
+        yield executable
+    finally:
+        call(runtime.cudaGraphExecDestroy, executable)
+
+
+def _capture(runtime: Any, stream: Any, enqueue: Callable[[], None]) -> Any:
+    # Of this thread alone: what others do meanwhile, such as allocate, is none of its business.
+    call(
+        runtime.cudaStreamBeginCapture, stream, runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+    )
+    try:
+        enqueue()
+    except BaseException:
+        runtime.cudaStreamEndCapture(stream)  # its error is that the capture failed, which is known
+        runtime.cudaGetLastError()  # which forgets it
+        raise
+    return call(runtime.cudaStreamEndCapture, stream)

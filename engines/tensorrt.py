@@ -1,0 +1,301 @@
+"""TensorRT, 10.12 or newer, on an NVIDIA GPU: the fastest engine where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from importlib.util import find_spec
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines import cuda
+from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors
+from engines.cache import Loaded, Plan, PlanCache, PlanKey
+from engines.description import describe
+from engines.plan import MOST_FACES, TensorRtOptions, build_plan, one_line, plan_key, the_logger
+
+OLDEST = (10, 12)
+BUILDERS = ("torch2trt", "onnx")
+"""Whose plans are taken, the first that there is. Only those of the last are made here: engines.torch2trt
+makes the others, from what only training has."""
+
+_DISTRIBUTIONS = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
+
+
+def probe() -> Availability:
+    """Whether TensorRT and a GPU for it are here; imports neither."""
+    if find_spec("tensorrt") is None:
+        detail = "tensorrt is not installed; with an NVIDIA GPU: pip install 'reenact[tensorrt]'"
+        return Availability(False, detail, expected=False)
+    gpu = cuda.probe()
+    if not gpu.available:
+        return gpu
+    version = installed_version()
+    if _number(version) < OLDEST:
+        return Availability(False, f"tensorrt {version} is too old: pip install 'tensorrt>=10.12'")
+    return Availability(True, f"tensorrt {version}", device=gpu.device)
+
+
+def installed_version() -> str:
+    for name in _DISTRIBUTIONS:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return import_tensorrt().__version__  # from NVIDIA's archive, which pip knows nothing of
+
+
+def import_runtime() -> None:
+    """Imports all that the engine needs; raises EngineError where that fails."""
+    cuda.import_runtime()
+    import_tensorrt()
+
+
+def import_tensorrt() -> Any:
+    """The module `tensorrt`; raises EngineError where it cannot be imported."""
+    try:
+        import tensorrt
+    except Exception as error:  # a broken installation can fail in any way
+        raise EngineError(f"TensorRT cannot be imported: {one_line([error])}") from error
+    return tensorrt
+
+
+@dataclass(frozen=True, eq=False)
+class _Tensor:
+    """One input or output of the model, and its memory on both sides, which has room for MOST_FACES faces."""
+
+    spec: TensorSpec
+    host: NDArray[Any]
+    device: int
+    """The address."""
+
+    @property
+    def counts_faces(self) -> bool:
+        return self.spec.shape[:1] == (None,)
+
+    def of(self, faces: int) -> NDArray[Any]:
+        """The part of `host` that this many need."""
+        return self.host[:faces] if self.counts_faces else self.host
+
+    def empty(self, faces: int) -> NDArray[Any]:
+        """An array of the caller's own for the tensor, of any number of faces."""
+        shape = (faces, *self.host.shape[1:]) if self.counts_faces else self.host.shape
+        return np.empty(shape, self.host.dtype)
+
+
+class TensorRtEngine:
+    """A model in TensorRT, from a plan that is kept on disk or built now; one CUDA graph for each batch size.
+
+    A graph copies the inputs to the GPU, runs the model and copies the outputs back, in one call. It has an
+    execution context of its own: to change a context is to spoil the graph that was captured from it. What
+    `run` returns are copies, the caller's to keep.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        options: TensorRtOptions = TensorRtOptions(),
+        notes: tuple[str, ...] = (),
+        cache: PlanCache | None = None,
+    ) -> None:
+        """`model` is the ONNX file's content; raises EngineError where the runtime refuses it.
+
+        cache: None: the user's own.
+        """
+        self._cuda = cuda.import_runtime()
+        tensorrt = import_tensorrt()
+        gpu = cuda.read_gpu(self._cuda)
+        keys = [plan_key(model, tensorrt.__version__, gpu, options, builder) for builder in BUILDERS]
+        try:
+            self._runtime = tensorrt.Runtime(the_logger(tensorrt))
+            source = _PlanSource(tensorrt, self._runtime, model, options, cache or PlanCache())
+            self._engine, loaded, builder = source.open(keys)
+            with ExitStack() as opened:
+                self._open(tensorrt, opened)
+                self._opened = opened.pop_all()
+        except EngineError:
+            raise
+        except Exception as error:  # the runtime's errors share no class
+            errors = [*the_logger(tensorrt).errors, error]
+            raise EngineError(f"TensorRT cannot load the model: {one_line(errors)}") from error
+        made_by = "" if builder == "onnx" else f" by {builder}"
+        self.name = f"tensorrt {tensorrt.__version__} on {gpu.name}, {loaded.plan.computes}{made_by}"
+        built = () if loaded.build_s is None else (f"built for {gpu.name} in {loaded.build_s:.0f} s",)
+        self.notes = (*notes, *built, *loaded.notes, *self._capture_notes)
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """The outputs for these inputs; raises EngineError where the inputs do not fit."""
+        check_tensors(self.inputs, inputs)
+        faces = self._count_faces(inputs)
+        outputs = {tensor.spec.name: tensor.empty(faces) for tensor in self._outputs}
+        for start in range(0, faces, MOST_FACES):
+            self._run_part(inputs, outputs, slice(start, min(start + MOST_FACES, faces)))
+        return outputs
+
+    def __enter__(self) -> TensorRtEngine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._opened.close()
+        finally:
+            del self._launches, self._engine, self._runtime
+
+    def _open(self, tensorrt: Any, opened: ExitStack) -> None:
+        """Everything on the GPU, so that whatever is wrong with the model comes out here."""
+        self._stream = opened.enter_context(cuda.open_stream(self._cuda))
+        self._event = opened.enter_context(cuda.open_event(self._cuda))
+        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
+        is_input = {name: self._engine.get_tensor_mode(name) == tensorrt.TensorIOMode.INPUT for name in names}
+        tensors = {name: self._allocate(_spec(tensorrt, self._engine, name), opened) for name in names}
+        self._inputs = [tensor for name, tensor in tensors.items() if is_input[name]]
+        self._outputs = [tensor for name, tensor in tensors.items() if not is_input[name]]
+        self.inputs = tuple(tensor.spec for tensor in self._inputs)
+        self.outputs = tuple(tensor.spec for tensor in self._outputs)
+        batches = any(tensor.counts_faces for tensor in self._inputs)
+        self._capture_notes: tuple[str, ...] = ()
+        self._launches = {
+            faces: self._prepare(faces, opened) for faces in range(1, MOST_FACES + 1 if batches else 2)
+        }
+
+    def _allocate(self, spec: TensorSpec, opened: ExitStack) -> _Tensor:
+        shape = tuple(MOST_FACES if length is None else length for length in spec.shape)
+        host = opened.enter_context(cuda.pinned_array(self._cuda, shape, spec.dtype))
+        host.fill(0)
+        return _Tensor(spec, host, opened.enter_context(cuda.device_memory(self._cuda, host.nbytes)))
+
+    def _prepare(self, faces: int, opened: ExitStack) -> Callable[[], None]:
+        """What puts the work for a batch of this size on the stream."""
+        enqueue = partial(self._enqueue, self._context(faces), faces)
+        # TensorRT puts off much of its work to the first run, and nothing of that may be captured.
+        enqueue()
+        self._wait()
+        if self._capture_notes:
+            return enqueue
+        try:
+            graph = opened.enter_context(cuda.open_graph(self._cuda, self._stream, enqueue))
+        except EngineError as error:
+            self._capture_notes = (f"the model runs without CUDA graphs, slower: {error}",)
+            return enqueue
+        return partial(cuda.call, self._cuda.cudaGraphLaunch, graph, self._stream)
+
+    def _context(self, faces: int) -> Any:
+        """An execution context for batches of this size, in the memory of the tensors."""
+        context = self._engine.create_execution_context()
+        if context is None:
+            raise EngineError("TensorRT has no memory left on the GPU for the model")
+        for tensor in self._inputs:
+            if not context.set_input_shape(tensor.spec.name, tensor.of(faces).shape):
+                raise EngineError(f"TensorRT refuses {faces} faces for {tensor.spec.name!r}")
+        for tensor in (*self._inputs, *self._outputs):
+            if not context.set_tensor_address(tensor.spec.name, tensor.device):
+                raise EngineError(f"TensorRT refuses the memory for {tensor.spec.name!r}")
+        unknown = context.infer_shapes()
+        if unknown:
+            raise EngineError(f"TensorRT cannot tell the shapes of {', '.join(unknown)}")
+        return context
+
+    def _enqueue(self, context: Any, faces: int) -> None:
+        """The way there, the run and the way back, none of which waits for the other side."""
+        copy, kind = partial(cuda.call, self._cuda.cudaMemcpyAsync), self._cuda.cudaMemcpyKind
+        for tensor in self._inputs:
+            part = tensor.of(faces)
+            copy(tensor.device, part.ctypes.data, part.nbytes, kind.cudaMemcpyHostToDevice, self._stream)
+        if not context.execute_async_v3(int(self._stream)):
+            raise EngineError("TensorRT failed to run the model")
+        for tensor in self._outputs:
+            part = tensor.of(faces)
+            copy(part.ctypes.data, tensor.device, part.nbytes, kind.cudaMemcpyDeviceToHost, self._stream)
+
+    def _wait(self) -> None:
+        """Until all that is on the stream is done."""
+        cuda.call(self._cuda.cudaEventRecord, self._event, self._stream)
+        cuda.call(self._cuda.cudaEventSynchronize, self._event)
+
+    def _count_faces(self, inputs: Tensors) -> int:
+        """1 for a model that takes no batches."""
+        counts = {
+            len(inputs[tensor.spec.name]): tensor.spec.name for tensor in self._inputs if tensor.counts_faces
+        }
+        if len(counts) > 1:
+            found = ", ".join(f"{faces} in {name!r}" for faces, name in counts.items())
+            raise EngineError(f"every input must hold as many faces, but there are {found}")
+        return next(iter(counts), 1)
+
+    def _run_part(self, inputs: Tensors, outputs: dict[str, NDArray[Any]], part: slice) -> None:
+        """For the faces of one slice, at most MOST_FACES."""
+        faces = part.stop - part.start
+        for tensor in self._inputs:
+            given = inputs[tensor.spec.name]
+            np.copyto(tensor.of(faces), given[part] if tensor.counts_faces else given)
+        self._launches[faces]()
+        self._wait()
+        for tensor in self._outputs:
+            wanted = outputs[tensor.spec.name]
+            np.copyto(wanted[part] if tensor.counts_faces else wanted, tensor.of(faces))
+
+
+@dataclass(frozen=True, eq=False)
+class _PlanSource:
+    """Opens plans: kept ones where they are good, else one that is built."""
+
+    tensorrt: Any
+    runtime: Any
+    model: bytes
+    options: TensorRtOptions
+    cache: PlanCache
+
+    def open(self, keys: list[PlanKey]) -> tuple[Any, Loaded, str]:
+        """The ICudaEngine, its plan and what built it: the first that there is, else one for the last key."""
+        for key in keys:
+            plan = self.cache.load(key)
+            if plan is None:
+                continue
+            engine = self.runtime.deserialize_cuda_engine(plan.content)
+            if engine is not None:
+                return engine, Loaded(plan, None), key.builder
+            self.cache.discard(key)  # whole, but made with other libraries than are here
+        loaded = self.cache.load_or_build(keys[-1], _title(self.model), self._build)
+        logger = the_logger(self.tensorrt)
+        logger.errors.clear()
+        engine = self.runtime.deserialize_cuda_engine(loaded.plan.content)
+        if engine is None:
+            raise EngineError(f"TensorRT refuses the plan that it has built: {one_line(logger.errors)}")
+        return engine, loaded, keys[-1].builder
+
+    def _build(self) -> Plan:
+        return build_plan(self.tensorrt, self.model, self.options)
+
+
+def _title(model: bytes) -> str:
+    """What the model calls itself."""
+    try:
+        return describe(model).metadata.get("preset", "a model without a name")
+    except EngineError as error:
+        raise EngineError(f"TensorRT cannot load the model: it {error}") from error
+
+
+def _spec(tensorrt: Any, engine: Any, name: str) -> TensorSpec:
+    """What the plan says of one input or output."""
+    shape = tuple(None if length == -1 else length for length in tuple(engine.get_tensor_shape(name)))
+    kind = engine.get_tensor_dtype(name)
+    try:
+        return TensorSpec(name, shape, np.dtype(tensorrt.nptype(kind)))
+    except TypeError as error:
+        raise EngineError(f"the model's {name!r} is {kind}, which numpy does not have") from error
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """10.12.0.36 to (10, 12)."""
+    return tuple(int(part) for part in version.split(".")[:2])

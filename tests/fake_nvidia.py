@@ -1,0 +1,731 @@
+"""A GPU that is none: what engines use of `tensorrt` and `cuda.bindings.runtime`, as strict as the real ones.
+
+Names, signatures, return values and removed attributes are those of tensorrt 10.12 and 11.4 and cuda-bindings
+12 and 13. What the real ones answer with an error is answered with that error; what they leave undefined (memory
+that was freed, a context changed under its CUDA graph) raises Misuse. Work waits until somebody waits for it,
+so that results read too early are wrong. Plans are computed with ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import gc
+import json
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from engines import Availability
+from engines.onnx import DTYPES
+from tests.tiny_onnx import FLOAT, HALF, read_fields
+
+OLD, NEW = "10.12.0.36", "11.4.0.106"
+
+
+class Misuse(BaseException):
+    """What the real libraries would not notice, or crash of. No Exception, so that nobody handles it."""
+
+
+class cudaError_t(enum.IntEnum):
+    cudaSuccess = 0
+    cudaErrorInvalidValue = 1
+    cudaErrorMemoryAllocation = 2
+    cudaErrorInsufficientDriver = 35
+    cudaErrorIllegalAddress = 700
+    cudaErrorStreamCaptureUnsupported = 900
+    cudaErrorStreamCaptureInvalidated = 901
+
+
+class cudaMemcpyKind(enum.IntEnum):
+    cudaMemcpyHostToHost = 0
+    cudaMemcpyHostToDevice = 1
+    cudaMemcpyDeviceToHost = 2
+
+
+class cudaStreamCaptureMode(enum.IntEnum):
+    cudaStreamCaptureModeGlobal = 0
+    cudaStreamCaptureModeThreadLocal = 1
+    cudaStreamCaptureModeRelaxed = 2
+
+
+Work = Callable[[], None]
+
+
+@dataclass(eq=False)
+class Stream:
+    handle: int
+    pending: list[Work] = field(default_factory=list)
+    captured: list[Work] | None = None
+    """None while nothing is captured."""
+    invalid: bool = False
+
+    def __int__(self) -> int:
+        return self.handle
+
+    def put(self, work: Work) -> None:
+        (self.pending if self.captured is None else self.captured).append(work)
+
+    def finish(self) -> None:
+        for work in self.pending:
+            work()
+        self.pending.clear()
+
+
+@dataclass(eq=False)
+class Event:
+    stream: Stream | None = None
+
+
+@dataclass(eq=False)
+class Graph:
+    work: list[Work]
+
+
+@dataclass(eq=False)
+class GraphExec:
+    work: list[Work]
+
+
+@dataclass
+class Gpu:
+    """What the two modules share, and what tests look at and break."""
+
+    name: str = "Fake GPU"
+    fails: dict[str, str] = field(default_factory=dict)
+    """Functions of the CUDA runtime, and the error that each is to return."""
+    capturable: bool = True
+    """Whether models can be captured."""
+    build_error: str | None = None
+    plans_are_foreign: bool = False
+    """Plans are refused until one is built here."""
+    builds: int = 0
+    strongly_typed: bool | None = None
+    """The last network that was built."""
+    flags: frozenset[str] = frozenset()
+    """Of the last build's configuration."""
+    launches: Counter[str] = field(default_factory=Counter)
+    """How often work was begun by a graph, and by a context."""
+    device: dict[int, Any] = field(default_factory=dict)
+    pinned: dict[int, Any] = field(default_factory=dict)
+    opened: set[Any] = field(default_factory=set)
+    """Streams, events, graphs that are not closed."""
+    contexts: weakref.WeakSet[Any] = field(default_factory=weakref.WeakSet)
+
+    def leaks(self) -> list[str]:
+        """What has not been given back."""
+        gc.collect()
+        kinds = [type(each).__name__ for each in (*self.opened, *self.contexts)]
+        return [*kinds, *("device memory" for _ in self.device), *("pinned memory" for _ in self.pinned)]
+
+    def stream(self, handle: int) -> Stream:
+        for each in self.opened:
+            if isinstance(each, Stream) and each.handle == handle:
+                return each
+        raise Misuse(f"no stream {handle}: the default one, or one that is closed")
+
+    def bytes_at(self, memory: dict[int, Any], address: int, size: int) -> np.ndarray:
+        for start, buffer in memory.items():
+            if start <= address and address + size <= start + len(buffer):
+                return np.frombuffer(buffer, np.uint8)[address - start : address - start + size]
+        raise Misuse(f"{size} bytes at {address} are outside of all that is allocated there")
+
+
+def install(monkeypatch: pytest.MonkeyPatch, cache: Any, version: str = OLD) -> Gpu:
+    """Puts the fakes where engines import them; plans are kept in the folder `cache`."""
+    gpu = Gpu()
+    runtime, tensorrt = cuda_runtime(gpu), Tensorrt(gpu, version).module
+    bindings, cuda = ModuleType("cuda.bindings"), ModuleType("cuda")
+    bindings.runtime, cuda.bindings = runtime, bindings
+    for module in (cuda, bindings, runtime, tensorrt):
+        module.__spec__ = SimpleNamespace(name=module.__name__)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    here = Availability(True, "cuda-bindings 13.5.0", device=gpu.name)
+    monkeypatch.setattr("engines.cuda.probe", lambda: here)
+    monkeypatch.setattr("engines.tensorrt.installed_version", lambda: version)
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: cache)
+    return gpu
+
+
+# ---- cuda.bindings.runtime ---------------------------------------------------------------------------------
+
+
+def cuda_runtime(gpu: Gpu) -> Any:
+    """Functions return (error, result), or (error,) if they have none; after an error the result is None."""
+    runtime: Any = ModuleType("cuda.bindings.runtime")
+    runtime.cudaError_t, runtime.cudaMemcpyKind = cudaError_t, cudaMemcpyKind
+    runtime.cudaStreamCaptureMode = cudaStreamCaptureMode
+    runtime.cudaStreamNonBlocking, runtime.cudaEventBlockingSync, runtime.cudaEventDisableTiming = 1, 1, 2
+    good = cudaError_t.cudaSuccess
+
+    def offer(returns: int) -> Callable[[Callable[..., tuple[Any, ...]]], None]:
+        def add(function: Callable[..., tuple[Any, ...]]) -> None:
+            name = function.__name__
+
+            def checked(*arguments: Any) -> tuple[Any, ...]:
+                error = gpu.fails.get(name)
+                answer = (cudaError_t[error],) if error else function(*arguments)
+                return (*answer, *(None,) * (1 + returns - len(answer)))
+
+            checked.__name__ = name
+            setattr(runtime, name, checked)
+
+        return add
+
+    def allocate(memory: dict[int, Any], size: int) -> tuple[Any, ...]:
+        if not isinstance(size, int) or size <= 0:
+            raise Misuse(f"an allocation of {size!r} bytes")
+        for each in gpu.opened:
+            if isinstance(each, Stream) and each.captured is not None:
+                each.invalid = True
+                return (cudaError_t.cudaErrorStreamCaptureUnsupported,)
+        buffer = (ctypes.c_uint8 * size)(*([0xAB] * size))  # nobody has said that it is 0
+        memory[ctypes.addressof(buffer)] = buffer
+        return good, ctypes.addressof(buffer)
+
+    def release(memory: dict[int, Any], address: int) -> tuple[Any, ...]:
+        if any(isinstance(each, Stream) and each.pending for each in gpu.opened):
+            raise Misuse("memory is freed while work is under way")
+        return (good if memory.pop(address, None) is not None else cudaError_t.cudaErrorInvalidValue,)
+
+    def close(kind: type, what: Any) -> tuple[Any, ...]:
+        if not isinstance(what, kind) or what not in gpu.opened:
+            return (cudaError_t.cudaErrorInvalidValue,)
+        gpu.opened.remove(what)
+        return (good,)
+
+    def opened(what: Any) -> tuple[Any, ...]:
+        gpu.opened.add(what)
+        return good, what
+
+    def no_waiting(stream: Stream) -> tuple[Any, ...]:
+        if stream.captured is not None:
+            stream.invalid = True
+            return (cudaError_t.cudaErrorStreamCaptureUnsupported,)
+        stream.finish()
+        return (good,)
+
+    @offer(1)
+    def cudaGetDeviceProperties(device: int) -> tuple[Any, ...]:
+        return good, SimpleNamespace(name=gpu.name.encode(), major=9, minor=0)
+
+    @offer(1)
+    def cudaStreamCreateWithFlags(flags: int) -> tuple[Any, ...]:
+        return opened(Stream(handle=0x1000 + len(gpu.opened)))
+
+    @offer(0)
+    def cudaStreamDestroy(stream: Stream) -> tuple[Any, ...]:
+        return close(Stream, stream)
+
+    @offer(0)
+    def cudaStreamSynchronize(stream: Stream) -> tuple[Any, ...]:
+        return no_waiting(stream)
+
+    @offer(1)
+    def cudaEventCreateWithFlags(flags: int) -> tuple[Any, ...]:
+        return opened(Event())
+
+    @offer(0)
+    def cudaEventRecord(event: Event, stream: Stream) -> tuple[Any, ...]:
+        event.stream = stream
+        return (good,)
+
+    @offer(0)
+    def cudaEventSynchronize(event: Event) -> tuple[Any, ...]:
+        return (good,) if event.stream is None else no_waiting(event.stream)
+
+    @offer(0)
+    def cudaEventDestroy(event: Event) -> tuple[Any, ...]:
+        return close(Event, event)
+
+    @offer(1)
+    def cudaMalloc(size: int) -> tuple[Any, ...]:
+        return allocate(gpu.device, size)
+
+    @offer(0)
+    def cudaFree(address: int) -> tuple[Any, ...]:
+        return release(gpu.device, address)
+
+    @offer(1)
+    def cudaMallocHost(size: int) -> tuple[Any, ...]:
+        return allocate(gpu.pinned, size)
+
+    @offer(0)
+    def cudaFreeHost(address: int) -> tuple[Any, ...]:
+        return release(gpu.pinned, address)
+
+    @offer(0)
+    def cudaMemcpyAsync(
+        target: int, source: int, size: int, kind: cudaMemcpyKind, stream: Stream
+    ) -> tuple[Any, ...]:
+        there = kind is cudaMemcpyKind.cudaMemcpyHostToDevice
+        to, of = (gpu.device, gpu.pinned) if there else (gpu.pinned, gpu.device)
+
+        def copy() -> None:
+            gpu.bytes_at(to, target, size)[:] = gpu.bytes_at(of, source, size)
+
+        gpu.bytes_at(to, target, size), gpu.bytes_at(of, source, size)
+        stream.put(copy)
+        return (good,)
+
+    @offer(0)
+    def cudaStreamBeginCapture(stream: Stream, mode: cudaStreamCaptureMode) -> tuple[Any, ...]:
+        assert isinstance(mode, cudaStreamCaptureMode)
+        if stream.captured is not None:
+            return (cudaError_t.cudaErrorInvalidValue,)
+        stream.captured, stream.invalid = [], False
+        return (good,)
+
+    @offer(1)
+    def cudaStreamEndCapture(stream: Stream) -> tuple[Any, ...]:
+        work, stream.captured = stream.captured, None
+        if work is None or stream.invalid:
+            return (cudaError_t.cudaErrorStreamCaptureInvalidated,)
+        return opened(Graph(work))
+
+    @offer(1)
+    def cudaGraphInstantiate(graph: Graph, flags: int) -> tuple[Any, ...]:
+        return opened(GraphExec(list(graph.work)))
+
+    @offer(0)
+    def cudaGraphDestroy(graph: Graph) -> tuple[Any, ...]:
+        return close(Graph, graph)
+
+    @offer(0)
+    def cudaGraphExecDestroy(executable: GraphExec) -> tuple[Any, ...]:
+        return close(GraphExec, executable)
+
+    @offer(0)
+    def cudaGraphLaunch(executable: GraphExec, stream: Stream) -> tuple[Any, ...]:
+        if executable not in gpu.opened:
+            raise Misuse("a graph that was destroyed is launched")
+        gpu.launches["graph"] += 1
+        for work in executable.work:
+            stream.put(work)
+        return (good,)
+
+    @offer(0)
+    def cudaGetLastError() -> tuple[Any, ...]:
+        return (good,)
+
+    return runtime
+
+
+# ---- tensorrt ----------------------------------------------------------------------------------------------
+
+
+class Dims(tuple[int, ...]):
+    """A shape, -1 where it is open."""
+
+
+class HostMemory(bytearray):
+    """Can be read through the buffer protocol, and no other way."""
+
+
+class TensorIOMode(enum.Enum):
+    NONE, INPUT, OUTPUT = range(3)
+
+
+class DataType(enum.Enum):
+    FLOAT, HALF, INT8, INT32, BOOL, UINT8, FP8, BF16, INT64 = range(9)
+
+
+class LayerType(enum.Enum):
+    CONVOLUTION, CAST, ELEMENTWISE, MATRIX_MULTIPLY, DECONVOLUTION = range(5)
+
+
+class Severity(enum.Enum):
+    INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
+
+
+NUMPY = {
+    DataType.FLOAT: np.float32,
+    DataType.HALF: np.float16,
+    DataType.INT8: np.int8,
+    DataType.INT32: np.int32,
+    DataType.INT64: np.int64,
+    DataType.BOOL: np.bool_,
+    DataType.UINT8: np.uint8,
+}
+LAYERS = {"Conv": LayerType.CONVOLUTION, "MatMul": LayerType.MATRIX_MULTIPLY, "Cast": LayerType.CAST}
+
+
+class ILogger:
+    Severity = Severity
+
+    def __init__(self) -> None:
+        self.ready = True
+
+
+def nptype(kind: DataType) -> Any:
+    if kind not in NUMPY:
+        raise TypeError("Could not resolve TensorRT datatype to an equivalent numpy datatype.")
+    return NUMPY[kind]
+
+
+@dataclass(eq=False)
+class Tensor:
+    name: str
+    shape: Dims
+    dtype: DataType
+
+
+@dataclass(eq=False)
+class Layer:
+    type: LayerType
+    output: Tensor
+
+    def get_output(self, index: int) -> Tensor:
+        assert index == 0
+        return self.output
+
+
+class Tensorrt:
+    """One version of the library, over one GPU."""
+
+    def __init__(self, gpu: Gpu, version: str) -> None:
+        self.gpu, self.version, self.major = gpu, version, int(version.split(".")[0])
+        self.module: Any = ModuleType("tensorrt")
+        self.module.__version__ = version
+        self.module.ILogger, self.module.nptype = ILogger, nptype
+        self.module.TensorIOMode, self.module.LayerType = TensorIOMode, LayerType
+        # What 11 has removed is not there.
+        old = self.major == 10
+        self.module.NetworkDefinitionCreationFlag = enum.IntEnum(
+            "NetworkDefinitionCreationFlag",
+            {"EXPLICIT_BATCH": 0, "STRONGLY_TYPED": 1} if old else {"STRONGLY_TYPED": 0},
+        )
+        self.module.BuilderFlag = enum.Enum(
+            "BuilderFlag", ["TF32", "REFIT", *(["FP16", "INT8", "BF16"] if old else [])]
+        )
+        for kind in (Builder, OnnxParser, Runtime):
+            setattr(self.module, kind.__name__, self._bound(kind))
+
+    def _bound(self, kind: type) -> type:
+        return type(kind.__name__, (kind,), {"library": self})
+
+
+class _Object:
+    library: Tensorrt
+
+    @property
+    def gpu(self) -> Gpu:
+        return self.library.gpu
+
+
+def say(logger: Any, message: str) -> None:
+    logger.log(Severity.ERROR, message)
+    logger.log(Severity.WARNING, "and this is only a warning")
+
+
+class Builder(_Object):
+    def __init__(self, logger: ILogger) -> None:
+        if not isinstance(logger, ILogger) or not logger.ready:
+            raise TypeError("__init__(): incompatible constructor arguments")
+        self.logger = logger
+
+    def create_network(self, flags: int = 0) -> Network:
+        known = sum(1 << int(flag) for flag in self.library.module.NetworkDefinitionCreationFlag)
+        assert flags & ~known == 0, f"unknown flags {flags:b}"
+        return Network(self.library.major > 10 or bool(flags & 2))
+
+    def create_builder_config(self) -> BuilderConfig:
+        return BuilderConfig(self.library)
+
+    def create_optimization_profile(self) -> Profile:
+        return Profile()
+
+    def build_serialized_network(self, network: Network, config: BuilderConfig) -> HostMemory | None:
+        error = self.gpu.build_error or network.error(config)
+        if error:
+            return say(self.logger, error)
+        self.gpu.builds += 1
+        self.gpu.strongly_typed = network.strongly_typed
+        self.gpu.flags = frozenset(flag.name for flag in config.flags)
+        self.gpu.plans_are_foreign = False
+        shapes = config.profile.shapes if config.profile else {}
+        made_for = [self.library.version, self.gpu.name]
+        head = json.dumps({"made for": made_for, "shapes": shapes}).encode()
+        return HostMemory(b"FAKE" + len(head).to_bytes(4, "little") + head + network.model)
+
+
+@dataclass
+class Network:
+    strongly_typed: bool
+    model: bytes = b""
+    inputs: list[Tensor] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+
+    @property
+    def num_inputs(self) -> int:
+        return len(self.inputs)
+
+    def get_input(self, index: int) -> Tensor:
+        return self.inputs[index]
+
+    @property
+    def num_layers(self) -> int:
+        return len(self.layers)
+
+    def get_layer(self, index: int) -> Layer:
+        return self.layers[index]
+
+    def error(self, config: BuilderConfig) -> str | None:
+        """Why this cannot be built."""
+        if not self.model:
+            return "Network must have at least one output"
+        if self.strongly_typed and {"FP16", "INT8", "BF16"} & {flag.name for flag in config.flags}:
+            return "precision flags are not allowed in strongly typed networks"
+        open_inputs = {tensor.name for tensor in self.inputs if -1 in tensor.shape}
+        if open_inputs - set(config.profile.shapes if config.profile else {}):
+            return "Network has dynamic or shape inputs, but no optimization profile has been defined."
+        return None
+
+
+class BuilderConfig:
+    def __init__(self, library: Tensorrt) -> None:
+        self._known = library.module.BuilderFlag
+        self.flags = {self._known.TF32}  # as the real one begins
+        self.profile: Profile | None = None
+
+    def set_flag(self, flag: Any) -> None:
+        assert isinstance(flag, self._known)
+        self.flags.add(flag)
+
+    def clear_flag(self, flag: Any) -> None:
+        assert isinstance(flag, self._known)
+        self.flags.discard(flag)
+
+    def add_optimization_profile(self, profile: Profile) -> int:
+        self.profile = profile
+        return 0 if profile.shapes else -1
+
+
+class Profile:
+    def __init__(self) -> None:
+        self.shapes: dict[str, tuple[list[int], ...]] = {}
+
+    def set_shape(self, input: str, min: Any, opt: Any, max: Any) -> None:  # the real names
+        if not all(0 <= a <= b <= c for a, b, c in zip(min, opt, max, strict=True)):
+            raise ValueError("an inconsistency was detected")
+        self.shapes[input] = (list(min), list(opt), list(max))
+
+
+class OnnxParser(_Object):
+    def __init__(self, network: Network, logger: ILogger) -> None:
+        self._network, self._errors = network, list[str]()
+
+    @property
+    def num_errors(self) -> int:
+        return len(self._errors)
+
+    def get_error(self, index: int) -> Any:
+        return SimpleNamespace(desc=lambda: self._errors[index])
+
+    def parse(self, model: bytes, path: str | None = None) -> bool:
+        assert isinstance(model, bytes)
+        try:
+            session = open_session(model)
+        except Exception as error:
+            self._errors.append(f"Failed to parse the ONNX model:\n{error}")
+            return False
+        graph = OnnxGraph(model)
+        inputs = [_tensor(argument) for argument in session.get_inputs()]
+        for tensor in inputs:
+            if tensor.dtype is DataType.UINT8 and graph.readers(tensor.name) - {"Cast", "CastLike"}:
+                self._errors.append(f"UINT8 input {tensor.name} does not feed directly into a Cast")
+                return False
+        self._network.model, self._network.inputs = model, inputs
+        self._network.layers = list(graph.layers())
+        return True
+
+
+class Runtime(_Object):
+    def __init__(self, logger: ILogger) -> None:
+        self._logger = logger
+
+    def deserialize_cuda_engine(self, serialized_engine: Any) -> CudaEngine | None:
+        content = bytes(memoryview(serialized_engine))
+        if content[:4] != b"FAKE":
+            return say(self._logger, "Magic tag does not match")
+        end = 8 + int.from_bytes(content[4:8], "little")
+        head = json.loads(content[8:end])
+        made_for = [self.library.version, self.gpu.name]
+        if head["made for"] != made_for or self.gpu.plans_are_foreign:
+            return say(self._logger, "The plan was made for another version or GPU")
+        return CudaEngine(self.library, content[end:], head["shapes"], self._logger)
+
+
+class CudaEngine:
+    def __init__(self, library: Tensorrt, model: bytes, profile: dict[str, Any], logger: Any) -> None:
+        self.library, self.profile, self.logger = library, profile, logger
+        self.session = open_session(model)
+        self.inputs = {each.name: _tensor(each) for each in self.session.get_inputs()}
+        self.outputs = {each.name: _tensor(each) for each in self.session.get_outputs()}
+        self._names = [*self.inputs, *self.outputs]
+        if library.major == 10:
+            self.device_memory_size = 0  # removed in 11
+
+    @property
+    def num_io_tensors(self) -> int:
+        return len(self._names)
+
+    def get_tensor_name(self, index: int) -> str:
+        return self._names[index]
+
+    def get_tensor_mode(self, name: str) -> TensorIOMode:
+        return TensorIOMode.INPUT if name in self.inputs else TensorIOMode.OUTPUT
+
+    def get_tensor_shape(self, name: str) -> Dims:
+        return {**self.inputs, **self.outputs}[name].shape
+
+    def get_tensor_dtype(self, name: str) -> DataType:
+        return {**self.inputs, **self.outputs}[name].dtype
+
+    def create_execution_context(self) -> Context | None:
+        if "create_execution_context" in self.library.gpu.fails:
+            return None
+        context = Context(self)
+        self.library.gpu.contexts.add(context)
+        return context
+
+
+class Context:
+    """State: shapes and addresses; `changes` counts what has been done to it."""
+
+    def __init__(self, engine: CudaEngine) -> None:
+        self.engine = engine
+        self._shapes = {
+            name: tensor.shape for name, tensor in engine.inputs.items() if -1 not in tensor.shape
+        }
+        self._addresses: dict[str, int] = {}
+        self._changes = 0
+        self._warm_at: int | None = None
+
+    def set_input_shape(self, name: str, shape: Any) -> bool:
+        assert isinstance(shape, tuple | list) and name in self.engine.inputs
+        least, _, most = self.engine.profile.get(name, (self.engine.inputs[name].shape,) * 3)
+        fits = len(shape) == len(least) and all(
+            a <= length <= b for a, length, b in zip(least, shape, most, strict=True)
+        )
+        if not fits:
+            say(self.engine.logger, f"{name}: {tuple(shape)} is outside of the profile {least} to {most}")
+            return False
+        self._shapes[name] = Dims(shape)
+        self._changes += 1
+        return True
+
+    def set_tensor_address(self, name: str, memory: int) -> bool:
+        if name not in self.engine.inputs and name not in self.engine.outputs:
+            return False
+        if not isinstance(memory, int) or memory % 4:
+            raise Misuse(f"{memory!r} is no address")
+        self._addresses[name] = memory
+        self._changes += 1
+        return True
+
+    def infer_shapes(self) -> list[str]:
+        return [name for name in self.engine.inputs if name not in self._shapes]
+
+    def execute_async_v3(self, stream_handle: int) -> bool:
+        gpu = self.engine.library.gpu
+        stream = gpu.stream(stream_handle)
+        missing = {*self.engine.inputs, *self.engine.outputs} - set(self._addresses)
+        if missing or self.infer_shapes():
+            say(self.engine.logger, f"not all is set: {missing or self.infer_shapes()}")
+            return False
+        if stream.captured is not None and (not gpu.capturable or self._warm_at != self._changes):
+            stream.invalid = True
+            say(self.engine.logger, "operation not permitted when stream is capturing")
+            return False
+        gpu.launches["context"] += 1
+        self._warm_at = self._changes
+        stream.put(self._work(weakref.ref(self), self._changes))
+        return True
+
+    @staticmethod
+    def _work(reference: weakref.ref[Context], changes: int) -> Work:
+        def work() -> None:
+            context = reference()
+            if context is None or context._changes != changes:
+                raise Misuse("a graph runs whose context is gone or was changed after it was captured")
+            context._compute()
+
+        return work
+
+    def _compute(self) -> None:
+        gpu, engine = self.engine.library.gpu, self.engine
+        inputs = {}
+        for name, tensor in engine.inputs.items():
+            dtype, shape = np.dtype(NUMPY[tensor.dtype]), self._shapes[name]
+            size = int(np.prod(shape)) * dtype.itemsize
+            inputs[name] = gpu.bytes_at(gpu.device, self._addresses[name], size).view(dtype).reshape(shape)
+        names = list(engine.outputs)
+        for name, array in zip(names, engine.session.run(names, inputs), strict=True):
+            target = gpu.bytes_at(gpu.device, self._addresses[name], array.nbytes)
+            target[:] = np.frombuffer(array.tobytes(), np.uint8)
+
+
+class OnnxGraph:
+    """The nodes of a model, and the types between them as far as casts decide them."""
+
+    def __init__(self, model: bytes) -> None:
+        (graph,) = (value for number, value in read_fields(model) if number == 7)
+        self._nodes = [list(read_fields(value)) for number, value in read_fields(graph) if number == 1]
+        self._types = dict(self._initial(graph))
+
+    def readers(self, name: str) -> set[str]:
+        """The operators that take this tensor first."""
+        return {self._operator(node) for node in self._nodes if (1, name.encode()) in node}
+
+    def layers(self) -> Iterator[Layer]:
+        for node in self._nodes:
+            sources, targets = self._all(node, 1), self._all(node, 2)
+            kind = self._types.get(sources[0], FLOAT) if sources else FLOAT
+            kind = self._cast_to(node) or kind
+            self._types.update(dict.fromkeys(targets, kind))
+            dtype = DataType.HALF if kind == HALF else DataType.FLOAT
+            layer = LAYERS.get(self._operator(node), LayerType.ELEMENTWISE)
+            yield Layer(layer, Tensor(targets[0].decode(), Dims(()), dtype))
+
+    @staticmethod
+    def _initial(graph: bytes) -> Iterator[tuple[bytes, int]]:
+        """Of weights: TensorProto's data_type and name."""
+        for number, value in read_fields(graph):
+            if number == 5:
+                content = dict(read_fields(value))
+                yield content[8], content[2]
+
+    @staticmethod
+    def _operator(node: list[tuple[int, Any]]) -> str:
+        return dict(node)[4].decode()
+
+    @staticmethod
+    def _all(node: list[tuple[int, Any]], number: int) -> list[bytes]:
+        return [value for found, value in node if found == number]
+
+    def _cast_to(self, node: list[tuple[int, Any]]) -> int | None:
+        if self._operator(node) != "Cast":
+            return None
+        (attribute,) = self._all(node, 5)
+        return dict(read_fields(attribute))[3]
+
+
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _tensor(argument: Any) -> Tensor:
+    kinds = {np.dtype(value): kind for kind, value in NUMPY.items()}
+    shape = Dims(length if isinstance(length, int) else -1 for length in argument.shape)
+    return Tensor(argument.name, shape, kinds[np.dtype(DTYPES[argument.type])])
