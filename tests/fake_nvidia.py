@@ -1,9 +1,9 @@
 """A GPU that is none: what engines use of `tensorrt` and `cuda.bindings.runtime`, as strict as the real ones.
 
-Names, signatures, return values and removed attributes are those of tensorrt 10.12 and 11.4 and cuda-bindings
-12 and 13. What the real ones answer with an error is answered with that error; what they leave undefined (memory
-that was freed, a context changed under its CUDA graph) raises Misuse. Work waits until somebody waits for it,
-so that results read too early are wrong. Plans are computed with ONNX Runtime.
+Names, signatures, return values and removed attributes are those of tensorrt 10.12 and 11.4 and of
+cuda-bindings 12 and 13. What the real ones answer with an error is answered with that error; what they leave
+undefined (memory that was freed, a context changed under its CUDA graph) raises Misuse. Work waits until
+somebody waits for it, so that results read too early are wrong. Plans are computed with ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -192,8 +192,9 @@ def cuda_runtime(gpu: Gpu) -> Any:
         return good, ctypes.addressof(buffer)
 
     def release(memory: dict[int, Any], address: int) -> tuple[Any, ...]:
-        if any(isinstance(each, Stream) and each.pending for each in gpu.opened):
-            raise Misuse("memory is freed while work is under way")
+        for each in gpu.opened:  # the real ones wait, too
+            if isinstance(each, Stream):
+                each.finish()
         return (good if memory.pop(address, None) is not None else cudaError_t.cudaErrorInvalidValue,)
 
     def close(kind: type, what: Any) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ import pytest
 import engines
 from engines import Availability, Engine, EngineError, TensorSpec, load_engine
 from engines.openvino import OpenVinoEngine, OpenVinoOptions, choose_precision
-from tests import tiny_onnx
+from tests import fake_nvidia, tiny_onnx
 
 FACES_3X4 = ("faces", 3, 4)
 
@@ -34,14 +34,31 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=engines.NAMES)
-def engine(request: pytest.FixtureRequest, model: Path) -> Iterator[Engine]:
+FAKES = {
+    "tensorrt 10, fake": fake_nvidia.OLD,
+    "tensorrt 11, fake": fake_nvidia.NEW,
+}
+
+
+@pytest.fixture(params=[*engines.NAMES, *FAKES])
+def engine(
+    request: pytest.FixtureRequest, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Engine]:
     """Every runtime that is installed: what follows is the contract between them and the frame loop."""
-    availability = engines.probe(request.param)
+    name, *fake = request.param.split()
+    if fake:
+        fake_nvidia.install(monkeypatch, tmp_path, FAKES[request.param])
+    availability = engines.probe(name)
     if not availability.available:
         pytest.skip(availability.detail)
-    with load_engine(model, request.param) as engine:
+    with load_engine(model, name) as engine:
         yield engine
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = Availability(False, "there is no NVIDIA GPU here", expected=False)
+    monkeypatch.setattr("engines.tensorrt.probe", lambda: answer)
 
 
 def picture(faces: int) -> np.ndarray:
@@ -121,7 +138,8 @@ def test_a_missing_input_is_named(engine):
 
 
 @needs_openvino
-def test_auto_takes_the_fastest_runtime(model):
+@pytest.mark.usefixtures("no_gpu")
+def test_auto_takes_the_fastest_runtime_and_does_not_complain_that_there_is_no_gpu(model):
     with load_engine(model) as engine:
         assert engine.name.startswith("openvino")
         assert engine.notes == ()
@@ -135,6 +153,7 @@ def test_auto_takes_the_fastest_runtime(model):
         ("engines.openvino.import_runtime", runtime_without_cpu, "OpenVINO cannot load .*no plugin"),
     ],
 )
+@pytest.mark.usefixtures("no_gpu")
 def test_auto_falls_back_to_the_next_runtime_and_notes_why(monkeypatch, model, broken, value, reason):
     monkeypatch.setattr(broken, value)
     with load_engine(model) as engine:
@@ -179,7 +198,9 @@ def test_a_missing_model_is_named(tmp_path):
 
 
 def test_an_unknown_engine_is_refused_with_those_there_are(model):
-    with pytest.raises(EngineError, match=r"no engine is called 'gpu'; there is auto, openvino, onnx"):
+    with pytest.raises(
+        EngineError, match=r"no engine is called 'gpu'; there is auto, tensorrt, openvino, onnx"
+    ):
         load_engine(model, "gpu")
 
 
@@ -216,7 +237,7 @@ def test_probing_imports_no_runtime():
 import sys, engines
 for name in engines.NAMES:
     engines.probe(name)
-print({"onnxruntime", "openvino"} & set(sys.modules))
+print({"onnxruntime", "openvino", "tensorrt", "cuda", "torch"} & set(sys.modules))
 """
     assert ask_python(program) == "set()"
 

@@ -26,7 +26,7 @@ class LiveGraph(nn.Module):
     def forward(
         self, warped_NHW3: Tensor, mask_NHW2: Tensor, relative_aus_NK: Tensor
     ) -> tuple[Tensor, Tensor]:
-        mask_N2HW = (mask_NHW2.permute(0, 3, 1, 2).float() / 255).to(self.dtype)
+        mask_N2HW = (_cast(mask_NHW2) / 255).to(self.dtype)
         alpha_N1HW, colour_N3HW = self.network(
             _seen(warped_NHW3, self.dtype), mask_N2HW, relative_aus_NK.to(self.dtype)
         )
@@ -75,7 +75,12 @@ GRAPHS: Mapping[str, Callable[[nn.Module, torch.dtype], Graph]] = {
 
 def _seen(image_NHW3: Tensor, dtype: torch.dtype) -> Tensor:
     """0..255 to -1..1."""
-    return (image_NHW3.permute(0, 3, 1, 2).float() / 127.5 - 1).to(dtype)
+    return (_cast(image_NHW3) / 127.5 - 1).to(dtype)
+
+
+def _cast(bytes_NHWC: Tensor) -> Tensor:
+    """To float32 NCHW, in this order: TensorRT takes bytes into a cast and nowhere else."""
+    return bytes_NHWC.float().permute(0, 3, 1, 2)
 
 
 def _shown(image_N3HW: Tensor) -> Tensor:
