@@ -266,7 +266,7 @@ class _PlanSource:
             if engine is not None:
                 return engine, Loaded(plan, None), key.builder
             self.cache.discard(key)  # whole, but made with other libraries than are here
-        loaded = self.cache.load_or_build(keys[-1], _title(self.model), self._build)
+        loaded = self.cache.load_or_build(keys[-1], title(self.model), self._build)
         logger = the_logger(self.tensorrt)
         logger.errors.clear()
         engine = self.runtime.deserialize_cuda_engine(loaded.plan.content)
@@ -278,7 +278,7 @@ class _PlanSource:
         return build_plan(self.tensorrt, self.model, self.options)
 
 
-def _title(model: bytes) -> str:
+def title(model: bytes) -> str:
     """What the model calls itself."""
     try:
         return describe(model).metadata.get("preset", "a model without a name")

@@ -155,6 +155,47 @@ def install(monkeypatch: pytest.MonkeyPatch, cache: Any, version: str = OLD) -> 
     return gpu
 
 
+def install_torch2trt(monkeypatch: pytest.MonkeyPatch, to_onnx: Callable[..., bytes]) -> None:
+    """A converter as the real one is with `use_onnx`. to_onnx: (module, inputs, input names, output names,
+    opset, dynamic axes) to the content of an ONNX file."""
+    import tensorrt
+
+    def torch2trt(
+        module: Any,
+        inputs: list[Any],
+        input_names: list[str] | None = None,
+        output_names: list[str] | None = None,
+        fp16_mode: bool = False,
+        use_onnx: bool = False,
+        min_shapes: list[tuple[int, ...]] | None = None,
+        max_shapes: list[tuple[int, ...]] | None = None,
+        opt_shapes: list[tuple[int, ...]] | None = None,
+        onnx_opset: int | None = None,
+    ) -> Any:
+        assert use_onnx, "its own converters do not know these layers"
+        assert input_names and output_names and min_shapes and opt_shapes and max_shapes
+        axes = {name: {0: "batch"} for name in input_names}
+        model = to_onnx(module, tuple(inputs), input_names, output_names, onnx_opset, axes)
+        logger = ILogger()
+        logger.log = lambda severity, message: None
+        builder = tensorrt.Builder(logger)
+        network = builder.create_network(1 << int(tensorrt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
+        if not tensorrt.OnnxParser(network, logger).parse(model):
+            raise RuntimeError("the network\ncannot be parsed")
+        config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+        if fp16_mode:
+            config.set_flag(tensorrt.BuilderFlag.FP16)
+        for shapes in zip(input_names, min_shapes, opt_shapes, max_shapes, strict=True):
+            profile.set_shape(*shapes)
+        config.add_optimization_profile(profile)
+        plan = builder.build_serialized_network(network, config)
+        return SimpleNamespace(engine=tensorrt.Runtime(logger).deserialize_cuda_engine(plan))
+
+    module: Any = ModuleType("torch2trt")
+    module.torch2trt, module.__spec__ = torch2trt, SimpleNamespace(name="torch2trt")
+    monkeypatch.setitem(sys.modules, "torch2trt", module)
+
+
 # ---- cuda.bindings.runtime ---------------------------------------------------------------------------------
 
 
@@ -562,12 +603,14 @@ class Runtime(_Object):
         made_for = [self.library.version, self.gpu.name]
         if head["made for"] != made_for or self.gpu.plans_are_foreign:
             return say(self._logger, "The plan was made for another version or GPU")
-        return CudaEngine(self.library, content[end:], head["shapes"], self._logger)
+        return CudaEngine(self.library, content, content[end:], head["shapes"], self._logger)
 
 
 class CudaEngine:
-    def __init__(self, library: Tensorrt, model: bytes, profile: dict[str, Any], logger: Any) -> None:
-        self.library, self.profile, self.logger = library, profile, logger
+    def __init__(
+        self, library: Tensorrt, plan: bytes, model: bytes, profile: dict[str, Any], logger: Any
+    ) -> None:
+        self.library, self.plan, self.profile, self.logger = library, plan, profile, logger
         self.session = open_session(model)
         self.inputs = {each.name: _tensor(each) for each in self.session.get_inputs()}
         self.outputs = {each.name: _tensor(each) for each in self.session.get_outputs()}
@@ -590,6 +633,9 @@ class CudaEngine:
 
     def get_tensor_dtype(self, name: str) -> DataType:
         return {**self.inputs, **self.outputs}[name].dtype
+
+    def serialize(self) -> HostMemory:
+        return HostMemory(self.plan)
 
     def create_execution_context(self) -> Context | None:
         if "create_execution_context" in self.library.gpu.fails:

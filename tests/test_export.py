@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +22,23 @@ from reenact import __version__  # noqa: E402
 from reenact.generate import open_generator  # noqa: E402
 from reenact.generate.appearance import FaceCrop  # noqa: E402
 from reenact.generate.contract import ModelError, model_info  # noqa: E402
+from tests import fake_nvidia  # noqa: E402
 from tests.faces import change, posed_face, textured_frame  # noqa: E402
 from tests.test_full import asked  # noqa: E402
 from train.__main__ import main  # noqa: E402
 from train.checkpoint import save_weights  # noqa: E402
-from train.export import PRECISIONS, TOLERANCE, ExportError, largest_difference, load_run, write_model  # noqa: E402
+from train.export import (  # noqa: E402
+    PRECISIONS,
+    TOLERANCE,
+    ExportError,
+    example,
+    largest_difference,
+    load_run,
+    write_model,
+)
 from train.graphs import GRAPHS  # noqa: E402
 from train.options import preset_options, write_options  # noqa: E402
+from train.plan import build_plan  # noqa: E402
 from train.recipes import flat_options, open_recipe  # noqa: E402
 
 TINY_LIVE = {"shape.size": 64, "shape.channels": "8,8,16,16", "shape.blocks": 1, "shape.conditioning": 8}
@@ -262,3 +273,66 @@ def test_the_command_refuses_a_folder_that_is_not_there_in_one_line(live_run, tm
     result = CliRunner().invoke(main, ["export", str(live_run), str(tmp_path / "nowhere" / "out.onnx")])
     assert result.exit_code == 2
     assert f"{tmp_path / 'nowhere'} is not a folder" in result.output
+
+
+# ---- TensorRT, over a fake ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_tensorrt_takes_every_contract_and_computes_in_its_precision(run, tmp_path, monkeypatch, precision):
+    if precision == "fp16" and run.name != "live":
+        pytest.skip("one preset is enough to tell halves")
+    fake_nvidia.install(monkeypatch, tmp_path)
+    trained, _ = load_run(run)
+    write_model(trained, tmp_path / "out.onnx", precision)
+    inputs = example(GRAPHS[trained.contract].inputs, trained.size, faces=5)
+    with (
+        load_engine(tmp_path / "out.onnx", "tensorrt") as engine,
+        load_engine(tmp_path / "out.onnx", "onnx") as cpu,
+    ):
+        assert engine.name.endswith({"fp32": "tf32", "fp16": "fp16"}[precision])
+        expected, found = cpu.run(inputs), engine.run(inputs)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-3)
+
+
+def test_torch2trt_turns_the_network_into_the_plan_that_the_engine_runs(live_run, tmp_path, monkeypatch):
+    def to_onnx(module, inputs, input_names, output_names, opset, axes):
+        with io.BytesIO() as written:
+            torch.onnx.export(
+                module,
+                inputs,
+                written,
+                input_names=input_names,
+                output_names=output_names,
+                dynamic_axes=axes,
+                opset_version=opset,
+            )
+            return written.getvalue()
+
+    gpu = fake_nvidia.install(monkeypatch, tmp_path)
+    fake_nvidia.install_torch2trt(monkeypatch, to_onnx)
+    trained, _ = load_run(live_run)
+    write_model(trained, tmp_path / "live.onnx")
+    built = build_plan(trained, (tmp_path / "live.onnx").read_bytes(), device="cpu")
+    assert built.build_s is not None and built.notes == ()
+    inputs = example(GRAPHS["live"].inputs, trained.size, faces=3)
+    with (
+        load_engine(tmp_path / "live.onnx") as engine,
+        load_engine(tmp_path / "live.onnx", "onnx") as cpu,
+    ):
+        assert engine.name.endswith("by torch2trt")
+        expected, found = cpu.run(inputs), engine.run(inputs)
+    assert gpu.builds == 1
+    np.testing.assert_allclose(found["alpha"], expected["alpha"], atol=1e-4)
+    np.testing.assert_allclose(found["colour"], expected["colour"], atol=0.03)
+
+
+def test_asking_for_a_plan_where_none_can_be_built_is_refused_before_anything_is_written(
+    live_run, tmp_path, monkeypatch
+):
+    fake_nvidia.install(monkeypatch, tmp_path, fake_nvidia.NEW)
+    result = CliRunner().invoke(main, ["export", str(live_run), str(tmp_path / "live.onnx"), "--plan"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: --plan: torch2trt cannot be imported under tensorrt 11")
+    assert list(tmp_path.iterdir()) == []

@@ -13,6 +13,7 @@ COMMANDS = {
     "aus": "Read action units into an OpenFace CSV.",
     "demo": "Make a demonstration film; needs nothing.",
     "bench": "Measure the speed of this machine.",
+    "engines": "List, build and remove what runs the networks.",
     "doctor": "Check this installation and say how to mend it.",
 }
 """Each is a click command of its name in the module reenact.cli of its name."""

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from engines import torch2trt
 from reenact.atomic import replacing
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import Unusable, note, unusable_input
 from train import card
 from train.export import LICENCE, PRECISIONS, Precision, load_run, write_model
+from train.plan import build_plan
 from train.recipes import flat_options, open_recipe
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -25,6 +27,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     show_default=True,
     help="fp16-weights: half the size, computed in float32. fp16: computed in halves, too.",
 )
+@click.option("--plan", is_flag=True, help="Also build it for this GPU and TensorRT 10, with torch2trt.")
 @click.option("--newest", is_flag=True, help="The newest weights, not those of the best validation.")
 @click.option(
     "--data-card",
@@ -39,6 +42,7 @@ def export(
     run: Path,
     output: Path,
     precision: Precision,
+    plan: bool,
     newest: bool,
     data_card: Path | None,
     notes: Path | None,
@@ -52,6 +56,8 @@ def export(
     """
     if not output.parent.is_dir():
         raise click.BadParameter(f"{output.parent} is not a folder; make it first", param_hint="OUT.onnx")
+    if plan and not (available := torch2trt.probe()).available:
+        raise Unusable(f"--plan: {available.detail}")
     with unusable_input():
         trained, options = load_run(run, newest=newest)
         data = card.read_data_card(data_card) if data_card else "Not described."
@@ -74,3 +80,8 @@ def export(
     for name, size in exported.files.items():
         click.echo(f"{name}: {size / 1e6:.1f} MB")
     click.echo(f"differs from torch by at most {exported.difference:.1e} of an output's range")
+    if plan:
+        built = build_plan(trained, output.read_bytes())
+        for line in built.notes:
+            note(line)
+        click.echo(f"plan: {len(built.plan.content) / 1e6:.1f} MB, which --engine tensorrt takes from now on")

@@ -1,0 +1,83 @@
+"""torch2trt, a second builder of TensorRT's plans. It converts a torch module, which only training has.
+
+What it is good for: TensorRT 10's older way, in which the builder computes each layer in halves where that is
+faster. What it is not: for TensorRT 11, which has done away with that way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+from engines import cuda, tensorrt
+from engines.base import Availability, EngineError
+from engines.cache import Loaded, Plan, PlanCache
+from engines.plan import MOST_FACES, TensorRtOptions, one_line, plan_key
+
+
+def probe() -> Availability:
+    """Whether it can build here; imports neither it nor torch."""
+    runtime = tensorrt.probe()
+    if not runtime.available:
+        return runtime
+    version = tensorrt.installed_version()
+    if int(version.split(".")[0]) > 10:
+        detail = f"torch2trt cannot be imported under tensorrt {version}: pip install 'tensorrt<11' for it"
+        return Availability(False, detail)
+    if find_spec("torch2trt") is None:
+        return Availability(
+            False,
+            "torch2trt is not installed, and not on the package index: "
+            "pip install git+https://github.com/NVIDIA-AI-IOT/torch2trt",
+        )
+    return Availability(True, "torch2trt", runtime.device)
+
+
+def build(
+    model: bytes,
+    module: Any,
+    examples: Mapping[str, Any],
+    outputs: Sequence[str],
+    opset: int,
+    cache: PlanCache | None = None,
+) -> Loaded:
+    """Builds the plan of a torch module and keeps it where TensorRtEngine looks for that of `model`.
+
+    model: the content of the ONNX file of the same network. examples: a tensor of one face for each input, by
+    its name in the file, in the module's order and on its device. outputs: their names. cache: None: the
+    user's own. Raises EngineError, in one line, where it cannot be built.
+    """
+    available = probe()
+    if not available.available:
+        raise EngineError(available.detail)
+    gpu = cuda.read_gpu(cuda.import_runtime())
+    version = tensorrt.import_tensorrt().__version__
+    key = plan_key(model, version, gpu, TensorRtOptions(), builder="torch2trt")
+    convert = partial(_convert, module, examples, outputs, opset)
+    return (cache or PlanCache()).load_or_build(key, tensorrt.title(model), convert)
+
+
+def _convert(module: Any, examples: Mapping[str, Any], outputs: Sequence[str], opset: int) -> Plan:
+    shapes = [tuple(tensor.shape) for tensor in examples.values()]
+    try:
+        from torch2trt import torch2trt
+
+        converted = torch2trt(
+            module,
+            list(examples.values()),
+            input_names=list(examples),
+            output_names=list(outputs),
+            fp16_mode=True,
+            # Its own converters know neither bytes nor every layer of these networks.
+            use_onnx=True,
+            onnx_opset=opset,
+            min_shapes=shapes,
+            opt_shapes=shapes,
+            max_shapes=[(MOST_FACES, *rest) for _, *rest in shapes],
+        )
+        content = bytes(converted.engine.serialize())
+    except Exception as error:  # its errors share no class
+        raise EngineError(f"torch2trt cannot convert the model: {one_line([error])}") from error
+    return Plan(content, "fp16 and tf32")

@@ -1,0 +1,138 @@
+"""`reenact engines`: the inference runtimes of this machine, and the models that were built for it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engines import NAMES, load_engine, probe, read_model, torch2trt
+from engines.cache import CachedPlan, PlanCache
+from engines.tensorrt import BUILDERS
+from reenact.cli.errors import Unusable, note, unusable_input
+from reenact.cli.parameters import FILE, json_option, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.group(no_args_is_help=False)
+def engines() -> None:
+    """The runtimes that run the networks, and the models built for this machine.
+
+    \b
+    Examples:
+      reenact engines list
+      reenact engines build live.onnx
+      reenact engines clear
+    """
+
+
+@engines.command("list")
+@json_option
+def list_(json_path: Path | None) -> None:
+    """Say which runtimes are here, or why not, and which models are built."""
+    cache = PlanCache()
+    plans = cache.plans()
+    runtimes = {name: probe(name) for name in NAMES}
+    if str(json_path) != "-":
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        for name, availability in runtimes.items():
+            where = f", computes on {availability.device}" if availability.available else ""
+            state = "available" if availability.available else "not here"
+            console.print(f"{name:12}{state:12}{availability.detail}{where}", soft_wrap=True, markup=False)
+        show(plans, cache, console)
+    write_json(
+        {
+            "engines": [{"name": name, **asdict(availability)} for name, availability in runtimes.items()],
+            "folder": str(cache.folder),
+            "plans": [to_json(plan) for plan in plans],
+        },
+        json_path,
+    )
+
+
+@engines.command()
+@click.argument("model", metavar="MODEL.onnx", type=FILE)
+@click.option("--engine", type=click.Choice(["auto", *NAMES]), default="auto", show_default=True)
+@click.option("--builder", type=click.Choice(BUILDERS[::-1]), default="onnx", show_default=True)
+@json_option
+def build(model: Path, engine: str, builder: str, json_path: Path | None) -> None:
+    """Build MODEL for the engine that would run it here, so that nobody waits for that later.
+
+    TensorRT builds for a minute and keeps the result; the other engines start at once and keep nothing.
+    """
+    with unusable_input():
+        read_model(model)
+    if builder == "torch2trt":
+        refuse_torch2trt()
+    start = time.monotonic()
+    with load_engine(model, engine) as opened:
+        seconds = time.monotonic() - start
+        for line in opened.notes:
+            note(line)
+    if str(json_path) != "-":
+        click.echo(f"{model.name} is ready: {opened.name}, opened in {seconds:.1f} s")
+    write_json({"engine": opened.name, "seconds": seconds, "notes": opened.notes}, json_path)
+
+
+@engines.command()
+@json_option
+def clear(json_path: Path | None) -> None:
+    """Remove all built models; they are built again when they are needed."""
+    removed = PlanCache().clear()
+    freed = sum(plan.size for plan in removed)
+    if str(json_path) != "-":
+        click.echo(f"removed {len(removed)} built models, {freed / 1e6:.1f} MB")
+    write_json({"removed": len(removed), "bytes": freed}, json_path)
+
+
+def refuse_torch2trt() -> None:
+    """It converts the torch module that an ONNX file was made from, and the file does not hold it."""
+    available = torch2trt.probe()
+    advice = "torch2trt converts a trained network, not its ONNX: python -m train export RUN OUT.onnx --plan"
+    raise Unusable(advice if available.available else available.detail)
+
+
+def show(plans: tuple[CachedPlan, ...], cache: PlanCache, console: Console) -> None:
+    if not plans:
+        console.print(f"no models are built in {cache.folder}", soft_wrap=True)
+        return
+    from rich import box
+    from rich.table import Table
+
+    console.print(
+        f"{sum(plan.size for plan in plans) / 1e6:.1f} MB of built models in {cache.folder}", soft_wrap=True
+    )
+    table = Table("model", "precision", "for", "by", box=box.SIMPLE)
+    for column in ("MB", "used"):
+        table.add_column(column, justify="right")
+    now = datetime.now(timezone.utc)
+    for plan in plans:
+        if plan.meta is None:
+            cells = [plan.folder.name[:12], "", "damaged, will be built again", ""]
+        else:
+            key = plan.meta.key
+            name = f"{plan.meta.model} {key.model_sha256[:8]}"
+            cells = [name, plan.meta.computes, f"{key.runtime} on {key.device}", key.builder]
+        table.add_row(*cells, f"{plan.size / 1e6:.1f}", age((now - plan.used).total_seconds()))
+    console.print(table)
+
+
+def age(seconds: float) -> str:
+    """For people, in the largest unit that is full: `3 h ago`."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit} ago"
+    return "just now"
+
+
+def to_json(plan: CachedPlan) -> dict[str, Any]:
+    meta = None if plan.meta is None else asdict(plan.meta)
+    return {"folder": str(plan.folder), "bytes": plan.size, "used": plan.used.isoformat(), "meta": meta}

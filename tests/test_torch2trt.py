@@ -1,0 +1,91 @@
+"""torch2trt makes plans that the TensorRT engine runs; over a fake of both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines import EngineError, torch2trt
+from engines.cache import PlanCache
+from engines.plan import TensorRtOptions
+from engines.tensorrt import TensorRtEngine
+from tests.fake_nvidia import NEW, OLD, install, install_torch2trt
+from tests.test_tensorrt import GAIN, pictures, run, tripler
+
+
+@pytest.fixture
+def gpu(monkeypatch, tmp_path):
+    gpu = install(monkeypatch, tmp_path, OLD)
+    # The module is the ONNX that it becomes: the engines never look into one.
+    install_torch2trt(monkeypatch, lambda module, *_: module)
+    return gpu
+
+
+def build(model: bytes = tripler(), module: bytes = tripler()):
+    examples = {"picture": pictures(1), "gain": GAIN}
+    return torch2trt.build(model, module, examples, ["scaled"], opset=18)
+
+
+def test_the_engine_takes_the_plan_that_torch2trt_has_made_and_says_so(gpu):
+    built = build()
+    assert built.plan.computes == "fp16 and tf32"
+    assert (gpu.strongly_typed, gpu.flags) == (False, {"TF32", "FP16"})
+    with TensorRtEngine(tripler()) as engine:
+        assert engine.name.endswith("on Fake GPU, fp16 and tf32 by torch2trt")
+        assert engine.notes == ()
+        for faces in (1, 4, 6):
+            np.testing.assert_allclose(run(engine, faces), pictures(faces) * 3, rtol=1e-6)
+    assert gpu.builds == 1
+
+
+def test_its_plan_is_not_taken_for_another_model_or_for_full_float32(gpu):
+    build()
+    with TensorRtEngine(tripler(), TensorRtOptions("fp32")) as engine:
+        assert engine.name.endswith("fp32")
+    with TensorRtEngine(tripler(shape=("faces", 3, 4, 1))) as engine:
+        assert engine.name.endswith("tf32")
+    assert gpu.builds == 3
+
+
+def test_it_is_kept_in_the_same_cache_and_made_once(gpu):
+    assert [build().build_s is None for _ in range(2)] == [False, True]
+    (plan,) = PlanCache().plans()
+    assert plan.meta.key.builder == "torch2trt"
+    assert gpu.builds == 1
+
+
+def test_a_plan_of_its_that_is_damaged_is_left_for_one_from_onnx(gpu):
+    build()
+    (plan,) = PlanCache().plans()
+    (plan.folder / "plan").write_bytes(b"half a pl")
+    with TensorRtEngine(tripler()) as engine:
+        assert engine.name.endswith("Fake GPU, tf32")
+
+
+def test_what_it_cannot_convert_is_said_in_one_line(gpu):
+    with pytest.raises(EngineError, match=r"cannot convert the model: the network cannot be parsed$"):
+        build(module=b"no network")
+    assert PlanCache().plans() == ()
+
+
+def test_under_tensorrt_11_it_is_refused_in_one_line(monkeypatch, tmp_path):
+    install(monkeypatch, tmp_path, NEW)
+    answer = torch2trt.probe()
+    assert not answer.available
+    refusal = f"torch2trt cannot be imported under tensorrt {NEW}: pip install 'tensorrt<11' for it"
+    assert answer.detail == refusal
+    with pytest.raises(EngineError, match="cannot be imported under tensorrt 11"):
+        build()
+
+
+def test_where_it_is_missing_one_is_told_where_to_get_it(monkeypatch, tmp_path):
+    install(monkeypatch, tmp_path, OLD)
+    monkeypatch.setattr("engines.torch2trt.find_spec", lambda name: None)
+    answer = torch2trt.probe()
+    assert not answer.available
+    assert "pip install git+https://github.com/NVIDIA-AI-IOT/torch2trt" in answer.detail
+
+
+def test_without_tensorrt_that_is_what_is_missing(monkeypatch):
+    monkeypatch.setattr("engines.tensorrt.find_spec", lambda name: None)
+    assert torch2trt.probe().detail.startswith("tensorrt is not installed")
