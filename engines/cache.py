@@ -178,6 +178,8 @@ class PlanCache:
 
     def clear(self) -> tuple[CachedPlan, ...]:
         """Removes every plan, but none that is being built, and returns those that are gone."""
+        if not self.folder.is_dir():
+            return ()
         plans = self.plans()
         for plan in plans:
             shutil.rmtree(plan.folder, ignore_errors=True)

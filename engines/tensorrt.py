@@ -110,10 +110,13 @@ class TensorRtEngine:
         """
         self._cuda = cuda.import_runtime()
         tensorrt = import_tensorrt()
+        self._logger = the_logger(tensorrt)
+        self._logger.errors.clear()
+        self._capture_notes: tuple[str, ...] = ()
         gpu = cuda.read_gpu(self._cuda)
         keys = [plan_key(model, tensorrt.__version__, gpu, options, builder) for builder in BUILDERS]
         try:
-            self._runtime = tensorrt.Runtime(the_logger(tensorrt))
+            self._runtime = tensorrt.Runtime(self._logger)
             source = _PlanSource(tensorrt, self._runtime, model, options, cache or PlanCache())
             self._engine, loaded, builder = source.open(keys)
             with ExitStack() as opened:
@@ -122,8 +125,8 @@ class TensorRtEngine:
         except EngineError:
             raise
         except Exception as error:  # the runtime's errors share no class
-            errors = [*the_logger(tensorrt).errors, error]
-            raise EngineError(f"TensorRT cannot load the model: {one_line(errors)}") from error
+            reason = one_line([*self._logger.errors, error])
+            raise EngineError(f"TensorRT cannot load the model: {reason}") from error
         made_by = "" if builder == "onnx" else f" by {builder}"
         self.name = f"tensorrt {tensorrt.__version__} on {gpu.name}, {loaded.plan.computes}{made_by}"
         built = () if loaded.build_s is None else (f"built for {gpu.name} in {loaded.build_s:.0f} s",)
@@ -164,7 +167,6 @@ class TensorRtEngine:
         self.inputs = tuple(tensor.spec for tensor in self._inputs)
         self.outputs = tuple(tensor.spec for tensor in self._outputs)
         batches = any(tensor.counts_faces for tensor in self._inputs)
-        self._capture_notes: tuple[str, ...] = ()
         self._launches = {
             faces: self._prepare(faces, opened) for faces in range(1, MOST_FACES + 1 if batches else 2)
         }
@@ -213,7 +215,7 @@ class TensorRtEngine:
             part = tensor.of(faces)
             copy(tensor.device, part.ctypes.data, part.nbytes, kind.cudaMemcpyHostToDevice, self._stream)
         if not context.execute_async_v3(int(self._stream)):
-            raise EngineError("TensorRT failed to run the model")
+            raise EngineError(f"TensorRT failed to run the model: {one_line(self._logger.errors)}")
         for tensor in self._outputs:
             part = tensor.of(faces)
             copy(part.ctypes.data, tensor.device, part.nbytes, kind.cudaMemcpyDeviceToHost, self._stream)

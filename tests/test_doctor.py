@@ -143,6 +143,12 @@ def test_a_missing_or_broken_engine_is_only_a_warning():
     assert (missing.verdict, missing.fix) == ("warning", "pip install it")
 
 
+def test_an_engine_that_most_machines_do_without_is_no_warning():
+    optional = Availability(False, "there is no NVIDIA GPU here", expected=False)
+    finding = judge_engine("tensorrt", optional, Answer(error="no"))
+    assert finding == Finding("engine tensorrt", "ok", "there is no NVIDIA GPU here")
+
+
 def test_model_files_must_be_there_as_installed_and_load():
     files = {Path("basis.npz"): True, Path("estimator.npz"): True}
     assert judge_models(files, Answer("basis")).verdict == "ok"

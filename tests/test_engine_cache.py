@@ -220,6 +220,8 @@ def test_plans_are_listed_with_what_they_are_last_used_first(cache, build):
 def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
     assert PlanCache(tmp_path / "nowhere").plans() == ()
     assert PlanCache(tmp_path / "nowhere").load(KEY) is None
+    assert PlanCache(tmp_path / "nowhere").clear() == ()
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_plans_are_kept_where_the_system_keeps_what_can_be_made_again(monkeypatch, tmp_path):

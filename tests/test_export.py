@@ -275,7 +275,7 @@ def test_the_command_refuses_a_folder_that_is_not_there_in_one_line(live_run, tm
     assert f"{tmp_path / 'nowhere'} is not a folder" in result.output
 
 
-# ---- TensorRT, over a fake ----------------------------------------------------------------------------------
+# ---- TensorRT, over a fake ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
