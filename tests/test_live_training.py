@@ -20,6 +20,7 @@ from train.data.live import (  # noqa: E402
     chances,
     plan_away,
     plausible_change,
+    redden_mouth,
     vary,
 )
 from train.data.shards import FaceSample  # noqa: E402
@@ -260,3 +261,17 @@ def test_a_preview_shows_warped_painted_alpha_and_truth_side_by_side(batch):
     assert torch.allclose(rows[..., :256], rows[..., 256:512])
     assert rows[..., 512:768].max() == 0
     assert torch.allclose(rows[..., 768:], batch["truth"].float() / 255, atol=1e-6)
+
+
+def test_the_inside_of_a_grey_mouth_gets_redder_but_for_its_teeth():
+    face = posed_face(scale=1.35, centre=(160.0, 140.0), landmarks_mm=open_mouth())
+    image = np.full((320, 320, 3), 150, np.uint8)
+    upper, lower = (face.landmarks[edge[len(edge) // 2], :2] for edge in (MOUTH.upper, MOUTH.lower))
+    x, tooth, tongue = (
+        round(float(each)) for each in (upper[0], 0.7 * upper[1] + 0.3 * lower[1], lower[1] - 3)
+    )
+    image[tooth - 1 : tooth + 2], image[tongue - 1 : tongue + 2] = 170, 70
+    red = redden_mouth(image, face.landmarks, 1.0).astype(int)
+    assert red[tongue, x, 0] > 72 and red[tongue, x, 1] < 65
+    assert red[tooth, x].tolist() == [170, 170, 170]
+    assert np.array_equal(red[:, :60], image[:, :60])

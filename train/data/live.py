@@ -13,6 +13,7 @@ from torch import Tensor
 from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, OPENINGS, OUTER_LIPS, RIGHT_EYE, Opening
+from calib.ramp import smoothstep
 from calib.shape import load_shape
 from reenact.generate.appearance import FaceCrop, opening_mask
 from reenact.generate.gate import gate
@@ -27,6 +28,10 @@ _OPEN_MM = 2.0
 _SHUT_EYE_MM = 4.0
 _ABOVE_EYES_PX = 12
 """The middle of brows, eyes and the root of the nose lies so far above the eyes."""
+_REDNESS = np.array([0.08, -0.18, -0.11], np.float32)
+"""Of tongue and gums beside skin: factors of red, green and blue, less 1."""
+_TOOTH = 0.62, 0.92
+"""Brightness beside the skin's, below which there is no tooth and above which there is."""
 _BLURRED = 1.8
 """Zoom of the crop from which a picture lacks detail."""
 _FOLDS = tuple(map(au_index, ("AU01", "AU02", "AU04", "AU06", "AU09", "AU10", "AU12", "AU15", "AU17")))
@@ -35,7 +40,7 @@ _MOUTH_SHAPES = tuple(map(au_index, ("AU10", "AU12", "AU14", "AU15", "AU17", "AU
 
 @dataclass(frozen=True)
 class LiveExampleOptions:
-    forth: float = 0.25
+    forth: float = 0.1
     """How many of the examples are moves without a truth: only discriminator and action units judge them."""
     shift_px: float = 5.0
     turn_deg: float = 4.0
@@ -178,20 +183,48 @@ def vary(sample: FaceSample, options: LiveExampleOptions, rng: np.random.Generat
         landmarks = landmarks[load_shape().mirror] * np.array([-1, 1, 1], np.float32) + np.array(
             [size - 1, 0, 0], np.float32
         )
-    return replace(sample, image=_relight(image, options, rng), landmarks=landmarks)
+    return replace(sample, image=_relight(image, landmarks, options, rng), landmarks=landmarks)
 
 
 def _relight(
-    image: NDArray[np.uint8], options: LiveExampleOptions, rng: np.random.Generator
+    image: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    options: LiveExampleOptions,
+    rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    """Exposure, gamma and white balance of another camera; grey pictures get the tint of skin."""
+    """Exposure, gamma and white balance of another camera; grey pictures get the tint of skin and mouth."""
     balance = rng.uniform(0.92, 1.08, 3)
     grey = np.ptp(image[::8, ::8].astype(np.int16), axis=2).mean() < 4
     if grey and rng.random() < options.tint:
         balance *= 1 + rng.uniform(0.4, 1.3) * np.array([0.16, -0.02, -0.16])
+        image = redden_mouth(image, landmarks, float(rng.uniform(0.5, 1.3)))
     levels = np.linspace(0, 1, 256)[:, None] ** rng.uniform(0.8, 1.25) * rng.uniform(0.85, 1.12) * balance
     table = np.rint(np.clip(levels * 255, 0, 255)).astype(np.uint8)
     return cv2.LUT(image, table[None])
+
+
+def redden_mouth(
+    image: NDArray[np.uint8], landmarks: NDArray[np.float32], amount: float
+) -> NDArray[np.uint8]:
+    """A grey picture (height, width, 3) with what is between the lips redder, but for what is light as teeth.
+
+    Else the many open mouths of grey pictures would teach that tongues and gums are pale.
+    """
+    mask = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.rint(landmarks[list(MOUTH.outline), :2]).astype(np.int32)], 255)
+    if not mask.any():
+        return image
+    x0, y0, width, height = cv2.boundingRect(mask)
+    x0, y0, x1, y1 = max(x0 - 2, 0), max(y0 - 2, 0), x0 + width + 2, y0 + height + 2
+    inside = cv2.GaussianBlur(mask[y0:y1, x0:x1], (3, 3), 0).astype(np.float32)[..., None] / 255
+    part = image[y0:y1, x0:x1].astype(np.float32)
+    nose_x, nose_y = np.rint(landmarks[4, :2]).astype(int)
+    skin = max(float(np.median(image[nose_y - 8 : nose_y + 8, nose_x - 8 : nose_x + 8])), 1.0)
+    white = smoothstep((part.mean(axis=2, keepdims=True) / skin - _TOOTH[0]) / (_TOOTH[1] - _TOOTH[0]))
+    part *= 1 + amount * inside * (1 - white) * _REDNESS
+    image = image.copy()
+    image[y0:y1, x0:x1] = np.rint(np.minimum(part, 255)).astype(np.uint8)
+    return image
 
 
 def skin_mask(sample: FaceSample) -> NDArray[np.float32]:
