@@ -278,10 +278,15 @@ def test_the_command_refuses_a_folder_that_is_not_there_in_one_line(live_run, tm
 # ---- TensorRT, over a fake ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_tensorrt_takes_every_contract_and_computes_in_its_precision(run, tmp_path, monkeypatch, precision):
-    if precision == "fp16" and run.name != "live":
-        pytest.skip("one preset is enough to tell halves")
+def test_tensorrt_takes_every_contract(run, tmp_path, monkeypatch):
+    assert_tensorrt_agrees(run, "fp32", "tf32", tmp_path, monkeypatch)
+
+
+def test_tensorrt_computes_in_halves_where_the_model_does(live_run, tmp_path, monkeypatch):
+    assert_tensorrt_agrees(live_run, "fp16", "fp16", tmp_path, monkeypatch)
+
+
+def assert_tensorrt_agrees(run, precision, computes, tmp_path, monkeypatch):
     fake_nvidia.install(monkeypatch, tmp_path)
     trained, _ = load_run(run)
     write_model(trained, tmp_path / "out.onnx", precision)
@@ -290,7 +295,7 @@ def test_tensorrt_takes_every_contract_and_computes_in_its_precision(run, tmp_pa
         load_engine(tmp_path / "out.onnx", "tensorrt") as engine,
         load_engine(tmp_path / "out.onnx", "onnx") as cpu,
     ):
-        assert engine.name.endswith({"fp32": "tf32", "fp16": "fp16"}[precision])
+        assert engine.name.endswith(computes)
         expected, found = cpu.run(inputs), engine.run(inputs)
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, atol=1e-3)
