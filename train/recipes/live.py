@@ -35,9 +35,9 @@ class LiveOptions:
     """L1 to the truth, where there is one, inside the gate."""
     openings: float = 4.0
     """How often mouth and eyes count, against skin, in `restore` and `adversarial`."""
-    features: float = 24.0
+    features: float = 8.0
     """L1 to the truth's features in the discriminator."""
-    adversarial: float = 0.15
+    adversarial: float = 0.04
     au: float = 2.0
     """Squared error of the action units / 5 that the discriminator reads."""
     keep: float = 6.0
