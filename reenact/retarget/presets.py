@@ -37,7 +37,7 @@ _ALL = (
     Preset("smile", "AU06=+2,AU12=+3", "happiness: cheeks and lip corners up", f"{_GUIDE}: 6+12"),
     Preset(
         "surprise",
-        "AU01=+3,AU02=+3,AU05=+2.5,AU25=+2,AU26=+3",
+        "AU01=+3,AU02=+3,AU05=+2.5,AU25=+1.5,AU26=+2",
         "brows and upper lids up, jaw dropped",
         f"{_GUIDE}: 1+2+5B+26; 27 (mouth stretch) left out",
     ),
@@ -80,7 +80,7 @@ _ALL = (
     # For calls and for repairing takes.
     Preset("smile-soft", "AU06=+0.5,AU12=+1.3", "a slight smile"),
     Preset("smile-open", "AU06=+2.5,AU12=+3.5,AU25=+2", "a broad smile with the lips parted"),
-    Preset("laugh", "AU06=+3,AU07=+1,AU12=+4,AU25=+3,AU26=+2", "mouth wide open, cheeks high"),
+    Preset("laugh", "AU06=+3,AU07=+1,AU12=+4,AU25=+2,AU26=+1.5", "mouth wide open, cheeks high"),
     Preset("friendly", "AU01=+0.5,AU02=+0.5,AU04=0,AU06=+0.7,AU12=+1.2", "brows at ease, a slight smile"),
     Preset("attentive", "AU01=+1.2,AU02=+1.2,AU05=+1", "brows and lids a little up"),
     Preset("relaxed", "AU04=0,AU07=0,AU09=0,AU15=0,AU17=0,AU23=0", "takes tension out of brows and mouth"),
@@ -95,7 +95,7 @@ _ALL = (
     Preset("squint", "AU06=+1,AU07=+3", "eyes narrowed"),
     Preset("blink", "AU45=5", "eyes closed"),
     Preset("eyes-open", "AU45=0", "eyes kept open"),
-    Preset("mouth-open", "AU25=+3,AU26=+3", "lips parted, jaw dropped"),
+    Preset("mouth-open", "AU25=+2.5,AU26=+2.5", "lips parted, jaw dropped"),
     Preset("mouth-closed", "AU25=0,AU26=0", "lips together"),
 )
 
