@@ -95,7 +95,7 @@ _ALL = (
     Preset("squint", "AU06=+1,AU07=+3", "eyes narrowed"),
     Preset("blink", "AU45=5", "eyes closed"),
     Preset("eyes-open", "AU45=0", "eyes kept open"),
-    Preset("mouth-open", "AU25=+2.5,AU26=+2.5", "lips parted, jaw dropped"),
+    Preset("mouth-open", "AU25=+2,AU26=+2", "lips parted, jaw dropped"),
     Preset("mouth-closed", "AU25=0,AU26=0", "lips together"),
 )
 
