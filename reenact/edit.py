@@ -31,7 +31,7 @@ from reenact.types import Frame, Generated, Measured
 
 @dataclass(frozen=True)
 class EditOptions:
-    generator: str = "warp"
+    generator: str = "live"
     """One of reenact.generate.GENERATORS."""
     model: Path | None = None
     """Its network, an ONNX file; by default the one that ships, which only "live" has."""

@@ -2,9 +2,10 @@ import cv2
 import numpy as np
 import pytest
 
-from reenact.generate.appearance import Appearance, FaceCrop, opening_mask, see
+from calib.openings import MOUTH
+from reenact.generate.appearance import Appearance, FaceCrop, open_and_opening, opening_mask, see
 from reenact.generate.warp import Warp
-from tests.faces import change, posed_face, rotation, textured_frame
+from tests.faces import change, closed_mouth, posed_face, rotation, textured_frame
 
 SIZE = 256
 
@@ -126,3 +127,32 @@ def test_a_face_that_leaves_the_frame_is_seen_and_painted():
     )
     assert painted.image.shape == warp.image.shape
     assert painted.image.mean() < warp.image.mean()
+
+
+def parted(gap_mm):
+    landmarks = closed_mouth()
+    landmarks[list(MOUTH.lower), 1] += gap_mm * (1 - np.linspace(-1, 1, len(MOUTH.lower)) ** 2)
+    return posed_face(landmarks_mm=landmarks)
+
+
+@pytest.mark.parametrize(
+    ("before_mm", "after_mm", "share"), [(0, 10, 0), (6, 12, 1), (6, 6, 0), (6, 0, 0), (2.75, 12, 0.5)]
+)
+def test_a_mouth_that_was_open_and_opens_further_is_left_to_the_painters(before_mm, after_mm, share):
+    face, moved = parted(before_mm), parted(after_mm).landmarks
+    assert open_and_opening(face, moved) == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize("before_mm", [0, 6])
+def test_teeth_that_were_in_view_are_not_painted_over(before_mm):
+    face, opened = parted(before_mm), parted(14)
+    warp = Warp(opened.landmarks, FRAME.image[100:400, 200:450].copy(), (200, 100, 450, 400))
+    black = np.zeros((SIZE, SIZE, 3), np.float32)
+    alpha = np.ones((SIZE, SIZE), np.float32)
+    painted = Appearance(Painter(alpha, black))(FRAME, face, change(AU25=3), warp).image
+    x, y = np.rint(opened.landmarks[list(MOUTH.outline), :2].mean(axis=0) - warp.region[:2]).astype(int)
+    middle = np.s_[y - 2 : y + 3, x - 2 : x + 3]
+    kept = np.array_equal(painted[middle], warp.image[middle])
+    assert kept == (before_mm > 0)
+    assert (painted[middle].max() < 3) == (before_mm == 0)
+    assert painted[5, 5].max() < 40  # elsewhere it paints

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector
-from calib.openings import OPENINGS
+from calib.openings import MOUTH, OPENINGS, Opening
+from calib.ramp import smoothstep
 from engines.base import Engine
 from reenact.generate.gate import gate
 from reenact.generate.warp import Warp
@@ -54,7 +56,11 @@ class Appearance:
                 "relative_aus": (change / MAX_INTENSITY).astype(np.float32)[None],
             }
         )
-        return _composite(warp, alignment, seen, openings, outputs["alpha"][0], outputs["colour"][0])
+        alpha = outputs["alpha"][0]
+        share = open_and_opening(face, warp.moved)
+        if share > 0:
+            alpha = alpha * (1 - share * _inside_mouth(warp.moved, alignment))
+        return _composite(warp, alignment, seen, openings, alpha, outputs["colour"][0])
 
 
 def see(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
@@ -70,11 +76,40 @@ def see(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
 
 def opening_mask(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArray[np.uint8]:
     """(size, size) 255 inside mouth and eyes, 0 elsewhere, with soft edges; landmarks in the frame."""
+    return _filled(OPENINGS, landmarks, alignment)
+
+
+def _filled(
+    openings: Sequence[Opening], landmarks: NDArray[np.float32], alignment: Alignment
+) -> NDArray[np.uint8]:
     mask = np.zeros((alignment.size, alignment.size), np.uint8)
     points = np.round(alignment.points(landmarks)[:, :2] * 16).astype(np.int32)
-    for opening in OPENINGS:
+    for opening in openings:
         cv2.fillPoly(mask, [points[list(opening.outline)]], 255, lineType=cv2.LINE_AA, shift=4)
     return mask
+
+
+def open_and_opening(face: Face, moved: NDArray[np.float32]) -> float:
+    """0..1: how far the mouth was open already, and is opened further.
+
+    Its teeth are the person's own, all of them in view: the painters carry them along, and a network that is
+    taught to give back what a lip has covered would make them longer.
+    """
+    upper, lower = list(MOUTH.upper), list(MOUTH.lower)
+    down, mm = face.pose.down, face.pose.scale
+    before, after = (
+        float(((places[lower] - places[upper])[:, :2] @ down).max()) / mm
+        for places in (face.landmarks, moved)
+    )
+    was_open, opened = (before - 1.5) / 2.5, (after - before) / 1.5
+    return float(np.prod(smoothstep(np.array([was_open, opened]))))
+
+
+def _inside_mouth(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
+    """(size, size, 1) 1 inside the mouth, fading out on the lips' rim."""
+    mask = _filled([MOUTH], landmarks, alignment)
+    rim = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    return (cv2.GaussianBlur(rim, (5, 5), 0).astype(np.float32) / 255)[..., None]
 
 
 def _composite(
