@@ -136,14 +136,14 @@ def parted(gap_mm):
 
 
 @pytest.mark.parametrize(
-    ("before_mm", "after_mm", "share"), [(0, 10, 0), (6, 12, 1), (6, 6, 0), (6, 0, 0), (2.75, 12, 0.5)]
+    ("before_mm", "after_mm", "share"), [(0, 10, 0), (8, 14, 1), (8, 8, 0), (8, 0, 0), (5.5, 14, 0.5)]
 )
 def test_a_mouth_that_was_open_and_opens_further_is_left_to_the_painters(before_mm, after_mm, share):
     face, moved = parted(before_mm), parted(after_mm).landmarks
     assert open_and_opening(face, moved) == pytest.approx(share, abs=0.02)
 
 
-@pytest.mark.parametrize("before_mm", [0, 6])
+@pytest.mark.parametrize("before_mm", [0, 8])
 def test_teeth_that_were_in_view_are_not_painted_over(before_mm):
     face, opened = parted(before_mm), parted(14)
     warp = Warp(opened.landmarks, FRAME.image[100:400, 200:450].copy(), (200, 100, 450, 400))
