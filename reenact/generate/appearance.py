@@ -97,11 +97,11 @@ def open_and_opening(face: Face, moved: NDArray[np.float32]) -> float:
     """
     upper, lower = list(MOUTH.upper), list(MOUTH.lower)
     down, mm = face.pose.down, face.pose.scale
-    before, after = (
+    before_mm, after_mm = (
         float(((places[lower] - places[upper])[:, :2] @ down).max()) / mm
         for places in (face.landmarks, moved)
     )
-    was_open, opened = (before - 1.5) / 2.5, (after - before) / 1.5
+    was_open, opened = (before_mm - 4) / 3, (after_mm - before_mm) / 1.5
     return float(np.prod(smoothstep(np.array([was_open, opened]))))
 
 
