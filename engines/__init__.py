@@ -7,22 +7,27 @@ from pathlib import Path
 
 from engines import onnx, openvino, tensorrt
 from engines.base import Availability, Engine, EngineError, Tensors, TensorSpec
+from engines.choice import AUTO, NAMES, PRECISIONS, Choice, ChoiceError, parse_choice
+from engines.plan import TensorRtOptions
 
 __all__ = [
+    "AUTO",
     "NAMES",
+    "PRECISIONS",
     "Availability",
+    "Choice",
+    "ChoiceError",
     "Engine",
     "EngineError",
     "TensorSpec",
     "Tensors",
     "import_runtime",
     "load_engine",
+    "open_engine",
+    "parse_choice",
     "probe",
     "read_model",
 ]
-
-NAMES = ("tensorrt", "openvino", "onnx")
-"""The runtimes, fastest first."""
 
 
 def probe(name: str) -> Availability:
@@ -34,7 +39,7 @@ def probe(name: str) -> Availability:
             return openvino.probe()
         case "onnx":
             return onnx.probe()
-    raise EngineError(f"no engine is called {name!r}; there is auto, {', '.join(NAMES)}")
+    raise AssertionError(name)
 
 
 def import_runtime(name: str) -> None:
@@ -48,25 +53,51 @@ def import_runtime(name: str) -> None:
             onnx.import_runtime()
 
 
-def load_engine(model: Path, name: str = "auto", sha256: str | None = None) -> Engine:
-    """Opens the ONNX model in the named runtime, or with "auto" in the fastest one that can open it here.
+def load_engine(model: Path, engine: str = AUTO, sha256: str | None = None) -> Engine:
+    """Opens the ONNX model in the engine that was asked for, as `parse_choice` understands it; with "auto" in
+    the fastest that can open it here.
 
-    A runtime asked for by name is never replaced by another; where "auto" had to do without a faster one that
+    An engine asked for by name is never replaced by another; where "auto" had to do without a faster one that
     may be expected here, the engine's notes say why. Raises EngineError, in one line, where there is no such
-    runtime or the model file is missing, is not the one with this SHA-256, or cannot be loaded.
+    engine or the model file is missing, is not the one with this SHA-256, or cannot be loaded.
     """
-    candidates = NAMES if name == "auto" else (name,)
-    available = {candidate: probe(candidate) for candidate in candidates}
+    asked = parse_choice(engine)
+    choices = [Choice(name) for name in NAMES] if asked.name == AUTO else [asked]
+    available = {choice.name: probe(choice.name) for choice in choices}
     content = read_model(model, sha256)
     refusals: dict[str, str] = {}
-    for candidate, availability in available.items():
+    for choice in choices:
         told = [refusal for refused, refusal in refusals.items() if available[refused].expected]
-        notes = tuple(f"{refusal}; {candidate} works in its place, slower" for refusal in told)
+        notes = tuple(f"{refusal}; {choice} works in its place, slower" for refusal in told)
         try:
-            return _open(candidate, availability, content, notes)
+            return open_engine(content, choice, notes, available[choice.name])
         except EngineError as error:
-            refusals[candidate] = str(error)
+            refusals[choice.name] = str(error)
     raise EngineError(f"{model}: {'; '.join(refusals.values())}")
+
+
+def open_engine(
+    content: bytes,
+    choice: Choice,
+    notes: tuple[str, ...] = (),
+    availability: Availability | None = None,
+) -> Engine:
+    """Opens the content of an ONNX file in this engine, none other; raises EngineError where it cannot.
+
+    availability: what `probe` says of it; None: it is asked.
+    """
+    availability = availability or probe(choice.name)
+    if not availability.available:
+        raise EngineError(availability.detail)
+    match choice.name:
+        case "tensorrt":
+            options = TensorRtOptions(choice.precision or PRECISIONS["tensorrt"][0])
+            return tensorrt.TensorRtEngine(content, options, notes)
+        case "openvino":
+            return openvino.OpenVinoEngine(content, openvino.OpenVinoOptions(choice.precision), notes)
+        case "onnx":
+            return onnx.OnnxEngine(content, notes=notes)
+    raise AssertionError(choice)
 
 
 def read_model(model: Path, sha256: str | None = None) -> bytes:
@@ -82,16 +113,3 @@ def read_model(model: Path, sha256: str | None = None) -> bytes:
             "it is damaged or of another version, install it again"
         )
     return content
-
-
-def _open(name: str, availability: Availability, content: bytes, notes: tuple[str, ...]) -> Engine:
-    if not availability.available:
-        raise EngineError(availability.detail)
-    match name:
-        case "tensorrt":
-            return tensorrt.TensorRtEngine(content, notes=notes)
-        case "openvino":
-            return openvino.OpenVinoEngine(content, notes=notes)
-        case "onnx":
-            return onnx.OnnxEngine(content, notes=notes)
-    raise AssertionError(name)

@@ -15,6 +15,8 @@ from engines.threads import thread_count
 if TYPE_CHECKING:
     from onnxruntime import NodeArg, SessionOptions
 
+PRECISIONS = ("fp32",)
+
 DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -60,7 +62,7 @@ class OnnxEngine:
             )
         except Exception as error:  # the runtime's errors share no class
             raise EngineError(f"ONNX Runtime cannot load the model: {_one_line(error)}") from error
-        self.name = f"onnxruntime {onnxruntime.__version__} on CPU"
+        self.name = f"onnxruntime {onnxruntime.__version__} on CPU, fp32"
         self.inputs = tuple(_spec(argument) for argument in self._session.get_inputs())
         self.outputs = tuple(_spec(argument) for argument in self._session.get_outputs())
         self.notes = notes

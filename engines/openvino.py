@@ -14,7 +14,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from io import BytesIO
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 Shapes = tuple[tuple[int, ...], ...]
 """Of all inputs, in the model's order."""
 
+PRECISIONS = ("fp32", "bf16")
+
 MOST_SHAPES = 8
 """How many compiled models are kept: one for each number of faces that a batch is likely to have."""
 
@@ -36,9 +38,9 @@ _TELEMETRY = ("openvino.tools.ovc", "openvino_telemetry")
 
 @dataclass(frozen=True)
 class OpenVinoOptions:
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of what is computed inside; inputs and outputs stay as the model has them. auto: bf16 on processors
-    that multiply it in hardware (AVX512_BF16, AMX), else fp32.
+    precision: str | None = None
+    """One of PRECISIONS, of what is computed inside; inputs and outputs stay as the model has them. None:
+    bf16 on processors that multiply it in hardware (AVX512_BF16, AMX), else fp32.
 
     With trained weights of `live` on a clip, bf16 differs from ONNX Runtime by at most 1.3 of 255 in a colour
     (0.1 in the mean) and 0.002 in alpha, which changes 1 of 250 values of the edited frame, by 1. fp32
@@ -134,13 +136,13 @@ class OpenVinoEngine:
         return fixed
 
 
-def choose_precision(asked: str, default: str, capabilities: Sequence[str]) -> str:
+def choose_precision(asked: str | None, default: str, capabilities: Sequence[str]) -> str:
     """fp32 or bf16. Raises EngineError where the processor cannot do what is asked.
 
     default: what the runtime would compute in, in its own spelling: bf16 exactly where the processor has
     instructions for it. capabilities: what it can compute in, as slowly as may be.
     """
-    if asked == "auto":
+    if asked is None:
         return "bf16" if default == "bf16" else "fp32"
     if asked == "bf16" and "BF16" not in capabilities:
         raise EngineError("OpenVINO cannot compute in bf16 on this processor; choose fp32")

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from engines.base import EngineError
 from engines.cache import Plan, PlanKey
@@ -15,16 +15,18 @@ from engines.cuda import Gpu
 
 log = logging.getLogger(__name__)
 
+PRECISIONS = ("tf32", "fp32")
+
 MOST_FACES = 4
 """In one batch; more are run in parts of these."""
 
 
 @dataclass(frozen=True)
 class TensorRtOptions:
-    precision: Literal["tf32", "fp32"] = "tf32"
-    """What those parts of the model that are in float32 are multiplied in. tf32 has float32's range and
-    float16's ten bits of mantissa, and is several times as fast. Halves are in the model itself:
-    `python -m train export --precision fp16`."""
+    precision: str = PRECISIONS[0]
+    """One of PRECISIONS, what those parts of the model that are in float32 are multiplied in. tf32 has
+    float32's range and float16's ten bits of mantissa, and is several times as fast. Halves are in the model
+    itself: `python -m train export --precision fp16`."""
 
 
 def plan_key(

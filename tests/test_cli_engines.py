@@ -65,7 +65,7 @@ def test_every_runtime_is_listed_with_where_it_computes_or_why_it_is_not_here(gp
     assert list(runtimes) == ["tensorrt", "openvino", "onnx"]
     assert runtimes["tensorrt"]["device"] == "Fake GPU" and runtimes["onnx"]["device"] == "CPU"
     lines = ask("list").stdout.splitlines()
-    assert lines[0] == f"tensorrt    available   tensorrt {OLD}, computes on Fake GPU"
+    assert lines[0] == f"tensorrt    available   tensorrt {OLD}, computes on Fake GPU in tf32 or fp32"
     assert lines[1] == "openvino    not here    openvino is not installed: pip install 'openvino[all]'"
 
 
@@ -74,8 +74,8 @@ def test_the_table_names_model_precision_size_and_age(gpu, model):
     (plan,) = PlanCache().plans()
     three_hours_ago = time.time() - 3.5 * 3600
     os.utime(plan.folder / "meta.json", (three_hours_ago, three_hours_ago))
-    (row,) = (line for line in ask("list").stdout.splitlines() if "tf32" in line)
-    assert "a model without a name" in row
+    (row,) = (line for line in ask("list").stdout.splitlines() if "a model without a name" in line)
+    assert "tf32" in row
     assert f"tensorrt {OLD} on Fake GPU" in row
     assert row.rstrip().endswith("3 h ago")
 
@@ -107,6 +107,19 @@ def test_a_build_that_fails_ends_with_1_and_a_model_that_is_missing_with_2(gpu, 
     missing = ask("build", tmp_path / "nowhere.onnx")
     assert missing.exit_code == 2
     assert "nowhere.onnx: No such file" in missing.stderr
+
+
+def test_a_model_is_built_in_the_precision_that_is_asked_for_and_kept_beside_the_other(gpu, model):
+    assert ask_json("build", model)["engine"].endswith("tf32")
+    assert ask_json("build", model, "--engine", "tensorrt:fp32")["engine"].endswith("fp32")
+    assert {plan["meta"]["computes"] for plan in ask_json("list")["plans"]} == {"tf32", "fp32"}
+
+
+def test_a_precision_that_there_is_not_is_a_usage_error_in_one_line(model):
+    result = ask("build", model, "--engine", "openvino:int4")
+    assert result.exit_code == 2
+    assert "openvino cannot be asked for 'int4': it computes in fp32 or bf16" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_torch2trt_sends_one_to_where_the_torch_module_is(gpu, model, monkeypatch):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import engines
-from engines import Availability, Engine, EngineError, TensorSpec, load_engine
+from engines import Availability, ChoiceError, Engine, EngineError, TensorSpec, load_engine, parse_choice
 from engines.openvino import OpenVinoEngine, OpenVinoOptions, choose_precision
 from tests import fake_nvidia, tiny_onnx
 
@@ -213,6 +213,40 @@ def test_a_runtime_that_is_not_there_says_why(monkeypatch, model, name):
         load_engine(model, name)
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("openvino:int4", "openvino cannot be asked for 'int4': it computes in fp32 or bf16"),
+        ("onnx:", "onnx cannot be asked for '': it computes in fp32"),
+        ("tensorrt:fp16", "it computes in tf32 or fp32; halves are in the model itself"),
+        ("auto:fp32", "a precision needs the name of an engine, such as openvino:fp32"),
+        ("openvino:fp32:bf16", "cannot be asked for 'fp32:bf16'"),
+    ],
+)
+def test_a_precision_that_an_engine_does_not_have_is_refused_in_one_line(model, asked, message):
+    with pytest.raises(ChoiceError, match=re.escape(message)) as caught:
+        load_engine(model, asked)
+    assert "\n" not in str(caught.value)
+
+
+@needs_openvino
+@pytest.mark.parametrize("name", engines.NAMES)
+def test_every_precision_that_an_engine_offers_can_be_asked_for_by_name(model, name):
+    if not engines.probe(name).available:
+        pytest.skip(engines.probe(name).detail)
+    for precision in engines.PRECISIONS[name]:
+        assert str(parse_choice(f"{name}:{precision}")) == f"{name}:{precision}"
+        try:
+            opened = load_engine(model, f"{name}:{precision}")
+        except EngineError as error:
+            assert precision == "bf16" and "choose fp32" in str(error)
+            continue
+        with opened:
+            assert opened.name.endswith(f", {precision}")
+            scaled = opened.run({"picture": picture(1), "gain": GAIN})["scaled"]
+            np.testing.assert_allclose(scaled, picture(1) * 3, rtol=1e-6 if precision == "fp32" else 0.02)
+
+
 def test_more_shapes_than_are_kept_still_run(engine):
     for faces in (*range(1, 11), 1):
         outputs = engine.run({"picture": picture(faces), "gain": GAIN})
@@ -275,14 +309,14 @@ def test_openvino_computes_in_the_precision_that_is_asked_for(model):
 @pytest.mark.parametrize(
     ("capabilities", "default", "asked", "expected"),
     [
-        (["FP32", "BF16"], "bf16", "auto", "bf16"),
-        (["FP32", "BF16"], "f32", "auto", "fp32"),
-        (["FP32", "FP16"], "f16", "auto", "fp32"),
+        (["FP32", "BF16"], "bf16", None, "bf16"),
+        (["FP32", "BF16"], "f32", None, "fp32"),
+        (["FP32", "FP16"], "f16", None, "fp32"),
         (["FP32", "BF16"], "bf16", "fp32", "fp32"),
         (["FP32", "BF16"], "f32", "bf16", "bf16"),
     ],
 )
-def test_auto_computes_in_bf16_where_the_processor_does(capabilities, default, asked, expected):
+def test_openvino_computes_in_bf16_unasked_where_the_processor_does(capabilities, default, asked, expected):
     assert choose_precision(asked, default, capabilities) == expected
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from engines import NAMES as ENGINES
-from reenact.cli.parameters import FILE, CommandT
+from reenact.cli.parameters import FILE, CommandT, EngineParameter
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
 from reenact.retarget.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
@@ -137,10 +136,11 @@ def generator_options(command: CommandT) -> CommandT:
             ),
             click.option(
                 "--engine",
-                type=click.Choice(("auto", *ENGINES)),
+                type=EngineParameter(),
                 default=EditOptions.engine,
                 show_default=True,
-                help="What runs the model. A name is never replaced by another.",
+                help="What runs the model, and in which precision: openvino, openvino:fp32. It is never "
+                "replaced by another; `reenact engines list` says what there is.",
             ),
         )
     ):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engines import NAMES, load_engine, probe, read_model, torch2trt
+from engines import AUTO, NAMES, PRECISIONS, load_engine, probe, read_model, torch2trt
 from engines.cache import CachedPlan, PlanCache
 from engines.tensorrt import BUILDERS
 from reenact.cli.errors import Unusable, note, unusable_input
-from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.cli.parameters import FILE, EngineParameter, json_option, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,13 +44,17 @@ def list_(json_path: Path | None) -> None:
 
         console = Console(highlight=False)
         for name, availability in runtimes.items():
-            where = f", computes on {availability.device}" if availability.available else ""
+            kinds = " or ".join(PRECISIONS[name])
+            where = f", computes on {availability.device} in {kinds}" if availability.available else ""
             state = "available" if availability.available else "not here"
             console.print(f"{name:12}{state:12}{availability.detail}{where}", soft_wrap=True, markup=False)
         show(plans, cache, console)
     write_json(
         {
-            "engines": [{"name": name, **asdict(availability)} for name, availability in runtimes.items()],
+            "engines": [
+                {"name": name, **asdict(availability), "precisions": PRECISIONS[name]}
+                for name, availability in runtimes.items()
+            ],
             "folder": str(cache.folder),
             "plans": [to_json(plan) for plan in plans],
         },
@@ -60,7 +64,7 @@ def list_(json_path: Path | None) -> None:
 
 @engines.command()
 @click.argument("model", metavar="MODEL.onnx", type=FILE)
-@click.option("--engine", type=click.Choice(["auto", *NAMES]), default="auto", show_default=True)
+@click.option("--engine", type=EngineParameter(), default=AUTO, show_default=True)
 @click.option("--builder", type=click.Choice(BUILDERS[::-1]), default="onnx", show_default=True)
 @json_option
 def build(model: Path, engine: str, builder: str, json_path: Path | None) -> None:

@@ -9,11 +9,24 @@ from typing import Any, TypeVar
 
 import click
 
+from engines import ChoiceError, parse_choice
 from reenact.atomic import replacing
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+
+class EngineParameter(click.ParamType):
+    """What engines.parse_choice understands; it stays text."""
+
+    name = "NAME[:PRECISION]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(parse_choice(value))
+        except ChoiceError as error:
+            self.fail(str(error), param, ctx)
 
 
 def json_option(command: CommandT) -> CommandT:
