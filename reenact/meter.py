@@ -113,17 +113,29 @@ class Meter:
 
 def peak_rss_mb() -> float | None:
     """The most memory that this process ever held, in MB of 1e6 bytes; None where the system does not say."""
-    status = Path("/proc/self/status")
     # Before getrusage, whose figure survives exec on Linux: a small program started by a big one looks big.
-    counted = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else "", re.MULTILINE)
+    counted = _status_mb("VmHWM")
     if counted is not None:
-        return int(counted.group(1)) * 1024 / 1e6
+        return counted
     if sys.platform == "win32":
         return None
     import resource
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def rss_mb() -> float | None:
+    """The memory that this process holds now, in MB of 1e6 bytes; None where the system does not say."""
+    return _status_mb("VmRSS")
+
+
+def _status_mb(entry: str) -> float | None:
+    """What Linux says of this process."""
+    status = Path("/proc/self/status")
+    text = status.read_text() if status.exists() else ""
+    counted = re.search(rf"^{entry}:\s+(\d+) kB", text, re.MULTILINE)
+    return None if counted is None else int(counted.group(1)) * 1024 / 1e6
 
 
 def forget_peak_rss() -> None:

@@ -62,8 +62,8 @@ def to_metadata(info: ModelInfo, graph_sha256: str) -> dict[str, str]:
     }
 
 
-def model_info(model: Path, contract: str) -> ModelInfo:
-    """What the model says of itself, once it is known to be whole and to fit `contract`.
+def model_info(model: Path, contract: str | None = None) -> ModelInfo:
+    """What the model says of itself, once it is known to be whole and to fit `contract`; None: any of them.
 
     Raises ModelError, in one line, where it does not, and engines.EngineError where it cannot be read.
     """
@@ -75,11 +75,11 @@ def model_info(model: Path, contract: str) -> ModelInfo:
     return _checked(description.metadata, description.graph_sha256, contract, model)
 
 
-def _checked(metadata: Mapping[str, str], graph_sha256: str, contract: str, model: Path) -> ModelInfo:
+def _checked(metadata: Mapping[str, str], graph_sha256: str, contract: str | None, model: Path) -> ModelInfo:
     known = metadata.get("contract")
     if known not in CONTRACTS:
         raise ModelError(f"{model} does not say what it takes; a model comes from `python -m train export`")
-    if known != contract:
+    if contract not in (None, known):
         raise ModelError(f"{model} is a model for --generator {known}, not {contract}")
     if metadata.get("contract_version") != str(VERSION):
         raise ModelError(
