@@ -31,15 +31,14 @@ __all__ = [
 
 
 def probe(name: str) -> Availability:
-    """Whether the runtime of this name can be used here; quick, imports nothing heavy."""
+    """Whether the engine of this name can be used here; quick, imports nothing heavy."""
+    assert name in NAMES, name
     match name:
         case "tensorrt":
             return tensorrt.probe()
         case "openvino":
             return openvino.probe()
-        case "onnx":
-            return onnx.probe()
-    raise AssertionError(name)
+    return onnx.probe(name)
 
 
 def import_runtime(name: str) -> None:
@@ -49,8 +48,8 @@ def import_runtime(name: str) -> None:
             tensorrt.import_runtime()
         case "openvino":
             openvino.import_runtime()
-        case "onnx":
-            onnx.import_runtime()
+        case _:
+            onnx.import_runtime(name)
 
 
 def load_engine(model: Path, engine: str = AUTO, sha256: str | None = None) -> Engine:
@@ -95,9 +94,7 @@ def open_engine(
             return tensorrt.TensorRtEngine(content, options, notes)
         case "openvino":
             return openvino.OpenVinoEngine(content, openvino.OpenVinoOptions(choice.precision), notes)
-        case "onnx":
-            return onnx.OnnxEngine(content, notes=notes)
-    raise AssertionError(choice)
+    return onnx.OnnxEngine(content, onnx.OnnxOptions(choice.name, choice.precision), notes)
 
 
 def read_model(model: Path, sha256: str | None = None) -> bytes:

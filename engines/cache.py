@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 4_000_000_000
 _BUILDING = ".building-"
+_FOREIGN = "onnxruntime"
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 """What reading a damaged meta.json raises."""
 
@@ -38,6 +39,13 @@ _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 def default_folder() -> Path:
     """Where this system keeps what can be made again: ~/.cache/reenact/engines on Linux."""
     return platformdirs.user_cache_path("reenact", appauthor=False) / "engines"
+
+
+def foreign_folder(model: bytes, *depends: str) -> Path:
+    """Where ONNX Runtime may keep what it builds, and checks by itself, for a model and what else that
+    depends on. It lies beside the plans, and `clear` removes it with them."""
+    digest = hashlib.sha256(model + json.dumps(depends).encode()).hexdigest()
+    return default_folder() / _FOREIGN / digest[:32]
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,7 @@ class PlanCache:
         plans = self.plans()
         for plan in plans:
             shutil.rmtree(plan.folder, ignore_errors=True)
+        shutil.rmtree(self.folder / _FOREIGN, ignore_errors=True)
         with suppress(OSError), self._locked(wait=False):
             pass  # which removes what killed builders have left
         return tuple(plan for plan in plans if not plan.folder.exists())

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engines import onnx, openvino, plan
+from engines import onnx, openvino, plan, providers
 from engines.base import EngineError
 
 PRECISIONS = {
     "tensorrt": plan.PRECISIONS,
+    **{name: provider.precisions for name, provider in providers.PROVIDERS.items()},
     "openvino": openvino.PRECISIONS,
     "onnx": onnx.PRECISIONS,
 }
-"""What each runtime can be asked to compute in where the model has float32, the usual one first."""
+"""What each engine can be asked to compute in where the model has float32, the usual one first; none where it
+computes in whatever types it likes best."""
 
 NAMES = tuple(PRECISIONS)
-"""The runtimes, fastest first."""
+"""The engines, in the order in which AUTO tries them: the fastest first."""
 
 AUTO = "auto"
 
@@ -51,6 +53,8 @@ def parse_choice(text: str) -> Choice:
 
 def _offered(name: str) -> str:
     """What the engine computes in, for people."""
+    if not PRECISIONS[name]:
+        return "there is nothing to choose, leave it out"
     kinds = " or ".join(PRECISIONS[name])
     halves = "; halves are in the model itself: python -m train export --precision fp16"
     return f"it computes in {kinds}{halves if name == 'tensorrt' else ''}"

@@ -35,8 +35,8 @@ class Gpu:
     """What it can do, in NVIDIA's counting: 9.0."""
 
 
-def probe() -> Availability:
-    """Whether there is a GPU that can be computed on. Asks the driver itself, so imports nothing."""
+def probe_gpu() -> Availability:
+    """Whether there is a GPU, and a driver for it. Asks the driver itself, so imports nothing."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -49,11 +49,19 @@ def probe() -> Availability:
     name, device = ctypes.create_string_buffer(256), ctypes.c_int()
     driver.cuDeviceGet(ctypes.byref(device), 0)
     driver.cuDeviceGetName(name, len(name), device)
+    return Availability(True, "NVIDIA's driver", device=name.value.decode())
+
+
+def probe() -> Availability:
+    """Whether there is a GPU that can be computed on from here, with cuda-bindings; imports nothing."""
+    gpu = probe_gpu()
+    if not gpu.available:
+        return gpu
     try:
         version = metadata.version("cuda-bindings")
     except metadata.PackageNotFoundError:
         return Availability(False, "cuda-bindings is not installed: pip install cuda-bindings")
-    return Availability(True, f"cuda-bindings {version}", device=name.value.decode())
+    return Availability(True, f"cuda-bindings {version}", device=gpu.device)
 
 
 def import_runtime() -> Any:

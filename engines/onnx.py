@@ -1,21 +1,38 @@
-"""ONNX Runtime on the CPU: the engine that is always there."""
+"""ONNX Runtime: on the CPU, where it is always there, and on whatever else its execution providers compute.
+
+A provider is asked for by name and checked: ONNX Runtime would take the CPU instead of one that does not
+start, and gives single nodes to the CPU that a provider does not know. The first is refused, the second told.
+"""
 
 from __future__ import annotations
 
-from importlib import metadata
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass
+from importlib import import_module, metadata
 from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from engines import cuda
 from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors
+from engines.cache import foreign_folder
+from engines.providers import PROVIDERS, SYSTEMS, Provider, Setting, switch
 from engines.threads import thread_count
 
 if TYPE_CHECKING:
-    from onnxruntime import NodeArg, SessionOptions
+    from onnxruntime import InferenceSession, NodeArg, SessionOptions
 
 PRECISIONS = ("fp32",)
+"""Of the CPU."""
+
+CPU = "CPUExecutionProvider"
 
 DTYPES = {
     "tensor(float)": np.float32,
@@ -28,45 +45,131 @@ DTYPES = {
     "tensor(bool)": np.bool_,
 }
 
+_DISTRIBUTIONS = ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime")
+"""Which bring the module `onnxruntime`; pip installs them over each other."""
 
-def probe() -> Availability:
-    """Whether ONNX Runtime is installed; does not import it."""
+
+# ---- What is here ------------------------------------------------------------------------------------------
+
+
+def probe(name: str = "onnx") -> Availability:
+    """Whether ONNX Runtime is installed, and with it what the engine of this name needs; imports nothing."""
+    provider = PROVIDERS.get(name)
+    if provider is not None:
+        return _probe_provider(provider)
     if find_spec("onnxruntime") is None:
         return Availability(False, "onnxruntime is not installed: pip install onnxruntime")
     return Availability(True, f"onnxruntime {_version()}")
 
 
-def import_runtime() -> Any:
-    """The module `onnxruntime`; raises EngineError where it cannot be imported."""
+def _probe_provider(provider: Provider) -> Availability:
+    if provider.system not in (None, sys.platform):
+        system = SYSTEMS[provider.system or ""]
+        return Availability(False, f"{provider.title} is a part of {system}", expected=False)
+    gpu = cuda.probe_gpu() if provider.needs_nvidia else Availability(True, "", provider.device)
+    if not gpu.available:
+        return gpu
+    if find_spec("onnxruntime") is None or not _is_installed(provider):
+        return Availability(False, _lacks(provider), expected=False)
+    return Availability(True, f"onnxruntime {_version()} with {provider.title}", gpu.device)
+
+
+def _is_installed(provider: Provider) -> bool:
+    if provider.plugin is not None:
+        return find_spec(provider.plugin) is not None
+    return provider.library is None or any(wheel_folder().glob(f"*{provider.library}*"))
+
+
+def _lacks(provider: Provider) -> str:
+    return f"the onnxruntime that is here comes without {provider.title}: {provider.advice}"
+
+
+def import_runtime(name: str = "onnx") -> Any:
+    """The module `onnxruntime`; raises EngineError where it, or what the engine needs, cannot be imported."""
+    provider = PROVIDERS.get(name)
     try:
         import onnxruntime
+
+        if provider is not None and provider.plugin is not None:
+            _register(onnxruntime, provider.plugin)
+        if provider is not None and provider.needs_nvidia and hasattr(onnxruntime, "preload_dlls"):  # 1.21
+            # Finds CUDA and cuDNN where pip has put them; what it misses it says on standard output.
+            with redirect_stdout(StringIO()):
+                onnxruntime.preload_dlls()
+        available = onnxruntime.get_available_providers()
     except Exception as error:  # a broken installation can fail in any way
         raise EngineError(f"ONNX Runtime cannot be imported: {_one_line(error)}") from error
+    if provider is not None and provider.plugin is None and provider.execution_provider not in available:
+        raise EngineError(_lacks(provider))
     return onnxruntime
 
 
-class OnnxEngine:
-    """A model in ONNX Runtime, on the CPU."""
+def wheel_folder() -> Path:
+    """Where the libraries of the installed `onnxruntime` lie."""
+    spec = find_spec("onnxruntime")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "capi"
 
-    def __init__(self, model: bytes, threads: int | None = None, notes: tuple[str, ...] = ()) -> None:
-        """`model` is the ONNX file's content; raises EngineError where the runtime refuses it.
 
-        threads: None: see engines.threads.
-        """
-        onnxruntime = import_runtime()
+def _register(onnxruntime: Any, plugin: str) -> None:
+    """Makes the plug-in known to ONNX Runtime, which takes each only once."""
+    module = import_module(plugin)
+    name = module.get_ep_name()
+    if all(device.ep_name != name for device in onnxruntime.get_ep_devices()):
+        onnxruntime.register_execution_provider_library(name, module.get_library_path())
+
+
+def _version() -> str:
+    for name in _DISTRIBUTIONS:
         try:
-            self._session = onnxruntime.InferenceSession(
-                model,
-                _options(threads or thread_count()),
-                providers=["CPUExecutionProvider"],
-            )
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return import_runtime().__version__  # built from source
+
+
+# ---- The engine --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OnnxOptions:
+    engine: str = "onnx"
+    """Or one of PROVIDERS."""
+    precision: str | None = None
+    """One of those that this engine has; None: the usual one."""
+    threads: int | None = None
+    """On the CPU. None: see engines.threads."""
+
+
+class OnnxEngine:
+    """A model in ONNX Runtime."""
+
+    def __init__(
+        self, model: bytes, options: OnnxOptions = OnnxOptions(), notes: tuple[str, ...] = ()
+    ) -> None:
+        """`model` is the ONNX file's content; raises EngineError where the runtime refuses it."""
+        onnxruntime = import_runtime(options.engine)
+        threads = options.threads or thread_count()
+        provider = PROVIDERS.get(options.engine)
+        left: tuple[str, ...] = ()
+        try:
+            self._session = onnxruntime.InferenceSession(model, _options(threads), providers=[CPU])
+            self.inputs = tuple(_spec(argument) for argument in self._session.get_inputs())
+            self.outputs = tuple(_spec(argument) for argument in self._session.get_outputs())
+            if provider is not None:
+                opening = _Opening(onnxruntime, model, provider, threads)
+                setting = _setting(onnxruntime.__version__, model, options, provider, self.inputs)
+                self._session, left = opening(setting)
+        except EngineError:
+            raise
         except Exception as error:  # the runtime's errors share no class
             raise EngineError(f"ONNX Runtime cannot load the model: {_one_line(error)}") from error
-        self.name = f"onnxruntime {onnxruntime.__version__} on CPU, fp32"
-        self.inputs = tuple(_spec(argument) for argument in self._session.get_inputs())
-        self.outputs = tuple(_spec(argument) for argument in self._session.get_outputs())
-        self.notes = notes
+        self.name = _name(onnxruntime.__version__, provider, options.precision)
+        self.notes = (*notes, *left)
         self._output_names = [spec.name for spec in self.outputs]
+        if provider is not None:
+            # They put off much of their work to the first run, and what fails there should come out here.
+            self.run({spec.name: _zeros(spec) for spec in self.inputs})
 
     def run(self, inputs: Tensors) -> Tensors:
         """The outputs for these inputs; raises EngineError where the inputs do not fit."""
@@ -87,6 +190,85 @@ class OnnxEngine:
         traceback: TracebackType | None,
     ) -> None:
         del self._session
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """Opens the model with a provider: wholly if it can, else with the rest on the CPU."""
+
+    onnxruntime: Any
+    model: bytes
+    provider: Provider
+    threads: int
+
+    def __call__(self, setting: Setting) -> tuple[InferenceSession, tuple[str, ...]]:
+        """The session, and what the user should know."""
+        options = self.provider.options(setting)
+        try:
+            return self._open(options, alone=True), ()
+        except EngineError:
+            raise
+        except Exception:  # it may be no more than some nodes that the provider does not know
+            session = self._open(options, alone=False)
+        return session, (f"{self.provider.title} leaves {_left_to_cpu(session)} to the CPU",)
+
+    def _open(self, options: dict[str, str], *, alone: bool) -> InferenceSession:
+        """alone: nothing may be left to the CPU."""
+        asked = _options(self.threads)
+        asked.log_severity_level = 4  # a refusal is told in our own words, not on standard error as well
+        asked.enable_mem_pattern = False  # DirectML cannot do with it
+        asked.add_session_config_entry("session.disable_cpu_ep_fallback", switch(alone))
+        asked.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        name = self.provider.execution_provider
+        providers: list[Any] | None = [(name, options)]
+        if self.provider.plugin is not None:
+            asked.add_provider_for_devices([self._device()], options)
+            providers = None
+        session = self.onnxruntime.InferenceSession(self.model, asked, providers=providers, enable_fallback=0)
+        if name not in session.get_providers():
+            raise EngineError(f"{self.provider.title} does not start in ONNX Runtime: {self.provider.advice}")
+        session.disable_fallback()
+        return session
+
+    def _device(self) -> Any:
+        """The first that the plug-in can compute on."""
+        name = self.provider.execution_provider
+        for device in self.onnxruntime.get_ep_devices():
+            if device.ep_name == name:
+                return device
+        raise EngineError(f"{self.provider.title} finds no GPU that it can compute on")
+
+
+def _setting(
+    version: str, model: bytes, options: OnnxOptions, provider: Provider, inputs: Sequence[TensorSpec]
+) -> Setting:
+    """version: ONNX Runtime's."""
+    precision = options.precision or next(iter(provider.precisions), None)
+    folder = foreign_folder(model, version, options.engine, precision or "", _device(provider))
+    if provider.keeps_plans:
+        with suppress(OSError):  # without it, it builds each time
+            folder.mkdir(parents=True, exist_ok=True)
+    return Setting(precision, inputs, folder)
+
+
+def _left_to_cpu(session: InferenceSession) -> str:
+    """How much of the model, for people."""
+    if not hasattr(session, "get_provider_graph_assignment_info"):  # since 1.24
+        return "a part of the model"
+    nodes = [(part.ep_name, len(part.get_nodes())) for part in session.get_provider_graph_assignment_info()]
+    left = sum(count for name, count in nodes if name == CPU)
+    return f"{left} of {sum(count for _, count in nodes)} nodes"
+
+
+def _device(provider: Provider) -> str:
+    return cuda.probe_gpu().device if provider.needs_nvidia else provider.device
+
+
+def _name(version: str, provider: Provider | None, precision: str | None) -> str:
+    if provider is None:
+        return f"onnxruntime {version} on CPU, fp32"
+    kinds = (precision, *provider.precisions) if precision else provider.precisions
+    return ", ".join([f"onnxruntime {version} with {provider.title} on {_device(provider)}", *kinds[:1]])
 
 
 def _options(threads: int) -> SessionOptions:
@@ -111,9 +293,10 @@ def _spec(argument: NodeArg) -> TensorSpec:
     return TensorSpec(argument.name, shape, np.dtype(DTYPES[argument.type]))
 
 
+def _zeros(spec: TensorSpec) -> NDArray[Any]:
+    """For one face."""
+    return np.zeros(tuple(1 if length is None else length for length in spec.shape), spec.dtype)
+
+
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _version() -> Any:
-    return metadata.version("onnxruntime")

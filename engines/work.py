@@ -13,8 +13,8 @@ from engines.base import EngineError, Tensors
 def count_macs(model: bytes, inputs: Tensors) -> int | None:
     """Multiplications with an addition in the model's convolutions and products, for inputs of these shapes.
 
-    model: the content of an ONNX file. None where it has none, or OpenVINO, which knows the shapes in between,
-    is not here or cannot read it.
+    model: the content of an ONNX file. None where it has none of them, or OpenVINO, which knows the shapes in
+    between, is not here or cannot read it.
     """
     if not openvino.probe().available:
         return None

@@ -56,8 +56,8 @@ def diagnose(folder: Path) -> Iterator[Finding]:
     yield judge_mediapipe(machine.ask(machine.MEDIAPIPE), system)
     yield judge_tracker(machine.ask(machine.TRACKER), system)
     yield judge_codecs(machine.ask(machine.CODECS, *ENCODERS), system)
-    for name in engines.NAMES:
-        yield judge_engine(name, engines.probe(name), machine.ask(machine.ENGINE, name))
+    for name, availability in engines_of_interest().items():
+        yield judge_engine(name, availability, machine.ask(machine.ENGINE, name))
     yield judge_models(machine.shipped_models(), machine.ask(machine.MODELS))
     yield judge_cameras(machine.cameras(), system)
     yield judge_virtual_camera(machine.ask(machine.VIRTUAL_CAMERA), system, machine.loopback_installed())
@@ -160,6 +160,16 @@ def judge_codecs(answer: Answer, system: System) -> Finding:
         f"{value}; lacks {', '.join(missing)}",
         "pip install --force-reinstall --only-binary av av, whose wheels bring an FFmpeg with all of these",
     )
+
+
+def engines_of_interest() -> dict[str, engines.Availability]:
+    """Those that are here or may be expected, and TensorRT, whose absence is worth a word."""
+    answers = {name: engines.probe(name) for name in engines.NAMES}
+    return {
+        name: answer
+        for name, answer in answers.items()
+        if answer.available or answer.expected or name == "tensorrt"
+    }
 
 
 def judge_engine(name: str, availability: engines.Availability, answer: Answer) -> Finding:

@@ -64,10 +64,10 @@ def list_(json_path: Path | None) -> None:
 
         console = Console(highlight=False)
         for name, availability in runtimes.items():
-            kinds = " or ".join(PRECISIONS[name])
-            where = f", computes on {availability.device} in {kinds}" if availability.available else ""
+            kinds = f" in {' or '.join(PRECISIONS[name])}" if PRECISIONS[name] else ""
+            where = f", computes on {availability.device}{kinds}" if availability.available else ""
             state = "available" if availability.available else "not here"
-            console.print(f"{name:12}{state:12}{availability.detail}{where}", soft_wrap=True, markup=False)
+            console.print(f"{name:19}{state:12}{availability.detail}{where}", soft_wrap=True, markup=False)
         show(plans, cache, console)
     write_json(
         {

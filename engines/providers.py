@@ -1,0 +1,144 @@
+"""ONNX Runtime's execution providers: what it can compute on beside the CPU, and with which options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engines.base import TensorSpec
+
+MOST_FACES = 20
+"""In one batch: as many as can be looked for."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the options of a provider depend on."""
+
+    precision: str | None
+    inputs: Sequence[TensorSpec]
+    folder: Path
+    """Where it may keep what it builds."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What ONNX Runtime can compute on beside the CPU."""
+
+    title: str
+    """For people."""
+    execution_provider: str
+    """Its name in ONNX Runtime."""
+    options: Callable[[Setting], dict[str, str]]
+    advice: str
+    """How to get it."""
+    precisions: tuple[str, ...] = ()
+    """That it can be asked for, the usual one first; none where it computes in the types of the model."""
+    library: str | None = None
+    """Part of the name of a file that lies beside ONNX Runtime's own where it can do this."""
+    plugin: str | None = None
+    """The module that brings it, if ONNX Runtime does not."""
+    system: str | None = None
+    """The only one that has it, as in sys.platform."""
+    needs_nvidia: bool = False
+    keeps_plans: bool = False
+    """Whether it needs the folder of its Setting."""
+    device: str = "GPU"
+    """Where it computes; of NVIDIA's GPUs the name is known."""
+
+
+def _cuda_options(setting: Setting) -> dict[str, str]:
+    return {
+        "use_tf32": switch(setting.precision == "tf32"),
+        # The default, EXHAUSTIVE, times every algorithm when a new number of faces comes: in mid-film.
+        "cudnn_conv_algo_search": "HEURISTIC",
+    }
+
+
+def _tensorrt_options(setting: Setting) -> dict[str, str]:
+    fewest, most = _profile(setting.inputs, 1), _profile(setting.inputs, MOST_FACES)
+    return {
+        "trt_fp16_enable": switch(setting.precision == "fp16"),
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": str(setting.folder),
+        # Without them it builds anew, for a minute, when there are more faces than it has met.
+        "trt_profile_min_shapes": fewest,
+        "trt_profile_opt_shapes": fewest,
+        "trt_profile_max_shapes": most,
+    }
+
+
+def _tensorrt_rtx_options(setting: Setting) -> dict[str, str]:
+    fewest, most = _profile(setting.inputs, 1), _profile(setting.inputs, MOST_FACES)
+    return {
+        "nv_runtime_cache_path": str(setting.folder),
+        "nv_profile_min_shapes": fewest,
+        "nv_profile_opt_shapes": fewest,
+        "nv_profile_max_shapes": most,
+    }
+
+
+def switch(on: bool) -> str:
+    """As ONNX Runtime reads yes and no."""
+    return "1" if on else "0"
+
+
+def _profile(inputs: Sequence[TensorSpec], faces: int) -> str:
+    """As TensorRT's providers read it: `warped:1x256x256x3,relative_aus:1x17`."""
+    shapes = {spec.name: (faces if length is None else length for length in spec.shape) for spec in inputs}
+    return ",".join(f"{name}:{'x'.join(map(str, shape))}" for name, shape in shapes.items())
+
+
+_GPU_WHEEL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
+
+PROVIDERS: Mapping[str, Provider] = {
+    "onnx-cuda": Provider(
+        title="CUDA",
+        execution_provider="CUDAExecutionProvider",
+        options=_cuda_options,
+        advice=_GPU_WHEEL,
+        precisions=("tf32", "fp32"),
+        library="onnxruntime_providers_cuda",
+        needs_nvidia=True,
+    ),
+    "onnx-tensorrt-rtx": Provider(
+        title="TensorRT for RTX",
+        execution_provider="NvTensorRTRTXExecutionProvider",
+        options=_tensorrt_rtx_options,
+        advice="pip install 'onnxruntime>=1.24' onnxruntime-ep-nv-tensorrt-rtx",
+        plugin="onnxruntime_ep_nv_tensorrt_rtx",
+        keeps_plans=True,
+        needs_nvidia=True,
+    ),
+    "onnx-tensorrt": Provider(
+        title="TensorRT",
+        execution_provider="TensorrtExecutionProvider",
+        options=_tensorrt_options,
+        advice=f"{_GPU_WHEEL} 'tensorrt<11'",
+        precisions=("tf32", "fp16"),
+        library="onnxruntime_providers_tensorrt",
+        keeps_plans=True,
+        needs_nvidia=True,
+    ),
+    "onnx-directml": Provider(
+        title="DirectML",
+        execution_provider="DmlExecutionProvider",
+        options=lambda setting: {},
+        advice="pip uninstall onnxruntime, then pip install onnxruntime-directml",
+        library="DirectML",
+        system="win32",
+    ),
+    "onnx-coreml": Provider(
+        title="Core ML",
+        execution_provider="CoreMLExecutionProvider",
+        options=lambda setting: {"ModelFormat": "MLProgram", "MLComputeUnits": "ALL"},
+        advice="pip install --force-reinstall onnxruntime",
+        system="darwin",
+        device="GPU and Neural Engine",
+    ),
+}
+"""By the names of their engines, in the order in which they are tried."""
+
+SYSTEMS = {"win32": "Windows", "darwin": "macOS"}
+"""The names of those in Provider.system, for people."""
