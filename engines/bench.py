@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from engines import NAMES, PRECISIONS, Choice, Engine, EngineError, Tensors, open_engine, probe
 from engines.ceiling import Ceiling, convolutions
+from engines.work import Work
 
 REFERENCE = Choice("onnx", "fp32")
 """What every other is compared with."""
@@ -49,8 +50,8 @@ class Workload:
     """Of each output: its greatest value less its least."""
     compose: Callable[[Tensors, Tensors], Pictures]
     """Inputs and outputs to what is shown."""
-    macs: int | None = None
-    """Multiplications with an addition for one batch, where they could be counted."""
+    work: Work | None = None
+    """For one batch, where it could be counted."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,10 @@ def every_choice(names: Sequence[str] = NAMES) -> list[Choice]:
     ]
 
 
-def gate_for(choice: Choice) -> Gate:
-    return EXACT if choice.precision == "fp32" else SHORT
+def gate_for(choice: Choice, work: Work | None) -> Gate:
+    """A model of halves is rounded by some runtimes at each step and by others not at all, fp32 or not."""
+    halves = work is not None and work.halves
+    return EXACT if choice.precision == "fp32" and not halves else SHORT
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,8 +249,8 @@ class Contest:
             open_s=contestant.open_s,
             growth_mb=contestant.growth_mb,
             parity=contestant.parity,
-            gate=gate_for(contestant.choice),
-            speed=summarise(turns, self.workload.macs, self.ceiling.macs),
+            gate=gate_for(contestant.choice, self.workload.work),
+            speed=summarise(turns, self.workload.work, self.ceiling.macs),
         )
 
 
@@ -271,13 +274,13 @@ def psnr_db(found: Pictures, expected: Pictures) -> float | None:
     return None if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
-def summarise(turns: Sequence[Turn], macs: int | None, ceiling_macs: int) -> Speed:
+def summarise(turns: Sequence[Turn], work: Work | None, ceiling_macs: int) -> Speed:
     """Medians over the rounds of what was measured side by side in one; p50 and p95 of all runs."""
     p50, p95 = np.percentile([ms for turn in turns for ms in turn.model_ms], (50, 95))
     ceilings = [2 * ceiling_macs / median(turn.ceiling_ms) / 1e6 for turn in turns]
     times_floor = None
-    if macs is not None:
-        floors_ms = [2 * macs / ceiling / 1e6 for ceiling in ceilings]
+    if work is not None:
+        floors_ms = [2 * work.macs / ceiling / 1e6 for ceiling in ceilings]
         times_floor = median(
             median(turn.model_ms) / floor_ms for turn, floor_ms in zip(turns, floors_ms, strict=True)
         )

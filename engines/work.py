@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import BytesIO
 from math import prod
 from typing import Any
@@ -10,27 +11,37 @@ from engines import openvino
 from engines.base import EngineError, Tensors
 
 
-def count_macs(model: bytes, inputs: Tensors) -> int | None:
-    """Multiplications with an addition in the model's convolutions and products, for inputs of these shapes.
+@dataclass(frozen=True)
+class Work:
+    macs: int
+    """Multiplications with an addition, in convolutions and products."""
+    halves: bool
+    """Whether some of these are of 16 bits in the model itself."""
 
-    model: the content of an ONNX file. None where it has none of them, or OpenVINO, which knows the shapes in
-    between, is not here or cannot read it.
+
+def read_work(model: bytes, inputs: Tensors) -> Work | None:
+    """What there is to compute for inputs of these shapes.
+
+    model: the content of an ONNX file. None where it has neither convolutions nor products, or OpenVINO,
+    which knows the shapes in between, is not here or cannot read it.
     """
     if not openvino.probe().available:
         return None
     try:
         graph = openvino.import_runtime().Core().read_model(BytesIO(model))
         graph.reshape({name: list(tensor.shape) for name, tensor in inputs.items()})
-        return sum(map(_macs, graph.get_ops())) or None
     except (EngineError, RuntimeError):
         return None
+    counted = [operation for operation in graph.get_ops() if operation.get_type_name() in _COUNTED]
+    if not counted:
+        return None
+    halves = any(operation.get_output_element_type(0).size == 2 for operation in counted)
+    return Work(sum(map(_macs, counted)), halves)
 
 
 def _macs(operation: Any) -> int:
-    """Of one layer of the graph; 0 for those that multiply little."""
+    """Of one layer of the graph, whose type is one of _COUNTED."""
     kind = operation.get_type_name()
-    if kind not in _COUNTED:
-        return 0
     given, weights = (list(operation.input_value(index).get_shape()) for index in (0, 1))
     made = list(operation.output(0).get_shape())
     match kind:

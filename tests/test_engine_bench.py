@@ -31,11 +31,11 @@ from engines.bench import (
     summarise,
 )
 from engines.ceiling import convolutions
-from engines.work import count_macs
+from engines.work import Work, read_work
 from reenact.cli import main
 from reenact.generate.example import RANGES, compose, example
 from tests.tiny_models import blackener, described, info, inverter
-from tests.tiny_onnx import model, node, value_info
+from tests.tiny_onnx import HALF, model, node, value_info
 
 needs_openvino = pytest.mark.skipif(
     not engines.probe("openvino").available, reason="openvino is not installed"
@@ -74,10 +74,18 @@ def test_pictures_that_are_the_same_have_no_ratio_of_signal_to_noise():
 
 
 @pytest.mark.parametrize(
-    ("precision", "gate"), [("fp32", EXACT), ("bf16", SHORT), ("tf32", SHORT), ("fp16", SHORT), (None, SHORT)]
+    ("precision", "work", "gate"),
+    [
+        ("fp32", None, EXACT),
+        ("fp32", Work(1, halves=False), EXACT),
+        ("fp32", Work(1, halves=True), SHORT),
+        ("bf16", None, SHORT),
+        ("tf32", None, SHORT),
+        (None, None, SHORT),
+    ],
 )
-def test_float32_must_agree_exactly_and_shorter_numbers_roughly(precision, gate):
-    assert gate_for(Choice("any", precision)) == gate
+def test_float32_must_agree_exactly_and_shorter_numbers_roughly(precision, work, gate):
+    assert gate_for(Choice("any", precision), work) == gate
     assert gate.passes(Parity(gate.mean, gate.most, None))
     assert not gate.passes(Parity(gate.mean, gate.most * 1.01, None))
     assert not gate.passes(Parity(gate.mean * 1.01, gate.most, None))
@@ -89,7 +97,7 @@ def test_float32_must_agree_exactly_and_shorter_numbers_roughly(precision, gate)
 def test_the_ratio_to_the_floor_is_taken_in_each_round_and_then_the_median():
     quiet = Turn(model_ms=(8, 10, 12), ceiling_ms=(100, 50, 200))
     busy = Turn(model_ms=(80, 100, 120), ceiling_ms=(1000, 500, 2000))  # all of it ten times as slow
-    speed = summarise([quiet, busy, quiet], macs=10**9, ceiling_macs=5 * 10**9)
+    speed = summarise([quiet, busy, quiet], Work(10**9, halves=False), ceiling_macs=5 * 10**9)
     assert speed.ceiling_gflops == pytest.approx(100)
     assert speed.times_floor == pytest.approx(0.5)  # 2 GFLOP at 100 GFLOP/s are 20 ms
     assert speed.p50_ms == 12
@@ -97,7 +105,7 @@ def test_the_ratio_to_the_floor_is_taken_in_each_round_and_then_the_median():
 
 
 def test_without_the_models_work_there_is_no_floor():
-    assert summarise([Turn((1,), (1,))], macs=None, ceiling_macs=1).times_floor is None
+    assert summarise([Turn((1,), (1,))], work=None, ceiling_macs=1).times_floor is None
 
 
 # ---- The contest -------------------------------------------------------------------------------------------
@@ -159,7 +167,9 @@ def contest(clock: Clock, *names: str, **changed):
     memory = itertools.count(100, 7)
     tools = Tools(clock=clock, memory_mb=lambda: next(memory))
     options = BenchOptions(rounds=2, runs=3, ceiling_runs=1)
-    run = Contest(workload(macs=10**9, **changed), options, tools, convolutions((1, 1), 4))
+    run = Contest(
+        workload(work=Work(10**9, halves=False), **changed), options, tools, convolutions((1, 1), 4)
+    )
     return run([engines.parse_choice(name) for name in names])
 
 
@@ -221,7 +231,7 @@ def test_the_convolutions_are_a_model_of_the_work_that_is_said_and_keep_the_size
 @needs_openvino
 def test_the_work_of_the_convolutions_is_counted_as_it_was_made():
     ceiling = convolutions((4, 32, 32, 8), side=16)
-    assert count_macs(ceiling.model, ceiling.inputs) == ceiling.macs
+    assert read_work(ceiling.model, ceiling.inputs) == Work(ceiling.macs, halves=False)
 
 
 @needs_openvino
@@ -242,12 +252,27 @@ def test_products_and_convolutions_of_every_kind_are_counted(operator, given, we
         outputs=[value_info("y", ())],
     )
     inputs = {"x": np.zeros(given, np.float32), "w": np.zeros(weights, np.float32)}
-    assert count_macs(content, inputs) == macs
+    assert read_work(content, inputs) == Work(macs, halves=False)
+
+
+@needs_openvino
+def test_products_of_halves_are_known_as_such():
+    content = model(
+        nodes=[node("MatMul", ["x", "w"], ["y"])],
+        inputs=[value_info("x", (2, 3), HALF), value_info("w", (3, 4), HALF)],
+        outputs=[value_info("y", (2, 4), HALF)],
+    )
+    inputs = {"x": np.zeros((2, 3), np.float16), "w": np.zeros((3, 4), np.float16)}
+    assert read_work(content, inputs) == Work(24, halves=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model"])
 def test_what_cannot_be_read_has_no_known_work(content):
-    assert count_macs(content, {}) is None
+    assert read_work(content, {}) is None
+
+
+def test_a_model_without_products_has_no_known_work():
+    assert read_work(blackener(), example(info("live"), 1)) is None
 
 
 # ---- What it is run on -------------------------------------------------------------------------------------
@@ -321,7 +346,7 @@ def test_only_the_engines_that_are_asked_for_are_measured(live):
 
 
 def test_a_missed_gate_ends_with_1_and_is_told_with_what_was_allowed(live, monkeypatch):
-    monkeypatch.setattr("engines.bench.gate_for", lambda choice: Gate(-1, -1))
+    monkeypatch.setattr("engines.bench.gate_for", lambda choice, work: Gate(-1, -1))
     result = ask(live, "--rounds", "1", "--engine", "onnx")
     assert result.exit_code == 1
     assert "onnx:fp32: differs too much: by 0 in the mean, which may be -1" in result.stdout
