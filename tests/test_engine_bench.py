@@ -340,7 +340,7 @@ def test_only_the_engines_that_are_asked_for_are_measured(live):
     result = ask(live, "--rounds", "1", "--engine", "onnx", "--json", "-")
     assert [row["name"] for row in json.loads(result.stdout)["engines"]] == ["onnx"]
     shown = ask(live, "--rounds", "1", "--engine", "onnx:fp32").stdout
-    assert "black.onnx (live, 256 px), 1 face a run" in shown
+    assert "black.onnx, live at 256 px, 1 face a run\n" in shown
     assert "same" in next(line for line in shown.splitlines() if line.startswith("onnx:fp32"))
     assert max(map(len, shown.splitlines())) <= 80
 
@@ -357,7 +357,7 @@ def test_a_model_of_another_contract_is_measured_too(tmp_path):
     path.write_bytes(described(inverter(256), "paper"))
     result = ask(path, "--rounds", "1", "--engine", "onnx")
     assert result.exit_code == 0, result.output
-    assert "negative.onnx (paper, 256 px)" in result.stdout
+    assert "negative.onnx, paper at 256 px" in result.stdout
 
 
 def test_without_a_model_the_one_that_ships_is_measured_or_asked_for(live, monkeypatch, tmp_path):

@@ -1,0 +1,177 @@
+"""`reenact engines bench`: how fast and how exact each engine is here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engines import AUTO, Choice, parse_choice, read_model
+from engines.bench import Bench, BenchOptions, Contest, Measured, Refused, Tools, Workload, every_choice
+from reenact.cli.errors import Unusable, unusable_input
+from reenact.cli.parameters import FILE, EngineParameter, json_option, write_json
+from reenact.meter import rss_mb
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from reenact.generate.contract import ModelInfo
+
+BATCHES = 4
+"""Of different faces, by which engines are compared and on which they are timed."""
+DEFAULTS = BenchOptions()
+
+
+@click.command()
+@click.argument("model", metavar="[MODEL.onnx]", required=False, type=FILE)
+@click.option(
+    "--engine",
+    "asked",
+    type=EngineParameter(),
+    multiple=True,
+    help="Only this one; can be given several times.  [default: all, in every precision]",
+)
+@click.option("--faces", type=click.IntRange(1, 16), default=1, show_default=True, help="In one run.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 1000),
+    default=DEFAULTS.rounds,
+    show_default=True,
+    help="In each, all engines take turns.",
+)
+@json_option
+def bench(
+    model: Path | None, asked: tuple[str, ...], faces: int, rounds: int, json_path: Path | None
+) -> None:
+    """Measure how fast and how exact each engine runs MODEL here, or the model that ships.
+
+    \b
+    p50, p95    ms of one run, with the way to a GPU and back
+    ceiling     what large convolutions reach in this engine, GFLOP/s; side by side, in the same turns
+    x floor     the run's time over that of as many operations at the ceiling
+    open, +MB   until the first outputs: seconds (TensorRT builds, the first time), and memory
+    mean, max   difference to float32 in ONNX Runtime on the CPU, as a share of an output's range
+    PSNR        of the picture that comes out, against the same, in dB
+
+    The exit code is 1 if an engine differs by more than its precision allows: fp32 by 0.0001; the others, and
+    all with a model of halves, by 0.01 in the mean or 0.08 anywhere. Close other programs first.
+    """
+    from rich.console import Console
+
+    from reenact.benchmark import this_machine
+
+    path = model or shipped_model()
+    workload, info = open_workload(path, faces)
+    with Console(stderr=True).status("starting") as status:
+        tools = Tools(memory_mb=rss_mb, watch=status.update)
+        result = Contest(workload, BenchOptions(rounds=rounds), tools)(chosen(asked))
+    machine = this_machine()
+    if str(json_path) != "-":
+        console = Console(highlight=False)
+        console.print(f"{machine['processor'] or machine['system']}, {machine['cores']} cores")
+        console.print(f"{path.name}, {describe(workload, info, faces)}", soft_wrap=True)
+        show(result, console)
+    head = {"machine": machine, "model": str(path), "faces": faces, "rounds": rounds}
+    work = None if workload.work is None else asdict(workload.work)
+    write_json({**head, "work": work, "engines": to_json(result)}, json_path)
+    if not all(each.passes for each in result.measured):
+        raise click.exceptions.Exit(1)
+
+
+def shipped_model() -> Path:
+    """The model of the `live` generator."""
+    from reenact.generate.generator import LIVE_MODEL
+
+    if not LIVE_MODEL.exists():
+        raise Unusable("this release ships no model; name one: reenact engines bench MODEL.onnx")
+    return LIVE_MODEL
+
+
+def open_workload(model: Path, faces: int) -> tuple[Workload, ModelInfo]:
+    """The model with what it is measured on."""
+    from engines.work import read_work
+    from reenact.generate.contract import model_info
+    from reenact.generate.example import RANGES, compose, example
+
+    with unusable_input():
+        info = model_info(model)
+        content = read_model(model)
+    batches = [example(info, faces, seed) for seed in range(BATCHES)]
+    work = read_work(content, batches[0])
+    return Workload(content, batches, RANGES[info.contract], compose, work), info
+
+
+def describe(workload: Workload, info: ModelInfo, faces: int) -> str:
+    """For people: `live at 256 px, 1 face a run, 0.78 GMAC`."""
+    count = "1 face" if faces == 1 else f"{faces} faces"
+    gmacs = "" if workload.work is None else f", {workload.work.macs / 1e9:.2f} GMAC"
+    return f"{info.contract} at {info.crop.size} px, {count} a run{gmacs}"
+
+
+def chosen(asked: tuple[str, ...]) -> list[Choice]:
+    """What to measure: what was asked for, or everything."""
+    choices = [parse_choice(text) for text in asked]
+    if not choices or Choice(AUTO) in choices:
+        return every_choice()
+    found = [
+        each for choice in choices for each in ([choice] if choice.precision else every_choice([choice.name]))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def show(result: Bench, console: Console) -> None:
+    """A table of 80 columns, and a line for all that must be said in words."""
+    from rich.table import Table
+
+    table = Table("engine", box=None, padding=(0, 1, 0, 0))
+    for column in ("p50", "p95", "ceiling", "x floor", "open", "+MB", "mean", "max", "PSNR"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for each in result.measured:
+        speed, parity = each.speed, each.parity
+        table.add_row(
+            str(each.choice),
+            f"{speed.p50_ms:.2f}",
+            f"{speed.p95_ms:.2f}",
+            f"{speed.ceiling_gflops:.0f}",
+            "" if speed.times_floor is None else f"{speed.times_floor:.2f}",
+            f"{each.open_s:.2f}",
+            "" if each.growth_mb is None else f"{each.growth_mb:.0f}",
+            f"{parity.mean:.1g}",
+            f"{parity.most:.1g}",
+            "same" if parity.psnr_db is None else f"{parity.psnr_db:.1f}",
+        )
+    if result.measured:
+        console.print(table)
+    for choice, line in remarks(result):
+        console.print(f"{choice}: {line}", soft_wrap=True, markup=False)
+
+
+def remarks(result: Bench) -> Iterator[tuple[Choice, str]]:
+    for each in result.measured:
+        for line in each.notes:
+            yield each.choice, line
+        if not each.passes:
+            parity, gate = each.parity, each.gate
+            yield (
+                each.choice,
+                f"differs too much: by {parity.mean:.2g} in the mean, which may be {gate.mean:g}, "
+                f"and by {parity.most:.2g} at most, which may be {gate.most:g}",
+            )
+    for refused in result.refused:
+        yield refused.choice, refused.reason
+
+
+def to_json(result: Bench) -> list[dict[str, Any]]:
+    """One object for each engine, the refused ones last."""
+    return [*map(_to_json, result.measured), *map(_to_json, result.refused)]
+
+
+def _to_json(each: Measured | Refused) -> dict[str, Any]:
+    figures = (
+        {"refused": each.reason} if isinstance(each, Refused) else {**asdict(each), "passes": each.passes}
+    )
+    figures.pop("choice", None)
+    return {**asdict(each.choice), **figures}
