@@ -1,11 +1,13 @@
-"""Keeping a native library's start-up chatter off the user's terminal."""
+"""A library's start-up: its chatter is kept off the user's terminal, and no signal is lost in it."""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,3 +34,26 @@ def native_messages_logged() -> Iterator[None]:
             messages.seek(0)
             for line in messages.read().decode(errors="replace").splitlines():
                 _log.debug("%s", line)
+
+
+@contextmanager
+def signals_answered_afterwards() -> Iterator[None]:
+    """Ctrl-C and requests to end that come meanwhile are answered when this is left.
+
+    For imports: MediaPipe's own runs through bare `except:`, which swallow what a signal raises.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    heeded = [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from calib.shape import LANDMARK_COUNT
 from reenact.geometry import Alignment
-from reenact.track.hush import native_messages_logged
+from reenact.track.hush import native_messages_logged, signals_answered_afterwards
 from reenact.track.region import MARGIN, Region, region_around
 
 BACKENDS = ("auto", "face_mesh", "face_landmarker")
@@ -114,8 +114,9 @@ class FaceMesh:
 
     def __init__(self, detection: float = 0.5) -> None:
         """`detection`: the score below which a find does not count."""
-        import mediapipe
-        from mediapipe.python.solutions.face_detection import FaceDetection
+        with signals_answered_afterwards():
+            import mediapipe
+            from mediapipe.python.solutions.face_detection import FaceDetection
 
         self._mediapipe = mediapipe
         self._answers: dict[str, Any] = {}
@@ -181,8 +182,9 @@ class FaceLandmarker:
     FIND_PX = 256
 
     def __init__(self, model_path: Path, presence: float = 0.5, detection: float = 0.5) -> None:
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
+        with signals_answered_afterwards():
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
 
         self._to_image = lambda pixels: mediapipe.Image(mediapipe.ImageFormat.SRGB, pixels)
         with ExitStack() as opened:
