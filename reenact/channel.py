@@ -18,6 +18,10 @@ class Cancelled(Exception):
     """The reader has left: whatever the writer puts from now on would never be read."""
 
 
+class NothingYet(Exception):
+    """No item has come within the time that the reader gave."""
+
+
 class Channel(Generic[T]):
     """A queue that ends, fails and can be cancelled.
 
@@ -39,15 +43,26 @@ class Channel(Generic[T]):
         with self._changed:
             assert self._outcome is None, "put after the end"
             self._make_room()
-            if self._cancelled:
-                raise Cancelled
+            self.check()
             self._items.append(item)
             self._changed.notify_all()
 
-    def get(self) -> T:
-        """The next item, waited for; raises Ended after the last one, or the error that the writer met."""
+    def check(self) -> None:
+        """Raises Cancelled once the reader has left: for a writer that has nothing to put."""
+        if self._cancelled:
+            raise Cancelled
+
+    def get(self, timeout_s: float | None = None) -> T:
+        """The next item, waited for; raises Ended after the last one, or the error that the writer met.
+
+        Raises NothingYet if there is neither within `timeout_s`; None waits for ever.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._outcome or self._cancelled)
+            came = self._changed.wait_for(
+                lambda: self._items or self._outcome is not None or self._cancelled, timeout_s
+            )
+            if not came:
+                raise NothingYet
             if self._items:
                 item = self._items.popleft()
                 self._changed.notify_all()
@@ -86,7 +101,10 @@ class Channel(Generic[T]):
 
 
 class Latest(Channel[T]):
-    """A mailbox of one item for live pictures: put never waits, the newest item wins."""
+    """A mailbox of one item for live pictures: put never waits, the newest item wins.
+
+    Every item put is read, dropped, or, at most one, let go of when the reader left.
+    """
 
     def __init__(self) -> None:
         super().__init__(capacity=1)
@@ -97,3 +115,17 @@ class Latest(Channel[T]):
         if len(self._items) == self._capacity:
             self._items.clear()
             self.dropped += 1
+
+
+class Handover(Channel[T]):
+    """From hand to hand: put returns when the item has been taken, so that none grows old in between."""
+
+    def __init__(self) -> None:
+        super().__init__(capacity=1)
+
+    def put(self, item: T) -> None:
+        """Waits until the item has been taken; raises Cancelled once the reader has left."""
+        with self._changed:
+            super().put(item)
+            self._changed.wait_for(lambda: self._cancelled or not self._items)
+            self.check()

@@ -1,10 +1,11 @@
+import random
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from reenact.channel import Cancelled, Channel, Ended, Latest
+from reenact.channel import Cancelled, Channel, Ended, Handover, Latest, NothingYet
 
 LIMIT_S = 5
 
@@ -128,3 +129,147 @@ def test_a_mailbox_whose_reader_left_stops_the_writer():
     mailbox.cancel()
     with pytest.raises(Cancelled):
         mailbox.put(1)
+
+
+def test_a_reader_who_gives_a_time_is_told_when_nothing_came_within_it():
+    mailbox: Latest[int] = Latest()
+    with pytest.raises(NothingYet):
+        mailbox.get(timeout_s=0.001)
+    mailbox.put(1)
+    assert mailbox.get(timeout_s=0.001) == 1
+    mailbox.close()
+    with pytest.raises(Ended):
+        mailbox.get(timeout_s=0.001)
+
+
+def test_the_last_item_of_a_mailbox_is_read_before_the_error_that_came_after_it():
+    mailbox: Latest[int] = Latest()
+    broken = OSError("unplugged")
+    mailbox.put(1)
+    mailbox.fail(broken)
+    assert mailbox.get() == 1
+    with pytest.raises(OSError) as caught:
+        mailbox.get()
+    assert caught.value is broken
+
+
+def test_a_writer_with_nothing_to_put_learns_that_the_reader_has_left():
+    mailbox: Latest[int] = Latest()
+    mailbox.check()
+    mailbox.cancel()
+    with pytest.raises(Cancelled):
+        mailbox.check()
+
+
+def test_a_handover_holds_the_writer_until_the_item_is_taken():
+    handover: Handover[str] = Handover()
+    given = threading.Event()
+    wrote = in_thread(lambda: (handover.put("a"), given.set()))
+    assert not given.wait(0.05)
+    assert handover.get() == "a"
+    wrote()
+
+
+def test_a_handover_whose_reader_leaves_lets_the_writer_go():
+    handover: Handover[str] = Handover()
+    wrote = in_thread(lambda: handover.put("a"))
+    time.sleep(0.02)
+    handover.cancel()
+    with pytest.raises(Cancelled):
+        wrote()
+
+
+def nap(dice: random.Random) -> None:
+    """Mostly nothing, sometimes a turn for the other threads, now and then a moment."""
+    fate = dice.random()
+    if fate < 0.1:
+        time.sleep(0.0005)
+    elif fate < 0.4:
+        time.sleep(0)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_random_writers_and_readers_of_a_mailbox_never_hang_and_every_item_is_accounted_for(seed):
+    dice = random.Random(seed)
+    count = dice.randrange(0, 60)
+    breaks_at = dice.choice([None, dice.randrange(60)])
+    leaves_after = dice.choice([None, None, dice.randrange(60)])
+    times = dice.choice([None, 0.0002])
+    writing, reading = random.Random(seed + 1), random.Random(seed + 2)
+    mailbox: Latest[int] = Latest()
+    broken = OSError("unplugged")
+    put: list[int] = []
+    read: list[int] = []
+
+    def write() -> str:
+        for number in range(count):
+            nap(writing)
+            if number == breaks_at:
+                mailbox.fail(broken)
+                return "broke"
+            try:
+                mailbox.put(number)
+            except Cancelled:
+                return "cancelled"
+            put.append(number)
+        mailbox.close()
+        return "closed"
+
+    def look() -> list[BaseException]:
+        while True:
+            nap(reading)
+            if leaves_after is not None and len(read) >= leaves_after:
+                mailbox.cancel()
+                return []
+            try:
+                read.append(mailbox.get(times))
+            except NothingYet:
+                continue
+            except (Ended, OSError) as error:
+                return [error]
+
+    writer, reader = in_thread(write), in_thread(look)
+    how, ending = writer(), reader()
+    left = len(put) - len(read) - mailbox.dropped
+    assert read == sorted(set(read)), "never again and never backwards"
+    if not ending:
+        assert left in (0, 1)
+    else:
+        assert left == 0
+        assert read[-1:] == put[-1:], "the newest arrives"
+        assert (ending == [broken]) == (how == "broke")
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_random_handovers_lose_nothing_and_never_hang(seed):
+    dice = random.Random(seed)
+    count, leaves_after = dice.randrange(0, 40), dice.choice([None, dice.randrange(40)])
+    writing, reading = random.Random(seed + 1), random.Random(seed + 2)
+    handover: Handover[int] = Handover()
+    given: list[int] = []
+    read: list[int] = []
+
+    def write() -> None:
+        try:
+            for number in range(count):
+                nap(writing)
+                handover.put(number)
+                given.append(number)
+        except Cancelled:
+            return
+        handover.close()
+
+    def look() -> None:
+        for number in handover:
+            nap(reading)
+            read.append(number)
+            if leaves_after is not None and len(read) > leaves_after:
+                return handover.cancel()
+
+    writer, reader = in_thread(write), in_thread(look)
+    writer()
+    reader()
+    assert read == list(range(len(read)))
+    assert len(read) - 1 <= len(given) <= len(read)
+    if leaves_after is None:
+        assert read == list(range(count))
