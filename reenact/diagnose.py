@@ -209,13 +209,17 @@ def judge_cameras(found: Sequence[Camera], system: System) -> Finding:
     value = ", ".join(f"{camera.index}: {camera.name} ({_state(camera)})" for camera in found)
     if any(camera.format for camera in found):
         return Finding("cameras", "ok", value)
-    if not all(camera.allowed for camera in found):
-        fix = "sudo usermod -aG video $USER, then log out and in again"
-    elif system.platform == "darwin":
-        fix = "allow the terminal in System Settings > Privacy & Security > Camera"
-    else:
-        fix = "close the program that uses the camera, or plug it in again"
+    fix = camera_fix(all(camera.allowed for camera in found), system)
     return Finding("cameras", "warning", value, fix)
+
+
+def camera_fix(allowed: bool, system: System) -> str:
+    """What helps when a camera is there but does not open. `allowed`: this user may open it."""
+    if not allowed:
+        return "sudo usermod -aG video $USER, then log out and in again"
+    if system.platform == "darwin":
+        return "allow the terminal in System Settings > Privacy & Security > Camera"
+    return "close the program that uses the camera, or plug it in again"
 
 
 def judge_virtual_camera(answer: Answer, system: System, loopback: bool) -> Finding:

@@ -213,18 +213,19 @@ def _has_hash(path: Path, noted: str) -> bool | None:
 
 def cameras() -> list[Camera]:
     """The real capture devices; trying them lights their lamps for a moment."""
-    names = _camera_names()
+    names = camera_names()
     answer = ask(CAMERAS, *map(str, names)) if names else Answer("{}")
     formats = json.loads(answer.printed) if answer.error is None else {}
     found = [
-        Camera(index, name, _may_open(index), formats.get(str(index)))
+        Camera(index, name, may_open(Path(f"/dev/video{index}")), formats.get(str(index)))
         for index, name in sorted(names.items())
     ]
     # Without a list from the system, only those that opened are known to exist.
     return found if sys.platform == "linux" else [camera for camera in found if camera.format]
 
 
-def _camera_names() -> dict[int, str]:
+def camera_names() -> dict[int, str]:
+    """The real capture devices by index, untouched; where the system has no list, the usual indices."""
     if sys.platform != "linux":
         return dict.fromkeys(range(4), "camera")
     devices = Path("/sys/class/video4linux").glob("video*")
@@ -235,8 +236,9 @@ def _camera_names() -> dict[int, str]:
     }
 
 
-def _may_open(index: int) -> bool:
-    return sys.platform != "linux" or os.access(f"/dev/video{index}", os.R_OK | os.W_OK)
+def may_open(device: Path) -> bool:
+    """Whether this user may use a camera; elsewhere than on Linux only opening it tells."""
+    return sys.platform != "linux" or os.access(device, os.R_OK | os.W_OK)
 
 
 def loopback_installed() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,33 @@ from calib.pose import Pose
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a video, or a still."""
+    """One picture of a video or a camera, or a still."""
 
     image: NDArray[np.uint8]
     """(height, width, 3) RGB. Shared between stages: read it, never write to it."""
     pts: Fraction = Fraction(0)
-    """Presentation time in seconds, exactly as the container has it."""
+    """Presentation time in seconds, exactly as the container has it; of a camera, since its first frame."""
     index: int = 0
     """Position in the input, from 0."""
+    captured_ns: int | None = None
+    """When a camera delivered it, on the clock of time.perf_counter_ns; None where no camera did."""
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return self.image.shape[0], self.image.shape[1]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What comes from a camera at a moment."""
+
+    state: Literal["live", "stalled", "lost"]
+    """ "stalled": it is there and delivers nothing; "lost": it is gone, and is tried again and again."""
+    silent_s: float = 0.0
+    """Time since its last picture."""
+    reason: str | None = None
+    """Why it is lost, one plain line."""
 
 
 @dataclass(frozen=True, eq=False)

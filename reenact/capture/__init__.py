@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reenact.capture.camera import Camera, CameraOptions, open_camera
 from reenact.capture.file import CaptureError, FileCapture, open_capture
 
-__all__ = ["CaptureError", "FileCapture", "open_capture"]
+__all__ = ["Camera", "CameraOptions", "CaptureError", "FileCapture", "open_camera", "open_capture"]

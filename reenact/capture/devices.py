@@ -1,0 +1,230 @@
+"""What a camera's pictures come out of: a device or a stream that OpenCV opens, or a video file."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reenact.capture.file import CaptureError, open_capture
+from reenact.diagnose import camera_fix
+from reenact.hush import native_messages_logged
+from reenact.machine import camera_names, may_open, this_system
+
+Size = tuple[int, int]
+"""(height, width) in pixels."""
+
+USUAL_SIZE: Size = (720, 1280)
+USUAL_RATE = 30.0
+"""What a camera is asked for by whoever does not mind."""
+_ENOUGH = 0.9
+"""Share of the asked rate below which raw pictures are too few."""
+_STREAM_LIMIT_MS = 5000
+"""For opening a stream and for every picture of it; OpenCV's own is 30 s."""
+_HURRY_S = 0.5
+"""A file that has fallen behind by more than this does not try to catch up: no camera would."""
+_ASSUMED_RATE = Fraction(25)
+"""Of a file that does not say."""
+
+
+class Device(Protocol):
+    """Delivers pictures in the thread that asks for them. After it is open, nothing of it raises."""
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Pictures per second, if it says."""
+
+    def grab(self) -> bool:
+        """Waits for the next picture; False if none came."""
+
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        """The picture that was grabbed, (height, width, 3) RGB; None if it is damaged."""
+
+    def close(self) -> None: ...
+
+
+class OpenCvDevice:
+    """A device or a stream, through OpenCV."""
+
+    def __init__(self, capture: cv2.VideoCapture) -> None:
+        self._capture = capture
+
+    @property
+    def rate(self) -> Fraction | None:
+        told = self._capture.get(cv2.CAP_PROP_FPS)
+        # Streams without a rate tell the ticks of their clock, 90000.
+        return Fraction(told).limit_denominator(1001) if 1 <= told <= 1000 else None
+
+    def grab(self) -> bool:
+        return bool(self._capture.grab())
+
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        whole, image = self._capture.retrieve()
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if whole else None
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+class FileDevice:
+    """A video file that stands in for a camera: over and over, each picture when it is due."""
+
+    def __init__(
+        self,
+        path: Path,
+        clock_ns: Callable[[], int] = time.perf_counter_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Raises CaptureError where there is no video."""
+        with open_capture(path) as capture:
+            self.rate = capture.rate
+        self._clock_ns = clock_ns
+        self._sleep = sleep
+        self._pictures = _over_and_over(path)
+        self._due_s: float | None = None
+        self._image: NDArray[np.uint8] | None = None
+
+    def grab(self) -> bool:
+        try:
+            after_s, self._image = next(self._pictures)
+        except (CaptureError, StopIteration):
+            return False
+        self._wait(after_s)
+        return True
+
+    def retrieve(self) -> NDArray[np.uint8] | None:
+        return self._image
+
+    def close(self) -> None:
+        self._pictures.close()
+
+    def _wait(self, after_s: float) -> None:
+        """Until this long after the picture before was due."""
+        now_s = self._clock_ns() / 1e9
+        due_s = now_s if self._due_s is None else self._due_s + after_s
+        self._due_s = now_s if now_s - due_s > _HURRY_S else due_s
+        if self._due_s > now_s:
+            self._sleep(self._due_s - now_s)
+
+
+def _over_and_over(path: Path) -> Generator[tuple[float, NDArray[np.uint8]], None, None]:
+    """(seconds after the picture before, picture), without end."""
+    while True:
+        with open_capture(path) as capture:
+            after_s = 1 / (capture.rate or _ASSUMED_RATE)
+            before: Fraction | None = None
+            for frame in capture:
+                after_s = after_s if before is None else frame.pts - before
+                before = frame.pts
+                yield float(after_s), frame.image
+
+
+def open_device(where: str, size: Size | None = None, fps: float | None = None) -> Device:
+    """What `where` names: the index or path of a device, a URL, or a video file.
+
+    Size and rate are wishes, which only devices heed. Raises CaptureError.
+    """
+    if "://" in where:
+        return _open_stream(where)
+    if where.isascii() and where.isdecimal():
+        return _open_local(int(where), size or USUAL_SIZE, fps or USUAL_RATE)
+    path = Path(where)
+    if where.startswith("/dev/") or path.is_char_device():
+        return _open_local(where, size or USUAL_SIZE, fps or USUAL_RATE)
+    if where and path.exists():
+        return FileDevice(path)
+    raise CaptureError(f"there is no camera or video file {where!r}; {what_there_is(camera_names())}")
+
+
+def shown(where: str) -> str:
+    """A camera's name for messages: without what a URL may have of users and passwords."""
+    return re.sub(r"://[^/]*@", "://", where)
+
+
+def what_there_is(names: Mapping[int, str], platform: str = sys.platform) -> str:
+    """What would be a right camera on this machine."""
+    others = "a URL or a video file can stand in for one"
+    if not names:
+        return f"this machine has no camera, but {others}"
+    if platform != "linux":
+        return f"cameras are counted from 0, usually the built-in one; {others}"
+    listed = ", ".join(f"{index} ({name})" for index, name in sorted(names.items()))
+    return f"there is {listed}; {others}"
+
+
+def backends(platform: str) -> Sequence[int]:
+    """OpenCV's ways to the cameras of a system, best first."""
+    if platform == "linux":
+        return (cv2.CAP_V4L2,)
+    if platform == "darwin":
+        return (cv2.CAP_AVFOUNDATION,)
+    return cv2.CAP_MSMF, cv2.CAP_DSHOW
+
+
+def negotiate(capture: cv2.VideoCapture, size: Size, fps: float) -> None:
+    """Asks for size and rate, and for compressed pictures where raw ones would be too few or too small."""
+    _ask(capture, size, fps)
+    if _falls_short(capture, size, fps):
+        # Raw 720p is more than USB 2 carries at 30 a second: many cameras then offer 10, without a word.
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        _ask(capture, size, fps)
+
+
+def _ask(capture: cv2.VideoCapture, size: Size, fps: float) -> None:
+    height, width = size
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+    capture.set(cv2.CAP_PROP_FPS, fps)
+
+
+def _falls_short(capture: cv2.VideoCapture, size: Size, fps: float) -> bool:
+    told_fps = capture.get(cv2.CAP_PROP_FPS)
+    told = capture.get(cv2.CAP_PROP_FRAME_HEIGHT), capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+    return 0 < told_fps < _ENOUGH * fps or told[0] < size[0] or told[1] < size[1]
+
+
+def _open_local(where: int | str, size: Size, fps: float) -> OpenCvDevice:
+    allowed = _require_local(where)
+    for backend in backends(sys.platform):
+        capture = _opened(where, backend)
+        if capture.isOpened():
+            negotiate(capture, size, fps)
+            return OpenCvDevice(capture)
+    raise CaptureError(f"camera {where} does not open: {camera_fix(allowed, this_system())}")
+
+
+def _require_local(where: int | str) -> bool:
+    """Whether the user may open the device, which must be there, so far as the system says."""
+    if sys.platform != "linux":
+        return True
+    path = Path(f"/dev/video{where}") if isinstance(where, int) else Path(where)
+    if not path.exists():
+        raise CaptureError(f"there is no camera {where}; {what_there_is(camera_names())}")
+    return may_open(path)
+
+
+def _open_stream(url: str) -> OpenCvDevice:
+    limits = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+        _STREAM_LIMIT_MS,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+        _STREAM_LIMIT_MS,
+    ]
+    capture = _opened(url, cv2.CAP_FFMPEG, limits)
+    if not capture.isOpened():
+        raise CaptureError(f"{shown(url)} does not open: is it the address of a stream, and is it on?")
+    return OpenCvDevice(capture)
+
+
+def _opened(*arguments: Any) -> cv2.VideoCapture:
+    # OpenCV and its FFmpeg say on standard error, in their own words, what becomes one line of ours.
+    with native_messages_logged():
+        return cv2.VideoCapture(*arguments)
