@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from threading import Condition
 from typing import Generic, TypeVar
 
@@ -69,7 +69,7 @@ class Channel(Generic[T]):
                 return item
             raise self._outcome or Ended
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Generator[T, None, None]:
         """The items to the end; raises the error that the writer met."""
         while True:
             try:

@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,12 +15,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from reenact.types import Tracked
+from reenact.types import Signal, Tracked
 
 KEPT = 4096
 """Durations kept of each stage, the last ones: a live run may go on for days."""
+RECENT_S = 5.0
+"""What a live run shows of itself is of its last seconds, so that it is of now and yet can be read."""
 
 TrackedT = TypeVar("TrackedT", bound=Tracked)
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,50 @@ class Report:
     """In the order in which they first ran."""
     peak_rss_mb: float | None = None
     """The most memory that this process ever held, in MB of 1e6 bytes; None where the system does not say."""
+    dropped: int = 0
+    """Frames of a camera that a newer one replaced before any work was done on them."""
+    latency: StageTimes | None = None
+    """From a camera's delivery of a frame to the end of its writing; None where no camera was."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts and numbers, rounded to what was measured."""
         return rounded(asdict(self))
+
+
+@dataclass(frozen=True)
+class LiveStatus:
+    """How a live run goes: counts since its start, all else of its last RECENT_S seconds."""
+
+    frames: int = 0
+    dropped: int = 0
+    """Frames that a newer one replaced before any work was done on them."""
+    fps: float = 0.0
+    """Frames written per second."""
+    latency: StageTimes | None = None
+    """From the camera's delivery of a frame to the end of its writing; None while there is none."""
+    slowest: str | None = None
+    """The stage that takes longest ..."""
+    slowest_ms: float = 0.0
+    """... and how long, at the median."""
+    signal: Signal = Signal("live")  # noqa: RUF009 (it is frozen)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts and numbers, rounded to what was measured."""
+        return rounded(asdict(self))
+
+    def __str__(self) -> str:
+        """One line for whoever watches."""
+        parts = [f"{self.fps:.1f} fps"]
+        if self.latency is not None:
+            parts.append(f"latency {self.latency.p50_ms:.0f} ms (p95 {self.latency.p95_ms:.0f})")
+        parts.append(f"{self.dropped} dropped")
+        if self.slowest is not None:
+            parts.append(f"slowest: {self.slowest} {self.slowest_ms:.1f} ms")
+        if self.signal.state == "stalled":
+            parts.append(f"the camera has sent nothing for {self.signal.silent_s:.0f} s")
+        if self.signal.state == "lost":
+            parts.append(f"{self.signal.reason}; trying again, {self.signal.silent_s:.0f} s so far")
+        return ", ".join(parts)
 
 
 class Meter:
@@ -66,6 +109,9 @@ class Meter:
         self._last_frame: float | None = None
         self._frames = 0
         self._frames_with_face = 0
+        self._dropped = 0
+        self._written: deque[float] = deque(maxlen=KEPT)
+        self._latencies_s: deque[float | None] = deque(maxlen=KEPT)
         self._durations_s: dict[str, deque[float]] = {}
 
     @contextmanager
@@ -80,11 +126,13 @@ class Meter:
         with self._lock:
             self._durations_s.setdefault(stage, deque(maxlen=KEPT)).append(duration_s)
 
-    def count_frame(self) -> None:
-        """Says that a frame has been written."""
+    def count_frame(self, captured_ns: int | None = None) -> None:
+        """Says that a frame has been written, and on the same clock when a camera delivered it."""
         now = self._clock()
         with self._lock:
             self._frames += 1
+            self._written.append(now)
+            self._latencies_s.append(None if captured_ns is None else now - captured_ns / 1e9)
             self._last_frame = now
             if self._first_frame is None:
                 self._first_frame = now
@@ -95,6 +143,34 @@ class Meter:
             with self._lock:
                 self._frames_with_face += 1
         return tracked
+
+    def note_dropped(self, dropped: int) -> None:
+        """Says how many frames have been dropped so far."""
+        with self._lock:
+            self._dropped = dropped
+
+    def live_status(self, signal: Signal) -> LiveStatus:
+        """How a live run goes now."""
+        now = self._clock()
+        with self._lock:
+            recent = sum(1 for moment in self._written if now - moment <= RECENT_S)
+            span_s = 0.0 if self._started is None else min(RECENT_S, now - self._started)
+            stages = {
+                stage: float(np.median(_last(kept, recent))) * 1000
+                for stage, kept in self._durations_s.items()
+                # Reading a camera is waiting for it.
+                if recent and stage != "read"
+            }
+            slowest = max(stages, key=stages.__getitem__, default=None)
+            return LiveStatus(
+                frames=self._frames,
+                dropped=self._dropped,
+                fps=recent / span_s if span_s > 0 else 0.0,
+                latency=_latency(_last(self._latencies_s, recent)),
+                slowest=slowest,
+                slowest_ms=0.0 if slowest is None else stages[slowest],
+                signal=signal,
+            )
 
     def report(self) -> Report:
         """The figures so far."""
@@ -108,6 +184,8 @@ class Meter:
                 first_frame_s=None if self._first_frame is None else self._first_frame - self._made,
                 stages={stage: _percentiles(kept) for stage, kept in self._durations_s.items()},
                 peak_rss_mb=peak_rss_mb(),
+                dropped=self._dropped,
+                latency=_latency(self._latencies_s),
             )
 
 
@@ -144,9 +222,18 @@ def forget_peak_rss() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _percentiles(durations_s: deque[float]) -> StageTimes:
+def _percentiles(durations_s: Sequence[float]) -> StageTimes:
     p50, p95, p99 = np.percentile(np.array(durations_s) * 1000, (50, 95, 99))
     return StageTimes(float(p50), float(p95), float(p99))
+
+
+def _latency(latencies_s: Sequence[float | None]) -> StageTimes | None:
+    known = [latency_s for latency_s in latencies_s if latency_s is not None]
+    return _percentiles(known) if known else None
+
+
+def _last(kept: deque[ValueT], count: int) -> list[ValueT]:
+    return list(kept)[max(0, len(kept) - count) :]
 
 
 def rounded(value: Any) -> Any:

@@ -7,20 +7,32 @@ Every step is a generator around the one before it, so the serial run is the pla
 and the threaded run is the same chain with `ahead` put around its links: each link then works in a thread
 of its own, a few records ahead of the next. Order, output and errors are those of the serial run: what lies
 before the record that failed is written, then the error rises out of `run`.
+
+`run_live` is the same chain for a camera, which does not wait: the thread that reads it leaves each frame in
+a mailbox, where a newer one replaces it, and the others hand their records on without a queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
-from reenact.channel import Channel
+from reenact.channel import Channel, Ended, Handover, Latest, NothingYet
 from reenact.meter import Meter
+from reenact.types import Frame, Tracked
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.01
+"""How often a live run looks up while no record comes: whether it is to end, and for its sinks."""
+LEAVE_S = 1.0
+"""How long the end of a live run waits for its camera, which may be stuck in its driver for many seconds."""
 
 Records = Generator[Any, None, None]
 
@@ -58,6 +70,48 @@ def run(
         _carry(source, groups, sink, meter, threaded, capacity)
 
 
+class LiveSink(Protocol):
+    """Where the records of a live run go, in the caller's thread."""
+
+    def write(self, record: Any) -> None: ...
+
+    def idle(self) -> None:
+        """Called about every TICK_S while there is no record to write."""
+
+
+def run_live(
+    source: Iterable[Frame | None],
+    groups: Sequence[Sequence[Stage]],
+    sinks: Sequence[LiveSink],
+    *,
+    meter: Meter,
+    going: Callable[[], bool],
+) -> None:
+    """Carries the newest frame of the source, again and again, through the stages of all groups to the sinks.
+
+    The source is read in one thread, the stages of each group run in another, the sinks are written in the
+    caller's. A frame that is not taken before the next one comes is dropped, and counted, before any work is
+    done on it; from then on nothing is dropped and nothing waits in line. The source may say None for no
+    frame, so that its thread can end. The first stage gets frames, the last gives records with a `frame`.
+
+    Ends when the source does, when `going`, asked every TICK_S or more often, says no, or with the first
+    error, which reaches the caller as itself. All threads have ended then, but for one that is stuck in its
+    source: that is left to itself after LEAVE_S. The meter is told all that `run` tells it, and latencies and
+    drops.
+    """
+    mailbox: Latest[Frame] = Latest()
+    channels: list[Channel[Any]] = [mailbox, *(Handover[Any]() for _ in groups)]
+    with threadpool_limits(limits=1, user_api="blas"), ExitStack() as workers:
+        frames = _present(_read(source, meter), mailbox)
+        workers.enter_context(_working(frames, mailbox, "camera", limit_s=LEAVE_S))
+        for group, before, after in zip(groups, channels, channels[1:], strict=False):
+            records = _apply(group, iter(before), meter)
+            workers.enter_context(_working(records, after, _names(group), waits_at=before))
+        while going() and _write_next(channels[-1], sinks, meter):
+            meter.note_dropped(mailbox.dropped)
+    meter.note_dropped(mailbox.dropped)
+
+
 def _carry(
     source: Iterable[Any],
     groups: Sequence[Sequence[Stage]],
@@ -72,7 +126,7 @@ def _carry(
     for group in groups:
         records = _apply(group, records, meter)
         if threaded:
-            records = _ahead(records, Channel(capacity), ", ".join(stage.name for stage in group))
+            records = _ahead(records, Channel(capacity), _names(group))
     with closing(records):
         for record in records:
             with meter.time("write"):
@@ -105,17 +159,66 @@ def _apply(stages: Sequence[Stage], records: Records, meter: Meter) -> Records:
             yield record
 
 
+def _present(frames: Records, mailbox: Latest[Frame]) -> Records:
+    """The frames that are there; ends where there is none and the mailbox's reader has left."""
+    with closing(frames):
+        for frame in frames:
+            if frame is None:
+                mailbox.check()
+            else:
+                yield frame
+
+
+def _write_next(records: Channel[Any], sinks: Sequence[LiveSink], meter: Meter) -> bool:
+    """Writes the next record into all sinks, or lets them know that there is none; False after the last."""
+    try:
+        record: Tracked = records.get(TICK_S)
+    except NothingYet:
+        for sink in sinks:
+            sink.idle()
+    except Ended:
+        return False
+    else:
+        with meter.time("write"):
+            for sink in sinks:
+                sink.write(record)
+        meter.count_frame(record.frame.captured_ns)
+    return True
+
+
 def _ahead(records: Records, channel: Channel[Any], thread_name: str) -> Records:
     """The same records, made in a thread that works ahead of the reader as far as the channel has room."""
+    with _working(records, channel, thread_name):
+        yield from channel
+
+
+@contextmanager
+def _working(
+    records: Records,
+    channel: Channel[Any],
+    thread_name: str,
+    *,
+    waits_at: Channel[Any] | None = None,
+    limit_s: float | None = None,
+) -> Iterator[None]:
+    """Meanwhile a thread puts the records into the channel.
+
+    `waits_at`: the channel that the records come from, where the thread may wait for one that never comes.
+    `limit_s`: how long its end is waited for.
+    """
     thread = Thread(target=_feed, args=(records, channel), name=f"reenact {thread_name}", daemon=True)
     try:
         thread.start()
-        yield from channel
+        yield
     finally:
+        if waits_at is not None:
+            waits_at.cancel()
         channel.cancel()
         # An interrupt may strike before the thread runs; then it ends by itself at its first put.
         if thread.is_alive():
-            thread.join()
+            thread.join(limit_s)
+            if thread.is_alive():
+                log.warning("the %s does not answer and is left to itself", thread_name)
 
 
 def _feed(records: Records, channel: Channel[Any]) -> None:
@@ -128,3 +231,7 @@ def _feed(records: Records, channel: Channel[Any]) -> None:
         channel.fail(error)
     else:
         channel.close()
+
+
+def _names(group: Sequence[Stage]) -> str:
+    return ", ".join(stage.name for stage in group)

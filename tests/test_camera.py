@@ -356,7 +356,7 @@ class Webcam:
     ids=["raw is enough", "raw is too slow", "raw is too small", "there is only raw"],
 )
 def test_compressed_pictures_are_asked_for_where_raw_ones_fall_short(webcam: Webcam, chosen: str) -> None:
-    negotiate(webcam, (720, 1280), 30)  # type: ignore[arg-type]
+    negotiate(webcam, (720, 1280), 30)
     assert webcam.format == chosen
     assert webcam.asked[cv2.CAP_PROP_FRAME_WIDTH] == 1280
 

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import threading
@@ -5,8 +6,8 @@ import threading
 import numpy as np
 import pytest
 
-from reenact.meter import KEPT, Meter, peak_rss_mb
-from reenact.types import Frame, Tracked
+from reenact.meter import KEPT, LiveStatus, Meter, StageTimes, peak_rss_mb
+from reenact.types import Frame, Signal, Tracked
 
 
 class Clock:
@@ -141,3 +142,69 @@ def test_peak_memory_is_known_where_proc_does_not_tell_it(tmp_path, monkeypatch)
     monkeypatch.setattr("reenact.meter.Path", lambda _: tmp_path / "missing")
     told = peak_rss_mb()
     assert told is not None and 20 < told < 100_000
+
+
+def written(meter: Meter, clock: Clock, latency_s: float) -> None:
+    meter.count_frame(captured_ns=round((clock.now - latency_s) * 1e9))
+
+
+def test_a_live_status_is_of_the_last_seconds_and_counts_from_the_start():
+    clock = Clock()
+    meter = Meter(clock)
+    for _ in range(100):  # 10 s at 10 fps, slow
+        timed(meter, clock, "generate", 0.1)
+        written(meter, clock, 0.2)
+    for _ in range(100):  # 5 s at 20 fps, quick
+        timed(meter, clock, "generate", 0.03)
+        timed(meter, clock, "paste", 0.02)
+        written(meter, clock, 0.02)
+    meter.note_dropped(7)
+    status = meter.live_status(Signal("live"))
+    assert (status.frames, status.dropped) == (200, 7)
+    assert status.fps == pytest.approx(20, abs=0.5)
+    assert status.latency is not None
+    assert [status.latency.p50_ms, status.latency.p95_ms] == pytest.approx([20, 20])
+    assert (status.slowest, status.slowest_ms) == ("generate", pytest.approx(30))
+    report = meter.report()
+    assert report.dropped == 7
+    assert report.latency is not None and report.latency.p95_ms == pytest.approx(200), "of the whole run"
+
+
+def test_waiting_for_the_camera_is_not_the_slowest_stage():
+    clock = Clock()
+    meter = Meter(clock)
+    timed(meter, clock, "read", 0.03)
+    timed(meter, clock, "track", 0.005)
+    written(meter, clock, 0.006)
+    assert meter.live_status(Signal("live")).slowest == "track"
+
+
+def test_a_run_that_has_come_to_a_stop_shows_that():
+    clock = Clock()
+    meter = Meter(clock)
+    for _ in range(100):
+        timed(meter, clock, "track", 0.01)
+        written(meter, clock, 0.01)
+    clock.now += 10
+    status = meter.live_status(Signal("stalled", 10))
+    assert (status.fps, status.latency, status.slowest) == (0.0, None, None)
+    assert str(status) == "0.0 fps, 0 dropped, the camera has sent nothing for 10 s"
+
+
+def test_a_live_status_is_one_line_and_plain_json():
+    latency = StageTimes(17.6, 24.4, 30.0)
+    status = LiveStatus(90, 3, 29.96, latency, "generate", 9.24, Signal("live", 0.01))
+    assert str(status) == "30.0 fps, latency 18 ms (p95 24), 3 dropped, slowest: generate 9.2 ms"
+    lost = LiveStatus(signal=Signal("lost", 12.0, "camera 0 is gone"))
+    assert str(lost) == "0.0 fps, 0 dropped, camera 0 is gone; trying again, 12 s so far"
+    assert json.loads(json.dumps(status.to_json()))["latency"]["p95_ms"] == 24.4
+    assert status.to_json()["signal"]["state"] == "live"
+
+
+def test_frames_of_no_camera_have_no_latency():
+    clock = Clock()
+    meter = Meter(clock)
+    timed(meter, clock, "read", 0.1)
+    meter.count_frame()
+    assert meter.report().latency is None
+    assert meter.report().to_json()["latency"] is None
