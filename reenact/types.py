@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -95,3 +95,11 @@ class Retargeted(Measured):
 class Generated(Retargeted):
     patches: tuple[Patch | None, ...] = ()
     """One for each face; None where nothing changes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finished(Generated):
+    """All that is known of a frame at the end of a live run's stages."""
+
+    output: Frame = field(kw_only=True)
+    """What is to be shown; the input itself where nothing changes."""
