@@ -96,7 +96,7 @@ def open_edit(
         generator = opened.enter_context(open_generator(options.generator, options.model, options.engine))
         measuring = [
             Stage("measure", Measurer(load_estimator())),
-            *([Stage("table", _noted_in(table))] if table else []),
+            *([Stage("table", noted_in(table))] if table else []),
             Stage("retarget", Retargeter(targets, options.retarget)),
         ]
         making = [
@@ -158,7 +158,7 @@ def side_by_side(generated: Generated) -> Frame:
     return replace(frame, image=np.hstack([generated.frame.image, frame.image]))
 
 
-def _noted_in(table: AUCsvSink) -> Callable[[Measured], Measured]:
+def noted_in(table: AUCsvSink) -> Callable[[Measured], Measured]:
     """A stage that writes every record into the table and hands it on."""
 
     def note(measured: Measured) -> Measured:

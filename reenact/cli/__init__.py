@@ -10,6 +10,7 @@ from reenact.cli.commands import Commands
 COMMANDS = {
     "video": "Change the expression in a video file.",
     "image": "Change the expression in a picture.",
+    "webcam": "Change the expression in a live camera picture.",
     "aus": "Read action units into an OpenFace CSV.",
     "demo": "Make a demonstration film; needs nothing.",
     "bench": "Measure the speed of this machine.",
@@ -28,7 +29,7 @@ COMMANDS = {
 )
 @click.version_option(__version__, prog_name="reenact")
 def main() -> None:
-    """Write facial action units: change the expression of a face in a picture or a video.
+    """Write facial action units: change the expression of a face in a picture, a video or a camera.
 
     \b
     Examples:
@@ -36,6 +37,7 @@ def main() -> None:
       reenact video in.mp4 out.mp4 --target-aus AU12=+2,AU4=-1
       reenact video in.mp4 out.mp4 --preset smile --strength 0.7
       reenact image in.jpg out.png --preset surprise
+      reenact webcam --preset smile-soft
       reenact aus in.mp4 aus.csv
 
     Exit codes: 0 done, 1 failed on the way, 2 wrong arguments or unusable input, 130 interrupted.

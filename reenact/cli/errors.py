@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 
 import click
 
 _OWN_PACKAGES = frozenset({"reenact", "calib", "engines", "train"})
+_INTERRUPTED, _ENDED = 130, 143
+_ENDING = (signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
+"""The signals of whoever ends the program, or closes its terminal."""
 
 
 class Failure(click.ClickException):
@@ -32,13 +35,13 @@ class Unusable(Failure):
 class Interrupted(Failure):
     """Ctrl-C."""
 
-    exit_code = 130
+    exit_code = _INTERRUPTED
 
 
 class Ended(Failure):
     """SIGTERM, or the terminal was closed."""
 
-    exit_code = 143
+    exit_code = _ENDED
 
 
 class Terminated(BaseException):
@@ -72,6 +75,38 @@ def plain_errors() -> Iterator[None]:
         if not _is_for_the_user(error):
             raise
         raise (Unusable if isinstance(error, ValueError) else Failure)(_message(error)) from error
+
+
+class Stop:
+    """Whether somebody has asked the run to end."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        """Of the signal that asked."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 if nobody has."""
+        if self.number is None:
+            return 0
+        return _INTERRUPTED if self.number == signal.SIGINT else _ENDED
+
+
+@contextmanager
+def signals_stop() -> Iterator[Stop]:
+    """Around a run that others end: signals only ask, so that it can finish what it writes.
+
+    A second signal does not ask.
+    """
+    stop = Stop()
+    with ExitStack() as handling:
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            stop.number = number
+            handling.close()
+
+        handling.enter_context(_signals_call(ask, (signal.SIGINT, *_ENDING)))
+        yield stop
 
 
 @contextmanager
@@ -124,21 +159,25 @@ def _usage_message(error: click.UsageError) -> str:
     return f"{message} (see '{error.ctx.command_path} --help')" if error.ctx else message
 
 
-@contextmanager
-def _signals_raise() -> Iterator[None]:
+def _signals_raise() -> AbstractContextManager[None]:
     """Whoever ends the program or closes its terminal gets what Ctrl-C gets: unfinished files are removed."""
+    return _signals_call(_raise_terminated, _ENDING)
+
+
+@contextmanager
+def _signals_call(handler: Callable[[int, FrameType | None], None], numbers: Sequence[int]) -> Iterator[None]:
+    """Meanwhile these signals call the handler; in another than the main thread, which gets them, nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     # Not those that are ignored: nohup does that to go on without its terminal.
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, _raise_terminated) for number in heeded}
+    before = {number: signal.signal(number, handler) for number in heeded}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
+        for number, earlier in before.items():
+            signal.signal(number, earlier or signal.SIG_DFL)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
+
+import click
 
 Advance: TypeAlias = Callable[[int], None]
 """Called once for each frame, with the number of faces in it."""
@@ -41,3 +44,25 @@ def progress_bar(total: int | None) -> Iterator[Advance]:
             )
 
         yield advance
+
+
+@contextmanager
+def status_line() -> Iterator[Callable[[str], None]]:
+    """Shows a text in the last line of standard error, each in place of the one before; nothing if that is no
+    terminal. The line is gone afterwards."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    shown = 0
+
+    def show(text: str) -> None:
+        nonlocal shown
+        text = text[: shutil.get_terminal_size().columns - 1]
+        click.echo("\r" + text.ljust(shown), nl=False, err=True)
+        shown = len(text)
+
+    try:
+        yield show
+    finally:
+        show("")
+        click.echo("\r", nl=False, err=True)

@@ -1,0 +1,165 @@
+"""`reenact webcam`."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reenact.capture import CameraOptions
+from reenact.capture.devices import USUAL_RATE, USUAL_SIZE, Size, shown
+from reenact.cli.editing import NumberParameter, chosen, generator_options, target_options, tracker_options
+from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
+from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.cli.progress import status_line
+from reenact.live import LiveOptions, open_live
+from reenact.meter import LiveStatus, Report
+
+SHOW_S = 0.5
+"""Between two looks at how it goes."""
+
+
+class SizeParameter(click.ParamType):
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", value.strip(), re.ASCII)
+        if match is None or min(int(match[1]), int(match[2])) < 16:
+            self.fail(f"{value!r} is not a size; write {USUAL_SIZE[1]}x{USUAL_SIZE[0]}", param, ctx)
+        return int(match[2]), int(match[1])
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      reenact webcam --preset smile-soft
+      reenact webcam --camera 1 --size 1920x1080 --target-aus AU12=+1,AU4=-1
+      reenact webcam --camera film.mp4 --preset smile --no-virtual-camera --duration 10 --json -
+
+    In the program that is to show it, choose the virtual camera. Ctrl-C ends the run, and what it writes is
+    complete then. Latency is the time from the camera's delivery of a frame until it has been sent."""
+)
+@click.option(
+    "--camera",
+    "where",
+    default="0",
+    show_default=True,
+    metavar="INDEX|PATH|URL",
+    help="The camera: 0, /dev/video2 or rtsp://host/stream; or a video file that stands in for one.",
+)
+@click.option(
+    "--size",
+    type=SizeParameter(),
+    help=f"Ask the camera for this size. [default: {USUAL_SIZE[1]}x{USUAL_SIZE[0]}]",
+)
+@click.option(
+    "--fps",
+    type=NumberParameter(1, 240),
+    help=f"Ask the camera for so many frames a second. [default: {USUAL_RATE:g}]",
+)
+@click.option(
+    "--mirror/--no-mirror",
+    default=CameraOptions.mirror,
+    show_default=True,
+    help="Exchange left and right. Programs for calls do that by themselves, for your own eyes only.",
+)
+@target_options
+@tracker_options
+@generator_options
+@click.option(
+    "--virtual-camera/--no-virtual-camera",
+    default=LiveOptions.virtual_camera,
+    show_default=True,
+    help="Show the result as a camera to other programs.",
+)
+@click.option(
+    "--device",
+    help="Which virtual camera, as /dev/video9 or 'Unity Video Capture'. [default: the first that is free]",
+)
+@click.option("--aus-csv", type=FILE, help="Write the action units that the camera shows, frame by frame.")
+@click.option(
+    "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."
+)
+@json_option
+def webcam(
+    where: str,
+    size: Size | None,
+    fps: float | None,
+    mirror: bool,
+    virtual_camera: bool,
+    device: str | None,
+    aus_csv: Path | None,
+    duration: float | None,
+    json_path: Path | None,
+    **choices: Any,
+) -> None:
+    """Change the expression of a face in a live camera picture, for calls and streams."""
+    targets, edit = chosen(**choices, compare=False)
+    options = LiveOptions(
+        camera=CameraOptions(size=size, fps=fps, mirror=mirror),
+        edit=replace(edit, aus_csv=aus_csv),
+        virtual_camera=virtual_camera,
+        virtual_device=device,
+    )
+    with ExitStack() as opened:
+        with unusable_input():
+            live = opened.enter_context(open_live(where, targets, options))
+        for line in live.notes:
+            note(line)
+        stop = opened.enter_context(signals_stop())
+        with status_line() as show:
+            report = live.run(Watch(live.status, show, stop, duration or math.inf))
+        last = live.status()
+    tell(report)
+    document = {"camera": shown(where), **report.to_json(), "last": last.to_json(), "notes": live.notes}
+    write_json(document, json_path)
+    click.get_current_context().exit(stop.exit_code)
+
+
+class Watch:
+    """Says whether to go on, and now and then shows how it goes."""
+
+    def __init__(
+        self,
+        status: Callable[[], LiveStatus],
+        show: Callable[[str], None],
+        stop: Stop,
+        duration_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`duration_s`: from now on."""
+        self._status = status
+        self._show = show
+        self._stop = stop
+        self._clock = clock
+        self._show_s = clock() + SHOW_S
+        self._end_s = clock() + duration_s
+
+    def __call__(self) -> bool:
+        now_s = self._clock()
+        if now_s >= self._show_s:
+            self._show(str(self._status()))
+            self._show_s = now_s + SHOW_S
+        return self._stop.number is None and now_s < self._end_s
+
+
+def tell(report: Report) -> None:
+    """What the run came to, in one line, and what was strange about it."""
+    if not report.frames:
+        warn("no frame came")
+    elif not report.frames_with_face:
+        warn("no face was found: the picture was unchanged")
+    latency = report.latency
+    delay = f", latency {latency.p50_ms:.0f} ms (p95 {latency.p95_ms:.0f})" if latency else ""
+    click.echo(
+        f"{report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps{delay}, "
+        f"{report.dropped} dropped",
+        err=True,
+    )
