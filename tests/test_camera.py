@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +19,7 @@ from reenact.capture import Camera, CameraOptions, CaptureError, open_camera
 from reenact.capture.devices import (
     FileDevice,
     OpenCvDevice,
+    Pace,
     backends,
     negotiate,
     open_device,
@@ -246,12 +251,15 @@ def test_the_device_is_closed_exactly_once_however_far_it_was_read(asked: int) -
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five frames at 30 a second."""
-    return write_film(tmp_path_factory.mktemp("films") / "film.mp4", Film(ticks=range(0, 5 * 512, 512)))
+    return write_film(
+        tmp_path_factory.mktemp("films") / "film.mp4",
+        Film(ticks=range(0, 5 * 512, 512), options={"movflags": "+faststart"}),
+    )
 
 
 def test_a_file_goes_round_and_round_at_its_own_rate(film: Path) -> None:
     clock = Clock()
-    device = FileDevice(film, clock, clock.sleep)
+    device = FileDevice(film, Pace(clock, clock.sleep))
     times, blues = [], []
     for _ in range(12):
         assert device.grab()
@@ -268,7 +276,7 @@ def test_a_file_goes_round_and_round_at_its_own_rate(film: Path) -> None:
 
 def test_a_short_delay_is_made_up_for_and_a_long_one_is_not(film: Path) -> None:
     clock = Clock()
-    device = FileDevice(film, clock, clock.sleep)
+    device = FileDevice(film, Pace(clock, clock.sleep))
     device.grab()
     started_s = clock.now_ns / 1e9
     clock.sleep(0.1)
@@ -302,15 +310,14 @@ def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
 
 def test_pictures_from_opencv_are_rgb(tmp_path: Path) -> None:
     path = str(tmp_path / "red.avi")
-    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    writer = cv2.VideoWriter(path, cv2.CAP_OPENCV_MJPEG, cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 2] = 200  # BGR
     for _ in range(3):
         writer.write(red)
     writer.release()
-    device = OpenCvDevice(cv2.VideoCapture(path))
+    device = OpenCvDevice(cv2.VideoCapture(path, cv2.CAP_OPENCV_MJPEG))
     assert device.rate == 25
-    assert device.retrieve() is None, "nothing was grabbed"
     assert device.grab()
     image = device.retrieve()
     assert image is not None and image.shape == (48, 64, 3)
@@ -407,6 +414,35 @@ def test_a_stream_that_is_not_there_is_refused_without_its_password(
         open_camera("http://me:secret@127.0.0.1:9/video")
     assert str(caught.value).startswith("http://127.0.0.1:9/video does not open")
     assert capfd.readouterr().err == ""
+
+
+@pytest.fixture
+def served(film: Path) -> Iterator[str]:
+    """The film's address on a server of this machine."""
+    handler = partial(Quiet, directory=str(film.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{film.name}"
+        server.shutdown()
+        thread.join()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Says nothing."""
+
+
+def test_a_recording_behind_a_url_comes_at_its_own_rate_and_begins_again(served: str) -> None:
+    with open_camera(served) as camera:
+        assert (camera.size, camera.rate) == ((48, 64), 30)
+        started_s = time.perf_counter()
+        seen = list(islice(frames_of(camera), 8))
+    assert time.perf_counter() - started_s > 7 / 30
+    assert np.abs(seen[0].image.astype(int) - gradient(1, (48, 64))).mean() < 3
+    assert np.abs(seen[4].image.astype(int) - gradient(0, (48, 64))).mean() < 3, (
+        "four are left, then the first"
+    )
 
 
 def test_names_show_no_passwords() -> None:

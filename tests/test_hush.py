@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from reenact.hush import signals_answered_afterwards
+from reenact.track.hush import signals_answered_afterwards
 
 
 class Asked(Exception):

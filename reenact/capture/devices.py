@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from reenact.capture.file import CaptureError, open_capture
 from reenact.diagnose import camera_fix
-from reenact.hush import native_messages_logged
 from reenact.machine import camera_names, may_open, this_system
 
 Size = tuple[int, int]
@@ -30,9 +30,9 @@ _ENOUGH = 0.9
 _STREAM_LIMIT_MS = 5000
 """For opening a stream and for every picture of it; OpenCV's own is 30 s."""
 _HURRY_S = 0.5
-"""A file that has fallen behind by more than this does not try to catch up: no camera would."""
+"""A recording that has fallen behind by more than this does not try to catch up: no camera would."""
 _ASSUMED_RATE = Fraction(25)
-"""Of a file that does not say."""
+"""Of a recording that does not say."""
 
 
 class Device(Protocol):
@@ -51,11 +51,32 @@ class Device(Protocol):
     def close(self) -> None: ...
 
 
+class Pace:
+    """Lets the pictures of a recording come when they are due, as a camera's do."""
+
+    def __init__(
+        self, clock_ns: Callable[[], int] = time.perf_counter_ns, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clock_ns = clock_ns
+        self._sleep = sleep
+        self._due_s: float | None = None
+
+    def wait(self, after_s: float) -> None:
+        """Until this long after the picture before was due."""
+        now_s = self._clock_ns() / 1e9
+        due_s = now_s if self._due_s is None else self._due_s + after_s
+        self._due_s = now_s if now_s - due_s > _HURRY_S else due_s
+        if self._due_s > now_s:
+            self._sleep(self._due_s - now_s)
+
+
 class OpenCvDevice:
     """A device or a stream, through OpenCV."""
 
-    def __init__(self, capture: cv2.VideoCapture) -> None:
+    def __init__(self, capture: cv2.VideoCapture, pace: Pace | None = None) -> None:
+        """`pace`: for what comes faster than it was filmed, a recording."""
         self._capture = capture
+        self._pace = pace
 
     @property
     def rate(self) -> Fraction | None:
@@ -64,7 +85,10 @@ class OpenCvDevice:
         return Fraction(told).limit_denominator(1001) if 1 <= told <= 1000 else None
 
     def grab(self) -> bool:
-        return bool(self._capture.grab())
+        grabbed = bool(self._capture.grab())
+        if grabbed and self._pace is not None:
+            self._pace.wait(float(1 / (self.rate or _ASSUMED_RATE)))
+        return grabbed
 
     def retrieve(self) -> NDArray[np.uint8] | None:
         whole, image = self._capture.retrieve()
@@ -77,19 +101,12 @@ class OpenCvDevice:
 class FileDevice:
     """A video file that stands in for a camera: over and over, each picture when it is due."""
 
-    def __init__(
-        self,
-        path: Path,
-        clock_ns: Callable[[], int] = time.perf_counter_ns,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, path: Path, pace: Pace | None = None) -> None:
         """Raises CaptureError where there is no video."""
         with open_capture(path) as capture:
             self.rate = capture.rate
-        self._clock_ns = clock_ns
-        self._sleep = sleep
+        self._pace = pace or Pace()
         self._pictures = _over_and_over(path)
-        self._due_s: float | None = None
         self._image: NDArray[np.uint8] | None = None
 
     def grab(self) -> bool:
@@ -97,7 +114,7 @@ class FileDevice:
             after_s, self._image = next(self._pictures)
         except (CaptureError, StopIteration):
             return False
-        self._wait(after_s)
+        self._pace.wait(after_s)
         return True
 
     def retrieve(self) -> NDArray[np.uint8] | None:
@@ -105,14 +122,6 @@ class FileDevice:
 
     def close(self) -> None:
         self._pictures.close()
-
-    def _wait(self, after_s: float) -> None:
-        """Until this long after the picture before was due."""
-        now_s = self._clock_ns() / 1e9
-        due_s = now_s if self._due_s is None else self._due_s + after_s
-        self._due_s = now_s if now_s - due_s > _HURRY_S else due_s
-        if self._due_s > now_s:
-            self._sleep(self._due_s - now_s)
 
 
 def _over_and_over(path: Path) -> Generator[tuple[float, NDArray[np.uint8]], None, None]:
@@ -221,10 +230,17 @@ def _open_stream(url: str) -> OpenCvDevice:
     capture = _opened(url, cv2.CAP_FFMPEG, limits)
     if not capture.isOpened():
         raise CaptureError(f"{shown(url)} does not open: is it the address of a stream, and is it on?")
-    return OpenCvDevice(capture)
+    is_recording = capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+    return OpenCvDevice(capture, Pace() if is_recording else None)
 
 
 def _opened(*arguments: Any) -> cv2.VideoCapture:
-    # OpenCV and its FFmpeg say on standard error, in their own words, what becomes one line of ours.
-    with native_messages_logged():
+    # OpenCV and its FFmpeg say on standard error, in their own words, what becomes one line of ours. Nothing
+    # but the environment tells that FFmpeg to be quiet (-8), and only before it is first used.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    level = cv2.getLogLevel()
+    cv2.setLogLevel(0)
+    try:
         return cv2.VideoCapture(*arguments)
+    finally:
+        cv2.setLogLevel(level)
