@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.01
 """How often a live run looks up while no record comes: whether it is to end, and for its sinks."""
-LEAVE_S = 1.0
-"""How long the end of a live run waits for its camera, which may be stuck in its driver for many seconds."""
+LEAVE_S = 3.0
+"""How long the end of a live run waits for its camera, which may be stuck in its driver for much longer."""
 
 Records = Generator[Any, None, None]
 

@@ -20,7 +20,7 @@ class Frame:
     image: NDArray[np.uint8]
     """(height, width, 3) RGB. Shared between stages: read it, never write to it."""
     pts: Fraction = Fraction(0)
-    """Presentation time in seconds, exactly as the container has it; of a camera, since its first frame."""
+    """Presentation time in seconds, exactly as the container has it; of a camera, since it is read."""
     index: int = 0
     """Position in the input, from 0."""
     captured_ns: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -443,6 +444,18 @@ def test_a_recording_behind_a_url_comes_at_its_own_rate_and_begins_again(served:
     assert np.abs(seen[4].image.astype(int) - gradient(0, (48, 64))).mean() < 3, (
         "four are left, then the first"
     )
+
+
+def test_opencv_is_told_to_be_quiet_and_not_to_wait_long_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENCV_FFMPEG_LOGLEVEL", raising=False)
+    monkeypatch.setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "7")
+    with pytest.raises(CaptureError):
+        open_device("http://127.0.0.1:9/video")
+    assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "-8"
+    assert os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] == "7"
+    assert cv2.getLogLevel() == 0
 
 
 def test_names_show_no_passwords() -> None:

@@ -27,6 +27,10 @@ USUAL_RATE = 30.0
 """What a camera is asked for by whoever does not mind."""
 _ENOUGH = 0.9
 """Share of the asked rate below which raw pictures are too few."""
+_OPENCV_SETTINGS = {"OPENCV_FFMPEG_LOGLEVEL": "-8", "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2"}
+"""What OpenCV lets nothing but the environment set, before it is first used. Its FFmpeg is to be quiet: what
+it says on standard error becomes one line of ours. A silent camera on Linux is to be given up after so many
+seconds, not after 10."""
 _STREAM_LIMIT_MS = 5000
 """For opening a stream and for every picture of it; OpenCV's own is 30 s."""
 _HURRY_S = 0.5
@@ -235,12 +239,8 @@ def _open_stream(url: str) -> OpenCvDevice:
 
 
 def _opened(*arguments: Any) -> cv2.VideoCapture:
-    # OpenCV and its FFmpeg say on standard error, in their own words, what becomes one line of ours. Nothing
-    # but the environment tells that FFmpeg to be quiet (-8), and only before it is first used.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    level = cv2.getLogLevel()
+    for name, value in _OPENCV_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    # For good: it also speaks up while it reads, in the middle of what the terminal shows.
     cv2.setLogLevel(0)
-    try:
-        return cv2.VideoCapture(*arguments)
-    finally:
-        cv2.setLogLevel(level)
+    return cv2.VideoCapture(*arguments)
