@@ -171,18 +171,21 @@ def _present(frames: Records, mailbox: Latest[Frame]) -> Records:
 
 def _write_next(records: Channel[Any], sinks: Sequence[LiveSink], meter: Meter) -> bool:
     """Writes the next record into all sinks, or lets them know that there is none; False after the last."""
+    record: Tracked | None
     try:
-        record: Tracked = records.get(TICK_S)
+        record = records.get(TICK_S)
     except NothingYet:
-        for sink in sinks:
-            sink.idle()
+        record = None
     except Ended:
         return False
-    else:
-        with meter.time("write"):
-            for sink in sinks:
-                sink.write(record)
-        meter.count_frame(record.frame.captured_ns)
+    if record is None:
+        for sink in sinks:
+            sink.idle()
+        return True
+    with meter.time("write"):
+        for sink in sinks:
+            sink.write(record)
+    meter.count_frame(record.frame.captured_ns)
     return True
 
 

@@ -18,6 +18,9 @@ from reenact.capture.devices import Device, Size, open_device, shown
 from reenact.capture.file import CaptureError
 from reenact.types import Frame, Signal
 
+_SLICE_S = 0.1
+"""Of a pause in which nobody must be kept waiting for longer."""
+
 
 @dataclass(frozen=True)
 class CameraOptions:
@@ -105,7 +108,7 @@ class Camera:
             return Signal("lost", silent_s, lost)
         return Signal("live" if silent_s < self._options.stall_s else "stalled", silent_s)
 
-    def __iter__(self) -> Iterator[Frame | None]:
+    def __iter__(self) -> Generator[Frame | None, None, None]:
         device, self._device = self._device, None
         assert device is not None, "a camera's frames can be asked for once"
         start_ns = self._heard_ns = self._clock_ns()
@@ -164,11 +167,10 @@ class Camera:
 
     def _wait(self, duration_s: float) -> Iterator[None]:
         """Sleeps, but wakes often enough for whoever wants no more frames."""
-        slice_s = 0.1
         until_ns = self._clock_ns() + int(duration_s * 1e9)
         while (left_s := (until_ns - self._clock_ns()) / 1e9) > 0:
             yield None
-            self._sleep(min(slice_s, left_s))
+            self._sleep(min(_SLICE_S, left_s))
 
     def _first_size(self, device: Device) -> Size:
         until_ns = self._clock_ns() + int(self._options.first_picture_s * 1e9)
