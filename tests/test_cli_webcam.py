@@ -165,16 +165,17 @@ def test_a_signal_at_any_moment_ends_it_with_everything_written(
     face: Path, tmp_path: Path, number: int, exit_code: int, seed: int
 ) -> None:
     table, document = tmp_path / "aus.csv", tmp_path / "run.json"
-    process = shell(
-        "webcam", "--camera", face, *HEADLESS, "--aus-csv", table, "--json", document, "--duration", 60
-    )
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in tmp_path.glob(".aus.*")):
-        assert time.monotonic() < deadline, "nothing is written"
-        time.sleep(0.02)
-    time.sleep(random.Random(seed).random() / 5)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    arguments = "--aus-csv", table, "--json", document, "--duration", 300
+    process = shell("webcam", "--camera", face, *HEADLESS, *arguments)
+    try:
+        while not any(path.stat().st_size for path in tmp_path.glob(".aus.*")):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        time.sleep(random.Random(seed).random() / 5)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == exit_code, err
     assert len(err.splitlines()) == 1, err
     assert len(table.read_text().splitlines()) > json.loads(document.read_text())["frames"] > 0

@@ -34,7 +34,7 @@ class CameraOptions:
     """Left and right exchanged."""
     stall_s: float = 1.0
     """A camera that has delivered nothing for so long has stalled."""
-    first_picture_s: float = 5.0
+    first_picture_s: float = 10.0
     """One that delivers nothing for so long after it was opened does not work."""
     failures: int = 5
     """Pictures in a row that may be missing or damaged before the camera counts as lost."""
