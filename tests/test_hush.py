@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import suppress
+from threading import Thread
 
 import pytest
 
@@ -48,3 +49,17 @@ def test_a_signal_that_is_ignored_stays_ignored():
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_in_other_threads_nothing_is_changed(asking):
+    answers = []
+
+    def elsewhere():
+        before = signal.getsignal(signal.SIGTERM)
+        with signals_answered_afterwards():
+            answers.append(signal.getsignal(signal.SIGTERM) is before)
+
+    thread = Thread(target=elsewhere)
+    thread.start()
+    thread.join(10)
+    assert answers == [True]

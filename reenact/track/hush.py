@@ -7,9 +7,8 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _log = logging.getLogger(__name__)
 
@@ -42,14 +41,14 @@ def signals_answered_afterwards() -> Iterator[None]:
 
     For imports: MediaPipe's own runs through bare `except:`, which swallow what a signal raises.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     came: list[int] = []
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     heeded = [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in heeded}
+    before = {}
+    with suppress(ValueError):  # in a thread beside the main one, which is the one that answers
+        for number in heeded:
+            before[number] = signal.signal(number, lambda number, frame: came.append(number))
     try:
         yield
     finally:
