@@ -72,7 +72,7 @@ def open_landmarker(backend: str = "auto", model_path: Path | None = None) -> La
         raise TrackerError(
             "this mediapipe has no face mesh model; install mediapipe==0.10.21 or choose face_landmarker"
         )
-    with native_messages_logged():
+    with native_messages_logged(), signals_answered_afterwards():
         landmarker = FaceMesh() if backend == "face_mesh" else _open_face_landmarker(model_path)
         _warm_up(landmarker)
     return landmarker
@@ -114,9 +114,8 @@ class FaceMesh:
 
     def __init__(self, detection: float = 0.5) -> None:
         """`detection`: the score below which a find does not count."""
-        with signals_answered_afterwards():
-            import mediapipe
-            from mediapipe.python.solutions.face_detection import FaceDetection
+        import mediapipe
+        from mediapipe.python.solutions.face_detection import FaceDetection
 
         self._mediapipe = mediapipe
         self._answers: dict[str, Any] = {}
@@ -182,9 +181,8 @@ class FaceLandmarker:
     FIND_PX = 256
 
     def __init__(self, model_path: Path, presence: float = 0.5, detection: float = 0.5) -> None:
-        with signals_answered_afterwards():
-            import mediapipe
-            from mediapipe.tasks.python import BaseOptions, vision
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
 
         self._to_image = lambda pixels: mediapipe.Image(mediapipe.ImageFormat.SRGB, pixels)
         with ExitStack() as opened:
