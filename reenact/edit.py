@@ -94,18 +94,14 @@ def open_edit(
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
         tracker = opened.enter_context(Tracker(options.tracker))
         generator = opened.enter_context(open_generator(options.generator, options.model, options.engine))
-        measuring = [
-            Stage("measure", Measurer(load_estimator())),
-            *([Stage("table", noted_in(table))] if table else []),
-            Stage("retarget", Retargeter(targets, options.retarget)),
-        ]
+        measuring = measuring_stages(targets, options.retarget, table)
         making = [
             Stage("generate", generator),
             Stage("paste", side_by_side if options.compare else paste),
             *([Stage("finish", finish)] if finish else []),
         ]
         notes = (*capture.notes, *sink.notes, *generator.notes)
-        yield VideoEdit(capture, tracker, tuple(measuring), tuple(making), sink, meter, notes)
+        yield VideoEdit(capture, tracker, measuring, tuple(making), sink, meter, notes)
 
 
 def _open_sink(output: Path, capture: FileCapture, comment: str, options: EditOptions) -> FileSink:
@@ -158,7 +154,19 @@ def side_by_side(generated: Generated) -> Frame:
     return replace(frame, image=np.hstack([generated.frame.image, frame.image]))
 
 
-def noted_in(table: AUCsvSink) -> Callable[[Measured], Measured]:
+def measuring_stages(
+    targets: Targets | Programme, options: RetargetOptions, table: AUCsvSink | None
+) -> tuple[Stage, ...]:
+    """What follows the tracker: which action units the faces show, into the table if there is one, and which
+    changes that asks for."""
+    return (
+        Stage("measure", Measurer(load_estimator())),
+        *([Stage("table", _noted_in(table))] if table else []),
+        Stage("retarget", Retargeter(targets, options)),
+    )
+
+
+def _noted_in(table: AUCsvSink) -> Callable[[Measured], Measured]:
     """A stage that writes every record into the table and hands it on."""
 
     def note(measured: Measured) -> Measured:

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from calib.estimator import load_estimator
 from reenact.capture import Camera, CameraOptions, open_camera
 from reenact.capture.devices import USUAL_RATE
-from reenact.edit import EditOptions, noted_in
+from reenact.edit import EditOptions, measuring_stages
 from reenact.generate import open_generator
-from reenact.measure import Measurer
 from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
 from reenact.pipeline import LiveSink, Stage, run_live
-from reenact.retarget import Programme, Retargeter
+from reenact.retarget import Programme
 from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
 from reenact.sinks.virtualcam import open_virtual_camera
@@ -82,14 +80,10 @@ def open_live(
         table = opened.enter_context(open_csv(edit.aus_csv)) if edit.aus_csv else None
         tracker = opened.enter_context(Tracker(edit.tracker))
         generator = opened.enter_context(open_generator(edit.generator, edit.model, edit.engine))
-        measuring = [
-            Stage("measure", Measurer(load_estimator())),
-            *([Stage("table", noted_in(table))] if table else []),
-            Stage("retarget", Retargeter(targets, edit.retarget)),
-        ]
+        measuring = measuring_stages(targets, edit.retarget, table)
         making = [Stage("generate", generator), Stage("paste", finished_by(paste))]
         notes = (*camera.notes, *named, *generator.notes)
-        yield LiveEdit(camera, tracker, tuple(measuring), tuple(making), tuple(sinks), Meter(), notes)
+        yield LiveEdit(camera, tracker, measuring, tuple(making), tuple(sinks), Meter(), notes)
 
 
 class FaceCount:
