@@ -7,13 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from engines.base import EngineError
+from engines.protobuf import fields
 
 # Field numbers of ModelProto and StringStringEntryProto in onnx.proto3.
 _GRAPH, _METADATA = 7, 14
 _KEY, _VALUE = 1, 2
-# Protobuf's wire types.
-_VARINT, _BYTES = 0, 2
-_FIXED_LENGTHS = {1: 8, 5: 4}
 
 
 @dataclass(frozen=True)
@@ -29,11 +27,11 @@ def describe(model: bytes) -> Description:
     metadata: dict[str, str] = {}
     graph: memoryview | None = None
     try:
-        for number, content in _fields(memoryview(model)):
+        for number, content in _contents(model):
             if number == _GRAPH:
                 graph = content
             elif number == _METADATA:
-                entry = dict(_fields(content))
+                entry = dict(_contents(content))
                 metadata[bytes(entry[_KEY]).decode()] = bytes(entry[_VALUE]).decode()
     except (IndexError, KeyError, UnicodeDecodeError) as error:
         raise EngineError("is not an ONNX model, or is damaged") from error
@@ -42,30 +40,6 @@ def describe(model: bytes) -> Description:
     return Description(metadata, hashlib.sha256(graph).hexdigest())
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """(field number, content) of the fields that have a length. IndexError where the message ends early."""
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        kind = tag & 7
-        if kind == _BYTES:
-            length, position = _varint(message, position)
-            if position + length > len(message):
-                raise IndexError(position)
-            yield tag >> 3, message[position : position + length]
-            position += length
-        elif kind == _VARINT:
-            _, position = _varint(message, position)
-        elif kind in _FIXED_LENGTHS:
-            position += _FIXED_LENGTHS[kind]
-        else:
-            raise IndexError(position)
-
-
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """(the number that begins at `position`, where the next thing begins)."""
-    number = shift = 0
-    while message[position] > 127:
-        number |= (message[position] & 127) << shift
-        position, shift = position + 1, shift + 7
-    return number | message[position] << shift, position + 1
+def _contents(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
+    """(number, content) of the fields that have a length."""
+    return ((number, value) for number, value in fields(message) if isinstance(value, memoryview))

@@ -26,7 +26,8 @@ import pytest
 
 from engines import Availability
 from engines.onnx import DTYPES
-from tests.tiny_onnx import FLOAT, HALF, read_fields
+from engines.onnx_file import FLOAT, HALF
+from engines.protobuf import fields
 
 OLD, NEW = "10.12.0.36", "11.4.0.106"
 
@@ -764,6 +765,10 @@ class OnnxGraph:
             return None
         (attribute,) = self._all(node, 5)
         return dict(read_fields(attribute))[3]
+
+
+def read_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    return ((number, value if isinstance(value, int) else bytes(value)) for number, value in fields(message))
 
 
 def open_session(model: bytes) -> onnxruntime.InferenceSession:

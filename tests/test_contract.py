@@ -6,10 +6,10 @@ import pytest
 
 from engines import EngineError
 from engines.description import describe
+from engines.onnx_file import metadata
 from reenact.generate.appearance import FaceCrop
 from reenact.generate.contract import ModelError, model_info
 from tests.tiny_models import blackener, described, info
-from tests.tiny_onnx import metadata
 
 OTHER_CROP = FaceCrop(128, 180.5, (0.0, 1.25, -3.0))
 

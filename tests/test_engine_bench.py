@@ -31,11 +31,11 @@ from engines.bench import (
     summarise,
 )
 from engines.ceiling import convolutions
+from engines.onnx_file import HALF, model, node, value_info
 from engines.work import Work, read_work
 from reenact.cli import main
 from reenact.generate.example import RANGES, compose, example
 from tests.tiny_models import blackener, described, info, inverter
-from tests.tiny_onnx import HALF, model, node, value_info
 
 needs_openvino = pytest.mark.skipif(
     not engines.probe("openvino").available, reason="openvino is not installed"

@@ -11,9 +11,18 @@ import numpy as np
 import pytest
 
 import engines
-from engines import Availability, ChoiceError, Engine, EngineError, TensorSpec, load_engine, parse_choice
+from engines import (
+    Availability,
+    ChoiceError,
+    Engine,
+    EngineError,
+    TensorSpec,
+    load_engine,
+    onnx_file,
+    parse_choice,
+)
 from engines.openvino import OpenVinoEngine, OpenVinoOptions, choose_precision
-from tests import fake_nvidia, fake_onnxruntime, tiny_onnx
+from tests import fake_nvidia, fake_onnxruntime
 
 FACES_3X4 = ("faces", 3, 4)
 
@@ -23,13 +32,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """scaled = picture * gain, shifted = scaled + picture."""
     path = tmp_path_factory.mktemp("models") / "tiny.onnx"
     path.write_bytes(
-        tiny_onnx.model(
+        onnx_file.model(
             nodes=[
-                tiny_onnx.node("Mul", ["picture", "gain"], ["scaled"]),
-                tiny_onnx.node("Add", ["scaled", "picture"], ["shifted"]),
+                onnx_file.node("Mul", ["picture", "gain"], ["scaled"]),
+                onnx_file.node("Add", ["scaled", "picture"], ["shifted"]),
             ],
-            inputs=[tiny_onnx.value_info("picture", FACES_3X4), tiny_onnx.value_info("gain", (1,))],
-            outputs=[tiny_onnx.value_info("scaled", FACES_3X4), tiny_onnx.value_info("shifted", FACES_3X4)],
+            inputs=[onnx_file.value_info("picture", FACES_3X4), onnx_file.value_info("gain", (1,))],
+            outputs=[onnx_file.value_info("scaled", FACES_3X4), onnx_file.value_info("shifted", FACES_3X4)],
         )
     )
     return path

@@ -11,10 +11,10 @@ import pytest
 import engines
 from engines import Availability, EngineError, load_engine, parse_choice
 from engines.cache import PlanCache
+from engines.onnx_file import model, node, value_info
 from engines.providers import PROVIDERS
 from reenact import diagnose
 from tests.fake_onnxruntime import Fake, install
-from tests.tiny_onnx import model, node, value_info
 
 SYSTEM = {"onnx-directml": "win32", "onnx-coreml": "darwin"}
 """Of the engines that are not Linux's."""

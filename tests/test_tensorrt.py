@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 import engines
-from engines import Availability, EngineError, cuda, load_engine
+from engines import Availability, EngineError, cuda, load_engine, onnx_file
 from engines.cache import PlanCache
 from engines.plan import TensorRtOptions
 from engines.tensorrt import TensorRtEngine
-from tests import tiny_onnx
 from tests.fake_nvidia import NEW, OLD, Gpu, install
 
 PICTURES = ("faces", 3, 4)
@@ -27,35 +26,35 @@ needs_gpu = pytest.mark.skipif(
 )
 
 
-def tripler(input_dtype: int = tiny_onnx.FLOAT, reader: str = "Cast", shape: tuple = PICTURES) -> bytes:
+def tripler(input_dtype: int = onnx_file.FLOAT, reader: str = "Cast", shape: tuple = PICTURES) -> bytes:
     """scaled = picture * gain, in float32."""
-    casts = {"to": tiny_onnx.FLOAT} if reader == "Cast" else {}
-    return tiny_onnx.model(
+    casts = {"to": onnx_file.FLOAT} if reader == "Cast" else {}
+    return onnx_file.model(
         nodes=[
-            tiny_onnx.node(reader, ["picture"], ["read"], **casts),
-            tiny_onnx.node("Cast", ["read"], ["seen"], to=tiny_onnx.FLOAT),
-            tiny_onnx.node("Mul", ["seen", "gain"], ["scaled"]),
+            onnx_file.node(reader, ["picture"], ["read"], **casts),
+            onnx_file.node("Cast", ["read"], ["seen"], to=onnx_file.FLOAT),
+            onnx_file.node("Mul", ["seen", "gain"], ["scaled"]),
         ],
         inputs=[
-            tiny_onnx.value_info("picture", shape, input_dtype),
-            tiny_onnx.value_info("gain", (1,)),
+            onnx_file.value_info("picture", shape, input_dtype),
+            onnx_file.value_info("gain", (1,)),
         ],
-        outputs=[tiny_onnx.value_info("scaled", shape)],
+        outputs=[onnx_file.value_info("scaled", shape)],
     )
 
 
 def multiplier(dtype: int) -> bytes:
     """product = left @ right, multiplied in `dtype`, on the outside float32."""
     square = ("faces", 4, 4)
-    return tiny_onnx.model(
+    return onnx_file.model(
         nodes=[
-            tiny_onnx.node("Cast", ["left"], ["l"], to=dtype),
-            tiny_onnx.node("Cast", ["right"], ["r"], to=dtype),
-            tiny_onnx.node("MatMul", ["l", "r"], ["p"]),
-            tiny_onnx.node("Cast", ["p"], ["product"], to=tiny_onnx.FLOAT),
+            onnx_file.node("Cast", ["left"], ["l"], to=dtype),
+            onnx_file.node("Cast", ["right"], ["r"], to=dtype),
+            onnx_file.node("MatMul", ["l", "r"], ["p"]),
+            onnx_file.node("Cast", ["p"], ["product"], to=onnx_file.FLOAT),
         ],
-        inputs=[tiny_onnx.value_info("left", square), tiny_onnx.value_info("right", square)],
-        outputs=[tiny_onnx.value_info("product", square)],
+        inputs=[onnx_file.value_info("left", square), onnx_file.value_info("right", square)],
+        outputs=[onnx_file.value_info("product", square)],
     )
 
 
@@ -116,7 +115,7 @@ def test_a_model_for_one_picture_at_a_time_has_one_graph(gpu):
 def test_inputs_with_different_numbers_of_faces_are_refused(gpu):
     square = np.ones((2, 4, 4), np.float32)
     with (
-        TensorRtEngine(multiplier(tiny_onnx.FLOAT)) as engine,
+        TensorRtEngine(multiplier(onnx_file.FLOAT)) as engine,
         pytest.raises(EngineError, match="as many faces, but there are 2 in 'left', 1 in 'right'"),
     ):
         engine.run({"left": square, "right": square[:1]})
@@ -173,7 +172,7 @@ def test_a_driver_that_is_too_old_is_said_with_what_helps(gpu):
 
 
 def test_types_are_the_models_own_and_no_precision_is_chosen_by_the_builder(gpu):
-    with TensorRtEngine(multiplier(tiny_onnx.HALF)) as engine:
+    with TensorRtEngine(multiplier(onnx_file.HALF)) as engine:
         assert engine.name.endswith("on Fake GPU, fp16")
         assert engine.inputs[0].dtype == np.float32
     assert gpu.strongly_typed
@@ -182,7 +181,7 @@ def test_types_are_the_models_own_and_no_precision_is_chosen_by_the_builder(gpu)
 
 def test_float32_is_multiplied_as_tf32_unless_that_is_forbidden(gpu):
     for precision in ("tf32", "fp32"):
-        with TensorRtEngine(multiplier(tiny_onnx.FLOAT), TensorRtOptions(precision)) as engine:
+        with TensorRtEngine(multiplier(onnx_file.FLOAT), TensorRtOptions(precision)) as engine:
             assert engine.name.endswith(precision)
         assert ("TF32" in gpu.flags) == (precision == "tf32")
     assert gpu.builds == 2
@@ -190,12 +189,12 @@ def test_float32_is_multiplied_as_tf32_unless_that_is_forbidden(gpu):
 
 def test_bytes_are_taken_where_the_model_casts_them_first_and_refused_where_it_does_not(gpu):
     """TensorRT takes uint8 into a cast and nowhere else."""
-    with TensorRtEngine(tripler(tiny_onnx.UINT8)) as engine:
+    with TensorRtEngine(tripler(onnx_file.UINT8)) as engine:
         assert engine.inputs[0].dtype == np.uint8
         picture = np.full((2, 3, 4), 7, np.uint8)
         assert (engine.run({"picture": picture, "gain": GAIN})["scaled"] == 21).all()
     with pytest.raises(EngineError, match="cannot read the model: UINT8 input picture"):
-        TensorRtEngine(tripler(tiny_onnx.UINT8, "Transpose"))
+        TensorRtEngine(tripler(onnx_file.UINT8, "Transpose"))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +230,7 @@ def test_the_second_opening_takes_the_plan_of_the_first(gpu):
 
 def test_another_model_precision_or_gpu_is_another_plan(gpu):
     TensorRtEngine(tripler()).__exit__(None, None, None)
-    TensorRtEngine(multiplier(tiny_onnx.FLOAT)).__exit__(None, None, None)
+    TensorRtEngine(multiplier(onnx_file.FLOAT)).__exit__(None, None, None)
     TensorRtEngine(tripler(), TensorRtOptions("fp32")).__exit__(None, None, None)
     gpu.name = "Another GPU"
     TensorRtEngine(tripler()).__exit__(None, None, None)
@@ -363,7 +362,7 @@ def test_the_real_bindings_answer_in_the_shape_that_is_expected():
 
 
 @needs_gpu
-@pytest.mark.parametrize("dtype", [tiny_onnx.FLOAT, tiny_onnx.HALF])
+@pytest.mark.parametrize("dtype", [onnx_file.FLOAT, onnx_file.HALF])
 def test_a_real_gpu_gives_what_onnx_runtime_gives_for_any_number_of_faces(tmp_path, dtype):
     model = tmp_path / "model.onnx"
     model.write_bytes(multiplier(dtype))
@@ -381,7 +380,7 @@ def test_a_real_gpu_gives_what_onnx_runtime_gives_for_any_number_of_faces(tmp_pa
 
 @needs_gpu
 def test_a_real_gpu_takes_bytes_and_opens_a_kept_plan_without_building(tmp_path):
-    model, cache = tripler(tiny_onnx.UINT8), PlanCache(tmp_path)
+    model, cache = tripler(onnx_file.UINT8), PlanCache(tmp_path)
     picture = np.random.default_rng(2).integers(0, 256, (3, 3, 4), np.uint8)
     for _ in range(2):
         with TensorRtEngine(model, cache=cache) as engine:
@@ -395,7 +394,7 @@ def test_a_real_gpu_multiplies_in_full_float32_when_asked(tmp_path):
     random = np.random.default_rng(3)
     left, right = (random.random((4, 4, 4), np.float32) for _ in range(2))
     options = TensorRtOptions("fp32")
-    with TensorRtEngine(multiplier(tiny_onnx.FLOAT), options, cache=PlanCache(tmp_path)) as engine:
+    with TensorRtEngine(multiplier(onnx_file.FLOAT), options, cache=PlanCache(tmp_path)) as engine:
         np.testing.assert_allclose(
             engine.run({"left": left, "right": right})["product"], left @ right, atol=1e-5
         )

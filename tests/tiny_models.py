@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engines.description import describe
+from engines.onnx_file import UINT8, metadata, model, node, value_info
 from reenact.generate.appearance import FaceCrop
 from reenact.generate.contract import ModelInfo, to_metadata
-from tests.tiny_onnx import UINT8, metadata, model, node, value_info
 
 CROP = FaceCrop()
 
