@@ -93,6 +93,11 @@ def check_tensors(specs: Sequence[TensorSpec], tensors: Tensors) -> None:
         spec.check(tensors[spec.name])
 
 
+def one_line(error: object) -> str:
+    """What an error of a runtime says, whose messages may have many lines."""
+    return " ".join(str(error).split())
+
+
 def _names(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.base import Availability, EngineError
+from engines.base import Availability, EngineError, one_line
 
 ADVICE = {
     "cudaErrorInsufficientDriver": "; update NVIDIA's driver, or pip install 'cuda-bindings<13'",
@@ -69,7 +69,7 @@ def import_runtime() -> Any:
     try:
         from cuda.bindings import runtime
     except Exception as error:  # a broken installation can fail in any way
-        raise EngineError(f"cuda-bindings cannot be imported: {' '.join(str(error).split())}") from error
+        raise EngineError(f"cuda-bindings cannot be imported: {one_line(error)}") from error
     return runtime
 
 

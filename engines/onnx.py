@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import cuda
-from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors
+from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import foreign_folder
 from engines.providers import PROVIDERS, SYSTEMS, Provider, Setting, switch
 from engines.threads import thread_count
@@ -98,7 +98,7 @@ def import_runtime(name: str = "onnx") -> Any:
                 onnxruntime.preload_dlls()
         available = onnxruntime.get_available_providers()
     except Exception as error:  # a broken installation can fail in any way
-        raise EngineError(f"ONNX Runtime cannot be imported: {_one_line(error)}") from error
+        raise EngineError(f"ONNX Runtime cannot be imported: {one_line(error)}") from error
     if provider is not None and provider.plugin is None and provider.execution_provider not in available:
         raise EngineError(_lacks(provider))
     return onnxruntime
@@ -163,7 +163,7 @@ class OnnxEngine:
         except EngineError:
             raise
         except Exception as error:  # the runtime's errors share no class
-            raise EngineError(f"ONNX Runtime cannot load the model: {_one_line(error)}") from error
+            raise EngineError(f"ONNX Runtime cannot load the model: {one_line(error)}") from error
         self.name = _name(onnxruntime.__version__, provider, options.precision)
         self.notes = (*notes, *left)
         self._output_names = [spec.name for spec in self.outputs]
@@ -177,7 +177,7 @@ class OnnxEngine:
         try:
             outputs = self._session.run(self._output_names, inputs)
         except Exception as error:  # the runtime's errors share no class
-            raise EngineError(f"ONNX Runtime failed to run the model: {_one_line(error)}") from error
+            raise EngineError(f"ONNX Runtime failed to run the model: {one_line(error)}") from error
         return dict(zip(self._output_names, outputs, strict=True))
 
     def __enter__(self) -> OnnxEngine:
@@ -296,7 +296,3 @@ def _spec(argument: NodeArg) -> TensorSpec:
 def _zeros(spec: TensorSpec) -> NDArray[Any]:
     """For one face."""
     return np.zeros(tuple(1 if length is None else length for length in spec.shape), spec.dtype)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors
+from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.threads import thread_count
 
 if TYPE_CHECKING:
@@ -188,5 +188,5 @@ def _spec(port: Any) -> TensorSpec:
 
 def _last_line(error: Exception) -> str:
     """Of a message that begins with where in the runtime's source it arose."""
-    lines = [" ".join(line.split()) for line in str(error).splitlines()]
+    lines = [one_line(line) for line in str(error).splitlines()]
     return next((line for line in reversed(lines) if line), type(error).__name__)

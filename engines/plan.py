@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from engines.base import EngineError
+from engines.base import EngineError, one_line
 from engines.cache import Plan, PlanKey
 from engines.cuda import Gpu
 
@@ -56,19 +57,19 @@ def build_plan(tensorrt: Any, model: bytes, options: TensorRtOptions = TensorRtO
         parser = tensorrt.OnnxParser(network, logger)
         if not parser.parse(model):
             errors = [parser.get_error(index).desc() for index in range(parser.num_errors)]
-            raise EngineError(f"TensorRT cannot read the model: {one_line(errors)}")
+            raise EngineError(f"TensorRT cannot read the model: {first_of(errors)}")
         config = builder.create_builder_config()
         if options.precision == "fp32":
             config.clear_flag(tensorrt.BuilderFlag.TF32)
         if config.add_optimization_profile(_profile(builder, network)) < 0:
-            raise EngineError(f"TensorRT refuses the model's shapes: {one_line(logger.errors)}")
+            raise EngineError(f"TensorRT refuses the model's shapes: {first_of(logger.errors)}")
         content = builder.build_serialized_network(network, config)
     except EngineError:
         raise
     except Exception as error:  # the runtime's errors share no class
-        raise EngineError(f"TensorRT cannot build the model: {one_line([*logger.errors, error])}") from error
+        raise EngineError(f"TensorRT cannot build the model: {first_of([*logger.errors, error])}") from error
     if content is None:
-        raise EngineError(f"TensorRT cannot build the model: {one_line(logger.errors)}")
+        raise EngineError(f"TensorRT cannot build the model: {first_of(logger.errors)}")
     return Plan(bytes(content), computed_in(network, options.precision))
 
 
@@ -98,9 +99,9 @@ def the_logger(tensorrt: Any) -> Any:
     return Logger()
 
 
-def one_line(errors: Any) -> str:
+def first_of(errors: Iterable[object]) -> str:
     """The first and so the innermost of TensorRT's errors."""
-    return next((" ".join(str(error).split()) for error in errors), "it does not say why")
+    return next((one_line(error) for error in errors), "it does not say why")
 
 
 def _network_flags(tensorrt: Any) -> int:

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import cuda
-from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors
+from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import Loaded, Plan, PlanCache, PlanKey
 from engines.description import describe
-from engines.plan import MOST_FACES, TensorRtOptions, build_plan, one_line, plan_key, the_logger
+from engines.plan import MOST_FACES, TensorRtOptions, build_plan, first_of, plan_key, the_logger
 
 OLDEST = (10, 12)
 BUILDERS = ("torch2trt", "onnx")
@@ -62,7 +62,7 @@ def import_tensorrt() -> Any:
     try:
         import tensorrt
     except Exception as error:  # a broken installation can fail in any way
-        raise EngineError(f"TensorRT cannot be imported: {one_line([error])}") from error
+        raise EngineError(f"TensorRT cannot be imported: {one_line(error)}") from error
     return tensorrt
 
 
@@ -125,7 +125,7 @@ class TensorRtEngine:
         except EngineError:
             raise
         except Exception as error:  # the runtime's errors share no class
-            reason = one_line([*self._logger.errors, error])
+            reason = first_of([*self._logger.errors, error])
             raise EngineError(f"TensorRT cannot load the model: {reason}") from error
         made_by = "" if builder == "onnx" else f" by {builder}"
         self.name = f"tensorrt {tensorrt.__version__} on {gpu.name}, {loaded.plan.computes}{made_by}"
@@ -215,7 +215,7 @@ class TensorRtEngine:
             part = tensor.of(faces)
             copy(tensor.device, part.ctypes.data, part.nbytes, kind.cudaMemcpyHostToDevice, self._stream)
         if not context.execute_async_v3(int(self._stream)):
-            raise EngineError(f"TensorRT failed to run the model: {one_line(self._logger.errors)}")
+            raise EngineError(f"TensorRT failed to run the model: {first_of(self._logger.errors)}")
         for tensor in self._outputs:
             part = tensor.of(faces)
             copy(part.ctypes.data, tensor.device, part.nbytes, kind.cudaMemcpyDeviceToHost, self._stream)
@@ -273,7 +273,7 @@ class _PlanSource:
         logger.errors.clear()
         engine = self.runtime.deserialize_cuda_engine(loaded.plan.content)
         if engine is None:
-            raise EngineError(f"TensorRT refuses the plan that it has built: {one_line(logger.errors)}")
+            raise EngineError(f"TensorRT refuses the plan that it has built: {first_of(logger.errors)}")
         return engine, loaded, keys[-1].builder
 
     def _build(self) -> Plan:

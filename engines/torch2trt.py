@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from engines import cuda, tensorrt
-from engines.base import Availability, EngineError
+from engines.base import Availability, EngineError, one_line
 from engines.cache import Loaded, Plan, PlanCache
-from engines.plan import MOST_FACES, TensorRtOptions, one_line, plan_key
+from engines.plan import MOST_FACES, TensorRtOptions, plan_key
 
 
 def probe() -> Availability:
@@ -79,5 +79,5 @@ def _convert(module: Any, examples: Mapping[str, Any], outputs: Sequence[str], o
         )
         content = bytes(converted.engine.serialize())
     except Exception as error:  # its errors share no class
-        raise EngineError(f"torch2trt cannot convert the model: {one_line([error])}") from error
+        raise EngineError(f"torch2trt cannot convert the model: {one_line(error)}") from error
     return Plan(content, "fp16 and tf32")
