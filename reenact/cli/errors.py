@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import errno
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 
 import click
 
+from reenact.signals import ENDING, INTERRUPT, signals_call
+
 _OWN_PACKAGES = frozenset({"reenact", "calib", "engines", "train"})
 _INTERRUPTED, _ENDED = 130, 143
-_ENDING = (signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
-"""The signals of whoever ends the program, or closes its terminal."""
 
 
 class Failure(click.ClickException):
@@ -89,7 +87,7 @@ class Stop:
         """0 if nobody has."""
         if self.number is None:
             return 0
-        return _INTERRUPTED if self.number == signal.SIGINT else _ENDED
+        return _INTERRUPTED if self.number == INTERRUPT else _ENDED
 
 
 @contextmanager
@@ -105,7 +103,7 @@ def signals_stop() -> Iterator[Stop]:
             stop.number = number
             handling.close()
 
-        handling.enter_context(_signals_call(ask, (signal.SIGINT, *_ENDING)))
+        handling.enter_context(signals_call(ask, (INTERRUPT, *ENDING)))
         yield stop
 
 
@@ -161,23 +159,7 @@ def _usage_message(error: click.UsageError) -> str:
 
 def _signals_raise() -> AbstractContextManager[None]:
     """Whoever ends the program or closes its terminal gets what Ctrl-C gets: unfinished files are removed."""
-    return _signals_call(_raise_terminated, _ENDING)
-
-
-@contextmanager
-def _signals_call(handler: Callable[[int, FrameType | None], None], numbers: Sequence[int]) -> Iterator[None]:
-    """Meanwhile these signals call the handler; in another than the main thread, which gets them, nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # Not those that are ignored: nohup does that to go on without its terminal.
-    heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handler) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier or signal.SIG_DFL)
+    return signals_call(_raise_terminated, ENDING)
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> None:

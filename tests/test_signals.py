@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from reenact.track.hush import signals_answered_afterwards
+from reenact.signals import signals_answered_afterwards
 
 
 class Asked(Exception):
