@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +259,7 @@ def test_the_command_writes_the_model_its_weights_and_its_card(tmp_path):
         "| best | 1,000 | 0.2500 | 0.2500 |",
         model_info(tmp_path / "own.onnx", "live").weights_sha256,
         "research and other non-commercial use",
+        f"| exported | {datetime.now(tz=timezone.utc):%Y-%m-%d}, by reenact",
     ):
         assert expected in card
     assert card.endswith("## What it is bad at\n\nBeards.\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ class Facts:
     """Names, and sizes in bytes."""
     images: int | None
     """Seen in training until these weights."""
+    exported: date
     data: str
     """Markdown: what it was trained on."""
     hardware: str
@@ -151,7 +153,7 @@ def model_card(facts: Facts, options: FitOptions, history: History, command: str
                 ("files", ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in facts.files.items())),
                 ("weights", f"{facts.precision}, SHA-256 `{info.weights_sha256}`"),
                 ("crop", f"{info.crop.size} px, {info.crop.width_mm:g} mm wide on the face"),
-                ("exported by", f"reenact {info.made_by}"),
+                ("exported", f"{facts.exported:%Y-%m-%d}, by reenact {info.made_by}"),
                 ("licence", info.licence),
             ],
         ),

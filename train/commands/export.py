@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 
 import click
@@ -69,6 +70,7 @@ def export(
         parameters=sum(parameter.numel() for parameter in trained.network.parameters()),
         files=exported.files,
         images=trained.images,
+        exported=datetime.now(tz=timezone.utc).date(),
         data=data,
         hardware=hardware,
         notes=ending,
