@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -26,6 +29,13 @@ class Opening:
             u0, u1, l0, l1 = self.upper[i], self.upper[i + 1], self.lower[i], self.lower[i + 1]
             triangles += [(u0, u1, l1), (u0, l1, l0)]
         return [t for t in triangles if len(set(t)) == 3]
+
+    def gaps(self, landmarks: NDArray[np.float32], down: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n,) how far the edges are apart, from corner to corner, in pixels; below 0 where they cross.
+
+        landmarks: (478, 2 or more). down: (2,) the face's own downward direction, unit length.
+        """
+        return (landmarks[list(self.lower), :2] - landmarks[list(self.upper), :2]) @ down
 
 
 # Landmark numbers of MediaPipe's face mesh. "Left" and "right" are the picture's; edges run left to right.

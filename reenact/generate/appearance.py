@@ -31,6 +31,12 @@ class FaceCrop:
         return align(face.pose, self.size, self.width_mm, self.centre_mm)
 
 
+OPEN_MM, WIDE_OPEN_MM = 4.0, 7.0
+"""A mouth whose lips are apart by the first shows teeth of its own, by the second enough of them to keep."""
+OPENED_BY_MM = 1.5
+"""A mouth that opens by so much more is being opened."""
+
+
 class Appearance:
     """The appearance network, on any engine.
 
@@ -95,13 +101,11 @@ def open_and_opening(face: Face, moved: NDArray[np.float32]) -> float:
     Its teeth are the person's own, all of them in view: the painters carry them along, and a network that is
     taught to give back what a lip has covered would make them longer.
     """
-    upper, lower = list(MOUTH.upper), list(MOUTH.lower)
-    down, mm = face.pose.down, face.pose.scale
     before_mm, after_mm = (
-        float(((places[lower] - places[upper])[:, :2] @ down).max()) / mm
-        for places in (face.landmarks, moved)
+        MOUTH.gaps(places, face.pose.down).max() / face.pose.scale for places in (face.landmarks, moved)
     )
-    was_open, opened = (before_mm - 4) / 3, (after_mm - before_mm) / 1.5
+    was_open = (before_mm - OPEN_MM) / (WIDE_OPEN_MM - OPEN_MM)
+    opened = (after_mm - before_mm) / OPENED_BY_MM
     return float(np.prod(smoothstep(np.array([was_open, opened]))))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calib.openings import OUTER_LIPS
 from calib.ramp import smoothstep
 from calib.shape import load_shape
+from reenact.generate.mesh import border, links
 from reenact.types import Face
 
 FULL_MM = 4.0
@@ -18,9 +19,8 @@ FULL_MM = 4.0
 _LIP, _CHIN, _BELOW_LIP = 17, 152, 200
 _CORNERS_MM = 52.0
 """Canonical y of the lower edge of the corners of the mouth: cheeks above it keep their motion."""
-
-
 _NEXT_TO_NOTHING_PX = 0.1
+"""Landmarks closer than this count as so far apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +58,12 @@ def even_out(face: Face, displacement: NDArray[np.float32]) -> NDArray[np.float3
 @lru_cache(maxsize=1)
 def _skin() -> _Skin:
     shape = load_shape()
-    pairs = shape.triangles[:, [(0, 1), (1, 2), (2, 0)]].reshape(-1, 2)
-    once = {tuple(pair) for pair in pairs.tolist()}
-    # A border's link has a triangle on one side only, so that nothing runs the other way.
-    border = {place for pair in once if pair[::-1] not in once for place in pair}
-    fixed = border | set(OUTER_LIPS) | set(np.flatnonzero(shape.canonical[:, 1] < _CORNERS_MM).tolist())
+    above = np.flatnonzero(shape.canonical[:, 1] < _CORNERS_MM)
+    fixed = {*border(shape.triangles).tolist(), *OUTER_LIPS, *above.tolist()}
     neighbours: dict[int, set[int]] = {}
-    for a, b in once | {pair[::-1] for pair in once}:
+    for a, b in links(shape.triangles)[0].tolist():
         neighbours.setdefault(a, set()).add(b)
+        neighbours.setdefault(b, set()).add(a)
     free, waiting = {_BELOW_LIP}, [_BELOW_LIP]
     while waiting:
         new = neighbours[waiting.pop()] - fixed - free

@@ -13,7 +13,7 @@ from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.generate.flow import rasterise, to_pixels
-from reenact.generate.mesh import warp_triangles
+from reenact.generate.mesh import border, warp_triangles
 from reenact.geometry import Alignment
 
 FULL_AT = 1.0
@@ -70,17 +70,7 @@ def _reach() -> NDArray[np.float32]:
     for code, (landmarks, radius_mm) in _REGIONS.items():
         apart = np.linalg.norm(canonical[:, None] - canonical[list(landmarks)], axis=2).min(axis=1)
         reach[au_index(code)] = smoothstep(2 - 2 * apart / radius_mm)
-    reach[:, _border()] = 0
+    reach[:, border(warp_triangles())] = 0
     # An eye looks the same whatever the face does around it, unless it shuts or opens.
     reach[np.ix_(np.arange(AU_COUNT) != au_index("AU45"), _EYES)] = 0
     return reach
-
-
-def _border() -> NDArray[np.intp]:
-    """The landmarks along the mesh's edge, where the gate must have closed: on edges of one triangle only."""
-    triangles = warp_triangles()
-    edges = np.sort(
-        np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1
-    )
-    edges, count = np.unique(edges, axis=0, return_counts=True)
-    return np.unique(edges[count == 1])

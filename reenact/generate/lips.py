@@ -39,7 +39,7 @@ def paint_lips(frame: Frame, face: Face, warp: Warp, options: LipOptions = LipOp
     mm, down = face.pose.scale, face.pose.down
     upper, lower = np.array(MOUTH.upper), np.array(MOUTH.lower)
     before, after = face.landmarks[:, :2], warp.moved[:, :2]
-    gap_before, gap_after = ((points[lower] - points[upper]) @ down / mm for points in (before, after))
+    gap_before, gap_after = (MOUTH.gaps(places, down) / mm for places in (before, after))
     shut = smoothstep((options.open_mm - gap_after) / (options.open_mm - options.shut_mm))
     shut *= smoothstep((gap_before - gap_after) / options.closed_by_mm - 1)
     if not shut.any():

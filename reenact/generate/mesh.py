@@ -22,3 +22,15 @@ def warp_triangles() -> NDArray[np.intp]:
     """(n, 3) landmark indices: the skin and the strips that close mouth and eyes, without holes."""
     strips = [triangle for opening in OPENINGS for triangle in opening.strips]
     return np.concatenate([load_shape().triangles, np.array(strips)]).astype(np.intp)
+
+
+def links(triangles: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """((n, 2) pairs of landmarks joined by an edge, each once; (n,) how many triangles share it: 1 or 2)."""
+    edges = np.sort(triangles[:, [(0, 1), (1, 2), (2, 0)]].reshape(-1, 2), axis=1)
+    return np.unique(edges, axis=0, return_counts=True)
+
+
+def border(triangles: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(n,) the landmarks along the mesh's edges, also those of holes in it."""
+    pairs, shared = links(triangles)
+    return np.unique(pairs[shared == 1])

@@ -53,8 +53,7 @@ def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = Mo
     """
     mm, down = face.pose.scale, face.pose.down
     gap_before, gap_after = (
-        np.maximum((places[_LOWER] - places[_UPPER])[:, :2] @ down, 0)
-        for places in (face.landmarks, warp.moved)
+        np.maximum(MOUTH.gaps(places, down), 0) for places in (face.landmarks, warp.moved)
     )
     if (gap_after - gap_before).max() < options.least_mm * mm:
         return warp
