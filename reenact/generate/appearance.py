@@ -14,6 +14,7 @@ from calib.openings import MOUTH, OPENINGS, Opening
 from calib.ramp import smoothstep
 from engines.base import Engine
 from reenact.generate.gate import gate
+from reenact.generate.steady import Steady
 from reenact.generate.warp import Warp
 from reenact.geometry import Alignment, align
 from reenact.types import Face, Frame
@@ -49,6 +50,7 @@ class Appearance:
     def __init__(self, engine: Engine, crop: FaceCrop = FaceCrop()):
         self.engine = engine
         self._crop = crop
+        self._steady = Steady()
 
     def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp:
         """`warp` with the network's paint; its region's border pixels stay as they are."""
@@ -66,7 +68,9 @@ class Appearance:
         share = open_and_opening(face, warp.moved)
         if share > 0:
             alpha = alpha * (1 - share * _inside_mouth(warp.moved, alignment))
-        return _composite(warp, alignment, seen, openings, alpha, outputs["colour"][0])
+        paint = _layers(seen, openings, alpha, outputs["colour"][0])
+        paint = self._steady(face, float(frame.pts), warp.moved, change, alignment, paint)
+        return _composite(warp, alignment, paint)
 
 
 def see(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
@@ -116,24 +120,16 @@ def _inside_mouth(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArr
     return (cv2.GaussianBlur(rim, (5, 5), 0).astype(np.float32) / 255)[..., None]
 
 
-def _composite(
-    warp: Warp,
-    alignment: Alignment,
-    seen: NDArray[np.uint8],
-    openings: NDArray[np.uint8],
-    alpha: NDArray[np.float32],
-    colour: NDArray[np.float32],
-) -> Warp:
-    """warped + alpha * (colour - warped), at the frame's own resolution, where alpha is not 0.
+def _composite(warp: Warp, alignment: Alignment, paint: NDArray[np.float32]) -> Warp:
+    """The paint laid over the warped face, at the frame's own resolution, where there is any.
 
     On skin the difference that the network makes to what it has seen is added, so that pores and hair which
     are finer than its crop stay; inside mouth and eyes its colours replace what was there.
     """
-    x, y, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
+    x, y, width, height = cv2.boundingRect(paint.any(axis=2).view(np.uint8))
     if width == 0:
         return warp
-    part = np.s_[y : y + height, x : x + width]
-    layers = _layers(seen[part], openings[part], alpha[part], colour[part])
+    layers = paint[y : y + height, x : x + width]
     in_region = alignment.shifted(warp.region[:2])
     # Sampling between pixels reaches one crop pixel farther than the paint.
     shape = warp.image.shape[0], warp.image.shape[1]
