@@ -24,7 +24,7 @@ def test_nothing_may_be_painted_where_nothing_is_asked():
     assert not gate(FACE.landmarks, neutral_aus(), ALIGNMENT).any()
 
 
-@pytest.mark.parametrize("code", [code for code in AU_CODES if code not in ("AU05", "AU07")])
+@pytest.mark.parametrize("code", [code for code in AU_CODES if code not in ("AU05", "AU07", "AU45")])
 def test_every_action_unit_opens_its_gate_either_way(code):
     more, less = (gate(FACE.landmarks, change(**{code: value}), ALIGNMENT) for value in (2, -2))
     assert more.max() == 255
@@ -36,6 +36,12 @@ def test_lids_that_are_lifted_or_tightened_need_no_paint(code):
     assert not gate(FACE.landmarks, change(**{code: 3}), ALIGNMENT).any()
 
 
+def test_lids_that_open_may_be_painted_and_lids_that_shut_are_left_to_the_painters():
+    opening, shutting = (gate(FACE.landmarks, change(AU45=value), ALIGNMENT) for value in (-2, 2))
+    assert opening.max() == 255
+    assert not shutting.any()
+
+
 def test_the_gate_opens_gradually():
     """So that nothing pops when an expression sets in."""
     asked = np.linspace(0, 1.2, 25)
@@ -45,10 +51,10 @@ def test_the_gate_opens_gradually():
     assert np.diff(lips).max() < 32
 
 
-def test_a_blink_leaves_the_mouth_alone_and_a_smile_the_eyes():
-    blink = gate(FACE.landmarks, change(AU45=4), ALIGNMENT)
+def test_opening_eyes_leave_the_mouth_alone_and_a_smile_the_eyes():
+    waking = gate(FACE.landmarks, change(AU45=-4), ALIGNMENT)
     smile = gate(FACE.landmarks, change(AU12=3), ALIGNMENT)
-    assert at(blink, LEFT_EYE.upper[4]) == 255 and at(blink, MOUTH.upper[5]) == 0
+    assert at(waking, LEFT_EYE.upper[4]) == 255 and at(waking, MOUTH.upper[5]) == 0
     assert at(smile, LEFT_EYE.upper[4]) == 0 and at(smile, MOUTH.upper[5]) == 255
 
 
@@ -69,7 +75,10 @@ def test_the_gate_closes_before_the_edge_of_the_face(yaw):
 
 
 def test_several_action_units_open_as_much_as_the_widest():
-    both = gate(FACE.landmarks, change(AU12=2, AU45=2), ALIGNMENT).astype(int)
-    each = [gate(FACE.landmarks, change(**{code: 2}), ALIGNMENT).astype(int) for code in ("AU12", "AU45")]
+    both = gate(FACE.landmarks, change(AU12=2, AU45=-2), ALIGNMENT).astype(int)
+    each = [
+        gate(FACE.landmarks, change(**{code: value}), ALIGNMENT).astype(int)
+        for code, value in (("AU12", 2), ("AU45", -2))
+    ]
     assert abs(both - np.maximum(*each)).max() <= 64  # between regions, cells interpolate
     assert np.mean(abs(both - np.maximum(*each))) < 1

@@ -141,7 +141,7 @@ def test_live_opens_the_model_it_is_given_with_the_crop_that_the_model_states(tm
 
 def test_the_gate_keeps_the_network_to_what_changes(tmp_path):
     (tmp_path / "gated.onnx").write_bytes(described(blackener(gate=1), "live"))
-    record = asked(textured_frame(), change(AU45=3))
+    record = asked(textured_frame(), change(AU45=-3))
     with open_generator("live", tmp_path / "gated.onnx", "onnx") as generate:
         patch = generate(record).patches[0]
     plain = open_generator("warp")(record).patches[0]

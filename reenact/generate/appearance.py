@@ -55,12 +55,15 @@ class Appearance:
     def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp:
         """`warp` with the network's paint; its region's border pixels stay as they are."""
         alignment = self._crop.align(face)
+        allowed = gate(warp.moved, change, alignment)
+        if not allowed.any():
+            return warp
         seen = see(frame, warp, alignment)
         openings = opening_mask(warp.moved, alignment)
         outputs = self.engine.run(
             {
                 "warped": seen[None],
-                "mask": cv2.merge([openings, gate(warp.moved, change, alignment)])[None],
+                "mask": cv2.merge([openings, allowed])[None],
                 "relative_aus": (change / MAX_INTENSITY).astype(np.float32)[None],
             }
         )

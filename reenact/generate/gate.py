@@ -46,13 +46,17 @@ _REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
 """Each action unit's landmarks, and how many canonical millimetres around them it may change the skin. Those
 that only lift or tighten lids (AU05, AU07) need no paint."""
 
+_EYES_SHUT = np.arange(AU_COUNT) == au_index("AU45")
+
 
 def gate(moved: NDArray[np.float32], change: AUVector, alignment: Alignment) -> NDArray[np.uint8]:
     """(size, size) 0 where the network may not paint .. 255 where it may paint all.
 
     moved: (478, 3) landmarks in the frame after the move; change: (17,) relative action units.
     """
-    opened = smoothstep(np.abs(change) / FULL_AT)
+    # Shut lids are the painters' affair, which comes nearer to the truth than the network does.
+    paints = np.where(_EYES_SHUT, -change, np.abs(change))
+    opened = smoothstep(paints / FULL_AT)
     values = (opened[:, None] * _reach()).max(axis=0)
     cells = alignment.size // _CELL_PX
     places = (alignment.points(moved) + 0.5) / _CELL_PX - 0.5
@@ -72,5 +76,5 @@ def _reach() -> NDArray[np.float32]:
         reach[au_index(code)] = smoothstep(2 - 2 * apart / radius_mm)
     reach[:, border(warp_triangles())] = 0
     # An eye looks the same whatever the face does around it, unless it shuts or opens.
-    reach[np.ix_(np.arange(AU_COUNT) != au_index("AU45"), _EYES)] = 0
+    reach[np.ix_(~_EYES_SHUT, _EYES)] = 0
     return reach

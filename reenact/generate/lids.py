@@ -27,7 +27,7 @@ class LidOptions:
     """Height of the dark line of lashes that the edge of the lid keeps."""
     soft_mm: float = 1.2
     """Width of the shade between lashes and skin."""
-    blur_mm: float = 0.5
+    blur_mm: float = 1.5
     """The mirrored skin is stretched to two or three times its height; this takes its streaks away."""
     skin_share: float = 0.75
     """How much of the skin between the crease and the brow a shut lid may show."""
