@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from calib.openings import MOUTH
-from reenact.generate.appearance import Appearance, FaceCrop, open_and_opening, opening_mask, see
+from reenact.generate.appearance import Appearance, FaceCrop, left_to_painters, opening_mask, see
 from reenact.generate.warp import Warp
 from tests.faces import change, closed_mouth, posed_face, rotation, textured_frame
 
@@ -140,7 +140,12 @@ def parted(gap_mm):
 )
 def test_a_mouth_that_was_open_and_opens_further_is_left_to_the_painters(before_mm, after_mm, share):
     face, moved = parted(before_mm), parted(after_mm).landmarks
-    assert open_and_opening(face, moved) == pytest.approx(share, abs=0.02)
+    assert left_to_painters(face, moved) == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize(("after_mm", "share"), [(20, 0), (24, 0.5), (27, 1)])
+def test_a_mouth_that_is_wider_than_those_it_was_taught_with_is_left_to_the_painters(after_mm, share):
+    assert left_to_painters(parted(0), parted(after_mm).landmarks) == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.parametrize("before_mm", [0, 8])

@@ -36,6 +36,8 @@ OPEN_MM, WIDE_OPEN_MM = 4.0, 7.0
 """A mouth whose lips are apart by the first shows teeth of its own, by the second enough of them to keep."""
 OPENED_BY_MM = 1.5
 """A mouth that opens by so much more is being opened."""
+WIDEST_MM = 22.0, 26.0
+"""A mouth that is as open as the first still shows what the network makes of it, as the second nothing."""
 
 
 class Appearance:
@@ -68,7 +70,7 @@ class Appearance:
             }
         )
         alpha = outputs["alpha"][0]
-        share = open_and_opening(face, warp.moved)
+        share = left_to_painters(face, warp.moved)
         if share > 0:
             alpha = alpha * (1 - share * _inside_mouth(warp.moved, alignment))
         paint = _layers(seen, openings, alpha, outputs["colour"][0])
@@ -102,18 +104,21 @@ def _filled(
     return mask
 
 
-def open_and_opening(face: Face, moved: NDArray[np.float32]) -> float:
-    """0..1: how far the mouth was open already, and is opened further.
+def left_to_painters(face: Face, moved: NDArray[np.float32]) -> float:
+    """0..1: how much of the mouth's inside stays as the painters made it.
 
-    Its teeth are the person's own, all of them in view: the painters carry them along, and a network that is
-    taught to give back what a lip has covered would make them longer.
+    All of it in a mouth that was open and opens further: its teeth are the person's own, all of them in view,
+    the painters carry them along, and a network that is taught to give back what a lip has covered would make
+    them longer. And in mouths wider than nearly all that it was taught with, where it paints glints.
     """
     before_mm, after_mm = (
         MOUTH.gaps(places, face.pose.down).max() / face.pose.scale for places in (face.landmarks, moved)
     )
     was_open = (before_mm - OPEN_MM) / (WIDE_OPEN_MM - OPEN_MM)
     opened = (after_mm - before_mm) / OPENED_BY_MM
-    return float(np.prod(smoothstep(np.array([was_open, opened]))))
+    too_wide = (after_mm - WIDEST_MM[0]) / (WIDEST_MM[1] - WIDEST_MM[0])
+    was_open, opened, too_wide = smoothstep(np.array([was_open, opened, too_wide]))
+    return float(max(was_open * opened, too_wide))
 
 
 def _inside_mouth(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:

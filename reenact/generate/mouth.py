@@ -11,6 +11,7 @@ from calib.openings import MOUTH
 from calib.ramp import smoothstep
 from reenact.generate.paint import Box, blend, box_around, polygon, sample, spread, tone
 from reenact.generate.teeth import ivory, paint_teeth
+from reenact.generate.tongue import paint_tongue
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 
@@ -71,7 +72,9 @@ def paint_mouth(frame: Frame, face: Face, warp: Warp, options: MouthOptions = Mo
     gap = _spread_gap(face, warp, edges, box, options)
     opened = gap.after_mm - gap.before_mm
     strength = smoothstep((opened - options.least_mm) / (options.full_mm - options.least_mm))
-    return blend(warp, _inside(frame, face, gap, box, options), strength * polygon(outline, box), box)
+    return blend(
+        warp, _inside(frame, face, warp.moved, gap, box, options), strength * polygon(outline, box), box
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,9 @@ def _spread_gap(face: Face, warp: Warp, edges: _Edges, box: Box, options: MouthO
     return _Gap(planes[0], planes[1:3], planes[3:5], planes[5] / mm, planes[6] / mm, planes[7], planes[8])
 
 
-def _inside(frame: Frame, face: Face, gap: _Gap, box: Box, options: MouthOptions) -> NDArray[np.float32]:
+def _inside(
+    frame: Frame, face: Face, moved: NDArray[np.float32], gap: _Gap, box: Box, options: MouthOptions
+) -> NDArray[np.float32]:
     """(height, width, 3) what the box would show if all of it were mouth: dark, teeth, and what was there."""
     below_upper = gap.down * gap.after_mm
     above_lower = gap.after_mm - below_upper
@@ -145,6 +150,10 @@ def _inside(frame: Frame, face: Face, gap: _Gap, box: Box, options: MouthOptions
     depth = 0.55 + 0.75 * np.clip(gap.down, 0, 1)[..., None]
     dark = options.darkness * lip * (lip / max(lip.max(), 1.0))
     inside = depth * dark.astype(np.float32)
+    middle = _LOWER[len(_LOWER) // 2]
+    bottom_mm = float(face.pose.to_canonical(moved[middle])[1])
+    tongue = paint_tongue(inside, lip, gap.x_mm, bottom_mm - gap.y_mm, float(gap.after_mm.max()))
+    inside = tongue
     if shut.any():
         rest_mm = float(face.pose.to_canonical(face.landmarks[MOUTH.upper[5]])[1])
         light = ivory(frame.image, face)
