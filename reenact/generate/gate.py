@@ -12,14 +12,12 @@ from calib.au import AU_COUNT, AUVector, au_index
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
-from reenact.generate.flow import rasterise, to_pixels
-from reenact.generate.mesh import border, warp_triangles
+from reenact.generate.flow import to_pixels
+from reenact.generate.mesh import CROP_CELL_PX, border, over_crop, warp_triangles
 from reenact.geometry import Alignment
 
 FULL_AT = 1.0
 """The gate of an action unit opens from no change to this one, so that nothing pops at onset and offset."""
-_CELL_PX = 4
-"""Grid on which the gate is drawn; it is smooth."""
 
 _LIPS = (*MOUTH.outline, 0, 17, 61, 291, 37, 267, 39, 269, 40, 270, 84, 314, 181, 405, 91, 321)
 _EYES = (*LEFT_EYE.outline, *RIGHT_EYE.outline)
@@ -58,12 +56,9 @@ def gate(moved: NDArray[np.float32], change: AUVector, alignment: Alignment) -> 
     paints = np.where(_EYES_SHUT, -change, np.abs(change))
     opened = smoothstep(paints / FULL_AT)
     values = (opened[:, None] * _reach()).max(axis=0)
-    cells = alignment.size // _CELL_PX
-    places = (alignment.points(moved) + 0.5) / _CELL_PX - 0.5
-    triangles = warp_triangles()
-    field, _ = rasterise(places[:, :2], triangles, values[None, triangles], places[:, 2], (cells, cells))
+    field, _ = over_crop(alignment.points(moved), values[None, warp_triangles()], alignment.size)
     # Back-facing triangles, as in nostrils, leave holes of a cell.
-    return np.rint(to_pixels(cv2.blur(field[0], (3, 3)), _CELL_PX) * 255).astype(np.uint8)
+    return np.rint(to_pixels(cv2.blur(field[0], (3, 3)), CROP_CELL_PX) * 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)

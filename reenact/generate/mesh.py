@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from calib.openings import OPENINGS
 from calib.shape import load_shape
+from reenact.generate.flow import rasterise
+
+CROP_CELL_PX = 4
+"""Grid on which smooth fields over a crop are drawn."""
 
 
 @lru_cache(maxsize=1)
@@ -22,6 +26,19 @@ def warp_triangles() -> NDArray[np.intp]:
     """(n, 3) landmark indices: the skin and the strips that close mouth and eyes, without holes."""
     strips = [triangle for opening in OPENINGS for triangle in opening.strips]
     return np.concatenate([load_shape().triangles, np.array(strips)]).astype(np.intp)
+
+
+def over_crop(
+    places: NDArray[np.float32], corner_values: NDArray[np.float32], size: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Values at the corners of `warp_triangles()`, interpolated over the cells of a square crop.
+
+    places: (478, 3) the landmarks in the crop, pixels; corner_values: (k, n, 3); size: of the crop, pixels.
+    Returns the values (k, rows, columns) on a grid of CROP_CELL_PX, zero where no face is, and where it is.
+    """
+    cells = (places + 0.5) / CROP_CELL_PX - 0.5
+    shape = size // CROP_CELL_PX, size // CROP_CELL_PX
+    return rasterise(cells[:, :2], warp_triangles(), corner_values, cells[:, 2], shape)
 
 
 def links(triangles: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from calib.au import AUVector
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
-from reenact.generate.flow import nearest, rasterise, to_pixels
-from reenact.generate.mesh import warp_triangles
+from reenact.generate.flow import nearest, to_pixels
+from reenact.generate.mesh import CROP_CELL_PX, over_crop, warp_triangles
 from reenact.geometry import Alignment
 from reenact.types import Face
-
-_CELL_PX = 4
-"""Grid on which the way back to the frame before is drawn; it is smooth."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +102,13 @@ def carried(
 
     before, now: (478, 3) the landmarks in the crop, pixels.
     """
-    size, triangles = len(paint), warp_triangles()
-    cells = size // _CELL_PX
-    places = (now + 0.5) / _CELL_PX - 0.5
-    back = (before - now)[:, :2][triangles].transpose(2, 0, 1)
-    field, covered = rasterise(places[:, :2], triangles, back, places[:, 2], (cells, cells))
+    size = len(paint)
+    back = (before - now)[:, :2][warp_triangles()].transpose(2, 0, 1)
+    field, covered = over_crop(now, back, size)
     if not covered.any():
         return np.zeros_like(paint)
     # Back-facing triangles, as in nostrils, leave holes of a cell.
     field, _ = nearest(field, covered)
     along = np.arange(size, dtype=np.float32)
-    x, y = to_pixels(field[0], _CELL_PX) + along, to_pixels(field[1], _CELL_PX) + along[:, None]
+    x, y = to_pixels(field[0], CROP_CELL_PX) + along, to_pixels(field[1], CROP_CELL_PX) + along[:, None]
     return cv2.remap(paint, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
