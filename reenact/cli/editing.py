@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reenact.cli.parameters import FILE, CommandT, EngineParameter
+from reenact.cli.driving import driving_options, own_expression, read_driver
+from reenact.cli.parameters import FILE, CommandT, EngineParameter, NumberParameter
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
+from reenact.retarget import Programme
+from reenact.retarget.driver import Driver, DriverOptions, Transfer, in_turn
 from reenact.retarget.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
 from reenact.retarget.presets import PRESETS
 from reenact.retarget.targets import TargetError, Targets, parse_targets
@@ -47,16 +49,6 @@ class FacesParameter(click.ParamType):
             return parse_faces(value)
         except FaceChoiceError as error:
             self.fail(str(error), param, ctx)
-
-
-class NumberParameter(click.FloatRange):
-    """A FloatRange that NaN does not slip through."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return number
 
 
 def target_options(command: CommandT) -> CommandT:
@@ -153,15 +145,45 @@ def compare_option(command: CommandT) -> CommandT:
 
 
 def editing_options(command: CommandT) -> CommandT:
-    """All that commands which edit have in common; `chosen` understands what they get."""
-    for options in (compare_option, generator_options, tracker_options, target_options):
+    """All that commands which edit files have in common; `chosen_for_files` understands what they get."""
+    for options in (compare_option, generator_options, tracker_options, driving_options, target_options):
         command = options(command)
     return command
 
 
-def chosen(
+def chosen_for_files(
+    *,
     target_aus: Targets | None,
     preset: Targets | None,
+    driver: Path | None,
+    transfer: Transfer,
+    regions: frozenset[str],
+    gain: float,
+    driver_face: str | None,
+    driver_start: float,
+    driver_fps: float | None,
+    neutralise: float,
+    scale: Targets | None,
+    **choices: Any,
+) -> tuple[Targets | Programme, EditOptions]:
+    """What the values of `editing_options` ask for: what the face is to keep of its own expression, then the
+    driver's, then what is named on top. Reads the driver."""
+    options = _edit_options(**choices)
+    parts = own_expression(neutralise, scale)
+    if driver is not None:
+        how = DriverOptions(transfer, regions, gain, driver_start)
+        parts.append(Driver(read_driver(driver, driver_face, driver_fps, options.tracker), how))
+    if not parts or target_aus or preset:
+        parts.append(_chosen_targets(target_aus, preset))
+    return in_turn(*parts), options
+
+
+def chosen(target_aus: Targets | None, preset: Targets | None, **choices: Any) -> tuple[Targets, EditOptions]:
+    """What the values of `target_options`, `tracker_options` and `generator_options` ask for."""
+    return _chosen_targets(target_aus, preset), _edit_options(**choices)
+
+
+def _edit_options(
     strength: float,
     faces: FaceChoice,
     max_faces: int,
@@ -169,10 +191,9 @@ def chosen(
     generator: str,
     model: Path | None,
     engine: str,
-    compare: bool,
-) -> tuple[Targets, EditOptions]:
-    """What the values of `editing_options` ask for."""
-    options = EditOptions(
+    compare: bool = False,
+) -> EditOptions:
+    return EditOptions(
         generator=generator,
         model=model,
         engine=engine,
@@ -180,7 +201,6 @@ def chosen(
         retarget=RetargetOptions(strength=strength, faces=faces),
         tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
     )
-    return _chosen_targets(target_aus, preset), options
 
 
 def _chosen_targets(target_aus: Targets | None, preset: Targets | None) -> Targets:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reenact.cli.editing import chosen, editing_options
+from reenact.cli.editing import chosen_for_files, editing_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.edit import edit_image, edited_with
@@ -33,7 +33,7 @@ def image(
     **choices: Any,
 ) -> None:
     """Change the expression of a face in the picture IN and write it as OUT."""
-    targets, options = chosen(**choices)
+    targets, options = chosen_for_files(**choices)
     with unusable_input():
         still = load_still(source)
         if output.exists() and output.samefile(source):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,16 @@ from reenact.atomic import replacing
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+
+class NumberParameter(click.FloatRange):
+    """A FloatRange that NaN does not slip through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 class EngineParameter(click.ParamType):

@@ -15,9 +15,9 @@ import click
 
 from reenact.capture import CameraOptions
 from reenact.capture.devices import USUAL_RATE, USUAL_SIZE, Size, shown
-from reenact.cli.editing import NumberParameter, chosen, generator_options, target_options, tracker_options
+from reenact.cli.editing import chosen, generator_options, target_options, tracker_options
 from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
-from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
 from reenact.live import LiveOptions, open_live
 from reenact.meter import LiveStatus, Report
@@ -101,7 +101,7 @@ def webcam(
     **choices: Any,
 ) -> None:
     """Change the expression of a face in a live camera picture, for calls and streams."""
-    targets, edit = chosen(**choices, compare=False)
+    targets, edit = chosen(**choices)
     options = LiveOptions(
         camera=CameraOptions(size=size, fps=fps, mirror=mirror),
         edit=replace(edit, aus_csv=aus_csv),

@@ -21,6 +21,8 @@ _NUMBER = re.compile(r"([+-]?)\s*(\d+\.?\d*|\.\d+)", re.ASCII)
 _FORM = "write AU12=+2 to add, AU12=3 to set, or a preset's name"
 _JSON_KEYS = {"version", "description", "preset", "relative", "absolute"}
 _JSON_LIMIT = 1_000_000
+MAX_SCALE = 4.0
+"""More would make any trace of an action unit its utmost."""
 
 
 class TargetError(ValueError):
@@ -38,7 +40,7 @@ class Targets:
     value: AUVector
     """(17,) the amount to add (-5..5, hold 0) or the intensity to reach (0..5, hold 1)."""
     hold: AUVector
-    """(17,) 0..1: the share of the measured intensity that is replaced by `value`."""
+    """(17,) up to 1: the share of the measured intensity that `value` replaces; below 0 it is amplified."""
 
     def change(self, measured: AUVector) -> AUVector:
         """The relative action units that take a face from `measured` to these targets; unlimited."""
@@ -49,6 +51,11 @@ class Targets:
         return Targets(
             (1 - share) * self.value + share * other.value, (1 - share) * self.hold + share * other.hold
         )
+
+    def then(self, later: Targets) -> Targets:
+        """These targets first, and `later` on the face that they make."""
+        kept = 1 - later.hold
+        return Targets(kept * self.value + later.value, later.hold + kept * self.hold)
 
     def over(self, below: Targets) -> Targets:
         """These targets, and those of `below` for the action units that these leave alone."""
@@ -92,6 +99,38 @@ def parse_targets(text: str) -> Targets:
     for item in text.split(","):
         targets = _add_item(targets, item, position, given)
         position += len(item) + 1
+    return targets
+
+
+def parse_scales(text: str) -> Targets:
+    """Targets that multiply what a face shows, from text such as AU12=1.5,AU04=0.
+
+    1 leaves it as it is, 0 takes it away. Raises TargetError with the item.
+    """
+    targets = no_targets()
+    given: set[int] = set()
+    for item in text.split(","):
+        name, _, number = item.partition("=")
+        try:
+            index, scale = au_index(name), float(number)
+        except UnknownAUError as error:
+            raise TargetError(f"{item.strip()!r}: {error}") from error
+        except ValueError as error:
+            raise TargetError(f"{item.strip()!r}: write AU12=1.5, AU04=0") from error
+        if index in given:
+            raise TargetError(f"{item.strip()!r}: {AU_CODES[index]} is given twice")
+        if not 0 <= scale <= MAX_SCALE:
+            raise TargetError(f"{item.strip()!r} is out of range: a scale runs from 0 to {MAX_SCALE:g}")
+        given.add(index)
+        targets.hold[index] = 1 - scale
+    return targets
+
+
+def neutralised(share: float) -> Targets:
+    """Targets that take away this share, 0..1, of the expression that a face shows. It goes on blinking."""
+    targets = no_targets()
+    targets.hold[:] = share
+    targets.hold[au_index("AU45")] = 0
     return targets
 
 

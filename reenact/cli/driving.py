@@ -1,0 +1,141 @@
+"""Options about the expression of another face, or the face's own: --driver, --neutralise, --scale."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reenact.capture import open_capture
+from reenact.cli.errors import unusable_input
+from reenact.cli.parameters import FILE, CommandT, NumberParameter
+from reenact.cli.progress import progress_bar
+from reenact.perform import perform_film, perform_still
+from reenact.read import PICTURES
+from reenact.retarget import Programme
+from reenact.retarget.driver import REGIONS, DriverOptions, RegionError, parse_regions
+from reenact.retarget.performance import Performance
+from reenact.retarget.performance_csv import read_performance
+from reenact.retarget.targets import TargetError, Targets, neutralised, parse_scales
+from reenact.stills import load_still
+from reenact.track import TrackerOptions
+
+
+class ScalesParameter(click.ParamType):
+    name = "SPEC"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
+        try:
+            return parse_scales(value)
+        except TargetError as error:
+            self.fail(str(error), param, ctx)
+
+
+class RegionsParameter(click.ParamType):
+    name = "WHICH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return value if isinstance(value, frozenset) else parse_regions(value)
+        except RegionError as error:
+            self.fail(str(error), param, ctx)
+
+
+def driving_options(command: CommandT) -> CommandT:
+    """Whose expression the face takes over, and how much it keeps of its own."""
+    for option in reversed(
+        (
+            click.option(
+                "--driver",
+                type=FILE,
+                help="Take over the expression of another face: of a film, of a picture, or from a table by "
+                "OpenFace, py-feat or `reenact aus`.",
+            ),
+            click.option(
+                "--transfer",
+                type=click.Choice(["absolute", "relative"]),
+                default=DriverOptions.transfer,
+                show_default=True,
+                help="The driver's expression in place of the face's own, or added to it.",
+            ),
+            click.option(
+                "--regions",
+                type=RegionsParameter(),
+                default=",".join(REGIONS),
+                show_default=True,
+                help="Where the driver has its way.",
+            ),
+            click.option(
+                "--gain",
+                type=NumberParameter(0, 3),
+                default=DriverOptions.gain,
+                show_default=True,
+                help="Multiplies the driver's expression.",
+            ),
+            click.option(
+                "--driver-face", metavar="ID", help="Of several faces, as `reenact aus` numbers them."
+            ),
+            click.option(
+                "--driver-start",
+                type=NumberParameter(0),
+                default=DriverOptions.start_s,
+                show_default=True,
+                metavar="SECONDS",
+                help="Where in the driver to begin.",
+            ),
+            click.option(
+                "--driver-fps",
+                type=NumberParameter(0, min_open=True),
+                help="Frames per second of a table that has no timestamps.",
+            ),
+            click.option(
+                "--neutralise",
+                type=NumberParameter(0, 1),
+                default=0.0,
+                show_default=True,
+                help="Take away this share of the face's own expression first; blinks stay.",
+            ),
+            click.option(
+                "--scale",
+                type=ScalesParameter(),
+                help="Multiply what the face shows: AU12=1.5,AU04=0. (To hold a value: --target-aus AU12=3.)",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def own_expression(neutralise: float, scale: Targets | None) -> list[Targets | Programme]:
+    """What the face is to keep of what it shows itself."""
+    parts: list[Targets | Programme] = [] if scale is None else [scale]
+    return [*parts, neutralised(neutralise)] if neutralise else parts
+
+
+def read_driver(path: Path, face: str | None, rate: float | None, options: TrackerOptions) -> Performance:
+    """Read from a table; else seen in a picture or a film."""
+    with unusable_input():
+        if path.suffix.lower() == ".csv":
+            return read_performance(path, face, rate)
+        number = _face_number(face)
+        if path.suffix.lower() in PICTURES:
+            return perform_still(load_still(path), path, options, number)
+    with ExitStack() as opened:
+        with unusable_input():
+            capture = opened.enter_context(open_capture(path))
+        advance = opened.enter_context(progress_bar(capture.frame_count))
+        with unusable_input():
+            return perform_film(capture, options, number, advance)
+
+
+def _face_number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise click.BadParameter(
+            f"{text!r} is not a number; films and pictures number their faces 0, 1, ...",
+            param_hint="--driver-face",
+        )
+    return int(text)

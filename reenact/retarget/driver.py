@@ -1,0 +1,86 @@
+"""Another face's expression as targets: transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import ACTION_UNITS, MAX_INTENSITY
+from reenact.retarget.performance import Performance
+from reenact.retarget.retargeter import Programme
+from reenact.retarget.targets import Targets, no_targets
+
+Transfer: TypeAlias = Literal["absolute", "relative"]
+
+REGIONS = {
+    "brows": frozenset({1, 2, 4}),
+    "eyes": frozenset({5, 6, 7, 45}),
+    "mouth": frozenset({9, 10, 12, 14, 15, 17, 20, 23, 25, 26}),
+}
+"""The action units of each, all of them together."""
+
+
+class RegionError(ValueError):
+    """A region of the face that has no name here."""
+
+
+@dataclass(frozen=True)
+class DriverOptions:
+    transfer: Transfer = "absolute"
+    """absolute: the driver's expression in place of the face's own; relative: added to it."""
+    regions: frozenset[str] = frozenset(REGIONS)
+    gain: float = 1.0
+    """Multiplies what the driver shows beyond its face at rest."""
+    start_s: float = 0.0
+    """The driver's time at the beginning of what it drives."""
+
+
+@dataclass(frozen=True, eq=False)
+class Driver:
+    """A programme (reenact.retarget.Programme): what a performance asks of every face."""
+
+    performance: Performance
+    options: DriverOptions = DriverOptions()
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        """The targets at this time; none while the driver's face is away."""
+        aus, level = self.performance.at(float(pts) + self.options.start_s)
+        driven = self._driven
+        shown = level * driven * self.options.gain * (aus - self.performance.neutral)
+        if self.options.transfer == "relative":
+            return Targets(np.clip(shown, -MAX_INTENSITY, MAX_INTENSITY).astype(np.float32), 0 * driven)
+        return Targets(np.clip(shown, 0, level * MAX_INTENSITY).astype(np.float32), level * driven)
+
+    @property
+    def _driven(self) -> NDArray[np.float32]:
+        """(17,) 1 where the performance has something to say that is wanted."""
+        wanted = frozenset().union(*(REGIONS[name] for name in self.options.regions))
+        named = np.array([unit.number in wanted for unit in ACTION_UNITS])
+        return (named & self.performance.measured).astype(np.float32)
+
+
+def in_turn(*parts: Targets | Programme) -> Targets | Programme:
+    """All of them, each on the face that those before it make."""
+    constant = [part for part in parts if isinstance(part, Targets)]
+    if len(constant) == len(parts):
+        return reduce(Targets.then, constant, no_targets())
+
+    def programme(pts: Fraction, track_id: int) -> Targets:
+        now = (part if isinstance(part, Targets) else part(pts, track_id) for part in parts)
+        return reduce(Targets.then, now, no_targets())
+
+    return programme
+
+
+def parse_regions(text: str) -> frozenset[str]:
+    """Regions from text such as brows,eyes. Raises RegionError."""
+    names = [name.strip().lower() for name in text.split(",")]
+    for name in names:
+        if name not in REGIONS:
+            raise RegionError(f"unknown region {name!r}; choose from {', '.join(REGIONS)}")
+    return frozenset(names)
