@@ -5,10 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from calib.au import au_index
-from tests.faces import posed_face
-from train.data.creases import SIZE, Creases, fit_creases
+from calib.shape import load_shape
+from reenact.generate.creases import ORIGIN_MM, SIZE, Creases, load_creases, paint_creases
+from reenact.generate.warp import Warp
+from reenact.types import Frame
+from tests.faces import change, posed_face
+from train.__main__ import main
+from train.data.creases import fit_creases, save_creases, to_paint
 from train.data.shards import FaceSample
 
 FACE = posed_face(scale=320 / 237.5, centre=(160.0, 140.0))
@@ -36,7 +42,7 @@ def test_a_fold_that_comes_with_an_action_unit_is_found_where_it_is(creases):
     x, y = FACE.landmarks[9, :2].round().astype(int)
     one = np.zeros(17, np.float32)
     one[au_index("AU04")] = 1
-    shade = creases.shade(FACE.landmarks, one, (320, 320))
+    shade = creases.shade(FACE.landmarks, one, 320)
     assert -0.1 < shade[y, x] < -0.03
     assert abs(shade[y, x + 30]) < 0.02
 
@@ -52,11 +58,11 @@ def test_shade_is_linear_and_stays_on_the_face():
     creases = Creases(ratios)
     one, two = np.zeros((2, 17), np.float32)
     one[au_index("AU12")], two[au_index("AU12")] = 1, 2
-    shade = creases.shade(FACE.landmarks, one, (320, 320))
+    shade = creases.shade(FACE.landmarks, one, 320)
     assert shade.shape == (320, 320)
     assert shade.max() == pytest.approx(0.1, abs=1e-3)
     assert not shade[:20].any() and not shade[:, :20].any()
-    assert np.allclose(creases.shade(FACE.landmarks, two, (320, 320)), 2 * shade, atol=1e-5)
+    assert np.allclose(creases.shade(FACE.landmarks, two, 320), 2 * shade, atol=1e-5)
 
 
 def test_faces_that_look_aside_are_left_out():
@@ -65,3 +71,71 @@ def test_faces_that_look_aside_are_left_out():
         np.zeros((320, 320, 3), np.uint8), aside.landmarks, np.ones(17, np.float32), "", "", ""
     )
     assert not fit_creases([sample] * 3).ratios.any()
+
+
+GREY = Frame(np.full((480, 640, 3), 128, np.uint8))
+
+
+def frowning(level, creases=None):
+    """The picture of a grey face after the folds of AU04 at this level, and the face."""
+    face = posed_face()
+    warp = Warp(face.landmarks, GREY.image[90:430, 170:470].copy(), (170, 90, 470, 430))
+    return paint_creases(face, change(AU04=level), warp, creases).image, face
+
+
+def between_brows(image, face):
+    x, y = face.landmarks[9, :2].round().astype(int) - (170, 90)
+    return image[y - 6 : y + 7, x - 16 : x + 17, 0].astype(int)
+
+
+def test_a_frown_draws_lines_between_the_brows_and_nowhere_far_from_them():
+    image, face = frowning(3)
+    assert between_brows(image, face).min() < 128 - 5
+    x, y = face.landmarks[152, :2].round().astype(int) - (170, 90)
+    assert np.all(image[y - 10 : y - 2, x - 10 : x + 10] == 128)
+
+
+def test_the_less_of_a_frown_the_lighter_its_lines_and_less_than_none_smooths():
+    darkest = [between_brows(*frowning(level)).min() for level in (4, 2, 1, 0)]
+    assert darkest == sorted(darkest) and darkest[-1] == 128
+    assert between_brows(*frowning(-2)).max() > 128 + 4
+
+
+def test_what_folds_no_skin_leaves_the_very_same_warp():
+    warp = Warp(FACE.landmarks, GREY.image[:320, :320], (0, 0, 320, 320))
+    assert paint_creases(FACE, change(AU25=3, AU45=2), warp) is warp
+
+
+def test_the_region_s_border_stays_the_frame_s():
+    face = posed_face()
+    x, y = face.landmarks[9, :2].round().astype(int)
+    region = (int(x) - 6, int(y) - 6, int(x) + 6, int(y) + 6)
+    warp = Warp(face.landmarks, GREY.image[:12, :12].copy(), region)
+    image = paint_creases(face, change(AU04=4), warp).image
+    assert image[1:-1, 1:-1].min() < 128
+    assert np.all(image[[0, -1]] == 128) and np.all(image[:, [0, -1]] == 128)
+
+
+def test_what_is_painted_lies_near_its_action_unit_and_a_smile_only_darkens(creases):
+    painted = to_paint(Creases(np.ones((17, *SIZE), np.float32)))
+    assert not painted.ratios[au_index("AU12")].any()
+    frown = painted.ratios[au_index("AU04")]
+    assert frown.max() > 1
+    x, y = (load_shape().canonical[9, :2] - ORIGIN_MM).round().astype(int)
+    assert frown[y, x] > 0.9 * frown.max()
+    assert not frown[y + 60 :].any()
+    assert to_paint(creases).ratios[au_index("AU04"), y, x] < 0
+
+
+def test_the_file_gives_back_what_was_saved(tmp_path, creases):
+    painted = to_paint(creases)
+    save_creases(painted, tmp_path / "creases.npz")
+    found = load_creases(tmp_path / "creases.npz")
+    np.testing.assert_allclose(found.ratios, painted.ratios, atol=1e-4)
+
+
+def test_the_command_refuses_a_folder_without_shards(tmp_path):
+    result = CliRunner().invoke(
+        main, ["creases", "--data", str(tmp_path / "none"), str(tmp_path / "out.npz")]
+    )
+    assert result.exit_code == 2 and not (tmp_path / "out.npz").exists()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from calib.au import neutral_aus
+from reenact.generate.generator import PAINTERS
 from tests import tiny_models
 from tests.evaluation import FRAME, copy, subject, written
 from tests.faces import change
@@ -59,7 +60,7 @@ def test_a_painter_that_is_left_out_leaves_the_rest(live_model):
 
 def test_leaving_all_painters_out_of_live_still_runs_the_network(live_model):
     pytest.importorskip("onnxruntime")
-    spec = MethodSpec("x", "live", live_model, frozenset({"mouth", "lips", "lids"}))
+    spec = MethodSpec("x", "live", live_model, frozenset(PAINTERS))
     mouth = (subject().face.landmarks[13, :2] + np.array([0, 3])).astype(int)
     assert result(spec)[mouth[1], mouth[0]].max() < 10
 
@@ -80,8 +81,8 @@ def test_every_table_has_the_baselines_and_live_comes_with_its_parts_removed(tmp
     assert [spec.name for spec in method_specs()] == ["copy", "warp"]
     names = [spec.name for spec in method_specs(live=tmp_path / "l", paper_film=tmp_path / "p")]
     assert names == [
-        "copy", "warp", "live", "live - mouth", "live - lips", "live - lids", "live - all painters",
-        "warp - all painters", "paper-film",
+        "copy", "warp", "live", "live - mouth", "live - lips", "live - lids", "live - creases",
+        "live - all painters", "warp - all painters", "paper-film",
     ]  # fmt: skip
 
 

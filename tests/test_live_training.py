@@ -13,7 +13,7 @@ from tests.faces import closed_mouth, posed_face, textured_frame
 
 torch = pytest.importorskip("torch")
 
-from train.data.creases import SIZE, Creases  # noqa: E402
+from reenact.generate.creases import SIZE, Creases  # noqa: E402
 from train.data.live import (  # noqa: E402
     LiveExampleOptions,
     LiveItems,

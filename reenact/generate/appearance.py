@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from calib.openings import MOUTH, OPENINGS, Opening
 from calib.ramp import smoothstep
 from engines.base import Engine
 from reenact.generate.gate import gate
+from reenact.generate.paint import lay_over
 from reenact.generate.steady import Steady
 from reenact.generate.warp import Warp
 from reenact.geometry import Alignment, align
@@ -75,7 +76,7 @@ class Appearance:
             alpha = alpha * (1 - share * _inside_mouth(warp.moved, alignment))
         paint = _layers(seen, openings, alpha, outputs["colour"][0])
         paint = self._steady(face, float(frame.pts), warp.moved, change, alignment, paint)
-        return _composite(warp, alignment, paint)
+        return lay_over(warp, alignment, paint, _blend)
 
 
 def see(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
@@ -128,31 +129,6 @@ def _inside_mouth(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArr
     return (cv2.GaussianBlur(rim, (5, 5), 0).astype(np.float32) / 255)[..., None]
 
 
-def _composite(warp: Warp, alignment: Alignment, paint: NDArray[np.float32]) -> Warp:
-    """The paint laid over the warped face, at the frame's own resolution, where there is any.
-
-    On skin the difference that the network makes to what it has seen is added, so that pores and hair which
-    are finer than its crop stay; inside mouth and eyes its colours replace what was there.
-    """
-    x, y, width, height = cv2.boundingRect(paint.any(axis=2).view(np.uint8))
-    if width == 0:
-        return warp
-    layers = paint[y : y + height, x : x + width]
-    in_region = alignment.shifted(warp.region[:2])
-    # Sampling between pixels reaches one crop pixel farther than the paint.
-    shape = warp.image.shape[0], warp.image.shape[1]
-    x0, y0, x1, y1 = in_region.bounds(shape, (x - 1, y - 1, x + width, y + height))
-    matrix = in_region.shifted((x0, y0)).matrix
-    matrix[:, 2] -= (x, y)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    layers = cv2.warpAffine(layers, matrix, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    image = warp.image.copy()
-    image[y0:y1, x0:x1] = _blend(image[y0:y1, x0:x1], layers)
-    for border in (np.s_[[0, -1]], np.s_[:, [0, -1]]):
-        image[border] = warp.image[border]
-    return replace(warp, image=image)
-
-
 def _layers(
     seen: NDArray[np.uint8],
     openings: NDArray[np.uint8],
@@ -160,6 +136,9 @@ def _layers(
     colour: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """(height, width, 4) what is to be added to the picture (RGB), then the share of it that is replaced.
+
+    On skin the difference that the network makes to what it has seen is added, so that pores and hair which
+    are finer than its crop stay; inside mouth and eyes its colours replace what was there.
 
     picture + alpha (colour - seen) + replaced (seen - picture)
         = (1 - replaced) picture + [alpha colour - (alpha - replaced) seen]

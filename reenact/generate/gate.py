@@ -55,14 +55,14 @@ def gate(moved: NDArray[np.float32], change: AUVector, alignment: Alignment) -> 
     # Shut lids are the painters' affair, which comes nearer to the truth than the network does.
     paints = np.where(_EYES_SHUT, -change, np.abs(change))
     opened = smoothstep(paints / FULL_AT)
-    values = (opened[:, None] * _reach()).max(axis=0)
+    values = (opened[:, None] * reach()).max(axis=0)
     field, _ = over_crop(alignment.points(moved), values[None, warp_triangles()], alignment.size)
     # Back-facing triangles, as in nostrils, leave holes of a cell.
     return np.rint(to_pixels(cv2.blur(field[0], (3, 3)), CROP_CELL_PX) * 255).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)
-def _reach() -> NDArray[np.float32]:
+def reach() -> NDArray[np.float32]:
     """(17, 478) how far each action unit opens the gate at each landmark."""
     canonical = load_shape().canonical
     reach = np.zeros((AU_COUNT, LANDMARK_COUNT), np.float32)

@@ -12,6 +12,7 @@ from calib.au import AUVector
 from calib.basis import AUBasis, load_basis
 from engines.base import Engine
 from reenact.generate.appearance import Appearance
+from reenact.generate.creases import paint_creases
 from reenact.generate.lids import paint_lids
 from reenact.generate.lips import paint_lips
 from reenact.generate.mouth import paint_mouth
@@ -44,19 +45,22 @@ class Generator(Protocol):
     ) -> None: ...
 
 
-PAINTERS: Mapping[str, Callable[[Frame, Face, Warp], Warp]] = {
-    "mouth": paint_mouth,
-    "lips": paint_lips,
-    "lids": paint_lids,
+PAINTERS: Mapping[str, Callable[[Frame, Face, AUVector, Warp], Warp]] = {
+    "mouth": lambda frame, face, change, warp: paint_mouth(frame, face, warp),
+    "lips": lambda frame, face, change, warp: paint_lips(frame, face, warp),
+    "lids": lambda frame, face, change, warp: paint_lids(frame, face, warp),
+    "creases": lambda frame, face, change, warp: paint_creases(face, change, warp),
 }
-"""What paints over what the warp uncovered or squeezed, in this order."""
+"""What paints over what the warp uncovered, squeezed or cannot fold, in this order."""
 
 
-def paint_by_rule(frame: Frame, face: Face, moved: Warp, painters: Collection[str] = PAINTERS) -> Warp:
+def paint_by_rule(
+    frame: Frame, face: Face, change: AUVector, moved: Warp, painters: Collection[str] = PAINTERS
+) -> Warp:
     """`moved` as the PAINTERS named leave it."""
     for name, paint in PAINTERS.items():
         if name in painters:
-            moved = paint(frame, face, moved)
+            moved = paint(frame, face, change, moved)
     return moved
 
 
@@ -129,7 +133,7 @@ class MovedFace:
         moved = warp(frame, face, change, self._basis, self._options)
         if moved is None:
             return None
-        moved = paint_by_rule(frame, face, moved, self._painters)
+        moved = paint_by_rule(frame, face, change, moved, self._painters)
         if self._appearance is not None:
             moved = self._appearance(frame, face, change, moved)
         return Patch(moved.image, moved.region[:2])

@@ -1,8 +1,8 @@
-"""Painting over a warp inside a small box: what the painters of mouth and lids share."""
+"""Painting over a warp: what the painters share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reenact.generate.flow import nearest, rasterise, to_pixels
 from reenact.generate.warp import Warp
+from reenact.geometry import Alignment
 
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in the frame."""
@@ -78,4 +79,38 @@ def blend(warp: Warp, colour: NDArray[np.float32], weight: NDArray[np.float32], 
     image = warp.image.copy()
     part = image[y0 - top : y1 - top, x0 - left : x1 - left]
     part[:] = np.round(part + weight[..., None] * (colour - part)).astype(np.uint8)
+    return replace(warp, image=image)
+
+
+def lay_over(
+    warp: Warp,
+    alignment: Alignment,
+    layers: NDArray[np.float32],
+    blend: Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.uint8]],
+) -> Warp:
+    """`warp` with the layers of a crop laid over it, at the frame's own resolution, where they are not 0.
+
+    layers: (size, size[, k]) in the crop. blend: from (height, width, 3) pixels and layers there to pixels.
+    """
+    shown = layers if layers.ndim == 2 else layers.any(axis=2)
+    x, y, width, height = cv2.boundingRect((shown != 0).view(np.uint8))
+    if width == 0:
+        return warp
+    in_region = alignment.shifted(warp.region[:2])
+    # Sampling between pixels reaches one crop pixel farther than the layers.
+    shape = warp.image.shape[0], warp.image.shape[1]
+    x0, y0, x1, y1 = in_region.bounds(shape, (x - 1, y - 1, x + width, y + height))
+    matrix = in_region.shifted((x0, y0)).matrix
+    matrix[:, 2] -= (x, y)
+    there = cv2.warpAffine(
+        layers[y : y + height, x : x + width],
+        matrix,
+        (x1 - x0, y1 - y0),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    image = warp.image.copy()
+    image[y0:y1, x0:x1] = blend(image[y0:y1, x0:x1], there)
+    for border in (np.s_[[0, -1]], np.s_[:, [0, -1]]):
+        image[border] = warp.image[border]
     return replace(warp, image=image)

@@ -9,24 +9,23 @@ shows the action unit, or putting it on one that does not, gives a picture to wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, AUVector, au_index
+from calib.au import AU_CODES, AU_COUNT, au_index
 from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.generate.flow import rasterise, to_pixels
+from reenact.atomic import replacing
+from reenact.generate.creases import ORIGIN_MM, SIZE, Creases
+from reenact.generate.flow import rasterise
+from reenact.generate.gate import reach
 from train.data.shards import FaceSample
 
-SIZE = (190, 160)
-"""(height, width) of the canonical face in cells of a millimetre."""
-_ORIGIN_MM = (-80.0, -95.0)
-"""Canonical (x, y) of the first cell."""
 _BAND_MM = 6.0
 """Shading wider than this is light and bone rather than folds."""
 _FOLDING = ("AU01", "AU02", "AU04", "AU06", "AU09", "AU10", "AU12", "AU14", "AU15", "AU17")
@@ -34,30 +33,36 @@ _FOLDING = ("AU01", "AU02", "AU04", "AU06", "AU09", "AU10", "AU12", "AU14", "AU1
 _AHEAD_RAD = 0.35
 """Faces with less yaw than this are fitted."""
 _RIDGE = 50.0
+_STRENGTH = 1.7
+"""Of what is painted, in units of the mean that was fitted."""
 _FLOOR = 12.0
 """Added to grey levels before their logarithm, against noise in the dark."""
-_CELL_PX = 2
 
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 
 
-@dataclass(frozen=True, eq=False)
-class Creases:
-    ratios: NDArray[np.float32]
-    """(17, 190, 160) change of log brightness for one unit (of 0..5), on the canonical face."""
+def to_paint(fitted: Creases) -> Creases:
+    """Of what was fitted, what may be painted: near each action unit, and strong enough to be seen.
 
-    def shade(
-        self, landmarks: NDArray[np.float32], aus: AUVector, shape: tuple[int, int]
-    ) -> NDArray[np.float32]:
-        """(height, width) change of log brightness for `aus` (17,) on a face with landmarks (478, 3)."""
-        places = landmarks / _CELL_PX
-        cells = -(-shape[0] // _CELL_PX), -(-shape[1] // _CELL_PX)
-        skin = load_shape().triangles.astype(np.intp)
-        canonical = (load_shape().canonical[:, :2] - _ORIGIN_MM).T.astype(np.float32)
-        (x, y), covered = rasterise(places[:, :2], skin, canonical[:, skin], places[:, 2], cells)
-        picture = np.tensordot(aus, self.ratios, 1)
-        shade = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) * covered
-        return to_pixels(shade, _CELL_PX)[: shape[0], : shape[1]]
+    A mean over people whose folds lie in different places is fainter than any of them. Cheeks that a smile
+    lifts catch the light in the photographs' studios, which is not where others' light comes from: of AU12
+    only the folds are taken.
+    """
+    triangles = load_shape().triangles.astype(np.intp)
+    places = (load_shape().canonical[:, :2] - ORIGIN_MM).astype(np.float32)
+    near, _ = rasterise(places, triangles, reach()[:, triangles], load_shape().canonical[:, 2], SIZE)
+    ratios = _STRENGTH * np.maximum(near, 0) * fitted.ratios
+    smile = au_index("AU12")
+    ratios[smile] = np.minimum(ratios[smile], 0)
+    return Creases(ratios)
+
+
+def save_creases(creases: Creases, path: Path) -> None:
+    """As reenact.generate.creases.load_creases takes them."""
+    folding = [code for code in AU_CODES if creases.ratios[au_index(code)].any()]
+    ratios = creases.ratios[[au_index(code) for code in folding]].astype(np.float16)
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, codes=np.array(folding), ratios=ratios)
 
 
 def fit_creases(samples: Sequence[FaceSample], most: int = 3000) -> Creases:
@@ -116,7 +121,7 @@ def _cells() -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]
     values = np.zeros((4, len(triangles), 3), np.float32)
     values[0] = np.arange(len(triangles))[:, None]
     values[1:] = np.eye(3)[:, None]
-    places = (shape.canonical[:, :2] - _ORIGIN_MM).astype(np.float32)
+    places = (shape.canonical[:, :2] - ORIGIN_MM).astype(np.float32)
     planes, covered = rasterise(places, triangles, values, shape.canonical[:, 2], SIZE)
     return (
         triangles[np.rint(planes[0]).astype(np.intp)],
@@ -129,7 +134,7 @@ def _cells() -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]
 def _skin() -> NDArray[np.float32]:
     """(190, 160) 1 on skin, 0 on lips, eyes and brows, whose own edges move over the canonical cells."""
     hidden = np.zeros(SIZE, np.uint8)
-    places = np.rint(load_shape().canonical[:, :2] - _ORIGIN_MM).astype(np.int32)
+    places = np.rint(load_shape().canonical[:, :2] - ORIGIN_MM).astype(np.int32)
     for outline in (OUTER_LIPS, LEFT_EYE.outline, RIGHT_EYE.outline, *BROWS):
         cv2.fillPoly(hidden, [places[list(outline)]], 255)
     hidden = cv2.dilate(hidden, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))

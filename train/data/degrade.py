@@ -50,7 +50,7 @@ def forth(
     """The face moved by relative action units, as at run time. There is no truth for it."""
     frame, face = Frame(picture), face_of(landmarks)
     moved = move_landmarks(face, change, basis)
-    return Move(_moved(frame, face, moved, WarpOptions()), moved, change)
+    return Move(_moved(frame, face, change, moved, WarpOptions()), moved, change)
 
 
 def there_and_back(
@@ -63,8 +63,8 @@ def there_and_back(
     frame, face = Frame(picture), face_of(landmarks)
     away = done(face, away, basis)
     moved = move_landmarks(face, away, basis)
-    between = Frame(_moved(frame, face, moved, _SHARP))
-    return Move(_moved(between, face_of(moved), landmarks, WarpOptions()), landmarks, -away)
+    between = Frame(_moved(frame, face, away, moved, _SHARP))
+    return Move(_moved(between, face_of(moved), -away, landmarks, WarpOptions()), landmarks, -away)
 
 
 def done(face: Face, change: AUVector, basis: AUBasis) -> AUVector:
@@ -74,9 +74,14 @@ def done(face: Face, change: AUVector, basis: AUBasis) -> AUVector:
     return (basis.furthest * np.arctanh(share)).astype(np.float32)
 
 
-def _moved(frame: Frame, face: Face, moved: NDArray[np.float32], options: WarpOptions) -> NDArray[np.uint8]:
+def _moved(
+    frame: Frame, face: Face, change: AUVector, moved: NDArray[np.float32], options: WarpOptions
+) -> NDArray[np.uint8]:
     warp = warp_to(frame, face, moved, options)
-    return frame.image if warp is None else _pasted(frame.image, paint_by_rule(frame, face, warp))
+    if warp is None:
+        return frame.image
+    painted = paint_by_rule(frame, face, change, warp)
+    return _pasted(frame.image, painted)
 
 
 def _pasted(image: NDArray[np.uint8], warp: Warp) -> NDArray[np.uint8]:

@@ -16,9 +16,10 @@ from calib.openings import LEFT_EYE, MOUTH, OPENINGS, OUTER_LIPS, RIGHT_EYE, Ope
 from calib.ramp import smoothstep
 from calib.shape import load_shape
 from reenact.generate.appearance import FaceCrop, opening_mask
+from reenact.generate.creases import Creases
 from reenact.generate.gate import gate
 from reenact.geometry import Alignment
-from train.data.creases import BROWS, Creases
+from train.data.creases import BROWS
 from train.data.degrade import Move, face_of, forth, there_and_back
 from train.data.shards import CROP, FaceSample, Shards
 
@@ -89,7 +90,7 @@ class LiveItems:
         """`move` without the creases that its change would make, and with those that it would smooth."""
         alignment = Alignment(np.eye(2, 3, dtype=np.float32), sample.image.shape[0])
         where = gate(move.landmarks, move.change, alignment).astype(np.float32) / 255
-        shade = self._creases.shade(move.landmarks, -move.change, (len(where), len(where)))
+        shade = self._creases.shade(move.landmarks, -move.change, len(where))
         ratio = np.exp(where * np.clip(rng.uniform(0.6, 2.2) * shade, -0.7, 0.7))[..., None]
         more = np.clip(move.change[list(_FOLDS)].max() / 2, 0, 1)
         smooth = (rng.uniform(0.2, 1) * more * where * skin_mask(sample))[..., None]

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from calib.au import AU_CODES
+from reenact.generate.creases import Creases
 from train import losses
-from train.data.creases import Creases, fit_creases
+from train.data.creases import fit_creases
 from train.data.live import LiveExampleOptions, LiveItems
 from train.data.shards import Shards
 from train.networks.live import (
