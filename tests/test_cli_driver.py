@@ -89,6 +89,19 @@ def test_a_film_and_the_table_of_it_drive_alike(tmp_path: Path, face_clip: Path)
     assert np.abs(film - table).mean() < 0.1  # the table has two decimals
 
 
+def test_a_time_line_asks_for_different_things_at_different_times(tmp_path: Path, face_clip: Path) -> None:
+    line = tmp_path / "line.csv"
+    line.write_text("time,au,value,easing\n0.0,AU12,+0\n0.3,AU12,+3,hold\n")
+    result = reenact("video", face_clip, tmp_path / "out.mp4", "--timeline", line, "--crf", 0, *WARP)
+    assert result.exit_code == 0, result.output
+    differs = np.abs(frames(tmp_path / "out.mp4") - frames(face_clip)).reshape(15, -1).max(axis=1)
+    assert differs[:9].max() < 20 < 40 < differs[9:].min()
+
+
+def test_a_table_of_measured_action_units_is_a_time_line(tmp_path: Path, serious: Path) -> None:
+    assert np.array_equal(made(tmp_path, "--timeline", serious), made(tmp_path, "--driver", serious))
+
+
 def test_a_driver_is_enough_to_ask_for_a_change_and_nothing_is_not(tmp_path: Path) -> None:
     result = reenact("image", PORTRAIT, tmp_path / "out.png")
     assert result.exit_code == 2
@@ -105,6 +118,7 @@ def test_a_driver_is_enough_to_ask_for_a_change_and_nothing_is_not(tmp_path: Pat
         (("--driver", PORTRAIT, "--driver-face", "anna"), ("'anna' is not a number",)),
         (("--driver", PORTRAIT, "--regions", "nose"), ("unknown region 'nose'",)),
         (("--scale", "AU12"), ("write AU12=1.5",)),
+        (("--timeline", "nowhere.csv"), ("nowhere.csv", "No such file")),
         (("--neutralise", "2"), ("2",)),
     ],
 )

@@ -1,4 +1,4 @@
-"""Options about the expression of another face, or the face's own: --driver, --neutralise, --scale."""
+"""Options about the expression of another face, or the face's own: --driver, --scale and more."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from reenact.cli.progress import progress_bar
 from reenact.perform import perform_film, perform_still
 from reenact.read import PICTURES
 from reenact.retarget import Programme
-from reenact.retarget.driver import REGIONS, DriverOptions, RegionError, parse_regions
+from reenact.retarget.driver import REGIONS, Driver, DriverOptions, RegionError, parse_regions
+from reenact.retarget.keyframes_file import load_keyframes
 from reenact.retarget.performance import Performance
-from reenact.retarget.performance_csv import read_performance
+from reenact.retarget.performance_csv import is_performance, read_performance
 from reenact.retarget.targets import TargetError, Targets, neutralised, parse_scales
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
@@ -91,6 +92,11 @@ def driving_options(command: CommandT) -> CommandT:
                 help="Frames per second of a table that has no timestamps.",
             ),
             click.option(
+                "--timeline",
+                type=FILE,
+                help="Keyframes, as .csv (time,au,value,easing,face) or .json; or a table by `reenact aus`.",
+            ),
+            click.option(
                 "--neutralise",
                 type=NumberParameter(0, 1),
                 default=0.0,
@@ -128,6 +134,14 @@ def read_driver(path: Path, face: str | None, rate: float | None, options: Track
         advance = opened.enter_context(progress_bar(capture.frame_count))
         with unusable_input():
             return perform_film(capture, options, number, advance)
+
+
+def read_timeline(path: Path) -> Programme:
+    """Keyframes, or what a table of measured action units shows."""
+    with unusable_input():
+        if path.suffix.lower() == ".csv" and is_performance(path):
+            return Driver(read_performance(path))
+        return load_keyframes(path)
 
 
 def _face_number(text: str | None) -> int | None:

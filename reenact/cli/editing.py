@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reenact.cli.driving import driving_options, own_expression, read_driver
+from reenact.cli.driving import driving_options, own_expression, read_driver, read_timeline
 from reenact.cli.parameters import FILE, CommandT, EngineParameter, NumberParameter
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
@@ -162,17 +162,20 @@ def chosen_for_files(
     driver_face: str | None,
     driver_start: float,
     driver_fps: float | None,
+    timeline: Path | None,
     neutralise: float,
     scale: Targets | None,
     **choices: Any,
 ) -> tuple[Targets | Programme, EditOptions]:
     """What the values of `editing_options` ask for: what the face is to keep of its own expression, then the
-    driver's, then what is named on top. Reads the driver."""
+    driver's, then the time line, then what is named on top. Reads the files."""
     options = _edit_options(**choices)
     parts = own_expression(neutralise, scale)
     if driver is not None:
         how = DriverOptions(transfer, regions, gain, driver_start)
         parts.append(Driver(read_driver(driver, driver_face, driver_fps, options.tracker), how))
+    if timeline is not None:
+        parts.append(read_timeline(timeline))
     if not parts or target_aus or preset:
         parts.append(_chosen_targets(target_aus, preset))
     return in_turn(*parts), options

@@ -42,6 +42,16 @@ class _Reading:
     aus: AUVector
 
 
+def is_performance(path: Path) -> bool:
+    """Whether a file looks like a table of measured action units: by its first line."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            header = {name.strip() for name in next(csv.reader(file), [])}
+    except (OSError, csv.Error):
+        return False
+    return any(code in header or f"{code}_r" in header for code in AU_CODES)
+
+
 def read_performance(path: Path, face: str | None = None, rate: float | None = None) -> Performance:
     """The performance of one face of a table, smoothed.
 

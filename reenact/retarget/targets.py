@@ -102,6 +102,11 @@ def parse_targets(text: str) -> Targets:
     return targets
 
 
+def parse_value(text: str) -> tuple[float, bool]:
+    """(value, absolute) from text such as +2 (to add, -5..5) or 3 (to show, 0..5). Raises TargetError."""
+    return _parse_number(text.strip(), repr(text.strip()))
+
+
 def parse_scales(text: str) -> Targets:
     """Targets that multiply what a face shows, from text such as AU12=1.5,AU04=0.
 

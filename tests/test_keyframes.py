@@ -1,0 +1,176 @@
+"""Changes written on a time line."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calib.au import au_index
+from reenact.retarget.keyframes import EASINGS, Keyframe, Keyframes, Track
+from reenact.retarget.keyframes_file import KeyframesError, load_keyframes
+from tests.faces import change
+
+SMILE = au_index("AU12")
+FACE = change(AU12=1)
+
+
+def rising(easing="linear", absolute=False, **track):
+    keys = Keyframe(1.0, 0, absolute), Keyframe(2.0, 2, absolute, easing)
+    return Track(SMILE, keys, **track)
+
+
+def asked(keyframes, time_s, face=0, shown=FACE):
+    return float(keyframes(Fraction(time_s), face).change(shown)[SMILE])
+
+
+def test_values_go_from_keyframe_to_keyframe_and_stay_before_and_after():
+    line = Keyframes([rising()])
+    assert [asked(line, Fraction(t, 4)) for t in (0, 4, 5, 6, 8, 40)] == [0, 0, 0.5, 1, 2, 2]
+
+
+@pytest.mark.parametrize("easing", EASINGS)
+def test_every_easing_goes_from_none_to_all(easing):
+    ease = EASINGS[easing]
+    assert ease(0.0) == 0
+    assert ease(1.0) == pytest.approx(1)
+
+
+def test_easings_do_what_they_are_called():
+    assert EASINGS["hold"](0.99) == 0
+    assert EASINGS["ease-in"](0.5) < 0.5 < EASINGS["ease-out"](0.5)
+    assert EASINGS["ease"](0.1) < 0.1 and EASINGS["ease"](0.9) > 0.9
+    assert max(EASINGS["spring"](share) for share in np.linspace(0, 1, 101)) > 1.1
+
+
+def test_an_absolute_keyframe_is_reached_whatever_the_face_does():
+    line = Keyframes([rising(absolute=True)])
+    for shown in (change(), FACE, change(AU12=4)):
+        assert shown[SMILE] + asked(line, 2, shown=shown) == pytest.approx(2)
+
+
+def test_from_relative_to_absolute_the_face_s_own_motion_dies_away():
+    line = Keyframes([Track(SMILE, (Keyframe(0.0, 0, False), Keyframe(1.0, 0, True, "linear")))])
+    assert [1 + asked(line, Fraction(t, 2)) for t in (0, 1, 2)] == [1, 0.5, 0]
+
+
+def test_a_spring_never_takes_away_more_than_there_is():
+    line = Keyframes([Track(SMILE, (Keyframe(0.0, 0, False), Keyframe(1.0, 0, True, "spring")))])
+    assert all(asked(line, Fraction(t, 50)) >= -1 for t in range(60))
+
+
+def test_it_begins_anew_after_the_loop():
+    line = Keyframes([rising()], loop_s=2.0)
+    assert asked(line, Fraction(7, 2)) == asked(line, Fraction(3, 2)) == 1
+
+
+def test_a_track_of_one_face_goes_before_one_of_all():
+    line = Keyframes([rising(face=3), Track(SMILE, (Keyframe(0.0, -1, False),))])
+    assert asked(line, 2, face=3) == 2
+    assert asked(line, 2, face=4) == -1
+
+
+def written(tmp_path: Path, text: str, name: str = "line.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_csv_rows_may_stand_in_any_order(tmp_path):
+    line = load_keyframes(
+        written(tmp_path, "time, au, value, easing\n2,AU12,+2,linear\n1,12,+0,\n\n2,AU4,0\n")
+    )
+    assert asked(line, Fraction(3, 2)) == 1
+    assert line(Fraction(0), 0).hold[au_index("AU04")] == 1
+
+
+def test_json_says_the_same_and_may_loop_and_name_faces(tmp_path):
+    text = """{"version": 1, "loop": 2, "tracks": [{"au": "AU12", "face": 1, "keys":
+        [{"time": 1, "value": "+0"}, {"time": 2, "value": "+2", "easing": "linear"}]}]}"""
+    line = load_keyframes(written(tmp_path, text, "line.json"))
+    assert asked(line, Fraction(7, 2), face=1) == 1
+    assert asked(line, Fraction(7, 2), face=0) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1 has no column 'time'"),
+        ("time,au\n", "line 1 has no column 'value'; write time,au,value"),
+        ("time,au,value,colour\n", "line 1: unknown column 'colour'"),
+        ("time,au,value\n", "holds no keyframe"),
+        ("time,au,value\nsoon,AU12,+1\n", "line 2, time: 'soon' is not a time in seconds"),
+        ("time,au,value\n-1,AU12,+1\n", "line 2, time: '-1' is not a time in seconds"),
+        ("time,au,value\n0,AU99,+1\n", "line 2, au: unknown action unit 'AU99'"),
+        ("time,au,value\n0,AU12,much\n", "line 2, value: 'much': 'much' is not a number"),
+        ("time,au,value\n0,AU12,+7\n", "line 2, value: '+7' is out of range"),
+        (
+            "time,au,value,easing\n0,AU12,+1,slow\n",
+            "line 2, easing: unknown 'slow'; choose from hold, linear",
+        ),
+        ("time,au,value,face\n0,AU12,+1,anna\n", "line 2, face: 'anna' is not a face's id"),
+        ("time,au,value\n0,AU12,+1\n0.0,AU12,+2\n", "line 3: AU12 has another keyframe at 0 s"),
+    ],
+)
+def test_what_is_wrong_in_a_csv_is_said_with_its_line(tmp_path, text, message):
+    with pytest.raises(KeyframesError) as caught:
+        load_keyframes(written(tmp_path, text))
+    assert message in str(caught.value)
+    assert "line.csv" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[]", 'must be an object with "version": 1'),
+        ('{"version": 1, "tracks": {}}', '"tracks" must be a list'),
+        ('{"version": 1, "tracks": [], "loop": 0}', '"loop" is 0'),
+        ('{"version": 1, "track": []}', "unknown key 'track'"),
+        ('{"version": 1, "tracks": []}', "holds no keyframe"),
+        (
+            '{"version": 1, "tracks": [{"au": "AU12"}]}',
+            'track 0 must be an object with "au" and a list "keys"',
+        ),
+        (
+            '{"version": 1, "tracks": [{"au": "AU12", "keys": [{"at": 0}]}]}',
+            "track 0, key 0 must be an object",
+        ),
+        ('{"version": 1, "tracks": [{"au": "AU12", "keys": [{"time": 0}]}]}', "track 0, key 0, value:"),
+        (
+            '{"version": 1, "tracks": [{"au": 12, "keys": [{"time": true, "value": 1}]}]}',
+            "True is not a time",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_json_is_said_with_its_place(tmp_path, text, message):
+    with pytest.raises(KeyframesError) as caught:
+        load_keyframes(written(tmp_path, text, "line.json"))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(KeyframesError, match=r"none\.csv' cannot be read: No such file"):
+        load_keyframes(tmp_path / "none.csv")
+
+
+@given(st.text(max_size=120), st.sampled_from(["line.csv", "line.json"]))
+def test_no_text_crashes_it(tmp_path_factory, text, name):
+    path = written(tmp_path_factory.mktemp("fuzz"), text, name)
+    with pytest.raises(KeyframesError):
+        load_keyframes(path)
+
+
+@given(st.text(alphabet='0123456789,.AU+-\n ehosld"', max_size=120))
+def test_no_row_crashes_it(tmp_path_factory, text):
+    path = written(tmp_path_factory.mktemp("fuzz"), "time,au,value,easing\n" + text)
+    try:
+        line = load_keyframes(path)
+    except KeyframesError as error:
+        assert "\n" not in str(error)
+    else:
+        assert np.isfinite(line(Fraction(1), 0).value).all()
