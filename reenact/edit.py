@@ -12,7 +12,7 @@ import numpy as np
 from calib.estimator import load_estimator
 from reenact import __version__
 from reenact.capture import FileCapture, open_capture
-from reenact.generate import open_generator
+from reenact.generate import Generator, open_generator
 from reenact.generate.warp import WarpOptions
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
@@ -118,27 +118,45 @@ class EditedStill:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class StillEdit:
+    """A picture whose faces are found and read, ready to be changed in one way or many."""
+
+    still: Still
+    measured: Measured
+    """Faces have the ids 0, 1, ..."""
+    generator: Generator
+    options: EditOptions
+
+    def __call__(self, targets: Targets | Programme) -> EditedStill:
+        """The picture with other action units."""
+        # A still has no time to fade in, and who asks for a face means it, however sure the tracker is.
+        retarget = replace(self.options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
+        generated = self.generator(Retargeter(targets, retarget)(self.measured))
+        finished = side_by_side(generated) if self.options.compare else paste(generated)
+        alpha = self.still.alpha
+        if alpha is not None and self.options.compare:
+            alpha = np.hstack([alpha, alpha])
+        edited = replace(self.still, image=finished.image, alpha=alpha)
+        return EditedStill(edited, len(self.measured.faces), self.generator.notes)
+
+
+@contextmanager
+def open_still_edit(still: Still, options: EditOptions = EditOptions()) -> Iterator[StillEdit]:
+    """Finds and reads the faces. Raises TrackerError or EngineError where something cannot be opened."""
+    with Tracker(replace(options.tracker, stills=True)) as tracker:
+        measured = Measurer(load_estimator())(numbered(tracker(Frame(still.image))))
+    sharp = WarpOptions(sharp=True)
+    with open_generator(options.generator, options.model, options.engine, sharp) as generator:
+        yield StillEdit(still, measured, generator, options)
+
+
 def edit_image(
     still: Still, targets: Targets | Programme, options: EditOptions = EditOptions()
 ) -> EditedStill:
     """The picture with other action units. Faces have the ids 0, 1, ..."""
-    # A still has no time to fade in, and who asks for a face means it, however sure the tracker is.
-    retarget_options = replace(options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
-    with (
-        Tracker(replace(options.tracker, stills=True)) as tracker,
-        open_generator(
-            options.generator, options.model, options.engine, WarpOptions(sharp=True)
-        ) as generator,
-    ):
-        tracked = numbered(tracker(Frame(still.image)))
-        measured = Measurer(load_estimator())(tracked)
-        generated = generator(Retargeter(targets, retarget_options)(measured))
-        finished = side_by_side(generated) if options.compare else paste(generated)
-    alpha = still.alpha
-    if alpha is not None and options.compare:
-        alpha = np.hstack([alpha, alpha])
-    edited = replace(still, image=finished.image, alpha=alpha)
-    return EditedStill(edited, len(tracked.faces), generator.notes)
+    with open_still_edit(still, options) as edit:
+        return edit(targets)
 
 
 def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:

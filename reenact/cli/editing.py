@@ -165,10 +165,14 @@ def chosen_for_files(
     timeline: Path | None,
     neutralise: float,
     scale: Targets | None,
+    needed: bool = True,
     **choices: Any,
 ) -> tuple[Targets | Programme, EditOptions]:
     """What the values of `editing_options` ask for: what the face is to keep of its own expression, then the
-    driver's, then the time line, then what is named on top. Reads the files."""
+    driver's, then the time line, then what is named on top. Reads the files.
+
+    needed: it is a usage error to ask for nothing.
+    """
     options = _edit_options(**choices)
     parts = own_expression(neutralise, scale)
     if driver is not None:
@@ -176,7 +180,7 @@ def chosen_for_files(
         parts.append(Driver(read_driver(driver, driver_face, driver_fps, options.tracker), how))
     if timeline is not None:
         parts.append(read_timeline(timeline))
-    if not parts or target_aus or preset:
+    if target_aus or preset or (needed and not parts):
         parts.append(_chosen_targets(target_aus, preset))
     return in_turn(*parts), options
 

@@ -1,0 +1,114 @@
+"""Figures: sweeps over action units."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import reenact as package
+from calib.au import au_index
+from reenact.captions import label
+from reenact.cli import main
+from reenact.figure import TILE_PX
+from reenact.retarget.sweeps import SweepError, parse_sweep
+
+PORTRAIT = Path(package.__file__).with_name("data") / "portrait.jpg"
+CAPTION_PX = label("", "AU12+1", TILE_PX).shape[0]
+
+
+def reenact(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def figure(tmp_path: Path, *arguments: object) -> np.ndarray:
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", "--generator", "warp", *arguments)
+    assert result.exit_code == 0, result.output
+    return np.asarray(Image.open(tmp_path / "out.png")).astype(int)
+
+
+def test_a_sweep_goes_in_even_steps_from_the_first_to_the_last():
+    sweep = parse_sweep("AU12=-1:3:5")
+    assert sweep.index == au_index("AU12")
+    assert sweep.values == (-1, 0, 1, 2, 3)
+    assert [sweep.name(step) for step in (0, 1, 4)] == ["AU12-1", "AU12+0", "AU12+3"]
+    assert sweep.targets(4).value[sweep.index] == 3 and not sweep.targets(4).hold.any()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("AU12", "'AU12' is no sweep; write AU12=-1:3:5"),
+        ("AU12=0:3", "is no sweep"),
+        ("AU99=0:3:4", "unknown action unit 'AU99'"),
+        ("AU12=a:3:4", "holds what is no number"),
+        ("AU12=0:3:4.5", "holds what is no number"),
+        ("AU12=0:9:4", "out of range"),
+        ("AU12=nan:3:4", "out of range"),
+        ("AU12=0:3:1", "has 1 steps; choose 2 to 25"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(text, message):
+    with pytest.raises(SweepError) as caught:
+        parse_sweep(text)
+    assert message in str(caught.value)
+
+
+def test_one_sweep_is_a_row_and_the_face_changes_along_it(tmp_path):
+    row = figure(tmp_path, "--sweep", "AU12=0:3:3")
+    assert row.shape == (TILE_PX + CAPTION_PX, 3 * TILE_PX, 3)
+    first, second, third = (row[:TILE_PX, start : start + TILE_PX] for start in (0, TILE_PX, 2 * TILE_PX))
+    assert 0 < np.abs(second - first).mean() < np.abs(third - first).mean()
+
+
+def test_two_sweeps_are_a_grid_whose_first_column_is_the_first_sweep(tmp_path):
+    grid = figure(tmp_path, "--sweep", "AU12=0:3:2", "--sweep", "AU45=0:4:3")
+    height = TILE_PX + CAPTION_PX
+    assert grid.shape == (2 * height, 3 * TILE_PX, 3)
+    column = figure(tmp_path, "--sweep", "AU12=0:3:2")
+    assert np.array_equal(grid[height : height + TILE_PX, :TILE_PX], column[:TILE_PX, TILE_PX:])
+
+
+def test_a_sweep_goes_on_top_of_what_else_is_asked_for(tmp_path):
+    plain, blinking = (
+        figure(tmp_path, "--sweep", "AU12=0:3:2", *more) for more in ((), ("--preset", "blink"))
+    )
+    difference = np.abs(plain - blinking)[:TILE_PX, :TILE_PX].sum(axis=(1, 2))
+    eyes, mouth = difference[: TILE_PX // 2].sum(), difference[TILE_PX * 2 // 3 :].sum()
+    assert eyes > 10 * mouth
+
+
+def test_a_gif_moves_there_and_back(tmp_path):
+    result = reenact("image", PORTRAIT, tmp_path / "o.gif", "--generator", "warp", "--sweep", "AU12=0:3:3")
+    assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "o.gif") as film:
+        assert film.n_frames == 4
+        assert film.size == (TILE_PX, TILE_PX + CAPTION_PX)
+        assert film.info["loop"] == 0
+
+
+def test_a_picture_without_a_face_is_shown_whole_with_a_warning(tmp_path):
+    Image.new("RGB", (64, 32), "grey").save(tmp_path / "grey.png")
+    result = reenact("image", tmp_path / "grey.png", tmp_path / "out.png", "--sweep", "AU12=0:3:2")
+    assert result.exit_code == 0
+    assert "no face was found" in result.stderr
+    assert Image.open(tmp_path / "out.png").size == (2 * TILE_PX, TILE_PX // 2 + CAPTION_PX)
+
+
+@pytest.mark.parametrize(
+    ("output", "sweeps", "message"),
+    [
+        ("out.png", ["AU12=0:3:2"] * 3, "give one for a row, or two for a grid"),
+        ("out.gif", ["AU12=0:3:2"] * 2, "a GIF is written of one --sweep"),
+        ("out.png", ["AU12=3"], "'AU12=3' is no sweep"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_one_line(tmp_path, output, sweeps, message):
+    arguments = [argument for sweep in sweeps for argument in ("--sweep", sweep)]
+    result = reenact("image", PORTRAIT, tmp_path / output, "--preset", "smile", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / output).exists()
