@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reenact.machine import System
-from reenact.sinks.file import SinkError
+from reenact.sinks.encoding import SinkError
 from reenact.sinks.virtualcam import RETRY_S, VirtualCamera, letterbox, open_virtual_camera
 from reenact.types import Finished, Frame
 from tests.media import gradient

@@ -16,7 +16,7 @@ from reenact.retarget.driver import Driver, DriverOptions, Transfer, in_turn
 from reenact.retarget.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
 from reenact.retarget.presets import PRESETS
 from reenact.retarget.targets import TargetError, Targets, parse_targets
-from reenact.sinks.file import PRESETS as ENCODER_PRESETS
+from reenact.sinks.encoding import PRESETS as ENCODER_PRESETS
 from reenact.track import TrackerOptions
 
 

@@ -18,7 +18,7 @@ from reenact.edit import EditOptions, open_edit
 from reenact.meter import Report
 from reenact.retarget import Programme
 from reenact.retarget.targets import Targets
-from reenact.sinks.file import CODECS, CONTAINERS, PRESETS, Encoding
+from reenact.sinks.encoding import CODECS, CONTAINERS, PRESETS, Encoding
 from reenact.types import Frame
 
 DEFAULTS = Encoding()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from reenact.sinks.file import Encoding, FileSink, SinkError
+from reenact.sinks.encoding import Encoding, SinkError
+from reenact.sinks.file import FileSink
 
 __all__ = ["Encoding", "FileSink", "SinkError"]

@@ -2,114 +2,34 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
 from types import TracebackType
 
 import av
-import numpy as np
-from av.container import OutputContainer
 from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from reenact.atomic import replacing
-from reenact.capture.file import (
-    FULL,
-    LIMITED,
-    RGB,
-    SWS_AREA,
-    SWS_FULL_CHR_H_INP,
-    UNSPECIFIED,
-    Colour,
-    FileCapture,
-)
+from reenact.capture.file import FileCapture
 from reenact.sinks.companions import Companions
+from reenact.sinks.encoding import (
+    Codec,
+    Container,
+    Encoding,
+    SinkError,
+    ToYuv,
+    add_picture,
+    choose,
+    label,
+    named_errors,
+    open_output,
+    require_place,
+    size_notes,
+)
 from reenact.types import Frame
-
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-# Written anew by every muxer.
-_FORMAT_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
-
-
-class SinkError(OSError):
-    """The output cannot be written; the message is one line for the user."""
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How the output's picture is compressed."""
-
-    codec: str = "h264"
-    crf: int | None = None
-    """Constant quality, lower is better and larger; None takes the codec's usual value."""
-    preset: str = "veryfast"
-    """x264's scale of speed against size, translated for other codecs."""
-    threads: int = 0
-    """Of the encoder; 0 lets it choose."""
-
-
-@dataclass(frozen=True)
-class Codec:
-    """How FFmpeg makes one kind of video."""
-
-    encoder: str
-    crf: int
-    """The quality that is taken where none is asked for: hard to tell from the input."""
-    containers: tuple[str, ...]
-    worst_crf: int
-    preset: Callable[[int], Mapping[str, str]]
-    """Its own options for a speed, from 0, the fastest, as in PRESETS."""
-    odd_sizes: bool
-    """Whether 4:2:0 pictures with an odd number of rows or columns can be stored."""
-
-    def options(self, encoding: Encoding) -> dict[str, str]:
-        crf = self.crf if encoding.crf is None else encoding.crf
-        return {"crf": str(crf), **self.preset(PRESETS.index(encoding.preset))}
-
-
-@dataclass(frozen=True)
-class Container:
-    """A file type, by its ending."""
-
-    format: str
-    options: Mapping[str, str]
-
-
-_MP4 = {"movflags": "+faststart"}
-CONTAINERS: Mapping[str, Container] = {
-    ".mp4": Container("mp4", _MP4),
-    ".m4v": Container("mp4", _MP4),
-    ".mov": Container("mov", _MP4),
-    ".mkv": Container("matroska", {}),
-    ".webm": Container("webm", {}),
-}
-
-
-def _x264(speed: int) -> Mapping[str, str]:
-    return {"preset": PRESETS[speed]}
-
-
-def _x265(speed: int) -> Mapping[str, str]:
-    return {"preset": PRESETS[speed], "x265-params": "log-level=none"}
-
-
-def _vpx(speed: int) -> Mapping[str, str]:
-    return {"deadline": "good", "cpu-used": str(8 - speed), "row-mt": "1"}
-
-
-CODECS: Mapping[str, Codec] = {
-    "h264": Codec("libx264", 20, ("mp4", "mov", "matroska"), 51, _x264, odd_sizes=False),
-    "hevc": Codec("libx265", 22, ("mp4", "mov", "matroska"), 51, _x265, odd_sizes=False),
-    "vp9": Codec("libvpx-vp9", 28, ("mp4", "matroska", "webm"), 63, _vpx, odd_sizes=True),
-}
 
 
 class FileSink:
@@ -137,23 +57,26 @@ class FileSink:
         self._size = size or like.size
         self._keep_partial = keep_partial
         self._comment = comment
-        self._container, self._codec = _choose(self.path, encoding)
-        _check_target(self.path, like.path)
+        self._container, self._codec = choose(self.path, encoding)
+        require_place(self.path)
+        _require_other_file(self.path, like.path)
         self.notes = ()
         self._resources = ExitStack()
         self._frame_ticks = round(1 / (like.rate * like.time_base)) if like.rate else 1
         self._last_ticks: int | None = None
 
     def __enter__(self) -> FileSink:
-        with ExitStack() as stack, self._named_errors():
+        with ExitStack() as stack, named_errors(self.path):
             beside = stack.enter_context(replacing(self.path, self._keep_partial))
-            self._output = stack.enter_context(_open_output(beside, self._container, self._like))
-            self._picture = _add_picture(self._output, self._like, self._codec, self._encoding, self._size)
-            self._to_yuv = _ToYuv(self._size, self._picture)
+            self._output = stack.enter_context(
+                open_output(beside, self._container.format, _options(self._container, self._like))
+            )
+            self._picture = add_picture(self._output, self._like, self._codec, self._encoding, self._size)
+            self._to_yuv = ToYuv(self._size, self._picture)
             self._companions = stack.enter_context(
                 Companions(self._like.path, self._like.stream_index, self._output)
             )
-            _label(self._output, self._companions.metadata, self._comment)
+            label(self._output, self._companions.metadata, self._comment)
             self._resources = stack.pop_all()
         self.notes = (*_notes(self._like, self._container, self._codec, self._size), *self._companions.notes)
         return self
@@ -162,7 +85,7 @@ class FileSink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            with self._named_errors(), self._resources:
+            with named_errors(self.path), self._resources:
                 self._finish(until_s=None)
             return
         if self._keep_partial and self._last_ticks is not None:
@@ -180,7 +103,7 @@ class FileSink:
         picture.pts = ticks
         picture.time_base = self._like.time_base
         picture.duration = self._frame_ticks
-        with self._named_errors():
+        with named_errors(self.path):
             self._mux(self._picture.encode(picture))
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
@@ -212,101 +135,17 @@ class FileSink:
         ticks = round(self._like.end / self._like.time_base) - self._last_ticks
         return ticks if 0 < ticks * self._like.time_base < 1 else self._frame_ticks
 
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except SinkError:
-            raise
-        except (av.FFmpegError, OSError) as error:
-            raise SinkError(f"{self.path} cannot be written: {error.strerror}") from error
+
+def _require_other_file(path: Path, input_path: Path) -> None:
+    if path.exists() and path.samefile(input_path):
+        raise SinkError(f"{path} is the input itself; give the output another name")
 
 
-class _ToYuv:
-    """Converts RGB pictures to what the encoder takes."""
-
-    def __init__(self, size: tuple[int, int], stream: VideoStream) -> None:
-        height, width = size
-        self._padding = stream.height - height, stream.width - width
-        colour = Colour(stream.color_range, stream.colorspace)
-        self._matrix = colour.effective_matrix(height)
-        self._range = colour.effective_range
-        # FFmpeg truncates the colours of full-range video, half a level on average. By way of 12 bits that
-        # is a thirtieth of a level, for 1 ms more.
-        formats = ("yuv420p12le", "yuv420p") if self._range == FULL else ("yuv420p",)
-        # A converter for each step, because one keeps its tables only while its formats stay the same.
-        self._steps = tuple((VideoReformatter(), name) for name in formats)
-
-    def __call__(self, image: NDArray[np.uint8]) -> VideoFrame:
-        rows, columns = self._padding
-        if rows or columns:
-            image = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="edge")
-        picture = VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), "rgb24")
-        # The conversion's own argument is deaf to BT.2020 before PyAV 18.
-        picture.colorspace = self._matrix
-        # A reformat of our own: the encoder's takes longer, at widths that are no multiple of 16 twice as
-        # long. Averaging (AREA) gives the smallest error in colour and the shortest time, 1.7 ms at 720p.
-        for reformatter, name in self._steps:
-            picture = reformatter.reformat(
-                picture,
-                format=name,
-                src_colorspace=self._matrix,
-                dst_colorspace=self._matrix,
-                src_color_range=FULL,
-                dst_color_range=self._range,
-                interpolation=SWS_AREA | SWS_FULL_CHR_H_INP,
-                threads=1,
-            )
-        return picture
-
-
-def _choose(path: Path, encoding: Encoding) -> tuple[Container, Codec]:
-    container = CONTAINERS.get(path.suffix.lower())
-    if container is None:
-        raise SinkError(
-            f"{path}: no video can be written as {path.suffix or 'a name without ending'!r}; "
-            f"choose {', '.join(CONTAINERS)}"
-        )
-    codec = CODECS.get(encoding.codec)
-    if codec is None:
-        raise SinkError(f"unknown codec {encoding.codec!r}; choose {', '.join(CODECS)}")
-    if container.format not in codec.containers:
-        fitting = [name for name, codec in CODECS.items() if container.format in codec.containers]
-        raise SinkError(f"{path.suffix} files do not hold {encoding.codec}; choose {', '.join(fitting)}")
-    if encoding.preset not in PRESETS:
-        raise SinkError(f"unknown preset {encoding.preset!r}; choose {', '.join(PRESETS)}")
-    if encoding.crf is not None and not 0 <= encoding.crf <= codec.worst_crf:
-        raise SinkError(f"crf {encoding.crf} is out of range for {encoding.codec}: 0 to {codec.worst_crf}")
-    return container, codec
-
-
-def _check_target(path: Path, input_path: Path) -> None:
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise SinkError(f"{path}: the folder {folder} does not exist")
-    if path.exists():
-        if not path.is_file():
-            raise SinkError(f"{path} is not a file that could be replaced")
-        if path.samefile(input_path):
-            raise SinkError(f"{path} is the input itself; give the output another name")
-    if not os.access(folder, os.W_OK):
-        raise SinkError(f"{path} cannot be written: the folder {folder} is read-only for you")
-
-
-@contextmanager
-def _open_output(path: Path, container: Container, like: FileCapture) -> Iterator[OutputContainer]:
+def _options(container: Container, like: FileCapture) -> dict[str, str]:
     options = {**container.options}
     if container.format in ("mp4", "mov"):
         options["movie_timescale"] = str(_movie_timescale(like))
-    output = av.open(f"file:{path}", "w", format=container.format, container_options=options)
-    try:
-        yield output
-    except BaseException:
-        # What went wrong first is what the user should read, not that the end could not be written either.
-        with suppress(av.FFmpegError):
-            output.close()
-        raise
-    output.close()
+    return options
 
 
 def _movie_timescale(like: FileCapture) -> int:
@@ -315,57 +154,8 @@ def _movie_timescale(like: FileCapture) -> int:
     return exact if exact < 2**31 else like.time_base.denominator
 
 
-def _add_picture(
-    output: OutputContainer, like: FileCapture, codec: Codec, encoding: Encoding, size: tuple[int, int]
-) -> VideoStream:
-    stream = output.add_stream(codec.encoder, rate=like.rate or Fraction(25), options=codec.options(encoding))
-    assert isinstance(stream, VideoStream)
-    context = stream.codec_context
-    height, width = size
-    context.height = height if codec.odd_sizes else height + height % 2
-    context.width = width if codec.odd_sizes else width + width % 2
-    context.pix_fmt = "yuv420p"
-    context.time_base = like.time_base
-    context.sample_aspect_ratio = like.pixel_aspect
-    # Frames in parallel: the encoder's own choice, slices, is a fifth slower and costs bits.
-    context.thread_type = "AUTO"
-    context.thread_count = encoding.threads
-    colour = output_colour(like.colour, like.size, size)
-    context.color_range = colour.range
-    context.colorspace = colour.matrix
-    context.color_primaries = colour.primaries
-    context.color_trc = colour.transfer
-    return stream
-
-
-def output_colour(colour: Colour, input_size: tuple[int, int], output_size: tuple[int, int]) -> Colour:
-    """The input's tags, made exact where they would not hold for the output.
-
-    RGB becomes limited-range YUV, which every player knows. A matrix that was left to be guessed from the
-    size is named once the size changes.
-    """
-    if colour.matrix == RGB:
-        return replace(colour, range=LIMITED, matrix=colour.effective_matrix(output_size[0]))
-    if colour.matrix == UNSPECIFIED and input_size != output_size:
-        return replace(colour, matrix=colour.effective_matrix(input_size[0]))
-    return colour
-
-
-def _label(output: OutputContainer, metadata: Mapping[str, str], comment: str | None) -> None:
-    output.metadata.update({key: value for key, value in metadata.items() if key not in _FORMAT_KEYS})
-    if comment:
-        earlier = metadata.get("comment")
-        output.metadata["comment"] = f"{earlier}; {comment}" if earlier else comment
-
-
 def _notes(like: FileCapture, container: Container, codec: Codec, size: tuple[int, int]) -> tuple[str, ...]:
-    notes = []
-    height, width = size
-    if not codec.odd_sizes and (height % 2 or width % 2):
-        notes.append(
-            f"{width}x{height} is stored as {width + width % 2}x{height + height % 2} with its last row or "
-            "column doubled, because players need even sizes (vp9 keeps odd ones)"
-        )
+    notes = size_notes(codec, size)
     steps_s = (like.time_base, 1 / like.rate if like.rate else like.time_base)
     if container.format in ("matroska", "webm") and all((1000 * step).denominator > 1 for step in steps_s):
         notes.append("times are rounded to whole milliseconds, the finest that Matroska and WebM hold")

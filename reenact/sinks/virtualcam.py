@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reenact.diagnose import virtual_camera_fix
 from reenact.machine import loopback_installed, this_system
-from reenact.sinks.file import SinkError
+from reenact.sinks.encoding import SinkError
 from reenact.types import Finished
 
 if TYPE_CHECKING:
