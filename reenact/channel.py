@@ -47,6 +47,16 @@ class Channel(Generic[T]):
             self._items.append(item)
             self._changed.notify_all()
 
+    def offer(self, item: T, spare: int = 0) -> bool:
+        """Puts the item if there is a reader, and room for it and `spare` more; says whether. Never waits."""
+        with self._changed:
+            full = len(self._items) + spare >= self._capacity
+            if full or self._cancelled or self._outcome is not None:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
     def check(self) -> None:
         """Raises Cancelled once the reader has left: for a writer that has nothing to put."""
         if self._cancelled:

@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.01
 """How often a live run looks up while no record comes: whether it is to end, and for its sinks."""
 LEAVE_S = 3.0
-"""How long the end of a live run waits for its camera, which may be stuck in its driver for much longer."""
+"""How long the end of a live run waits for each of its threads. A camera may be stuck in its driver for much
+longer, a stage on its accelerator."""
 
 Records = Generator[Any, None, None]
 
@@ -96,8 +97,8 @@ def run_live(
 
     Ends when the source does, when `going`, asked every TICK_S or more often, says no, or with the first
     error, which reaches the caller as itself. All threads have ended then, but for one that is stuck in its
-    source: that is left to itself after LEAVE_S. The meter is told all that `run` tells it, and latencies and
-    drops.
+    source or in a stage: that is left to itself after LEAVE_S. The meter is told all that `run` tells it, and
+    latencies and drops.
     """
     mailbox: Latest[Frame] = Latest()
     channels: list[Channel[Any]] = [mailbox, *(Handover[Any]() for _ in groups)]
@@ -106,10 +107,24 @@ def run_live(
         workers.enter_context(_working(frames, mailbox, "camera", limit_s=LEAVE_S))
         for group, before, after in zip(groups, channels, channels[1:], strict=False):
             records = _apply(group, iter(before), meter)
-            workers.enter_context(_working(records, after, _names(group), waits_at=before))
+            workers.enter_context(_working(records, after, _names(group), waits_at=before, limit_s=LEAVE_S))
         while going() and _write_next(channels[-1], sinks, meter):
             meter.note_dropped(mailbox.dropped)
     meter.note_dropped(mailbox.dropped)
+
+
+@contextmanager
+def in_background(
+    records: Records, name: str, *, capacity: int, waits_at: Channel[Any] | None = None
+) -> Iterator[Channel[Any]]:
+    """A channel, and meanwhile a thread that makes the records and puts them there; None is no record.
+
+    `waits_at`: the channel that the records come from, where the thread may wait for one that never comes.
+    The end waits for the thread no longer than LEAVE_S.
+    """
+    channel: Channel[Any] = Channel(capacity)
+    with _working(_present(records, channel), channel, name, waits_at=waits_at, limit_s=LEAVE_S):
+        yield channel
 
 
 def _carry(
@@ -159,7 +174,7 @@ def _apply(stages: Sequence[Stage], records: Records, meter: Meter) -> Records:
             yield record
 
 
-def _present(frames: Records, mailbox: Latest[Frame]) -> Records:
+def _present(frames: Records, mailbox: Channel[Any]) -> Records:
     """The frames that are there; ends where there is none and the mailbox's reader has left."""
     with closing(frames):
         for frame in frames:

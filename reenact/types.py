@@ -32,6 +32,16 @@ class Frame:
         return self.image.shape[0], self.image.shape[1]
 
 
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A piece of what a microphone hears."""
+
+    samples: NDArray[np.float32]
+    """(2, count), -1..1, left and right, at the rate of reenact.capture.microphone."""
+    heard_ns: int
+    """When the first of them was heard, on the clock of `Frame.captured_ns`."""
+
+
 @dataclass(frozen=True)
 class Signal:
     """What comes from a camera at a moment."""

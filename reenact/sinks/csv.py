@@ -1,4 +1,4 @@
-"""Measured action units as the CSV that OpenFace writes."""
+"""Measured action units as the CSV that OpenFace writes, and beside them those that were asked for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AUVector
+from calib.au import AU_CODES, MAX_INTENSITY, AUVector
 from calib.pose import Pose
 from reenact.atomic import replacing
-from reenact.types import Face, Measured
+from reenact.types import Face, Measured, Retargeted
 
 PRESENT = 1.0
 """Intensity from which `AUxx_c` is 1: FACS intensity A, a trace.
@@ -52,12 +52,17 @@ class AUCsvSink:
       but the first; later ones write ",", and readers of either accept that.
     """
 
-    def __init__(self, file: TextIO, *, landmarks: bool = False, names: bool = False) -> None:
-        """landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures."""
+    def __init__(
+        self, file: TextIO, *, landmarks: bool = False, names: bool = False, asked: bool = False
+    ) -> None:
+        """landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures.
+        asked: adds AUxx_asked at the end, the intensities that the face is to show; it then takes only
+        records that have been retargeted."""
         self._writer = csv.writer(file, lineterminator="\n")
         self._landmarks = landmarks
         self._names = names
-        header = columns(landmarks=landmarks)
+        self._asked = asked
+        header = columns(landmarks=landmarks, asked=asked)
         self._blank = ["0"] * (len(header) - header.index("confidence"))
         self._writer.writerow(["file", *header] if names else header)
 
@@ -71,21 +76,29 @@ class AUCsvSink:
         number, timestamp = str(frame.index + 1), f"{float(frame.pts):.6f}"
         if not measured.faces:
             yield [number, "0", timestamp, *self._blank]
-        for face, aus in zip(measured.faces, measured.aus, strict=True):
+        for index, (face, aus) in enumerate(zip(measured.faces, measured.aus, strict=True)):
             landmarks = _landmark_values(face) if self._landmarks else []
             success = [f"{face.confidence:.3f}", "1"]
             pose = _pose_values(face.pose, frame.size)
-            yield [number, str(face.track_id), timestamp, *success, *pose, *landmarks, *_au_values(aus)]
+            values = [*_au_values(aus), *(self._asked_values(measured, index) if self._asked else [])]
+            yield [number, str(face.track_id), timestamp, *success, *pose, *landmarks, *values]
+
+    def _asked_values(self, measured: Measured, index: int) -> list[str]:
+        assert isinstance(measured, Retargeted), "nothing has been asked for yet"
+        asked = np.clip(measured.aus[index] + measured.changes[index], 0, MAX_INTENSITY)
+        return [f"{value:.2f}" for value in asked]
 
 
 @contextmanager
-def open_csv(path: Path | None, *, landmarks: bool = False, names: bool = False) -> Iterator[AUCsvSink]:
+def open_csv(
+    path: Path | None, *, landmarks: bool = False, names: bool = False, asked: bool = False
+) -> Iterator[AUCsvSink]:
     """A table that appears under `path` when all is written, or goes to standard output as it comes if None.
 
     Raises CsvError where nothing can be written.
     """
     if path is None:
-        yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names)
+        yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names, asked=asked)
         sys.stdout.flush()
         return
     if path.suffix.lower() != ".csv":
@@ -99,17 +112,18 @@ def open_csv(path: Path | None, *, landmarks: bool = False, names: bool = False)
             raise CsvError(f"{path} cannot be written: {error.strerror}") from error
         # A name that is not UTF-8 must not cost the table.
         file = stack.enter_context(beside.open("w", encoding="utf-8", errors="replace", newline=""))
-        yield AUCsvSink(file, landmarks=landmarks, names=names)
+        yield AUCsvSink(file, landmarks=landmarks, names=names, asked=asked)
 
 
-def columns(*, landmarks: bool = False) -> list[str]:
-    """The header, in OpenFace's order."""
+def columns(*, landmarks: bool = False, asked: bool = False) -> list[str]:
+    """The header, in OpenFace's order. What OpenFace does not have comes last."""
     return [
         *("frame", "face_id", "timestamp", "confidence", "success"),
         *(f"pose_{value}" for value in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")),
         *(f"{axis}_{index}" for axis in "xy" for index in range(68) if landmarks),
         *(f"{code}_r" for code in AU_CODES),
         *(f"{code}_c" for code in AU_CODES),
+        *(f"{code}_asked" for code in AU_CODES if asked),
     ]
 
 
