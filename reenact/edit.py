@@ -175,12 +175,12 @@ def side_by_side(generated: Generated) -> Frame:
 def measuring_stages(
     targets: Targets | Programme, options: RetargetOptions, table: AUCsvSink | None
 ) -> tuple[Stage, ...]:
-    """What follows the tracker: which action units the faces show, into the table if there is one, and which
-    changes that asks for."""
+    """What follows the tracker: which action units the faces show, which changes that asks for, and both into
+    the table if there is one."""
     return (
         Stage("measure", Measurer(load_estimator())),
-        *([Stage("table", _noted_in(table))] if table else []),
         Stage("retarget", Retargeter(targets, options)),
+        *([Stage("table", _noted_in(table))] if table else []),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from reenact.capture import Camera, CameraOptions, open_camera
 from reenact.capture.devices import USUAL_RATE
-from reenact.edit import EditOptions, measuring_stages
+from reenact.edit import EditOptions, edited_with, measuring_stages
 from reenact.generate import open_generator
 from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
@@ -16,6 +16,8 @@ from reenact.pipeline import LiveSink, Stage, run_live
 from reenact.retarget import Programme
 from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
+from reenact.sinks.freeze import Freeze
+from reenact.sinks.recorder import Recorder, RecordOptions, open_recorder
 from reenact.sinks.virtualcam import open_virtual_camera
 from reenact.track import Tracker
 from reenact.types import Finished, Frame, Generated
@@ -30,6 +32,8 @@ class LiveOptions:
     """Whether other programs shall see the result as a camera."""
     virtual_device: str | None = None
     """Which virtual camera; None takes the first that is free."""
+    record: RecordOptions | None = None
+    """What to record, from the first frame on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,8 @@ class LiveEdit:
     making: tuple[Stage, ...]
     """Those that make the new frame; the last leaves a Finished."""
     sinks: tuple[LiveSink, ...]
+    recorder: Recorder | None
+    """One of the sinks; it can be stopped and started in the thread that runs."""
     meter: Meter
     notes: tuple[str, ...]
     """Where the result goes, and what is not as it was asked for, one plain line each."""
@@ -71,19 +77,30 @@ def open_live(
     edit = options.edit
     with ExitStack() as opened:
         camera = opened.enter_context(open_camera(where, options.camera))
-        sinks, named = [], []
+        meter = Meter()
+        rate = float(camera.rate or options.camera.fps or USUAL_RATE)
+        sinks: list[LiveSink] = []
+        named = []
         if options.virtual_camera:
-            rate = float(camera.rate or options.camera.fps or USUAL_RATE)
             sink = opened.enter_context(open_virtual_camera(camera.size, rate, options.virtual_device))
             sinks.append(sink)
             named.append(f"other programs see the result as the camera {sink.name}")
-        table = opened.enter_context(open_csv(edit.aus_csv)) if edit.aus_csv else None
+        recorder = None
+        if options.record is not None:
+            comment = edited_with(targets, edit.retarget)
+            recorder = open_recorder(options.record, camera.rate, comment, meter.recent_latency_ms)
+            sinks.append(recorder)
+        table = opened.enter_context(open_csv(edit.aus_csv, asked=True)) if edit.aus_csv else None
         tracker = opened.enter_context(Tracker(edit.tracker))
         generator = opened.enter_context(open_generator(edit.generator, edit.model, edit.engine))
         measuring = measuring_stages(targets, edit.retarget, table)
         making = [Stage("generate", generator), Stage("paste", finished_by(paste))]
         notes = (*camera.notes, *named, *generator.notes)
-        yield LiveEdit(camera, tracker, measuring, tuple(making), tuple(sinks), Meter(), notes)
+        if recorder is not None:
+            opened.enter_context(recorder)
+            recorder.start()
+        shown = Freeze(sinks, lambda: camera.signal, rate)
+        yield LiveEdit(camera, tracker, measuring, tuple(making), (shown,), recorder, meter, notes)
 
 
 class FaceCount:

@@ -149,6 +149,11 @@ class Meter:
         with self._lock:
             self._dropped = dropped
 
+    def recent_latency_ms(self) -> float | None:
+        """The median of the last seconds, from the camera's delivery of a frame to the end of its writing."""
+        latency = self.live_status(Signal("live")).latency
+        return None if latency is None else latency.p50_ms
+
     def live_status(self, signal: Signal) -> LiveStatus:
         """How a live run goes now."""
         now = self._clock()

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reenact.hush import native_messages_logged
 from reenact.machine import this_system
 from reenact.types import Sound
 
@@ -50,7 +51,7 @@ class MicrophoneOptions:
     """One that has delivered nothing for so long is lost."""
     pause_s: float = 0.005
     """Between two looks at whether there is sound."""
-    retry_s: float = 1.0
+    retry_s: float = 2.0
     """Between attempts to open a lost one again."""
 
 
@@ -92,12 +93,12 @@ def listen(
         try:
             with closing(open_ear()) as ear:
                 if lost:
-                    log.warning("the microphone is back")
+                    log.warning("the microphone works again")
                 lost = False
                 yield from _heard(ear, options, clock_ns, sleep)
         except MicrophoneError as error:
             if not lost:
-                log.warning("%s; until it is back there is silence", error)
+                log.warning("%s: what is recorded is silent until it works", error)
             lost = True
         until_ns = clock_ns() + int(options.retry_s * 1e9)
         while clock_ns() < until_ns:
@@ -120,14 +121,11 @@ class PortAudioEar:
         """Raises MicrophoneError."""
         self._name = "the microphone" if device is None else f"microphone {device!r}"
         self._library = _import_sounddevice()
-        with self._plain_errors("does not open"):
-            # PortAudio lists the devices once: one that was plugged in since would never be found.
-            self._library._terminate()
-            self._library._initialize()
-            told = self._library.query_devices(device, "input")
-            channels = min(2, told["max_input_channels"])
-            self._stream = self._library.InputStream(RATE, device=device, channels=channels, dtype="float32")
-            self._stream.start()
+        try:
+            self._stream = self._opened(device)
+        except MicrophoneError:
+            _list_devices_anew(self._library)
+            raise
 
     def available(self) -> int:
         with self._plain_errors("is gone"):
@@ -140,6 +138,17 @@ class PortAudioEar:
 
     def close(self) -> None:
         self._stream.close(ignore_errors=True)
+        _list_devices_anew(self._library)
+
+    def _opened(self, device: int | str | None) -> Any:
+        if device is None and self._library.default.device[0] < 0:
+            raise MicrophoneError("there is no microphone")
+        with self._plain_errors("does not open"):
+            told = self._library.query_devices(device, "input")
+            channels = min(2, told["max_input_channels"])
+            stream = self._library.InputStream(RATE, device=device, channels=channels, dtype="float32")
+            stream.start()
+            return stream
 
     @contextmanager
     def _plain_errors(self, what: str) -> Iterator[None]:
@@ -148,6 +157,14 @@ class PortAudioEar:
         except (self._library.PortAudioError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise MicrophoneError(f"{self._name} {what}: {reason}") from error
+
+
+def _list_devices_anew(library: Any) -> None:
+    """PortAudio looks for devices once, when it begins: one that is plugged in later is not found before it
+    has begun again, and ALSA says on standard error what it misses."""
+    with native_messages_logged():
+        library._terminate()
+        library._initialize()
 
 
 def _import_sounddevice() -> Any:

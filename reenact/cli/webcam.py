@@ -19,6 +19,7 @@ from reenact.cli.editing import chosen, generator_options, target_options, track
 from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
+from reenact.cli.recording import recorded, recording_options, tell_recordings
 from reenact.live import LiveOptions, open_live
 from reenact.meter import LiveStatus, Report
 
@@ -83,7 +84,12 @@ class SizeParameter(click.ParamType):
     "--device",
     help="Which virtual camera, as /dev/video9 or 'Unity Video Capture'. [default: the first that is free]",
 )
-@click.option("--aus-csv", type=FILE, help="Write the action units that the camera shows, frame by frame.")
+@recording_options
+@click.option(
+    "--aus-csv",
+    type=FILE,
+    help="Write the action units of the whole run, as they are measured and asked for, frame by frame.",
+)
 @click.option(
     "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."
 )
@@ -95,6 +101,10 @@ def webcam(
     mirror: bool,
     virtual_camera: bool,
     device: str | None,
+    record: Path | None,
+    audio_device: str | None,
+    no_audio: bool,
+    audio_delay: float | None,
     aus_csv: Path | None,
     duration: float | None,
     json_path: Path | None,
@@ -107,6 +117,7 @@ def webcam(
         edit=replace(edit, aus_csv=aus_csv),
         virtual_camera=virtual_camera,
         virtual_device=device,
+        record=recorded(record, audio_device, no_audio, audio_delay),
     )
     with ExitStack() as opened:
         with unusable_input():
@@ -118,7 +129,14 @@ def webcam(
             report = live.run(Watch(live.status, show, stop, duration or math.inf))
         last = live.status()
     tell(report)
-    document = {"camera": shown(where), **report.to_json(), "last": last.to_json(), "notes": live.notes}
+    recordings = tell_recordings(live.recorder)
+    document = {
+        "camera": shown(where),
+        **report.to_json(),
+        "last": last.to_json(),
+        "recordings": recordings,
+        "notes": live.notes,
+    }
     write_json(document, json_path)
     click.get_current_context().exit(stop.exit_code)
 

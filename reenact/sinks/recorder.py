@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
+from reenact.capture.microphone import listen, open_microphone
 from reenact.channel import Channel, Ended, NothingYet
 from reenact.pipeline import in_background
 from reenact.sinks.encoding import SinkError
@@ -72,15 +75,28 @@ class Over:
 
 
 @dataclass(frozen=True)
-class SoundOptions:
+class Hearing:
     """What is heard, and where it belongs."""
 
     listen: Listen
     delay_ms: float | None = None
-    """How much later than it was heard sound belongs to the picture that is shown then. None takes exactly
-    the delay that each picture has itself."""
+    """How long after it was heard sound belongs to the picture that is shown then. None takes the delay that
+    each picture has itself."""
     latency_ms: Latency = lambda: None
     """That delay, from a picture's capture until it is shown, if it is known."""
+
+
+@dataclass(frozen=True)
+class RecordOptions:
+    """What to record, and under which name."""
+
+    path: Path
+    audio: bool = True
+    """Whether a microphone is heard."""
+    audio_device: str | None = None
+    """Which: its name, a part of it, or its number; None takes the system's usual one."""
+    audio_delay_ms: float | None = None
+    """See Hearing."""
 
 
 class Recorder:
@@ -96,7 +112,7 @@ class Recorder:
         self,
         path: Path,
         options: TakeOptions = TakeOptions(),
-        sound: SoundOptions | None = None,
+        hearing: Hearing | None = None,
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         """`path`: of the first recording; those after it are numbered, as are all if there is one already.
@@ -106,7 +122,7 @@ class Recorder:
         require_recordable(path, options.encoding)
         self._first_path = path
         self._options = options
-        self._sound = sound
+        self._hearing = hearing
         self._clock_ns = clock_ns
         self._orders: Channel[Order] = Channel(_PICTURES + _OTHERS)
         self._over: Channel[Over] = Channel(1)
@@ -119,9 +135,9 @@ class Recorder:
 
     def __enter__(self) -> Recorder:
         with ExitStack() as stack:
-            scribe = Scribe(self._options, self._sound, self._clock_ns)
-            if self._sound is not None:
-                heard = in_background(self._sound.listen(), "microphone", capacity=_PIECES)
+            scribe = Scribe(self._options, self._hearing, self._clock_ns)
+            if self._hearing is not None:
+                heard = in_background(self._hearing.listen(), "microphone", capacity=_PIECES)
                 scribe.heard = stack.enter_context(heard)
             writing = in_background(
                 scribe(iter(self._orders)), "recorder", capacity=_OTHERS, waits_at=self._orders
@@ -196,12 +212,26 @@ class Recorder:
             self._missed = 0
 
 
+def open_recorder(
+    options: RecordOptions, rate: Fraction | None, comment: str, latency_ms: Latency = lambda: None
+) -> Recorder:
+    """A recorder of live pictures, `rate` a second, with the sound of a microphone; raises SinkError.
+
+    `comment`: for the videos' metadata.
+    """
+    hearing = None
+    if options.audio:
+        listening = partial(listen, open_microphone(options.audio_device))
+        hearing = Hearing(listening, options.audio_delay_ms, latency_ms)
+    return Recorder(options.path, TakeOptions(rate, options.audio, comment), hearing)
+
+
 class Scribe:
     """Writes the recordings: orders in, their ends out."""
 
-    def __init__(self, options: TakeOptions, sound: SoundOptions | None, clock_ns: Callable[[], int]) -> None:
+    def __init__(self, options: TakeOptions, hearing: Hearing | None, clock_ns: Callable[[], int]) -> None:
         self._options = options
-        self._sound = sound
+        self._hearing = hearing
         self._clock_ns = clock_ns
         self.heard: Channel[Sound] | None = None
         self._path: Path | None = None
@@ -252,21 +282,22 @@ class Scribe:
         """Takes what has been heard since; without a recording it is let go."""
         if self.heard is None:
             return
+        delay_s = self._delay_s()
         try:
             while True:
                 sound = self.heard.get(0)
                 if self._take is not None:
-                    self._take.hear(sound, self._delay_s())
+                    self._take.hear(sound, delay_s)
         except NothingYet:
             return
 
     def _delay_s(self) -> float:
         """How much later than the pictures captured with it sound belongs."""
-        assert self._sound is not None
-        latency_ms = self._sound.latency_ms()
-        if self._sound.delay_ms is None or latency_ms is None:
+        assert self._hearing is not None
+        if self._hearing.delay_ms is None:
             return 0.0
-        return (self._sound.delay_ms - latency_ms) / 1000
+        latency_ms = self._hearing.latency_ms()
+        return 0.0 if latency_ms is None else (self._hearing.delay_ms - latency_ms) / 1000
 
     def _require_room(self, path: Path) -> None:
         now_ns = self._clock_ns()
