@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.hush import native_messages_logged
 from reenact.machine import this_system
 from reenact.types import Sound
 
@@ -108,6 +107,9 @@ def listen(
 
 def open_microphone(device: str | None) -> Callable[[], Ear]:
     """What opens the microphone of this name or number; None takes the system's usual one."""
+    with suppress(MicrophoneError):
+        # Now, by whoever asks: it turns standard error off for the whole process while it looks for devices.
+        _import_sounddevice()
     return partial(PortAudioEar, int(device) if device is not None and device.isdecimal() else device)
 
 
@@ -121,11 +123,13 @@ class PortAudioEar:
         """Raises MicrophoneError."""
         self._name = "the microphone" if device is None else f"microphone {device!r}"
         self._library = _import_sounddevice()
-        try:
-            self._stream = self._opened(device)
-        except MicrophoneError:
-            _list_devices_anew(self._library)
-            raise
+        if device is None and self._library.default.device[0] < 0:
+            raise MicrophoneError("there is no microphone")
+        with self._plain_errors("does not open"):
+            told = self._library.query_devices(device, "input")
+            channels = min(2, told["max_input_channels"])
+            self._stream = self._library.InputStream(RATE, device=device, channels=channels, dtype="float32")
+            self._stream.start()
 
     def available(self) -> int:
         with self._plain_errors("is gone"):
@@ -138,17 +142,6 @@ class PortAudioEar:
 
     def close(self) -> None:
         self._stream.close(ignore_errors=True)
-        _list_devices_anew(self._library)
-
-    def _opened(self, device: int | str | None) -> Any:
-        if device is None and self._library.default.device[0] < 0:
-            raise MicrophoneError("there is no microphone")
-        with self._plain_errors("does not open"):
-            told = self._library.query_devices(device, "input")
-            channels = min(2, told["max_input_channels"])
-            stream = self._library.InputStream(RATE, device=device, channels=channels, dtype="float32")
-            stream.start()
-            return stream
 
     @contextmanager
     def _plain_errors(self, what: str) -> Iterator[None]:
@@ -157,14 +150,6 @@ class PortAudioEar:
         except (self._library.PortAudioError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise MicrophoneError(f"{self._name} {what}: {reason}") from error
-
-
-def _list_devices_anew(library: Any) -> None:
-    """PortAudio looks for devices once, when it begins: one that is plugged in later is not found before it
-    has begun again, and ALSA says on standard error what it misses."""
-    with native_messages_logged():
-        library._terminate()
-        library._initialize()
 
 
 def _import_sounddevice() -> Any:

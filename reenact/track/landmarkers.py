@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from calib.shape import LANDMARK_COUNT
 from reenact.geometry import Alignment
-from reenact.hush import native_messages_logged
 from reenact.signals import signals_answered_afterwards
+from reenact.track.hush import native_messages_logged
 from reenact.track.region import MARGIN, Region, region_around
 
 BACKENDS = ("auto", "face_mesh", "face_landmarker")
