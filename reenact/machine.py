@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+V4L = Path("/sys/class/video4linux")
+"""Where Linux lists its cameras."""
 LIMIT_S = 90
 """For one import: a cold disk can take long over mediapipe."""
 APT_PACKAGES = {
@@ -72,6 +74,17 @@ class Answer:
 
     printed: str = ""
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class CameraIdentity:
+    """What a camera on Linux keeps when it is unplugged and plugged in again, unlike its number."""
+
+    name: str
+    port: str
+    """Where it is plugged in; empty for a virtual one."""
+    stream: str
+    """Which of a camera's several streams: pictures, infrared, metadata."""
 
 
 @dataclass(frozen=True)
@@ -224,15 +237,46 @@ def cameras() -> list[Camera]:
     return found if sys.platform == "linux" else [camera for camera in found if camera.format]
 
 
+def camera_identity(index: int, folder: Path = V4L) -> CameraIdentity | None:
+    """What tells this camera from others; None where there is none, or the system does not say."""
+    device = folder / f"video{index}"
+    if not (device / "name").exists():
+        return None
+    port = str((device / "device").resolve()) if (device / "device").exists() else ""
+    return CameraIdentity(_text(device / "name"), port, _text(device / "index"))
+
+
+def find_camera(identity: CameraIdentity, folder: Path = V4L) -> int | None:
+    """The index that a camera has now: of the one at the same port, or else of the only one of its name."""
+    found = {index: camera_identity(index, folder) for index in _camera_indices(folder)}
+    same = [index for index, other in found.items() if other == identity]
+    alike = [
+        index
+        for index, other in found.items()
+        if other is not None and (other.name, other.stream) == (identity.name, identity.stream)
+    ]
+    if same:
+        return min(same)
+    return alike[0] if len(alike) == 1 else None
+
+
+def _camera_indices(folder: Path) -> list[int]:
+    return [int(device.name.removeprefix("video")) for device in folder.glob("video*")]
+
+
+def _text(path: Path) -> str:
+    return path.read_text().strip()
+
+
 def camera_names() -> dict[int, str]:
     """The real capture devices by index, untouched; where the system has no list, the usual indices."""
     if sys.platform != "linux":
         return dict.fromkeys(range(4), "camera")
-    devices = Path("/sys/class/video4linux").glob("video*")
     return {
-        int(device.name.removeprefix("video")): (device / "name").read_text().strip()
-        for device in devices
-        if "virtual" not in device.resolve().parts and (device / "index").read_text().strip() == "0"
+        index: _text(V4L / f"video{index}" / "name")
+        for index in _camera_indices(V4L)
+        if "virtual" not in (V4L / f"video{index}").resolve().parts
+        and _text(V4L / f"video{index}" / "index") == "0"
     }
 
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from types import TracebackType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.capture.devices import Device, Size, open_device, shown
+from reenact.capture.devices import Device, Size, opener, shown
 from reenact.capture.file import CaptureError
 from reenact.types import Frame, Signal
 
@@ -189,8 +188,7 @@ def open_camera(where: int | str, options: CameraOptions = CameraOptions()) -> C
 
     Raises CaptureError.
     """
-    device = partial(open_device, str(where), options.size, options.fps)
-    return Camera(f"camera {shown(str(where))}", device, options)
+    return Camera(f"camera {shown(str(where))}", opener(str(where), options.size, options.fps), options)
 
 
 def _notes(name: str, options: CameraOptions, size: Size, rate: Fraction | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,14 @@ from numpy.typing import NDArray
 
 from reenact.capture.file import CaptureError, open_capture
 from reenact.diagnose import camera_fix
-from reenact.machine import camera_names, may_open, this_system
+from reenact.machine import (
+    CameraIdentity,
+    camera_identity,
+    camera_names,
+    find_camera,
+    may_open,
+    this_system,
+)
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -155,6 +163,38 @@ def open_device(where: str, size: Size | None = None, fps: float | None = None) 
     if where and path.exists():
         return FileDevice(path)
     raise CaptureError(f"there is no camera or video file {where!r}; {what_there_is(camera_names())}")
+
+
+def opener(where: str, size: Size | None = None, fps: float | None = None) -> Callable[[], Device]:
+    """What opens `where`, as `open_device` does, as often as it is needed."""
+    numbered = re.fullmatch(r"(?:/dev/video)?(\d+)", where, re.ASCII)
+    if sys.platform == "linux" and numbered:
+        return NumberedCamera(int(numbered[1]), size, fps)
+    return partial(open_device, where, size, fps)
+
+
+class NumberedCamera:
+    """Opens a camera by its number, and from then on the same camera, whatever its number is then.
+
+    Linux gives a camera that is plugged in again the next number that is free.
+    """
+
+    def __init__(self, number: int, size: Size | None, fps: float | None) -> None:
+        self._number = number
+        self._size = size
+        self._fps = fps
+        self._identity: CameraIdentity | None = None
+
+    def __call__(self) -> Device:
+        """Raises CaptureError."""
+        if self._identity is not None:
+            found = find_camera(self._identity)
+            if found is None:
+                raise CaptureError(f"camera {self._number} ({self._identity.name}) is gone")
+            self._number = found
+        device = open_device(str(self._number), self._size, self._fps)
+        self._identity = camera_identity(self._number)
+        return device
 
 
 def shown(where: str) -> str:
