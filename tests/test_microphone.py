@@ -1,0 +1,198 @@
+"""Microphones and what can happen to them, played by a scripted one on a clock that only sleeping moves."""
+
+from __future__ import annotations
+
+import builtins
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reenact.capture.microphone import (
+    RATE,
+    MicrophoneError,
+    MicrophoneOptions,
+    SoundClock,
+    listen,
+    open_microphone,
+)
+from reenact.types import Sound
+from tests.test_camera import Clock
+
+OPTIONS = MicrophoneOptions()
+PIECE_S = 0.01
+
+
+class ScriptedEar:
+    """A microphone that counts its samples, so many seconds of them, and then does what is written."""
+
+    def __init__(self, clock: Clock, seconds: float, then: str = "silent", channels: int = 2) -> None:
+        self._clock = clock
+        self._started_ns: int | None = None
+        self._seconds = seconds
+        self._then = then
+        self._channels = channels
+        self._read = 0
+        self.closed = 0
+
+    def available(self) -> int:
+        if self._started_ns is None:
+            self._started_ns = self._clock.now_ns
+        heard_s = (self._clock.now_ns - self._started_ns) / 1e9
+        if heard_s > self._seconds and self._then == "broken":
+            raise MicrophoneError("the microphone is gone")
+        return int(min(heard_s, self._seconds) * RATE) - self._read
+
+    def read(self, count: int) -> np.ndarray:
+        samples = np.arange(self._read, self._read + count, dtype=np.float32) / RATE
+        self._read += count
+        return np.repeat(samples[:, None], self._channels, axis=1)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def heard(ears: list[ScriptedEar | str], clock: Clock, pieces: int) -> list[Sound]:
+    """The first pieces of sound; each opening takes the next ear, and a string is why it does not open."""
+    coming = iter(ears)
+
+    def open_next() -> ScriptedEar:
+        ear = next(coming, "no more")
+        if isinstance(ear, str):
+            raise MicrophoneError(ear)
+        return ear
+
+    sounds = (sound for sound in listen(open_next, OPTIONS, clock, clock.sleep) if sound is not None)
+    return list(islice(sounds, pieces))
+
+
+def test_every_sample_comes_once_in_order_with_the_time_it_was_heard() -> None:
+    clock = Clock()
+    started_ns = clock.now_ns
+    sounds = heard([ScriptedEar(clock, 10)], clock, 50)
+    samples = np.concatenate([sound.samples for sound in sounds], axis=1)
+    np.testing.assert_array_equal(samples[0], np.arange(samples.shape[1], dtype=np.float32) / RATE)
+    for sound in sounds:
+        expected_ns = started_ns + float(sound.samples[0, 0]) * 1e9
+        assert sound.heard_ns == pytest.approx(expected_ns, abs=1e6)
+
+
+def test_sound_of_one_channel_is_heard_on_both_sides() -> None:
+    clock = Clock()
+    (sound,) = heard([ScriptedEar(clock, 10, channels=1)], clock, 1)
+    assert sound.samples.shape[0] == 2
+    np.testing.assert_array_equal(sound.samples[0], sound.samples[1])
+
+
+def test_sound_that_arrives_late_was_not_heard_late() -> None:
+    """Arrivals with up to 30 ms of jitter; the clock finds the steady time behind them."""
+    clock, dice = SoundClock(), np.random.default_rng(4)
+    errors_ms = []
+    for index in range(1000):
+        true_ns = index * 10_000_000
+        late_ns = 0 if index % 7 == 0 else int(dice.uniform(0, 30e6))
+        found_ns = clock(RATE // 100, true_ns + 10_000_000 + late_ns)
+        errors_ms.append((found_ns - true_ns) / 1e6)
+    assert np.abs(errors_ms[20:]).max() < 1
+
+
+@pytest.mark.parametrize("error", [-200e-6, 200e-6])
+def test_a_sound_cards_clock_that_runs_wrong_is_followed(error: float) -> None:
+    clock = SoundClock()
+    for index in range(60_000):  # ten minutes, after which 200 ppm are 120 ms
+        arrived_ns = int((index + 1) * 10_000_000 * (1 + error))
+        found_ns = clock(RATE // 100, arrived_ns)
+    assert found_ns == pytest.approx(arrived_ns - 10_000_000, abs=2e6)
+
+
+def test_a_microphone_that_is_missing_is_said_once_and_used_when_it_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    started_ns = clock.now_ns
+    (sound,) = heard(["there is no microphone"] * 3 + [ScriptedEar(clock, 100)], clock, 1)
+    assert sound.heard_ns - started_ns > 3 * OPTIONS.retry_s * 1e9 - 1e9
+    assert caplog.messages == [
+        "there is no microphone: what is recorded is silent until it works",
+        "the microphone works again",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("then", "line"),
+    [("silent", "the microphone has sent nothing for 1 s"), ("broken", "the microphone is gone")],
+)
+def test_a_microphone_that_is_lost_is_said_once_and_closed(
+    then: str, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    ear = ScriptedEar(clock, 0.5, then)
+    before = list(islice(listen(lambda: ear, OPTIONS, clock, clock.sleep), 400))
+    assert sum(sound.samples.shape[1] for sound in before if sound) == pytest.approx(RATE / 2, abs=RATE // 100)
+    assert caplog.messages == [f"{line}: what is recorded is silent until it works"]
+    assert ear.closed == 1
+
+
+def test_while_there_is_no_sound_whoever_listens_is_told_so_many_times_a_second() -> None:
+    clock = Clock()
+
+    def none() -> ScriptedEar:
+        raise MicrophoneError("there is no microphone")
+
+    started_ns = clock.now_ns
+    assert list(islice(listen(none, OPTIONS, clock, clock.sleep), 100)) == [None] * 100
+    assert clock.now_ns - started_ns < 1e9
+
+
+def test_without_portaudio_the_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    really_import = builtins.__import__
+
+    def without(name: str, *arguments: object) -> object:
+        if name == "sounddevice":
+            raise OSError("PortAudio library not found")
+        return really_import(name, *arguments)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    open_ear = open_microphone(None)
+    with pytest.raises(MicrophoneError, match="microphones need PortAudio") as caught:
+        open_ear()
+    assert "\n" not in str(caught.value)
+    assert "libportaudio" in str(caught.value)
+
+
+ASOUNDRC = """
+pcm.mic { type file file "/dev/null" infile "INFILE" format raw slave.pcm { type null } }
+pcm.!default mic
+"""
+HEAR = """
+from reenact.capture.microphone import open_microphone
+ear = open_microphone(None)()
+samples = ear.read(4800)
+print(samples.shape, samples.dtype, ear.available() >= 0)
+ear.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs ALSA")
+def test_a_microphone_of_the_system_is_heard(tmp_path: Path) -> None:
+    """ALSA plays one out of a file."""
+    try:
+        import sounddevice  # noqa: F401
+    except (ImportError, OSError) as error:
+        pytest.skip(f"needs sounddevice and PortAudio: {error}")
+    infile = tmp_path / "sound.raw"
+    infile.write_bytes(bytes(48000 * 8))
+    (tmp_path / ".asoundrc").write_text(ASOUNDRC.replace("INFILE", str(infile)))
+    done = subprocess.run(
+        [sys.executable, "-c", HEAR],
+        env={"HOME": str(tmp_path), "PYTHONPATH": ":".join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if "there is no microphone" in done.stderr:
+        pytest.skip("this PortAudio has no ALSA, or ALSA no plugin for files")
+    assert done.stdout.split("\n")[0] == "(4800, 2) float32 True", done.stderr
