@@ -131,7 +131,9 @@ def test_a_microphone_that_is_lost_is_said_once_and_closed(
     clock = Clock()
     ear = ScriptedEar(clock, 0.5, then)
     before = list(islice(listen(lambda: ear, OPTIONS, clock, clock.sleep), 400))
-    assert sum(sound.samples.shape[1] for sound in before if sound) == pytest.approx(RATE / 2, abs=RATE // 100)
+    assert sum(sound.samples.shape[1] for sound in before if sound) == pytest.approx(
+        RATE / 2, abs=RATE // 100
+    )
     assert caplog.messages == [f"{line}: what is recorded is silent until it works"]
     assert ear.closed == 1
 

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 RESERVE_BYTES = 50_000_000
 """A recording ends, whole, when the disk has no more than this left."""
+CHECK_S = 1.0
+"""Between two looks at how much is left."""
 _PICTURES = 15
 """That may wait for the encoder: half a second, 41 MB at 720p."""
 _OTHERS = 15
@@ -301,7 +303,7 @@ class Scribe:
 
     def _require_room(self, path: Path) -> None:
         now_ns = self._clock_ns()
-        if now_ns - self._checked_ns < 10**9:
+        if now_ns - self._checked_ns < CHECK_S * 1e9:
             return
         self._checked_ns = now_ns
         if shutil.disk_usage(path.resolve().parent).free <= RESERVE_BYTES:
