@@ -273,3 +273,23 @@ def test_random_handovers_lose_nothing_and_never_hang(seed):
     assert len(read) - 1 <= len(given) <= len(read)
     if leaves_after is None:
         assert read == list(range(count))
+
+
+def test_what_is_offered_is_taken_while_there_is_room_and_never_waits():
+    channel = Channel(3)
+    assert [channel.offer(item) for item in "abcd"] == [True, True, True, False]
+    assert [channel.get() for _ in range(3)] == ["a", "b", "c"]
+
+
+def test_room_can_be_kept_for_what_matters_more():
+    channel = Channel(3)
+    assert [channel.offer(item, spare=2) for item in "ab"] == [True, False]
+    assert [channel.offer(item) for item in "cde"] == [True, True, False]
+
+
+def test_nothing_can_be_offered_to_a_reader_who_has_left_or_after_the_end():
+    left, ended = Channel(3), Channel(3)
+    left.cancel()
+    ended.close()
+    assert not left.offer(1)
+    assert not ended.offer(1)

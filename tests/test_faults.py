@@ -428,7 +428,7 @@ def test_a_lost_camera_is_opened_by_what_it_is_not_by_its_number(monkeypatch: py
     open_again = opener("/dev/video2")
     open_again()
     open_again()
-    with pytest.raises(CaptureError, match=r"camera 2 \(Logitech\) is gone"):
+    with pytest.raises(CaptureError, match=r"camera /dev/video2 \(Logitech\) is gone"):
         open_again()
     open_again()
-    assert opened == ["2", "2", "4"]
+    assert opened == ["/dev/video2", "/dev/video2", "4"]

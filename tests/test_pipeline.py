@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from reenact.meter import Meter
-from reenact.pipeline import Stage, run
+from reenact.pipeline import Stage, in_background, run
 
 LIMIT_S = 10
 COUNT = 30
@@ -274,3 +274,46 @@ def test_blas_keeps_to_one_thread_while_the_loop_runs_and_is_let_go_after_it():
     run([1, 2], [[stage]], lambda record: None, meter=Meter())
     assert seen == [{1}, {1}]
     assert blas_threads() == before
+
+
+def test_records_made_in_the_background_come_in_order_and_none_is_no_record():
+    with in_background(iter_of([1, None, 2, None, 3]), "counter", capacity=2) as channel:
+        assert list(channel) == [1, 2, 3]
+    assert leaked() == []
+
+
+def test_what_is_made_in_the_background_ends_with_the_block_whether_it_was_read_or_not():
+    closed = []
+
+    def endless() -> Iterator[int | None]:
+        try:
+            while True:
+                time.sleep(0.001)
+                yield 1
+                yield None
+        finally:
+            closed.append(True)
+
+    def work() -> None:
+        with in_background(endless(), "counter", capacity=2) as channel:
+            assert channel.get() == 1
+
+    assert within_limit(work) is None
+    assert closed == [True]
+    assert leaked() == []
+
+
+def test_an_error_in_the_background_reaches_the_reader():
+    def broken() -> Iterator[int]:
+        yield 1
+        raise Broken
+
+    with in_background(broken(), "counter", capacity=2) as channel:
+        assert channel.get() == 1
+        with pytest.raises(Broken):
+            channel.get()
+    assert leaked() == []
+
+
+def iter_of(items: list[int | None]) -> Iterator[int | None]:
+    yield from items

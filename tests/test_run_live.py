@@ -227,6 +227,29 @@ def test_a_camera_that_is_stuck_does_not_hold_up_the_end(monkeypatch: pytest.Mon
     assert leaked() == []
 
 
+def test_a_stage_that_is_stuck_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pipeline, "LEAVE_S", 0.05)
+    released = threading.Event()
+
+    def hang(frame: Frame) -> Tracked:
+        if frame.index == 3:
+            released.wait(LIMIT_S)
+        return track(frame)
+
+    kept, started_s = Kept(), time.monotonic()
+    groups = [[Stage("hang", hang)], [Stage("after", lambda tracked: tracked)]]
+    run_live(frames(5, 0.01), groups, [kept], meter=Meter(), going=lambda: kept.idled < 10)
+    assert time.monotonic() - started_s < 2
+    assert kept.indices == [0, 1, 2]
+    assert caplog.messages == ["the hang does not answer and is left to itself"]
+    (stuck,) = [thread for thread in threading.enumerate() if thread.name == "reenact hang"]
+    released.set()
+    stuck.join(LIMIT_S)
+    assert leaked() == []
+
+
 def test_latency_counts_from_the_camera_to_the_end_of_the_writing() -> None:
     def source() -> Iterator[Frame]:
         yield Frame(IMAGE, captured_ns=time.perf_counter_ns() - 50_000_000)

@@ -169,7 +169,7 @@ def opener(where: str, size: Size | None = None, fps: float | None = None) -> Ca
     """What opens `where`, as `open_device` does, as often as it is needed."""
     numbered = re.fullmatch(r"(?:/dev/video)?(\d+)", where, re.ASCII)
     if sys.platform == "linux" and numbered:
-        return NumberedCamera(int(numbered[1]), size, fps)
+        return NumberedCamera(where, int(numbered[1]), size, fps)
     return partial(open_device, where, size, fps)
 
 
@@ -179,7 +179,9 @@ class NumberedCamera:
     Linux gives a camera that is plugged in again the next number that is free.
     """
 
-    def __init__(self, number: int, size: Size | None, fps: float | None) -> None:
+    def __init__(self, where: str, number: int, size: Size | None, fps: float | None) -> None:
+        """`where`: as the user names it, which holds for as long as its number does."""
+        self._where = where
         self._number = number
         self._size = size
         self._fps = fps
@@ -190,9 +192,10 @@ class NumberedCamera:
         if self._identity is not None:
             found = find_camera(self._identity)
             if found is None:
-                raise CaptureError(f"camera {self._number} ({self._identity.name}) is gone")
-            self._number = found
-        device = open_device(str(self._number), self._size, self._fps)
+                raise CaptureError(f"camera {self._where} ({self._identity.name}) is gone")
+            if found != self._number:
+                self._where, self._number = str(found), found
+        device = open_device(self._where, self._size, self._fps)
         self._identity = camera_identity(self._number)
         return device
 

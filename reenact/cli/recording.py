@@ -64,6 +64,8 @@ def recorded(
             "--audio-device and --no-audio exclude each other", click.get_current_context()
         )
     if record is None:
+        if audio_device is not None:
+            raise click.UsageError("--audio-device needs --record", click.get_current_context())
         return None
     return RecordOptions(record, not no_audio, audio_device, audio_delay)
 
