@@ -55,7 +55,7 @@ def at(seconds: float) -> int:
 @contextmanager
 def taken(path: Path, first: Finished, **options: object) -> Iterator[Take]:
     """A take of its own; the test finishes it."""
-    yield Take(path, first.frame, TakeOptions(Fraction(30), **options))
+    yield Take(path, first, TakeOptions(Fraction(30), **options))
 
 
 def write(take: Take, *seconds: float) -> None:
@@ -229,6 +229,18 @@ def test_until_it_is_done_the_file_can_be_read_under_a_name_that_says_so(tmp_pat
         assert len(rows_of(tmp_path / "out.partial.csv")) == 150
         take.finish(at(5))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", f"out{ending}"]
+
+
+def test_a_take_that_cannot_be_opened_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("reenact.sinks.take.add_picture", full)
+    with pytest.raises(SinkError, match=r"out\.mp4 cannot be written: No space left"):
+        Take(tmp_path / "out.mp4", shown(DARK, at(0)))
+    assert list(tmp_path.iterdir()) == []
 
 
 # The recorder.

@@ -272,7 +272,7 @@ class Scribe:
             return  # it has ended with an error, which whoever gives the orders does not know yet
         self._require_room(self._path)
         if self._take is None:
-            self._take = Take(self._path, record.frame, self._options)
+            self._take = Take(self._path, record, self._options)
         self._take.write(record)
 
     def _wait(self, now_ns: int) -> None:

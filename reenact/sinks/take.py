@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from av.video.stream import VideoStream
-
 from reenact.atomic import partial_path
+from reenact.capture.devices import USUAL_RATE
 from reenact.capture.file import BT709, LIMITED, Colour
 from reenact.capture.microphone import RATE
 from reenact.sinks.csv import AUCsvSink
@@ -98,38 +97,30 @@ class Take:
     is done both files have .partial in their names, and can be read.
     """
 
-    def __init__(self, path: Path, first: Frame, options: TakeOptions = TakeOptions()) -> None:
-        """`first`: the picture that it begins with, which also tells its size. Raises SinkError."""
+    def __init__(self, path: Path, first: Finished, options: TakeOptions = TakeOptions()) -> None:
+        """Opens the files. `first`: tells when it begins, and its size; it is still to be written.
+
+        Raises SinkError, and leaves nothing behind then.
+        """
         self.path = path
-        self._start_ns = _captured_ns(first)
-        self._size = first.size
+        self._start_ns = _captured_ns(first.frame)
+        self._size = first.output.size
         self._frames = 0
         self._last_ticks = -1
         self._last: Finished | None = None
-        container, codec = choose(path, options.encoding)
-        self._fragmented = _CONTAINER_OPTIONS[container.format] is _FRAGMENTED
-        pictures = LivePictures(first.size, options.rate)
-        with ExitStack() as stack, named_errors(path):
-            table = stack.enter_context(
-                partial_path(_table_path(path)).open("w", encoding="utf-8", newline="", buffering=1)
-            )
-            self._table = AUCsvSink(table, asked=True)
-            self._output = stack.enter_context(
-                open_output(partial_path(path), container.format, _CONTAINER_OPTIONS[container.format])
-            )
-            self._picture: VideoStream = add_picture(
-                self._output, pictures, codec, options.encoding, first.size
-            )
-            self._picture.codec_context.gop_size = round(_KEYFRAME_S * (options.rate or 30))
-            self._to_yuv = ToYuv(first.size, self._picture)
-            self._soundtrack = Soundtrack(self._output) if options.sound else None
-            label(self._output, {}, options.comment)
-            self._resources = stack.pop_all()
+        try:
+            with ExitStack() as stack, named_errors(path):
+                self._open(stack, options)
+                self._resources = stack.pop_all()
+        except BaseException:
+            self._remove()
+            raise
 
     def write(self, record: Finished) -> None:
         """The next picture, whatever its size."""
         self._last = record
         self._write(record, _captured_ns(record.frame))
+        self._fill(self._last_s)
 
     def hear(self, sound: Sound, delay_s: float = 0.0) -> None:
         """A piece of sound that belongs to the pictures captured `delay_s` after it was heard."""
@@ -145,9 +136,7 @@ class Take:
         now_s = self._seconds(now_ns)
         if self._last is not None and now_s - self._last_s >= HOLD_S:
             self._hold(now_ns)
-        if self._soundtrack is not None:
-            with named_errors(self.path):
-                self._soundtrack.fill(now_s - _SOUND_LATE_S)
+        self._fill(now_s)
 
     def finish(self, now_ns: int) -> Saved:
         """Closes the files and gives them their names. What can be saved is, also where that raises."""
@@ -155,18 +144,50 @@ class Take:
             with named_errors(self.path), self._resources:
                 self._end(now_ns)
         except SinkError:
-            if self._fragmented:
+            if self._output.format.name in ("mp4", "mov"):
                 drop_torn_end(partial_path(self.path))
             raise
         finally:
-            for path in (self.path, _table_path(self.path)):
-                os.replace(partial_path(path), path)
+            if self._frames:
+                self._keep()
+            else:
+                self._remove()
         return self.saved
 
     @property
     def saved(self) -> Saved:
         """What there is of it so far."""
         return Saved(self.path, self._frames, self._last_s)
+
+    def _open(self, stack: ExitStack, options: TakeOptions) -> None:
+        container, codec = choose(self.path, options.encoding)
+        pictures = LivePictures(self._size, options.rate)
+        table = stack.enter_context(
+            partial_path(_table_path(self.path)).open("w", encoding="utf-8", newline="", buffering=1)
+        )
+        self._table = AUCsvSink(table, asked=True)
+        self._output = stack.enter_context(
+            open_output(partial_path(self.path), container.format, _CONTAINER_OPTIONS[container.format])
+        )
+        self._picture = add_picture(self._output, pictures, codec, options.encoding, self._size)
+        self._picture.codec_context.gop_size = round(_KEYFRAME_S * (options.rate or USUAL_RATE))
+        self._to_yuv = ToYuv(self._size, self._picture)
+        self._soundtrack = Soundtrack(self._output) if options.sound else None
+        label(self._output, {}, options.comment)
+
+    def _keep(self) -> None:
+        for path in (self.path, _table_path(self.path)):
+            os.replace(partial_path(path), path)
+
+    def _remove(self) -> None:
+        for path in (self.path, _table_path(self.path)):
+            partial_path(path).unlink(missing_ok=True)
+
+    def _fill(self, now_s: float) -> None:
+        """Silence where sound is that late that it will not come."""
+        if self._soundtrack is not None:
+            with named_errors(self.path):
+                self._soundtrack.fill(now_s - _SOUND_LATE_S)
 
     def _write(self, record: Finished, captured_ns: int) -> None:
         # A picture that was still under way when the one before was repeated comes a little too late.
