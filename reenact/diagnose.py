@@ -61,6 +61,7 @@ def diagnose(folder: Path) -> Iterator[Finding]:
     yield judge_models(machine.shipped_models(), machine.ask(machine.MODELS))
     yield judge_cameras(machine.cameras(), system)
     yield judge_virtual_camera(machine.ask(machine.VIRTUAL_CAMERA), system, machine.loopback_installed())
+    yield judge_microphone(machine.ask(machine.MICROPHONE), system)
     yield judge_disk(folder, *machine.disk(folder))
 
 
@@ -252,6 +253,17 @@ def virtual_camera_fix(system: System, loopback: bool) -> str:
         "install OBS Studio (https://obsproject.com), whose virtual camera works without OBS running, "
         "or UnityCapture (https://github.com/schellingb/UnityCapture)"
     )
+
+
+def judge_microphone(answer: Answer, system: System) -> Finding:
+    """The program prints the name of the usual one, nothing if there is none; only recordings need one."""
+    check = "microphone"
+    if answer.error is None:
+        return Finding(check, "ok", answer.printed or "none, which only recordings with sound need")
+    if "PortAudio" in answer.error:
+        fix = system.install(["libportaudio.so.2"])
+        return Finding(check, "warning", "no PortAudio, which only recordings with sound need", fix)
+    return Finding(check, "warning", answer.error, "pip install --force-reinstall sounddevice")
 
 
 def judge_disk(folder: Path, free_mb: float, writable: bool) -> Finding:

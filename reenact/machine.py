@@ -152,6 +152,11 @@ for index in map(int, sys.argv[1:]):
     camera.release()
 print(json.dumps(formats))
 """
+MICROPHONE = """
+import sounddevice
+index = sounddevice.default.device[0]
+print(sounddevice.query_devices(index)["name"] if index >= 0 else "")
+"""
 VIRTUAL_CAMERA = """
 import pyvirtualcam
 with pyvirtualcam.Camera(width=1280, height=720, fps=30) as camera:

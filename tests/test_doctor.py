@@ -22,6 +22,7 @@ from reenact.diagnose import (
     judge_engine,
     judge_import,
     judge_mediapipe,
+    judge_microphone,
     judge_models,
     judge_numpy,
     judge_python,
@@ -202,6 +203,21 @@ def test_a_virtual_camera_that_opens_is_named():
     assert judge_virtual_camera(Answer("/dev/video9 (v4l2loopback)"), UBUNTU, True).value.startswith(
         "/dev/video9"
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "words"),
+    [
+        (Answer("Blue Yeti"), "ok", "Blue Yeti"),
+        (Answer(""), "ok", "only recordings with sound"),
+        (Answer(error="OSError: PortAudio library not found"), "warning", "libportaudio2"),
+        (Answer(error="ImportError: No module named 'sounddevice'"), "warning", "sounddevice"),
+    ],
+)
+def test_a_microphone_is_named_and_what_is_missing_comes_with_its_fix(answer, verdict, words):
+    finding = judge_microphone(answer, UBUNTU)
+    assert finding.verdict == verdict
+    assert words in f"{finding.value} {finding.fix}"
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,16 @@ def test_names_under_which_nothing_can_be_recorded_are_refused_at_once(
         Recorder(tmp_path / name)
 
 
+def test_one_key_starts_and_stops_and_says_which(tmp_path: Path) -> None:
+    with recorder(tmp_path / "out.mp4") as takes:
+        assert takes.toggle() == "recording out.mp4"
+        feed(takes, 3)
+        assert takes.toggle() == "recorded out.mp4"
+        feed(takes, 3)
+        assert takes.toggle() == "recording out-2.mp4"
+    assert len(takes.saved) == 1, "of the second there was no picture"
+
+
 def test_what_ends_the_run_does_not_lose_the_recording(tmp_path: Path) -> None:
     def run() -> None:
         with recorder(tmp_path / "out.mp4") as takes:

@@ -173,6 +173,16 @@ class Recorder:
             self._path = None
             self._orders.offer(End(self._clock_ns()))
 
+    def toggle(self) -> str:
+        """Starts if it does not record, and otherwise stops; says in one line which."""
+        if self._path is not None:
+            line = f"recorded {self._path.name}"
+            self.stop()
+            return line
+        self.start()
+        assert self._path is not None
+        return f"recording {self._path.name}"
+
     def write(self, record: Finished) -> None:
         self._look()
         if self.recording and not self._orders.offer(record, spare=_OTHERS):
