@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from reenact.capture.devices import USUAL_RATE
 from reenact.pipeline import LiveSink
 from reenact.retarget.fade import Fade
 from reenact.types import Finished, Signal
@@ -29,7 +30,7 @@ class Freeze:
         self,
         sinks: Sequence[LiveSink],
         signal: Callable[[], Signal],
-        rate: float,
+        rate: float = USUAL_RATE,
         fade_s: float = FADE_S,
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
