@@ -66,7 +66,7 @@ class SizeParameter(click.ParamType):
 )
 @click.option(
     "--mirror/--no-mirror",
-    default=CameraOptions.mirror,
+    default=LiveOptions.mirror,
     show_default=True,
     help="Exchange left and right. Programs for calls do that by themselves, for your own eyes only.",
 )
@@ -103,7 +103,8 @@ def webcam(
     """Change the expression of a face in a live camera picture, for calls and streams."""
     targets, edit = chosen(**choices)
     options = LiveOptions(
-        camera=CameraOptions(size=size, fps=fps, mirror=mirror),
+        camera=CameraOptions(size=size, fps=fps),
+        mirror=mirror,
         edit=replace(edit, aus_csv=aus_csv),
         virtual_camera=virtual_camera,
         virtual_device=device,
