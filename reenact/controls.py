@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from threading import Lock
 
-from calib.au import AUVector
+import numpy as np
+
+from calib.au import MAX_INTENSITY, AUVector
 from reenact.retarget import Programme, Targets, parse_targets
 from reenact.retarget.options import MAX_STRENGTH, RetargetOptions
 from reenact.retarget.presets import PRESETS
@@ -43,6 +45,10 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= MAX_STRENGTH:
             raise ControlError(f"strength {self.strength:g} is out of range: choose 0 to {MAX_STRENGTH:g}")
+
+    def reading(self, aus: AUVector) -> AUVector:
+        """What a face shows, 0..5, beyond its neutral if that is known."""
+        return aus if self.neutral is None else np.clip(aus - self.neutral, 0, MAX_INTENSITY)
 
 
 class Controls:

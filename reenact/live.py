@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import cv2
 
 from reenact.capture import Camera, CameraOptions, open_camera
-from reenact.capture.devices import USUAL_RATE
+from reenact.capture.devices import USUAL_RATE, Size
 from reenact.controls import Controls, Settings
 from reenact.edit import EditOptions, measuring_stages
 from reenact.generate import open_generator
 from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
-from reenact.pipeline import LiveSink, Stage, live_records, run_live
+from reenact.pipeline import LiveSink, Stage, live_records
+from reenact.preview import Preview
 from reenact.retarget import Programme
 from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
-from reenact.sinks.virtualcam import open_virtual_camera
+from reenact.sinks.file import SinkError
+from reenact.sinks.virtualcam import VirtualCamera, open_virtual_camera
+from reenact.sinks.window import Window, why_no_preview
 from reenact.steer import Steer
 from reenact.track import Tracker
 from reenact.types import Finished, Generated
@@ -36,6 +39,8 @@ class LiveOptions:
     """Whether other programs shall see the result as a camera."""
     virtual_device: str | None = None
     """Which virtual camera; None takes the first that is free."""
+    preview: bool | None = None
+    """Whether a window shows the result; None: where one can open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +58,31 @@ class LiveEdit:
     """What may be changed while it runs, from any thread."""
     steer: Steer
     meter: Meter
+    window: Window | None
+    """Where the result is shown, with figures and keys."""
     notes: tuple[str, ...]
     """Where the result goes, and what is not as it was asked for, one plain line each."""
+    warnings: tuple[str, ...]
+    """What is missing, and what to do about it, one plain line each."""
 
     def run(self, going: Callable[[], bool]) -> Report:
-        """Goes on while `going`, asked many times a second in this thread, says so."""
-        run_live(self.camera, self._groups(), self._sinks(), meter=self.meter, going=going)
+        """Goes on while the window is open and `going`, asked many times a second in this thread, says so."""
+        end = object()
+        with closing(self.records()) as records:
+            while going() and next(records, end) is not end:
+                pass
         return self.meter.report()
 
     def records(self) -> Generator[Finished | None, None, None]:
-        """The same for whoever wants the frames: each when it has been written, None now and then between.
-
-        Closing the generator ends the run.
-        """
-        return live_records(self.camera, self._groups(), self._sinks(), meter=self.meter)
+        """The frames, each when it has been written, and None now and then between; closing ends the run."""
+        preview = self._preview()
+        sinks = [FaceCount(self.meter), *self.sinks, *([preview] if preview else [])]
+        stages = [Stage("track", self.tracker), *self.measuring, *self.making]
+        with closing(live_records(self.camera, [stages], sinks, meter=self.meter)) as records:
+            for record in records:
+                yield record
+                if preview and preview.closed:
+                    return
 
     def take_neutral(self) -> bool:
         """What the largest face has shown in the last second is its neutral from now on; False: no face was
@@ -80,11 +96,10 @@ class LiveEdit:
         """How it goes now; any thread may ask."""
         return self.meter.live_status(self.camera.signal)
 
-    def _groups(self) -> list[list[Stage]]:
-        return [[Stage("track", self.tracker), *self.measuring, *self.making]]
-
-    def _sinks(self) -> list[LiveSink]:
-        return [FaceCount(self.meter), *self.sinks]
+    def _preview(self) -> Preview | None:
+        if self.window is None:
+            return None
+        return Preview(self.window, self.controls, self.status, self.take_neutral)
 
 
 @contextmanager
@@ -100,20 +115,53 @@ def open_live(
     controls = Controls(Settings(targets, edit.retarget.strength, mirror=options.mirror))
     with ExitStack() as opened:
         camera = opened.enter_context(open_camera(where, options.camera))
-        sinks, named = [], []
-        if options.virtual_camera:
-            rate = float(camera.rate or options.camera.fps or USUAL_RATE)
-            sink = opened.enter_context(open_virtual_camera(camera.size, rate, options.virtual_device))
-            sinks.append(sink)
-            named.append(f"other programs see the result as the camera {sink.name}")
+        window, why_no_window = _window(options.preview, camera.size, opened)
+        sink, why_no_sink = _virtual_camera(camera, options, opened, needed=window is None)
         table = opened.enter_context(open_csv(edit.aus_csv)) if edit.aus_csv else None
         tracker = opened.enter_context(Tracker(edit.tracker))
         generator = opened.enter_context(open_generator(edit.generator, edit.model, edit.engine))
         steer = Steer(controls, edit.retarget)
-        measuring = measuring_stages(steer, table)
-        making = Stage("generate", generator), Stage("paste", Finish(controls))
-        notes = (*camera.notes, *named, *generator.notes)
-        yield LiveEdit(camera, tracker, measuring, making, tuple(sinks), controls, steer, Meter(), notes)
+        named = [f"other programs see the result as the camera {sink.name}"] if sink else []
+        yield LiveEdit(
+            camera=camera,
+            tracker=tracker,
+            measuring=measuring_stages(steer, table),
+            making=(Stage("generate", generator), Stage("paste", Finish(controls))),
+            sinks=(sink,) if sink else (),
+            controls=controls,
+            steer=steer,
+            meter=Meter(),
+            window=window,
+            notes=(*camera.notes, *named, *why_no_window, *generator.notes),
+            warnings=why_no_sink,
+        )
+
+
+def _window(wanted: bool | None, size: Size, opened: ExitStack) -> tuple[Window | None, tuple[str, ...]]:
+    """(the window, why there is none although nobody has said that there shall be none)."""
+    if wanted is False:
+        return None, ()
+    why = why_no_preview()
+    if why is None:
+        return opened.enter_context(Window("reenact", size)), ()
+    if wanted:
+        raise SinkError(f"no preview: {why}")
+    return None, (f"no preview: {why}",)
+
+
+def _virtual_camera(
+    camera: Camera, options: LiveOptions, opened: ExitStack, *, needed: bool
+) -> tuple[VirtualCamera | None, tuple[str, ...]]:
+    """(the virtual camera, why there is none although it was asked for); SinkError if it is `needed`."""
+    if not options.virtual_camera:
+        return None, ()
+    rate = float(camera.rate or options.camera.fps or USUAL_RATE)
+    try:
+        return opened.enter_context(open_virtual_camera(camera.size, rate, options.virtual_device)), ()
+    except SinkError as error:
+        if needed:
+            raise
+        return None, (str(error),)
 
 
 class FaceCount:

@@ -117,21 +117,6 @@ def live_records(
         meter.note_dropped(mailbox.dropped)
 
 
-def run_live(
-    source: Iterable[Frame | None],
-    groups: Sequence[Sequence[Stage]],
-    sinks: Sequence[LiveSink],
-    *,
-    meter: Meter,
-    going: Callable[[], bool],
-) -> None:
-    """`live_records`, as long as `going`, asked every TICK_S or more often, says so."""
-    with closing(live_records(source, groups, sinks, meter=meter)) as records:
-        end = object()
-        while going() and next(records, end) is not end:
-            pass
-
-
 def _carry(
     source: Iterable[Any],
     groups: Sequence[Sequence[Stage]],

@@ -110,7 +110,7 @@ _END = object()
 def live_options(strength: float, mirror: bool, virtual_camera: bool, generator: str) -> LiveOptions:
     """What reenact.open's arguments ask for."""
     edit = EditOptions(generator=generator, retarget=RetargetOptions(strength=strength))
-    return LiveOptions(edit=edit, mirror=mirror, virtual_camera=virtual_camera)
+    return LiveOptions(edit=edit, mirror=mirror, virtual_camera=virtual_camera, preview=False)
 
 
 @contextmanager

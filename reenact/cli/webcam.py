@@ -43,8 +43,10 @@ class SizeParameter(click.ParamType):
       reenact webcam --camera 1 --size 1920x1080 --target-aus AU12=+1,AU4=-1
       reenact webcam --camera film.mp4 --preset smile --no-virtual-camera --duration 10 --json -
 
-    In the program that is to show it, choose the virtual camera. Ctrl-C ends the run, and what it writes is
-    complete then. Latency is the time from the camera's delivery of a frame until it has been sent."""
+    In the program that is to show it, choose the virtual camera. Keys in the preview window change presets,
+    strength and more while it runs; n takes the face as it is as your neutral, from which absolute targets
+    (AU12=3) count; relative ones (AU12=+2) need none. Ctrl-C or q ends the run, and what it writes is
+    complete then. Latency is the time from the camera's delivery of a frame until it has been shown."""
 )
 @click.option(
     "--camera",
@@ -83,6 +85,11 @@ class SizeParameter(click.ParamType):
     "--device",
     help="Which virtual camera, as /dev/video9 or 'Unity Video Capture'. [default: the first that is free]",
 )
+@click.option(
+    "--preview/--no-preview",
+    default=LiveOptions.preview,
+    help="Show the result in a window with figures and keys; h lists them. [default: where a window opens]",
+)
 @click.option("--aus-csv", type=FILE, help="Write the action units that the camera shows, frame by frame.")
 @click.option(
     "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."
@@ -95,6 +102,7 @@ def webcam(
     mirror: bool,
     virtual_camera: bool,
     device: str | None,
+    preview: bool | None,
     aus_csv: Path | None,
     duration: float | None,
     json_path: Path | None,
@@ -108,18 +116,26 @@ def webcam(
         edit=replace(edit, aus_csv=aus_csv),
         virtual_camera=virtual_camera,
         virtual_device=device,
+        preview=preview,
     )
     with ExitStack() as opened:
         with unusable_input():
             live = opened.enter_context(open_live(where, targets, options))
         for line in live.notes:
             note(line)
+        for line in live.warnings:
+            warn(line)
         stop = opened.enter_context(signals_stop())
         with status_line() as show:
             report = live.run(Watch(live.status, show, stop, duration or math.inf))
         last = live.status()
     tell(report)
-    document = {"camera": shown(where), **report.to_json(), "last": last.to_json(), "notes": live.notes}
+    document = {
+        "camera": shown(where),
+        **report.to_json(),
+        "last": last.to_json(),
+        "notes": [*live.notes, *live.warnings],
+    }
     write_json(document, json_path)
     click.get_current_context().exit(stop.exit_code)
 
