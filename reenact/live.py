@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,8 @@ from reenact.capture import Camera, CameraOptions, open_camera
 from reenact.capture.devices import USUAL_RATE, Size
 from reenact.controls import Controls, Settings
 from reenact.edit import EditOptions, measuring_stages
-from reenact.generate import open_generator
+from reenact.generate import FaceGenerator, open_generator
+from reenact.ladder import STEPS, Ladder, LadderOptions
 from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
 from reenact.pipeline import LiveSink, Stage, live_records
@@ -39,6 +41,8 @@ class LiveOptions:
     """Whether other programs shall see the result as a camera."""
     virtual_device: str | None = None
     """Which virtual camera; None takes the first that is free."""
+    budget_ms: float = LadderOptions.budget_ms
+    """For the 95th percentile of the latency; above it less is done, by the steps of reenact.ladder."""
     preview: bool | None = None
     """Whether a window shows the result; None: where one can open."""
 
@@ -58,6 +62,7 @@ class LiveEdit:
     """What may be changed while it runs, from any thread."""
     steer: Steer
     meter: Meter
+    ladder: Ladder
     window: Window | None
     """Where the result is shown, with figures and keys."""
     notes: tuple[str, ...]
@@ -76,7 +81,8 @@ class LiveEdit:
     def records(self) -> Generator[Finished | None, None, None]:
         """The frames, each when it has been written, and None now and then between; closing ends the run."""
         preview = self._preview()
-        sinks = [FaceCount(self.meter), *self.sinks, *([preview] if preview else [])]
+        shown = [preview] if preview else []
+        sinks = [FaceCount(self.meter), *self.sinks, *shown, Latencies(self.ladder)]
         stages = [Stage("track", self.tracker), *self.measuring, *self.making]
         with closing(live_records(self.camera, [stages], sinks, meter=self.meter)) as records:
             for record in records:
@@ -94,7 +100,7 @@ class LiveEdit:
 
     def status(self) -> LiveStatus:
         """How it goes now; any thread may ask."""
-        return self.meter.live_status(self.camera.signal)
+        return replace(self.meter.live_status(self.camera.signal), step=self.ladder.line)
 
     def _preview(self) -> Preview | None:
         if self.window is None:
@@ -119,18 +125,22 @@ def open_live(
         sink, why_no_sink = _virtual_camera(camera, options, opened, needed=window is None)
         table = opened.enter_context(open_csv(edit.aus_csv)) if edit.aus_csv else None
         tracker = opened.enter_context(Tracker(edit.tracker))
-        generator = opened.enter_context(open_generator(edit.generator, edit.model, edit.engine))
+        generator, ladder = _generator(options, opened)
         steer = Steer(controls, edit.retarget)
         named = [f"other programs see the result as the camera {sink.name}"] if sink else []
         yield LiveEdit(
             camera=camera,
             tracker=tracker,
             measuring=measuring_stages(steer, table),
-            making=(Stage("generate", generator), Stage("paste", Finish(controls))),
+            making=(
+                Stage("generate", generator, generator.afterwards),
+                Stage("paste", Finish(controls)),
+            ),
             sinks=(sink,) if sink else (),
             controls=controls,
             steer=steer,
             meter=Meter(),
+            ladder=ladder,
             window=window,
             notes=(*camera.notes, *named, *why_no_window, *generator.notes),
             warnings=why_no_sink,
@@ -162,6 +172,31 @@ def _virtual_camera(
         if needed:
             raise
         return None, (str(error),)
+
+
+def _generator(options: LiveOptions, opened: ExitStack) -> tuple[FaceGenerator, Ladder]:
+    """(the generator, what decides with how much care it works)."""
+    edit, budget = options.edit, LadderOptions(options.budget_ms)
+    ladder = Ladder(options=budget)
+    generator = open_generator(edit.generator, edit.model, edit.engine, care=lambda: ladder.step.care)
+    opened.enter_context(generator)
+    # One that leaves nothing for later does not heed the steps.
+    return generator, ladder if generator.afterwards else Ladder(STEPS[:1], budget)
+
+
+class Latencies:
+    """A sink that tells the ladder how late every frame was; the last of all."""
+
+    def __init__(self, ladder: Ladder) -> None:
+        self._ladder = ladder
+
+    def write(self, record: Finished) -> None:
+        captured_ns = record.frame.captured_ns
+        if captured_ns is not None:
+            self._ladder.note((time.perf_counter_ns() - captured_ns) / 1e6)
+
+    def idle(self) -> None:
+        """Nothing is late."""
 
 
 class FaceCount:

@@ -44,6 +44,8 @@ class Stage:
     name: str
     """Under which the meter reports its time."""
     run: Callable[[Any], Any]
+    afterwards: Callable[[], None] | None = None
+    """Work that can wait until the record has been handed on, timed under the name and "later"."""
 
 
 def run(
@@ -162,6 +164,15 @@ def _apply(stages: Sequence[Stage], records: Records, meter: Meter) -> Records:
                 with meter.time(stage.name):
                     record = stage.run(record)
             yield record
+            _catch_up(stages, meter)
+
+
+def _catch_up(stages: Sequence[Stage], meter: Meter) -> None:
+    """Does what the stages have left for later."""
+    for stage in stages:
+        if stage.afterwards is not None:
+            with meter.time(f"{stage.name} later"):
+                stage.afterwards()
 
 
 def _present(frames: Records, mailbox: Latest[Frame]) -> Records:

@@ -280,6 +280,31 @@ def test_whoever_wants_no_more_records_leaves_no_thread() -> None:
     assert leaked() == []
 
 
+def test_what_a_stage_leaves_for_later_is_done_when_its_frame_is_out() -> None:
+    order: list[str] = []
+    out = threading.Event()
+
+    def later() -> None:
+        assert out.wait(LIMIT_S), "the frame is not out"
+        out.clear()
+        order.append("later")
+
+    def show(index: int) -> None:
+        order.append(f"out {index}")
+        out.set()
+
+    def source() -> Iterator[Frame]:
+        for index in range(3):
+            yield frame_at(index)
+            while len(order) < 2 * index + 2:
+                time.sleep(0.001)
+
+    meter = Meter()
+    run_live(source(), [[Stage("track", track, later)]], [Kept(show)], meter=meter, going=for_ever)
+    assert order == ["out 0", "later", "out 1", "later", "out 2", "later"]
+    assert "track later" in meter.report().stages
+
+
 @pytest.mark.parametrize("place", ["source", "first", "second", "sink"])
 def test_an_error_reaches_the_caller_as_itself_and_ends_all_threads(place: str) -> None:
     error, closed = Broken(place), []

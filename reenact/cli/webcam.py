@@ -90,6 +90,14 @@ class SizeParameter(click.ParamType):
     default=LiveOptions.preview,
     help="Show the result in a window with figures and keys; h lists them. [default: where a window opens]",
 )
+@click.option(
+    "--budget-ms",
+    type=NumberParameter(1),
+    default=LiveOptions.budget_ms,
+    show_default=True,
+    help="If the 95th percentile of the latency is over this, the network of --generator live works a frame "
+    "behind, then on every second frame, then not at all; and more again when there is time.",
+)
 @click.option("--aus-csv", type=FILE, help="Write the action units that the camera shows, frame by frame.")
 @click.option(
     "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."
@@ -103,6 +111,7 @@ def webcam(
     virtual_camera: bool,
     device: str | None,
     preview: bool | None,
+    budget_ms: float,
     aus_csv: Path | None,
     duration: float | None,
     json_path: Path | None,
@@ -116,6 +125,7 @@ def webcam(
         edit=replace(edit, aus_csv=aus_csv),
         virtual_camera=virtual_camera,
         virtual_device=device,
+        budget_ms=budget_ms,
         preview=preview,
     )
     with ExitStack() as opened:
