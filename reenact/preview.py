@@ -37,7 +37,8 @@ class Recording(Protocol):
     """What records, for the key that turns it on and off."""
 
     @property
-    def active(self) -> bool: ...
+    def recording(self) -> bool:
+        """Whether it does now."""
 
     def toggle(self) -> str:
         """Starts, or ends and completes the file; says in one line which."""
@@ -98,7 +99,7 @@ class Preview:
             self._screen.show(overlaid(self._finished, self._situation()))
 
     def _situation(self) -> Situation:
-        recording = self._recording is not None and self._recording.active
+        recording = self._recording is not None and self._recording.recording
         return Situation(self._controls.now, self._status, self._message, recording)
 
     def _see_to_keys(self) -> None:

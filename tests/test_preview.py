@@ -49,11 +49,11 @@ class Screen:
 class Tape:
     """Something that records."""
 
-    active = False
+    recording = False
 
     def toggle(self) -> str:
-        self.active = not self.active
-        return "records to tape.mp4" if self.active else "tape.mp4 is complete"
+        self.recording = not self.recording
+        return "records to tape.mp4" if self.recording else "tape.mp4 is complete"
 
 
 class Setup:
@@ -155,9 +155,9 @@ def test_recording_is_turned_on_and_off_by_whatever_records() -> None:
     tape = Tape()
     setup = Setup(tape)
     setup.press("r")
-    assert tape.active
+    assert tape.recording
     setup.press("r")
-    assert not tape.active
+    assert not tape.recording
 
 
 def test_without_a_recorder_the_key_says_what_to_do(setup: Setup) -> None:
