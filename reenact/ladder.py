@@ -21,8 +21,9 @@ class Step:
     says: str
 
 
-# A smaller working size is no step: the network's size is fixed in its file, and a coarser grid of the flow
-# saves 0.5 ms of 24.
+# The generator at 720p on one core of an AMD EPYC, median ms before the frame is out and after it: 25.5 and
+# 0, 11.2 and 16, 11.1 and 8 (in the mean), 6.3 and 0. A smaller working size is no step: the network's is
+# fixed in its file, and a flow on a grid twice as coarse saved 0.5 ms.
 STEPS = (
     Step("whole", ""),
     Step("late", "the network works one frame behind"),
