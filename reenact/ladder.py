@@ -38,7 +38,7 @@ class LadderOptions:
     """For the 95th percentile of the latency."""
     window_s: float = 3.0
     """Over which it is taken, and the least time between two steps."""
-    fewest: int = 30
+    fewest: int = 6
     """Frames within it, without which nothing is concluded."""
     calm: float = 0.75
     """Share of the budget below which the latency must stay for a step up ..."""
