@@ -61,6 +61,7 @@ def diagnose(folder: Path) -> Iterator[Finding]:
     yield judge_models(machine.shipped_models(), machine.ask(machine.MODELS))
     yield judge_cameras(machine.cameras(), system)
     yield judge_virtual_camera(machine.ask(machine.VIRTUAL_CAMERA), system, machine.loopback_installed())
+    yield judge_preview(machine.ask(machine.WINDOW) if machine.display_named() else None, system)
     yield judge_microphone(machine.ask(machine.MICROPHONE), system)
     yield judge_disk(folder, *machine.disk(folder))
 
@@ -264,6 +265,37 @@ def judge_microphone(answer: Answer, system: System) -> Finding:
         fix = system.install(["libportaudio.so.2"])
         return Finding(check, "warning", "no PortAudio, which only recordings with sound need", fix)
     return Finding(check, "warning", answer.error, "pip install --force-reinstall sounddevice")
+
+
+def judge_preview(answer: Answer | None, system: System) -> Finding:
+    """The program opens a window and prints with what. None: there is no display."""
+    check = "preview window"
+    why = why_no_window(answer, system)
+    if answer is None:
+        return Finding(check, "ok", f"none: {NO_DISPLAY}; `reenact webcam` works without")
+    if why is None:
+        return Finding(check, "ok", f"opens, with {answer.printed}")
+    value, _, fix = why.partition(": ")
+    return Finding(check, "warning", value, fix)
+
+
+NO_DISPLAY = "this machine has no display"
+
+
+def why_no_window(answer: Answer | None, system: System) -> str | None:
+    """Why no window opens, and after a colon what to do, in one line; None if one does."""
+    if answer is None:
+        return NO_DISPLAY
+    if answer.error is None:
+        return None
+    if "has no windows" in answer.error:
+        return f"{answer.error}: pip uninstall -y {' '.join(CV2_WHEELS)} && pip install {CV2}"
+    if "Python (" in answer.error:
+        return (
+            "the display does not let a window open: "
+            "log in on the machine itself, or use ssh -Y, or unset DISPLAY"
+        )
+    return f"{answer.error}: {import_fix(answer.error, system, CV2)}"
 
 
 def judge_disk(folder: Path, free_mb: float, writable: bool) -> Finding:

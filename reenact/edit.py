@@ -26,7 +26,7 @@ from reenact.sinks import Encoding, FileSink
 from reenact.sinks.csv import AUCsvSink, open_csv
 from reenact.stills import Still
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame, Generated, Measured
+from reenact.types import Frame, Generated, Measured, Retargeted
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def open_edit(
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
         tracker = opened.enter_context(Tracker(options.tracker))
         generator = opened.enter_context(open_generator(options.generator, options.model, options.engine))
-        measuring = measuring_stages(targets, options.retarget, table)
+        measuring = measuring_stages(Retargeter(targets, options.retarget), table)
         making = [
             Stage("generate", generator),
             Stage("paste", side_by_side if options.compare else paste),
@@ -173,13 +173,13 @@ def side_by_side(generated: Generated) -> Frame:
 
 
 def measuring_stages(
-    targets: Targets | Programme, options: RetargetOptions, table: AUCsvSink | None
+    retarget: Callable[[Measured], Retargeted], table: AUCsvSink | None
 ) -> tuple[Stage, ...]:
     """What follows the tracker: which action units the faces show, which changes that asks for, and both into
     the table if there is one."""
     return (
         Stage("measure", Measurer(load_estimator())),
-        Stage("retarget", Retargeter(targets, options)),
+        Stage("retarget", retarget),
         *([Stage("table", _noted_in(table))] if table else []),
     )
 

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+
+import cv2
 
 from reenact.capture import Camera, CameraOptions, open_camera
-from reenact.capture.devices import USUAL_RATE
+from reenact.capture.devices import USUAL_RATE, Size
+from reenact.controls import Controls, Settings
 from reenact.edit import EditOptions, edited_with, measuring_stages
-from reenact.generate import open_generator
+from reenact.generate import FaceGenerator, open_generator
+from reenact.ladder import STEPS, Ladder, LadderOptions
 from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
-from reenact.pipeline import LiveSink, Stage, run_live
+from reenact.pipeline import LiveSink, Stage, live_records
+from reenact.preview import Preview
 from reenact.retarget import Programme
 from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
+from reenact.sinks.encoding import SinkError
 from reenact.sinks.freeze import Freeze
 from reenact.sinks.recorder import Recorder, RecordOptions, open_recorder
-from reenact.sinks.virtualcam import open_virtual_camera
+from reenact.sinks.virtualcam import VirtualCamera, open_virtual_camera
+from reenact.sinks.window import Window, why_no_preview
+from reenact.steer import Steer
 from reenact.track import Tracker
-from reenact.types import Finished, Frame, Generated
+from reenact.types import Finished, Generated
 
 
 @dataclass(frozen=True)
 class LiveOptions:
     camera: CameraOptions = field(default_factory=CameraOptions)
+    mirror: bool = Settings.mirror
+    """Left and right exchanged in what is shown, at first; the controls can change it."""
     edit: EditOptions = field(default_factory=EditOptions)
     """What changes the faces; what is about files in it does not matter here, but for `aus_csv`."""
     virtual_camera: bool = True
     """Whether other programs shall see the result as a camera."""
     virtual_device: str | None = None
     """Which virtual camera; None takes the first that is free."""
+    budget_ms: float = LadderOptions.budget_ms
+    """For the 95th percentile of the latency; above it less is done, by the steps of reenact.ladder."""
+    preview: bool | None = None
+    """Whether a window shows the result; None: where one can open."""
     record: RecordOptions | None = None
     """What to record, from the first frame on."""
 
@@ -49,20 +64,57 @@ class LiveEdit:
     sinks: tuple[LiveSink, ...]
     recorder: Recorder | None
     """One of the sinks; it can be stopped and started in the thread that runs."""
+    controls: Controls
+    """What may be changed while it runs, from any thread."""
+    steer: Steer
     meter: Meter
+    ladder: Ladder
+    window: Window | None
+    """Where the result is shown, with figures and keys."""
     notes: tuple[str, ...]
     """Where the result goes, and what is not as it was asked for, one plain line each."""
+    warnings: tuple[str, ...]
+    """What is missing, and what to do about it, one plain line each."""
 
     def run(self, going: Callable[[], bool]) -> Report:
-        """Goes on while `going`, asked many times a second in this thread, says so."""
-        stages = [Stage("track", self.tracker), *self.measuring, *self.making]
-        sinks = [FaceCount(self.meter), *self.sinks]
-        run_live(self.camera, [stages], sinks, meter=self.meter, going=going)
+        """Goes on while the window is open and `going`, asked many times a second in this thread, says so."""
+        end = object()
+        with closing(self.records()) as records:
+            while going() and next(records, end) is not end:
+                pass
         return self.meter.report()
+
+    def records(self) -> Generator[Finished | None, None, None]:
+        """The frames, each when it has been written, and None now and then between; closing ends the run."""
+        preview = self._preview()
+        shown = [preview] if preview else []
+        frozen = Freeze([*self.sinks, *shown], lambda: self.camera.signal)
+        sinks: list[LiveSink] = [FaceCount(self.meter), frozen, Latencies(self.ladder)]
+        # One group: with the next frame tracked in a thread of its own, frames came as often, but later
+        # (720p30, two cores of which one was busy, warp: p50 20 ms, not 18, p95 31, not 26).
+        stages = [Stage("track", self.tracker), *self.measuring, *self.making]
+        with closing(live_records(self.camera, [stages], sinks, meter=self.meter)) as records:
+            for record in records:
+                yield record
+                if preview and preview.closed:
+                    return
+
+    def take_neutral(self) -> bool:
+        """What the largest face has shown in the last second is its neutral from now on; False: no face was
+        there. Any thread may ask for it."""
+        neutral = self.steer.at_rest()
+        if neutral is not None:
+            self.controls.set(neutral=neutral)
+        return neutral is not None
 
     def status(self) -> LiveStatus:
         """How it goes now; any thread may ask."""
-        return self.meter.live_status(self.camera.signal)
+        return replace(self.meter.live_status(self.camera.signal), step=self.ladder.line)
+
+    def _preview(self) -> Preview | None:
+        if self.window is None:
+            return None
+        return Preview(self.window, self.controls, self.status, self.take_neutral, self.recorder)
 
 
 @contextmanager
@@ -75,32 +127,97 @@ def open_live(
     TrackerError or EngineError where something cannot be opened.
     """
     edit = options.edit
+    controls = Controls(Settings(targets, edit.retarget.strength, mirror=options.mirror))
     with ExitStack() as opened:
         camera = opened.enter_context(open_camera(where, options.camera))
         meter = Meter()
-        rate = float(camera.rate or options.camera.fps or USUAL_RATE)
-        sinks: list[LiveSink] = []
-        named = []
-        if options.virtual_camera:
-            sink = opened.enter_context(open_virtual_camera(camera.size, rate, options.virtual_device))
-            sinks.append(sink)
-            named.append(f"other programs see the result as the camera {sink.name}")
-        recorder = None
-        if options.record is not None:
-            comment = edited_with(targets, edit.retarget)
-            recorder = open_recorder(options.record, camera.rate, comment, meter.recent_latency_ms)
-            sinks.append(recorder)
+        window, why_no_window = _window(options.preview, camera.size, opened)
+        sink, why_no_sink = _virtual_camera(camera, options, opened, needed=window is None and options.record is None)
+        recorder = _recorder(options, camera, meter, edited_with(targets, edit.retarget))
         table = opened.enter_context(open_csv(edit.aus_csv, asked=True)) if edit.aus_csv else None
         tracker = opened.enter_context(Tracker(edit.tracker))
-        generator = opened.enter_context(open_generator(edit.generator, edit.model, edit.engine))
-        measuring = measuring_stages(targets, edit.retarget, table)
-        making = [Stage("generate", generator), Stage("paste", finished_by(paste))]
-        notes = (*camera.notes, *named, *generator.notes)
+        generator, ladder = _generator(options, opened)
+        steer = Steer(controls, edit.retarget)
         if recorder is not None:
             opened.enter_context(recorder)
             recorder.start()
-        shown = Freeze(sinks, lambda: camera.signal, rate)
-        yield LiveEdit(camera, tracker, measuring, tuple(making), (shown,), recorder, meter, notes)
+        named = [f"other programs see the result as the camera {sink.name}"] if sink else []
+        yield LiveEdit(
+            camera=camera,
+            tracker=tracker,
+            measuring=measuring_stages(steer, table),
+            making=(
+                Stage("generate", generator, generator.afterwards),
+                Stage("paste", Finish(controls)),
+            ),
+            sinks=tuple(filter(None, (sink, recorder))),
+            recorder=recorder,
+            controls=controls,
+            steer=steer,
+            meter=meter,
+            ladder=ladder,
+            window=window,
+            notes=(*camera.notes, *named, *why_no_window, *generator.notes),
+            warnings=why_no_sink,
+        )
+
+
+def _window(wanted: bool | None, size: Size, opened: ExitStack) -> tuple[Window | None, tuple[str, ...]]:
+    """(the window, why there is none although nobody has said that there shall be none)."""
+    if wanted is False:
+        return None, ()
+    why = why_no_preview()
+    if why is None:
+        return opened.enter_context(Window("reenact", size)), ()
+    if wanted:
+        raise SinkError(f"no preview: {why}")
+    return None, (f"no preview: {why}",)
+
+
+def _virtual_camera(
+    camera: Camera, options: LiveOptions, opened: ExitStack, *, needed: bool
+) -> tuple[VirtualCamera | None, tuple[str, ...]]:
+    """(the virtual camera, why there is none although it was asked for); SinkError if it is `needed`."""
+    if not options.virtual_camera:
+        return None, ()
+    rate = float(camera.rate or options.camera.fps or USUAL_RATE)
+    try:
+        return opened.enter_context(open_virtual_camera(camera.size, rate, options.virtual_device)), ()
+    except SinkError as error:
+        if needed:
+            raise
+        return None, (str(error),)
+
+
+def _recorder(options: LiveOptions, camera: Camera, meter: Meter, comment: str) -> Recorder | None:
+    if options.record is None:
+        return None
+    return open_recorder(options.record, camera.rate, comment, meter.recent_latency_ms)
+
+
+def _generator(options: LiveOptions, opened: ExitStack) -> tuple[FaceGenerator, Ladder]:
+    """(the generator, what decides with how much care it works)."""
+    edit, budget = options.edit, LadderOptions(options.budget_ms)
+    ladder = Ladder(options=budget)
+    generator = open_generator(edit.generator, edit.model, edit.engine, care=lambda: ladder.step.care)
+    opened.enter_context(generator)
+    # One that leaves nothing for later does not heed the steps.
+    return generator, ladder if generator.afterwards else Ladder(STEPS[:1], budget)
+
+
+class Latencies:
+    """A sink that tells the ladder how late every frame was; the last of all."""
+
+    def __init__(self, ladder: Ladder) -> None:
+        self._ladder = ladder
+
+    def write(self, record: Finished) -> None:
+        captured_ns = record.frame.captured_ns
+        if captured_ns is not None:
+            self._ladder.note((time.perf_counter_ns() - captured_ns) / 1e6)
+
+    def idle(self) -> None:
+        """Nothing is late."""
 
 
 class FaceCount:
@@ -116,10 +233,15 @@ class FaceCount:
         """Nothing to count."""
 
 
-def finished_by(make: Callable[[Generated], Frame]) -> Callable[[Generated], Finished]:
-    """A stage that makes the frame to be shown, and hands on all that is known of it."""
+class Finish:
+    """Pastes, and mirrors where that is wanted; hands on all that is known of the frame."""
 
-    def finish(generated: Generated) -> Finished:
-        return Finished(**vars(generated), output=make(generated))
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
 
-    return finish
+    def __call__(self, generated: Generated) -> Finished:
+        # Last of all, not in the camera: the tracker would lose the face, and left would mean right.
+        mirror = self._controls.now.mirror
+        frame = paste(generated)
+        output = replace(frame, image=cv2.flip(frame.image, 1)) if mirror else frame
+        return Finished(**vars(generated), output=output, mirrored=mirror)

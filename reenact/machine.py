@@ -162,6 +162,14 @@ import pyvirtualcam
 with pyvirtualcam.Camera(width=1280, height=720, fps=30) as camera:
     print(f"{camera.device} ({camera.backend})")
 """
+WINDOW = """
+import sys, cv2
+if not cv2.currentUIFramework():
+    sys.exit("this OpenCV has no windows")
+cv2.namedWindow("reenact", cv2.WINDOW_GUI_NORMAL)
+cv2.destroyAllWindows()
+print(cv2.currentUIFramework())
+"""
 
 
 def this_system() -> System:
@@ -288,6 +296,11 @@ def camera_names() -> dict[int, str]:
 def may_open(device: Path) -> bool:
     """Whether this user may use a camera; elsewhere than on Linux only opening it tells."""
     return sys.platform != "linux" or os.access(device, os.R_OK | os.W_OK)
+
+
+def display_named() -> bool:
+    """Whether there is a display to open windows on, so far as is known without trying."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def loopback_installed() -> bool:

@@ -77,6 +77,18 @@ class LiveStatus:
     slowest_ms: float = 0.0
     """... and how long, at the median."""
     signal: Signal = Signal("live")  # noqa: RUF009 (it is frozen)
+    step: str | None = None
+    """What is done with less care, so that the latency keeps within its budget; None while all is as it was
+    asked for."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the camera, one line."""
+        if self.signal.state == "stalled":
+            return f"the camera has sent nothing for {self.signal.silent_s:.0f} s"
+        if self.signal.state == "lost":
+            return f"{self.signal.reason}; trying again, {self.signal.silent_s:.0f} s so far"
+        return None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts and numbers, rounded to what was measured."""
@@ -90,10 +102,7 @@ class LiveStatus:
         parts.append(f"{self.dropped} dropped")
         if self.slowest is not None:
             parts.append(f"slowest: {self.slowest} {self.slowest_ms:.1f} ms")
-        if self.signal.state == "stalled":
-            parts.append(f"the camera has sent nothing for {self.signal.silent_s:.0f} s")
-        if self.signal.state == "lost":
-            parts.append(f"{self.signal.reason}; trying again, {self.signal.silent_s:.0f} s so far")
+        parts += [line for line in (self.step, self.trouble) if line is not None]
         return ", ".join(parts)
 
 

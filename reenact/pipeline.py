@@ -8,8 +8,8 @@ and the threaded run is the same chain with `ahead` put around its links: each l
 of its own, a few records ahead of the next. Order, output and errors are those of the serial run: what lies
 before the record that failed is written, then the error rises out of `run`.
 
-`run_live` is the same chain for a camera, which does not wait: the thread that reads it leaves each frame in
-a mailbox, where a newer one replaces it, and the others hand their records on without a queue.
+`live_records` is the same chain for a camera, which does not wait: the thread that reads it leaves each frame
+in a mailbox, where a newer one replaces it, and the others hand their records on without a queue.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Stage:
     name: str
     """Under which the meter reports its time."""
     run: Callable[[Any], Any]
+    afterwards: Callable[[], None] | None = None
+    """Work that can wait until the record has been handed on, timed under the name and "later"."""
 
 
 def run(
@@ -80,37 +82,42 @@ class LiveSink(Protocol):
         """Called about every TICK_S while there is no record to write."""
 
 
-def run_live(
+def live_records(
     source: Iterable[Frame | None],
     groups: Sequence[Sequence[Stage]],
     sinks: Sequence[LiveSink],
     *,
     meter: Meter,
-    going: Callable[[], bool],
-) -> None:
+) -> Generator[Any, None, None]:
     """Carries the newest frame of the source, again and again, through the stages of all groups to the sinks.
+
+    Yields each record when it has been written, and None about every TICK_S while there is none, so that the
+    caller can do something else; whoever wants no more closes the generator.
 
     The source is read in one thread, the stages of each group run in another, the sinks are written in the
     caller's. A frame that is not taken before the next one comes is dropped, and counted, before any work is
     done on it; from then on nothing is dropped and nothing waits in line. The source may say None for no
     frame, so that its thread can end. The first stage gets frames, the last gives records with a `frame`.
 
-    Ends when the source does, when `going`, asked every TICK_S or more often, says no, or with the first
-    error, which reaches the caller as itself. All threads have ended then, but for one that is stuck in its
-    source or in a stage: that is left to itself after LEAVE_S. The meter is told all that `run` tells it, and
-    latencies and drops.
+    Ends when the source does, when it is closed, or with the first error, which reaches the caller as itself.
+    All threads have ended then, but for one that is stuck in its source or in a stage: that is left to itself
+    after LEAVE_S. The meter is told all that `run` tells it, and latencies and drops.
     """
     mailbox: Latest[Frame] = Latest()
     channels: list[Channel[Any]] = [mailbox, *(Handover[Any]() for _ in groups)]
-    with threadpool_limits(limits=1, user_api="blas"), ExitStack() as workers:
-        frames = _present(_read(source, meter), mailbox)
-        workers.enter_context(_working(frames, mailbox, "camera", limit_s=LEAVE_S))
-        for group, before, after in zip(groups, channels, channels[1:], strict=False):
-            records = _apply(group, iter(before), meter)
-            workers.enter_context(_working(records, after, _names(group), waits_at=before, limit_s=LEAVE_S))
-        while going() and _write_next(channels[-1], sinks, meter):
-            meter.note_dropped(mailbox.dropped)
-    meter.note_dropped(mailbox.dropped)
+    try:
+        with threadpool_limits(limits=1, user_api="blas"), ExitStack() as workers:
+            frames = _present(_read(source, meter), mailbox)
+            workers.enter_context(_working(frames, mailbox, "camera", limit_s=LEAVE_S))
+            for group, before, after in zip(groups, channels, channels[1:], strict=False):
+                records = _apply(group, iter(before), meter)
+                workers.enter_context(_working(records, after, _names(group), waits_at=before, limit_s=LEAVE_S))
+            for record in _now_and_then(channels[-1]):
+                _write(record, sinks, meter)
+                meter.note_dropped(mailbox.dropped)
+                yield record
+    finally:
+        meter.note_dropped(mailbox.dropped)
 
 
 @contextmanager
@@ -172,6 +179,15 @@ def _apply(stages: Sequence[Stage], records: Records, meter: Meter) -> Records:
                 with meter.time(stage.name):
                     record = stage.run(record)
             yield record
+            _catch_up(stages, meter)
+
+
+def _catch_up(stages: Sequence[Stage], meter: Meter) -> None:
+    """Does what the stages have left for later."""
+    for stage in stages:
+        if stage.afterwards is not None:
+            with meter.time(f"{stage.name} later"):
+                stage.afterwards()
 
 
 def _present(frames: Records, mailbox: Channel[Any]) -> Records:
@@ -184,24 +200,28 @@ def _present(frames: Records, mailbox: Channel[Any]) -> Records:
                 yield frame
 
 
-def _write_next(records: Channel[Any], sinks: Sequence[LiveSink], meter: Meter) -> bool:
-    """Writes the next record into all sinks, or lets them know that there is none; False after the last."""
-    record: Tracked | None
-    try:
-        record = records.get(TICK_S)
-    except NothingYet:
-        record = None
-    except Ended:
-        return False
+def _now_and_then(records: Channel[Any]) -> Records:
+    """The records, and None about every TICK_S while there is none."""
+    while True:
+        try:
+            record = records.get(TICK_S)
+        except NothingYet:
+            record = None
+        except Ended:
+            return
+        yield record
+
+
+def _write(record: Tracked | None, sinks: Sequence[LiveSink], meter: Meter) -> None:
+    """Writes the record into all sinks, or lets them know that there is none."""
     if record is None:
         for sink in sinks:
             sink.idle()
-        return True
+        return
     with meter.time("write"):
         for sink in sinks:
             sink.write(record)
     meter.count_frame(record.frame.captured_ns)
-    return True
 
 
 def _ahead(records: Records, channel: Channel[Any], thread_name: str) -> Records:

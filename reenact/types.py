@@ -113,3 +113,10 @@ class Finished(Generated):
 
     output: Frame = field(kw_only=True)
     """What is to be shown; the input itself where nothing changes."""
+    mirrored: bool = False
+    """Left and right are exchanged in `output`; everything else is as the camera saw it."""
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(height, width, 3) RGB: the picture to be shown. Shared: read it, never write to it."""
+        return self.output.image

@@ -133,14 +133,6 @@ def test_what_the_camera_gives_instead_of_what_was_asked_is_said() -> None:
     )
 
 
-def test_a_mirror_exchanges_left_and_right() -> None:
-    clock = Clock()
-    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    camera = camera_of(clock, Script(clock, image, image), options=CameraOptions(mirror=True))
-    frame = next(frames_of(camera))
-    np.testing.assert_array_equal(frame.image, image[:, ::-1])
-
-
 def test_a_frame_that_fails_now_and_then_is_passed_over() -> None:
     clock = Clock()
     script = Script(clock, picture(), picture(1), FAILS, picture(2), DAMAGED, FAILS, picture(3))

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from tests.test_virtualcam import Seen
 pyvirtualcam = pytest.importorskip("pyvirtualcam")
 
 SMILE = ("--preset", "smile")
-HEADLESS = (*SMILE, "--no-virtual-camera")
+HEADLESS = (*SMILE, "--no-virtual-camera", "--no-preview")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Seen]]:
 
 
 def test_the_virtual_camera_shows_the_camera_with_its_face_changed(face: Path, seen: list[Seen]) -> None:
-    result = reenact("webcam", "--camera", face, "--preset", "surprise", "--duration", 1.5, "--json", "-")
+    surprise = "--preset", "surprise", "--no-preview"
+    result = reenact("webcam", "--camera", face, *surprise, "--duration", 1.5, "--json", "-")
     assert result.exit_code == 0, result.output
     (camera,) = seen
     assert (camera.size, camera.fps, camera.closed) == (SIZE, 30, 1)
@@ -70,7 +72,7 @@ def test_the_virtual_camera_shows_the_camera_with_its_face_changed(face: Path, s
 
 
 def test_without_a_face_the_cameras_pixels_pass_through_bit_for_bit(no_face: Path, seen: list[Seen]) -> None:
-    result = reenact("webcam", "--camera", no_face, *SMILE, "--duration", 1)
+    result = reenact("webcam", "--camera", no_face, *SMILE, "--no-preview", "--duration", 1)
     assert "Warning: no face was found: the picture was unchanged" in result.stderr
     with open_capture(no_face) as capture:
         originals = {frame.image.tobytes() for frame in capture}
@@ -80,7 +82,7 @@ def test_without_a_face_the_cameras_pixels_pass_through_bit_for_bit(no_face: Pat
 
 
 def test_the_mirror_exchanges_left_and_right(no_face: Path, seen: list[Seen]) -> None:
-    reenact("webcam", "--camera", no_face, *SMILE, "--mirror", "--duration", 0.5)
+    reenact("webcam", "--camera", no_face, *SMILE, "--no-preview", "--mirror", "--duration", 0.5)
     green = seen[0].images[-1][..., 1].astype(int).mean(axis=0)
     assert green[0] > green[-1] + 100, "the film's grows to the right"
 
@@ -93,9 +95,24 @@ def test_the_json_says_how_it_went(face: Path) -> None:
     assert 0 < document["latency"]["p50_ms"] <= document["latency"]["p95_ms"]
     assert document["dropped"] == document["last"]["dropped"] >= 0
     stages = ["read", "track", "measure", "retarget", "generate", "paste", "write"]
-    assert list(document["stages"]) == stages
+    assert [stage for stage in document["stages"] if stage != "generate later"] == stages
     assert document["last"]["slowest"] in stages[1:]
     assert document["last"]["signal"]["state"] == "live"
+
+
+def test_over_the_budget_it_says_which_step_it_took(face: Path) -> None:
+    arguments = "--budget-ms", 1, "--duration", 10, "--json", "-"
+    result = reenact("webcam", "--camera", face, *HEADLESS, *arguments)
+    document = json.loads(result.stdout)
+    assert document["last"]["step"].startswith("over 1 ms: the network ")
+    assert "generate later" in document["stages"]
+
+
+def test_a_generator_without_a_network_has_no_steps(face: Path) -> None:
+    arguments = "--generator", "warp", "--budget-ms", 1, "--duration", 3, "--json", "-"
+    document = json.loads(reenact("webcam", "--camera", face, *HEADLESS, *arguments).stdout)
+    assert document["last"]["step"] is None
+    assert "generate later" not in document["stages"]
 
 
 def test_the_table_has_a_row_for_each_frame_that_was_not_dropped(face: Path, tmp_path: Path) -> None:
@@ -154,8 +171,74 @@ def test_where_no_virtual_camera_opens_one_line_says_what_to_do(
     no_face: Path, seen: list[Seen], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Seen, "broken", True)
-    result = reenact("webcam", "--camera", no_face, *SMILE)
+    result = reenact("webcam", "--camera", no_face, *SMILE, "--no-preview")
     assert_refused(result, "no virtual camera opens", "there is no such device")
+
+
+class Shown:
+    """The window of a test: closed after some frames."""
+
+    opened: ClassVar[list[Shown]] = []
+
+    def __init__(self, title: str, size: tuple[int, int]) -> None:
+        self.size = size
+        self.count = 0
+        Shown.opened.append(self)
+
+    def __enter__(self) -> Shown:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is held."""
+
+    def show(self, picture: np.ndarray) -> None:
+        self.count += 1
+
+    def key(self) -> None:
+        """None is pressed."""
+
+    @property
+    def closed(self) -> bool:
+        return self.count >= 5
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch) -> list[Shown]:
+    monkeypatch.setattr(Shown, "opened", [])
+    monkeypatch.setattr("reenact.live.Window", Shown)
+    monkeypatch.setattr("reenact.live.why_no_preview", lambda: None)
+    return Shown.opened
+
+
+def test_without_a_virtual_camera_the_preview_still_runs_and_a_warning_says_what_to_do(
+    no_face: Path, seen: list[Seen], window: list[Shown], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Seen, "broken", True)
+    result = reenact("webcam", "--camera", no_face, *SMILE, "--json", "-")
+    assert result.exit_code == 0, result.output
+    warnings = [line for line in result.stderr.splitlines() if "no virtual camera opens" in line]
+    assert len(warnings) == 1 and warnings[0].startswith("Warning: ")
+    assert json.loads(result.stdout)["notes"] == [warnings[0].removeprefix("Warning: ")]
+
+
+def test_the_run_ends_when_its_window_is_closed(no_face: Path, window: list[Shown]) -> None:
+    started_s = time.monotonic()
+    result = reenact(
+        "webcam", "--camera", no_face, *SMILE, "--no-virtual-camera", "--duration", 60, "--json", "-"
+    )
+    assert json.loads(result.stdout)["frames"] == 5
+    assert window[0].size == (48, 64)
+    assert time.monotonic() - started_s < 30
+
+
+def test_where_no_window_opens_a_note_says_why_and_asking_for_one_is_refused(
+    no_face: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reenact.live.why_no_preview", lambda: "this machine has no display")
+    arguments = "webcam", "--camera", no_face, *SMILE, "--no-virtual-camera", "--duration", 0.2
+    result = reenact(*arguments)
+    assert result.stderr.count("Note: no preview: this machine has no display") == 1
+    assert_refused(reenact(*arguments, "--preview"), "no preview: this machine has no display")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

@@ -117,6 +117,16 @@ def test_a_camera_that_is_back_soon_turns_the_fade_around() -> None:
     assert 40 < lowest < stage.shown.shades[-1] < 200
 
 
+def test_where_left_and_right_are_exchanged_they_are_so_at_the_end_of_the_fade() -> None:
+    stage = Stage()
+    seen = np.arange(72, dtype=np.uint8).reshape(4, 6, 3)
+    frame = Frame(seen, captured_ns=stage.clock.now_ns)
+    stage.freeze.write(Finished(frame, (), output=Frame(CHANGED), mirrored=True))
+    stage.state = "lost"
+    stage.idle(1)
+    np.testing.assert_array_equal(stage.shown.records[-1].output.image, seen[:, ::-1])
+
+
 def test_without_a_picture_there_is_nothing_to_fade() -> None:
     stage = Stage()
     stage.state = "lost"

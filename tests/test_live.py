@@ -90,7 +90,7 @@ def until(
 
 @contextmanager
 def opened(**options: object) -> Iterator[LiveEdit]:
-    with open_live(0, SMILE, LiveOptions(camera=QUICK, **options)) as live:
+    with open_live(0, SMILE, LiveOptions(camera=QUICK, **{"preview": False, **options})) as live:
         yield live
     assert leaked() == []
 
@@ -161,7 +161,7 @@ def test_a_camera_that_is_stuck_at_the_end_is_left_to_itself_and_all_else_is_clo
 ) -> None:
     monkeypatch.setattr(pipeline, "LEAVE_S", 0.05)
     started_s = time.monotonic()
-    with open_live(0, SMILE, LiveOptions(camera=QUICK)) as live:
+    with open_live(0, SMILE, LiveOptions(camera=QUICK, preview=False)) as live:
         live.run(
             until(
                 live,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import pytest
 
 from reenact import pipeline
 from reenact.meter import Meter
-from reenact.pipeline import Stage, run_live
+from reenact.pipeline import LiveSink, Stage, live_records
 from reenact.types import Frame, Signal, Tracked
 from tests.test_pipeline import LIMIT_S, Broken, leaked, within_limit
 
@@ -35,6 +36,7 @@ def track(frame: Frame) -> Tracked:
 
 
 TRACK = Stage("track", track)
+TRACK_ON = Stage("track on", lambda tracked: tracked)
 
 
 class Kept:
@@ -55,6 +57,20 @@ class Kept:
 
 def for_ever() -> bool:
     return True
+
+
+def run_live(
+    source: Iterable[Frame | None],
+    groups: Sequence[Sequence[Stage]],
+    sinks: Sequence[LiveSink],
+    *,
+    meter: Meter,
+    going: Callable[[], bool],
+) -> None:
+    """As long as `going` says so."""
+    with closing(live_records(source, groups, sinks, meter=meter)) as records:
+        while going() and next(records, "end") != "end":
+            pass
 
 
 def slow_stage(duration_s: float) -> Stage:
@@ -260,6 +276,56 @@ def test_latency_counts_from_the_camera_to_the_end_of_the_writing() -> None:
     assert latency is not None
     assert 70 <= latency.p50_ms < 2000
     assert set(meter.report().stages) == {"read", "track", "write"}
+
+
+def test_records_are_yielded_once_written_and_none_where_there_is_none() -> None:
+    kept = Kept()
+
+    def source() -> Iterator[Frame]:
+        yield frame_at(0)
+        time.sleep(0.1)
+        yield frame_at(1)
+
+    yielded = []
+    for record in live_records(source(), [[TRACK]], [kept], meter=Meter()):
+        yielded.append(record)
+        assert kept.indices == [one.frame.index for one in yielded if one is not None]
+    assert kept.indices == [0, 1]
+    assert None in yielded
+    assert leaked() == []
+
+
+def test_whoever_wants_no_more_records_leaves_no_thread() -> None:
+    records = live_records(frames(1000, 0.001), [[TRACK], [TRACK_ON]], [Kept()], meter=Meter())
+    assert next(record for record in records if record is not None).frame.index >= 0
+    assert leaked() != []
+    records.close()
+    assert leaked() == []
+
+
+def test_what_a_stage_leaves_for_later_is_done_when_its_frame_is_out() -> None:
+    order: list[str] = []
+    out = threading.Event()
+
+    def later() -> None:
+        assert out.wait(LIMIT_S), "the frame is not out"
+        out.clear()
+        order.append("later")
+
+    def show(index: int) -> None:
+        order.append(f"out {index}")
+        out.set()
+
+    def source() -> Iterator[Frame]:
+        for index in range(3):
+            yield frame_at(index)
+            while len(order) < 2 * index + 2:
+                time.sleep(0.001)
+
+    meter = Meter()
+    run_live(source(), [[Stage("track", track, later)]], [Kept(show)], meter=meter, going=for_ever)
+    assert order == ["out 0", "later", "out 1", "later", "out 2", "later"]
+    assert "track later" in meter.report().stages
 
 
 @pytest.mark.parametrize("place", ["source", "first", "second", "sink"])

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +28,6 @@ class CameraOptions:
     """(height, width) to ask a device for, usually 720p. It may give another."""
     fps: float | None = None
     """Frames per second to ask a device for, usually 30."""
-    mirror: bool = False
-    """Left and right exchanged."""
     stall_s: float = 1.0
     """A camera that has delivered nothing for so long has stalled."""
     first_picture_s: float = 10.0
@@ -147,7 +144,7 @@ class Camera:
         if image is None:
             return None
         self._heard_ns = max(grabbed_ns, self._heard_ns + 1)
-        return cv2.flip(image, 1) if self._options.mirror else image
+        return image
 
     def _device_again(self) -> Generator[None, None, Device]:
         """The device, opened anew; None again and again until then."""

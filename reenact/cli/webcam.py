@@ -44,8 +44,10 @@ class SizeParameter(click.ParamType):
       reenact webcam --camera 1 --size 1920x1080 --target-aus AU12=+1,AU4=-1
       reenact webcam --camera film.mp4 --preset smile --no-virtual-camera --duration 10 --json -
 
-    In the program that is to show it, choose the virtual camera. Ctrl-C ends the run, and what it writes is
-    complete then. Latency is the time from the camera's delivery of a frame until it has been sent."""
+    In the program that is to show it, choose the virtual camera. Keys in the preview window change presets,
+    strength and more while it runs; n takes the face as it is as your neutral, from which absolute targets
+    (AU12=3) count; relative ones (AU12=+2) need none. Ctrl-C or q ends the run, and what it writes is
+    complete then. Latency is the time from the camera's delivery of a frame until it has been shown."""
 )
 @click.option(
     "--camera",
@@ -67,7 +69,7 @@ class SizeParameter(click.ParamType):
 )
 @click.option(
     "--mirror/--no-mirror",
-    default=CameraOptions.mirror,
+    default=LiveOptions.mirror,
     show_default=True,
     help="Exchange left and right. Programs for calls do that by themselves, for your own eyes only.",
 )
@@ -83,6 +85,19 @@ class SizeParameter(click.ParamType):
 @click.option(
     "--device",
     help="Which virtual camera, as /dev/video9 or 'Unity Video Capture'. [default: the first that is free]",
+)
+@click.option(
+    "--preview/--no-preview",
+    default=LiveOptions.preview,
+    help="Show the result in a window with figures and keys; h lists them. [default: where a window opens]",
+)
+@click.option(
+    "--budget-ms",
+    type=NumberParameter(1),
+    default=LiveOptions.budget_ms,
+    show_default=True,
+    help="If the 95th percentile of the latency is over this, the network of --generator live works a frame "
+    "behind, then on every second frame, then not at all; and more again when there is time.",
 )
 @recording_options
 @click.option(
@@ -101,6 +116,8 @@ def webcam(
     mirror: bool,
     virtual_camera: bool,
     device: str | None,
+    preview: bool | None,
+    budget_ms: float,
     record: Path | None,
     audio_device: str | None,
     no_audio: bool,
@@ -113,10 +130,13 @@ def webcam(
     """Change the expression of a face in a live camera picture, for calls and streams."""
     targets, edit = chosen(**choices)
     options = LiveOptions(
-        camera=CameraOptions(size=size, fps=fps, mirror=mirror),
+        camera=CameraOptions(size=size, fps=fps),
+        mirror=mirror,
         edit=replace(edit, aus_csv=aus_csv),
         virtual_camera=virtual_camera,
         virtual_device=device,
+        budget_ms=budget_ms,
+        preview=preview,
         record=recorded(record, audio_device, no_audio, audio_delay),
     )
     with ExitStack() as opened:
@@ -124,6 +144,8 @@ def webcam(
             live = opened.enter_context(open_live(where, targets, options))
         for line in live.notes:
             note(line)
+        for line in live.warnings:
+            warn(line)
         stop = opened.enter_context(signals_stop())
         with status_line() as show:
             report = live.run(Watch(live.status, show, stop, duration or math.inf))
@@ -135,7 +157,7 @@ def webcam(
         **report.to_json(),
         "last": last.to_json(),
         "recordings": recordings,
-        "notes": live.notes,
+        "notes": [*live.notes, *live.warnings],
     }
     write_json(document, json_path)
     click.get_current_context().exit(stop.exit_code)

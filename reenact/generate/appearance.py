@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -19,6 +20,10 @@ from reenact.generate.steady import Steady
 from reenact.generate.warp import Warp
 from reenact.geometry import Alignment, align
 from reenact.types import Face, Frame
+
+Paint: TypeAlias = NDArray[np.float32]
+"""(size, size, 4) over the crop: what is to be added to the picture (RGB), then the share of it that is
+replaced."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,21 @@ class Appearance:
 
     def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp:
         """`warp` with the network's paint; its region's border pixels stay as they are."""
-        alignment = self._crop.align(face)
+        alignment = self.align(face)
+        paint = self.paint(frame, face, change, warp, alignment)
+        return warp if paint is None else composite(warp, alignment, paint)
+
+    def align(self, face: Face) -> Alignment:
+        """From the frame to the crop that the network sees."""
+        return self._crop.align(face)
+
+    def paint(
+        self, frame: Frame, face: Face, change: AUVector, warp: Warp, alignment: Alignment
+    ) -> Paint | None:
+        """What the network makes of the face; None where it may paint nothing."""
         allowed = gate(warp.moved, change, alignment)
         if not allowed.any():
-            return warp
+            return None
         seen = see(frame, warp, alignment)
         openings = opening_mask(warp.moved, alignment)
         outputs = self.engine.run(
@@ -75,8 +91,7 @@ class Appearance:
         if share > 0:
             alpha = alpha * (1 - share * _inside_mouth(warp.moved, alignment))
         paint = _layers(seen, openings, alpha, outputs["colour"][0])
-        paint = self._steady(face, float(frame.pts), warp.moved, change, alignment, paint)
-        return lay_over(warp, alignment, paint, _blend)
+        return self._steady(face, float(frame.pts), warp.moved, change, alignment, paint)
 
 
 def see(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
@@ -129,13 +144,18 @@ def _inside_mouth(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArr
     return (cv2.GaussianBlur(rim, (5, 5), 0).astype(np.float32) / 255)[..., None]
 
 
+def composite(warp: Warp, alignment: Alignment, paint: Paint) -> Warp:
+    """`warp` with the paint over it; its region's border pixels stay as they are."""
+    return lay_over(warp, alignment, paint, _blend)
+
+
 def _layers(
     seen: NDArray[np.uint8],
     openings: NDArray[np.uint8],
     alpha: NDArray[np.float32],
     colour: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """(height, width, 4) what is to be added to the picture (RGB), then the share of it that is replaced.
+) -> Paint:
+    """The paint that makes of a picture what alpha, colour and openings say.
 
     On skin the difference that the network makes to what it has seen is added, so that pores and hair which
     are finer than its crop stay; inside mouth and eyes its colours replace what was there.

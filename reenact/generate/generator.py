@@ -13,6 +13,7 @@ from calib.basis import AUBasis, load_basis
 from engines.base import Engine
 from reenact.generate.appearance import Appearance
 from reenact.generate.creases import paint_creases
+from reenact.generate.late import Care, LateAppearance
 from reenact.generate.lids import paint_lids
 from reenact.generate.lips import paint_lips
 from reenact.generate.mouth import paint_mouth
@@ -74,9 +75,17 @@ class MakePatch(Protocol):
 class FaceGenerator:
     """A patch for every face whose action units are to change; none for the others."""
 
-    def __init__(self, make_patch: MakePatch, engine: Engine | None = None, notes: tuple[str, ...] = ()):
-        """engine: what `make_patch` runs on, closed when the generator is left."""
+    def __init__(
+        self,
+        make_patch: MakePatch,
+        engine: Engine | None = None,
+        notes: tuple[str, ...] = (),
+        afterwards: Callable[[], None] | None = None,
+    ):
+        """engine: what `make_patch` runs on, closed when the generator is left.
+        afterwards: what `make_patch` has left for when the frame is out; None where it never does."""
         self._make_patch = make_patch
+        self.afterwards = afterwards
         self._engine = engine
         self._resources = ExitStack()
         self.notes = notes
@@ -120,7 +129,7 @@ class MovedFace:
     def __init__(
         self,
         basis: AUBasis,
-        appearance: Appearance | None = None,
+        appearance: Appearance | LateAppearance | None = None,
         options: WarpOptions = WarpOptions(),
         painters: Collection[str] = PAINTERS,
     ):
@@ -140,7 +149,11 @@ class MovedFace:
 
 
 def open_generator(
-    name: str, model: Path | None = None, engine: str = "auto", options: WarpOptions = WarpOptions()
+    name: str,
+    model: Path | None = None,
+    engine: str = "auto",
+    options: WarpOptions = WarpOptions(),
+    care: Callable[[], Care] | None = None,
 ) -> FaceGenerator:
     """The generator of this name: `warp` (geometry alone), `live` (geometry and the appearance network), or
     `paper` and `ganimation` (a network that paints the whole crop, without geometry; for comparison).
@@ -148,6 +161,9 @@ def open_generator(
     model: the network's ONNX file; by default the one that ships, which only `live` has. Where that does not
     exist, `live` works as `warp`, and its notes say so. Raises ValueError for another name, ModelError for a
     model that is missing or another one's, and engines.EngineError for one that cannot be opened.
+
+    care: asked for every face, where latency counts. Only `live` heeds it, and only then the generator has
+    something to do `afterwards`.
     """
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
@@ -156,10 +172,12 @@ def open_generator(
     if name == "live" and model is None and not LIVE_MODEL.exists():
         note = "generator 'live' has no weights in this release; 'warp' works in its place"
         return FaceGenerator(MovedFace(load_basis(), options=options), notes=(note,))
-    return _open_model(name, model, engine, options)
+    return _open_model(name, model, engine, options, care)
 
 
-def _open_model(name: str, model: Path | None, engine: str, options: WarpOptions) -> FaceGenerator:
+def _open_model(
+    name: str, model: Path | None, engine: str, options: WarpOptions, care: Callable[[], Care] | None
+) -> FaceGenerator:
     # Here, so that `warp` never loads an inference runtime.
     from engines import load_engine
     from reenact.generate.contract import ModelError, model_info
@@ -170,8 +188,12 @@ def _open_model(name: str, model: Path | None, engine: str, options: WarpOptions
     path = model or LIVE_MODEL
     info = model_info(path, contract=name)
     opened = load_engine(path, engine)
-    if name == "live":
-        make_patch: MakePatch = MovedFace(load_basis(), Appearance(opened, info.crop), options)
-    else:
-        make_patch = RepaintedFace(opened, info.crop, absolute=name == "ganimation")
-    return FaceGenerator(make_patch, opened, opened.notes)
+    if name != "live":
+        return FaceGenerator(
+            RepaintedFace(opened, info.crop, absolute=name == "ganimation"), opened, opened.notes
+        )
+    appearance = Appearance(opened, info.crop)
+    if care is None:
+        return FaceGenerator(MovedFace(load_basis(), appearance, options), opened, opened.notes)
+    late = LateAppearance(appearance, care)
+    return FaceGenerator(MovedFace(load_basis(), late, options), opened, opened.notes, late.afterwards)

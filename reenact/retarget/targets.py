@@ -57,6 +57,15 @@ class Targets:
         kept = 1 - later.hold
         return Targets(kept * self.value + later.value, later.hold + kept * self.hold)
 
+    def times(self, strength: float) -> Targets:
+        """Those whose change is `strength` times the change of these."""
+        return Targets(strength * self.value, strength * self.hold)
+
+    def above(self, neutral: AUVector) -> Targets:
+        """Those of a person in whose face at rest `neutral` (0..5) is measured: absolute targets count from
+        there, relative ones are the same."""
+        return Targets(self.value + self.hold * neutral, self.hold)
+
     def over(self, below: Targets) -> Targets:
         """These targets, and those of `below` for the action units that these leave alone."""
         named = (self.value != 0) | (self.hold != 0)

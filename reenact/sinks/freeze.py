@@ -72,7 +72,8 @@ def stilled(record: Finished, now_ns: int) -> Finished:
     frame = record.frame
     elapsed_ns = 0 if frame.captured_ns is None else now_ns - frame.captured_ns
     moved = replace(frame, captured_ns=now_ns, pts=frame.pts + Fraction(elapsed_ns, 10**9))
-    return Finished(moved, (), output=replace(moved, image=record.output.image))
+    output = replace(moved, image=record.output.image)
+    return Finished(moved, (), output=output, mirrored=record.mirrored)
 
 
 def _faded(record: Finished, level: float) -> Finished:
@@ -83,7 +84,7 @@ def _faded(record: Finished, level: float) -> Finished:
 
 
 def _mix(record: Finished, level: float) -> NDArray[np.uint8]:
-    before = record.frame.image
+    before = cv2.flip(record.frame.image, 1) if record.mirrored else record.frame.image
     if level == 0:
         return before
     return cv2.addWeighted(record.output.image, level, before, 1 - level, 0)

@@ -1,0 +1,122 @@
+"""A live run for other programs: frames to loop over, and a face that can be steered meanwhile.
+
+    import reenact
+
+    with reenact.open("film.mp4", targets="smile") as session:
+        for frame in session:
+            show(frame.image)  # (height, width, 3) RGB uint8
+            session.set(targets="AU12=+2,AU4=-1", strength=0.8)
+
+Everything but the loop may be used from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from reenact.controls import Settings, as_targets
+from reenact.edit import EditOptions
+from reenact.live import LiveEdit, LiveOptions, open_live
+from reenact.meter import LiveStatus
+from reenact.retarget import Programme, RetargetOptions, Targets
+from reenact.types import Finished
+
+
+class Session:
+    """A live run. Iterating it gives the newest frame, edited, again and again: those that come while the
+    loop is busy are dropped and counted, so that no frame is old.
+
+    A loop may be left and another go on; the frames end after `stop`. While the camera gives nothing, the
+    loop waits, and `status()` says why.
+    """
+
+    def __init__(self, live: LiveEdit) -> None:
+        self._live = live
+        self._records = live.records()
+        self._stopped = False
+
+    def __iter__(self) -> Iterator[Finished]:
+        """Frames with all that is known of them: `image` is what to show, `frame.image` what the camera saw,
+        `faces`, `aus` (measured) and `changes` (written) have one entry for each face.
+
+        Raises what ended the run early: every later loop is empty then.
+        """
+        while not self._stopped and (record := next(self._records, _END)) is not _END:
+            if isinstance(record, Finished):
+                yield record
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not as it was asked for, one plain line each."""
+        return self._live.notes
+
+    @property
+    def settings(self) -> Settings:
+        """How it stands now."""
+        return self._live.controls.now
+
+    @property
+    def targets(self) -> Targets | Programme:
+        """What faces are to show; may be set, also to text as in "AU12=+2" or "smile"."""
+        return self.settings.targets
+
+    @targets.setter
+    def targets(self, targets: str | Targets | Programme) -> None:
+        self.set(targets=targets)
+
+    def set(
+        self,
+        *,
+        targets: str | Targets | Programme | None = None,
+        strength: float | None = None,
+        bypass: bool | None = None,
+        mirror: bool | None = None,
+    ) -> None:
+        """Changes what is given, all at once, from the next frame on.
+
+        Raises TargetError or ControlError, both ValueErrors, and then changes nothing.
+        """
+        wanted = {
+            "targets": None if targets is None else as_targets(targets),
+            "strength": strength,
+            "bypass": bypass,
+            "mirror": mirror,
+        }
+        self._live.controls.set(**{name: value for name, value in wanted.items() if value is not None})
+
+    def take_neutral(self) -> bool:
+        """What the largest face has shown in the last second is its neutral from now on, from which absolute
+        targets count; False: no face was there."""
+        return self._live.take_neutral()
+
+    def status(self) -> LiveStatus:
+        """Frames, drops, frames per second, latency and the camera's state, of the last seconds."""
+        return self._live.status()
+
+    def stop(self) -> None:
+        """Ends the loop, at once or within a few hundredths of a second."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Ends all threads; the `with` block does it."""
+        self._stopped = True
+        self._records.close()
+
+
+_END = object()
+
+
+def live_options(strength: float, mirror: bool, virtual_camera: bool, generator: str) -> LiveOptions:
+    """What reenact.open's arguments ask for."""
+    edit = EditOptions(generator=generator, retarget=RetargetOptions(strength=strength))
+    return LiveOptions(edit=edit, mirror=mirror, virtual_camera=virtual_camera, preview=False)
+
+
+@contextmanager
+def open_session(
+    where: int | str, targets: str | Targets | Programme, options: LiveOptions
+) -> Iterator[Session]:
+    """See reenact.open."""
+    with open_live(where, as_targets(targets), options) as live, closing(Session(live)) as session:
+        yield session

@@ -1,0 +1,132 @@
+"""The appearance network with as much care as there is time for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from reenact.generate.appearance import Appearance
+from reenact.generate.late import LONGEST_S, Care, LateAppearance
+from reenact.generate.warp import Warp
+from reenact.types import Face, Frame
+from tests.faces import change, posed_face
+from tests.test_appearance import SIZE, noise, warped
+
+PICTURE = np.full((480, 640, 3), 120, np.uint8)
+REGION = (200, 100, 450, 400)
+CHANGE = change(AU12=2, AU25=2)
+
+
+class Brush:
+    """An engine that paints the whole crop, and counts how often."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, inputs: object) -> dict[str, np.ndarray]:
+        self.runs += 1
+        return {
+            "alpha": np.full((1, SIZE, SIZE, 1), 0.5, np.float32),
+            "colour": noise(SIZE, SIZE, 3)[None] * 255,
+        }
+
+
+class Run:
+    """Frames through a LateAppearance, 30 a second."""
+
+    def __init__(self, care: Care = "late") -> None:
+        self.engine, self.care, self.index = Brush(), care, 0
+        self.late = LateAppearance(Appearance(self.engine), lambda: self.care)
+
+    def frame(self, face: Face | None = None, afterwards: bool = True, gap: int = 1) -> tuple[Warp, Warp]:
+        """(before, after) painting."""
+        self.index += gap
+        frame = Frame(PICTURE, Fraction(self.index, 30), self.index)
+        face = face or posed_face()
+        warp = warped(face, REGION, frame)
+        painted = self.late(frame, face, CHANGE, warp)
+        if afterwards:
+            self.late.afterwards()
+        return warp, painted
+
+
+def test_with_whole_care_it_is_the_appearance_itself() -> None:
+    run = Run("whole")
+    for _ in range(4):
+        warp, painted = run.frame()
+    plain = Appearance(Brush())
+    expected = [
+        plain(Frame(PICTURE, Fraction(index, 30)), posed_face(), CHANGE, warp) for index in range(1, 5)
+    ][-1]
+    np.testing.assert_array_equal(painted.image, expected.image)
+    assert run.engine.runs == 4
+
+
+def test_late_paint_is_that_of_the_frame_before_and_the_network_works_when_the_frame_is_out() -> None:
+    run = Run()
+    run.frame()
+    assert run.engine.runs == 1, "the first has no frame before"
+    warp, painted = run.frame(afterwards=False)
+    assert run.engine.runs == 1
+    assert (painted.image != warp.image).any()
+    run.late.afterwards()
+    assert run.engine.runs == 2
+
+
+@pytest.mark.parametrize(("care", "runs"), [("whole", 21), ("late", 21), ("alternate", 11), ("none", 0)])
+def test_every_step_is_less_work_for_the_network(care: Care, runs: int) -> None:
+    run = Run(care)
+    for _ in range(21):
+        run.frame()
+    assert run.engine.runs == runs
+
+
+def test_without_care_the_warp_stays_as_it_is() -> None:
+    warp, painted = Run("none").frame()
+    assert painted is warp
+
+
+def test_paint_is_carried_along_with_the_face() -> None:
+    here, there = posed_face(centre=(320, 240)), posed_face(centre=(329, 236))
+    carried, fresh = Run(), Run("whole")
+    carried.frame(here)
+    _, late = carried.frame(there)
+    fresh.frame(here)
+    warp, whole = fresh.frame(there)
+    difference = np.abs(late.image.astype(int) - whole.image)
+    assert np.abs(whole.image.astype(int) - warp.image).mean() > 10
+    assert difference.mean() < 1, "the same paint at the new place"
+
+
+def test_paint_that_is_too_old_is_made_anew_at_once() -> None:
+    run = Run()
+    run.frame()
+    run.frame(afterwards=False, gap=round(LONGEST_S * 30) + 1)
+    assert run.engine.runs == 2
+    run.index = 0  # time runs backwards: another film
+    run.frame(afterwards=False)
+    assert run.engine.runs == 3
+
+
+def test_each_face_has_paint_of_its_own_and_those_that_are_gone_are_forgotten() -> None:
+    run = Run()
+    first, second = posed_face(), replace(posed_face(), track_id=1)
+    for face in (first, second, first, second):
+        run.frame(face)
+    assert run.engine.runs == 4
+    for _ in range(20):
+        run.frame(second)
+    before = run.engine.runs
+    run.frame(first, afterwards=False)
+    assert run.engine.runs == before + 1, "as if it were new"
+
+
+def test_care_can_change_from_frame_to_frame() -> None:
+    run = Run()
+    for care in ("whole", "late", "alternate", "none", "alternate", "whole", "none", "late") * 3:
+        run.care = care
+        warp, painted = run.frame()
+        assert (painted is warp) == (care == "none")
