@@ -516,11 +516,17 @@ def record_scene(
 
 
 def apart_ms(path: Path) -> list[float]:
-    """How much later than each flash the sound that belongs to it begins."""
+    """How much later than each flash the sound that belongs to it begins; a flash begins at some time between
+    the last dark picture and the first bright one."""
     flashes, bursts = starts(path)
     assert len(flashes) >= 2
-    nearest = [min(bursts, key=lambda burst, flash=flash: abs(burst - flash)) for flash in flashes]
-    return [1000 * (burst - flash) for flash, burst in zip(flashes, nearest, strict=True)]
+    times = [float(moment) for moment in picture_times(path)]
+    found = []
+    for flash in flashes:
+        dark = max(moment for moment in times if moment < flash)
+        burst = min(bursts, key=lambda burst, flash=flash: abs(burst - flash))
+        found.append(1000 * (burst - float(np.clip(burst, dark, flash))))
+    return found
 
 
 def test_sound_and_picture_are_together_whatever_the_delay_of_the_picture(tmp_path: Path) -> None:
