@@ -132,7 +132,8 @@ def open_live(
         camera = opened.enter_context(open_camera(where, options.camera))
         meter = Meter()
         window, why_no_window = _window(options.preview, camera.size, opened)
-        sink, why_no_sink = _virtual_camera(camera, options, opened, needed=window is None and options.record is None)
+        seen = window is not None or options.record is not None
+        sink, why_no_sink = _virtual_camera(camera, options, opened, needed=not seen)
         recorder = _recorder(options, camera, meter, edited_with(targets, edit.retarget))
         table = opened.enter_context(open_csv(edit.aus_csv, asked=True)) if edit.aus_csv else None
         tracker = opened.enter_context(Tracker(edit.tracker))

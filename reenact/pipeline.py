@@ -111,7 +111,9 @@ def live_records(
             workers.enter_context(_working(frames, mailbox, "camera", limit_s=LEAVE_S))
             for group, before, after in zip(groups, channels, channels[1:], strict=False):
                 records = _apply(group, iter(before), meter)
-                workers.enter_context(_working(records, after, _names(group), waits_at=before, limit_s=LEAVE_S))
+                workers.enter_context(
+                    _working(records, after, _names(group), waits_at=before, limit_s=LEAVE_S)
+                )
             for record in _now_and_then(channels[-1]):
                 _write(record, sinks, meter)
                 meter.note_dropped(mailbox.dropped)

@@ -124,7 +124,9 @@ class Run:
     def __init__(self, folder: Path, **options: Any) -> None:
         self.path = folder / "out.mp4"
         record = RecordOptions(self.path, audio=False)
-        self._options = LiveOptions(camera=QUICK, record=record, **{"edit": EditOptions("warp"), **options})
+        self._options = LiveOptions(
+            camera=QUICK, preview=False, record=record, **{"edit": EditOptions("warp"), **options}
+        )
         self.records: list[Finished] = []
 
     def __call__(self, *acts: Act) -> None:
@@ -235,7 +237,9 @@ def test_a_camera_that_stays_silent_to_the_end(
     webcam: Webcam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "LEAVE_S", 0.2)
-    options = LiveOptions(camera=QUICK, record=RecordOptions(tmp_path / "out.mp4", audio=False))
+    options = LiveOptions(
+        camera=QUICK, preview=False, record=RecordOptions(tmp_path / "out.mp4", audio=False)
+    )
     with open_live(0, SMILE, options) as live:
         status = live.status
         live.run(
@@ -344,7 +348,9 @@ def test_a_stage_that_never_returns_does_not_hold_up_the_end(
         "reenact.live.measuring_stages",
         lambda *arguments: (*measuring(*arguments), Stage("hang", hang)),
     )
-    options = LiveOptions(camera=QUICK, record=RecordOptions(tmp_path / "out.mp4", audio=False))
+    options = LiveOptions(
+        camera=QUICK, preview=False, record=RecordOptions(tmp_path / "out.mp4", audio=False)
+    )
     started_s = time.monotonic()
     with open_live(0, SMILE, options) as live:
         live.run(lambda: not stuck.is_set())

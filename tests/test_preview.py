@@ -22,7 +22,7 @@ from reenact.meter import LiveStatus
 from reenact.preview import FIGURES_S, IDLE_S, MESSAGE_S, Preview
 from reenact.retarget import parse_targets
 from reenact.sinks import window as window_module
-from reenact.sinks.file import SinkError
+from reenact.sinks.encoding import SinkError
 from reenact.sinks.window import Window, why_no_preview
 from tests.test_architecture import ROOT
 from tests.test_overlay import finished
