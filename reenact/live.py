@@ -81,7 +81,10 @@ def open_live(
         tracker = opened.enter_context(Tracker(edit.tracker))
         generator = opened.enter_context(open_generator(edit.generator, edit.model, edit.engine))
         measuring = measuring_stages(targets, edit.retarget, table)
-        making = [Stage("generate", generator), Stage("paste", finished_by(paste))]
+        making = [
+            *(Stage(name, step) for name, step in generator.steps.items()),
+            Stage("paste", finished_by(paste)),
+        ]
         notes = (*camera.notes, *named, *generator.notes)
         yield LiveEdit(camera, tracker, measuring, tuple(making), tuple(sinks), Meter(), notes)
 

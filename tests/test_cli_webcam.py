@@ -92,7 +92,7 @@ def test_the_json_says_how_it_went(face: Path) -> None:
     assert document["frames"] == document["frames_with_face"] == document["last"]["frames"] > 0
     assert 0 < document["latency"]["p50_ms"] <= document["latency"]["p95_ms"]
     assert document["dropped"] == document["last"]["dropped"] >= 0
-    stages = ["read", "track", "measure", "retarget", "generate", "paste", "write"]
+    stages = ["read", "track", "measure", "retarget", "generate", "appearance", "paste", "write"]
     assert list(document["stages"]) == stages
     assert document["last"]["slowest"] in stages[1:]
     assert document["last"]["signal"]["state"] == "live"
