@@ -52,12 +52,15 @@ def import_runtime(name: str) -> None:
             onnx.import_runtime(name)
 
 
-def load_engine(model: Path, engine: str = AUTO, sha256: str | None = None) -> Engine:
+def load_engine(
+    model: Path, engine: str = AUTO, sha256: str | None = None, threads: int | None = None
+) -> Engine:
     """Opens the ONNX model in the engine that was asked for, as `parse_choice` understands it; with "auto" in
     the fastest that can open it here.
 
     An engine asked for by name is never replaced by another; where "auto" had to do without a faster one that
-    may be expected here, the engine's notes say why. Raises EngineError, in one line, where there is no such
+    may be expected here, the engine's notes say why. threads: on the CPU; None: as many as engines.threads
+    says. Raises EngineError, in one line, where there is no such
     engine or the model file is missing, is not the one with this SHA-256, or cannot be loaded.
     """
     asked = parse_choice(engine)
@@ -69,7 +72,7 @@ def load_engine(model: Path, engine: str = AUTO, sha256: str | None = None) -> E
         told = [refusal for refused, refusal in refusals.items() if available[refused].expected]
         notes = tuple(f"{refusal}; {choice} works in its place, slower" for refusal in told)
         try:
-            return open_engine(content, choice, notes, available[choice.name])
+            return open_engine(content, choice, notes, available[choice.name], threads)
         except EngineError as error:
             refusals[choice.name] = str(error)
     raise EngineError(f"{model}: {'; '.join(refusals.values())}")
@@ -80,10 +83,11 @@ def open_engine(
     choice: Choice,
     notes: tuple[str, ...] = (),
     availability: Availability | None = None,
+    threads: int | None = None,
 ) -> Engine:
     """Opens the content of an ONNX file in this engine, none other; raises EngineError where it cannot.
 
-    availability: what `probe` says of it; None: it is asked.
+    availability: what `probe` says of it; None: it is asked. threads: as in `load_engine`.
     """
     availability = availability or probe(choice.name)
     if not availability.available:
@@ -93,8 +97,10 @@ def open_engine(
             options = TensorRtOptions(choice.precision or PRECISIONS["tensorrt"][0])
             return tensorrt.TensorRtEngine(content, options, notes)
         case "openvino":
-            return openvino.OpenVinoEngine(content, openvino.OpenVinoOptions(choice.precision), notes)
-    return onnx.OnnxEngine(content, onnx.OnnxOptions(choice.name, choice.precision), notes)
+            return openvino.OpenVinoEngine(
+                content, openvino.OpenVinoOptions(choice.precision, threads), notes
+            )
+    return onnx.OnnxEngine(content, onnx.OnnxOptions(choice.name, choice.precision, threads), notes)
 
 
 def read_model(model: Path, sha256: str | None = None) -> bytes:

@@ -40,6 +40,11 @@ def describe(model: bytes) -> Description:
     return Description(metadata, hashlib.sha256(graph).hexdigest())
 
 
+def title(model: bytes) -> str:
+    """What the model calls itself; raises EngineError where it cannot be read."""
+    return describe(model).metadata.get("preset", "a model without a name")
+
+
 def _contents(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
     """(number, content) of the fields that have a length."""
     return ((number, value) for number, value in fields(message) if isinstance(value, memoryview))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engines import cuda
 from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import Loaded, Plan, PlanCache, PlanKey
-from engines.description import describe
+from engines.description import title
 from engines.plan import MOST_FACES, TensorRtOptions, build_plan, first_of, plan_key, the_logger
 
 OLDEST = (10, 12)
@@ -268,7 +268,7 @@ class _PlanSource:
             if engine is not None:
                 return engine, Loaded(plan, None), key.builder
             self.cache.discard(key)  # whole, but made with other libraries than are here
-        loaded = self.cache.load_or_build(keys[-1], title(self.model), self._build)
+        loaded = self.cache.load_or_build(keys[-1], self._title(), self._build)
         logger = the_logger(self.tensorrt)
         logger.errors.clear()
         engine = self.runtime.deserialize_cuda_engine(loaded.plan.content)
@@ -276,16 +276,14 @@ class _PlanSource:
             raise EngineError(f"TensorRT refuses the plan that it has built: {first_of(logger.errors)}")
         return engine, loaded, keys[-1].builder
 
+    def _title(self) -> str:
+        try:
+            return title(self.model)
+        except EngineError as error:
+            raise EngineError(f"TensorRT cannot load the model: it {error}") from error
+
     def _build(self) -> Plan:
         return build_plan(self.tensorrt, self.model, self.options)
-
-
-def title(model: bytes) -> str:
-    """What the model calls itself."""
-    try:
-        return describe(model).metadata.get("preset", "a model without a name")
-    except EngineError as error:
-        raise EngineError(f"TensorRT cannot load the model: it {error}") from error
 
 
 def _spec(tensorrt: Any, engine: Any, name: str) -> TensorSpec:

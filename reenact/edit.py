@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from calib.estimator import load_estimator
+from engines.threads import thread_count
 from reenact import __version__
 from reenact.capture import FileCapture, open_capture
 from reenact.generate import Generator, open_generator
@@ -27,6 +28,9 @@ from reenact.sinks.csv import AUCsvSink, open_csv
 from reenact.stills import Still
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame, Generated, Measured, Retargeted
+
+_BUSY = 4
+"""Threads that a file keeps busy beside the network's: those of decoder, tracker, generator and encoder."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,10 @@ class VideoEdit:
 
     capture: FileCapture
     tracker: Tracker
-    measuring: tuple[Stage, ...]
+    beginning: tuple[Stage, ...]
     """The stages that follow the tracker, in its thread."""
-    making: tuple[Stage, ...]
-    """Those that make the new frame, in a thread of their own."""
+    finishing: tuple[Stage, ...]
+    """Those that lead to the new frame, in a thread of their own."""
     sink: FileSink
     meter: Meter
     notes: tuple[str, ...]
@@ -66,7 +70,8 @@ class VideoEdit:
     def run(self, watch: Watch = unwatched) -> Report:
         """Carries every frame through; `watch` is called from another thread."""
         track = tracking(self.tracker, self.meter, watch)
-        run(self.capture, [[track, *self.measuring], self.making], self.sink.write, meter=self.meter)
+        groups = [[track, *self.beginning], self.finishing]
+        run(self.capture, groups, self.sink.write, meter=self.meter)
         return self.meter.report()
 
 
@@ -93,15 +98,19 @@ def open_edit(
         )
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
         tracker = opened.enter_context(Tracker(options.tracker))
-        generator = opened.enter_context(open_generator(options.generator, options.model, options.engine))
-        measuring = measuring_stages(Retargeter(targets, options.retarget), table)
-        making = [
-            Stage("generate", generator),
+        threads = thread_count(busy=_BUSY)
+        generator = opened.enter_context(
+            open_generator(options.generator, options.model, options.engine, threads=threads)
+        )
+        *first_steps, last_step = (Stage(name, step) for name, step in generator.steps.items())
+        beginning = (*measuring_stages(Retargeter(targets, options.retarget), table), *first_steps)
+        finishing = (
+            last_step,
             Stage("paste", side_by_side if options.compare else paste),
             *([Stage("finish", finish)] if finish else []),
-        ]
+        )
         notes = (*capture.notes, *sink.notes, *generator.notes)
-        yield VideoEdit(capture, tracker, measuring, tuple(making), sink, meter, notes)
+        yield VideoEdit(capture, tracker, beginning, finishing, sink, meter, notes)
 
 
 def _open_sink(output: Path, capture: FileCapture, comment: str, options: EditOptions) -> FileSink:

@@ -147,10 +147,7 @@ def open_live(
             camera=camera,
             tracker=tracker,
             measuring=measuring_stages(steer, table),
-            making=(
-                Stage("generate", generator, generator.afterwards),
-                Stage("paste", Finish(controls)),
-            ),
+            making=(*_steps(generator), Stage("paste", Finish(controls))),
             sinks=tuple(filter(None, (sink, recorder))),
             recorder=recorder,
             controls=controls,
@@ -204,6 +201,12 @@ def _generator(options: LiveOptions, opened: ExitStack) -> tuple[FaceGenerator, 
     opened.enter_context(generator)
     # One that leaves nothing for later does not heed the steps.
     return generator, ladder if generator.afterwards else Ladder(STEPS[:1], budget)
+
+
+def _steps(generator: FaceGenerator) -> tuple[Stage, ...]:
+    """The generator's; what it leaves for later is left by the last."""
+    *before, (name, last) = generator.steps.items()
+    return *(Stage(each, step) for each, step in before), Stage(name, last, generator.afterwards)
 
 
 class Latencies:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from reenact.types import Frame, Generated, Patch
+
+Part = tuple[slice, slice]
+"""Rows and columns of a frame."""
 
 
 def paste(generated: Generated) -> Frame:
@@ -20,19 +25,27 @@ def paste(generated: Generated) -> Frame:
         return frame
     image = frame.image.copy()
     for index, patch in enumerate(patches):
+        shared = [_intersection(patch, other) for other in patches[:index]]
+        # A patch holds unmoved pixels too; those must not undo the neighbour's moved ones.
+        kept = [(part, _unmoved(patch, frame, part), image[part].copy()) for part in shared if part]
         x, y = patch.origin
         height, width = patch.image.shape[:2]
-        target = image[y : y + height, x : x + width]
-        if any(_overlap(patch, other) for other in patches[:index]):
-            # A patch holds unmoved pixels too; those must not undo the neighbour's moved ones.
-            changed = (patch.image != frame.image[y : y + height, x : x + width]).any(axis=2)
-            np.copyto(target, patch.image, where=changed[..., None])
-        else:
-            target[:] = patch.image
+        image[y : y + height, x : x + width] = patch.image
+        for part, unmoved, before in kept:
+            cv2.copyTo(before, unmoved, image[part])
     return replace(frame, image=image)
 
 
-def _overlap(first: Patch, second: Patch) -> bool:
+def _intersection(first: Patch, second: Patch) -> Part | None:
+    """What two patches share, or None where that is nothing."""
     (ax, ay), (bx, by) = first.origin, second.origin
     (ah, aw), (bh, bw) = first.image.shape[:2], second.image.shape[:2]
-    return ax < bx + bw and bx < ax + aw and ay < by + bh and by < ay + ah
+    x0, y0, x1, y1 = max(ax, bx), max(ay, by), min(ax + aw, bx + bw), min(ay + ah, by + bh)
+    return np.s_[y0:y1, x0:x1] if x0 < x1 and y0 < y1 else None
+
+
+def _unmoved(patch: Patch, frame: Frame, part: Part) -> NDArray[np.uint8]:
+    """(height, width) 255 where the patch has the frame's own pixels, 0 elsewhere."""
+    (rows, columns), (x, y) = part, patch.origin
+    own = patch.image[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+    return cv2.inRange(cv2.absdiff(own, frame.image[part]), (0, 0, 0), (0, 0, 0))

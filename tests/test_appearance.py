@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from calib.openings import MOUTH
-from reenact.generate.appearance import Appearance, FaceCrop, left_to_painters, opening_mask, see
+from reenact.generate.appearance import UNSEEN, Appearance, FaceCrop, left_to_painters, opening_mask, see
 from reenact.generate.warp import Warp
 from tests.faces import change, closed_mouth, posed_face, rotation, textured_frame
 
@@ -37,7 +37,7 @@ def warped(face, region, frame):
     x0, y0, x1, y1 = region
     image = frame.image[y0:y1, x0:x1].copy()
     image[1:-1, 1:-1] //= 2
-    return Warp(face.landmarks, image, region)
+    return Warp(image, region[:2], face.landmarks)
 
 
 def expected_picture(face, warp, seen, alpha, colour):
@@ -98,6 +98,19 @@ def test_no_alpha_at_all_gives_the_very_same_warp():
     assert Appearance(Painter(spot(0, 0, 0, 0), black))(FRAME, SMALL, change(AU12=2), warp) is warp
 
 
+def test_paint_that_nobody_could_see_is_left_out():
+    warp = warped(SMALL, (200, 100, 450, 400), FRAME)
+    black = np.zeros((SIZE, SIZE, 3), np.float32)
+    faint = np.full((SIZE, SIZE), UNSEEN, np.float32)
+    assert Appearance(Painter(faint, black))(FRAME, SMALL, change(AU12=2), warp) is warp
+    assert Appearance(Painter(2 * faint, black))(FRAME, SMALL, change(AU12=2), warp) is not warp
+
+
+def test_the_network_is_not_asked_where_nothing_of_it_would_be_let_through():
+    warp = warped(SMALL, (200, 100, 450, 400), FRAME)
+    assert Appearance(engine=None)(FRAME, SMALL, change(AU05=3, AU07=-2), warp) is warp
+
+
 def test_the_warp_that_is_given_is_left_as_it_is():
     warp = warped(SMALL, (200, 100, 450, 400), FRAME)
     before = warp.image.copy()
@@ -151,7 +164,7 @@ def test_a_mouth_that_is_wider_than_those_it_was_taught_with_is_left_to_the_pain
 @pytest.mark.parametrize("before_mm", [0, 8])
 def test_teeth_that_were_in_view_are_not_painted_over(before_mm):
     face, opened = parted(before_mm), parted(14)
-    warp = Warp(opened.landmarks, FRAME.image[100:400, 200:450].copy(), (200, 100, 450, 400))
+    warp = Warp(FRAME.image[100:400, 200:450].copy(), (200, 100), opened.landmarks)
     black = np.zeros((SIZE, SIZE, 3), np.float32)
     alpha = np.ones((SIZE, SIZE), np.float32)
     painted = Appearance(Painter(alpha, black))(FRAME, face, change(AU25=3), warp).image

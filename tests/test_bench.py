@@ -93,7 +93,8 @@ def test_a_clip_of_ones_own_is_measured_and_told_as_json(clip):
     assert (case["name"], case["width"], case["height"], case["frames"]) == ("mine.mp4", 426, 240, 15)
     assert case["frames_with_face"] == 15
     assert case["share"] == pytest.approx(case["fps"] / case["ceiling_fps"], abs=0.01)
-    assert {"read", "track", "measure", "retarget", "generate", "paste", "write"} <= set(case["stages"])
+    making = {"generate", "appearance", "paste"}
+    assert {"read", "track", "measure", "retarget", *making, "write"} <= set(case["stages"])
     for times in case["stages"].values():
         assert 0 <= times["p50_ms"] <= times["p95_ms"] <= times["p99_ms"]
     assert case["peak_rss_mb"] > 50

@@ -83,7 +83,7 @@ def test_the_json_says_what_was_done(face_clip: Path, tmp_path: Path) -> None:
     assert document["fps"] > 0
     assert document["peak_rss_mb"] > 50
     assert list(document["stages"]) == [
-        *("read", "track", "measure", "retarget", "generate", "paste", "write"),
+        *("read", "track", "measure", "retarget", "generate", "appearance", "paste", "write"),
     ]
     assert all(0 <= times["p50_ms"] <= times["p95_ms"] for times in document["stages"].values())
     assert document["notes"] == []

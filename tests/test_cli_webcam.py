@@ -94,8 +94,8 @@ def test_the_json_says_how_it_went(face: Path) -> None:
     assert document["frames"] == document["frames_with_face"] == document["last"]["frames"] > 0
     assert 0 < document["latency"]["p50_ms"] <= document["latency"]["p95_ms"]
     assert document["dropped"] == document["last"]["dropped"] >= 0
-    stages = ["read", "track", "measure", "retarget", "generate", "paste", "write"]
-    assert [stage for stage in document["stages"] if stage != "generate later"] == stages
+    stages = ["read", "track", "measure", "retarget", "generate", "appearance", "paste", "write"]
+    assert [stage for stage in document["stages"] if stage != "appearance later"] == stages
     assert document["last"]["slowest"] in stages[1:]
     assert document["last"]["signal"]["state"] == "live"
 
@@ -105,14 +105,14 @@ def test_over_the_budget_it_says_which_step_it_took(face: Path) -> None:
     result = reenact("webcam", "--camera", face, *HEADLESS, *arguments)
     document = json.loads(result.stdout)
     assert document["last"]["step"].startswith("over 1 ms: the network ")
-    assert "generate later" in document["stages"]
+    assert "appearance later" in document["stages"]
 
 
 def test_a_generator_without_a_network_has_no_steps(face: Path) -> None:
     arguments = "--generator", "warp", "--budget-ms", 1, "--duration", 3, "--json", "-"
     document = json.loads(reenact("webcam", "--camera", face, *HEADLESS, *arguments).stdout)
     assert document["last"]["step"] is None
-    assert "generate later" not in document["stages"]
+    assert "appearance later" not in document["stages"]
 
 
 def test_the_table_has_a_row_for_each_frame_that_was_not_dropped(face: Path, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ GREY = Frame(np.full((480, 640, 3), 128, np.uint8))
 def frowning(level, creases=None):
     """The picture of a grey face after the folds of AU04 at this level, and the face."""
     face = posed_face()
-    warp = Warp(face.landmarks, GREY.image[90:430, 170:470].copy(), (170, 90, 470, 430))
+    warp = Warp(GREY.image[90:430, 170:470].copy(), (170, 90), face.landmarks)
     return paint_creases(face, change(AU04=level), warp, creases).image, face
 
 
@@ -102,7 +102,7 @@ def test_the_less_of_a_frown_the_lighter_its_lines_and_less_than_none_smooths():
 
 
 def test_what_folds_no_skin_leaves_the_very_same_warp():
-    warp = Warp(FACE.landmarks, GREY.image[:320, :320], (0, 0, 320, 320))
+    warp = Warp(GREY.image[:320, :320], (0, 0), FACE.landmarks)
     assert paint_creases(FACE, change(AU25=3, AU45=2), warp) is warp
 
 
@@ -110,7 +110,7 @@ def test_the_region_s_border_stays_the_frame_s():
     face = posed_face()
     x, y = face.landmarks[9, :2].round().astype(int)
     region = (int(x) - 6, int(y) - 6, int(x) + 6, int(y) + 6)
-    warp = Warp(face.landmarks, GREY.image[:12, :12].copy(), region)
+    warp = Warp(GREY.image[:12, :12].copy(), region[:2], face.landmarks)
     image = paint_creases(face, change(AU04=4), warp).image
     assert image[1:-1, 1:-1].min() < 128
     assert np.all(image[[0, -1]] == 128) and np.all(image[:, [0, -1]] == 128)

@@ -21,7 +21,9 @@ from engines import (
     onnx_file,
     parse_choice,
 )
+from engines.cache import PlanCache
 from engines.openvino import OpenVinoEngine, OpenVinoOptions, choose_precision
+from engines.threads import thread_count
 from tests import fake_nvidia, fake_onnxruntime
 
 FACES_3X4 = ("faces", 3, 4)
@@ -317,6 +319,66 @@ def test_openvino_computes_in_the_precision_that_is_asked_for(model):
             assert engine.run({"picture": picture(1), "gain": GAIN})["scaled"].dtype == np.float32
 
 
+@pytest.fixture
+def kept(model, tmp_path, monkeypatch):
+    """Opens the model in an OpenVINO that keeps even small ones, in a cache of its own."""
+    monkeypatch.setattr("engines.openvino.LEAST_KEPT_BYTES", 0)
+    cache = PlanCache(tmp_path / "cache")
+    return cache, lambda **options: OpenVinoEngine(
+        model.read_bytes(), OpenVinoOptions(**options), cache=cache
+    )
+
+
+def compiles_nothing(*_):
+    raise AssertionError("compiled")
+
+
+@needs_openvino
+def test_what_openvino_has_compiled_is_there_the_next_time(kept, monkeypatch):
+    cache, opened = kept
+    with opened(precision="fp32"):
+        (plan,) = cache.plans()
+    assert plan.meta is not None and (plan.meta.key.builder, plan.meta.computes) == ("openvino", "fp32")
+    monkeypatch.setattr(OpenVinoEngine, "_compiled", compiles_nothing)
+    with opened(precision="fp32") as again:
+        np.testing.assert_array_equal(
+            again.run({"picture": picture(1), "gain": GAIN})["scaled"], picture(1) * 3
+        )
+    with pytest.raises(EngineError, match="compiled"):
+        opened(precision="fp32", threads=3)  # is compiled differently
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[:-7], lambda content: b"", lambda content: b"?" * 99]
+)
+@pytest.mark.parametrize("noticed", [True, False], ids=["hash does not fit", "hash fits"])
+def test_openvino_compiles_anew_where_what_is_kept_is_no_good(kept, damage, noticed):
+    cache, opened = kept
+    with opened(precision="fp32"):
+        (plan,) = cache.plans()
+    path = plan.folder / "plan"
+    content = path.read_bytes()
+    path.write_bytes(damage(content))
+    if not noticed:
+        meta = (plan.folder / "meta.json").read_text()
+        hashes = (hashlib.sha256(each).hexdigest() for each in (content, damage(content)))
+        (plan.folder / "meta.json").write_text(meta.replace(*hashes))
+    with opened(precision="fp32") as again:
+        np.testing.assert_array_equal(
+            again.run({"picture": picture(1), "gain": GAIN})["scaled"], picture(1) * 3
+        )
+
+
+@needs_openvino
+def test_openvino_works_where_nothing_can_be_kept(kept, tmp_path):
+    (tmp_path / "cache").write_text("a file in the folder's place")
+    with kept[1](precision="fp32") as engine:
+        np.testing.assert_array_equal(
+            engine.run({"picture": picture(1), "gain": GAIN})["scaled"], picture(1) * 3
+        )
+
+
 @pytest.mark.parametrize(
     ("capabilities", "default", "asked", "expected"),
     [
@@ -334,3 +396,10 @@ def test_openvino_computes_in_bf16_unasked_where_the_processor_does(capabilities
 def test_bf16_is_refused_where_the_processor_has_none():
     with pytest.raises(EngineError, match="cannot compute in bf16 on this processor; choose fp32"):
         choose_precision("bf16", "f32", ["FP32"])
+
+
+def test_a_runtime_beside_busy_threads_keeps_one_core_to_itself(monkeypatch):
+    monkeypatch.setattr("engines.threads.sys.platform", "darwin")
+    for cores, busy, expected in ((2, 0, 2), (2, 4, 1), (6, 4, 2), (32, 4, 4), (32, 0, 4)):
+        monkeypatch.setattr("engines.threads.os.cpu_count", lambda cores=cores: cores)
+        assert thread_count(busy) == expected

@@ -38,7 +38,7 @@ class FakeEngine:
 
 
 def live(engine):
-    return FaceGenerator(MovedFace(load_basis(), Appearance(engine)), engine)
+    return FaceGenerator(MovedFace(load_basis()), engine, paint=Appearance(engine))
 
 
 def test_a_face_that_is_not_asked_to_change_gets_no_patch():

@@ -16,6 +16,7 @@ COMMANDS = {
     "export": "Write a trained generator as ONNX.",
     "evaluate": "Judge trained generators on people they have not seen.",
     "bench": "Measure how fast this machine trains.",
+    "compare": "Measure how fast the shipped network paints, against the paper's.",
 }
 """Each is a click command of its name in the module train.commands of its name."""
 

@@ -7,7 +7,7 @@ Expression ratio images (Liu, Shan & Zhang, SIGGRAPH 2001), as a mean over label
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import cv2
@@ -38,6 +38,11 @@ class Creases:
     ratios: NDArray[np.float32]
     """(17, 190, 160) change of log brightness for one unit (of 0..5), on the canonical face."""
 
+    @cached_property
+    def folding(self) -> NDArray[np.bool_]:
+        """(17,) the action units that change anything."""
+        return self.ratios.any(axis=(1, 2))
+
     def shade(self, places: NDArray[np.float32], change: AUVector, size: int) -> NDArray[np.float32]:
         """(size, size) change of log brightness that relative action units make on a face in a square crop.
 
@@ -47,7 +52,8 @@ class Creases:
         if not covered.any():
             return np.zeros((size, size), np.float32)
         x, y = (to_pixels(plane, CROP_CELL_PX) for plane in nearest(field, covered)[0])
-        picture = np.tensordot(change, self.ratios, 1)
+        asked = np.flatnonzero(change * self.folding)
+        picture = np.tensordot(change[asked], self.ratios[asked], 1)
         shade = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         return shade * to_pixels(covered.astype(np.float32), CROP_CELL_PX)
 
@@ -55,7 +61,7 @@ class Creases:
 def paint_creases(face: Face, change: AUVector, warp: Warp, creases: Creases | None = None) -> Warp:
     """`warp` with the folds that `change` (17,) makes, and without those that it smooths."""
     creases = creases or load_creases()
-    if not (change * creases.ratios.any(axis=(1, 2))).any():
+    if not (change * creases.folding).any():
         return warp
     alignment = _CROP.align(face)
     shade = creases.shade(alignment.points(warp.moved), change, alignment.size)

@@ -66,6 +66,8 @@ def rasterise(
 _EDGE = 1e-3
 """Tolerance in cells, so that a cell on a shared edge belongs to at least one of its triangles."""
 _MIN_AREA = 1e-6
+_FLAT = 1e-300
+"""Takes the place of a slope of 0: its weight passes -_EDGE infinitely far to the left or right."""
 
 
 def _weights(
@@ -85,13 +87,13 @@ def _interval(
     weights: NDArray[np.float64], row: NDArray[np.intp], columns: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First and last column where all three weights (3, 3, n) of a row (n,) are at least -_EDGE."""
-    slope = weights[0]
+    # A weight that is the same all along the row either allows all of it or nothing.
+    slope = np.where(weights[0] == 0, _FLAT, weights[0])
     rest = weights[1] * row + (weights[2] + _EDGE)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        root = -rest / slope
-    # A weight that is the same all along the row (slope 0) either allows all of it or nothing.
-    low = np.where(slope > 0, root, np.where((slope == 0) & (rest < 0), np.inf, -np.inf)).max(axis=0)
-    high = np.where(slope < 0, root, np.inf).min(axis=0)
+    root = -rest / slope
+    rising = slope > 0
+    low = np.where(rising, root, -np.inf).max(axis=0)
+    high = np.where(rising, np.inf, root).min(axis=0)
     start = np.clip(np.ceil(low), 0, columns)
     stop = np.clip(np.floor(high), -1, columns - 1)
     return start.astype(np.intp), stop.astype(np.intp)

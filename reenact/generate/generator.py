@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from calib.au import AUVector
 from calib.basis import AUBasis, load_basis
@@ -33,6 +34,11 @@ class Generator(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know about how it will work, one plain line each."""
+
+    @property
+    def steps(self) -> Mapping[str, Callable[[Any], Generated]]:
+        """What a call does, step by step, under their names: while a frame is in the second, the next may be
+        in the first."""
 
     def __call__(self, retargeted: Retargeted) -> Generated: ...
 
@@ -72,6 +78,12 @@ class MakePatch(Protocol):
         """aus: what the face shows, 0..5; change: what is to be added to it, not all zeros."""
 
 
+class PaintPatch(Protocol):
+    """What paints over a face that has been moved."""
+
+    def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp: ...
+
+
 class FaceGenerator:
     """A patch for every face whose action units are to change; none for the others."""
 
@@ -80,17 +92,29 @@ class FaceGenerator:
         make_patch: MakePatch,
         engine: Engine | None = None,
         notes: tuple[str, ...] = (),
+        paint: PaintPatch | None = None,
         afterwards: Callable[[], None] | None = None,
     ):
-        """engine: what `make_patch` runs on, closed when the generator is left.
-        afterwards: what `make_patch` has left for when the frame is out; None where it never does."""
+        """engine: what `make_patch` or `paint` run on, closed when the generator is left.
+        paint: a step of its own after `make_patch`, which then makes warps.
+        afterwards: what `paint` has left for when the frame is out; None where it never does."""
         self._make_patch = make_patch
+        self._paint = paint
         self.afterwards = afterwards
         self._engine = engine
         self._resources = ExitStack()
         self.notes = notes
 
+    @property
+    def steps(self) -> Mapping[str, Callable[[Any], Generated]]:
+        painting = {} if self._paint is None else {"appearance": self._painted}
+        return {"generate": self._made, **painting}
+
     def __call__(self, retargeted: Retargeted) -> Generated:
+        generated = self._made(retargeted)
+        return generated if self._paint is None else self._painted(generated)
+
+    def _made(self, retargeted: Retargeted) -> Generated:
         faces = zip(retargeted.faces, retargeted.aus, retargeted.changes, strict=True)
         patches = tuple(
             self._make_patch(retargeted.frame, face, aus, change) if change.any() else None
@@ -104,6 +128,15 @@ class FaceGenerator:
             retargeted.changes,
             patches,
         )
+
+    def _painted(self, generated: Generated) -> Generated:
+        assert self._paint is not None
+        faces = zip(generated.faces, generated.changes, generated.patches, strict=True)
+        patches = tuple(
+            self._paint(generated.frame, face, change, warp) if isinstance(warp, Warp) else warp
+            for face, change, warp in faces
+        )
+        return replace(generated, patches=patches)
 
     def __enter__(self) -> FaceGenerator:
         if self._engine is not None:
@@ -120,32 +153,18 @@ class FaceGenerator:
 
 
 class MovedFace:
-    """Moves a face's pixels (reenact.generate.warp), then paints what moving cannot make.
-
-    Mouth, lips and lids are painted by rule (`warp`); an appearance network, where there is one, paints over
-    all of it (`live`).
-    """
+    """Moves a face's pixels (reenact.generate.warp), then paints mouth, lips and lids by rule."""
 
     def __init__(
-        self,
-        basis: AUBasis,
-        appearance: Appearance | LateAppearance | None = None,
-        options: WarpOptions = WarpOptions(),
-        painters: Collection[str] = PAINTERS,
+        self, basis: AUBasis, options: WarpOptions = WarpOptions(), painters: Collection[str] = PAINTERS
     ):
         self._basis = basis
-        self._appearance = appearance
         self._options = options
         self._painters = painters
 
-    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch | None:
+    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Warp | None:
         moved = warp(frame, face, change, self._basis, self._options)
-        if moved is None:
-            return None
-        moved = paint_by_rule(frame, face, change, moved, self._painters)
-        if self._appearance is not None:
-            moved = self._appearance(frame, face, change, moved)
-        return Patch(moved.image, moved.region[:2])
+        return None if moved is None else paint_by_rule(frame, face, change, moved, self._painters)
 
 
 def open_generator(
@@ -153,30 +172,37 @@ def open_generator(
     model: Path | None = None,
     engine: str = "auto",
     options: WarpOptions = WarpOptions(),
+    threads: int | None = None,
     care: Callable[[], Care] | None = None,
 ) -> FaceGenerator:
     """The generator of this name: `warp` (geometry alone), `live` (geometry and the appearance network), or
     `paper` and `ganimation` (a network that paints the whole crop, without geometry; for comparison).
 
     model: the network's ONNX file; by default the one that ships, which only `live` has. Where that does not
-    exist, `live` works as `warp`, and its notes say so. Raises ValueError for another name, ModelError for a
-    model that is missing or another one's, and engines.EngineError for one that cannot be opened.
+    exist, `live` works as `warp`, and its notes say so. threads: of the network; None: as many as finish a
+    single face soonest. care: asked for every face, where latency counts. Only `live` heeds it, and only then
+    the generator has something to do `afterwards`.
 
-    care: asked for every face, where latency counts. Only `live` heeds it, and only then the generator has
-    something to do `afterwards`.
+    Raises ValueError for another name, ModelError for a model that is missing or another one's, and
+    engines.EngineError for one that cannot be opened.
     """
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
     if name == "warp":
-        return FaceGenerator(MovedFace(load_basis(), options=options))
+        return FaceGenerator(MovedFace(load_basis(), options))
     if name == "live" and model is None and not LIVE_MODEL.exists():
         note = "generator 'live' has no weights in this release; 'warp' works in its place"
-        return FaceGenerator(MovedFace(load_basis(), options=options), notes=(note,))
-    return _open_model(name, model, engine, options, care)
+        return FaceGenerator(MovedFace(load_basis(), options), notes=(note,))
+    return _open_model(name, model, engine, options, threads, care)
 
 
 def _open_model(
-    name: str, model: Path | None, engine: str, options: WarpOptions, care: Callable[[], Care] | None
+    name: str,
+    model: Path | None,
+    engine: str,
+    options: WarpOptions,
+    threads: int | None,
+    care: Callable[[], Care] | None,
 ) -> FaceGenerator:
     # Here, so that `warp` never loads an inference runtime.
     from engines import load_engine
@@ -187,13 +213,12 @@ def _open_model(
         raise ModelError(f"generator {name!r} ships without weights: give them as --model {name}.onnx")
     path = model or LIVE_MODEL
     info = model_info(path, contract=name)
-    opened = load_engine(path, engine)
+    opened = load_engine(path, engine, threads=threads)
     if name != "live":
-        return FaceGenerator(
-            RepaintedFace(opened, info.crop, absolute=name == "ganimation"), opened, opened.notes
-        )
-    appearance = Appearance(opened, info.crop)
+        repainted = RepaintedFace(opened, info.crop, absolute=name == "ganimation")
+        return FaceGenerator(repainted, opened, opened.notes)
+    moved, appearance = MovedFace(load_basis(), options), Appearance(opened, info.crop)
     if care is None:
-        return FaceGenerator(MovedFace(load_basis(), appearance, options), opened, opened.notes)
+        return FaceGenerator(moved, opened, opened.notes, appearance)
     late = LateAppearance(appearance, care)
-    return FaceGenerator(MovedFace(load_basis(), late, options), opened, opened.notes, late.afterwards)
+    return FaceGenerator(moved, opened, opened.notes, late, late.afterwards)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calib.openings import LEFT_EYE, RIGHT_EYE, Opening
 from calib.ramp import smoothstep
 from calib.shape import load_shape
-from reenact.generate.paint import blend, box_around, polygon, sample, spread
+from reenact.generate.paint import blend, box_around, mix, polygon, sample, spread
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 
@@ -86,8 +86,8 @@ def _paint_lid(
     field = spread(after, values, strips, box, max(1, round(options.cell_mm * mm)))
 
     above_edge = (1 - field[0]) * field[5]
-    lashes = 1 - smoothstep((above_edge / mm - options.lashes_mm) / options.soft_mm)[..., None]
+    lashes = 1.0 - smoothstep((above_edge / mm - options.lashes_mm) / options.soft_mm)
     colour = cv2.GaussianBlur(sample(frame.image, field[1:3], box), (0, 0), options.blur_mm * mm)
-    colour += lashes * (sample(frame.image, field[3:5], box) - colour)
+    colour = mix(colour, sample(frame.image, field[3:5], box), lashes)
     shut = smoothstep((field[6] / mm - options.least_mm) / (options.full_mm - options.least_mm))
     return blend(warp, colour, shut * polygon(outline, box), box)

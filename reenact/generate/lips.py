@@ -8,7 +8,7 @@ import numpy as np
 
 from calib.openings import MOUTH, Opening
 from calib.ramp import smoothstep
-from reenact.generate.paint import blend, box_around, polygon, sample, spread
+from reenact.generate.paint import blend, box_around, mix, polygon, sample, spread
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 
@@ -62,9 +62,8 @@ def paint_lips(frame: Frame, face: Face, warp: Warp, options: LipOptions = LipOp
     places = np.concatenate([top, bottom]).astype(np.float32)
     field = spread(places, values, rows.strips, box, max(1, round(options.cell_mm * mm)))
 
-    below = np.clip(field[0] * mm + 0.5, 0, 1)[..., None]  # one pixel from lip to lip
-    colour = sample(frame.image, field[1:3], box)
-    colour += below * (sample(frame.image, field[3:5], box) - colour)
+    below = np.clip(field[0] * mm + 0.5, 0, 1)  # one pixel from lip to lip
+    colour = mix(sample(frame.image, field[1:3], box), sample(frame.image, field[3:5], box), below)
     colour *= 1 - options.line * np.exp(-((field[0] / 0.4) ** 2))[..., None]
     fade = smoothstep(2 - 2 * np.abs(field[0]) / options.height_mm)
     return blend(warp, colour, field[5] * fade * polygon(outline, box), box)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
-from reenact.generate.paint import Box, blend, box_around, polygon, sample, spread, tone
+from reenact.generate.paint import Box, blend, box_around, mix, polygon, sample, spread, tone
 from reenact.generate.teeth import ivory, paint_teeth
 from reenact.generate.tongue import paint_tongue
 from reenact.generate.warp import Warp
@@ -141,9 +141,9 @@ def _inside(
     seen_below = (1 - options.upper_share) * beyond
     seen_above = gap.before_mm - seen_below
     soft_mm = max(options.soft_mm, SOFT_PX / face.pose.scale)
-    upper = 1 - smoothstep((below_upper - seen_above) / soft_mm)[..., None]
-    lower = 1 - smoothstep((above_lower - seen_below) / soft_mm)[..., None]
-    shut = 1 - smoothstep(gap.before_mm / options.shut_mm - 1)[..., None]
+    upper = 1.0 - smoothstep((below_upper - seen_above) / soft_mm)
+    lower = 1.0 - smoothstep((above_lower - seen_below) / soft_mm)
+    shut = 1.0 - smoothstep(gap.before_mm / options.shut_mm - 1)
 
     lip = tone(frame.image, face.landmarks[LOWER_LIP])
     # The tongue's side of the dark is a little lighter than the palate's.
@@ -157,7 +157,7 @@ def _inside(
     if shut.any():
         rest_mm = float(face.pose.to_canonical(face.landmarks[MOUTH.upper[5]])[1])
         light = ivory(frame.image, face)
-        inside += shut * (paint_teeth(inside, light, gap.x_mm, gap.y_mm, below_upper, rest_mm) - inside)
-    inside += lower * (sample(frame.image, gap.lower_offset, box) - inside)
-    inside += upper * (sample(frame.image, gap.upper_offset, box) - inside)
-    return inside
+        teeth = paint_teeth(inside, light, gap.x_mm, gap.y_mm, below_upper, rest_mm)
+        inside = mix(inside, teeth, shut)
+    inside = mix(inside, sample(frame.image, gap.lower_offset, box), lower)
+    return mix(inside, sample(frame.image, gap.upper_offset, box), upper)

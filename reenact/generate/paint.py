@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -72,13 +73,23 @@ def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
     return cv2.GaussianBlur(mask, (3, 3), 0).astype(np.float32) / 255
 
 
+def mix(
+    below: NDArray[np.float32], above: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """below + weight (above - below), for colours (height, width, 3) and a weight (height, width).
+
+    In cv2, which takes a third of the time of numpy where a single channel meets three.
+    """
+    return cv2.add(below, cv2.multiply(cv2.merge([weight] * 3), cv2.subtract(above, below)))
+
+
 def blend(warp: Warp, colour: NDArray[np.float32], weight: NDArray[np.float32], box: Box) -> Warp:
     """`warp` with (height, width, 3) `colour` over the box, as far as (height, width) `weight` says."""
     x0, y0, x1, y1 = box
     left, top = warp.region[:2]
     image = warp.image.copy()
     part = image[y0 - top : y1 - top, x0 - left : x1 - left]
-    part[:] = np.round(part + weight[..., None] * (colour - part)).astype(np.uint8)
+    part[:] = np.rint(mix(part.astype(np.float32), colour, weight)).astype(np.uint8)
     return replace(warp, image=image)
 
 
@@ -92,8 +103,9 @@ def lay_over(
 
     layers: (size, size[, k]) in the crop. blend: from (height, width, 3) pixels and layers there to pixels.
     """
-    shown = layers if layers.ndim == 2 else layers.any(axis=2)
-    x, y, width, height = cv2.boundingRect((shown != 0).view(np.uint8))
+    # A plane at a time: numpy's own way through the last axis takes five times as long.
+    shown = reduce(cv2.bitwise_or, cv2.split((layers != 0).view(np.uint8)))
+    x, y, width, height = cv2.boundingRect(shown)
     if width == 0:
         return warp
     in_region = alignment.shifted(warp.region[:2])

@@ -102,6 +102,8 @@ def carried(
 
     before, now: (478, 3) the landmarks in the crop, pixels.
     """
+    if not paint.any():  # a twentieth of the work, and usual where little shows
+        return paint
     size = len(paint)
     back = (before - now)[:, :2][warp_triangles()].transpose(2, 0, 1)
     field, covered = over_crop(now, back, size)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.ramp import smoothstep
-from reenact.generate.paint import tone
+from reenact.generate.paint import mix, tone
 from reenact.types import Face
 
 
@@ -56,8 +56,7 @@ def paint_teeth(
     shade = 1 - 0.6 * np.clip(aside / 25, 0, 1) ** 2
     shade *= 0.7 + 0.3 * smoothstep(lip_mm / 2.5)
     shade *= 1 - 0.22 * np.exp(-((to_border / 0.35) ** 2))
-    teeth = shade[..., None] * light
-    return dark + shown[..., None] * (teeth - dark)
+    return mix(dark, shade[..., None] * light, shown)
 
 
 def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:

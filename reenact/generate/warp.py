@@ -16,7 +16,7 @@ from reenact.generate.contact import keep_apart, limit_closing
 from reenact.generate.flow import Flow, extend, rasterise, to_pixels
 from reenact.generate.fold import hold_back
 from reenact.generate.mesh import strip_count, warp_triangles
-from reenact.types import Face, Frame
+from reenact.types import Face, Frame, Patch
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,17 @@ class WarpOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Warp:
-    """A face's new geometry and the pixels that it moves."""
+class Warp(Patch):
+    """The pixels that a face's new geometry moves, and that geometry."""
 
     moved: NDArray[np.float32]
     """(478, 3) the landmarks after the move, pixels."""
-    image: NDArray[np.uint8]
-    """(height, width, 3) the moved pixels of the region."""
-    region: tuple[int, int, int, int]
-    """(x0, y0, x1, y1) in the frame. Its border pixels are the frame's own."""
+
+    @property
+    def region(self) -> tuple[int, int, int, int]:
+        """(x0, y0, x1, y1) in the frame."""
+        (x, y), (height, width) = self.origin, self.image.shape[:2]
+        return x, y, x + width, y + height
 
 
 def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.float32]:
@@ -123,4 +125,4 @@ def _remap(
     map_y = to_pixels(field[1], cell_px)[inside] + np.arange(y0, y1, dtype=np.float32)[:, None]
     sampling = cv2.INTER_CUBIC if options.sharp else cv2.INTER_LINEAR
     image = cv2.remap(frame.image, map_x, map_y, sampling, borderMode=cv2.BORDER_REPLICATE)
-    return Warp(moved, image, (int(x0), int(y0), int(x1), int(y1)))
+    return Warp(image, (int(x0), int(y0)), moved)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reenact import machine
 from reenact.diagnose import why_no_window
 from reenact.hotkeys import key_name
-from reenact.sinks.file import SinkError
+from reenact.sinks.encoding import SinkError
 
 _LARGEST = (720, 1280)
 """(height, width) in which a window opens at most; whoever wants it larger draws it so."""

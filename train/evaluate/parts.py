@@ -20,4 +20,4 @@ def open_without(generator: str, model: Path | None, without: frozenset[str]) ->
     assert model is not None
     engine = load_engine(model)
     network = Appearance(engine, model_info(model, contract="live").crop)
-    return FaceGenerator(MovedFace(load_basis(), network, painters=painters), engine)
+    return FaceGenerator(MovedFace(load_basis(), painters=painters), engine, paint=network)
