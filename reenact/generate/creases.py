@@ -27,6 +27,8 @@ SIZE = (190, 160)
 """(height, width) of the canonical face in cells of a millimetre."""
 ORIGIN_MM = (-80.0, -95.0)
 """Canonical (x, y) of the first cell."""
+_FINE_PX = 2
+"""Crop pixels on whose grid folds are looked up: finer than the folds of a mean face."""
 _LEAST = 1 / 256
 """A change of log brightness below this changes no grey level."""
 _CROP = FaceCrop()
@@ -51,11 +53,14 @@ class Creases:
         field, covered = over_crop(places, _canonical(), size)
         if not covered.any():
             return np.zeros((size, size), np.float32)
-        x, y = (to_pixels(plane, CROP_CELL_PX) for plane in nearest(field, covered)[0])
+        fine = CROP_CELL_PX // _FINE_PX
+        x, y = (to_pixels(plane, fine) for plane in nearest(field, covered)[0])
         asked = np.flatnonzero(change * self.folding)
         picture = np.tensordot(change[asked], self.ratios[asked], 1)
         shade = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        return shade * to_pixels(covered.astype(np.float32), CROP_CELL_PX)
+        shade *= to_pixels(covered.astype(np.float32), fine)
+        shade[np.abs(shade) < _LEAST] = 0
+        return to_pixels(shade, _FINE_PX)
 
 
 def paint_creases(face: Face, change: AUVector, warp: Warp, creases: Creases | None = None) -> Warp:
@@ -65,7 +70,6 @@ def paint_creases(face: Face, change: AUVector, warp: Warp, creases: Creases | N
         return warp
     alignment = _CROP.align(face)
     shade = creases.shade(alignment.points(warp.moved), change, alignment.size)
-    shade[np.abs(shade) < _LEAST] = 0
     return lay_over(warp, alignment, cv2.exp(shade) - 1, _darkened)
 
 
