@@ -142,10 +142,31 @@ def test_what_the_camera_does_not_give_is_noted(no_face: Path) -> None:
     assert f"Note: camera {no_face} gives 30 frames a second, not 60" in result.stderr
 
 
+def test_it_starts_without_anything_asked_for(face: Path, tmp_path: Path) -> None:
+    table = tmp_path / "aus.csv"
+    arguments = "--no-virtual-camera", "--no-preview", "--duration", 1, "--aus-csv", table
+    result = reenact("webcam", "--camera", face, "--generator", "warp", *arguments)
+    assert result.exit_code == 0, result.stderr
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows and all(row["AU12_asked"] == row["AU12_r"] for row in rows)
+
+
+def test_a_table_may_drive_the_face_before_the_camera(face: Path, tmp_path: Path) -> None:
+    (tmp_path / "driver.csv").write_text("timestamp,AU12_r\n0,5\n")
+    table = tmp_path / "aus.csv"
+    arguments = "--no-virtual-camera", "--no-preview", "--duration", 2, "--aus-csv", table
+    result = reenact("webcam", "--camera", face, "--driver", tmp_path / "driver.csv", *arguments)
+    assert result.exit_code == 0, result.stderr
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[-1]["AU12_asked"]) == pytest.approx(5, abs=0.3)
+    assert float(rows[-1]["AU12_r"]) < 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["nothing to change", "--preset smile"]),
         (["--size", "720p", *HEADLESS], ["'720p' is not a size", "1280x720"]),
         (["--size", "0x0", *HEADLESS], ["'0x0' is not a size"]),
         (["--fps", "0", *HEADLESS], ["--fps"]),

@@ -52,6 +52,13 @@ def test_there_is_nothing_long_before_and_after_it_and_no_jump():
     assert np.abs(np.diff(levels)).max() < 0.05
 
 
+def test_it_may_be_shown_over_and_over():
+    performance = performance_of([reading(1.0, 0), reading(1.2, 1), reading(1.4, 2)])
+    looped = [performance.looped(time_s) for time_s in (0.5, 1.4, 1.5, 1.9)]
+    assert looped == pytest.approx([0.5, 1.4, 1.1, 1.1])
+    assert performance_of([reading(0.0, 2)]).looped(5.0) == 5.0
+
+
 def test_the_face_at_rest_is_what_it_seldom_falls_below():
     smiles = [0.5] * RESTING_FRAMES + [4] * RESTING_FRAMES
     performance = performance_of([reading(index / 30, smile) for index, smile in enumerate(smiles)])

@@ -86,6 +86,7 @@ def driving_options(command: CommandT) -> CommandT:
                 metavar="SECONDS",
                 help="Where in the driver to begin.",
             ),
+            click.option("--driver-loop", is_flag=True, help="Begin anew when the driver ends."),
             click.option(
                 "--driver-fps",
                 type=NumberParameter(0, min_open=True),

@@ -145,13 +145,18 @@ def compare_option(command: CommandT) -> CommandT:
 
 
 def editing_options(command: CommandT) -> CommandT:
-    """All that commands which edit files have in common; `chosen_for_files` understands what they get."""
-    for options in (compare_option, generator_options, tracker_options, driving_options, target_options):
+    """All that commands which edit files have in common; `chosen` understands what they get."""
+    return live_editing_options(compare_option(command))
+
+
+def live_editing_options(command: CommandT) -> CommandT:
+    """The same without what makes no sense for a camera."""
+    for options in (generator_options, tracker_options, driving_options, target_options):
         command = options(command)
     return command
 
 
-def chosen_for_files(
+def chosen(
     *,
     target_aus: Targets | None,
     preset: Targets | None,
@@ -161,6 +166,7 @@ def chosen_for_files(
     gain: float,
     driver_face: str | None,
     driver_start: float,
+    driver_loop: bool,
     driver_fps: float | None,
     timeline: Path | None,
     neutralise: float,
@@ -168,26 +174,21 @@ def chosen_for_files(
     needed: bool = True,
     **choices: Any,
 ) -> tuple[Targets | Programme, EditOptions]:
-    """What the values of `editing_options` ask for: what the face is to keep of its own expression, then the
-    driver's, then the time line, then what is named on top. Reads the files.
+    """What the values of `editing_options` or `live_editing_options` ask for. Reads the files.
 
-    needed: it is a usage error to ask for nothing.
+    First what the face is to keep of its own expression, then the driver's, then the time line, then what is
+    named on top. needed: it is a usage error to ask for nothing.
     """
     options = _edit_options(**choices)
     parts = own_expression(neutralise, scale)
     if driver is not None:
-        how = DriverOptions(transfer, regions, gain, driver_start)
+        how = DriverOptions(transfer, regions, gain, driver_start, driver_loop)
         parts.append(Driver(read_driver(driver, driver_face, driver_fps, options.tracker), how))
     if timeline is not None:
         parts.append(read_timeline(timeline))
     if target_aus or preset or (needed and not parts):
         parts.append(_chosen_targets(target_aus, preset))
     return in_turn(*parts), options
-
-
-def chosen(target_aus: Targets | None, preset: Targets | None, **choices: Any) -> tuple[Targets, EditOptions]:
-    """What the values of `target_options`, `tracker_options` and `generator_options` ask for."""
-    return _chosen_targets(target_aus, preset), _edit_options(**choices)
 
 
 def _edit_options(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reenact.cli.editing import chosen_for_files, editing_options
+from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.edit import StillEdit, edited_with, open_still_edit
@@ -59,7 +59,7 @@ def image(
 ) -> None:
     """Change the expression of a face in the picture IN and write it as OUT."""
     _check_sweeps(sweeps, output)
-    targets, options = chosen_for_files(**choices, needed=not sweeps)
+    targets, options = chosen(**choices, needed=not sweeps)
     with unusable_input():
         still = load_still(source)
         if output.exists() and output.samefile(source):

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from reenact.cli.editing import chosen_for_files, editing_options
+from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
@@ -70,7 +70,7 @@ def video(
     **choices: Any,
 ) -> None:
     """Change the expression of a face in the video IN and write it as OUT."""
-    targets, options = chosen_for_files(**choices)
+    targets, options = chosen(**choices)
     encoding = Encoding(codec=codec, crf=crf, preset=encoder_preset)
     options = replace(options, keep_partial=keep_partial, aus_csv=aus_csv, encoding=encoding)
     report, notes = edit_with_progress(source, output, targets, options)

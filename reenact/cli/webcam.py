@@ -15,7 +15,7 @@ import click
 
 from reenact.capture import CameraOptions
 from reenact.capture.devices import USUAL_RATE, USUAL_SIZE, Size, shown
-from reenact.cli.editing import chosen, generator_options, target_options, tracker_options
+from reenact.cli.editing import chosen, live_editing_options
 from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
@@ -73,9 +73,7 @@ class SizeParameter(click.ParamType):
     show_default=True,
     help="Exchange left and right. Programs for calls do that by themselves, for your own eyes only.",
 )
-@target_options
-@tracker_options
-@generator_options
+@live_editing_options
 @click.option(
     "--virtual-camera/--no-virtual-camera",
     default=LiveOptions.virtual_camera,
@@ -128,7 +126,7 @@ def webcam(
     **choices: Any,
 ) -> None:
     """Change the expression of a face in a live camera picture, for calls and streams."""
-    targets, edit = chosen(**choices)
+    targets, edit = chosen(**choices, needed=False)
     options = LiveOptions(
         camera=CameraOptions(size=size, fps=fps),
         mirror=mirror,
@@ -144,6 +142,8 @@ def webcam(
             live = opened.enter_context(open_live(where, targets, options))
         for line in live.notes:
             note(line)
+        if live.window is not None and str(targets) == "none":
+            note("nothing is asked for yet: in the window, keys 1 to 9 choose presets")
         for line in live.warnings:
             warn(line)
         stop = opened.enter_context(signals_stop())

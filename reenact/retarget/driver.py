@@ -38,6 +38,8 @@ class DriverOptions:
     """Multiplies what the driver shows beyond its face at rest."""
     start_s: float = 0.0
     """The driver's time at the beginning of what it drives."""
+    loop: bool = False
+    """Whether it begins anew at its end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,10 @@ class Driver:
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
         """The targets at this time; none while the driver's face is away."""
-        aus, level = self.performance.at(float(pts) + self.options.start_s)
+        time_s = float(pts) + self.options.start_s
+        if self.options.loop:
+            time_s = self.performance.looped(time_s)
+        aus, level = self.performance.at(time_s)
         driven = self._driven
         shown = level * driven * self.options.gain * (aus - self.performance.neutral)
         if self.options.transfer == "relative":

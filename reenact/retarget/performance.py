@@ -60,6 +60,11 @@ class Performance:
         away_s = min(abs(since), abs(until))
         return self.aus[nearest], float(smoothstep(np.array(1 - away_s / FADE_S)))
 
+    def looped(self, time_s: float) -> float:
+        """The time in the first run of a performance that is shown over and over."""
+        first, last = self.times_s[[0, -1]].tolist()
+        return time_s if time_s <= last or last == first else first + (time_s - first) % (last - first)
+
     def smoothed(self) -> Performance:
         """The same without the estimate's jitter from frame to frame, and not a frame later."""
         if len(self.times_s) < 3:
