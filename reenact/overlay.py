@@ -55,7 +55,7 @@ def overlaid(finished: Finished, situation: Situation) -> Pixels:
     settings = situation.settings
     picture = compared(finished) if settings.compare else finished.image.copy()
     font_px = max(_SMALLEST_PX, round(picture.shape[0] / 40))
-    if settings.details:
+    if settings.details and not settings.help:  # they would stand in the same place
         _draw_details(picture, finished, settings, font_px)
     if settings.compare:
         _lay_comparison(picture, font_px)
