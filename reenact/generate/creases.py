@@ -29,6 +29,8 @@ ORIGIN_MM = (-80.0, -95.0)
 """Canonical (x, y) of the first cell."""
 _FINE_PX = 2
 """Crop pixels on whose grid folds are looked up: finer than the folds of a mean face."""
+_MOST = 0.35
+"""Skin in a fold is dark, not black."""
 _LEAST = 1 / 256
 """A change of log brightness below this changes no grey level."""
 _CROP = FaceCrop()
@@ -39,6 +41,8 @@ _PATH = Path(__file__).with_name("creases.npz")
 class Creases:
     ratios: NDArray[np.float32]
     """(17, 190, 160) change of log brightness for one unit (of 0..5), on the canonical face."""
+    most: float | None = None
+    """What the change that many units make together approaches; None: there is no limit."""
 
     @cached_property
     def folding(self) -> NDArray[np.bool_]:
@@ -57,6 +61,8 @@ class Creases:
         x, y = (to_pixels(plane, fine) for plane in nearest(field, covered)[0])
         asked = np.flatnonzero(change * self.folding)
         picture = np.tensordot(change[asked], self.ratios[asked], 1)
+        if self.most is not None:
+            picture = np.tanh(picture / self.most) * np.float32(self.most)
         shade = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         shade *= to_pixels(covered.astype(np.float32), fine)
         shade[np.abs(shade) < _LEAST] = 0
@@ -84,7 +90,7 @@ def load_creases(path: Path = _PATH) -> Creases:
     with np.load(path, allow_pickle=False) as data:
         ratios = np.zeros((AU_COUNT, *SIZE), np.float32)
         ratios[[au_index(code) for code in data["codes"]]] = data["ratios"]
-    return Creases(ratios)
+    return Creases(ratios, _MOST)
 
 
 @lru_cache(maxsize=1)

@@ -33,6 +33,8 @@ _FOLDING = ("AU01", "AU02", "AU04", "AU06", "AU09", "AU10", "AU12", "AU14", "AU1
 _AHEAD_RAD = 0.35
 """Faces with less yaw than this are fitted."""
 _RIDGE = 50.0
+_LIFTING = ("AU01", "AU02", "AU12")
+"""Those that lift smooth skin into the light."""
 _STRENGTH = 1.7
 """Of what is painted, in units of the mean that was fitted."""
 _FLOOR = 12.0
@@ -45,15 +47,15 @@ def to_paint(fitted: Creases) -> Creases:
     """Of what was fitted, what may be painted: near each action unit, and strong enough to be seen.
 
     A mean over people whose folds lie in different places is fainter than any of them. Cheeks that a smile
-    lifts catch the light in the photographs' studios, which is not where others' light comes from: of AU12
-    only the folds are taken.
+    lifts, and lids under raised brows, catch the light of the photographers, which is not everybody's: of
+    these action units only the folds are taken.
     """
     triangles = load_shape().triangles.astype(np.intp)
     places = (load_shape().canonical[:, :2] - ORIGIN_MM).astype(np.float32)
     near, _ = rasterise(places, triangles, reach()[:, triangles], load_shape().canonical[:, 2], SIZE)
     ratios = _STRENGTH * np.maximum(near, 0) * fitted.ratios
-    smile = au_index("AU12")
-    ratios[smile] = np.minimum(ratios[smile], 0)
+    for code in _LIFTING:
+        ratios[au_index(code)] = np.minimum(ratios[au_index(code)], 0)
     return Creases(ratios)
 
 
