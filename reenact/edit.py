@@ -19,7 +19,7 @@ from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.paste import paste
 from reenact.pipeline import Stage, run
-from reenact.read import Watch, numbered, tracking, unwatched
+from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.targets import Targets
@@ -120,14 +120,6 @@ def _open_sink(output: Path, capture: FileCapture, comment: str, options: EditOp
 
 
 @dataclass(frozen=True, eq=False)
-class EditedStill:
-    still: Still
-    faces: int
-    """How many were found, changed or not."""
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
 class StillEdit:
     """A picture whose faces are found and read, ready to be changed in one way or many."""
 
@@ -137,7 +129,7 @@ class StillEdit:
     generator: Generator
     options: EditOptions
 
-    def __call__(self, targets: Targets | Programme) -> EditedStill:
+    def __call__(self, targets: Targets | Programme) -> Still:
         """The picture with other action units."""
         # A still has no time to fade in, and who asks for a face means it, however sure the tracker is.
         retarget = replace(self.options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
@@ -146,26 +138,16 @@ class StillEdit:
         alpha = self.still.alpha
         if alpha is not None and self.options.compare:
             alpha = np.hstack([alpha, alpha])
-        edited = replace(self.still, image=finished.image, alpha=alpha)
-        return EditedStill(edited, len(self.measured.faces), self.generator.notes)
+        return replace(self.still, image=finished.image, alpha=alpha)
 
 
 @contextmanager
 def open_still_edit(still: Still, options: EditOptions = EditOptions()) -> Iterator[StillEdit]:
     """Finds and reads the faces. Raises TrackerError or EngineError where something cannot be opened."""
-    with Tracker(replace(options.tracker, stills=True)) as tracker:
-        measured = Measurer(load_estimator())(numbered(tracker(Frame(still.image))))
+    measured = read_still(still, options.tracker)
     sharp = WarpOptions(sharp=True)
     with open_generator(options.generator, options.model, options.engine, sharp) as generator:
         yield StillEdit(still, measured, generator, options)
-
-
-def edit_image(
-    still: Still, targets: Targets | Programme, options: EditOptions = EditOptions()
-) -> EditedStill:
-    """The picture with other action units. Faces have the ids 0, 1, ..."""
-    with open_still_edit(still, options) as edit:
-        return edit(targets)
 
 
 def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:

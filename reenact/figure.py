@@ -14,14 +14,13 @@ from PIL import Image
 
 from reenact.atomic import replacing
 from reenact.captions import label
-from reenact.edit import EditedStill
 from reenact.retarget.sweeps import Sweep
 from reenact.retarget.targets import Targets
-from reenact.stills import StillError
+from reenact.stills import Still, StillError
 from reenact.types import Face
 
 Pixels: TypeAlias = NDArray[np.uint8]
-Edit: TypeAlias = Callable[[Targets], EditedStill]
+Edit: TypeAlias = Callable[[Targets], Still]
 
 TILE_PX = 320
 """Of the longer side of a grid's pictures."""
@@ -59,7 +58,7 @@ def _steps(down: Sweep | None, row: int | None, along: Sweep, column: int) -> li
 def _tile(edit: Edit, targets: Targets, steps: Sequence[_Step], face: Face | None) -> Tile:
     for sweep, step in steps:
         targets = targets.then(sweep.targets(step))
-    picture = edit(targets).still.image
+    picture = edit(targets).image
     return Tile(_cut(picture, face), "  ".join(sweep.name(step) for sweep, step in steps))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 from calib.au import AUVector
@@ -12,12 +11,12 @@ from reenact.capture import FileCapture
 from reenact.measure import Measurer
 from reenact.meter import Meter
 from reenact.pipeline import Stage, run
-from reenact.read import Watch, numbered, tracking, unwatched
+from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget.performance import Performance, performance_of
 from reenact.retarget.performance_csv import PerformanceError
 from reenact.stills import Still
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame, Measured
+from reenact.types import Measured
 
 
 def perform_film(
@@ -51,8 +50,7 @@ def perform_still(still: Still, path: Path, options: TrackerOptions, face: int |
 
     Raises PerformanceError where there is none.
     """
-    with Tracker(replace(options, stills=True)) as tracker:
-        measured = Measurer(load_estimator())(numbered(tracker(Frame(still.image))))
+    measured = read_still(still, options)
     if not measured.faces:
         raise PerformanceError(f"{path}: no face was found in it to drive another")
     if face is None:

@@ -12,9 +12,9 @@ from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.pipeline import Stage, run
 from reenact.sinks.csv import AUCsvSink
-from reenact.stills import StillError, load_still
+from reenact.stills import Still, StillError, load_still
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame, Tracked
+from reenact.types import Frame, Measured, Tracked
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jfif"})
 """Endings of names that are taken for still pictures."""
@@ -82,6 +82,12 @@ def read_pictures(
         )
         run(frames(), [stages], lambda record: table.write(record, names[record.frame.index]), meter=meter)
     return meter.report()
+
+
+def read_still(still: Still, options: TrackerOptions) -> Measured:
+    """The faces of one picture, with the ids 0, 1, ..., and their action units."""
+    with Tracker(replace(options, stills=True)) as tracker:
+        return Measurer(load_estimator())(numbered(tracker(Frame(still.image))))
 
 
 def numbered(tracked: Tracked) -> Tracked:

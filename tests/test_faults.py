@@ -21,7 +21,7 @@ from reenact import pipeline
 from reenact.capture import Camera, CameraOptions, CaptureError
 from reenact.capture.devices import opener
 from reenact.edit import EditOptions
-from reenact.live import LiveEdit, LiveOptions, open_live
+from reenact.live import LiveOptions, open_live
 from reenact.machine import CameraIdentity, camera_identity, find_camera
 from reenact.meter import LiveStatus
 from reenact.pipeline import Stage
@@ -30,6 +30,7 @@ from reenact.sinks.recorder import RecordOptions
 from reenact.track import TrackerOptions
 from reenact.types import Finished
 from tests.media import picture_times
+from tests.test_live import until
 from tests.test_pipeline import LIMIT_S, leaked
 from tests.test_recorder import rows_of
 from tests.test_virtualcam import Seen
@@ -133,7 +134,7 @@ class Run:
         started_s = time.monotonic()
         with open_live(0, SMILE, self._options) as live:
             watched = replace(live, sinks=(*live.sinks, self))
-            watched.run(self._until(live, acts))
+            watched.run(until(live, *acts, limit_s=RUN_LIMIT_S))
         assert time.monotonic() - started_s < RUN_LIMIT_S
         self._check()
 
@@ -151,17 +152,6 @@ class Run:
         """Whether the last picture shows something else than the camera saw."""
         last = self.records[-1]
         return bool((last.output.image != last.frame.image).any())
-
-    def _until(self, live: LiveEdit, acts: tuple[Act, ...]) -> Callable[[], bool]:
-        waiting, deadline = list(acts), time.monotonic() + RUN_LIMIT_S
-
-        def going() -> bool:
-            assert time.monotonic() < deadline, f"still waits: {live.status()}"
-            while waiting and waiting[0][0](live.status()):
-                waiting.pop(0)[1]()
-            return bool(waiting)
-
-        return going
 
     def _check(self) -> None:
         """The recording is whole: every picture plays, and has its row."""

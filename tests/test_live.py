@@ -74,10 +74,12 @@ def webcam(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webcam]:
 
 
 def until(
-    live: LiveEdit, *acts: tuple[Callable[[LiveStatus], bool], Callable[[], None]]
+    live: LiveEdit,
+    *acts: tuple[Callable[[LiveStatus], bool], Callable[[], object]],
+    limit_s: float = LIMIT_S,
 ) -> Callable[[], bool]:
     """Goes on until each condition has held in its turn, and does what belongs to it when it does."""
-    waiting, deadline = list(acts), time.monotonic() + LIMIT_S
+    waiting, deadline = list(acts), time.monotonic() + limit_s
 
     def going() -> bool:
         assert time.monotonic() < deadline, f"still waits: {live.status()}"

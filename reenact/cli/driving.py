@@ -4,44 +4,27 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
 from reenact.capture import open_capture
 from reenact.cli.errors import unusable_input
-from reenact.cli.parameters import FILE, CommandT, NumberParameter
+from reenact.cli.parameters import FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
 from reenact.perform import perform_film, perform_still
 from reenact.read import PICTURES
 from reenact.retarget import Programme
 from reenact.retarget.driver import REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.retarget.keyframes_file import load_keyframes
+from reenact.retarget.options import track_id_of
 from reenact.retarget.performance import Performance
 from reenact.retarget.performance_csv import is_performance, read_performance
 from reenact.retarget.targets import TargetError, Targets, neutralised, parse_scales
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
 
-
-class ScalesParameter(click.ParamType):
-    name = "SPEC"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
-        try:
-            return parse_scales(value)
-        except TargetError as error:
-            self.fail(str(error), param, ctx)
-
-
-class RegionsParameter(click.ParamType):
-    name = "WHICH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return value if isinstance(value, frozenset) else parse_regions(value)
-        except RegionError as error:
-            self.fail(str(error), param, ctx)
+SCALES = ParsedParameter("SPEC", parse_scales, TargetError)
+WHERE = ParsedParameter("WHICH", parse_regions, RegionError)
 
 
 def driving_options(command: CommandT) -> CommandT:
@@ -63,7 +46,7 @@ def driving_options(command: CommandT) -> CommandT:
             ),
             click.option(
                 "--regions",
-                type=RegionsParameter(),
+                type=WHERE,
                 default=",".join(REGIONS),
                 show_default=True,
                 help="Where the driver has its way.",
@@ -106,7 +89,7 @@ def driving_options(command: CommandT) -> CommandT:
             ),
             click.option(
                 "--scale",
-                type=ScalesParameter(),
+                type=SCALES,
                 help="Multiply what the face shows: AU12=1.5,AU04=0. (To hold a value: --target-aus AU12=3.)",
             ),
         )
@@ -148,9 +131,10 @@ def read_timeline(path: Path) -> Programme:
 def _face_number(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    number = track_id_of(text)
+    if number is None:
         raise click.BadParameter(
             f"{text!r} is not a number; films and pictures number their faces 0, 1, ...",
             param_hint="--driver-face",
         )
-    return int(text)
+    return number

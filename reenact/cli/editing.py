@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reenact.cli.driving import driving_options, own_expression, read_driver, read_timeline
-from reenact.cli.parameters import FILE, CommandT, EngineParameter, NumberParameter
+from reenact.cli.parameters import ENGINE, FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
 from reenact.retarget import Programme
@@ -19,19 +19,15 @@ from reenact.retarget.targets import TargetError, Targets, parse_targets
 from reenact.sinks.encoding import PRESETS as ENCODER_PRESETS
 from reenact.track import TrackerOptions
 
-
-class TargetsParameter(click.ParamType):
-    name = "SPEC"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
-        try:
-            return parse_targets(value)
-        except TargetError as error:
-            self.fail(str(error), param, ctx)
+TARGETS = ParsedParameter("SPEC", parse_targets, TargetError)
+FACES = ParsedParameter("WHICH", parse_faces, FaceChoiceError)
 
 
-class PresetParameter(TargetsParameter):
-    name = "NAME"
+class PresetParameter(ParsedParameter):
+    """Only the name of an expression, with a hint for what was meant for other options."""
+
+    def __init__(self) -> None:
+        super().__init__("NAME", parse_targets, TargetError)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Targets:
         if value.strip().lower() in ENCODER_PRESETS:
@@ -41,23 +37,13 @@ class PresetParameter(TargetsParameter):
         return super().convert(value, param, ctx)
 
 
-class FacesParameter(click.ParamType):
-    name = "WHICH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return parse_faces(value)
-        except FaceChoiceError as error:
-            self.fail(str(error), param, ctx)
-
-
 def target_options(command: CommandT) -> CommandT:
     """What to change, and by how much: --target-aus, --preset, --strength, --faces."""
     for option in reversed(
         (
             click.option(
                 "--target-aus",
-                type=TargetsParameter(),
+                type=TARGETS,
                 help="What the face shall show, in OpenFace intensities. Signed values add: AU12=+2,AU4=-1 "
                 "(-5..+5). Unsigned ones set: AU12=3 (0..5). A preset can stand in front: smile,AU4=-1. "
                 "Or a .json file.",
@@ -74,7 +60,7 @@ def target_options(command: CommandT) -> CommandT:
             ),
             click.option(
                 "--faces",
-                type=FacesParameter(),
+                type=FACES,
                 default=str(RetargetOptions.faces),
                 show_default=True,
                 help="largest, all, or the ids of faces as `reenact aus` lists them: 0,2.",
@@ -128,7 +114,7 @@ def generator_options(command: CommandT) -> CommandT:
             ),
             click.option(
                 "--engine",
-                type=EngineParameter(),
+                type=ENGINE,
                 default=EditOptions.engine,
                 show_default=True,
                 help="What runs the model, and in which precision: openvino, openvino:fp32. It is never "

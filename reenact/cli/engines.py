@@ -15,7 +15,7 @@ from engines.cache import CachedPlan, PlanCache
 from engines.tensorrt import BUILDERS
 from reenact.cli.engines_bench import bench
 from reenact.cli.errors import Unusable, note, unusable_input
-from reenact.cli.parameters import FILE, EngineParameter, json_option, write_json
+from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +69,7 @@ def list_(json_path: Path | None) -> None:
 
 @engines.command()
 @click.argument("model", metavar="MODEL.onnx", type=FILE)
-@click.option("--engine", type=EngineParameter(), default=AUTO, show_default=True)
+@click.option("--engine", type=ENGINE, default=AUTO, show_default=True)
 @click.option("--builder", type=click.Choice(BUILDERS[::-1]), default="onnx", show_default=True)
 @json_option
 def build(model: Path, engine: str, builder: str, json_path: Path | None) -> None:

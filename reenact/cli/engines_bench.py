@@ -12,7 +12,7 @@ import click
 from engines import AUTO, Choice, parse_choice, read_model
 from engines.bench import Bench, BenchOptions, Contest, Measured, Refused, Tools, Workload, every_choice
 from reenact.cli.errors import Unusable, unusable_input
-from reenact.cli.parameters import FILE, EngineParameter, json_option, write_json
+from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 from reenact.meter import rss_mb
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ DEFAULTS = BenchOptions()
 @click.option(
     "--engine",
     "asked",
-    type=EngineParameter(),
+    type=ENGINE,
     multiple=True,
     help="Only this one; can be given several times.  [default: all, in every precision]",
 )

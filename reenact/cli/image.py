@@ -10,7 +10,7 @@ import click
 
 from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
-from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.edit import StillEdit, edited_with, open_still_edit
 from reenact.figure import save_moving, sweep_rows, to_grid
 from reenact.retarget import Programme
@@ -18,15 +18,7 @@ from reenact.retarget.sweeps import Sweep, SweepError, parse_sweep
 from reenact.retarget.targets import Targets
 from reenact.stills import Still, load_still, save_still
 
-
-class SweepParameter(click.ParamType):
-    name = "SPEC"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Sweep:
-        try:
-            return value if isinstance(value, Sweep) else parse_sweep(value)
-        except SweepError as error:
-            self.fail(str(error), param, ctx)
+SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
 
 
 @click.command(
@@ -44,7 +36,7 @@ class SweepParameter(click.ParamType):
 @click.option(
     "--sweep",
     "sweeps",
-    type=SweepParameter(),
+    type=SWEEP,
     multiple=True,
     help="Write a figure: one action unit in even steps, AU12=-1:3:5 from -1 to +3 in five, on top of what "
     "else is asked for; given twice, a grid. As .gif it moves.",
@@ -68,7 +60,7 @@ def image(
         if sweeps:
             lost = _write_figure(edit, targets, sweeps, output)
         else:
-            edited = edit(targets).still
+            edited = edit(targets)
             with unusable_input():
                 lost = save_still(edited, output, comment=edited_with(targets, options.retarget))
     faces = len(edit.measured.faces)

@@ -28,16 +28,22 @@ class NumberParameter(click.FloatRange):
         return number
 
 
-class EngineParameter(click.ParamType):
-    """What engines.parse_choice understands; it stays text."""
+class ParsedParameter(click.ParamType):
+    """What a parser of ours makes of the text; what it says of text that it refuses is for the user."""
 
-    name = "NAME[:PRECISION]"
+    def __init__(self, name: str, parse: Callable[[str], Any], refusal: type[Exception]) -> None:
+        self.name = name
+        self._parse = parse
+        self._refusal = refusal
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return str(parse_choice(value))
-        except ChoiceError as error:
+            return self._parse(value) if isinstance(value, str) else value
+        except self._refusal as error:
             self.fail(str(error), param, ctx)
+
+
+ENGINE = ParsedParameter("NAME[:PRECISION]", lambda text: str(parse_choice(text)), ChoiceError)
 
 
 def json_option(command: CommandT) -> CommandT:

@@ -12,6 +12,7 @@ from typing import Any
 
 from calib.au import AU_CODES, UnknownAUError, au_index
 from reenact.retarget.keyframes import EASINGS, Keyframe, Keyframes, Track
+from reenact.retarget.options import track_id_of
 from reenact.retarget.targets import TargetError, parse_value
 
 _COLUMNS = ("time", "au", "value")
@@ -161,10 +162,10 @@ def _au(name: Any, where: str) -> int:
 def _face(value: Any, where: str) -> int | None:
     if value is None:
         return None
-    text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
+    track_id = None if isinstance(value, bool) else track_id_of(str(value))
+    if track_id is None:
         raise KeyframesError(f"{where}, face: {value!r:.40} is not a face's id")
-    return int(text)
+    return track_id
 
 
 def _is_number(value: Any) -> bool:

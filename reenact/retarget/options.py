@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -53,7 +52,13 @@ def parse_faces(text: str) -> FaceChoice:
 
 
 def _parse_ids(text: str) -> tuple[int, ...]:
-    ids: Sequence[str] = [item.strip() for item in text.split(",")]
-    if not all(item.isascii() and item.isdigit() and len(item) < 10 for item in ids):
+    ids = [track_id_of(item.strip()) for item in text.split(",")]
+    known = tuple(track_id for track_id in ids if track_id is not None)
+    if len(known) < len(ids):
         raise FaceChoiceError(f"faces {text!r} not understood; choose largest, all, or ids such as 0,2")
-    return tuple(int(item) for item in ids)
+    return known
+
+
+def track_id_of(text: str) -> int | None:
+    """The track id that is written here; None where none is."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from reenact.cli.errors import unusable_input
-from reenact.cli.parameters import FILE, EngineParameter, json_option, write_json
+from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 from train.inference import InferenceOptions, measure_inference
 
 DEFAULTS = InferenceOptions()
@@ -17,7 +17,7 @@ DEFAULTS = InferenceOptions()
 
 @click.command()
 @click.argument("model", metavar="[MODEL.onnx]", required=False, type=FILE)
-@click.option("--engine", type=EngineParameter(), default=DEFAULTS.engine, show_default=True)
+@click.option("--engine", type=ENGINE, default=DEFAULTS.engine, show_default=True)
 @click.option(
     "--rounds",
     type=click.IntRange(1),
