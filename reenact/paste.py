@@ -28,19 +28,21 @@ def paste(generated: Generated) -> Frame:
         shared = [_intersection(patch, other) for other in patches[:index]]
         # A patch holds unmoved pixels too; those must not undo the neighbour's moved ones.
         kept = [(part, _unmoved(patch, frame, part), image[part].copy()) for part in shared if part]
-        x, y = patch.origin
-        height, width = patch.image.shape[:2]
-        image[y : y + height, x : x + width] = patch.image
+        x0, y0, x1, y1 = patch.region
+        image[y0:y1, x0:x1] = patch.image
         for part, unmoved, before in kept:
             cv2.copyTo(before, unmoved, image[part])
-    return replace(frame, image=image)
+    pasted = replace(frame, image=image)
+    if frame.decoded is None:
+        return pasted
+    changed = (*frame.decoded.changed, *(patch.region for patch in patches))
+    return pasted.made_of(replace(frame.decoded, changed=changed))
 
 
 def _intersection(first: Patch, second: Patch) -> Part | None:
     """What two patches share, or None where that is nothing."""
-    (ax, ay), (bx, by) = first.origin, second.origin
-    (ah, aw), (bh, bw) = first.image.shape[:2], second.image.shape[:2]
-    x0, y0, x1, y1 = max(ax, bx), max(ay, by), min(ax + aw, bx + bw), min(ay + ah, by + bh)
+    (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = first.region, second.region
+    x0, y0, x1, y1 = max(ax0, bx0), max(ay0, by0), min(ax1, bx1), min(ay1, by1)
     return np.s_[y0:y1, x0:x1] if x0 < x1 and y0 < y1 else None
 
 

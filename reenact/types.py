@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AUVector
 from calib.pose import Pose
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+Box = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) pixels of a frame, the last ones not included."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What a frame was made of, so that whoever encodes it can keep what nobody has changed."""
+
+    picture: VideoFrame
+    """As the decoder gave it: read it, never write to it."""
+    changed: tuple[Box, ...] = ()
+    """Where the frame differs from it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +41,14 @@ class Frame:
     """Position in the input, from 0."""
     captured_ns: int | None = None
     """When a camera delivered it, on the clock of time.perf_counter_ns; None where no camera did."""
+    decoded: Decoded | None = field(default=None, init=False)
+    """What `image` was made of, if that is known. dataclasses.replace forgets it, because who puts another
+    image in place knows best whether it still holds."""
+
+    def made_of(self, decoded: Decoded | None) -> Frame:
+        """This very frame, with what it was made of."""
+        object.__setattr__(self, "decoded", decoded)
+        return self
 
     @property
     def size(self) -> tuple[int, int]:
@@ -77,6 +101,12 @@ class Patch:
     origin: tuple[int, int]
     """(x, y) of the top left pixel in the frame. The patch lies wholly inside the frame, and its border
     pixels, but for those at the frame's own border, are the frame's, so that it joins without a seam."""
+
+    @property
+    def region(self) -> Box:
+        """Where it lies in the frame."""
+        (x, y), (height, width) = self.origin, self.image.shape[:2]
+        return x, y, x + width, y + height
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from reenact.capture import CaptureError, open_capture
-from reenact.capture.file import Colour, Orientation
+from reenact.capture.file import Orientation
 from reenact.capture.wholeness import is_cut_short
+from reenact.colour import Colour
 from tests.media import Film, gradient, picture_times, write_film
 
 # Kr, Kb and the H.273 code of each matrix.

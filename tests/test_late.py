@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from reenact.generate.appearance import Appearance
-from reenact.generate.late import LONGEST_S, Care, LateAppearance
+from reenact.generate.late import Care, LateAppearance
+from reenact.generate.steady import SteadyOptions
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 from tests.faces import change, posed_face
@@ -62,13 +63,14 @@ def test_with_whole_care_it_is_the_appearance_itself() -> None:
         plain(Frame(PICTURE, Fraction(index, 30)), posed_face(), CHANGE, warp) for index in range(1, 5)
     ][-1]
     np.testing.assert_array_equal(painted.image, expected.image)
-    assert run.engine.runs == 4
+    assert run.engine.runs == 2, "every second frame"
 
 
-def test_late_paint_is_that_of_the_frame_before_and_the_network_works_when_the_frame_is_out() -> None:
+def test_late_paint_is_that_of_a_frame_before_and_the_network_works_when_the_frame_is_out() -> None:
     run = Run()
     run.frame()
     assert run.engine.runs == 1, "the first has no frame before"
+    run.frame()
     warp, painted = run.frame(afterwards=False)
     assert run.engine.runs == 1
     assert (painted.image != warp.image).any()
@@ -76,8 +78,8 @@ def test_late_paint_is_that_of_the_frame_before_and_the_network_works_when_the_f
     assert run.engine.runs == 2
 
 
-@pytest.mark.parametrize(("care", "runs"), [("whole", 21), ("late", 21), ("alternate", 11), ("none", 0)])
-def test_every_step_is_less_work_for_the_network(care: Care, runs: int) -> None:
+@pytest.mark.parametrize(("care", "runs"), [("whole", 11), ("late", 11), ("none", 0)])
+def test_the_network_works_on_every_second_frame_at_most(care: Care, runs: int) -> None:
     run = Run(care)
     for _ in range(21):
         run.frame()
@@ -94,17 +96,16 @@ def test_paint_is_carried_along_with_the_face() -> None:
     carried, fresh = Run(), Run("whole")
     carried.frame(here)
     _, late = carried.frame(there)
-    fresh.frame(here)
     warp, whole = fresh.frame(there)
     difference = np.abs(late.image.astype(int) - whole.image)
     assert np.abs(whole.image.astype(int) - warp.image).mean() > 10
-    assert difference.mean() < 1, "the same paint at the new place"
+    assert difference.mean() < 2, "the same paint at the new place"
 
 
 def test_paint_that_is_too_old_is_made_anew_at_once() -> None:
     run = Run()
     run.frame()
-    run.frame(afterwards=False, gap=round(LONGEST_S * 30) + 1)
+    run.frame(afterwards=False, gap=round(SteadyOptions.longest_s * 30) + 1)
     assert run.engine.runs == 2
     run.index = 0  # time runs backwards: another film
     run.frame(afterwards=False)
@@ -126,7 +127,7 @@ def test_each_face_has_paint_of_its_own_and_those_that_are_gone_are_forgotten() 
 
 def test_care_can_change_from_frame_to_frame() -> None:
     run = Run()
-    for care in ("whole", "late", "alternate", "none", "alternate", "whole", "none", "late") * 3:
+    for care in ("whole", "late", "none", "whole", "none", "late") * 3:
         run.care = care
         warp, painted = run.frame()
         assert (painted is warp) == (care == "none")

@@ -8,7 +8,8 @@ import pytest
 
 from calib.openings import MOUTH
 from reenact.generate.appearance import FaceCrop
-from reenact.generate.steady import Steady, SteadyOptions, carried
+from reenact.generate.steady import Moment, Steady, SteadyOptions, carried, moment
+from reenact.types import Frame
 from tests.faces import change, closed_mouth, posed_face
 
 SIZE = 256
@@ -22,12 +23,16 @@ def flat(level):
     return np.full((SIZE, SIZE, 4), level, np.float32)
 
 
-def shown(steady, level, time_s, face=None, moved=None, asked=SMILE):
-    """What is shown in the middle of the face's crop of paint that is `level` all over."""
+def at(time_s, face=None, moved=None, asked=SMILE) -> Moment:
     face = face or posed_face()
     moved = face.landmarks if moved is None else moved
-    paint = steady(face, time_s, moved, asked, FaceCrop().align(face), flat(level))
-    return paint[SIZE // 2, SIZE // 2, 0]
+    frame = Frame(np.zeros((480, 640, 3), np.uint8), time_s)
+    return moment(frame, face, moved, asked, FaceCrop().align(face))
+
+
+def shown(steady, level, time_s, face=None, moved=None, asked=SMILE):
+    """What is shown in the middle of the face's crop of paint that is `level` all over."""
+    return steady(at(time_s, face, moved, asked), flat(level))[SIZE // 2, SIZE // 2, 0]
 
 
 def test_the_first_paint_is_shown_as_it_is():
@@ -126,3 +131,29 @@ def test_no_paint_comes_of_a_face_that_is_not_in_its_crop():
     face = posed_face()
     places = FaceCrop().align(face).points(face.landmarks)
     assert not carried(flat(1), places, places + 10 * SIZE).any()
+
+
+def test_paint_is_as_good_as_new_for_a_moment_if_little_changes():
+    steady = Steady(OPTIONS)
+    assert steady.recall(at(0.0), fresh=True) is None
+    shown(steady, 10, 0.0)
+    assert steady.recall(at(OPTIONS.fresh_s), fresh=True)[SIZE // 2, SIZE // 2, 0] == pytest.approx(10)
+    assert steady.recall(at(OPTIONS.fresh_s, asked=change(AU12=2.9)), fresh=True) is None
+    assert steady.recall(at(OPTIONS.fresh_s + 0.01), fresh=True) is None
+    assert steady.recall(at(0.0), fresh=True) is None, "time stands still"
+
+
+def test_where_there_was_nothing_to_paint_there_is_nothing_until_something_changes():
+    steady = Steady(OPTIONS)
+    shown(steady, 0, 0.0)
+    assert not steady.recall(at(OPTIONS.longest_s), fresh=True).any()
+    assert steady.recall(at(OPTIONS.longest_s, asked=change(AU12=2.9)), fresh=True) is None
+    assert steady.recall(at(OPTIONS.longest_s + 0.01), fresh=True) is None
+
+
+def test_older_paint_is_carried_until_it_is_too_old():
+    steady = Steady(OPTIONS)
+    shown(steady, 10, 0.0)
+    late = at(OPTIONS.longest_s, asked=change(AU12=3))
+    assert steady.recall(late, fresh=False)[SIZE // 2, SIZE // 2, 0] == pytest.approx(10)
+    assert steady.recall(at(OPTIONS.longest_s + 0.01), fresh=False) is None

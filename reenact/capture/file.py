@@ -25,19 +25,13 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from reenact.capture.wholeness import is_cut_short
-from reenact.types import Frame
+from reenact.colour import FULL, RGB, Colour
+from reenact.types import Decoded, Frame
 
 log = logging.getLogger(__name__)
 
-# Codes of ITU-T H.273, which FFmpeg uses for its tags.
-RGB, UNSPECIFIED = 0, 2
-LIMITED, FULL = 1, 2
-BT709, BT601, BT2020 = 1, 5, 9
-_MATRICES = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}
-
 # Flags of FFmpeg's swscale.h; PyAV names all of them only from version 18 on.
-SWS_BILINEAR, SWS_AREA = 0x2, 0x20
-SWS_FULL_CHR_H_INP, SWS_ACCURATE_RND = 0x4000, 0x40000
+SWS_BILINEAR, SWS_ACCURATE_RND = 0x2, 0x40000
 
 # Headers round durations and count a last frame or not.
 _SHORT_S = Fraction(1, 10)
@@ -50,25 +44,6 @@ _TEXT_FORMATS = frozenset({"tty"})
 
 class CaptureError(OSError):
     """The input cannot be read as a video; the message is one line for the user."""
-
-
-@dataclass(frozen=True)
-class Colour:
-    """What the numbers of a picture mean, in the codes of ITU-T H.273."""
-
-    range: int = 0
-    """1 limited (16..235), 2 full (0..255), 0 not said."""
-    matrix: int = UNSPECIFIED
-    primaries: int = UNSPECIFIED
-    transfer: int = UNSPECIFIED
-
-    @property
-    def effective_range(self) -> int:
-        return self.range or LIMITED
-
-    def effective_matrix(self, height_px: int) -> int:
-        """The matrix to convert with; untagged video up to 576 lines is BT.601, above it BT.709."""
-        return _MATRICES.get(self.matrix, BT601 if height_px <= 576 else BT709)
 
 
 @dataclass(frozen=True)
@@ -168,8 +143,10 @@ class FileCapture:
     def _frames(self, container: InputContainer) -> Iterator[Frame]:
         to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)
         clock = _Clock(self.time_base, self.rate)
+        upright = self._orientation == Orientation()
         for index, picture in enumerate(self._pictures(container)):
-            yield Frame(image=to_rgb(picture), pts=clock(picture), index=index)
+            frame = Frame(image=to_rgb(picture), pts=clock(picture), index=index)
+            yield frame.made_of(Decoded(picture)) if upright else frame
 
     def _pictures(self, container: InputContainer) -> Iterator[VideoFrame]:
         """Decoded pictures; a damaged packet is passed over, the end of a file that breaks off is not."""
@@ -264,7 +241,7 @@ class _ToRgb:
             interpolation=SWS_BILINEAR | SWS_ACCURATE_RND,
             threads=1,
         )
-        green, blue, red = (self._orientation(_pixels(plane)) for plane in planar.planes)
+        green, blue, red = (self._orientation(pixels(plane)) for plane in planar.planes)
         return cv2.merge([red, green, blue])
 
 
@@ -289,7 +266,7 @@ class _Clock:
         return pts
 
 
-def _pixels(plane: VideoPlane) -> NDArray[np.uint8]:
+def pixels(plane: VideoPlane) -> NDArray[np.uint8]:
     """(height, width), a view without the bytes that pad each row."""
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
         : plane.height, : plane.width

@@ -95,7 +95,7 @@ class SizeParameter(click.ParamType):
     default=LiveOptions.budget_ms,
     show_default=True,
     help="If the 95th percentile of the latency is over this, the network of --generator live works a frame "
-    "behind, then on every second frame, then not at all; and more again when there is time.",
+    "behind, then not at all; and more again when there is time.",
 )
 @recording_options
 @click.option(

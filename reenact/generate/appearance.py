@@ -16,7 +16,7 @@ from calib.ramp import smoothstep
 from engines.base import Engine
 from reenact.generate.gate import gate
 from reenact.generate.paint import lay_over
-from reenact.generate.steady import Steady
+from reenact.generate.steady import Moment, Steady, moment
 from reenact.generate.warp import Warp
 from reenact.geometry import Alignment, align
 from reenact.types import Face, Frame
@@ -65,19 +65,26 @@ class Appearance:
 
     def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp:
         """`warp` with the network's paint; its region's border pixels stay as they are."""
-        alignment = self.align(face)
-        paint = self.paint(frame, face, change, warp, alignment)
-        return warp if paint is None else composite(warp, alignment, paint)
+        return self.lay_over(face, warp, self.paint(frame, face, change, warp))
 
-    def align(self, face: Face) -> Alignment:
-        """From the frame to the crop that the network sees."""
-        return self._crop.align(face)
+    def paint(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Paint | None:
+        """What the network makes of the face, or has just made of it; None where it may paint nothing."""
+        alignment = self._crop.align(face)
+        now = moment(frame, face, warp.moved, change, alignment)
+        paint = self._steady.recall(now, fresh=True)
+        return self._made(frame, face, warp, now, alignment) if paint is None else paint
 
-    def paint(
-        self, frame: Frame, face: Face, change: AUVector, warp: Warp, alignment: Alignment
-    ) -> Paint | None:
-        """What the network makes of the face; None where it may paint nothing."""
-        allowed = gate(warp.moved, change, alignment)
+    def recalled(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Paint | None:
+        """What the network has made of a frame before, where the face is now; None where that is too old."""
+        now = moment(frame, face, warp.moved, change, self._crop.align(face))
+        return self._steady.recall(now, fresh=False)
+
+    def lay_over(self, face: Face, warp: Warp, paint: Paint | None) -> Warp:
+        """`warp` with the paint over it."""
+        return warp if paint is None else lay_over(warp, self._crop.align(face), paint, _blend)
+
+    def _made(self, frame: Frame, face: Face, warp: Warp, now: Moment, alignment: Alignment) -> Paint | None:
+        allowed = gate(warp.moved, now.change, alignment)
         if not allowed.any():
             return None
         seen = see(frame, warp, alignment)
@@ -86,7 +93,7 @@ class Appearance:
             {
                 "warped": seen[None],
                 "mask": cv2.merge([openings, allowed])[None],
-                "relative_aus": (change / MAX_INTENSITY).astype(np.float32)[None],
+                "relative_aus": (now.change / MAX_INTENSITY).astype(np.float32)[None],
             }
         )
         alpha = outputs["alpha"][0]
@@ -94,8 +101,7 @@ class Appearance:
         if share > 0:
             alpha = alpha * (1 - share * _inside_mouth(warp.moved, alignment))
         _, alpha = cv2.threshold(alpha, UNSEEN, 0, cv2.THRESH_TOZERO)
-        paint = _layers(seen, openings, alpha, outputs["colour"][0])
-        return self._steady(face, float(frame.pts), warp.moved, change, alignment, paint)
+        return self._steady(now, _layers(seen, openings, alpha, outputs["colour"][0]))
 
 
 def see(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
@@ -146,11 +152,6 @@ def _inside_mouth(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArr
     mask = _filled([MOUTH], landmarks, alignment)
     rim = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
     return (cv2.GaussianBlur(rim, (5, 5), 0).astype(np.float32) / 255)[..., None]
-
-
-def composite(warp: Warp, alignment: Alignment, paint: Paint) -> Warp:
-    """`warp` with the paint over it; its region's border pixels stay as they are."""
-    return lay_over(warp, alignment, paint, _blend)
 
 
 def _layers(

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
-from reenact.generate.paint import Box, blend, box_around, mix, polygon, sample, spread, tone
+from reenact.generate.paint import blend, box_around, mix, polygon, sample, spread, tone
 from reenact.generate.teeth import ivory, paint_teeth
 from reenact.generate.tongue import paint_tongue
 from reenact.generate.warp import Warp
-from reenact.types import Face, Frame
+from reenact.types import Box, Face, Frame
 
 LOWER_LIP = [15, 16, 86, 316, 85, 315, 17]
 """Landmarks on the red of the lower lip, whose colour tells the light that falls on the mouth."""

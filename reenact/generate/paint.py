@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from reenact.generate.flow import nearest, rasterise, to_pixels
 from reenact.generate.warp import Warp
 from reenact.geometry import Alignment
-
-Box = tuple[int, int, int, int]
-"""(x0, y0, x1, y1) in the frame."""
+from reenact.types import Box
 
 
 def box_around(outline: NDArray[np.float32], region: Box) -> Box | None:

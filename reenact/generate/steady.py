@@ -1,8 +1,8 @@
-"""Paint that follows the face from frame to frame, so that it does not flicker."""
+"""Paint that follows the face from frame to frame: seldom made, carried in between, and never flickering."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,37 +14,61 @@ from calib.ramp import smoothstep
 from reenact.generate.flow import nearest, to_pixels
 from reenact.generate.mesh import CROP_CELL_PX, over_crop, warp_triangles
 from reenact.geometry import Alignment
-from reenact.types import Face
+from reenact.types import Face, Frame
+
+Layers = NDArray[np.float32]
+"""(size, size, k) over the crop, 0 where there is no paint."""
 
 
 @dataclass(frozen=True)
 class SteadyOptions:
     time_s: float = 0.08
     """Time constant of the low-pass."""
-    longest_s: float = 0.2
+    fresh_s: float = 0.05
+    """Paint no older than this is as good as new, if little has changed: at 25 to 30 frames a second every
+    second frame needs paint of its own, and with the low-pass behind it more would hardly be seen."""
+    longest_s: float = 0.25
     """Paint older than this is forgotten."""
     changed_by: float = 0.75
     """A change that itself changes by so much between two frames is shown at once ..."""
     opened_by_mm: float = 2.2
     """... and so is a mouth that opens or shuts by so much: what was in it before is of no use."""
+    alike: float = 0.75
+    """0..1: how little may have changed for paint to be as good as new."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
-    """What a face was painted with."""
+class Moment:
+    """What the paint of a face hangs on, at one time."""
 
+    track_id: int
     time_s: float
     places: NDArray[np.float32]
     """(478, 3) the landmarks after the move, crop pixels."""
     gaps_mm: NDArray[np.float32]
     """Between the lips."""
     change: AUVector
-    paint: NDArray[np.float32]
-    """(size, size, k), in the crop."""
+
+
+def moment(
+    frame: Frame, face: Face, moved: NDArray[np.float32], change: AUVector, alignment: Alignment
+) -> Moment:
+    """moved: (478, 3) the landmarks after the move, frame pixels; change: (17,) what moved them."""
+    gaps_mm = MOUTH.gaps(moved, face.pose.down) / face.pose.scale
+    return Moment(face.track_id, float(frame.pts), alignment.points(moved), gaps_mm, change)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What a face was painted with."""
+
+    at: Moment
+    paint: Layers
+    empty: bool
 
 
 class Steady:
-    """A low-pass in time over each face's paint, along the face's own motion.
+    """Remembers each face's paint and carries it along with the face's own motion.
 
     Time that stands still or runs backwards, as between pictures that have nothing to do with each other,
     starts afresh.
@@ -55,49 +79,52 @@ class Steady:
         self._shown: dict[int, _Shown] = {}
         """By track id."""
 
-    def __call__(
-        self,
-        face: Face,
-        time_s: float,
-        moved: NDArray[np.float32],
-        change: AUVector,
-        alignment: Alignment,
-        paint: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """The paint to be shown, (size, size, k) float32 in the crop, 0 where there is none.
+    def recall(self, now: Moment, *, fresh: bool) -> Layers | None:
+        """The last paint, where the face is now; None where it is too old.
 
-        moved: (478, 3) the landmarks after the move, frame pixels; change: (17,) what moved them.
+        fresh: only where it is as good as paint made now.
         """
-        gaps_mm = MOUTH.gaps(moved, face.pose.down) / face.pose.scale
-        now = _Shown(time_s, alignment.points(moved), gaps_mm, change, paint)
-        before = self._shown.get(face.track_id)
-        kept = 0.0 if before is None else self._kept(before, now)
+        last = self._shown.get(now.track_id)
+        if last is None or not 0 < now.time_s - last.at.time_s <= self._options.longest_s:
+            return None
+        # Where there was nothing to paint there will be nothing until something changes.
+        fresh_s = self._options.longest_s if last.empty else self._options.fresh_s
+        too_old = now.time_s - last.at.time_s > fresh_s
+        if fresh and (too_old or self._alike(last.at, now) < self._options.alike):
+            return None
+        return carried(last.paint, last.at.places, now.places)
+
+    def __call__(self, now: Moment, paint: Layers) -> Layers:
+        """New paint, low-passed in time: what is to be shown."""
+        before = self._shown.get(now.track_id)
+        kept = 0.0 if before is None else self._kept(before.at, now)
         if before is not None and kept > 0:
             paint = cv2.addWeighted(
-                paint, 1 - kept, carried(before.paint, before.places, now.places), kept, 0
+                paint, 1 - kept, carried(before.paint, before.at.places, now.places), kept, 0
             )
         recent = {
             track_id: shown
             for track_id, shown in self._shown.items()
-            if 0 <= time_s - shown.time_s <= self._options.longest_s
+            if 0 <= now.time_s - shown.at.time_s <= self._options.longest_s
         }
-        self._shown = {**recent, face.track_id: replace(now, paint=paint)}
+        self._shown = {**recent, now.track_id: _Shown(now, paint, empty=not paint.any())}
         return paint
 
-    def _kept(self, before: _Shown, now: _Shown) -> float:
+    def _kept(self, before: Moment, now: Moment) -> float:
         """0..1: how much of the paint before is of use now."""
-        options, passed_s = self._options, now.time_s - before.time_s
-        if not 0 < passed_s <= options.longest_s:
+        passed_s = now.time_s - before.time_s
+        if not 0 < passed_s <= self._options.longest_s:
             return 0.0
-        changed = np.abs(now.change - before.change).max() / options.changed_by
-        opened = np.abs(now.gaps_mm - before.gaps_mm).max() / options.opened_by_mm
-        alike = 1 - smoothstep(np.array([changed, opened]))
-        return float(alike.min() * np.exp(-passed_s / options.time_s))
+        return self._alike(before, now) * float(np.exp(-passed_s / self._options.time_s))
+
+    def _alike(self, before: Moment, now: Moment) -> float:
+        """0..1: how little has changed that no motion of the skin can follow."""
+        changed = np.abs(now.change - before.change).max() / self._options.changed_by
+        opened = np.abs(now.gaps_mm - before.gaps_mm).max() / self._options.opened_by_mm
+        return float(1 - smoothstep(np.array([changed, opened])).max())
 
 
-def carried(
-    paint: NDArray[np.float32], before: NDArray[np.float32], now: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def carried(paint: Layers, before: NDArray[np.float32], now: NDArray[np.float32]) -> Layers:
     """`paint` (size, size, k) of a crop, moved as the face's mesh moves.
 
     before, now: (478, 3) the landmarks in the crop, pixels.

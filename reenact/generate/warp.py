@@ -38,12 +38,6 @@ class Warp(Patch):
     moved: NDArray[np.float32]
     """(478, 3) the landmarks after the move, pixels."""
 
-    @property
-    def region(self) -> tuple[int, int, int, int]:
-        """(x0, y0, x1, y1) in the frame."""
-        (x, y), (height, width) = self.origin, self.image.shape[:2]
-        return x, y, x + width, y + height
-
 
 def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.float32]:
     """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""

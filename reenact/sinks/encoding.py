@@ -11,14 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 import av
-import numpy as np
 from av.container import OutputContainer
-from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from reenact.capture.file import FULL, LIMITED, RGB, SWS_AREA, SWS_FULL_CHR_H_INP, UNSPECIFIED, Colour
+from reenact.colour import LIMITED, RGB, UNSPECIFIED, Colour
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 # Written anew by every muxer.
@@ -119,44 +115,6 @@ CODECS: Mapping[str, Codec] = {
     "hevc": Codec("libx265", 22, ("mp4", "mov", "matroska"), 51, _x265, odd_sizes=False),
     "vp9": Codec("libvpx-vp9", 28, ("mp4", "matroska", "webm"), 63, _vpx, odd_sizes=True),
 }
-
-
-class ToYuv:
-    """Converts RGB pictures to what the encoder takes."""
-
-    def __init__(self, size: tuple[int, int], stream: VideoStream) -> None:
-        height, width = size
-        self._padding = stream.height - height, stream.width - width
-        colour = Colour(stream.color_range, stream.colorspace)
-        self._matrix = colour.effective_matrix(height)
-        self._range = colour.effective_range
-        # FFmpeg truncates the colours of full-range video, half a level on average. By way of 12 bits that
-        # is a thirtieth of a level, for 1 ms more.
-        formats = ("yuv420p12le", "yuv420p") if self._range == FULL else ("yuv420p",)
-        # A converter for each step, because one keeps its tables only while its formats stay the same.
-        self._steps = tuple((VideoReformatter(), name) for name in formats)
-
-    def __call__(self, image: NDArray[np.uint8]) -> VideoFrame:
-        rows, columns = self._padding
-        if rows or columns:
-            image = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="edge")
-        picture = VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), "rgb24")
-        # The conversion's own argument is deaf to BT.2020 before PyAV 18.
-        picture.colorspace = self._matrix
-        # A reformat of our own: the encoder's takes longer, at widths that are no multiple of 16 twice as
-        # long. Averaging (AREA) gives the smallest error in colour and the shortest time, 1.7 ms at 720p.
-        for reformatter, name in self._steps:
-            picture = reformatter.reformat(
-                picture,
-                format=name,
-                src_colorspace=self._matrix,
-                dst_colorspace=self._matrix,
-                src_color_range=FULL,
-                dst_color_range=self._range,
-                interpolation=SWS_AREA | SWS_FULL_CHR_H_INP,
-                threads=1,
-            )
-        return picture
 
 
 def choose(path: Path, encoding: Encoding) -> tuple[Container, Codec]:

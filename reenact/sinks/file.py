@@ -20,7 +20,6 @@ from reenact.sinks.encoding import (
     Container,
     Encoding,
     SinkError,
-    ToYuv,
     add_picture,
     choose,
     label,
@@ -29,6 +28,7 @@ from reenact.sinks.encoding import (
     require_place,
     size_notes,
 )
+from reenact.sinks.yuv import ToYuv
 from reenact.types import Frame
 
 
@@ -99,7 +99,7 @@ class FileSink:
         ticks = round(frame.pts / self._like.time_base)
         assert self._last_ticks is None or ticks > self._last_ticks, "frames out of order"
         self._last_ticks = ticks
-        picture = self._to_yuv(frame.image)
+        picture = self._to_yuv(frame.image, frame.decoded)
         picture.pts = ticks
         picture.time_base = self._like.time_base
         picture.duration = self._frame_ticks

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from reenact.atomic import partial_path
 from reenact.capture.devices import USUAL_RATE
-from reenact.capture.file import BT709, LIMITED, Colour
 from reenact.capture.microphone import RATE
+from reenact.colour import BT709, LIMITED, Colour
 from reenact.sinks.csv import AUCsvSink
 from reenact.sinks.encoding import (
     CONTAINERS,
     Encoding,
     SinkError,
-    ToYuv,
     add_picture,
     choose,
     label,
@@ -29,6 +28,7 @@ from reenact.sinks.fragments import drop_torn_end
 from reenact.sinks.freeze import stilled
 from reenact.sinks.soundtrack import Soundtrack
 from reenact.sinks.virtualcam import letterbox
+from reenact.sinks.yuv import ToYuv
 from reenact.types import Finished, Frame, Sound
 
 LIVE_ENCODING = Encoding(preset="ultrafast")

@@ -1,0 +1,53 @@
+"""What the numbers of a video's pictures mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Codes of ITU-T H.273, which FFmpeg uses for its tags.
+RGB, UNSPECIFIED = 0, 2
+LIMITED, FULL = 1, 2
+BT709, BT601, BT2020 = 1, 5, 9
+_MATRICES = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}
+_RED_AND_BLUE = {
+    BT709: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    BT601: (0.299, 0.114),
+    7: (0.212, 0.087),
+    BT2020: (0.2627, 0.0593),
+}
+"""Kr and Kb of each matrix."""
+
+
+@dataclass(frozen=True)
+class Colour:
+    """What the numbers of a picture mean, in the codes of ITU-T H.273."""
+
+    range: int = 0
+    """1 limited (16..235), 2 full (0..255), 0 not said."""
+    matrix: int = UNSPECIFIED
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+
+    @property
+    def effective_range(self) -> int:
+        return self.range or LIMITED
+
+    def effective_matrix(self, height_px: int) -> int:
+        """The matrix to convert with; untagged video up to 576 lines is BT.601, above it BT.709."""
+        return _MATRICES.get(self.matrix, BT601 if height_px <= 576 else BT709)
+
+    def from_rgb(self, height_px: int) -> NDArray[np.float32]:
+        """(3, 4): (Y, Cb, Cr) = matrix @ (R, G, B, 1), all of them 0..255; H.273, section 8.3."""
+        red, blue = _RED_AND_BLUE[self.effective_matrix(height_px)]
+        luma = np.array([red, 1 - red - blue, blue])
+        difference = np.array([[0, 0, 1], [1, 0, 0]]) - luma
+        equations = np.vstack([luma, difference / (2 * np.array([[1 - blue], [1 - red]]))])
+        if self.effective_range == FULL:
+            scale, offset = np.ones(3), (0, 128, 128)
+        else:
+            scale, offset = np.array([219, 224, 224]) / 255, (16, 128, 128)
+        return np.column_stack([equations * scale[:, None], offset]).astype(np.float32)
