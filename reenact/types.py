@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
@@ -46,9 +46,10 @@ class Frame:
     image in place knows best whether it still holds."""
 
     def made_of(self, decoded: Decoded | None) -> Frame:
-        """This very frame, with what it was made of."""
-        object.__setattr__(self, "decoded", decoded)
-        return self
+        """The same frame, with what it was made of."""
+        frame = replace(self)
+        object.__setattr__(frame, "decoded", decoded)
+        return frame
 
     @property
     def size(self) -> tuple[int, int]:
