@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from calib.au import AU_CODES, AU_COUNT, au_index
 from calib.metrics import Agreement
 from tests.evaluation import asked_of, copy, subject, written
 from tests.faces import change
-from train.evaluate.obedience import estimated, judged, measure_obedience, obedience_tables
+from train.evaluate.obedience import Obedience, estimated, judged, measure_obedience, obedience_tables
 
 KNOWN = Agreement(np.full(17, 0.8), np.full(17, 0.7), np.full(17, 0.2), 99)
 
@@ -41,6 +42,17 @@ def test_slopes_leakage_and_ranks_are_those_of_the_reading():
     assert answer.per_unit[au_index("AU06")] == pytest.approx(0.1)
     assert answer.leakage == pytest.approx(0.1 / 16)
     assert answer.spearman == pytest.approx(1)
+
+
+def test_order_is_judged_within_each_face():
+    """Of two faces one obeys, the other does the opposite."""
+    obeyed, opposite = measured(written, subject()).trials, []
+    for trial in obeyed:
+        opposite.append(replace(trial, subject=1, estimated=-trial.estimated))
+    answer = Obedience((*obeyed, *obeyed, *opposite), 0).answer("AU12", estimated)
+    assert answer.monotone == pytest.approx(0)
+    assert Obedience(obeyed, 0).answer("AU12", estimated).monotone == pytest.approx(1)
+    assert Obedience(tuple(opposite), 0).answer("AU12", estimated).monotone == pytest.approx(-1)
 
 
 def test_a_face_that_shows_nothing_is_not_asked_for_less():

@@ -28,6 +28,8 @@ EMPHASIS = ("AU25", "AU26", "AU10", "AU12", "AU45")
 class Trial:
     """One action unit asked of one face."""
 
+    subject: int
+    """Which of the faces."""
     index: int
     """Of the action unit."""
     asked: float
@@ -50,7 +52,14 @@ class Obedience:
         asked = np.array([trial.asked for trial in trials])
         achieved = np.array([read(trial) for trial in trials]).reshape(-1, AU_COUNT)
         per_unit = [slope(asked, achieved[:, other]) for other in range(AU_COUNT)]
-        return Answer(np.array(per_unit), index, spearman(asked, achieved[:, index]), len(trials))
+        faces = np.array([trial.subject for trial in trials])
+        return Answer(
+            np.array(per_unit),
+            index,
+            spearman(asked, achieved[:, index]),
+            mean([_within(asked[faces == face], achieved[faces == face, index]) for face in set(faces)]),
+            len(trials),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +71,8 @@ class Answer:
     index: int
     spearman: float
     """Between asked and achieved, over all faces and amounts."""
+    monotone: float
+    """The same within each face, where asking nothing achieves nothing; the mean over the faces."""
     count: int
 
     @property
@@ -72,6 +83,11 @@ class Answer:
     def leakage(self) -> float:
         """Mean absolute change of the 16 others per unit asked."""
         return mean(np.abs(np.delete(self.per_unit, self.index)))
+
+
+def _within(asked: NDArray[np.floating], achieved: NDArray[np.floating]) -> float:
+    """Rank correlation over the asks of one face and none at all."""
+    return spearman(np.append(asked, 0.0), np.append(achieved, 0.0))
 
 
 def estimated(trial: Trial) -> AUVector:
@@ -88,13 +104,13 @@ READERS = {"estimator": estimated, "judge": judged}
 def measure_obedience(method: Method, subjects: Sequence[Subject], reader: Reader, judge: Judge) -> Obedience:
     """Asks every face for every amount of every action unit, one at a time."""
     trials, lost = [], 0
-    for subject in subjects:
+    for number, subject in enumerate(subjects):
         seen_before = judge(subject.frame.image, subject.face)
         for index, change in _asks(subject.measured):
             image = method(subject.frame, subject.face, change, subject.measured)
             if image is subject.frame.image:
                 nothing = neutral_aus()
-                trials.append(Trial(index, float(change[index]), nothing, nothing))
+                trials.append(Trial(number, index, float(change[index]), nothing, nothing))
                 continue
             after = reader(image, subject.face.landmarks)
             if after is None:
@@ -103,6 +119,7 @@ def measure_obedience(method: Method, subjects: Sequence[Subject], reader: Reade
             judged_now = judge(image, subject.face)
             trials.append(
                 Trial(
+                    number,
                     index,
                     float(change[index]),
                     after.evidence - subject.before.evidence,
@@ -173,9 +190,11 @@ def _per_au(
         if name == "judge":
             row.append(float(known.r[index]))
         row += [answer.slope for answer in answers] + [answer.spearman for answer in answers]
+        row += [answer.monotone for answer in answers]
         rows.append(tuple(row))
     columns = ["AU", "n", *(["judge's own r"] if name == "judge" else [])]
-    columns += [f"{method} slope" for method in results] + [f"{method} Spearman" for method in results]
+    columns += [f"{method} {what}" for what in ("slope", "Spearman", "monotone") for method in results]
+    how = f"{how} Monotone: Spearman within a face, over its asks and 0; the mean over the faces."
     note = f"{how} Read by our estimator."
     if name == "judge":
         note = (
