@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from calib.au import AU_CODES, MAX_INTENSITY, AUVector
+from calib.columns import AUColumns, au_columns
 from reenact.retarget.performance import Performance, performance_of
 
 _TIMES = ("timestamp", "time")
@@ -29,10 +30,7 @@ class _Columns:
 
     time: str | None
     face: str | None
-    aus: Mapping[int, str]
-    """Names by position of the action unit."""
-    scale: float
-    """From the table's intensities to ours."""
+    aus: AUColumns
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,7 @@ def is_performance(path: Path) -> bool:
             header = {name.strip() for name in next(csv.reader(file), [])}
     except (OSError, csv.Error):
         return False
-    return any(code in header or f"{code}_r" in header for code in AU_CODES)
+    return au_columns(header) is not None
 
 
 def read_performance(path: Path, face: str | None = None, rate: float | None = None) -> Performance:
@@ -76,17 +74,13 @@ def read_performance(path: Path, face: str | None = None, rate: float | None = N
     except OSError as error:
         raise PerformanceError(f"{path} cannot be read: {error.strerror}") from error
     chosen = _of_one_face(readings, face, path)
-    measured = np.isin(np.arange(len(AU_CODES)), list(columns.aus))
+    measured = np.isin(np.arange(len(AU_CODES)), list(columns.aus.names))
     return replace(performance_of([(each.time_s, each.aus) for each in chosen]), measured=measured).smoothed()
 
 
 def _find(header: list[str], path: Path, rate: float | None) -> _Columns:
-    openface = {index: f"{code}_r" for index, code in enumerate(AU_CODES) if f"{code}_r" in header}
-    py_feat = {index: code for index, code in enumerate(AU_CODES) if code in header}
-    if "AU43" in header and "AU45" not in header:
-        py_feat[AU_CODES.index("AU45")] = "AU43"
-    aus = openface or py_feat
-    if not aus:
+    aus = au_columns(header)
+    if aus is None:
         raise PerformanceError(
             f"{path}, line 1: no column holds an action unit; call them AU12_r (0..5) or AU12 (0..1)"
         )
@@ -96,7 +90,7 @@ def _find(header: list[str], path: Path, rate: float | None) -> _Columns:
             f"{path}, line 1: there is no column timestamp; give --driver-fps, frames per second"
         )
     face = next((name for name in _FACES if name in header), None)
-    return _Columns(time, face, aus, 1.0 if openface else MAX_INTENSITY)
+    return _Columns(time, face, aus)
 
 
 def _readings(
@@ -109,7 +103,7 @@ def _readings(
             continue
         row = dict(zip(header, values, strict=False))
         where = f"{path}, line {index + 2}"
-        aus = _intensities(row, columns, where)
+        aus = _intensities(row, columns.aus, where)
         if aus is None or row.get("success", "1").strip() in ("0", "0.0", "False"):
             continue
         if columns.time is not None:
@@ -122,10 +116,10 @@ def _readings(
         yield _Reading(row.get(columns.face or "", "").strip(), time_s, aus)
 
 
-def _intensities(row: Mapping[str, str], columns: _Columns, where: str) -> AUVector | None:
+def _intensities(row: Mapping[str, str], columns: AUColumns, where: str) -> AUVector | None:
     """(17,) 0..5; None where one is missing."""
     aus = np.zeros(len(AU_CODES), np.float32)
-    for index, name in columns.aus.items():
+    for index, name in columns.names.items():
         value = columns.scale * _number(row, name, where)
         if math.isnan(value):
             return None

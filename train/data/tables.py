@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from calib.au import AU_CODES, MAX_INTENSITY
+from calib.au import AU_COUNT
+from calib.columns import AUColumns, au_columns
 from calib.dataset import read_labels
 from train.data.items import Item, PictureFile
 
@@ -23,16 +24,17 @@ class TableError(ValueError):
 def read_table(folder: Path) -> list[Item]:
     """The pictures that the folder's one CSV (or its aus.csv) names; they lie beside it or in images/.
 
-    OpenFace's table (calib.dataset.read_labels) has AU01_r to AU45_r, 0..5. py-feat's has AU01 to AU43, 0..1,
-    which are scaled by 5; its AU43 (eyes closed) stands for AU45, and what it does not measure is 0. A
+    OpenFace's table (calib.dataset.read_labels) has AU01_r to AU45_r, py-feat's AU01 to AU43
+    (calib.columns); what it does not measure is 0. A
     picture in which it found no face has no labels; of several faces the largest one's labels count.
     """
     tables = [folder / "aus.csv"] if (folder / "aus.csv").is_file() else sorted(folder.glob("*.csv"))
     with tables[0].open(newline="", encoding="utf-8-sig") as stream:
         header = [name.strip() for name in next(csv.reader(stream), [])]
-        if len(tables) == 1 and AU_CODES[0] in header and f"{AU_CODES[0]}_r" not in header:
+        columns = au_columns(header)
+        if len(tables) == 1 and columns is not None and columns.scale != 1:
             rows = csv.DictReader(stream, header, restval="", skipinitialspace=True)
-            return _read_py_feat(rows, tables[0])
+            return _read_py_feat(rows, columns, tables[0])
     base = pictures_beside(tables[0])
     return [
         Item(name_of(each.path, base), each.person, each.aus, PictureFile(each.path))
@@ -64,14 +66,14 @@ def file_of(record: Mapping[str, object], where: str) -> str:
     raise TableError(f"{where} names no file; it needs one of {', '.join(columns)}")
 
 
-def _read_py_feat(rows: Iterable[_Row], table: Path) -> list[Item]:
+def _read_py_feat(rows: Iterable[_Row], columns: AUColumns, table: Path) -> list[Item]:
     base = pictures_beside(table)
     largest: dict[str, _Row] = {}
     for row in rows:
         file = file_of(row, str(table))
         if file not in largest or _face_width(row) > _face_width(largest[file]):
             largest[file] = row
-    return [_to_item(row, find_picture(file, base), base, table) for file, row in largest.items()]
+    return [_to_item(row, columns, find_picture(file, base), base, table) for file, row in largest.items()]
 
 
 def _face_width(row: _Row) -> float:
@@ -80,17 +82,17 @@ def _face_width(row: _Row) -> float:
     return 0.0 if math.isnan(width) else width
 
 
-def _to_item(row: _Row, picture: Path, base: Path, table: Path) -> Item:
+def _to_item(row: _Row, columns: AUColumns, picture: Path, base: Path, table: Path) -> Item:
     name = name_of(picture, base)
-    aus = np.array([_number(row.get(code, "")) for code in AU_CODES], np.float32)
-    if np.isnan(aus[-1]):
-        aus[-1] = _number(row.get("AU43", ""))
+    aus = np.full(AU_COUNT, np.nan, np.float32)
+    for index, column in columns.names.items():
+        aus[index] = _number(row.get(column, ""))
     if (aus < 0).any() or (aus > 1).any():
         raise TableError(
             f"{table}: {name} has an intensity outside of 0..1, which is py-feat's scale in columns AU01, "
             "AU02 ...; call intensities from 0 to 5 AU01_r, AU02_r ..."
         )
-    labels = None if np.isnan(aus).all() else np.nan_to_num(aus) * np.float32(MAX_INTENSITY)
+    labels = None if np.isnan(aus).all() else np.nan_to_num(aus) * np.float32(columns.scale)
     return Item(name, row.get("person") or name, labels, PictureFile(picture))
 
 
