@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,16 @@ MAX_INTENSITY = 5.0
 AUVector = NDArray[np.float32]
 """(17,) in the order of ACTION_UNITS: intensities 0..5, or their differences, -5..5."""
 
+Side: TypeAlias = Literal["L", "R"]
+"""The person's own left or right, as in FACS. In a picture that is not mirrored the person's left is where
+x is larger."""
+SIDES: tuple[Side, ...] = get_args(Side)
+
+Sided = NDArray[np.float32]
+"""(2, 17) an AUVector for each of SIDES."""
+Change = Sided
+"""(2, 17) relative action units, -5..5: what is to be added to each side of a face."""
+
 
 class UnknownAUError(ValueError):
     """An action unit that OpenFace does not measure."""
@@ -68,6 +79,49 @@ def au_index(name: str) -> int:
     return AU_INDEX[int(digits)]
 
 
+def sided_au(name: str) -> tuple[int, Side | None]:
+    """Position and side of an action unit named as for `au_index`, followed by an L or R for one side alone.
+
+    'AU12L' and 'au12l' are the lip corner puller on the person's left; 'AU12' is on both, which is None.
+    Raises UnknownAUError.
+    """
+    for side in SIDES:
+        if name.strip().upper().endswith(side):
+            return au_index(name.strip()[:-1]), side
+    return au_index(name), None
+
+
+def au_code(index: int, side: Side | None = None) -> str:
+    """AU12L, or AU12 for both sides: what `sided_au` reads."""
+    return f"{AU_CODES[index]}{side or ''}"
+
+
+def rows(side: Side | None) -> slice:
+    """Those of a `Sided` that stand for this side; None: for both."""
+    return slice(None) if side is None else slice(SIDES.index(side), SIDES.index(side) + 1)
+
+
 def neutral_aus() -> AUVector:
     """A fresh vector of zeros."""
     return np.zeros(AU_COUNT, np.float32)
+
+
+def bilateral(aus: AUVector) -> Sided:
+    """(2, 17): the same on both sides."""
+    return np.stack([aus, aus])
+
+
+def both(sided: Sided) -> AUVector:
+    """(17,) the mean of both sides: exactly either where they agree."""
+    return (sided[0] + sided[1]) / 2
+
+
+def lean(sided: Sided) -> AUVector:
+    """(17,) how far the person's left lies above the mean of both sides, and the right below it."""
+    return (sided[0] - sided[1]) / 2
+
+
+def larger(sided: Sided) -> AUVector:
+    """(17,) of each action unit the value of the side on which it is further from 0."""
+    left, right = sided
+    return np.where(np.abs(left) < np.abs(right), right, left)

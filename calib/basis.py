@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, AUVector
+from calib.au import AU_COUNT, AUVector, Change, both, lean
 from calib.shape import LANDMARK_COUNT
+from calib.sides import landmark_sidedness
 
 _PATH = Path(__file__).with_name("data") / "basis.npz"
 
@@ -22,21 +23,25 @@ class AUBasis:
     furthest: NDArray[np.float32]
     """(17,) how many times these displacements each action unit moves at most, however much is asked."""
 
-    def amounts(self, change: AUVector) -> AUVector:
-        """How many times each displacement to move for relative action units `change` (17,).
+    def amounts(self, change: Change) -> Change:
+        """How many times each displacement to move on each side for relative action units `change` (2, 17).
 
         Nearly `change` where it is small, never beyond `furthest`: faces have ends.
         """
         return self.furthest * np.tanh(change / self.furthest)
 
-    def move(self, amounts: AUVector) -> NDArray[np.float32]:
-        """(478, 3) canonical millimetres, from amounts (17,)."""
+    def move(self, amounts: Change) -> NDArray[np.float32]:
+        """(478, 3) canonical millimetres, from amounts (2, 17): each landmark goes with its side."""
+        moved, aside = self._move(both(amounts)), lean(amounts)
+        return moved + landmark_sidedness()[:, None] * self._move(aside) if aside.any() else moved
+
+    def displace(self, change: Change) -> NDArray[np.float32]:
+        """(478, 3) canonical millimetres for relative action units `change` (2, 17)."""
+        return self.move(self.amounts(change))
+
+    def _move(self, amounts: AUVector) -> NDArray[np.float32]:
         flat = self.displacements.reshape(AU_COUNT, -1)
         return (amounts @ flat).reshape(LANDMARK_COUNT, 3)
-
-    def displace(self, change: AUVector) -> NDArray[np.float32]:
-        """(478, 3) canonical millimetres for relative action units `change` (17,)."""
-        return self.move(self.amounts(change))
 
     @property
     def largest_mm(self) -> NDArray[np.float32]:

@@ -57,9 +57,8 @@ def scene_label(scene: Scene, width: int) -> Pixels:
     """A strip with the scene's name and what it asks of the action units."""
     targets = targets_of(scene.spec)
     asked = [
-        f"AU{unit.number}{'=' if hold else ''}{value:{'' if hold else '+'}g}"
-        for unit, value, hold in zip(ACTION_UNITS, targets.value, targets.hold, strict=True)
-        if value or hold
+        f"AU{ACTION_UNITS[index].number}{side or ''}{'=' if hold else ''}{value:{'' if hold else '+'}g}"
+        for index, side, value, hold in targets.items()
     ]
     return label(scene.name, "  ".join(asked), width)
 

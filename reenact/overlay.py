@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, MAX_INTENSITY, AUVector
+from calib.au import AU_CODES, MAX_INTENSITY, AUVector, Change, both
 from calib.openings import OPENINGS, OUTER_LIPS
 from reenact.controls import Settings, name_of
 from reenact.hotkeys import HELP
@@ -176,8 +176,8 @@ def _draw_landmarks(picture: Pixels, points: NDArray[np.float32], radius_px: flo
         cv2.polylines(picture, [fine[list(outline)]], True, GREEN, 1, cv2.LINE_AA, shift=4)
 
 
-def _draw_bars(picture: Pixels, aus: AUVector, change: AUVector, font_px: int, *, right: bool) -> None:
-    """What is measured, and in colour what is added to it or taken away."""
+def _draw_bars(picture: Pixels, aus: AUVector, change: Change, font_px: int, *, right: bool) -> None:
+    """What is measured, and in colour what is added to it or taken away, as the mean of both sides."""
     length, half = round(_BAR_FONTS * font_px), max(2, round(0.2 * font_px))
     panel = table(_BAR_ROWS, font_px, length)
     left = picture.shape[1] - panel.size[1] - font_px if right else font_px
@@ -185,7 +185,7 @@ def _draw_bars(picture: Pixels, aus: AUVector, change: AUVector, font_px: int, *
     lay(panel, picture, left, top)
     pad, line = table_layout(font_px)
     start = left + panel.size[1] - pad - length
-    for index, (measured, added) in enumerate(zip(aus, change, strict=True)):
+    for index, (measured, added) in enumerate(zip(aus, both(change), strict=True)):
         middle = top + pad + round(line * (index + 0.5))
         ends = np.clip((measured, measured + added), 0, MAX_INTENSITY) / MAX_INTENSITY * length
         low, high = start + round(float(ends.min())), start + round(float(ends.max()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector
+from calib.au import AUVector, Change
 from calib.pose import Pose
 
 if TYPE_CHECKING:
@@ -128,8 +128,9 @@ class Measured(Tracked):
 
 @dataclass(frozen=True, eq=False)
 class Retargeted(Measured):
-    changes: tuple[AUVector, ...] = ()
-    """One for each face: the relative action units to write. All zeros: leave the face alone."""
+    changes: tuple[Change, ...] = ()
+    """One for each face: the relative action units to write, (2, 17), the person's left and right. All zeros:
+    leave the face alone."""
 
 
 @dataclass(frozen=True, eq=False)

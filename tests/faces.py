@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector, au_index, neutral_aus
+from calib.au import AUVector, Change, au_index, bilateral, neutral_aus, rows, sided_au
 from calib.openings import MOUTH
 from calib.pose import Pose
 from calib.shape import load_shape
@@ -50,9 +50,18 @@ def textured_frame(height: int = 480, width: int = 640, seed: int = 0) -> Frame:
     return Frame(cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def change(**aus: float) -> AUVector:
-    """change(AU12=2, AU25=1)."""
+def shows(**aus: float) -> AUVector:
+    """(17,) shows(AU12=2, AU25=1)."""
     vector = neutral_aus()
     for name, value in aus.items():
         vector[au_index(name)] = value
     return vector
+
+
+def change(**aus: float) -> Change:
+    """(2, 17) change(AU12=2, AU45L=1)."""
+    sided = bilateral(neutral_aus())
+    for name, value in aus.items():
+        index, side = sided_au(name)
+        sided[rows(side), index] = value
+    return sided

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from calib.au import AU_INDEX, neutral_aus
+from calib.au import AU_INDEX, both, neutral_aus
 from reenact.controls import ControlError, Controls, Settings, as_targets, name_of
 from reenact.retarget import TargetError, parse_targets
 from reenact.retarget.presets import PRESETS
@@ -27,7 +27,7 @@ def steered(text: str = "AU12=+2", **settings: object) -> tuple[Controls, Steer]
 
 def change(steer: Steer, index: int, *people: Someone) -> float:
     """Of AU12, in the first face."""
-    return float(steer(record(index, *(people or (Someone(),)))).changes[0][AU12])
+    return float(both(steer(record(index, *(people or (Someone(),)))).changes[0])[AU12])
 
 
 def test_a_change_of_targets_or_strength_shows_whole_on_the_next_frame() -> None:
@@ -50,7 +50,7 @@ def test_a_frame_is_of_one_piece_although_the_settings_change_while_it_is_worked
 
     controls.set(targets=programme)
     changes = steer(record(0, Someone(0), Someone(1, scale=1.0))).changes
-    assert changes[0][AU12] == 2
+    assert both(changes[0])[AU12] == 2
     assert change(steer, 1) == 0
 
 
@@ -130,7 +130,7 @@ def test_a_strength_out_of_range_changes_nothing(strength: float) -> None:
 
 def test_targets_may_be_text() -> None:
     targets = as_targets("AU12=+2")
-    assert targets.value[AU_INDEX[12]] == 2  # type: ignore[union-attr]
+    assert (targets.value[:, AU_INDEX[12]] == 2).all()  # type: ignore[union-attr]
     assert as_targets(SMILE) is SMILE
     with pytest.raises(TargetError, match="did you mean 'smile'"):
         as_targets("smiel")

@@ -40,9 +40,7 @@ def creases():
 
 def test_a_fold_that_comes_with_an_action_unit_is_found_where_it_is(creases):
     x, y = FACE.landmarks[9, :2].round().astype(int)
-    one = np.zeros(17, np.float32)
-    one[au_index("AU04")] = 1
-    shade = creases.shade(FACE.landmarks, one, 320)
+    shade = creases.shade(FACE.landmarks, change(AU04=1), 320)
     assert -0.1 < shade[y, x] < -0.03
     assert abs(shade[y, x + 30]) < 0.02
 
@@ -56,8 +54,7 @@ def test_shade_is_linear_and_stays_on_the_face():
     ratios = np.zeros((17, *SIZE), np.float32)
     ratios[au_index("AU12")] = 0.1
     creases = Creases(ratios)
-    one, two = np.zeros((2, 17), np.float32)
-    one[au_index("AU12")], two[au_index("AU12")] = 1, 2
+    one, two = change(AU12=1), change(AU12=2)
     shade = creases.shade(FACE.landmarks, one, 320)
     assert shade.shape == (320, 320)
     assert shade.max() == pytest.approx(0.1, abs=1e-3)

@@ -7,7 +7,7 @@ import pytest
 
 from reenact.types import Frame
 from tests.evaluation import copy, subject
-from tests.faces import change, posed_face, textured_frame
+from tests.faces import posed_face, shows, textured_frame
 from train.evaluate.films import Film, Shot, shifted
 from train.evaluate.flicker import (
     evenness,
@@ -17,7 +17,7 @@ from train.evaluate.flicker import (
     ramp_levels,
 )
 
-SMILE = change(AU12=2)
+SMILE = shows(AU12=2)
 
 
 def film(frames=10):

@@ -10,13 +10,13 @@ from calib.au import neutral_aus
 from reenact.generate.generator import PAINTERS
 from tests import tiny_models
 from tests.evaluation import FRAME, copy, subject, written
-from tests.faces import change
+from tests.faces import shows
 from train.evaluate.expressions import BY_NAME, EXPRESSIONS
 from train.evaluate.methods import COPY, WARP, MethodSpec, method_specs, open_method
 from train.evaluate.sheets import CROP, PAGE_PX, Sheet, write_sheet
 from train.evaluate.unchanged import measure_unchanged
 
-SMILE = change(AU12=3, AU25=3)
+SMILE = shows(AU12=3, AU25=3)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_parts_are_left_in_where_nobody_asks(tmp_path):
 
 
 def test_expressions_stay_within_what_a_face_can_show():
-    aus = change(AU12=4, AU25=2)
+    aus = shows(AU12=4, AU25=2)
     for expression in EXPRESSIONS:
         target = aus + expression.change(aus)
         assert target.min() >= 0 and target.max() <= 5
@@ -100,7 +100,7 @@ def test_expressions_stay_within_what_a_face_can_show():
 
 
 def test_expressions_are_asked_of_faces_that_do_not_show_them():
-    faces = np.array([change(), change(AU25=3, AU26=2), change(AU45=4)])
+    faces = np.array([shows(), shows(AU25=3, AU26=2), shows(AU45=4)])
     assert BY_NAME["smile with teeth"].eligible(faces).tolist() == [True, False, True]
     assert BY_NAME["close the mouth"].eligible(faces).tolist() == [False, True, False]
     assert BY_NAME["blink"].eligible(faces).tolist() == [True, True, False]

@@ -11,7 +11,7 @@ import pytest
 from calib.au import AU_CODES, AU_COUNT, au_index
 from calib.metrics import Agreement
 from tests.evaluation import asked_of, copy, subject, written
-from tests.faces import change
+from tests.faces import shows
 from train.evaluate.obedience import Obedience, estimated, judged, measure_obedience, obedience_tables
 
 KNOWN = Agreement(np.full(17, 0.8), np.full(17, 0.7), np.full(17, 0.2), 99)
@@ -62,7 +62,7 @@ def test_a_face_that_shows_nothing_is_not_asked_for_less():
 
 
 def test_asks_stop_at_the_ends_of_the_scale():
-    obeyed = measured(written, subject(change(AU12=4)))
+    obeyed = measured(written, subject(shows(AU12=4)))
     asked = [trial.asked for trial in obeyed.trials if trial.index == au_index("AU12")]
     assert asked == [-2, -1, 1, 1, 1]
 

@@ -11,14 +11,14 @@ import pytest
 
 from reenact.types import Frame
 from tests.evaluation import FRAME, copy, subject
-from tests.faces import change, posed_face, rotation, textured_frame
+from tests.faces import posed_face, rotation, shows, textured_frame
 from train.evaluate import regions
 from train.evaluate.comparison import Compared, comparison_table
 from train.evaluate.likeness import Likeness
 from train.evaluate.pairs import lit_alike, measure_pairs, pairs_of_frames, similarity
 from train.evaluate.reading import Reading
 
-SMILE = change(AU12=3, AU25=2)
+SMILE = shows(AU12=3, AU25=2)
 
 
 def moved_twin(aus=SMILE, gain=1.0, name="two", **pose):
@@ -62,7 +62,7 @@ def test_heads_turned_differently_are_no_pair():
 
 
 def test_faces_that_show_the_same_are_no_pair():
-    assert pairs_of_frames([subject(), moved_twin(aus=change(AU12=1))]) == []
+    assert pairs_of_frames([subject(), moved_twin(aus=shows(AU12=1))]) == []
 
 
 def test_pictures_that_have_little_in_common_are_no_pair():
@@ -71,7 +71,7 @@ def test_pictures_that_have_little_in_common_are_no_pair():
 
 
 def test_the_most_different_frames_are_taken_and_none_twice():
-    frames = [subject(), *(moved_twin(change(AU12=each), name=f"f{each}") for each in (5, 4, 3.5))]
+    frames = [subject(), *(moved_twin(shows(AU12=each), name=f"f{each}") for each in (5, 4, 3.5))]
     (pair,) = pairs_of_frames(frames)
     assert pair.change.max() == 5
 
@@ -110,4 +110,4 @@ def test_the_table_counts_on_how_many_pictures_a_method_is_nearer_than_the_basel
 
 
 def test_readings_are_cut_off_where_others_see_them():
-    assert Reading(SimpleNamespace(), change(AU12=-1, AU25=6)).aus.tolist() == change(AU25=5).tolist()
+    assert Reading(SimpleNamespace(), shows(AU12=-1, AU25=6)).aus.tolist() == shows(AU25=5).tolist()

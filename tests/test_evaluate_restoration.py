@@ -8,7 +8,7 @@ from calib.au import neutral_aus
 from calib.basis import load_basis
 from calib.openings import MOUTH
 from tests.evaluation import FRAME
-from tests.faces import change, closed_mouth, posed_face
+from tests.faces import closed_mouth, posed_face, shows
 from train.evaluate import regions
 from train.evaluate.methods import COPY, WARP, open_method
 from train.evaluate.restoration import CASES, degrade, measure_restoration, smoothed
@@ -26,7 +26,7 @@ def open_mouth(gap_mm=5):
 def test_a_mouth_that_is_shut_on_the_way_is_asked_to_open():
     case = BY_NAME["open mouth, shut and asked to open"]
     face = open_mouth()
-    restoration = degrade(case, FRAME.image, face.landmarks, change(AU25=3, AU26=2), BASIS)
+    restoration = degrade(case, FRAME.image, face.landmarks, shows(AU25=3, AU26=2), BASIS)
     assert restoration.change[[14, 15]].min() > 0
     assert restoration.truth is FRAME.image
     crop = restoration.crop.align(restoration.face)

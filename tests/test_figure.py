@@ -35,7 +35,7 @@ def test_a_sweep_goes_in_even_steps_from_the_first_to_the_last():
     assert sweep.index == au_index("AU12")
     assert sweep.values == (-1, 0, 1, 2, 3)
     assert [sweep.name(step) for step in (0, 1, 4)] == ["AU12-1", "AU12+0", "AU12+3"]
-    assert sweep.targets(4).value[sweep.index] == 3 and not sweep.targets(4).hold.any()
+    assert sweep.targets(4).value[:, sweep.index].tolist() == [3, 3] and not sweep.targets(4).hold.any()
 
 
 @pytest.mark.parametrize(

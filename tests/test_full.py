@@ -10,7 +10,7 @@ from reenact.generate.contract import ModelError
 from reenact.generate.full import RepaintedFace, feather
 from reenact.paste import paste
 from reenact.types import Retargeted
-from tests.faces import change, posed_face, rotation, textured_frame
+from tests.faces import change, posed_face, rotation, shows, textured_frame
 from tests.tiny_models import described, inverter
 
 CROP = FaceCrop(size=64)
@@ -38,7 +38,7 @@ def asked(frame, amounts, face=None, shown=None):
 
 def test_a_face_that_is_not_asked_to_change_gets_no_patch():
     generate = FaceGenerator(RepaintedFace(Painter(), CROP))
-    assert generate(asked(textured_frame(), neutral_aus())).patches == (None,)
+    assert generate(asked(textured_frame(), change())).patches == (None,)
 
 
 def test_the_middle_of_the_face_is_the_networks_and_the_border_the_frames():
@@ -89,15 +89,15 @@ def test_relative_action_units_are_given_as_fifths():
     painter = Painter()
     FaceGenerator(RepaintedFace(painter, CROP))(asked(textured_frame(), change(AU12=2.5, AU04=-1)))
     assert painter.seen["relative_aus"].dtype == np.float32
-    np.testing.assert_allclose(painter.seen["relative_aus"], [change(AU12=0.5, AU04=-0.2)])
+    np.testing.assert_allclose(painter.seen["relative_aus"], [shows(AU12=0.5, AU04=-0.2)])
     assert painter.seen["image"].shape == (1, 64, 64, 3) and painter.seen["image"].dtype == np.uint8
 
 
 def test_absolute_action_units_are_what_the_face_is_to_show_within_the_scale():
     painter = Painter(alpha=0.5)
     generate = FaceGenerator(RepaintedFace(painter, CROP, absolute=True))
-    generate(asked(textured_frame(), change(AU12=3, AU04=-2), shown=change(AU12=4, AU04=1, AU25=1)))
-    np.testing.assert_allclose(painter.seen["aus"], [change(AU12=1, AU25=0.2)], atol=1e-6)
+    generate(asked(textured_frame(), change(AU12=3, AU04=-2), shown=shows(AU12=4, AU04=1, AU25=1)))
+    np.testing.assert_allclose(painter.seen["aus"], [shows(AU12=1, AU25=0.2)], atol=1e-6)
 
 
 def test_alpha_says_where_a_network_paints():

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from calib.au import neutral_aus
+from calib.au import bilateral, neutral_aus
 from reenact.controls import Settings
 from reenact.meter import LiveStatus, StageTimes
 from reenact.overlay import Situation, compared, figures, overlaid
@@ -29,7 +29,7 @@ def finished(size: tuple[int, int] = (480, 640), faces: int = 0, mirrored: bool 
         frame,
         tuple(posed_face(1.5, (450, 240), track_id=index) for index in range(faces)),
         aus=tuple(neutral_aus() + np.float32(2) for _ in range(faces)),
-        changes=tuple(neutral_aus() + np.float32(1) for _ in range(faces)),
+        changes=tuple(bilateral(neutral_aus()) + np.float32(1) for _ in range(faces)),
         output=Frame(after),
         mirrored=mirrored,
     )

@@ -19,7 +19,7 @@ import av
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AUVector, neutral_aus
+from calib.au import AU_CODES, AUVector, Change, bilateral, neutral_aus
 from reenact.capture import open_capture
 from reenact.capture.microphone import RATE
 from reenact.sinks.csv import columns
@@ -27,7 +27,7 @@ from reenact.sinks.encoding import SinkError
 from reenact.sinks.recorder import Hearing, Recorder, TakeOptions
 from reenact.sinks.take import HOLD_S, Take
 from reenact.types import Finished, Frame, Sound
-from tests.faces import change, posed_face
+from tests.faces import change, posed_face, shows
 from tests.media import gradient, picture_times
 from tests.test_pipeline import LIMIT_S, leaked, within_limit
 
@@ -37,13 +37,13 @@ DARK, BRIGHT = np.full((*SIZE, 3), 20, np.uint8), np.full((*SIZE, 3), 235, np.ui
 
 
 def shown(
-    image: np.ndarray, captured_ns: int, aus: AUVector | None = None, changes: AUVector | None = None
+    image: np.ndarray, captured_ns: int, aus: AUVector | None = None, changes: Change | None = None
 ) -> Finished:
     """With a face if action units are given."""
     frame = Frame(image, Fraction(captured_ns, 10**9), captured_ns=captured_ns)
     if aus is None:
         return Finished(frame, (), output=frame)
-    wanted = neutral_aus() if changes is None else changes
+    wanted = bilateral(neutral_aus()) if changes is None else changes
     return Finished(frame, (posed_face(),), aus=(aus,), changes=(wanted,), output=frame)
 
 
@@ -150,8 +150,8 @@ def test_pictures_of_another_size_are_fitted_in(tmp_path: Path) -> None:
 def test_the_table_has_the_rows_of_the_video_with_what_was_measured_and_asked(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     with taken(path, shown(DARK, at(0))) as take:
-        take.write(shown(DARK, at(0), change(AU12=1, AU04=4.5), change(AU12=2, AU04=1)))
-        take.write(shown(DARK, at(0.04), change(AU12=1.5)))
+        take.write(shown(DARK, at(0), shows(AU12=1, AU04=4.5), change(AU12=2, AU04=1)))
+        take.write(shown(DARK, at(0.04), shows(AU12=1.5)))
         take.write(shown(DARK, at(0.09)))
         take.finish(at(0.09))
     rows, times = rows_of(tmp_path / "out.csv"), picture_times(path)

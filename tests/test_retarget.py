@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.au import AU_INDEX, AUVector, neutral_aus
+from calib.au import AU_INDEX, Change, bilateral, both, neutral_aus
 from calib.pose import Pose
 from reenact.retarget import Retargeter
 from reenact.retarget.options import FaceChoiceError, RetargetOptions, parse_faces
@@ -51,18 +51,18 @@ def face(someone: Someone) -> Face:
 
 def smiles(retarget: Retargeter, records: Iterator[Measured]) -> list[float]:
     """The change of AU12 of the first face, frame by frame."""
-    return [float(retarget(measured).changes[0][AU12]) for measured in records]
+    return [float(both(retarget(measured).changes[0])[AU12]) for measured in records]
 
 
 def test_a_relative_target_is_added_whatever_the_face_shows() -> None:
-    change = Retargeter(parse_targets("AU12=+2,AU4=-1"))(record(0, Someone(shows=2.5))).changes[0]
+    change = both(Retargeter(parse_targets("AU12=+2,AU4=-1"))(record(0, Someone(shows=2.5))).changes[0])
     assert change[AU12] == 2
     assert change[AU_INDEX[4]] == -1
     assert np.count_nonzero(change) == 2
 
 
 def test_an_absolute_target_changes_by_what_is_missing() -> None:
-    change = Retargeter(parse_targets("AU12=3,AU4=0"))(record(0, Someone(shows=1))).changes[0]
+    change = both(Retargeter(parse_targets("AU12=3,AU4=0"))(record(0, Someone(shows=1))).changes[0])
     assert change[AU12] == 2
     assert change[AU_INDEX[4]] == -1
     assert np.count_nonzero(change) == 2
@@ -71,7 +71,7 @@ def test_an_absolute_target_changes_by_what_is_missing() -> None:
 @pytest.mark.parametrize("targets", ["none", "AU12=+0"])
 def test_no_targets_are_exactly_no_change(targets: str) -> None:
     change = Retargeter(parse_targets(targets))(record(0, Someone(shows=1.234))).changes[0]
-    assert change.tobytes() == neutral_aus().tobytes()
+    assert change.tobytes() == bilateral(neutral_aus()).tobytes()
 
 
 def test_the_record_is_carried_on_and_a_frame_without_a_face_is_untouched() -> None:
@@ -83,13 +83,13 @@ def test_the_record_is_carried_on_and_a_frame_without_a_face_is_untouched() -> N
 
 @pytest.mark.parametrize(("strength", "expected"), [(0.0, 0.0), (0.5, 1.0), (1.5, 3.0)])
 def test_strength_multiplies(strength: float, expected: float) -> None:
-    change = Retargeter(SMILE, RetargetOptions(strength=strength))(record(0, Someone())).changes[0]
+    change = both(Retargeter(SMILE, RetargetOptions(strength=strength))(record(0, Someone())).changes[0])
     assert change[AU12] == expected
 
 
 @pytest.mark.parametrize(("targets", "shows", "expected"), [("AU12=+4", 3, 2), ("AU12=-4", 3, -3)])
 def test_measured_plus_change_stays_within_the_scale(targets: str, shows: float, expected: float) -> None:
-    change = Retargeter(parse_targets(targets))(record(0, Someone(shows=shows))).changes[0]
+    change = both(Retargeter(parse_targets(targets))(record(0, Someone(shows=shows))).changes[0])
     assert change[AU12] == expected
 
 
@@ -250,11 +250,11 @@ def test_the_largest_face_is_waited_for_when_it_is_lost_for_a_moment() -> None:
 def test_a_change_of_the_largest_face_is_a_crossfade() -> None:
     retarget = Retargeter(SMILE, RetargetOptions(fade_s=0.3))
     retarget(record(0, Someone(0, 2), Someone(1, 1)))
-    middle: list[AUVector] = []
+    middle: list[Change] = []
     for i in range(1, 6):
         middle = list(retarget(record(i, Someone(0, 2), Someone(1, 3))).changes)
-    assert 0 < middle[0][AU12] < 2
-    assert 0 < middle[1][AU12] < 2
+    assert 0 < both(middle[0])[AU12] < 2
+    assert 0 < both(middle[1])[AU12] < 2
 
 
 def test_targets_may_change_with_time_and_face() -> None:
@@ -262,7 +262,7 @@ def test_targets_may_change_with_time_and_face() -> None:
         lambda pts, track_id: parse_targets(f"AU12=+{float(pts) + track_id}"), RetargetOptions(faces="all")
     )
     changes = retarget(record(15, Someone(0), Someone(2))).changes
-    assert [float(change[AU12]) for change in changes] == [0.5, 2.5]
+    assert [float(both(change)[AU12]) for change in changes] == [0.5, 2.5]
 
 
 @pytest.mark.parametrize("text", ["", "biggest", "-1", "0,,1", "1.5", "9" * 5000])

@@ -83,11 +83,11 @@ def test_a_change_is_in_the_next_frame_that_is_generated(face: Path) -> None:
         session.targets = "AU12=+2"
         changed = until(session, is_edited)
         session.set(targets="AU04=+3,AU12=+2", strength=0.5)
-        frowning = until(session, lambda frame: frame.changes[0][2] > 0)
+        frowning = until(session, lambda frame: frame.changes[0][0, 2] > 0)
     # One frame may have been generated already, and one be under way.
     assert changed.frame.index - before.frame.index <= 3 + session.status().dropped
-    assert (changed.changes[0][[2, 8]] == (0, 2)).all()
-    assert (frowning.changes[0][[2, 8]] == (1.5, 1)).all(), "all at once"
+    assert (changed.changes[0][:, [2, 8]] == (0, 2)).all()
+    assert (frowning.changes[0][:, [2, 8]] == (1.5, 1)).all(), "all at once"
 
 
 def test_a_bypass_ends_at_the_cameras_own_frame(face: Path, originals: set[bytes]) -> None:
@@ -149,7 +149,7 @@ def test_other_threads_steer_while_the_loop_runs(face: Path) -> None:
 
         thread = threading.Thread(target=steer)
         thread.start()
-        seen = [float(frame.changes[0][2]) for frame in session if frame.faces]
+        seen = [float(frame.changes[0][0, 2]) for frame in session if frame.faces]
         thread.join()
     allowed = {float(np.float32(2 * strength)) for strength in (*strengths, 1.0)}
     assert len(seen) > 0 and seen[1:] == sorted(seen[1:])
@@ -160,10 +160,10 @@ def test_the_neutral_is_taken_from_a_face_and_only_from_one(face: Path) -> None:
     with reenact.open(face, targets="AU12=0", generator="warp") as session:
         assert not session.take_neutral()
         before = first(session, 10)
-        assert before.changes[0][8] < -0.5, "the portrait smiles"
+        assert before.changes[0][0, 8] < -0.5, "the portrait smiles"
         assert session.take_neutral()
         after = first(session, 5)
-        assert abs(after.changes[0][8]) < 0.2, "and that is its face at rest now"
+        assert abs(after.changes[0][0, 8]) < 0.2, "and that is its face at rest now"
         assert session.settings.neutral is not None
 
 

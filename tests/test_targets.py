@@ -11,18 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.au import AU_CODES, AU_INDEX
+from calib.au import AU_CODES, AU_INDEX, au_code
 from reenact.retarget.presets import PRESETS, Preset
 from reenact.retarget.targets import TargetError, Targets, load_targets, no_targets, parse_targets
 
 
 def shown(targets: Targets) -> dict[str, tuple[float, float]]:
     """(value, hold) of the action units that are not left alone."""
-    return {
-        code: (float(value), float(hold))
-        for code, value, hold in zip(AU_CODES, targets.value, targets.hold, strict=True)
-        if value or hold
-    }
+    return {au_code(index, side): (value, hold) for index, side, value, hold in targets.items()}
 
 
 def test_a_sign_makes_it_relative_and_no_sign_absolute() -> None:
@@ -48,15 +44,33 @@ def test_absolute_zero_is_a_target_and_relative_zero_is_none() -> None:
 def test_the_change_is_what_is_missing_to_the_target() -> None:
     measured = np.full(17, 1.5, np.float32)
     change = parse_targets("AU12=+2,AU25=3").change(measured)
-    assert change[AU_INDEX[12]] == 2
-    assert change[AU_INDEX[25]] == 1.5
-    assert np.count_nonzero(change) == 2
+    assert (change[:, AU_INDEX[12]] == 2).all()
+    assert (change[:, AU_INDEX[25]] == 1.5).all()
+    assert np.count_nonzero(change) == 4
 
 
 def test_items_after_a_preset_override_it() -> None:
     smile = shown(parse_targets("smile"))
     assert shown(parse_targets("smile,AU4=-1,AU12=4")) == {**smile, "AU04": (-1, 0), "AU12": (4, 1)}
     assert "AU12" not in shown(parse_targets("smile,AU12=+0"))
+
+
+def test_an_l_or_r_means_the_person_s_own_left_or_right_alone() -> None:
+    targets = parse_targets("AU12L=+2, au45r = 5")
+    assert shown(targets) == {"AU12L": (2, 0), "AU45R": (5, 1)}
+    assert targets.value[:, AU_INDEX[12]].tolist() == [2, 0]
+    assert targets.hold[:, AU_INDEX[45]].tolist() == [0, 1]
+
+
+def test_one_side_given_after_both_overrides_both() -> None:
+    assert shown(parse_targets("AU12=+2,AU12L=+3")) == {"AU12L": (3, 0), "AU12R": (2, 0)}
+    assert shown(parse_targets("smile,AU12R=0,AU06L=+0")) == {
+        "AU06R": (2, 0), "AU12L": (3, 0), "AU12R": (0, 1),
+    }  # fmt: skip
+
+
+def test_both_sides_alike_are_printed_as_one() -> None:
+    assert str(parse_targets("AU12R=+2,AU12L=+2,AU45L=5")) == "AU12=+2,AU45L=5"
 
 
 def test_presets_combine() -> None:
@@ -95,6 +109,10 @@ def test_neutral_sets_every_action_unit_to_zero() -> None:
         ("AU12=+1e0", ["'+1e0'", "not a number"]),
         ("AU12=1,AU12=+2", ["AU12 is given twice"]),
         ("AU4=1,AU04=2", ["AU04 is given twice"]),
+        ("AU12L=1,AU12l=+2", ["AU12L is given twice"]),
+        ("AU12L=1,AU12=+2", ["AU12 is given twice"]),
+        ("AU99L=1", ["'AU99L=1' at character 1", "unknown action unit 'AU99'"]),
+        ("AU12LR=1", ["unknown action unit"]),
         ("smlie", ["'smlie' at character 1", "did you mean 'smile'"]),
         ("grmpf", ["presets are", "surprise"]),
         ("", ["empty target at character 1", "AU12=+2"]),
@@ -119,7 +137,7 @@ def test_no_text_crashes_the_parser(text: str) -> None:
         assert "\n" not in str(error)
 
 
-@given(st.text(alphabet="AUau0123456789=+-., \nsmile", max_size=40))
+@given(st.text(alphabet="AUau0123456789LRr=+-., \nsmile", max_size=40))
 def test_no_text_of_the_right_letters_crashes_the_parser(text: str) -> None:
     try:
         parse_targets(text)
@@ -131,11 +149,13 @@ def test_no_text_of_the_right_letters_crashes_the_parser(text: str) -> None:
 def any_targets(draw: st.DrawFn) -> Targets:
     targets = no_targets()
     for index in range(17):
-        kind = draw(st.sampled_from(["left alone", "relative", "absolute"]))
-        low = -5.0 if kind == "relative" else 0.0
-        if kind != "left alone":
-            targets.value[index] = draw(st.floats(low, 5.0, width=32))
-            targets.hold[index] = kind == "absolute"
+        sides = draw(st.sampled_from([[slice(None)], [0], [1], [0, 1]]))
+        for side in sides:
+            kind = draw(st.sampled_from(["left alone", "relative", "absolute"]))
+            low = -5.0 if kind == "relative" else 0.0
+            if kind != "left alone":
+                targets.value[side, index] = draw(st.floats(low, 5.0, width=32))
+                targets.hold[side, index] = kind == "absolute"
     return targets
 
 
@@ -171,6 +191,12 @@ def test_a_json_file_gives_the_same_targets_as_text(tmp_path: Path) -> None:
     assert shown(parse_targets(str(path))) == shown(parse_targets("smile,AU4=-1,AU25=0"))
 
 
+def test_in_a_json_file_one_side_overrides_both_whatever_the_order(tmp_path: Path) -> None:
+    document = {"version": 1, "relative": {"AU12L": 2}, "absolute": {"AU12": 1, "AU45R": 5}}
+    targets = load_targets(write(tmp_path / "look.json", document))
+    assert shown(targets) == shown(parse_targets("AU12=1,AU12L=+2,AU45R=5"))
+
+
 @pytest.mark.parametrize(
     ("document", "words"),
     [
@@ -203,7 +229,9 @@ def test_a_wrong_json_file_is_named_with_what_is_wrong(tmp_path: Path, document:
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.sampled_from(["AU12", "smile"]),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["AU12", "AU4", "version"]), inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["AU12", "AU12L", "AU4", "version"]), inner)
+    ),
     max_leaves=8,
 )
 

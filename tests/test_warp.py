@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, neutral_aus
+from calib.au import AU_CODES
 from calib.basis import load_basis
 from calib.openings import OPENINGS
 from reenact.generate.contact import keep_apart
@@ -36,7 +36,7 @@ def pasted(frame, warped):
 
 
 def test_no_change_moves_nothing():
-    assert warp(textured_frame(), posed_face(), neutral_aus(), BASIS) is None
+    assert warp(textured_frame(), posed_face(), change(), BASIS) is None
 
 
 @pytest.mark.parametrize("roll", [0, 0.5, np.pi / 2])

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector
+from calib.au import MAX_INTENSITY, Change, larger
 from calib.openings import MOUTH, OPENINGS, Opening
 from calib.ramp import smoothstep
 from engines.base import Engine
@@ -63,18 +63,18 @@ class Appearance:
         self._crop = crop
         self._steady = Steady()
 
-    def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp:
+    def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
         """`warp` with the network's paint; its region's border pixels stay as they are."""
         return self.lay_over(face, warp, self.paint(frame, face, change, warp))
 
-    def paint(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Paint | None:
+    def paint(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Paint | None:
         """What the network makes of the face, or has just made of it; None where it may paint nothing."""
         alignment = self._crop.align(face)
         now = moment(frame, face, warp.moved, change, alignment)
         paint = self._steady.recall(now, fresh=True)
         return self._made(frame, face, warp, now, alignment) if paint is None else paint
 
-    def recalled(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Paint | None:
+    def recalled(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Paint | None:
         """What the network has made of a frame before, where the face is now; None where that is too old."""
         now = moment(frame, face, warp.moved, change, self._crop.align(face))
         return self._steady.recall(now, fresh=False)
@@ -93,7 +93,8 @@ class Appearance:
             {
                 "warped": seen[None],
                 "mask": cv2.merge([openings, allowed])[None],
-                "relative_aus": (now.change / MAX_INTENSITY).astype(np.float32)[None],
+                # The network knows no sides: it is told the larger change, and the gate keeps it there.
+                "relative_aus": (larger(now.change) / MAX_INTENSITY).astype(np.float32)[None],
             }
         )
         alpha = outputs["alpha"][0]

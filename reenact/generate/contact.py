@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_INDEX, AUVector
+from calib.au import AU_INDEX, Change
 from calib.basis import AUBasis
 from calib.openings import LEFT_EYE, MOUTH, OPENINGS, RIGHT_EYE, Opening
 from calib.ramp import smoothstep
@@ -64,20 +65,39 @@ def keep_apart(
     return settled
 
 
-def limit_closing(face: Face, amounts: AUVector, basis: AUBasis) -> AUVector:
-    """`amounts` (17,) with no more closing than shuts mouth and eyes: skin would only crease."""
-    for closers, openings in ((LIP_PARTERS, (MOUTH,)), (LID_MOVERS, (LEFT_EYE, RIGHT_EYE))):
-        upper, lower = np.array([pair for opening in openings for pair in _middle(opening)]).T
-        gap_mm = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ face.pose.down / face.pose.scale
-        widening = (basis.displacements[:, lower, 1] - basis.displacements[:, upper, 1]) * amounts[:, None]
-        closing = np.zeros(len(amounts), bool)
-        closing[closers] = widening[closers].mean(axis=1) < 0
-        if not closing.any():
-            continue
-        room = gap_mm + widening[~closing].sum(axis=0)
-        share = float(np.clip(room / -widening[closing].sum(axis=0), 0, 1).max())
-        amounts = np.where(closing, share * amounts, amounts).astype(np.float32)
+def limit_closing(face: Face, amounts: Change, basis: AUBasis) -> Change:
+    """`amounts` (2, 17) with no more closing than shuts mouth and eyes: skin would only crease.
+
+    Each eye has its own limit. Only where both sides close, they go as far as the one that has further to go,
+    so that what is asked alike of both sides stays alike.
+    """
+    for closers, openings in _CLOSING:
+        amounts = _limited(face, amounts, basis, closers, openings)
     return amounts
+
+
+_CLOSING = ((LIP_PARTERS, (MOUTH, MOUTH)), (LID_MOVERS, (RIGHT_EYE, LEFT_EYE)))
+"""What closes, and the openings on the person's left and right: the picture's right and left."""
+
+
+def _limited(
+    face: Face, amounts: Change, basis: AUBasis, closers: list[int], openings: Sequence[Opening]
+) -> Change:
+    upper, lower = np.array([_middle(opening) for opening in openings]).transpose(2, 0, 1)
+    gap_mm = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ face.pose.down / face.pose.scale
+    per_unit = basis.displacements[:, lower, 1] - basis.displacements[:, upper, 1]
+    widening = per_unit * amounts.T[..., None]
+    closing = np.zeros(widening.shape[:2], bool)
+    closing[closers] = widening[closers].mean(axis=2) < 0
+    if not closing.any():
+        return amounts
+    room = gap_mm + np.where(closing[..., None], 0, widening).sum(axis=0)
+    needed = -np.where(closing[..., None], widening, 0).sum(axis=0)
+    share = np.clip(np.divide(room, needed, out=np.zeros_like(room), where=needed != 0), 0, 1).max(axis=1)
+    limited = np.where(closing.T, share[:, None].astype(np.float32) * amounts, amounts)
+    direction = np.sign(amounts)
+    furthest = (direction[:, None] * limited).max(axis=1)
+    return direction * np.minimum(np.abs(amounts), furthest)
 
 
 def _middle(opening: Opening) -> list[tuple[int, int]]:

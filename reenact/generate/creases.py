@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, AUVector, au_index
+from calib.au import AU_COUNT, AUVector, Change, au_index, both, lean
 from calib.shape import load_shape
+from calib.sides import sidedness
 from reenact.generate.appearance import FaceCrop
 from reenact.generate.flow import nearest, to_pixels
 from reenact.generate.mesh import CROP_CELL_PX, over_crop, warp_triangles
@@ -49,8 +50,9 @@ class Creases:
         """(17,) the action units that change anything."""
         return self.ratios.any(axis=(1, 2))
 
-    def shade(self, places: NDArray[np.float32], change: AUVector, size: int) -> NDArray[np.float32]:
-        """(size, size) change of log brightness that relative action units make on a face in a square crop.
+    def shade(self, places: NDArray[np.float32], change: Change, size: int) -> NDArray[np.float32]:
+        """(size, size) change of log brightness that relative action units (2, 17) make on a face in a square
+        crop.
 
         places: (478, 3) its landmarks in the crop, pixels.
         """
@@ -59,8 +61,9 @@ class Creases:
             return np.zeros((size, size), np.float32)
         fine = CROP_CELL_PX // _FINE_PX
         x, y = (to_pixels(plane, fine) for plane in nearest(field, covered)[0])
-        asked = np.flatnonzero(change * self.folding)
-        picture = np.tensordot(change[asked], self.ratios[asked], 1)
+        picture, aside = self._folded(both(change)), lean(change)
+        if aside.any():
+            picture += _sidedness() * self._folded(aside)
         if self.most is not None:
             picture = np.tanh(picture / self.most) * np.float32(self.most)
         shade = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
@@ -68,9 +71,14 @@ class Creases:
         shade[np.abs(shade) < _LEAST] = 0
         return to_pixels(shade, _FINE_PX)
 
+    def _folded(self, change: AUVector) -> NDArray[np.float32]:
+        """(190, 160) the folds of a change, without a limit."""
+        asked = np.flatnonzero(change * self.folding)
+        return np.tensordot(change[asked], self.ratios[asked], 1)
 
-def paint_creases(face: Face, change: AUVector, warp: Warp, creases: Creases | None = None) -> Warp:
-    """`warp` with the folds that `change` (17,) makes, and without those that it smooths."""
+
+def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | None = None) -> Warp:
+    """`warp` with the folds that `change` (2, 17) makes, and without those that it smooths."""
     creases = creases or load_creases()
     if not (change * creases.folding).any():
         return warp
@@ -91,6 +99,12 @@ def load_creases(path: Path = _PATH) -> Creases:
         ratios = np.zeros((AU_COUNT, *SIZE), np.float32)
         ratios[[au_index(code) for code in data["codes"]]] = data["ratios"]
     return Creases(ratios, _MOST)
+
+
+@lru_cache(maxsize=1)
+def _sidedness() -> NDArray[np.float32]:
+    """(160,) of every column."""
+    return sidedness((ORIGIN_MM[0] + np.arange(SIZE[1])).astype(np.float32))
 
 
 @lru_cache(maxsize=1)

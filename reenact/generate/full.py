@@ -1,6 +1,7 @@
 """Whole-picture generators, for comparison: the face's crop goes through a network and is pasted back.
 
-They see little of a large face: what they paint is as fine as their crop, 128 pixels as published.
+They see little of a large face: what they paint is as fine as their crop, 128 pixels as published. They know
+no sides: both get the mean of what is asked of them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector
+from calib.au import MAX_INTENSITY, AUVector, Change, both
 from calib.ramp import smoothstep
 from engines.base import Engine, Tensors
 from reenact.generate.appearance import FaceCrop
@@ -34,10 +35,10 @@ class RepaintedFace:
         self._crop = crop
         self._absolute = absolute
 
-    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch:
+    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Patch:
         alignment = self._crop.align(face)
         seen = alignment.crop(frame.image)
-        outputs = self._engine.run({"image": seen[None], **self._asked(aus, change)})
+        outputs = self._engine.run({"image": seen[None], **self._asked(aus, both(change))})
         alpha, colour = _alpha_and_colour(outputs)
         strength = smoothstep(np.abs(change).max() / _FULL_AT)
         return _paste(frame, alignment, strength * feather(alignment.size) * alpha, colour)

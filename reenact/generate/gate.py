@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, AUVector, au_index
+from calib.au import AU_COUNT, Change, au_index, both, lean
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
+from calib.sides import landmark_sidedness
 from reenact.generate.flow import to_pixels
 from reenact.generate.mesh import CROP_CELL_PX, border, over_crop, warp_triangles
 from reenact.geometry import Alignment
@@ -47,15 +48,17 @@ that only lift or tighten lids (AU05, AU07) need no paint."""
 _EYES_SHUT = np.arange(AU_COUNT) == au_index("AU45")
 
 
-def gate(moved: NDArray[np.float32], change: AUVector, alignment: Alignment) -> NDArray[np.uint8]:
+def gate(moved: NDArray[np.float32], change: Change, alignment: Alignment) -> NDArray[np.uint8]:
     """(size, size) 0 where the network may not paint .. 255 where it may paint all.
 
-    moved: (478, 3) landmarks in the frame after the move; change: (17,) relative action units.
+    moved: (478, 3) landmarks in the frame after the move; change: (2, 17) relative action units,
+    each of which opens the gate on its own side.
     """
     # Shut lids are the painters' affair, which comes nearer to the truth than the network does.
     paints = np.where(_EYES_SHUT, -change, np.abs(change))
     opened = smoothstep(paints / FULL_AT)
-    values = (opened[:, None] * reach()).max(axis=0)
+    opened_at = both(opened)[:, None] + lean(opened)[:, None] * landmark_sidedness()
+    values = (opened_at * reach()).max(axis=0)
     field, _ = over_crop(alignment.points(moved), values[None, warp_triangles()], alignment.size)
     # Back-facing triangles, as in nostrils, leave holes of a cell.
     return np.rint(to_pixels(cv2.blur(field[0], (3, 3)), CROP_CELL_PX) * 255).astype(np.uint8)

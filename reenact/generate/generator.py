@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from calib.au import AUVector
+from calib.au import AUVector, Change
 from calib.basis import AUBasis, load_basis
 from engines.base import Engine
 from reenact.generate.appearance import Appearance
@@ -52,7 +52,7 @@ class Generator(Protocol):
     ) -> None: ...
 
 
-PAINTERS: Mapping[str, Callable[[Frame, Face, AUVector, Warp], Warp]] = {
+PAINTERS: Mapping[str, Callable[[Frame, Face, Change, Warp], Warp]] = {
     "mouth": lambda frame, face, change, warp: paint_mouth(frame, face, warp),
     "lips": lambda frame, face, change, warp: paint_lips(frame, face, warp),
     "lids": lambda frame, face, change, warp: paint_lids(frame, face, warp),
@@ -62,7 +62,7 @@ PAINTERS: Mapping[str, Callable[[Frame, Face, AUVector, Warp], Warp]] = {
 
 
 def paint_by_rule(
-    frame: Frame, face: Face, change: AUVector, moved: Warp, painters: Collection[str] = PAINTERS
+    frame: Frame, face: Face, change: Change, moved: Warp, painters: Collection[str] = PAINTERS
 ) -> Warp:
     """`moved` as the PAINTERS named leave it."""
     for name, paint in PAINTERS.items():
@@ -74,14 +74,14 @@ def paint_by_rule(
 class MakePatch(Protocol):
     """What differs between generators: new pixels for one face."""
 
-    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Patch | None:
-        """aus: what the face shows, 0..5; change: what is to be added to it, not all zeros."""
+    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Patch | None:
+        """aus: (17,) what the face shows, 0..5; change: (2, 17) what is to be added to it, not all zeros."""
 
 
 class PaintPatch(Protocol):
     """What paints over a face that has been moved."""
 
-    def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp: ...
+    def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp: ...
 
 
 class FaceGenerator:
@@ -162,7 +162,7 @@ class MovedFace:
         self._options = options
         self._painters = painters
 
-    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: AUVector) -> Warp | None:
+    def __call__(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Warp | None:
         moved = warp(frame, face, change, self._basis, self._options)
         return None if moved is None else paint_by_rule(frame, face, change, moved, self._painters)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from calib.au import AUVector
+from calib.au import Change
 from reenact.generate.appearance import Appearance
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
@@ -22,7 +22,7 @@ class _Due:
 
     frame: Frame
     face: Face
-    change: AUVector
+    change: Change
     warp: Warp
 
 
@@ -35,7 +35,7 @@ class LateAppearance:
         self._care = care
         self._due: list[_Due] = []
 
-    def __call__(self, frame: Frame, face: Face, change: AUVector, warp: Warp) -> Warp:
+    def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
         """`warp` with the network's paint, or that of a frame before."""
         care = self._care()
         if care == "none":

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector
+from calib.au import Change
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
 from reenact.generate.flow import nearest, to_pixels
@@ -47,13 +47,13 @@ class Moment:
     """(478, 3) the landmarks after the move, crop pixels."""
     gaps_mm: NDArray[np.float32]
     """Between the lips."""
-    change: AUVector
+    change: Change
 
 
 def moment(
-    frame: Frame, face: Face, moved: NDArray[np.float32], change: AUVector, alignment: Alignment
+    frame: Frame, face: Face, moved: NDArray[np.float32], change: Change, alignment: Alignment
 ) -> Moment:
-    """moved: (478, 3) the landmarks after the move, frame pixels; change: (17,) what moved them."""
+    """moved: (478, 3) the landmarks after the move, frame pixels; change: (2, 17) what moved them."""
     gaps_mm = MOUTH.gaps(moved, face.pose.down) / face.pose.scale
     return Moment(face.track_id, float(frame.pts), alignment.points(moved), gaps_mm, change)
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector
+from calib.au import Change
 from calib.basis import AUBasis
 from calib.openings import OPENINGS
 from reenact.generate.chin import even_out
@@ -39,7 +39,7 @@ class Warp(Patch):
     """(478, 3) the landmarks after the move, pixels."""
 
 
-def move_landmarks(face: Face, change: AUVector, basis: AUBasis) -> NDArray[np.float32]:
+def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.float32]:
     """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""
     amounts = limit_closing(face, basis.amounts(change), basis)
     displacement = face.pose.vectors_to_frame(basis.move(amounts))
@@ -67,7 +67,7 @@ def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def warp(
-    frame: Frame, face: Face, change: AUVector, basis: AUBasis, options: WarpOptions = WarpOptions()
+    frame: Frame, face: Face, change: Change, basis: AUBasis, options: WarpOptions = WarpOptions()
 ) -> Warp | None:
     """The face with relative action units `change` written into it, or None where no pixel moves."""
     return warp_to(frame, face, move_landmarks(face, change, basis), options)

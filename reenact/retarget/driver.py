@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import ACTION_UNITS, MAX_INTENSITY
+from calib.au import ACTION_UNITS, MAX_INTENSITY, bilateral
 from reenact.retarget.performance import Performance
 from reenact.retarget.retargeter import Programme
 from reenact.retarget.targets import Targets, no_targets
@@ -58,8 +58,10 @@ class Driver:
         driven = self._driven
         shown = level * driven * self.options.gain * (aus - self.performance.neutral)
         if self.options.transfer == "relative":
-            return Targets(np.clip(shown, -MAX_INTENSITY, MAX_INTENSITY).astype(np.float32), 0 * driven)
-        return Targets(np.clip(shown, 0, level * MAX_INTENSITY).astype(np.float32), level * driven)
+            value, hold = np.clip(shown, -MAX_INTENSITY, MAX_INTENSITY), 0 * driven
+        else:
+            value, hold = np.clip(shown, 0, level * MAX_INTENSITY), level * driven
+        return Targets(bilateral(value.astype(np.float32)), bilateral(hold))
 
     @property
     def _driven(self) -> NDArray[np.float32]:

@@ -8,10 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
-from calib.au import AU_COUNT
-from reenact.retarget.targets import Targets
+from calib.au import Side, rows
+from reenact.retarget.targets import Targets, no_targets
 
 
 def _spring(share: float) -> float:
@@ -51,6 +49,8 @@ class Track:
     """At least one, in the order of their times."""
     face: int | None = None
     """The track id of the face; None stands for every face."""
+    side: Side | None = None
+    """Of the face; None stands for both."""
 
     def at(self, time_s: float) -> tuple[float, float]:
         """(value, hold), as in Targets: the first keyframe's before its time, the last one's after."""
@@ -77,9 +77,10 @@ class Keyframes:
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
         """The targets of one face at this time, exactly, also between the frames of a film."""
         time_s = float(pts) if self.loop_s is None else float(pts) % self.loop_s
-        value, hold = np.zeros((2, AU_COUNT), np.float32)
-        # What is said to one face goes before what is said to all.
-        for track in sorted(self.tracks, key=lambda track: track.face is not None):
+        targets = no_targets()
+        # What is said to one face goes before what is said to all, then one side before both.
+        for track in sorted(self.tracks, key=lambda track: (track.face is not None, track.side is not None)):
             if track.face in (None, track_id):
-                value[track.index], hold[track.index] = track.at(time_s)
-        return Targets(value, hold)
+                place = rows(track.side), track.index
+                targets.value[place], targets.hold[place] = track.at(time_s)
+        return targets

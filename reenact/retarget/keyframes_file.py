@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from calib.au import AU_CODES, UnknownAUError, au_index
+from calib.au import Side, UnknownAUError, au_code, sided_au
 from reenact.retarget.keyframes import EASINGS, Keyframe, Keyframes, Track
 from reenact.retarget.options import track_id_of
 from reenact.retarget.targets import TargetError, parse_value
@@ -20,8 +20,8 @@ _OPTIONAL = ("easing", "face")
 _KEY_NAMES = {"time", "value", "easing"}
 _LARGEST_FILE = 10_000_000
 
-_Place = tuple[int, int | None]
-"""(index of the action unit, track id or None): what a track is of."""
+_Place = tuple[int, Side | None, int | None]
+"""(index of the action unit, side or None, track id or None): what a track is of."""
 
 
 class KeyframesError(ValueError):
@@ -36,13 +36,13 @@ def load_keyframes(path: Path) -> Keyframes:
         time,au,value,easing
         0.0,AU12,+0
         1.5,AU12,+2,ease-out
-        3.0,AU04,0,hold
+        3.0,AU45L,5,hold
 
     .json: {"version": 1, "loop": 4.0, "tracks": [{"au": "AU12", "face": 0,
             "keys": [{"time": 0, "value": "+0"}, {"time": 1.5, "value": "+2", "easing": "spring"}]}]}
 
-    Times are in seconds. A signed value is added to what the face does, an unsigned one is what it shall
-    show; in JSON the sign needs a string: "+2".
+    Times are in seconds. AU45L is on the person's left alone, and goes before AU45. A signed value is added
+    to what the face does, an unsigned one is what it shall show; in JSON the sign needs a string: "+2".
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
@@ -80,7 +80,7 @@ def _csv_keys(rows: Any, header: list[str]) -> Iterator[tuple[_Place, Keyframe, 
             continue
         row = dict(zip(header, (value.strip() for value in values), strict=False))
         where = f"line {rows.line_num}"
-        place = _au(row.get("au", ""), where), _face(row.get("face") or None, where)
+        place = *_au(row.get("au", ""), where), _face(row.get("face") or None, where)
         yield place, _key(row.get("time", ""), row.get("value", ""), row.get("easing") or None, where), where
 
 
@@ -107,7 +107,7 @@ def _json_keys(tracks: list[Any]) -> Iterator[tuple[_Place, Keyframe, str]]:
         where = f"track {number}"
         if not isinstance(track, dict) or not isinstance(track.get("keys"), list):
             raise KeyframesError(f'{where} must be an object with "au" and a list "keys"')
-        place = _au(track.get("au"), where), _face(track.get("face"), where)
+        place = *_au(track.get("au"), where), _face(track.get("face"), where)
         for index, key in enumerate(track["keys"]):
             there = f"{where}, key {index}"
             if not isinstance(key, dict) or key.keys() - _KEY_NAMES:
@@ -119,13 +119,13 @@ def _tracks(keys: Iterator[tuple[_Place, Keyframe, str]]) -> tuple[Track, ...]:
     places: Mapping[_Place, list[Keyframe]] = defaultdict(list)
     for place, key, where in keys:
         if any(key.time_s == other.time_s for other in places[place]):
-            raise KeyframesError(f"{where}: {AU_CODES[place[0]]} has another keyframe at {key.time_s:g} s")
+            raise KeyframesError(f"{where}: {au_code(*place[:2])} has another keyframe at {key.time_s:g} s")
         places[place].append(key)
     if not places:
         raise KeyframesError("holds no keyframe")
     return tuple(
-        Track(index, tuple(sorted(found, key=lambda key: key.time_s)), face)
-        for (index, face), found in places.items()
+        Track(index, tuple(sorted(found, key=lambda key: key.time_s)), face, side)
+        for (index, side, face), found in places.items()
     )
 
 
@@ -152,9 +152,9 @@ def _time(value: Any, where: str) -> float:
     return time_s
 
 
-def _au(name: Any, where: str) -> int:
+def _au(name: Any, where: str) -> tuple[int, Side | None]:
     try:
-        return au_index(str(name))
+        return sided_au(str(name))
     except UnknownAUError as error:
         raise KeyframesError(f"{where}, au: {error}") from error
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from calib.au import MAX_INTENSITY, AUVector, neutral_aus
+from calib.au import MAX_INTENSITY, AUVector, Change, bilateral, neutral_aus
 from reenact.retarget.choose import Chooser
 from reenact.retarget.fade import Fade
 from reenact.retarget.options import RetargetOptions
@@ -59,14 +59,14 @@ class Retargeter:
         self._forget({face.track_id for face in measured.faces}, pts)
         return Retargeted(**vars(measured), changes=changes)
 
-    def _change(self, face: Face, aus: AUVector, chosen: bool, pts: Fraction) -> AUVector:
+    def _change(self, face: Face, aus: AUVector, chosen: bool, pts: Fraction) -> Change:
         memory = self._memories.get(face.track_id)
         if memory is None:
             memory = self._memories[face.track_id] = self._meet(face, chosen, pts)
         steady, room = memory.read(aus, pts)
         level = memory.level(chosen, face.confidence, pts)
         if level == 0:
-            return neutral_aus()
+            return bilateral(neutral_aus())
         wanted = self._options.strength * self._targets_at(pts, face.track_id).change(steady)
         return (level * np.clip(wanted, -room, MAX_INTENSITY - room)).astype(np.float32)
 

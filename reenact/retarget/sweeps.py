@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calib.au import AU_CODES, MAX_INTENSITY, UnknownAUError, au_index
+from calib.au import MAX_INTENSITY, Side, UnknownAUError, au_code, rows, sided_au
 from reenact.retarget.targets import Targets, no_targets
 
 MOST_STEPS = 25
@@ -26,15 +26,17 @@ class Sweep:
     """Of the action unit."""
     values: tuple[float, ...]
     """-5..5."""
+    side: Side | None = None
+    """Of the face; None: both."""
 
     def targets(self, step: int) -> Targets:
         targets = no_targets()
-        targets.value[self.index] = self.values[step]
+        targets.value[rows(self.side), self.index] = self.values[step]
         return targets
 
     def name(self, step: int) -> str:
         """For a caption: AU12+1.5."""
-        return f"{AU_CODES[self.index]}{self.values[step]:+.3g}"
+        return f"{au_code(self.index, self.side)}{self.values[step]:+.3g}"
 
 
 def parse_sweep(text: str) -> Sweep:
@@ -43,7 +45,8 @@ def parse_sweep(text: str) -> Sweep:
     if match is None:
         raise SweepError(f"{text!r} is no sweep; write AU12=-1:3:5, from -1 to +3 in 5 steps")
     try:
-        index, first, last, steps = au_index(match[1]), float(match[2]), float(match[3]), int(match[4])
+        index, side = sided_au(match[1])
+        first, last, steps = float(match[2]), float(match[3]), int(match[4])
     except UnknownAUError as error:
         raise SweepError(f"{text!r}: {error}") from error
     except ValueError as error:
@@ -52,4 +55,4 @@ def parse_sweep(text: str) -> Sweep:
         raise SweepError(f"{text!r} is out of range: values to be added run from -5 to +5")
     if not 2 <= steps <= MOST_STEPS:
         raise SweepError(f"{text!r} has {steps} steps; choose 2 to {MOST_STEPS}")
-    return Sweep(index, tuple(float(value) for value in np.linspace(first, last, steps)))
+    return Sweep(index, tuple(float(value) for value in np.linspace(first, last, steps)), side)

@@ -6,14 +6,29 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calib.au import AU_CODES, MAX_INTENSITY, AUVector, UnknownAUError, au_index, neutral_aus
+from calib.au import (
+    AU_COUNT,
+    MAX_INTENSITY,
+    SIDES,
+    AUVector,
+    Change,
+    Side,
+    Sided,
+    UnknownAUError,
+    au_code,
+    au_index,
+    bilateral,
+    neutral_aus,
+    rows,
+    sided_au,
+)
 from reenact.retarget.presets import PRESETS
 
 _ITEM = re.compile(r"\s*([^=]*?)\s*=\s*(.*?)\s*", re.DOTALL)
@@ -25,25 +40,33 @@ MAX_SCALE = 4.0
 """More would make any trace of an action unit its utmost."""
 
 
+_Named = tuple[int, Side | None]
+"""An action unit's index, and the side of the face that is meant; None: both."""
+
+
 class TargetError(ValueError):
     """A target that cannot be understood or lies out of range."""
 
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """For each action unit, what to add to the face and how much of its own movement to take away.
+    """For each action unit, on each side, what to add to the face and how much of its own movement to take
+    away.
 
     change = value - hold * measured. A relative target has hold 0, an absolute one hold 1, and an action
     unit that is left alone has neither. Being linear, two targets blend by blending their arrays.
     """
 
-    value: AUVector
-    """(17,) the amount to add (-5..5, hold 0) or the intensity to reach (0..5, hold 1)."""
-    hold: AUVector
-    """(17,) up to 1: the share of the measured intensity that `value` replaces; below 0 it is amplified."""
+    value: Sided
+    """(2, 17) the amount to add (-5..5, hold 0) or the intensity to reach (0..5, hold 1)."""
+    hold: Sided
+    """(2, 17) up to 1: the share of the measured intensity that `value` replaces; below 0 it is amplified."""
 
-    def change(self, measured: AUVector) -> AUVector:
-        """The relative action units that take a face from `measured` to these targets; unlimited."""
+    def change(self, measured: AUVector | Sided) -> Change:
+        """(2, 17) the relative action units that take a face from `measured` to these targets; unlimited.
+
+        measured: (17,) where both sides show the same, or (2, 17).
+        """
         return self.value - self.hold * measured
 
     def blend(self, other: Targets, share: float) -> Targets:
@@ -72,21 +95,29 @@ class Targets:
         return Targets(np.where(named, self.value, below.value), np.where(named, self.hold, below.hold))
 
     def __str__(self) -> str:
-        """As --target-aus takes it: AU04=-1,AU12=+2,AU25=0; 'none' if nothing is to change."""
-        return ",".join(self._items()) or "none"
+        """As --target-aus takes it: AU04=-1,AU12L=+2,AU25=0; 'none' if nothing is to change."""
+        return ",".join(_written(*item) for item in self.items()) or "none"
 
-    def _items(self) -> Iterable[str]:
-        for code, value, hold in zip(AU_CODES, self.value, self.hold, strict=True):
-            number = np.format_float_positional(abs(value), trim="-")
-            if hold:
-                yield f"{code}={number}"
-            elif value:
-                yield f"{code}={'-' if value < 0 else '+'}{number}"
+    def items(self) -> Iterator[tuple[int, Side | None, float, float]]:
+        """(index, side, value, hold) of what is not left alone: both sides at once where they agree."""
+        for index in range(AU_COUNT):
+            left, right = zip(self.value[:, index].tolist(), self.hold[:, index].tolist(), strict=True)
+            sides: Mapping[Side | None, tuple[float, float]] = (
+                {None: left} if left == right else dict(zip(SIDES, (left, right), strict=True))
+            )
+            for side, (value, hold) in sides.items():
+                if value or hold:
+                    yield index, side, value, hold
+
+
+def _written(index: int, side: Side | None, value: float, hold: float) -> str:
+    number = np.format_float_positional(np.float32(abs(value)), trim="-")
+    return f"{au_code(index, side)}={'' if hold else '-' if value < 0 else '+'}{number}"
 
 
 def no_targets() -> Targets:
     """Leaves every action unit as the face has it."""
-    return Targets(neutral_aus(), neutral_aus())
+    return Targets(bilateral(neutral_aus()), bilateral(neutral_aus()))
 
 
 def parse_targets(text: str) -> Targets:
@@ -96,6 +127,7 @@ def parse_targets(text: str) -> Targets:
 
     - AU12=+2 or AU4=-1: signed, so relative: added to what the face does, -5..+5;
     - AU12=3: unsigned, so absolute: what the face shall show, 0..5;
+    - AU12L=+2 or AU45R=5: on the person's own left or right alone, also after the same for both sides;
     - smile: a preset (reenact.retarget.presets);
     - or, alone, the path of a JSON file ending in .json (see load_targets).
 
@@ -104,7 +136,7 @@ def parse_targets(text: str) -> Targets:
     if text.strip().lower().endswith(".json"):
         return load_targets(Path(text.strip()))
     targets, position = no_targets(), 1
-    given: set[int] = set()
+    given: set[_Named] = set()
     for item in text.split(","):
         targets = _add_item(targets, item, position, given)
         position += len(item) + 1
@@ -117,26 +149,25 @@ def parse_value(text: str) -> tuple[float, bool]:
 
 
 def parse_scales(text: str) -> Targets:
-    """Targets that multiply what a face shows, from text such as AU12=1.5,AU04=0.
+    """Targets that multiply what a face shows, from text such as AU12=1.5,AU04L=0.
 
     1 leaves it as it is, 0 takes it away. Raises TargetError with the item.
     """
     targets = no_targets()
-    given: set[int] = set()
+    given: set[_Named] = set()
     for item in text.split(","):
         name, _, number = item.partition("=")
         try:
-            index, scale = au_index(name), float(number)
+            named, scale = sided_au(name), float(number)
         except UnknownAUError as error:
             raise TargetError(f"{item.strip()!r}: {error}") from error
         except ValueError as error:
             raise TargetError(f"{item.strip()!r}: write AU12=1.5, AU04=0") from error
-        if index in given:
-            raise TargetError(f"{item.strip()!r}: {AU_CODES[index]} is given twice")
+        _give(named, given, repr(item.strip()))
         if not 0 <= scale <= MAX_SCALE:
             raise TargetError(f"{item.strip()!r} is out of range: a scale runs from 0 to {MAX_SCALE:g}")
-        given.add(index)
-        targets.hold[index] = 1 - scale
+        index, side = named
+        targets.hold[rows(side), index] = 1 - scale
     return targets
 
 
@@ -144,7 +175,7 @@ def neutralised(share: float) -> Targets:
     """Targets that take away this share, 0..1, of the expression that a face shows. It goes on blinking."""
     targets = no_targets()
     targets.hold[:] = share
-    targets.hold[au_index("AU45")] = 0
+    targets.hold[:, au_index("AU45")] = 0
     return targets
 
 
@@ -152,9 +183,10 @@ def load_targets(path: Path) -> Targets:
     """Targets from a JSON file: numbers and names only, so a file from a stranger is safe to open.
 
         {"version": 1, "description": "said aloud", "preset": "smile",
-         "relative": {"AU06": 1.5, "AU04": -1}, "absolute": {"AU25": 0}}
+         "relative": {"AU06": 1.5, "AU04L": -1}, "absolute": {"AU25": 0}}
 
-    Only "version" is needed. "preset" comes first, "relative" (-5..5) and "absolute" (0..5) override it.
+    Only "version" is needed. "preset" comes first, "relative" (-5..5) and "absolute" (0..5) override it, and
+    what names one side (AU04L) overrides what names both.
     Raises TargetError naming the file and what is wrong in it.
     """
     try:
@@ -173,7 +205,7 @@ def load_targets(path: Path) -> Targets:
         raise TargetError(f"target file {str(path)!r} cannot be read: {error}") from error
 
 
-def _add_item(targets: Targets, item: str, position: int, given: set[int]) -> Targets:
+def _add_item(targets: Targets, item: str, position: int, given: set[_Named]) -> Targets:
     """`targets` with one item of the text on top; `given` collects the action units named one by one."""
     shown = f"{item.strip()!r} at character {position + len(item) - len(item.lstrip())}"
     if not item.strip():
@@ -181,14 +213,26 @@ def _add_item(targets: Targets, item: str, position: int, given: set[int]) -> Ta
     match = _ITEM.fullmatch(item)
     if match is None:
         return _preset(item.strip(), shown).over(targets)
+    named = _name(match[1], shown)
+    _give(named, given, shown)
+    return _set(targets, named, *_parse_number(match[2], shown))
+
+
+def _name(text: str, shown: str) -> _Named:
     try:
-        index = au_index(match[1])
+        return sided_au(text)
     except UnknownAUError as error:
         raise TargetError(f"{shown}: {error}") from error
-    if index in given:
-        raise TargetError(f"{shown}: {AU_CODES[index]} is given twice")
-    given.add(index)
-    return _set(targets, index, *_parse_number(match[2], shown))
+
+
+def _give(named: _Named, given: set[_Named], shown: str) -> None:
+    """Adds to what is `given`. Both sides first and then one of them is no mistake; the other way round, or
+    the same again, is."""
+    index, side = named
+    again = {named} if side else {(index, None), *((index, each) for each in SIDES)}
+    if again & given:
+        raise TargetError(f"{shown}: {au_code(*named)} is given twice")
+    given.add(named)
 
 
 def _preset(name: str, shown: str) -> Targets:
@@ -221,10 +265,11 @@ def _suggestion(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _set(targets: Targets, index: int, value: float, absolute: bool) -> Targets:
+def _set(targets: Targets, named: _Named, value: float, absolute: bool) -> Targets:
     """`targets` with one action unit replaced."""
+    index, side = named
     changed = Targets(targets.value.copy(), targets.hold.copy())
-    changed.value[index], changed.hold[index] = value, absolute
+    changed.value[rows(side), index], changed.hold[rows(side), index] = value, absolute
     return changed
 
 
@@ -247,26 +292,22 @@ def _from_json(document: Any) -> Targets:
     if "preset" in document:
         name = document["preset"]
         targets = _preset(str(name), f'"preset": {name!r}')
-    given: set[int] = set()
-    for key in ("relative", "absolute"):
-        targets = _add_table(targets, key, document.get(key, {}), given)
+    given: set[_Named] = set()
+    entries = [entry for key in ("relative", "absolute") for entry in _entries(key, document.get(key, {}))]
+    # The order of a JSON object means nothing.
+    for named, value, absolute, shown in sorted(entries, key=lambda entry: entry[0][1] is not None):
+        _give(named, given, shown)
+        targets = _set(targets, named, value, absolute)
     return targets
 
 
-def _add_table(targets: Targets, key: str, table: Any, given: set[int]) -> Targets:
-    """`targets` with the "relative" or "absolute" object of a file on top."""
+def _entries(key: str, table: Any) -> Iterator[tuple[_Named, float, bool, str]]:
+    """(what is named, value, absolute, how to show it) of the "relative" or "absolute" object of a file."""
     if not isinstance(table, dict):
         raise TargetError(f'"{key}" must be an object of action units and numbers, not {table!r:.40}')
     for name, value in table.items():
         shown = f'{name!r} in "{key}"'
-        try:
-            index = au_index(name)
-        except UnknownAUError as error:
-            raise TargetError(f"{shown}: {error}") from error
-        if index in given:
-            raise TargetError(f"{shown}: {AU_CODES[index]} is given twice")
+        named = _name(name, shown)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise TargetError(f"{shown}: {value!r:.40} is not a number")
-        given.add(index)
-        targets = _set(targets, index, _in_range(value, key == "absolute", shown), key == "absolute")
-    return targets
+        yield named, _in_range(value, key == "absolute", shown), key == "absolute", shown

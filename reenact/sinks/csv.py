@@ -12,7 +12,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, MAX_INTENSITY, AUVector
+from calib.au import AU_CODES, MAX_INTENSITY, AUVector, both
 from calib.pose import Pose
 from reenact.atomic import replacing
 from reenact.types import Face, Measured, Retargeted
@@ -56,8 +56,8 @@ class AUCsvSink:
         self, file: TextIO, *, landmarks: bool = False, names: bool = False, asked: bool = False
     ) -> None:
         """landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures.
-        asked: adds AUxx_asked at the end, the intensities that the face is to show; it then takes only
-        records that have been retargeted."""
+        asked: adds AUxx_asked at the end, the intensities that the face is to show, the mean of both
+        sides; it then takes only records that have been retargeted."""
         self._writer = csv.writer(file, lineterminator="\n")
         self._landmarks = landmarks
         self._names = names
@@ -85,7 +85,7 @@ class AUCsvSink:
 
     def _asked_values(self, measured: Measured, index: int) -> list[str]:
         assert isinstance(measured, Retargeted), "nothing has been asked for yet"
-        asked = np.clip(measured.aus[index] + measured.changes[index], 0, MAX_INTENSITY)
+        asked = np.clip(measured.aus[index] + both(measured.changes[index]), 0, MAX_INTENSITY)
         return [f"{value:.2f}" for value in asked]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector
+from calib.au import Change
 from calib.basis import AUBasis
 from calib.pose import fit_pose
 from calib.shape import load_shape
@@ -35,8 +35,8 @@ class Move:
     """(height, width, 3) RGB, the whole picture with the moved face in it."""
     landmarks: NDArray[np.float32]
     """(478, 3) after the move."""
-    change: AUVector
-    """(17,) relative action units that led here."""
+    change: Change
+    """(2, 17) relative action units that led here."""
 
 
 def face_of(landmarks: NDArray[np.float32]) -> Face:
@@ -44,9 +44,7 @@ def face_of(landmarks: NDArray[np.float32]) -> Face:
     return Face(0, landmarks, fit_pose(landmarks, load_shape()), 1.0)
 
 
-def forth(
-    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: AUVector, basis: AUBasis
-) -> Move:
+def forth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Change, basis: AUBasis) -> Move:
     """The face moved by relative action units, as at run time. There is no truth for it."""
     frame, face = Frame(picture), face_of(landmarks)
     moved = move_landmarks(face, change, basis)
@@ -54,7 +52,7 @@ def forth(
 
 
 def there_and_back(
-    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], away: AUVector, basis: AUBasis
+    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], away: Change, basis: AUBasis
 ) -> Move:
     """The face moved by `away`, and from there back to its own landmarks. The truth is `picture`.
 
@@ -67,15 +65,15 @@ def there_and_back(
     return Move(_moved(between, face_of(moved), -away, landmarks, WarpOptions()), landmarks, -away)
 
 
-def done(face: Face, change: AUVector, basis: AUBasis) -> AUVector:
-    """The part of `change` (17,) that is done before lips and lids meet: the geometry can undo it exactly."""
+def done(face: Face, change: Change, basis: AUBasis) -> Change:
+    """The part of `change` (2, 17) that is done before lips and lids meet: geometry can undo it exactly."""
     amounts = limit_closing(face, basis.amounts(change), basis)
     share = np.clip(amounts / basis.furthest, -_NEARLY, _NEARLY)
     return (basis.furthest * np.arctanh(share)).astype(np.float32)
 
 
 def _moved(
-    frame: Frame, face: Face, change: AUVector, moved: NDArray[np.float32], options: WarpOptions
+    frame: Frame, face: Face, change: Change, moved: NDArray[np.float32], options: WarpOptions
 ) -> NDArray[np.uint8]:
     warp = warp_to(frame, face, moved, options)
     if warp is None:

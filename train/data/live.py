@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index
+from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index, bilateral, both
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, OPENINGS, OUTER_LIPS, RIGHT_EYE, Opening
 from calib.ramp import smoothstep
@@ -79,10 +79,10 @@ class LiveItems:
         if rng.random() < self._options.forth:
             other = self._samples.aus[int(rng.integers(len(self._samples)))]
             asked = plausible_change(sample, other, rng)
-            move = forth(sample.image, sample.landmarks, asked, load_basis())
+            move = forth(sample.image, sample.landmarks, bilateral(asked), load_basis())
         else:
             away = plan_away(sample, rng)
-            move = there_and_back(sample.image, sample.landmarks, away, load_basis())
+            move = there_and_back(sample.image, sample.landmarks, bilateral(away), load_basis())
             move = self._fold(move, sample, rng)
         return _to_tensors(move, sample, has_truth=move.landmarks is sample.landmarks)
 
@@ -92,7 +92,7 @@ class LiveItems:
         where = gate(move.landmarks, move.change, alignment).astype(np.float32) / 255
         shade = self._creases.shade(move.landmarks, -move.change, len(where))
         ratio = np.exp(where * np.clip(rng.uniform(0.6, 2.2) * shade, -0.7, 0.7))[..., None]
-        more = np.clip(move.change[list(_FOLDS)].max() / 2, 0, 1)
+        more = np.clip(both(move.change)[list(_FOLDS)].max() / 2, 0, 1)
         smooth = (rng.uniform(0.2, 1) * more * where * skin_mask(sample))[..., None]
         picture = move.picture.astype(np.float32)
         mm = sample.image.shape[0] / CROP.width_mm
@@ -248,12 +248,13 @@ def _to_tensors(move: Move, sample: FaceSample, has_truth: bool) -> dict[str, Te
     inner = np.s_[margin : margin + _CROP.size, margin : margin + _CROP.size]
     here = Alignment(np.array([[1, 0, -margin], [0, 1, -margin]], np.float32), _CROP.size)
     mask = np.stack([opening_mask(move.landmarks, here), gate(move.landmarks, move.change, here)])
-    aim = sample.aus if has_truth else np.clip(sample.aus + move.change, 0, MAX_INTENSITY)
+    change = both(move.change)
+    aim = sample.aus if has_truth else np.clip(sample.aus + change, 0, MAX_INTENSITY)
     return {
         "warped": _planes(move.picture[inner]),
         "truth": _planes(sample.image[inner]),
         "mask": torch.from_numpy(mask),
-        "relative_aus": torch.from_numpy((move.change / MAX_INTENSITY).astype(np.float32)),
+        "relative_aus": torch.from_numpy((change / MAX_INTENSITY).astype(np.float32)),
         "centres": torch.from_numpy(_centres(here.points(sample.landmarks))),
         "aus": torch.from_numpy((sample.aus / MAX_INTENSITY).astype(np.float32)),
         "aim": torch.from_numpy((aim / MAX_INTENSITY).astype(np.float32)),

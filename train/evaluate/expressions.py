@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector, au_index
+from calib.au import MAX_INTENSITY, AUVector, au_index, both
 from reenact.retarget.targets import parse_targets
 
 Fits = Callable[[Callable[[str], NDArray[np.float32]]], NDArray[np.bool_]]
@@ -26,7 +26,7 @@ class Expression:
 
     def change(self, measured: AUVector) -> AUVector:
         """The relative action units for a face that shows `measured`, within its limits as at run time."""
-        target = np.clip(measured + parse_targets(self.spec).change(measured), 0, MAX_INTENSITY)
+        target = np.clip(measured + both(parse_targets(self.spec).change(measured)), 0, MAX_INTENSITY)
         return (target - measured).astype(np.float32)
 
     def eligible(self, aus: NDArray[np.float32]) -> NDArray[np.bool_]:

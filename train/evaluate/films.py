@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calib.au import AUVector
+from calib.au import AUVector, both
 from calib.estimator import load_estimator
 from reenact.capture import open_capture
 from reenact.measure import Measurer
@@ -78,7 +78,7 @@ def _cut_out(record: Retargeted, box: tuple[int, int, int, int]) -> Shot:
     x0, y0, x1, y1 = box
     image = np.ascontiguousarray(record.frame.image[y0:y1, x0:x1])
     face = shifted(record.faces[0], (-x0, -y0))
-    return Shot(replace(record.frame, image=image), face, record.aus[0], record.changes[0])
+    return Shot(replace(record.frame, image=image), face, record.aus[0], both(record.changes[0]))
 
 
 def shifted(face: Face, by: tuple[int, int]) -> Face:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector
+from calib.au import AUVector, bilateral
 from reenact.generate import Generator, open_generator
 from reenact.generate.generator import PAINTERS
 from reenact.paste import paste
@@ -21,7 +21,8 @@ from train.evaluate.parts import open_without
 Picture: TypeAlias = NDArray[np.uint8]
 """(height, width, 3) RGB."""
 Method: TypeAlias = Callable[[Frame, Face, AUVector, AUVector], Picture]
-"""(frame, face, change asked for, action units measured) to the changed picture, of the frame's size."""
+"""(frame, face, change asked for of both sides, action units measured), each of the latter (17,), to the
+changed picture, of the frame's size."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _through_the_loop(generator: Generator) -> Method:
     """As at run time: generate, then paste."""
 
     def method(frame: Frame, face: Face, change: AUVector, measured: AUVector) -> Picture:
-        asked = Retargeted(frame, (face,), aus=(measured,), changes=(change,))
+        asked = Retargeted(frame, (face,), aus=(measured,), changes=(bilateral(change),))
         return paste(generator(asked)).image
 
     return method

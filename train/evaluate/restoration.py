@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector, au_index
+from calib.au import MAX_INTENSITY, AUVector, au_index, both
 from calib.basis import AUBasis, load_basis
 from reenact.generate.appearance import FaceCrop
 from reenact.retarget.targets import parse_targets
@@ -120,8 +120,8 @@ def degrade(
         case.name,
         Frame(picture),
         moved,
-        np.clip(aus + away, 0, MAX_INTENSITY),
-        -away,
+        np.clip(aus + both(away), 0, MAX_INTENSITY),
+        -both(away),
         image,
         case.region(alignment.points(landmarks), alignment.size),
         crop,
