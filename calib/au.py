@@ -64,8 +64,12 @@ Change = Sided
 """(2, 17) relative action units, -5..5: what is to be added to each side of a face."""
 
 
+ONE_PIECE = frozenset({26})
+"""FACS numbers of what both sides can only do together: the jaw is one bone."""
+
+
 class UnknownAUError(ValueError):
-    """An action unit that OpenFace does not measure."""
+    """An action unit that OpenFace does not measure, or a side of one that has none."""
 
 
 def au_index(name: str) -> int:
@@ -83,11 +87,16 @@ def sided_au(name: str) -> tuple[int, Side | None]:
     """Position and side of an action unit named as for `au_index`, followed by an L or R for one side alone.
 
     'AU12L' and 'au12l' are the lip corner puller on the person's left; 'AU12' is on both, which is None.
-    Raises UnknownAUError.
+    Raises UnknownAUError, also for a side of what has none.
     """
     for side in SIDES:
         if name.strip().upper().endswith(side):
-            return au_index(name.strip()[:-1]), side
+            index = au_index(name.strip()[:-1])
+            if ACTION_UNITS[index].number in ONE_PIECE:
+                raise UnknownAUError(
+                    f"{name.strip()!r}: {AU_CODES[index]} has no sides; write {AU_CODES[index]}"
+                )
+            return index, side
     return au_index(name), None
 
 
@@ -119,6 +128,14 @@ def both(sided: Sided) -> AUVector:
 def lean(sided: Sided) -> AUVector:
     """(17,) how far the person's left lies above the mean of both sides, and the right below it."""
     return (sided[0] - sided[1]) / 2
+
+
+def apart(aus: AUVector, lean: AUVector) -> Sided:
+    """(2, 17) what each side shows of a face that shows `aus`, 0..5, in the mean: `lean` more on the person's
+    left and less on the right, as far as both stay within 0..5."""
+    most = np.minimum(aus, MAX_INTENSITY - aus)
+    lean = np.clip(lean, -most, most)
+    return np.stack([aus + lean, aus - lean])
 
 
 def larger(sided: Sided) -> AUVector:

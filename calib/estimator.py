@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector
-from calib.features import OrientedGradients, face_features
+from calib.features import OrientedGradients, face_features, feature_sidedness, mirrored
 
 _PATH = Path(__file__).with_name("data") / "estimator.npz"
 
@@ -69,6 +69,22 @@ class AUEstimator:
         canonical pose: `pose.to_canonical(face.landmarks)`. `reenact.measure` brings both.
         """
         return np.clip(self.evidence(crop, landmarks_mm), 0, MAX_INTENSITY)
+
+    def read(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> tuple[AUVector, AUVector]:
+        """((17,) the same, (17,) how much more the person's left shows, and the right less)."""
+        features = face_features(crop, landmarks_mm, self.gradients)
+        return np.clip(self.weights @ features + self.bias, 0, MAX_INTENSITY), self._lean_weights @ features
+
+    @cached_property
+    def _lean_weights(self) -> NDArray[np.float32]:
+        """(17, 4464 + 1434): from features to `calib.au.lean`.
+
+        Half of what the estimator reads more in the face's left half with its mirror image than in the right
+        half with its own, put together in the features: so nothing has to be fitted to faces of which each
+        side is labelled.
+        """
+        symmetric = (self.weights + mirrored(self.weights, self.gradients)) / 2
+        return symmetric * feature_sidedness(self.gradients, self.crop.width_mm)
 
     def evidence(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> AUVector:
         """The reading before it is cut off: below 0, the further below the surer that nothing shows."""

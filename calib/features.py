@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.shape import LANDMARK_COUNT, load_shape
+from calib.sides import landmark_sidedness, sidedness
 
 LANDMARK_FEATURES = LANDMARK_COUNT * 3
 
@@ -54,6 +55,24 @@ class OrientedGradients:
         textures = signed.sum(axis=1) * _TEXTURE_GAIN
         return np.concatenate([signed.sum(axis=0) / 2, unsigned.sum(axis=0) / 2, textures], axis=None)
 
+    @cached_property
+    def mirror(self) -> NDArray[np.intp]:
+        """(length,): for every number of a picture its place in the description of the mirror image."""
+        signed = [(_HALF - direction) % _DIRECTIONS for direction in range(_DIRECTIONS)]
+        unsigned = [(_HALF - direction) % _HALF for direction in range(_HALF)]
+        textures = [1, 0, 3, 2]  # of the cells' right and left neighbours
+        planes = np.array(
+            [*signed, *(_DIRECTIONS + k for k in unsigned), *(_DIRECTIONS + _HALF + k for k in textures)]
+        )
+        places = np.arange(self.length).reshape(len(planes), self.cells, self.cells)
+        return places[planes][:, :, ::-1].ravel()
+
+    def sidedness(self, width_mm: float) -> NDArray[np.float32]:
+        """(length,): calib.sides.sidedness of every number, of a crop that is `width_mm` wide."""
+        cell_mm = self.cell_px * width_mm / self.size_px
+        x_mm = (np.arange(self.cells, dtype=np.float32) - (self.cells - 1) / 2) * np.float32(cell_mm)
+        return np.tile(sidedness(x_mm), self.length // self.cells)
+
     def _histogram(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(18, n, n): gradient magnitude by direction, shared bilinearly between neighbouring cells."""
         magnitude, angle = cv2.cartToPolar(*_strongest_gradient(crop))
@@ -93,6 +112,21 @@ class OrientedGradients:
             (self._grid, np.outer(after, before)),
             (self._grid + 1, np.outer(after, after)),
         ]
+
+
+def mirrored(features: NDArray[np.float32], gradients: OrientedGradients) -> NDArray[np.float32]:
+    """Features (..., gradients.length + LANDMARK_FEATURES) of the mirror image."""
+    offsets = features[..., gradients.length :].reshape(*features.shape[:-1], LANDMARK_COUNT, 3)
+    across = offsets[..., load_shape().mirror, :] * np.array([-1, 1, 1], np.float32)
+    return np.concatenate(
+        [features[..., gradients.mirror], across.reshape(*features.shape[:-1], LANDMARK_FEATURES)], axis=-1
+    )
+
+
+def feature_sidedness(gradients: OrientedGradients, width_mm: float) -> NDArray[np.float32]:
+    """(gradients.length + LANDMARK_FEATURES,) to which side of the face each belongs: 1 the person's left, -1
+    the right. width_mm: of the crop."""
+    return np.concatenate([gradients.sidedness(width_mm), np.repeat(landmark_sidedness(), 3)])
 
 
 def _strongest_gradient(crop: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -20,12 +20,18 @@ class Measurer:
     estimator: AUEstimator
 
     def __call__(self, tracked: Tracked) -> Measured:
-        aus = tuple(self._read(tracked.frame, face) for face in tracked.faces)
-        return Measured(tracked.frame, tracked.faces, tracked.cut, aus)
+        readings = [self._read(tracked.frame, face) for face in tracked.faces]
+        return Measured(
+            tracked.frame,
+            tracked.faces,
+            tracked.cut,
+            tuple(aus for aus, _ in readings),
+            leans=tuple(lean for _, lean in readings),
+        )
 
-    def _read(self, frame: Frame, face: Face) -> AUVector:
+    def _read(self, frame: Frame, face: Face) -> tuple[AUVector, AUVector]:
         crop = estimator_crop(frame, face, self.estimator.crop)
-        return self.estimator(crop, face.pose.to_canonical(face.landmarks))
+        return self.estimator.read(crop, face.pose.to_canonical(face.landmarks))
 
 
 def estimator_crop(frame: Frame, face: Face, spec: CropSpec) -> NDArray[np.uint8]:

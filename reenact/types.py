@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector, Change
+from calib.au import AUVector, Change, Sided, apart, bilateral
 from calib.pose import Pose
 
 if TYPE_CHECKING:
@@ -123,7 +123,17 @@ class Tracked:
 @dataclass(frozen=True, eq=False)
 class Measured(Tracked):
     aus: tuple[AUVector, ...] = ()
-    """One for each face: the action units that the face shows now, 0..5."""
+    """One for each face: the action units that the face shows now, 0..5, the mean of both sides."""
+    leans: tuple[AUVector, ...] = field(default=(), kw_only=True)
+    """One for each face: how much more of each the person's left shows, and the right less (calib.au.apart).
+    Empty where nobody has looked: then both sides count as alike."""
+
+    @property
+    def sided_aus(self) -> tuple[Sided, ...]:
+        """One for each face: (2, 17) what each side shows, 0..5."""
+        if not self.leans:
+            return tuple(bilateral(aus) for aus in self.aus)
+        return tuple(apart(aus, lean) for aus, lean in zip(self.aus, self.leans, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

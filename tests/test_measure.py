@@ -18,9 +18,10 @@ class Recorder:
     def __init__(self) -> None:
         self.shown: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def __call__(self, crop: np.ndarray, landmarks_mm: np.ndarray) -> np.ndarray:
+    def read(self, crop: np.ndarray, landmarks_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.shown.append((crop, landmarks_mm))
-        return np.full(AU_COUNT, crop[40:70, 40:70].mean() / 255, np.float32)
+        aus = np.full(AU_COUNT, crop[40:70, 40:70].mean() / 255, np.float32)
+        return aus, aus / 4
 
 
 def turn(angle: float) -> np.ndarray:
@@ -46,6 +47,7 @@ def test_every_face_gets_the_reading_of_its_own_place():
     tracked = Tracked(halves(), (face_at(4, 600, 200), face_at(2, 200, 200)))
     measured = Measurer(Recorder())(tracked)
     assert [float(aus[0]) for aus in measured.aus] == [1.0, 0.0]
+    assert [float(lean[0]) for lean in measured.leans] == [0.25, 0.0]
     assert measured.faces is tracked.faces and measured.frame is tracked.frame
 
 

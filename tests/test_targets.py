@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.au import AU_CODES, AU_INDEX, au_code
+from calib.au import ACTION_UNITS, AU_CODES, AU_INDEX, ONE_PIECE, au_code
 from reenact.retarget.presets import PRESETS, Preset
 from reenact.retarget.targets import TargetError, Targets, load_targets, no_targets, parse_targets
 
@@ -112,6 +112,7 @@ def test_neutral_sets_every_action_unit_to_zero() -> None:
         ("AU12L=1,AU12l=+2", ["AU12L is given twice"]),
         ("AU12L=1,AU12=+2", ["AU12 is given twice"]),
         ("AU99L=1", ["'AU99L=1' at character 1", "unknown action unit 'AU99'"]),
+        ("AU26L=1", ["'AU26L=1' at character 1", "AU26 has no sides; write AU26"]),
         ("AU12LR=1", ["unknown action unit"]),
         ("smlie", ["'smlie' at character 1", "did you mean 'smile'"]),
         ("grmpf", ["presets are", "surprise"]),
@@ -149,7 +150,8 @@ def test_no_text_of_the_right_letters_crashes_the_parser(text: str) -> None:
 def any_targets(draw: st.DrawFn) -> Targets:
     targets = no_targets()
     for index in range(17):
-        sides = draw(st.sampled_from([[slice(None)], [0], [1], [0, 1]]))
+        whole = ACTION_UNITS[index].number in ONE_PIECE
+        sides = [slice(None)] if whole else draw(st.sampled_from([[slice(None)], [0], [1], [0, 1]]))
         for side in sides:
             kind = draw(st.sampled_from(["left alone", "relative", "absolute"]))
             low = -5.0 if kind == "relative" else 0.0

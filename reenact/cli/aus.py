@@ -25,23 +25,28 @@ from reenact.track import TrackerOptions
       reenact aus in.mp4 aus.csv
       reenact aus faces/ aus.csv --landmarks
       reenact aus me.jpg
+      reenact aus in.mp4 aus.csv --sides
 
     The table has OpenFace's columns: frame (from 1), face_id, timestamp (s), confidence, success,
     pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0..5), AUxx_c (1 from intensity 1
     on). Gaze and AU28_c are left out. Frames without a face have success 0. A table of a folder starts
-    with a column `file`."""
+    with a column `file`. --sides adds AU12L, AU12R, ... at the end, for the person's own left and right."""
 )
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument(
     "output", metavar="[OUT.csv]", required=False, type=click.Path(path_type=Path, allow_dash=True)
 )
 @click.option("--landmarks", is_flag=True, help="Also write the 68 landmarks, x_0..x_67 and y_0..y_67.")
+@click.option(
+    "--sides", is_flag=True, help="Also write what each side shows: AU01L, AU01R, ...; AU01_r is their mean."
+)
 @tracker_options
 @json_option
 def aus(
     source: Path,
     output: Path | None,
     landmarks: bool,
+    sides: bool,
     max_faces: int,
     landmarker: Path | None,
     json_path: Path | None,
@@ -57,9 +62,9 @@ def aus(
         )
     options = TrackerOptions(max_faces=max_faces, model_path=landmarker)
     if source.is_dir() or source.suffix.lower() in PICTURES:
-        report = _read_pictures(source, table_path, landmarks, options)
+        report = _read_pictures(source, table_path, options, landmarks=landmarks, sides=sides)
     else:
-        report = _read_video(source, table_path, landmarks, options)
+        report = _read_video(source, table_path, options, landmarks=landmarks, sides=sides)
     if not report.frames_with_face:
         warn("no face was found")
     if table_path is not None:
@@ -68,22 +73,22 @@ def aus(
     write_json({"input": str(source), "output": str(output or "-"), **report.to_json()}, json_path)
 
 
-def _read_video(source: Path, output: Path | None, landmarks: bool, options: TrackerOptions) -> Report:
+def _read_video(source: Path, output: Path | None, options: TrackerOptions, **columns: bool) -> Report:
     with ExitStack() as opened:
         with unusable_input():
             capture = opened.enter_context(open_capture(source))
-            table = opened.enter_context(open_csv(output, landmarks=landmarks))
+            table = opened.enter_context(open_csv(output, **columns))
         for line in capture.notes:
             note(line)
         advance = opened.enter_context(progress_bar(capture.frame_count))
         return read_video(capture, table, options, advance)
 
 
-def _read_pictures(source: Path, output: Path | None, landmarks: bool, options: TrackerOptions) -> Report:
+def _read_pictures(source: Path, output: Path | None, options: TrackerOptions, **columns: bool) -> Report:
     with ExitStack() as opened:
         with unusable_input():
             pictures = _pictures(source)
-            table = opened.enter_context(open_csv(output, landmarks=landmarks, names=source.is_dir()))
+            table = opened.enter_context(open_csv(output, **columns, names=source.is_dir()))
         advance = opened.enter_context(progress_bar(len(pictures)))
         return read_pictures(pictures, table, options, advance, lambda error: warn(str(error)))
 

@@ -120,14 +120,7 @@ class FaceGenerator:
             self._make_patch(retargeted.frame, face, aus, change) if change.any() else None
             for face, aus, change in faces
         )
-        return Generated(
-            retargeted.frame,
-            retargeted.faces,
-            retargeted.cut,
-            retargeted.aus,
-            retargeted.changes,
-            patches,
-        )
+        return Generated(**vars(retargeted), patches=patches)
 
     def _painted(self, generated: Generated) -> Generated:
         assert self._paint is not None

@@ -2,7 +2,8 @@
 
 The emotions are FACS prototypes: table 10-1 of Ekman, Friesen & Hager, FACS Investigator's Guide (2002), on
 which EMFACS (Ekman & Friesen) is built; contempt from Matsumoto & Ekman, Motivation and Emotion 28 (2004).
-Action units that OpenFace does not measure are left out, and each preset says which.
+Action units that OpenFace does not measure are left out, and each preset says which. L and R are the person's
+own left and right.
 
 Presets add to what the face does, so that speech and blinks go on beneath them; those that take something
 away set it to 0. Intensities are clear but not extreme: 3 is FACS intensity C.
@@ -67,9 +68,9 @@ _ALL = (
     ),
     Preset(
         "contempt",
-        "AU12=+0.7,AU14=+3",
-        "lip corners tightened",
-        "Matsumoto & Ekman (2004): 12+14 on one side; here on both",
+        "AU12L=+0.7,AU14L=+3",
+        "one lip corner tightened",
+        "Matsumoto & Ekman (2004): 12+14 on one side; here the person's left",
     ),
     Preset(
         "pain",
@@ -94,6 +95,7 @@ _ALL = (
     Preset("eyes-wide", "AU05=+3", "upper lids up"),
     Preset("squint", "AU06=+1,AU07=+3", "eyes narrowed"),
     Preset("blink", "AU45=5", "eyes closed"),
+    Preset("wink", "AU06L=+1,AU12L=+1,AU45L=5", "the left eye closed, and a little smile with it"),
     Preset("eyes-open", "AU45=0", "eyes kept open"),
     Preset("mouth-open", "AU25=+2,AU26=+2", "lips parted, jaw dropped"),
     Preset("mouth-closed", "AU25=0,AU26=0", "lips together"),

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from calib.au import MAX_INTENSITY, AUVector, Change, bilateral, neutral_aus
+from calib.au import MAX_INTENSITY, AUVector, Change, apart, bilateral, neutral_aus
 from reenact.retarget.choose import Chooser
 from reenact.retarget.fade import Fade
 from reenact.retarget.options import RetargetOptions
@@ -31,6 +31,9 @@ class Retargeter:
     change stays within 0..5) is taken from a value that follows the measurement only beyond a slack, so that
     a change at its limit does not waver with every frame's noise.
 
+    Targets that are the same for both sides change both alike, so that a crooked smile stays crooked. Where
+    they differ, each side has its own reading and its own limits.
+
     A face that comes into the picture fades in. One that is there when a scene starts has its full change on
     the first frame: in an edited film a fade after each cut would show as the face twitching in every shot.
     """
@@ -52,23 +55,28 @@ class Retargeter:
             self._scene_start = pts
             self._memories.clear()
         chosen = self._chooser(measured)
+        leans = measured.leans or [neutral_aus()] * len(measured.faces)
         changes = tuple(
-            self._change(face, aus, face.track_id in chosen, pts)
-            for face, aus in zip(measured.faces, measured.aus, strict=True)
+            self._change(face, aus, lean, face.track_id in chosen, pts)
+            for face, aus, lean in zip(measured.faces, measured.aus, leans, strict=True)
         )
         self._forget({face.track_id for face in measured.faces}, pts)
         return Retargeted(**vars(measured), changes=changes)
 
-    def _change(self, face: Face, aus: AUVector, chosen: bool, pts: Fraction) -> Change:
+    def _change(self, face: Face, aus: AUVector, lean: AUVector, chosen: bool, pts: Fraction) -> Change:
         memory = self._memories.get(face.track_id)
         if memory is None:
             memory = self._memories[face.track_id] = self._meet(face, chosen, pts)
-        steady, room = memory.read(aus, pts)
+        steady, room = memory.aus(aus, pts)
+        steady_lean, room_lean = memory.lean(lean, pts)
         level = memory.level(chosen, face.confidence, pts)
         if level == 0:
             return bilateral(neutral_aus())
-        wanted = self._options.strength * self._targets_at(pts, face.track_id).change(steady)
-        return (level * np.clip(wanted, -room, MAX_INTENSITY - room)).astype(np.float32)
+        targets = self._targets_at(pts, face.track_id)
+        sides = targets.one_sided
+        wanted = self._options.strength * targets.change(apart(steady, sides * steady_lean))
+        limit = apart(room, sides * room_lean)
+        return (level * np.clip(wanted, -limit, MAX_INTENSITY - limit)).astype(np.float32)
 
     def _meet(self, face: Face, chosen: bool, pts: Fraction) -> _Memory:
         """The memory of a face seen for the first time."""
@@ -89,20 +97,31 @@ class _Memory:
 
     def __init__(self, options: RetargetOptions, pts: Fraction, *, full: bool) -> None:
         self._options = options
-        self._filter = OneEuro(options.min_cutoff_hz, options.beta)
-        self._room: AUVector | None = None
+        self.aus = _Steady(options, 0, MAX_INTENSITY)
+        self.lean = _Steady(options, -MAX_INTENSITY / 2, MAX_INTENSITY / 2)
         self._confident = False
         self._fade = Fade(options.fade_s, pts, full=full)
-
-    def read(self, aus: AUVector, pts: Fraction) -> tuple[AUVector, AUVector]:
-        """(steadied measurement, the measurement that limits go by), each (17,) within 0..5."""
-        steady = np.clip(self._filter(aus, float(pts)), 0, MAX_INTENSITY)
-        room = steady if self._room is None else self._room
-        self._room = np.clip(room, steady - self._options.slack, steady + self._options.slack)
-        return steady, np.clip(self._room, 0, MAX_INTENSITY)
 
     def level(self, chosen: bool, confidence: float, pts: Fraction) -> float:
         """How much of the change to show, 0..1."""
         threshold = self._options.confidence_out if self._confident else self._options.confidence_in
         self._confident = confidence >= threshold
         return self._fade(chosen and self._confident, pts)
+
+
+class _Steady:
+    """A measurement without its noise, and the same as limits go by it: following only beyond a slack."""
+
+    def __init__(self, options: RetargetOptions, low: float, high: float) -> None:
+        """low, high: the ends of the scale."""
+        self._filter = OneEuro(options.min_cutoff_hz, options.beta)
+        self._slack = options.slack
+        self._low, self._high = low, high
+        self._room: AUVector | None = None
+
+    def __call__(self, measured: AUVector, pts: Fraction) -> tuple[AUVector, AUVector]:
+        """(steadied measurement, the measurement that limits go by), each (17,) within the scale."""
+        steady = np.clip(self._filter(measured, float(pts)), self._low, self._high)
+        room = steady if self._room is None else self._room
+        self._room = np.clip(room, steady - self._slack, steady + self._slack)
+        return steady, np.clip(self._room, self._low, self._high)

@@ -69,6 +69,12 @@ class Targets:
         """
         return self.value - self.hold * measured
 
+    @property
+    def one_sided(self) -> AUVector:
+        """(17,) 0..1: how far the two sides are meant apart."""
+        differing = np.abs(np.diff(self.value, axis=0)) + np.abs(np.diff(self.hold, axis=0))
+        return np.minimum(differing[0], 1)
+
     def blend(self, other: Targets, share: float) -> Targets:
         """These targets at share 0, `other` at share 1."""
         return Targets(

@@ -12,7 +12,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, MAX_INTENSITY, AUVector, both
+from calib.au import AU_CODES, MAX_INTENSITY, SIDES, AUVector, both
 from calib.pose import Pose
 from reenact.atomic import replacing
 from reenact.types import Face, Measured, Retargeted
@@ -53,16 +53,24 @@ class AUCsvSink:
     """
 
     def __init__(
-        self, file: TextIO, *, landmarks: bool = False, names: bool = False, asked: bool = False
+        self,
+        file: TextIO,
+        *,
+        landmarks: bool = False,
+        names: bool = False,
+        asked: bool = False,
+        sides: bool = False,
     ) -> None:
         """landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures.
-        asked: adds AUxx_asked at the end, the intensities that the face is to show, the mean of both
-        sides; it then takes only records that have been retargeted."""
+        sides: adds AUxxL and AUxxR, what the person's own left and right show; AUxx_r is their mean. asked:
+        adds AUxx_asked at the end, the intensities that the face is to show, also as the mean of both sides;
+        it then takes only records that have been retargeted."""
         self._writer = csv.writer(file, lineterminator="\n")
         self._landmarks = landmarks
         self._names = names
         self._asked = asked
-        header = columns(landmarks=landmarks, asked=asked)
+        self._sides = sides
+        header = columns(landmarks=landmarks, asked=asked, sides=sides)
         self._blank = ["0"] * (len(header) - header.index("confidence"))
         self._writer.writerow(["file", *header] if names else header)
 
@@ -80,7 +88,11 @@ class AUCsvSink:
             landmarks = _landmark_values(face) if self._landmarks else []
             success = [f"{face.confidence:.3f}", "1"]
             pose = _pose_values(face.pose, frame.size)
-            values = [*_au_values(aus), *(self._asked_values(measured, index) if self._asked else [])]
+            values = [
+                *_au_values(aus),
+                *(_side_values(measured, index) if self._sides else []),
+                *(self._asked_values(measured, index) if self._asked else []),
+            ]
             yield [number, str(face.track_id), timestamp, *success, *pose, *landmarks, *values]
 
     def _asked_values(self, measured: Measured, index: int) -> list[str]:
@@ -91,14 +103,19 @@ class AUCsvSink:
 
 @contextmanager
 def open_csv(
-    path: Path | None, *, landmarks: bool = False, names: bool = False, asked: bool = False
+    path: Path | None,
+    *,
+    landmarks: bool = False,
+    names: bool = False,
+    asked: bool = False,
+    sides: bool = False,
 ) -> Iterator[AUCsvSink]:
     """A table that appears under `path` when all is written, or goes to standard output as it comes if None.
 
     Raises CsvError where nothing can be written.
     """
     if path is None:
-        yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names, asked=asked)
+        yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names, asked=asked, sides=sides)
         sys.stdout.flush()
         return
     if path.suffix.lower() != ".csv":
@@ -112,10 +129,10 @@ def open_csv(
             raise CsvError(f"{path} cannot be written: {error.strerror}") from error
         # A name that is not UTF-8 must not cost the table.
         file = stack.enter_context(beside.open("w", encoding="utf-8", errors="replace", newline=""))
-        yield AUCsvSink(file, landmarks=landmarks, names=names, asked=asked)
+        yield AUCsvSink(file, landmarks=landmarks, names=names, asked=asked, sides=sides)
 
 
-def columns(*, landmarks: bool = False, asked: bool = False) -> list[str]:
+def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False) -> list[str]:
     """The header, in OpenFace's order. What OpenFace does not have comes last."""
     return [
         *("frame", "face_id", "timestamp", "confidence", "success"),
@@ -123,6 +140,7 @@ def columns(*, landmarks: bool = False, asked: bool = False) -> list[str]:
         *(f"{axis}_{index}" for axis in "xy" for index in range(68) if landmarks),
         *(f"{code}_r" for code in AU_CODES),
         *(f"{code}_c" for code in AU_CODES),
+        *(f"{code}{side}" for code in AU_CODES for side in SIDES if sides),
         *(f"{code}_asked" for code in AU_CODES if asked),
     ]
 
@@ -149,6 +167,10 @@ def _pose_values(pose: Pose, size: tuple[int, int]) -> list[str]:
 def _landmark_values(face: Face) -> list[str]:
     points = face.landmarks[list(LANDMARKS_68), :2]
     return [f"{value:.1f}" for value in points.T.ravel()]
+
+
+def _side_values(measured: Measured, index: int) -> list[str]:
+    return [f"{value:.2f}" for value in measured.sided_aus[index].T.ravel()]
 
 
 def _au_values(aus: AUVector) -> list[str]:
