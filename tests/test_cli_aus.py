@@ -47,6 +47,12 @@ def test_without_a_second_argument_the_table_goes_to_standard_output() -> None:
     assert result.stderr == ""
 
 
+def test_what_each_side_shows_is_written_on_demand() -> None:
+    row = pd.read_csv(io.StringIO(reenact("aus", PORTRAIT, "--sides").stdout)).iloc[0]
+    assert row["AU12R"] > row["AU12L"] + 0.3, "the portrait's smile is a little crooked"
+    assert (row["AU12R"] + row["AU12L"]) / 2 == pytest.approx(row["AU12_r"], abs=0.011)
+
+
 def test_landmarks_lie_on_the_face() -> None:
     row = pd.read_csv(io.StringIO(reenact("aus", PORTRAIT, "--landmarks").stdout)).iloc[0]
     eyes = [np.mean([row[f"x_{i}"] for i in points]) for points in (range(36, 42), range(42, 48))]

@@ -99,6 +99,11 @@ def test_scales_multiply_what_the_face_shows():
     np.testing.assert_allclose(shown_by(parse_scales("AU12=1.5,AU45=0")), shows(AU12=1.5, AU01=0.5))
 
 
+def test_a_scale_may_be_of_one_side():
+    scales = parse_scales("AU12=2,AU12L=0")
+    assert scales.hold[:, SMILE].tolist() == [1, -1]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

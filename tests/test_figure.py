@@ -38,6 +38,12 @@ def test_a_sweep_goes_in_even_steps_from_the_first_to_the_last():
     assert sweep.targets(4).value[:, sweep.index].tolist() == [3, 3] and not sweep.targets(4).hold.any()
 
 
+def test_a_sweep_may_be_of_one_side():
+    sweep = parse_sweep("AU45L=0:5:3")
+    assert sweep.targets(2).value[:, sweep.index].tolist() == [5, 0]
+    assert sweep.name(2) == "AU45L+5"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -74,6 +74,22 @@ def test_a_track_of_one_face_goes_before_one_of_all():
     assert asked(line, 2, face=4) == -1
 
 
+def test_a_track_of_one_side_goes_before_one_of_both():
+    line = Keyframes([rising(side="R"), Track(SMILE, (Keyframe(0.0, -1, False),))])
+    assert line(Fraction(2), 0).value[:, SMILE].tolist() == [-1, 2]
+
+
+def test_files_name_sides(tmp_path):
+    table = "time,au,value,face\n0,AU12L,+1,\n0,AU12,+2,\n0,au12r,0,3\n"
+    line = load_keyframes(written(tmp_path, table))
+    assert line(Fraction(0), 0).value[:, SMILE].tolist() == [1, 2]
+    assert line(Fraction(0), 3).hold[:, SMILE].tolist() == [0, 1]
+    text = """{"version": 1, "tracks": [{"au": "AU12L", "keys": [{"time": 0, "value": "+1"}]},
+        {"au": "AU12", "keys": [{"time": 0, "value": "+2"}]}]}"""
+    line = load_keyframes(written(tmp_path, text, "line.json"))
+    assert line(Fraction(0), 0).value[:, SMILE].tolist() == [1, 2]
+
+
 def written(tmp_path: Path, text: str, name: str = "line.csv") -> Path:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
@@ -106,6 +122,8 @@ def test_json_says_the_same_and_may_loop_and_name_faces(tmp_path):
         ("time,au,value\nsoon,AU12,+1\n", "line 2, time: 'soon' is not a time in seconds"),
         ("time,au,value\n-1,AU12,+1\n", "line 2, time: '-1' is not a time in seconds"),
         ("time,au,value\n0,AU99,+1\n", "line 2, au: unknown action unit 'AU99'"),
+        ("time,au,value\n0,AU26L,+1\n", "line 2, au: 'AU26L': AU26 has no sides"),
+        ("time,au,value\n0,AU12L,+1\n0,AU12l,+2\n", "line 3: AU12L has another keyframe at 0 s"),
         ("time,au,value\n0,AU12,much\n", "line 2, value: 'much': 'much' is not a number"),
         ("time,au,value\n0,AU12,+7\n", "line 2, value: '+7' is out of range"),
         (

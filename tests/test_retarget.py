@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -32,6 +32,8 @@ class Someone:
     confidence: float = 1.0
     shows: float = 0.0
     """What every action unit is measured at."""
+    leans: float = 0.0
+    """How much more of every action unit the left side shows, and the right less."""
 
 
 def record(index: int, *people: Someone, cut: bool = False) -> Measured:
@@ -41,6 +43,7 @@ def record(index: int, *people: Someone, cut: bool = False) -> Measured:
         tuple(face(someone) for someone in people),
         cut,
         tuple(neutral_aus() + np.float32(someone.shows) for someone in people),
+        leans=tuple(neutral_aus() + np.float32(someone.leans) for someone in people),
     )
 
 
@@ -66,6 +69,50 @@ def test_an_absolute_target_changes_by_what_is_missing() -> None:
     assert change[AU12] == 2
     assert change[AU_INDEX[4]] == -1
     assert np.count_nonzero(change) == 2
+
+
+CROOKED = Someone(shows=2, leans=1.5)
+
+
+def sides_of(targets: str, someone: Someone) -> list[float]:
+    """The change of AU12 on the left and on the right."""
+    return Retargeter(parse_targets(targets))(record(0, someone)).changes[0][:, AU12].tolist()
+
+
+@pytest.mark.parametrize("targets", ["AU12=3", "AU12=+4", "AU12=0", "AU12=-3", "AU12=+1,AU45L=5"])
+def test_what_is_asked_of_both_sides_changes_both_alike_however_crooked_the_face(targets: str) -> None:
+    left, right = sides_of(targets, CROOKED)
+    assert left == right == sides_of(targets, Someone(shows=2))[0]
+
+
+def test_what_is_asked_of_one_side_goes_by_what_that_side_shows() -> None:
+    assert sides_of("AU12L=0", CROOKED) == [-3.5, 0]
+    assert sides_of("AU12R=3", CROOKED) == [0, 2.5]
+    assert sides_of("AU12L=4,AU12R=1", CROOKED) == [0.5, 0.5]
+
+
+def test_each_side_stays_within_the_scale() -> None:
+    assert sides_of("AU12L=+3", CROOKED) == [1.5, 0]
+    assert sides_of("AU12L=-5,AU12R=-1", CROOKED) == [-3.5, -0.5]
+
+
+def test_sides_that_nobody_has_read_count_as_alike() -> None:
+    measured = replace(record(0, CROOKED), leans=())
+    change = Retargeter(parse_targets("AU12L=0"))(measured).changes[0]
+    assert change[:, AU12].tolist() == [-2, 0]
+
+
+def test_one_side_parts_from_the_other_without_a_jump() -> None:
+    """A time line goes from both sides to one."""
+    both_sides, one = parse_targets("AU12=3"), parse_targets("AU12L=3")
+    shares = np.linspace(0, 1, 101)
+    changes = np.array(
+        [
+            Retargeter(both_sides.blend(one, float(share)))(record(0, CROOKED)).changes[0][:, AU12]
+            for share in shares
+        ]
+    )
+    assert np.abs(np.diff(changes, axis=0)).max() < 0.1
 
 
 @pytest.mark.parametrize("targets", ["none", "AU12=+0"])

@@ -90,6 +90,12 @@ def test_a_change_is_in_the_next_frame_that_is_generated(face: Path) -> None:
     assert (frowning.changes[0][:, [2, 8]] == (1.5, 1)).all(), "all at once"
 
 
+def test_a_side_can_be_asked_for(face: Path) -> None:
+    with reenact.open(face, targets="wink", generator="warp") as session:
+        change = first(session).changes[0]
+    assert change[0, 16] > 2 and change[1, 16] == 0
+
+
 def test_a_bypass_ends_at_the_cameras_own_frame(face: Path, originals: set[bytes]) -> None:
     with reenact.open(face, targets="smile", generator="warp") as session:
         assert is_edited(first(session))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,9 +30,9 @@ def record(index: int, *faces: Face) -> Measured:
     return Measured(frame, faces, False, tuple(AUS for _ in faces))
 
 
-def table(*records: Measured, landmarks: bool = False) -> pd.DataFrame:
+def table(*records: Measured, landmarks: bool = False, sides: bool = False) -> pd.DataFrame:
     text = io.StringIO()
-    sink = AUCsvSink(text, landmarks=landmarks)
+    sink = AUCsvSink(text, landmarks=landmarks, sides=sides)
     for measured in records:
         sink.write(measured)
     text.seek(0)
@@ -52,6 +53,18 @@ def test_landmark_columns_stand_between_pose_and_action_units() -> None:
     assert columns[10:12] == ["pose_Rz", "x_0"]
     assert columns[11 + 67 : 11 + 69] == ["x_67", "y_0"]
     assert columns[11 + 135 : 11 + 137] == ["y_67", "AU01_r"]
+
+
+def test_sides_stand_at_the_end_and_their_mean_is_what_openface_has() -> None:
+    measured = replace(record(0, face()), leans=(np.linspace(-3, 3, 17, dtype=np.float32),))
+    with_sides, plain = table(measured, sides=True), table(measured)
+    assert list(with_sides)[: plain.shape[1]] == list(plain)
+    assert list(with_sides)[plain.shape[1] :] == [f"{code}{side}" for code in AU_CODES for side in "LR"]
+    row = with_sides.iloc[0]
+    for code in AU_CODES:
+        assert 0 <= row[f"{code}L"] <= 5 and 0 <= row[f"{code}R"] <= 5
+        assert (row[f"{code}L"] + row[f"{code}R"]) / 2 == pytest.approx(row[f"{code}_r"], abs=0.011)
+    assert (with_sides[list(plain)] == plain).all(axis=None)
 
 
 def test_a_row_says_what_was_measured() -> None:
