@@ -16,13 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AUVector, neutral_aus
+from calib.au import AU_CODES, AUVector, bilateral, neutral_aus
 from calib.basis import AUBasis, write_basis
 from calib.basis_fit import SCORES, LabelledShapes, explained_variance, fit_basis
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
 from calib.estimator import CROP, AUEstimator, load_estimator, write_estimator
+from calib.features import face_features
 from calib.fit import FitOptions, fit_estimator, judge, to_design
 from calib.gains import Response, correct, measure_response
+from calib.halves import judge_leans
 from calib.metrics import Agreement, Report, agreement
 from calib.pose import fit_pose
 from calib.shape import load_shape
@@ -30,10 +32,10 @@ from reenact.atomic import replacing
 from reenact.capture.file import open_capture
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.generate import FaceGenerator, MovedFace
-from reenact.measure import Measurer, estimator_crop
+from reenact.measure import estimator_crop
 from reenact.paste import paste
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame, Retargeted, Tracked
+from reenact.types import Face, Frame, Retargeted, Tracked
 
 _CHUNK = 200
 """Pictures that a process looks at before it hands them over; opening a tracker costs about ten of them."""
@@ -120,7 +122,10 @@ def fit(
 @main.command()
 @click.argument("folder", type=_FOLDER)
 @click.option("--out", type=_FOLDER, metavar="DIR", help="Where report.md and report.json go.")
-def clips(folder: Path, out: Path | None) -> None:
+@click.option(
+    "--sides", is_flag=True, help="Judge how it tells left from right, on faces of two frames' halves."
+)
+def clips(folder: Path, out: Path | None, sides: bool) -> None:
     """Judge the estimator that ships on the videos in FOLDER, frame by frame within each.
 
     FOLDER/labels/NAME.csv is OpenFace's table of the video FOLDER/NAME.*; columns AU01_rs to AU45_rs,
@@ -129,7 +134,8 @@ def clips(folder: Path, out: Path | None) -> None:
     with plain_errors():
         with unusable_input():
             pairs = _labelled_videos(folder)
-        parts = {video.stem: _judge_video(video, labels) for video, labels in pairs}
+        judge = _judge_sides if sides else _judge_video
+        parts = {video.stem: judge(video, labels) for video, labels in pairs}
         report = Report(_mean_of(parts.values()), parts)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -271,7 +277,9 @@ def _close_the_loop(basis: AUBasis, estimator: AUEstimator, faces: FaceTable) ->
             return lambda picture, change: track(
                 paste(
                     generate(
-                        Retargeted(picture.frame, picture.faces, aus=(neutral_aus(),), changes=(change,))
+                        Retargeted(
+                            picture.frame, picture.faces, aus=(neutral_aus(),), changes=(bilateral(change),)
+                        )
                     )
                 )
             )
@@ -295,17 +303,38 @@ def _labelled_videos(folder: Path) -> list[tuple[Path, Path]]:
 
 def _judge_video(video: Path, labels: Path) -> Agreement:
     """Agreement over the frames in which both OpenFace and the tracker see a face; the first face counts."""
-    known = _frame_labels(labels)
+    estimator = load_estimator()
     readings, wanted = [], []
-    measure = Measurer(load_estimator())
-    with open_capture(video) as capture, Tracker(TrackerOptions(max_faces=1)) as track:
-        for frame in capture:
-            measured = measure(track(frame))
-            if measured.aus and frame.index in known:
-                readings.append(measured.aus[0])
-                wanted.append(known[frame.index])
+    for frame, face, label in _labelled_faces(video, labels):
+        crop = estimator_crop(frame, face, estimator.crop)
+        readings.append(estimator(crop, face.pose.to_canonical(face.landmarks)))
+        wanted.append(label)
     shape = (-1, len(AU_CODES))
     return agreement(np.array(readings).reshape(shape), np.array(wanted).reshape(shape))
+
+
+def _judge_sides(video: Path, labels: Path) -> Agreement:
+    """The same of left and right, over pairs of the frames."""
+    estimator = load_estimator()
+    features, wanted, angles = [], [], []
+    for frame, face, label in _labelled_faces(video, labels):
+        crop = estimator_crop(frame, face, estimator.crop)
+        features.append(face_features(crop, face.pose.to_canonical(face.landmarks), estimator.gradients))
+        wanted.append(label)
+        angles.append(face.pose.angles)
+    if not features:
+        raise DatasetError(f"{video} has no frame with both a label and a face")
+    return judge_leans(estimator, np.array(features), np.array(wanted), np.array(angles))
+
+
+def _labelled_faces(video: Path, labels: Path) -> Iterator[tuple[Frame, Face, NDArray[np.float64]]]:
+    """The frames that have a label, with the tracker's first face in each."""
+    known = _frame_labels(labels)
+    with open_capture(video) as capture, Tracker(TrackerOptions(max_faces=1)) as track:
+        for frame in capture:
+            faces = track(frame).faces
+            if faces and frame.index in known:
+                yield frame, faces[0], known[frame.index]
 
 
 def _frame_labels(table: Path) -> dict[int, NDArray[np.float64]]:

@@ -73,10 +73,10 @@ class AUEstimator:
     def read(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> tuple[AUVector, AUVector]:
         """((17,) the same, (17,) how much more the person's left shows, and the right less)."""
         features = face_features(crop, landmarks_mm, self.gradients)
-        return np.clip(self.weights @ features + self.bias, 0, MAX_INTENSITY), self._lean_weights @ features
+        return np.clip(self.weights @ features + self.bias, 0, MAX_INTENSITY), self.lean_weights @ features
 
     @cached_property
-    def _lean_weights(self) -> NDArray[np.float32]:
+    def lean_weights(self) -> NDArray[np.float32]:
         """(17, 4464 + 1434): from features to `calib.au.lean`.
 
         Half of what the estimator reads more in the face's left half with its mirror image than in the right

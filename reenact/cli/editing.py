@@ -46,7 +46,7 @@ def target_options(command: CommandT) -> CommandT:
                 type=TARGETS,
                 help="What the face shall show, in OpenFace intensities. Signed values add: AU12=+2,AU4=-1 "
                 "(-5..+5). Unsigned ones set: AU12=3 (0..5). A preset can stand in front: smile,AU4=-1. "
-                "Or a .json file.",
+                "AU12L or AU12R: the person's own left or right alone. Or a .json file.",
             ),
             click.option(
                 "--preset", type=PresetParameter(), help=f"An expression by name: {', '.join(PRESETS)}."
