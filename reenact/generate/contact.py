@@ -95,6 +95,7 @@ def _limited(
     needed = -np.where(closing[..., None], widening, 0).sum(axis=0)
     share = np.clip(np.divide(room, needed, out=np.zeros_like(room), where=needed != 0), 0, 1).max(axis=1)
     limited = np.where(closing.T, share[:, None].astype(np.float32) * amounts, amounts)
+    # Each side as far as either goes in the direction that is asked of it.
     direction = np.sign(amounts)
     furthest = (direction[:, None] * limited).max(axis=1)
     return direction * np.minimum(np.abs(amounts), furthest)
