@@ -51,3 +51,7 @@ class Colour:
         else:
             scale, offset = np.array([219, 224, 224]) / 255, (16, 128, 128)
         return np.column_stack([equations * scale[:, None], offset]).astype(np.float32)
+
+
+HD = Colour(LIMITED, BT709, BT709, BT709)
+"""What every player takes for granted, said aloud."""

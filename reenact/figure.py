@@ -1,9 +1,10 @@
-"""Figures: a face with one action unit, or two, in even steps, as a labelled grid or as moving pictures."""
+"""Figures: a face in even steps, or with the expressions of others, as a labelled grid or moving pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,8 +15,10 @@ from PIL import Image
 
 from reenact.atomic import replacing
 from reenact.captions import label
-from reenact.retarget.sweeps import Sweep
+from reenact.gallery import Actor
+from reenact.retarget.sweeps import Axis, StrengthSweep
 from reenact.retarget.targets import Targets
+from reenact.sinks.slides import save_slides
 from reenact.stills import Still, StillError
 from reenact.types import Face
 
@@ -35,31 +38,45 @@ class Tile:
     caption: str
 
 
-def sweep_rows(edit: Edit, targets: Targets, sweeps: Sequence[Sweep], face: Face | None) -> list[list[Tile]]:
-    """A picture for every step, on top of `targets`: one sweep makes a row, of two the first makes the rows.
+def sweep_rows(edit: Edit, targets: Targets, axes: Sequence[Axis], face: Face | None) -> list[list[Tile]]:
+    """A picture for every step, on top of `targets`: one axis makes a row, of two the first makes the rows.
 
     The pictures are cut to the face, if there is one.
     """
-    down, along = (sweeps[0], sweeps[1]) if len(sweeps) == 2 else (None, sweeps[0])
-    rows = range(len(down.values)) if down is not None else (None,)
+    *down, along = axes
+    rows = [[(axis, step)] for axis in down for step in range(len(axis))] or [[]]
     return [
-        [_tile(edit, targets, _steps(down, row, along, column), face) for column in range(len(along.values))]
-        for row in rows
+        [_tile(edit, targets, [*row, (along, column)], face) for column in range(len(along))] for row in rows
     ]
 
 
-_Step: TypeAlias = tuple[Sweep, int]
+def _tile(edit: Edit, targets: Targets, steps: Sequence[tuple[Axis, int]], face: Face | None) -> Tile:
+    # Strength is that of what is asked for anyway: what other axes add is as strong as they say.
+    for axis, step in sorted(steps, key=lambda one: not isinstance(one[0], StrengthSweep)):
+        targets = axis.varied(targets, step)
+    return Tile(_cut(edit(targets).image, face), "  ".join(axis.name(step) for axis, step in steps))
 
 
-def _steps(down: Sweep | None, row: int | None, along: Sweep, column: int) -> list[_Step]:
-    return [(along, column)] if down is None or row is None else [(down, row), (along, column)]
+def gallery_rows(
+    edit: Edit, targets: Targets, actors: Sequence[Actor], still: Still, face: Face | None
+) -> list[list[Tile]]:
+    """The actors, and below each what his expression makes of the picture; first the picture as it is."""
+    above = [Tile(_squared(_cut(actor.picture, actor.face)), actor.name) for actor in actors]
+    below = [
+        Tile(_squared(_cut(edit(targets.then(actor.targets)).image, face)), f"as {actor.name}")
+        for actor in actors
+    ]
+    source = _squared(_cut(still.image, face))
+    return [[Tile(np.zeros_like(source), ""), *above], [Tile(source, "input"), *below]]
 
 
-def _tile(edit: Edit, targets: Targets, steps: Sequence[_Step], face: Face | None) -> Tile:
-    for sweep, step in steps:
-        targets = targets.then(sweep.targets(step))
-    picture = edit(targets).image
-    return Tile(_cut(picture, face), "  ".join(sweep.name(step) for sweep, step in steps))
+def _squared(picture: Pixels) -> Pixels:
+    """With black beside it, or above and below."""
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    above, beside = (side - height) // 2, (side - width) // 2
+    below, after = side - height - above, side - width - beside
+    return cv2.copyMakeBorder(picture, above, below, beside, after, cv2.BORDER_CONSTANT)
 
 
 def _cut(picture: Pixels, face: Face | None) -> Pixels:
@@ -86,18 +103,22 @@ def _captioned(tile: Tile) -> Pixels:
     return np.vstack([picture, label("", tile.caption, size[0])])
 
 
+MOVING = (".gif", ".mp4", ".mov", ".mkv", ".webm")
+"""Endings of the files that `save_moving` writes."""
+
+
 def save_moving(tiles: Sequence[Tile], path: Path) -> None:
-    """The pictures one after the other and back, for ever, as a GIF. Raises StillError."""
-    pictures = [Image.fromarray(_captioned(tile)) for tile in (*tiles, *tiles[-2:0:-1])]
+    """The pictures one after the other and back: as a GIF for ever, as a film once.
+
+    Raises StillError or SinkError.
+    """
+    pictures = [_captioned(tile) for tile in (*tiles, *tiles[-2:0:-1])]
+    if path.suffix.lower() != ".gif":
+        save_slides(pictures, path, Fraction(1000, FRAME_MS))
+        return
+    first, *others = map(Image.fromarray, pictures)
     try:
         with replacing(path) as beside:
-            pictures[0].save(
-                beside,
-                "GIF",
-                save_all=True,
-                append_images=pictures[1:],
-                duration=FRAME_MS,
-                loop=0,
-            )
+            first.save(beside, "GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0)
     except OSError as error:
         raise StillError(f"{path} cannot be written: {error.strerror or error}") from error

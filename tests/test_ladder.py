@@ -71,23 +71,23 @@ def test_the_first_frame_which_is_always_late_does_not_count() -> None:
 
 
 def test_when_there_is_time_again_it_climbs_back_one_by_one() -> None:
-    run = Run(lambda step: (90, 80, 70, 60)[step])
+    run = Run(lambda step: (90, 80, 70)[step])
     run.go(20)
-    assert run.step == 3
+    assert run.step == 2
     run.latency_ms = lambda step: 20
     assert run.go(60) == 0
-    assert [step for _, step in run.taken] == [1, 2, 3, 2, 1, 0]
+    assert [step for _, step in run.taken] == [1, 2, 1, 0]
 
 
 def test_within_the_budget_but_not_calm_it_stays() -> None:
-    run = Run(lambda step: (90, 35, 35, 35)[step])
+    run = Run(lambda step: (90, 35, 35)[step])
     assert run.go(300) == 1
     assert len(run.taken) == 1
 
 
 def test_it_does_not_flip_flop_between_two_steps() -> None:
     """One step is too slow and the next is quick: there is no place to be calm."""
-    run = Run(lambda step: (60, 15, 15, 15)[step])
+    run = Run(lambda step: (60, 15, 15)[step])
     run.go(3600)
     ups = [moment for moment, step in run.taken if step == 0]
     pauses = [later - earlier for earlier, later in itertools.pairwise(ups)]
@@ -98,7 +98,7 @@ def test_it_does_not_flip_flop_between_two_steps() -> None:
 
 
 def test_a_step_up_that_has_held_makes_it_trust_again() -> None:
-    slow = Run(lambda step: (60, 15, 15, 15)[step])
+    slow = Run(lambda step: (60, 15, 15)[step])
     slow.go(200)  # patience has grown
     slow.latency_ms = lambda step: 15
     slow.go(300)

@@ -12,9 +12,11 @@ from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.edit import StillEdit, edited_with, open_still_edit
-from reenact.figure import save_moving, sweep_rows, to_grid
+from reenact.figure import MOVING, Tile, gallery_rows, save_moving, sweep_rows, to_grid
+from reenact.gallery import Actor, read_gallery
 from reenact.retarget import Programme
-from reenact.retarget.sweeps import Sweep, SweepError, parse_sweep
+from reenact.retarget.driver import DriverOptions
+from reenact.retarget.sweeps import Axis, SweepError, parse_sweep
 from reenact.retarget.targets import Targets
 from reenact.stills import Still, load_still, save_still
 
@@ -27,8 +29,11 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
       reenact image in.jpg out.png --preset surprise
       reenact image in.jpg out.jpg --target-aus AU12=+2,AU6=+1 --faces all
       reenact image in.jpg grid.png --sweep AU12=-1:3:5 --sweep AU04=0:3:4
+      reenact image in.jpg row.png --preset smile --sweep strength=0:1.25:6
+      reenact image in.jpg others.png --gallery faces/
 
-    OUT is a .png, .jpg or .webp. Transparency, EXIF and colour profile are kept where its kind has them."""
+    OUT is a .png, .jpg or .webp; one sweep may also be a .gif or .mp4. Transparency, EXIF and
+    colour profile are kept where its kind has them."""
 )
 @click.argument("source", metavar="IN", type=FILE)
 @click.argument("output", metavar="OUT", type=FILE)
@@ -39,26 +44,37 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
     type=SWEEP,
     multiple=True,
     help="Write a figure: one action unit in even steps, AU12=-1:3:5 from -1 to +3 in five, on top of what "
-    "else is asked for; given twice, a grid. As .gif it moves.",
+    "else is asked for, or that itself, strength=0:1.25:6; given twice, a grid. As .gif or .mp4 it moves.",
+)
+@click.option(
+    "--gallery",
+    type=FILE,
+    metavar="FOLDER",
+    help="Write a figure: the faces of all pictures in the folder, and their expressions on this one. "
+    "--transfer, --regions and --gain hold for them as for a --driver.",
 )
 @json_option
 def image(
     source: Path,
     output: Path,
-    sweeps: tuple[Sweep, ...],
+    sweeps: tuple[Axis, ...],
+    gallery: Path | None,
     json_path: Path | None,
     **choices: Any,
 ) -> None:
     """Change the expression of a face in the picture IN and write it as OUT."""
-    _check_sweeps(sweeps, output)
-    targets, options = chosen(**choices, needed=not sweeps)
+    _check_figure(sweeps, gallery, output)
+    targets, options = chosen(**choices, needed=not sweeps and gallery is None)
+    how = DriverOptions(choices["transfer"], choices["regions"], choices["gain"])
+    with unusable_input():
+        actors = read_gallery(gallery, how, options.tracker, passed_over=note) if gallery else []
     with unusable_input():
         still = load_still(source)
         if output.exists() and output.samefile(source):
             raise Unusable(f"{output} is the input itself; give the output another name")
     with open_still_edit(still, options) as edit:
-        if sweeps:
-            lost = _write_figure(edit, targets, sweeps, output)
+        if sweeps or actors:
+            lost = _write_figure(edit, targets, sweeps, actors, output)
         else:
             edited = edit(targets)
             with unusable_input():
@@ -74,22 +90,35 @@ def image(
     write_json({"input": str(source), "output": str(output), "faces": faces, "notes": notes}, json_path)
 
 
-def _check_sweeps(sweeps: tuple[Sweep, ...], output: Path) -> None:
+def _check_figure(sweeps: tuple[Axis, ...], gallery: Path | None, output: Path) -> None:
     """Before any work is done."""
+    moving = output.suffix.lower() in MOVING
     if len(sweeps) > 2:
         raise click.BadParameter("give one for a row, or two for a grid", param_hint="--sweep")
-    if len(sweeps) == 2 and output.suffix.lower() == ".gif":
-        raise Unusable(f"{output}: a GIF is written of one --sweep")
+    if sweeps and gallery is not None:
+        raise click.BadParameter("is a figure of its own; leave --sweep out", param_hint="--gallery")
+    if moving and len(sweeps) != 1:
+        raise Unusable(
+            f"{output}: only one --sweep can move; write other pictures as .png, .jpg or .webp"
+        )
 
 
 def _write_figure(
-    edit: StillEdit, targets: Targets | Programme, sweeps: tuple[Sweep, ...], output: Path
+    edit: StillEdit,
+    targets: Targets | Programme,
+    sweeps: tuple[Axis, ...],
+    actors: list[Actor],
+    output: Path,
 ) -> tuple[str, ...]:
     base = targets if isinstance(targets, Targets) else targets(Fraction(0), 0)
     largest = max(edit.measured.faces, key=lambda face: face.pose.scale, default=None)
-    rows = sweep_rows(edit, base, sweeps, largest)
+    rows: list[list[Tile]] = (
+        gallery_rows(edit, base, actors, edit.still, largest)
+        if actors
+        else sweep_rows(edit, base, sweeps, largest)
+    )
     with unusable_input():
-        if output.suffix.lower() == ".gif":
+        if output.suffix.lower() in MOVING:
             save_moving(rows[0], output)
             return ()
         comment = f"{edited_with(base, edit.options.retarget)}; a figure"

@@ -11,7 +11,7 @@ from pathlib import Path
 from reenact.atomic import partial_path
 from reenact.capture.devices import USUAL_RATE
 from reenact.capture.microphone import RATE
-from reenact.colour import BT709, LIMITED, Colour
+from reenact.colour import HD, Colour
 from reenact.sinks.csv import AUCsvSink
 from reenact.sinks.encoding import (
     CONTAINERS,
@@ -38,7 +38,6 @@ HOLD_S = 1.0
 _SOUND_LATE_S = 1.0
 """Sound that has not come by then is not waited for."""
 _TICK = Fraction(1, 90_000)
-_COLOUR = Colour(LIMITED, BT709, BT709, BT709)
 _KEYFRAME_S = 2
 """So far apart at most, for players that jump and editors that cut."""
 _FRAGMENTED = {
@@ -64,7 +63,7 @@ class LivePictures:
     rate: Fraction | None
     time_base: Fraction = _TICK
     pixel_aspect: Fraction = Fraction(1)
-    colour: Colour = _COLOUR
+    colour: Colour = HD
 
 
 @dataclass(frozen=True)
