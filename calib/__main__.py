@@ -1,11 +1,9 @@
-"""`python -m calib`: fitting what ships in calib/data, and judging it."""
+"""`python -m calib`: fitting what ships in calib/data, judging it, and calibrating it to a person."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -16,26 +14,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AUVector, bilateral, neutral_aus
+from calib.au import AUVector, bilateral, neutral_aus
 from calib.basis import AUBasis, write_basis
 from calib.basis_fit import SCORES, LabelledShapes, explained_variance, fit_basis
+from calib.commands.clips import clips, write_report
+from calib.commands.neutral import neutral
+from calib.commands.range import expressive_range
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
-from calib.estimator import CROP, AUEstimator, load_estimator, write_estimator
-from calib.features import face_features
+from calib.estimator import CROP, AUEstimator, write_estimator
 from calib.fit import FitOptions, fit_estimator, judge, to_design
 from calib.gains import Response, correct, measure_response
-from calib.halves import judge_leans
-from calib.metrics import Agreement, Report, agreement
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.atomic import replacing
-from reenact.capture.file import open_capture
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.generate import FaceGenerator, MovedFace
 from reenact.measure import estimator_crop
 from reenact.paste import paste
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Face, Frame, Retargeted, Tracked
+from reenact.types import Frame, Retargeted, Tracked
 
 _CHUNK = 200
 """Pictures that a process looks at before it hands them over; opening a tracker costs about ten of them."""
@@ -47,7 +44,7 @@ _AHEAD_RAD = 0.4
 
 @click.group()
 def main() -> None:
-    """Fit the action unit basis and the action unit estimator to labelled faces, and judge them."""
+    """Fit the action unit basis and the estimator to labelled faces, judge them; calibrate to a person."""
 
 
 @main.command()
@@ -105,7 +102,7 @@ def fit(
         estimator = fit_estimator(design, FitOptions(ridge))
         with replacing(out / "estimator.npz") as beside:
             write_estimator(estimator, beside)
-        _write_report(report, out)
+        write_report(report, out)
         scores = _read_scores(faces, blendshapes, cache, processes) if blendshapes else None
         shapes = _to_shapes(faces, scores)
         basis = fit_basis(shapes, load_shape())
@@ -117,30 +114,6 @@ def fit(
         click.echo(report.to_markdown())
         shares = ", ".join(f"{teacher} {share:.0%}" for teacher, share in explained.items())
         click.echo(f"Of the landmarks' variance within people, explained on the faces of the fit: {shares}")
-
-
-@main.command()
-@click.argument("folder", type=_FOLDER)
-@click.option("--out", type=_FOLDER, metavar="DIR", help="Where report.md and report.json go.")
-@click.option(
-    "--sides", is_flag=True, help="Judge how it tells left from right, on faces of two frames' halves."
-)
-def clips(folder: Path, out: Path | None, sides: bool) -> None:
-    """Judge the estimator that ships on the videos in FOLDER, frame by frame within each.
-
-    FOLDER/labels/NAME.csv is OpenFace's table of the video FOLDER/NAME.*; columns AU01_rs to AU45_rs,
-    intensities that are not normalised per person, are preferred to AU01_r to AU45_r.
-    """
-    with plain_errors():
-        with unusable_input():
-            pairs = _labelled_videos(folder)
-        judge = _judge_sides if sides else _judge_video
-        parts = {video.stem: judge(video, labels) for video, labels in pairs}
-        report = Report(_mean_of(parts.values()), parts)
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            _write_report(report, out)
-        click.echo(report.to_markdown())
 
 
 def _read_faces(folders: Sequence[Path], cache: Path, processes: int) -> FaceTable:
@@ -290,79 +263,8 @@ def _close_the_loop(basis: AUBasis, estimator: AUEstimator, faces: FaceTable) ->
         return basis, measure_response(pictures, writer(basis), read)
 
 
-def _labelled_videos(folder: Path) -> list[tuple[Path, Path]]:
-    tables = sorted((folder / "labels").glob("*.csv"))
-    videos = (
-        {path.stem: path for path in sorted(folder.iterdir()) if path.is_file()} if folder.is_dir() else {}
-    )
-    pairs = [(videos[table.stem], table) for table in tables if table.stem in videos]
-    if not pairs:
-        raise DatasetError(f"{folder} has no video NAME.* with a table labels/NAME.csv")
-    return pairs
-
-
-def _judge_video(video: Path, labels: Path) -> Agreement:
-    """Agreement over the frames in which both OpenFace and the tracker see a face; the first face counts."""
-    estimator = load_estimator()
-    readings, wanted = [], []
-    for frame, face, label in _labelled_faces(video, labels):
-        crop = estimator_crop(frame, face, estimator.crop)
-        readings.append(estimator(crop, face.pose.to_canonical(face.landmarks)))
-        wanted.append(label)
-    shape = (-1, len(AU_CODES))
-    return agreement(np.array(readings).reshape(shape), np.array(wanted).reshape(shape))
-
-
-def _judge_sides(video: Path, labels: Path) -> Agreement:
-    """The same of left and right, over pairs of the frames."""
-    estimator = load_estimator()
-    features, wanted, angles = [], [], []
-    for frame, face, label in _labelled_faces(video, labels):
-        crop = estimator_crop(frame, face, estimator.crop)
-        features.append(face_features(crop, face.pose.to_canonical(face.landmarks), estimator.gradients))
-        wanted.append(label)
-        angles.append(face.pose.angles)
-    if not features:
-        raise DatasetError(f"{video} has no frame with both a label and a face")
-    return judge_leans(estimator, np.array(features), np.array(wanted), np.array(angles))
-
-
-def _labelled_faces(video: Path, labels: Path) -> Iterator[tuple[Frame, Face, NDArray[np.float64]]]:
-    """The frames that have a label, with the tracker's first face in each."""
-    known = _frame_labels(labels)
-    with open_capture(video) as capture, Tracker(TrackerOptions(max_faces=1)) as track:
-        for frame in capture:
-            faces = track(frame).faces
-            if faces and frame.index in known:
-                yield frame, faces[0], known[frame.index]
-
-
-def _frame_labels(table: Path) -> dict[int, NDArray[np.float64]]:
-    """By frame, from 0. OpenFace counts frames from 1."""
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream, skipinitialspace=True))
-    suffix = "_rs" if rows and f"{AU_CODES[0]}_rs" in rows[0] else "_r"
-    return {
-        int(row["frame"]) - 1: np.array([float(row[code + suffix]) for code in AU_CODES])
-        for row in rows
-        if int(row["success"]) == 1 and int(row.get("face_id", 0)) == 0
-    }
-
-
-def _mean_of(parts: Iterable[Agreement]) -> Agreement:
-    """The mean over clips of what is found within each."""
-    known = list(parts)
-    r, icc = (np.ma.masked_invalid([getattr(part, name) for part in known]) for name in ("r", "icc"))
-    mae = np.mean([part.mae for part in known], axis=0)
-    count = sum(part.count for part in known)
-    return Agreement(r.mean(axis=0).filled(np.nan), icc.mean(axis=0).filled(np.nan), mae, count)
-
-
-def _write_report(report: Report, out: Path) -> None:
-    with replacing(out / "report.md") as beside:
-        beside.write_text(report.to_markdown())
-    with replacing(out / "report.json") as beside:
-        beside.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+for command in (clips, neutral, expressive_range):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,6 +41,15 @@ class Agreement:
     @cached_property
     def mean_mae(self) -> float:
         return _mean(self.mae)
+
+
+def mean_of(parts: Iterable[Agreement]) -> Agreement:
+    """The mean over parts of what is found within each."""
+    known = list(parts)
+    r, icc = (np.ma.masked_invalid([getattr(part, name) for part in known]) for name in ("r", "icc"))
+    mae = np.mean([part.mae for part in known], axis=0)
+    count = sum(part.count for part in known)
+    return Agreement(r.mean(axis=0).filled(np.nan), icc.mean(axis=0).filled(np.nan), mae, count)
 
 
 def agreement(readings: NDArray[np.floating], labels: NDArray[np.floating]) -> Agreement:
@@ -83,6 +92,32 @@ class Report:
         return "\n\n".join([to_markdown(self.pooled), "\n".join(parts)]) + "\n"
 
 
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The same readings as they are, and beyond each person's neutral, with labels normalised per person."""
+
+    before: Agreement
+    after: Agreement
+
+    def to_json(self) -> dict[str, object]:
+        return {"before": to_json(self.before), "after": to_json(self.after)}
+
+    def to_markdown(self) -> str:
+        """A table with a row for every action unit and one for the mean."""
+        lines = [
+            f"All {self.before.count} frames together, before > after each person's neutral is taken off",
+            "",
+            "| AU | r | ICC(3,1) | MAE |",
+            "|---|---|---|---|",
+        ]
+        for before, after in zip(_rows(self.before), _rows(self.after), strict=True):
+            pairs = (
+                f"{_cells(one)} > {_cells(other)}" for one, other in zip(before[1:], after[1:], strict=True)
+            )
+            lines.append(f"| {before[0]} | {' | '.join(pairs)} |")
+        return "\n".join(lines) + "\n"
+
+
 def to_json(found: Agreement) -> dict[str, object]:
     """Numbers rounded to 3 digits, by AU and in the mean; None where undefined."""
     per_au = {
@@ -95,12 +130,14 @@ def to_json(found: Agreement) -> dict[str, object]:
 
 def to_markdown(found: Agreement) -> str:
     """A table with a row for every action unit and one for the mean."""
-    rows = [
-        *zip(AU_CODES, found.r, found.icc, found.mae, strict=True),
-        ("mean", found.mean_r, found.mean_icc, found.mean_mae),
-    ]
-    lines = (f"| {name} | {_cells(r, icc, mae)} |" for name, r, icc, mae in rows)
+    lines = (f"| {name} | {_cells(r, icc, mae)} |" for name, r, icc, mae in _rows(found))
     return "\n".join(["| AU | r | ICC(3,1) | MAE |", "|---|---|---|---|", *lines])
+
+
+def _rows(found: Agreement) -> list[tuple[str, float, float, float]]:
+    """(name, r, ICC, MAE) of every action unit and of the mean."""
+    units = zip(AU_CODES, found.r.tolist(), found.icc.tolist(), found.mae.tolist(), strict=True)
+    return [*units, ("mean", found.mean_r, found.mean_icc, found.mean_mae)]
 
 
 def _mean(values: NDArray[np.float64]) -> float:

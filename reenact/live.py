@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import cv2
 
+from calib.profile import Profile, ProfileError
 from reenact.capture import Camera, CameraOptions, open_camera
 from reenact.capture.devices import USUAL_RATE, Size
 from reenact.controls import Controls, Settings
@@ -19,6 +21,7 @@ from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
 from reenact.pipeline import LiveSink, Stage, live_records
 from reenact.preview import Preview
+from reenact.profiles import profile_to_renew, renewed, save_profile
 from reenact.retarget import Programme
 from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
@@ -49,6 +52,8 @@ class LiveOptions:
     """Whether a window shows the result; None: where one can open."""
     record: RecordOptions | None = None
     """What to record, from the first frame on."""
+    save_profile: Path | None = None
+    """Where a neutral is written whenever one is taken; what the file says of the rest stays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +74,10 @@ class LiveEdit:
     steer: Steer
     meter: Meter
     ladder: Ladder
+    person: Profile
+    """What was known of the person when the run began."""
+    save_profile: Path | None
+    """Where a neutral is written when it is taken."""
     window: Window | None
     """Where the result is shown, with figures and keys."""
     notes: tuple[str, ...]
@@ -101,11 +110,27 @@ class LiveEdit:
 
     def take_neutral(self) -> bool:
         """What the largest face has shown in the last second is its neutral from now on; False: no face was
-        there. Any thread may ask for it."""
+        there. Any thread may ask for it. Raises ProfileError where it cannot be saved; it holds all the same.
+        """
         neutral = self.steer.at_rest()
-        if neutral is not None:
-            self.controls.set(neutral=neutral)
-        return neutral is not None
+        if neutral is None:
+            return False
+        self.controls.set(neutral=neutral)
+        if self.save_profile is not None:
+            person = renewed(self.person, "neutral taken in a live run", neutral)
+            save_profile(person, self.save_profile)
+        return True
+
+    def neutral_key(self) -> str:
+        """Takes the neutral; says in one line what came of it."""
+        try:
+            taken = self.take_neutral()
+        except ProfileError as error:
+            return f"this is the neutral face now; {error}"
+        if not taken:
+            return "no face: the neutral stays as it was"
+        saved = f", saved as {self.save_profile.name}" if self.save_profile is not None else ""
+        return f"this is the neutral face now{saved}"
 
     def status(self) -> LiveStatus:
         """How it goes now; any thread may ask."""
@@ -114,7 +139,7 @@ class LiveEdit:
     def _preview(self) -> Preview | None:
         if self.window is None:
             return None
-        return Preview(self.window, self.controls, self.status, self.take_neutral, self.recorder)
+        return Preview(self.window, self.controls, self.status, self.neutral_key, self.recorder)
 
 
 @contextmanager
@@ -124,10 +149,15 @@ def open_live(
     """Opens everything that a live run needs; `where` is as `open_camera` takes it.
 
     The table of action units is complete when the block ends well. Raises CaptureError, SinkError, CsvError,
-    TrackerError or EngineError where something cannot be opened.
+    TrackerError or EngineError where something cannot be opened, ProfileError for what cannot be saved to.
     """
-    edit = options.edit
-    controls = Controls(Settings(targets, edit.retarget.strength, mirror=options.mirror))
+    edit, person = options.edit, options.edit.retarget.profile
+    neutral = None if person is None else person.neutral
+    settings = Settings(targets, edit.retarget.strength, neutral=neutral, mirror=options.mirror)
+    controls = Controls(settings)
+    if options.save_profile is not None:
+        known = profile_to_renew(options.save_profile)
+        person = person or known
     with ExitStack() as opened:
         camera = opened.enter_context(open_camera(where, options.camera))
         meter = Meter()
@@ -154,6 +184,8 @@ def open_live(
             steer=steer,
             meter=meter,
             ladder=ladder,
+            person=person or Profile(),
+            save_profile=options.save_profile,
             window=window,
             notes=(*camera.notes, *named, *why_no_window, *generator.notes),
             warnings=why_no_sink,

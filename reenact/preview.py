@@ -52,10 +52,11 @@ class Preview:
         screen: Screen,
         controls: Controls,
         status: Callable[[], LiveStatus],
-        take_neutral: Callable[[], bool],
+        take_neutral: Callable[[], str],
         recording: Recording | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`take_neutral` says in one line what came of it."""
         self._screen = screen
         self._controls = controls
         self._asked = controls.now.targets
@@ -115,8 +116,7 @@ class Preview:
         if action == "quit":
             self._quit = True
         elif action == "neutral":
-            taken = self._take_neutral()
-            self._say("this is the neutral face now" if taken else "no face: the neutral stays as it was")
+            self._say(self._take_neutral())
         elif self._recording is None:
             self._say("nothing to record to: start with --record out.mp4")
         else:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from calib.estimator import load_estimator
+from calib.profile import Profile
 from reenact.capture import FileCapture
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.pipeline import Stage, run
+from reenact.profiles import beyond_neutral
 from reenact.sinks.csv import AUCsvSink
 from reenact.stills import Still, StillError, load_still
 from reenact.track import Tracker, TrackerOptions
@@ -38,13 +40,20 @@ def tracking(tracker: Tracker, meter: Meter, watch: Watch) -> Stage:
     return Stage("track", track)
 
 
+@dataclass(frozen=True)
+class ReadOptions:
+    tracker: TrackerOptions = field(default_factory=TrackerOptions)
+    profile: Profile | None = None
+    """What is known of the person: intensities are those beyond the neutral."""
+
+
 def read_video(
-    capture: FileCapture, table: AUCsvSink, options: TrackerOptions, watch: Watch = unwatched
+    capture: FileCapture, table: AUCsvSink, options: ReadOptions, watch: Watch = unwatched
 ) -> Report:
     """Writes the action units of every frame into the table."""
     meter = Meter()
-    with Tracker(options) as tracker:
-        stages = tracking(tracker, meter, watch), Stage("measure", Measurer(load_estimator()))
+    with Tracker(options.tracker) as tracker:
+        stages = tracking(tracker, meter, watch), *_measuring(options.profile)
         run(capture, [stages], table.write, meter=meter)
     return meter.report()
 
@@ -52,7 +61,7 @@ def read_video(
 def read_pictures(
     paths: Iterable[Path],
     table: AUCsvSink,
-    options: TrackerOptions,
+    options: ReadOptions,
     watch: Watch = unwatched,
     unreadable: Callable[[StillError], None] = lambda error: None,
 ) -> Report:
@@ -74,14 +83,15 @@ def read_pictures(
             names.append(path.name)
             yield Frame(image, index=len(names) - 1)
 
-    with Tracker(replace(options, stills=True)) as tracker:
-        stages = (
-            tracking(tracker, meter, watch),
-            Stage("number", numbered),
-            Stage("measure", Measurer(load_estimator())),
-        )
+    with Tracker(replace(options.tracker, stills=True)) as tracker:
+        stages = tracking(tracker, meter, watch), Stage("number", numbered), *_measuring(options.profile)
         run(frames(), [stages], lambda record: table.write(record, names[record.frame.index]), meter=meter)
     return meter.report()
+
+
+def _measuring(profile: Profile | None) -> tuple[Stage, ...]:
+    measure = Stage("measure", Measurer(load_estimator()))
+    return (measure,) if profile is None else (measure, Stage("calibrate", beyond_neutral(profile)))
 
 
 def read_still(still: Still, options: TrackerOptions) -> Measured:

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from calib.au import AUVector
+from calib.profile import Profile, with_neutral
 from reenact.controls import Controls
 from reenact.retarget import Retargeter, RetargetOptions, Targets
 from reenact.retarget.fade import Fade
@@ -27,10 +28,11 @@ class Steer:
     """
 
     def __init__(self, controls: Controls, options: RetargetOptions = RetargetOptions()) -> None:  # noqa: B008
-        """`options`: all but the strength, which is the controls'."""
+        """`options`: all but the strength and the neutral, which are the controls'."""
         self._controls = controls
         self._settings = controls.now
-        self._retarget = Retargeter(self._targets_at, replace(options, strength=1.0))
+        self._profile = options.profile
+        self._retarget = Retargeter(self._targets_at, replace(options, strength=1.0), self._profile_now)
         self._fade = Fade(BYPASS_S, Fraction(0), full=not self._settings.bypass)
         self._recent: tuple[_Reading, ...] = ()
 
@@ -56,9 +58,11 @@ class Steer:
         targets = settings.targets
         if not isinstance(targets, Targets):
             targets = targets(pts, track_id)
-        if settings.neutral is not None:
-            targets = targets.above(settings.neutral)
         return targets.times(settings.strength)
+
+    def _profile_now(self) -> Profile | None:
+        """The person, with the neutral that the controls say."""
+        return with_neutral(self._profile, self._settings.neutral)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,10 @@ def is_entry_point(module: str) -> bool:
     """The roof: may use what it needs."""
     if module.endswith("__main__"):
         return True
-    return any(module == roof or module.startswith(f"{roof}.") for roof in ("reenact.cli", "train.commands"))
+    return any(
+        module == roof or module.startswith(f"{roof}.")
+        for roof in ("reenact.cli", "train.commands", "calib.commands")
+    )
 
 
 def imports(module: str, *, at_import_time: bool = False) -> set[str]:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import click
 
+from calib.profile import Profile
 from reenact.capture import open_capture
 from reenact.cli.editing import tracker_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.parameters import json_option, write_json
+from reenact.cli.people import reading_profile_option
 from reenact.cli.progress import progress_bar
 from reenact.meter import Report
-from reenact.read import PICTURES, read_pictures, read_video
+from reenact.read import PICTURES, ReadOptions, read_pictures, read_video
 from reenact.sinks.csv import open_csv
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
@@ -28,9 +30,10 @@ from reenact.track import TrackerOptions
       reenact aus in.mp4 aus.csv --sides
 
     The table has OpenFace's columns: frame (from 1), face_id, timestamp (s), confidence, success,
-    pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0..5), AUxx_c (1 from intensity 1
-    on). Gaze and AU28_c are left out. Frames without a face have success 0. A table of a folder starts
-    with a column `file`. --sides adds AU12L, AU12R, ... at the end, for the person's own left and right."""
+    pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0..5; with --profile, beyond that
+    neutral), AUxx_c (1 from intensity 1 on). Gaze and AU28_c are left out. Frames without a face have
+    success 0. A table of a folder starts with a column `file`. --sides adds AU12L, AU12R, ... at the end,
+    for the person's own left and right."""
 )
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument(
@@ -40,6 +43,7 @@ from reenact.track import TrackerOptions
 @click.option(
     "--sides", is_flag=True, help="Also write what each side shows: AU01L, AU01R, ...; AU01_r is their mean."
 )
+@reading_profile_option
 @tracker_options
 @json_option
 def aus(
@@ -47,6 +51,7 @@ def aus(
     output: Path | None,
     landmarks: bool,
     sides: bool,
+    profile: Profile | None,
     max_faces: int,
     landmarker: Path | None,
     json_path: Path | None,
@@ -60,7 +65,7 @@ def aus(
         raise click.UsageError(
             "table and JSON cannot both go to standard output", click.get_current_context()
         )
-    options = TrackerOptions(max_faces=max_faces, model_path=landmarker)
+    options = ReadOptions(TrackerOptions(max_faces=max_faces, model_path=landmarker), profile)
     if source.is_dir() or source.suffix.lower() in PICTURES:
         report = _read_pictures(source, table_path, options, landmarks=landmarks, sides=sides)
     else:
@@ -73,7 +78,7 @@ def aus(
     write_json({"input": str(source), "output": str(output or "-"), **report.to_json()}, json_path)
 
 
-def _read_video(source: Path, output: Path | None, options: TrackerOptions, **columns: bool) -> Report:
+def _read_video(source: Path, output: Path | None, options: ReadOptions, **columns: bool) -> Report:
     with ExitStack() as opened:
         with unusable_input():
             capture = opened.enter_context(open_capture(source))
@@ -84,7 +89,7 @@ def _read_video(source: Path, output: Path | None, options: TrackerOptions, **co
         return read_video(capture, table, options, advance)
 
 
-def _read_pictures(source: Path, output: Path | None, options: TrackerOptions, **columns: bool) -> Report:
+def _read_pictures(source: Path, output: Path | None, options: ReadOptions, **columns: bool) -> Report:
     with ExitStack() as opened:
         with unusable_input():
             pictures = _pictures(source)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from calib.profile import Profile, stretch
 from reenact.cli.driving import driving_options, own_expression, read_driver, read_timeline
 from reenact.cli.parameters import ENGINE, FILE, CommandT, NumberParameter, ParsedParameter
+from reenact.cli.people import driver_profile_option, profile_option
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
 from reenact.retarget import Programme
@@ -137,7 +140,14 @@ def editing_options(command: CommandT) -> CommandT:
 
 def live_editing_options(command: CommandT) -> CommandT:
     """The same without what makes no sense for a camera."""
-    for options in (generator_options, tracker_options, driving_options, target_options):
+    for options in (
+        generator_options,
+        tracker_options,
+        driver_profile_option,
+        driving_options,
+        profile_option,
+        target_options,
+    ):
         command = options(command)
     return command
 
@@ -147,6 +157,7 @@ def chosen(
     target_aus: Targets | None,
     preset: Targets | None,
     driver: Path | None,
+    driver_profile: Profile | None,
     transfer: Transfer,
     regions: frozenset[str],
     gain: float,
@@ -169,7 +180,12 @@ def chosen(
     parts = own_expression(neutralise, scale)
     if driver is not None:
         how = DriverOptions(transfer, regions, gain, driver_start, driver_loop)
-        parts.append(Driver(read_driver(driver, driver_face, driver_fps, options.tracker), how))
+        performance = read_driver(driver, driver_face, driver_fps, options.tracker)
+        if driver_profile is not None:
+            performance = replace(performance, at_rest=driver_profile.neutral)
+        parts.append(Driver(performance, how, stretch(driver_profile, options.retarget.profile)))
+    elif driver_profile is not None:
+        raise click.UsageError("--driver-profile needs --driver", click.get_current_context())
     if timeline is not None:
         parts.append(read_timeline(timeline))
     if target_aus or preset or (needed and not parts):
@@ -180,6 +196,7 @@ def chosen(
 def _edit_options(
     strength: float,
     faces: FaceChoice,
+    profile: Profile | None,
     max_faces: int,
     landmarker: Path | None,
     generator: str,
@@ -192,7 +209,7 @@ def _edit_options(
         model=model,
         engine=engine,
         compare=compare,
-        retarget=RetargetOptions(strength=strength, faces=faces),
+        retarget=RetargetOptions(strength=strength, faces=faces, profile=profile),
         tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
     )
 

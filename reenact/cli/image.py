@@ -98,9 +98,7 @@ def _check_figure(sweeps: tuple[Axis, ...], gallery: Path | None, output: Path) 
     if sweeps and gallery is not None:
         raise click.BadParameter("is a figure of its own; leave --sweep out", param_hint="--gallery")
     if moving and len(sweeps) != 1:
-        raise Unusable(
-            f"{output}: only one --sweep can move; write other pictures as .png, .jpg or .webp"
-        )
+        raise Unusable(f"{output}: only one --sweep can move; write other pictures as .png, .jpg or .webp")
 
 
 def _write_figure(

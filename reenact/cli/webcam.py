@@ -104,6 +104,12 @@ class SizeParameter(click.ParamType):
     help="Write the action units of the whole run, as they are measured and asked for, frame by frame.",
 )
 @click.option(
+    "--save-profile",
+    type=FILE,
+    metavar="OUT.json",
+    help="Write your neutral there when you press n; what the file says of range, gain and limit stays.",
+)
+@click.option(
     "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."
 )
 @json_option
@@ -121,6 +127,7 @@ def webcam(
     no_audio: bool,
     audio_delay: float | None,
     aus_csv: Path | None,
+    save_profile: Path | None,
     duration: float | None,
     json_path: Path | None,
     **choices: Any,
@@ -136,6 +143,7 @@ def webcam(
         budget_ms=budget_ms,
         preview=preview,
         record=recorded(record, audio_device, no_audio, audio_delay),
+        save_profile=save_profile,
     )
     with ExitStack() as opened:
         with unusable_input():
@@ -147,9 +155,12 @@ def webcam(
         for line in live.warnings:
             warn(line)
         stop = opened.enter_context(signals_stop())
+        neutral = live.controls.now.neutral
         with status_line() as show:
             report = live.run(Watch(live.status, show, stop, duration or math.inf))
         last = live.status()
+        if save_profile is not None and live.controls.now.neutral is neutral:
+            note(f"{save_profile} was not written: n was not pressed")
     tell(report)
     recordings = tell_recordings(live.recorder)
     document = {

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import ACTION_UNITS, MAX_INTENSITY, bilateral
+from calib.au import ACTION_UNITS, MAX_INTENSITY, AUVector, bilateral
 from reenact.retarget.performance import Performance
 from reenact.retarget.retargeter import Programme
 from reenact.retarget.targets import Targets, no_targets
@@ -48,6 +48,8 @@ class Driver:
 
     performance: Performance
     options: DriverOptions = DriverOptions()
+    stretch: AUVector | float = 1.0
+    """(17,) or one for all: how many times as far as the driver's the driven face goes."""
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
         """The targets at this time; none while the driver's face is away."""
@@ -56,7 +58,8 @@ class Driver:
             time_s = self.performance.looped(time_s)
         aus, level = self.performance.at(time_s)
         driven = self._driven
-        shown = level * driven * self.options.gain * (aus - self.performance.neutral)
+        beyond_rest = self.stretch * (aus - self.performance.neutral)
+        shown = level * driven * self.options.gain * beyond_rest
         if self.options.transfer == "relative":
             value, hold = np.clip(shown, -MAX_INTENSITY, MAX_INTENSITY), 0 * driven
         else:

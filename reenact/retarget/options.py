@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from calib.profile import Profile
+
 FaceChoice: TypeAlias = "Literal['largest', 'all'] | tuple[int, ...]"
 """Which faces to change: the largest, all, or those with these track ids."""
 
@@ -33,6 +35,8 @@ class RetargetOptions:
     # Measured on two clips of talk: a third to half of the jitter is left, and 94 % of a blink's height.
     beta: float = 1.0
     """... and higher follows quick changes sooner."""
+    profile: Profile | None = None
+    """What is known of the person: absolute targets count from the neutral, gains and limits hold."""
     slack: float = 0.25
     """Intensity by which a face may waver before the limits of its change move with it."""
 

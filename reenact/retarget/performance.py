@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +32,8 @@ class Performance:
     """(n, 17) intensities 0..5; 0 in the columns that were not measured."""
     measured: NDArray[np.bool_]
     """(17,) which action units were."""
+    at_rest: AUVector | None = None
+    """(17,) the face at rest, where that is known; else it is estimated."""
 
     @property
     def is_still(self) -> bool:
@@ -41,6 +43,8 @@ class Performance:
     @cached_property
     def neutral(self) -> AUVector:
         """(17,) the face at rest."""
+        if self.at_rest is not None:
+            return self.at_rest
         if len(self.times_s) < RESTING_FRAMES:
             return neutral_aus()
         return np.percentile(self.aus, AT_REST, axis=0).astype(np.float32)
@@ -71,7 +75,7 @@ class Performance:
             return self
         padded = np.pad(self.aus, ((1, 1), (0, 0)), mode="edge")
         smooth = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
-        return Performance(self.times_s, smooth.astype(np.float32), self.measured)
+        return replace(self, aus=smooth.astype(np.float32))
 
 
 def performance_of(readings: Sequence[tuple[float, AUVector]]) -> Performance:

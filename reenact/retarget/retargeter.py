@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from calib.au import MAX_INTENSITY, AUVector, Change, apart, bilateral, neutral_aus
+from calib.profile import Profile
 from reenact.retarget.choose import Chooser
 from reenact.retarget.fade import Fade
 from reenact.retarget.options import RetargetOptions
@@ -42,8 +43,11 @@ class Retargeter:
         self,
         targets: Targets | Programme,
         options: RetargetOptions = RetargetOptions(),  # noqa: B008
+        profile_now: Callable[[], Profile | None] | None = None,
     ) -> None:
+        """profile_now: what is known of the person by now; None takes the options' profile for ever."""
         self._targets_at: Programme = (lambda pts, face: targets) if isinstance(targets, Targets) else targets
+        self._profile_now = profile_now or (lambda: options.profile)
         self._options = options
         self._chooser = Chooser(options)
         self._memories: dict[int, _Memory] = {}
@@ -72,11 +76,15 @@ class Retargeter:
         level = memory.level(chosen, face.confidence, pts)
         if level == 0:
             return bilateral(neutral_aus())
-        targets = self._targets_at(pts, face.track_id)
+        targets, ceiling = self._targets_at(pts, face.track_id), np.full_like(room, MAX_INTENSITY)
+        profile = self._profile_now()
+        if profile is not None:
+            targets, ceiling = targets.above(profile.neutral).times(profile.gain), profile.ceiling
         sides = targets.one_sided
         wanted = self._options.strength * targets.change(apart(steady, sides * steady_lean))
         limit = apart(room, sides * room_lean)
-        return (level * np.clip(wanted, -limit, MAX_INTENSITY - limit)).astype(np.float32)
+        # Whoever shows more than may be asked of them goes on to.
+        return (level * np.clip(wanted, -limit, np.maximum(ceiling - limit, 0))).astype(np.float32)
 
     def _meet(self, face: Face, chosen: bool, pts: Fraction) -> _Memory:
         """The memory of a face seen for the first time."""

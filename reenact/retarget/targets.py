@@ -86,8 +86,8 @@ class Targets:
         kept = 1 - later.hold
         return Targets(kept * self.value + later.value, later.hold + kept * self.hold)
 
-    def times(self, strength: float) -> Targets:
-        """Those whose change is `strength` times the change of these."""
+    def times(self, strength: float | AUVector) -> Targets:
+        """Those whose change is `strength` times the change of these, of all or for each action unit."""
         return Targets(strength * self.value, strength * self.hold)
 
     def above(self, neutral: AUVector) -> Targets:

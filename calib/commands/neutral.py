@@ -1,0 +1,141 @@
+"""`python -m calib neutral`: a person's face at rest, into a profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from calib.au import AU_CODES, AUVector
+from calib.commands.watching import (
+    CalibrationError,
+    Reading,
+    check_source,
+    shown_source,
+    source_options,
+    watching,
+)
+from calib.neutral import NeutralEstimator, NeutralOptions, Rest
+from calib.profile import Profile, to_json
+from reenact.cli.errors import plain_errors, unusable_input, warn
+from reenact.cli.parameters import FILE, NumberParameter
+from reenact.cli.progress import status_line
+from reenact.profiles import profile_to_renew, renewed, save_profile
+from reenact.read import read_still
+from reenact.stills import load_still
+from reenact.track import TrackerOptions
+
+ENOUGH_S = 5.0
+"""At rest: more hardly changes what is found."""
+PATIENCE = 6.0
+"""Times as long as a face is to rest, somebody before a camera may take for it."""
+SURE_WAVERING = 0.2
+"""Intensity: readings at rest that deviate by less are steady."""
+NOT_AT_REST = 1.5
+"""Intensity: a face at rest rarely reads higher than this."""
+
+
+@click.command(short_help="Take a face at rest into a profile.")
+@source_options
+@click.option("--image", type=FILE, metavar="FILE", help="A picture of the face at rest.")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="OUT.json",
+    help="The profile; what it says of range, gain and limit stays. [default: standard output]",
+)
+@click.option(
+    "--seconds",
+    type=NumberParameter(NeutralOptions.least_s),
+    default=ENOUGH_S,
+    show_default=True,
+    help="With --camera: how long the face is to rest.",
+)
+def neutral(
+    camera: str | None, video: Path | None, image: Path | None, output: Path | None, seconds: float
+) -> None:
+    """Take somebody's face at rest, and write it into a profile, for --profile and --driver-profile.
+
+    Of a film, or before a camera, only moments count in which the face is still, and of those the ones that
+    show least: a film of somebody who talks will do where they pause now and then.
+    """
+    with plain_errors():
+        check_source(camera=camera, video=video, image=image)
+        with unusable_input():
+            known = Profile() if output is None else profile_to_renew(output)
+        if image is not None:
+            found, how = _of_picture(image), f"one picture, {image.name}"
+        else:
+            rest = at_rest(_watch(camera, video, seconds), shown_source(camera, video))
+            found, how = rest.neutral, f"{shown_source(camera, video)}: {how_sure(rest)}"
+        write_profile(renewed(known, how, found), output)
+        click.echo(f"{output or 'neutral'}: {how}; {highest(found)}", err=True)
+        if image is not None:
+            warn("one picture does not tell whether the face is at rest: it is taken as it is")
+        if found.max() > NOT_AT_REST:
+            warn("that is much for a face at rest; if it smiled or frowned, take it again")
+
+
+def at_rest(estimator: NeutralEstimator, where: str) -> Rest:
+    """What is known of the face at rest. Raises CalibrationError, with why nothing is."""
+    if estimator.seen_s == 0:
+        raise CalibrationError(f"{where}: no face was found to calibrate")
+    if estimator.rest is None:
+        raise CalibrationError(
+            f"{where}: the face was still for {estimator.rest_s:.1f} s of {estimator.seen_s:.1f} s; to tell "
+            f"how it is at rest takes {NeutralOptions.least_s:g} s"
+        )
+    return estimator.rest
+
+
+def how_sure(rest: Rest) -> str:
+    """In one line: from how much, and how far to trust it."""
+    wavering = float(rest.wavering.mean())
+    sure = rest.rest_s >= ENOUGH_S and wavering <= SURE_WAVERING
+    word = "sure" if sure else "rather sure" if rest.rest_s >= ENOUGH_S / 2 else "unsure"
+    return f"{rest.rest_s:.1f} s at rest, readings within {wavering:.2f} of 5, {word}"
+
+
+def highest(aus: AUVector, count: int = 3) -> str:
+    """The largest of them, for a line: most AU02 0.9, AU07 0.4."""
+    order = np.argsort(-aus, kind="stable")[:count]
+    named = [f"{AU_CODES[index]} {aus[index]:.1f}" for index in order if aus[index] >= 0.05]
+    return f"most {', '.join(named)}" if named else "all 0"
+
+
+def write_profile(profile: Profile, output: Path | None) -> None:
+    """Into the file, or to standard output."""
+    if output is None:
+        click.echo(to_json(profile), nl=False)
+    else:
+        save_profile(profile, output)
+
+
+def _of_picture(path: Path) -> AUVector:
+    with unusable_input():
+        measured = read_still(load_still(path), TrackerOptions())
+    if not measured.faces:
+        raise CalibrationError(f"{path}: no face was found to calibrate")
+    scales = [face.pose.scale for face in measured.faces]
+    return measured.aus[int(np.argmax(scales))]
+
+
+def _watch(camera: str | None, video: Path | None, seconds: float) -> NeutralEstimator:
+    """A film to its end; a camera until the face has been at rest for so long, or patience ends."""
+    estimator = NeutralEstimator()
+    with watching(camera, video) as readings, status_line() as show:
+        if camera is not None:
+            click.echo("Look ahead and let your face rest.", err=True)
+        for reading in readings:
+            if reading.aus is not None:
+                estimator.update(reading.time_s, reading.aus)
+            show(f"at rest {estimator.rest_s:.1f} s of {reading.time_s:.1f} s" + _absent(reading))
+            if camera is not None and (estimator.rest_s >= seconds or reading.time_s >= PATIENCE * seconds):
+                break
+    return estimator
+
+
+def _absent(reading: Reading) -> str:
+    return "" if reading.aus is not None else ", no face"

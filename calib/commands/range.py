@@ -1,0 +1,92 @@
+"""`python -m calib range`: how far a person's action units go, by a guided session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from calib.au import AU_CODES, AUVector
+from calib.commands.board import live_board
+from calib.commands.neutral import at_rest, how_sure, write_profile
+from calib.commands.watching import (
+    CalibrationError,
+    check_source,
+    shown_source,
+    source_options,
+    watching,
+)
+from calib.guided import PROMPTS, GuidedSession
+from calib.profile import Profile
+from reenact.cli.errors import plain_errors, unusable_input, warn
+from reenact.cli.parameters import FILE, NumberParameter
+from reenact.profiles import profile_to_renew, renewed
+
+PROMPT_S = 4.0
+_SCHEDULE = "\n".join(
+    f"      {number}. {prompt.text}{': ' if prompt.aus else ''}{', '.join(prompt.aus)}"
+    for number, prompt in enumerate(PROMPTS, 1)
+)
+
+
+@click.command(
+    "range",
+    short_help="Ask for expressions, and take how far they go into a profile.",
+    epilog=f"""\b
+    What is asked for, one after the other, each for --seconds:
+{_SCHEDULE}""",
+)
+@source_options
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    metavar="OUT.json",
+    help="The profile; what it says of gain and limit stays. [default: standard output]",
+)
+@click.option(
+    "--seconds",
+    type=NumberParameter(2.5, 60),
+    default=PROMPT_S,
+    show_default=True,
+    help="How long each expression is asked for.",
+)
+def expressive_range(camera: str | None, video: Path | None, output: Path | None, seconds: float) -> None:
+    """Ask for one expression after the other, and write neutral and range of the face into a profile.
+
+    A film in place of a camera is taken to show them in this order, from its beginning, --seconds for each.
+    """
+    with plain_errors():
+        check_source(camera=camera, video=video)
+        where = shown_source(camera, video)
+        with unusable_input():
+            known = Profile() if output is None else profile_to_renew(output)
+        session = GuidedSession(seconds)
+        _run(session, camera, video)
+        rest = at_rest(session.resting, f"{where}, first prompt")
+        reached = session.range
+        if np.isnan(reached).all():
+            raise CalibrationError(f"{where}: none of the expressions was seen")
+        write_profile(
+            renewed(known, f"{where}: guided session, {how_sure(rest)}", rest.neutral, reached), output
+        )
+        click.echo(f"{output or 'range'}: {how_sure(rest)}; range {_listed(reached)}", err=True)
+        missing = [code for code, value in zip(AU_CODES, reached, strict=True) if np.isnan(value)]
+        if missing:
+            warn(f"not seen, and left as unknown: {', '.join(missing)}")
+
+
+def _run(session: GuidedSession, camera: str | None, video: Path | None) -> None:
+    """To the session's end, or the film's."""
+    with watching(camera, video) as readings, live_board(len(PROMPTS)) as show:
+        for reading in readings:
+            step = session.update(reading.time_s, reading.aus)
+            if step is None:
+                break
+            show(step)
+
+
+def _listed(reached: AUVector) -> str:
+    known = zip(AU_CODES, reached.tolist(), strict=True)
+    return ", ".join(f"{code} {value:.1f}" for code, value in known if not np.isnan(value))

@@ -1,0 +1,203 @@
+"""What is known of one person: the face at rest, how far it goes, and how it is to be treated."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, UnknownAUError, au_index
+
+VERSION = 1
+MAX_GAIN = 4.0
+MOST_STRETCH = 3.0
+"""A driver's expression is made at most so many times larger or smaller for another face: a range is read as
+uncertainly as everything else."""
+_LIMIT_BYTES = 1_000_000
+_KEYS = ("version", "name", "how", "when", "neutral", "range", "gain", "limit")
+_FORM = '{"version": 1, "neutral": {"AU12": 0.4}}'
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be read or written; the message is one line for the user."""
+
+
+def _none_known() -> AUVector:
+    return np.full(AU_COUNT, np.nan, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """One person, as one estimator sees them. All arrays are (17,)."""
+
+    name: str = ""
+    neutral: AUVector = field(default_factory=lambda: np.zeros(AU_COUNT, np.float32))
+    """0..5, what is read from the face at rest."""
+    range: AUVector = field(default_factory=_none_known)
+    """0..5, the most that is read beyond neutral; NaN where nobody knows."""
+    gain: AUVector = field(default_factory=lambda: np.ones(AU_COUNT, np.float32))
+    """0..4, multiplies what is asked of this face."""
+    limit: AUVector = field(default_factory=_none_known)
+    """0..5, the most beyond neutral that may be asked of it; NaN: the range, where that is known."""
+    how: str = ""
+    """How it was made, in one line."""
+    when: str = ""
+    """When it was made, in ISO 8601."""
+
+    def beyond_neutral(self, aus: AUVector) -> AUVector:
+        """A reading (17,) as what it says of the expression: 0..5, 0 at rest."""
+        return np.clip(aus - self.neutral, 0, MAX_INTENSITY).astype(np.float32)
+
+    @property
+    def ceiling(self) -> AUVector:
+        """0..5, the highest reading that may be asked for."""
+        beyond = np.where(np.isnan(self.limit), self.range, self.limit)
+        highest = np.where(np.isnan(beyond), MAX_INTENSITY, self.neutral + beyond)
+        return np.minimum(highest, MAX_INTENSITY).astype(np.float32)
+
+
+def with_neutral(profile: Profile | None, neutral: AUVector | None) -> Profile | None:
+    """The same person with another neutral; somebody else of whom only that is known; or nobody."""
+    if neutral is None:
+        return profile
+    return replace(profile or Profile(), neutral=neutral)
+
+
+def stretch(driver: Profile | None, driven: Profile | None) -> AUVector:
+    """(17,) how many times as far the driven face goes as its driver's; 1 where one of them is not known."""
+    if driver is None or driven is None:
+        return np.ones(AU_COUNT, np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = driven.range / driver.range
+    return np.clip(np.where(np.isfinite(ratio), ratio, 1), 1 / MOST_STRETCH, MOST_STRETCH).astype(np.float32)
+
+
+def to_json(profile: Profile) -> str:
+    """The text of a profile's file. What is not known is left out."""
+    document: dict[str, object] = {
+        "version": VERSION,
+        "name": profile.name,
+        "how": profile.how,
+        "when": profile.when,
+    }
+    for table in (_NEUTRAL, _RANGE, _GAIN, _LIMIT):
+        values = getattr(profile, table.key)
+        document[table.key] = {
+            code: round(value, 3)
+            for code, value in zip(AU_CODES, values.tolist(), strict=True)
+            if value != table.default and not math.isnan(value)
+        }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def load_profile(path: Path) -> Profile:
+    """A profile from a JSON file: numbers and names only, so a file from a stranger is safe to open.
+
+        {"version": 1, "name": "Ana", "neutral": {"AU12": 0.4}, "range": {"AU12": 2.8},
+         "gain": {"AU12": 1.5}, "limit": {"AU04": 2}, "how": "...", "when": "2026-11-23T10:00:00+00:00"}
+
+    Only "version" is needed. Raises ProfileError naming the file, the key, the value and the right form.
+    """
+    shown = f"profile {str(path)!r}"
+    try:
+        return parse_profile(_read(path))
+    except ProfileError as error:
+        raise ProfileError(f"{shown}: {error}") from error
+    except OSError as error:
+        raise ProfileError(f"{shown} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{shown} is not UTF-8 text") from error
+
+
+def parse_profile(text: str) -> Profile:
+    """A profile from the text of its file. Raises ProfileError naming key, value and the right form."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ProfileError(
+            f"is not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except (ValueError, RecursionError) as error:  # digits without end, brackets without end
+        raise ProfileError(f"is not JSON that can be read: {error}") from error
+    if not isinstance(document, dict):
+        raise ProfileError(f"must be an object: {_FORM}")
+    if isinstance(document.get("version"), bool) or document.get("version") != VERSION:
+        raise ProfileError(f'"version" is {document.get("version")!r:.40}; this release reads {VERSION}')
+    for key in document.keys() - set(_KEYS):
+        raise ProfileError(f"unknown key {key!r:.40}; choose from {', '.join(_KEYS)}")
+    return Profile(
+        name=_text(document, "name"),
+        neutral=_vector(document, _NEUTRAL),
+        range=_vector(document, _RANGE),
+        gain=_vector(document, _GAIN),
+        limit=_vector(document, _LIMIT),
+        how=_text(document, "how"),
+        when=_text(document, "when"),
+    )
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One number for each action unit."""
+
+    key: str
+    default: float
+    """Where the file says nothing."""
+    most: float
+
+    @property
+    def form(self) -> str:
+        return f"numbers from 0 to {self.most:g}"
+
+
+_NEUTRAL = _Table("neutral", 0.0, MAX_INTENSITY)
+_RANGE = _Table("range", math.nan, MAX_INTENSITY)
+_GAIN = _Table("gain", 1.0, MAX_GAIN)
+_LIMIT = _Table("limit", math.nan, MAX_INTENSITY)
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_LIMIT_BYTES + 1)
+    if len(data) > _LIMIT_BYTES:
+        raise ProfileError(f"is larger than {_LIMIT_BYTES} bytes")
+    return data.decode("utf-8-sig")
+
+
+def _text(document: dict[str, Any], key: str) -> str:
+    value = document.get(key, "")
+    if not isinstance(value, str) or not value.isprintable():
+        raise ProfileError(f'"{key}" is {value!r:.40}; write a line of text, "{key}": "..."')
+    return value
+
+
+def _vector(document: dict[str, Any], table: _Table) -> AUVector:
+    values = document.get(table.key, {})
+    if not isinstance(values, dict):
+        raise ProfileError(
+            f'"{table.key}" is {values!r:.40}; write action units and {table.form}, {{"AU12": 1}}'
+        )
+    vector = np.full(AU_COUNT, table.default, np.float32)
+    given: set[int] = set()
+    for name, value in values.items():
+        shown = f'{name!r:.40} in "{table.key}"'
+        try:
+            index = au_index(name)
+        except UnknownAUError as error:
+            raise ProfileError(f"{shown}: {error}") from error
+        if index in given:
+            raise ProfileError(f"{shown}: {AU_CODES[index]} is given twice")
+        given.add(index)
+        vector[index] = _number(value, table, shown)
+    return vector
+
+
+def _number(value: object, table: _Table, shown: str) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= table.most:  # type: ignore[operator]
+        raise ProfileError(f"{shown} is {value!r:.40}; write {table.form}")
+    return float(value)  # type: ignore[arg-type]
