@@ -21,6 +21,7 @@ from reenact.paste import paste
 from reenact.pipeline import Stage, run
 from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
+from reenact.retarget.cast import Cast
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.targets import Targets
 from reenact.sinks import Encoding, FileSink
@@ -152,7 +153,7 @@ def open_still_edit(still: Still, options: EditOptions = EditOptions()) -> Itera
 
 def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:
     """What an output says about itself: that it was edited, with what, and the recipe."""
-    recipe = str(targets) if isinstance(targets, Targets) else "action units that change over time"
+    recipe = str(targets) if isinstance(targets, Targets | Cast) else "action units that change over time"
     strength = "" if options.strength == 1 else f" at strength {options.strength:g}"
     return f"Edited with reenact {__version__}: {recipe}{strength}"
 

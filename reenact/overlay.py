@@ -159,6 +159,7 @@ def _draw_details(picture: Pixels, finished: Finished, settings: Settings, font_
         if finished.mirrored:
             points[:, 0] = picture.shape[1] - 1 - points[:, 0]
         _draw_landmarks(picture, points, max(0.5, 0.3 * face.pose.scale))
+        _lay_id(picture, face.track_id, points, font_px)
     if finished.faces:
         index = max(range(len(finished.faces)), key=lambda one: finished.faces[one].pose.scale)
         on_the_left = finished.faces[index].landmarks[:, 0].mean() < picture.shape[1] / 2
@@ -174,6 +175,13 @@ def _draw_landmarks(picture: Pixels, points: NDArray[np.float32], radius_px: flo
         cv2.circle(picture, (x, y), round(radius_px * 16), SOFT, cv2.FILLED, cv2.LINE_AA, shift=4)
     for outline in (OUTER_LIPS, *(opening.outline for opening in OPENINGS)):
         cv2.polylines(picture, [fine[list(outline)]], True, GREEN, 1, cv2.LINE_AA, shift=4)
+
+
+def _lay_id(picture: Pixels, track_id: int, points: NDArray[np.float32], font_px: int) -> None:
+    """The number by which --face knows the face, on its forehead."""
+    panel = box((Words(str(track_id), BRIGHT),), font_px)
+    x, y = round(float(points[:, 0].mean())), round(float(points[:, 1].min()))
+    lay(panel, picture, x - panel.size[1] // 2, y - panel.size[0])
 
 
 def _draw_bars(picture: Pixels, aus: AUVector, change: Change, font_px: int, *, right: bool) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reenact.recognise.descriptors import UpperFace
+from reenact.recognise.resemblance import unit
 from tests.evaluation import FRAME, copy, subject
 from tests.faces import posed_face
-from train.evaluate.descriptors import Detail, Hog, UpperFace
+from train.evaluate.descriptors import Detail, Hog
 from train.evaluate.identity import (
     IdentityProxy,
     compared,
@@ -16,7 +18,6 @@ from train.evaluate.identity import (
     identity_table,
     measure_identity,
     of_people_with_several,
-    unit,
 )
 from train.evaluate.statistics import area_under_curve
 

@@ -105,6 +105,18 @@ def test_bars_stand_where_the_face_is_not(mirrored: bool) -> None:
     assert bars.mean() > 0.9
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_faces_carry_the_ids_by_which_they_can_be_named(mirrored: bool) -> None:
+    record = finished(faces=2, mirrored=mirrored)
+    left = replace(record.faces[0], landmarks=record.faces[0].landmarks - (300, 0, 0))
+    apart = replace(record, faces=(left, record.faces[1]))
+    alike = replace(apart, faces=(left, replace(record.faces[1], track_id=0)))
+    shown = [overlaid(each, situation(details=True)).astype(int) for each in (apart, alike)]
+    columns = np.flatnonzero(np.abs(shown[0] - shown[1]).max(axis=(0, 2)))
+    centre = 640 - 1 - 450 if mirrored else 450
+    assert centre - 15 < columns.min() <= columns.max() < centre + 15
+
+
 def test_bars_count_from_the_neutral() -> None:
     def bright(**settings: object) -> int:
         picture = overlaid(finished(faces=1), situation(details=True, **settings))

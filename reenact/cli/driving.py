@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from calib.profile import stretch
 from reenact.capture import open_capture
 from reenact.cli.errors import unusable_input
 from reenact.cli.parameters import FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
+from reenact.edit import EditOptions
 from reenact.perform import perform_film, perform_still
 from reenact.read import PICTURES
 from reenact.retarget import Programme
-from reenact.retarget.driver import REGIONS, Driver, DriverOptions, RegionError, parse_regions
+from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.retarget.keyframes_file import load_keyframes
 from reenact.retarget.options import track_id_of
 from reenact.retarget.performance import Performance
 from reenact.retarget.performance_csv import is_performance, read_performance
+from reenact.retarget.plan import Driving
 from reenact.retarget.targets import TargetError, Targets, neutralised, parse_scales
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
@@ -53,7 +57,7 @@ def driving_options(command: CommandT) -> CommandT:
             ),
             click.option(
                 "--gain",
-                type=NumberParameter(0, 3),
+                type=NumberParameter(0, MAX_GAIN),
                 default=DriverOptions.gain,
                 show_default=True,
                 help="Multiplies the driver's expression.",
@@ -96,6 +100,20 @@ def driving_options(command: CommandT) -> CommandT:
     ):
         command = option(command)
     return command
+
+
+def driven(driving: Driving, options: EditOptions) -> list[Targets | Programme]:
+    """First what the face is to keep of its own expression, then the driver's, then the time line. Reads the
+    files."""
+    parts = own_expression(driving.neutralise, driving.scale)
+    if driving.driver is not None:
+        performance = read_driver(driving.driver, driving.driver_face, driving.driver_fps, options.tracker)
+        if driving.profile is not None:
+            performance = replace(performance, at_rest=driving.profile.neutral)
+        parts.append(Driver(performance, driving.how, stretch(driving.profile, options.retarget.profile)))
+    if driving.timeline is not None:
+        parts.append(read_timeline(driving.timeline))
+    return parts
 
 
 def own_expression(neutralise: float, scale: Targets | None) -> list[Targets | Programme]:

@@ -8,15 +8,17 @@ from typing import Any
 
 import click
 
-from calib.profile import Profile, stretch
-from reenact.cli.driving import driving_options, own_expression, read_driver, read_timeline
+from calib.profile import Profile
+from reenact.cli.driving import driven, driving_options
+from reenact.cli.faces import face_options, face_plans, open_cast
 from reenact.cli.parameters import ENGINE, FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.people import driver_profile_option, profile_option
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
 from reenact.retarget import Programme
-from reenact.retarget.driver import Driver, DriverOptions, Transfer, in_turn
+from reenact.retarget.driver import DriverOptions, Transfer, in_turn
 from reenact.retarget.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
+from reenact.retarget.plan import Driving, FacePlan
 from reenact.retarget.presets import PRESETS
 from reenact.retarget.targets import TargetError, Targets, parse_targets
 from reenact.sinks.encoding import PRESETS as ENCODER_PRESETS
@@ -64,9 +66,8 @@ def target_options(command: CommandT) -> CommandT:
             click.option(
                 "--faces",
                 type=FACES,
-                default=str(RetargetOptions.faces),
-                show_default=True,
-                help="largest, all, or the ids of faces as `reenact aus` lists them: 0,2.",
+                show_default=f"{RetargetOptions.faces}; with --face those named there",
+                help="Who is to change: largest, all, or the ids of faces as `reenact aus` lists them: 0,2.",
             ),
         )
     ):
@@ -146,6 +147,7 @@ def live_editing_options(command: CommandT) -> CommandT:
         driver_profile_option,
         driving_options,
         profile_option,
+        face_options,
         target_options,
     ):
         command = options(command)
@@ -168,34 +170,48 @@ def chosen(
     timeline: Path | None,
     neutralise: float,
     scale: Targets | None,
+    plans: tuple[FacePlan, ...],
+    programme: Path | None,
+    faces: FaceChoice | None,
     needed: bool = True,
     **choices: Any,
 ) -> tuple[Targets | Programme, EditOptions]:
     """What the values of `editing_options` or `live_editing_options` ask for. Reads the files.
 
     First what the face is to keep of its own expression, then the driver's, then the time line, then what is
-    named on top. needed: it is a usage error to ask for nothing.
+    named on top; then what single faces are to do. needed: it is a usage error to ask for nothing.
     """
     options = _edit_options(**choices)
-    parts = own_expression(neutralise, scale)
-    if driver is not None:
-        how = DriverOptions(transfer, regions, gain, driver_start, driver_loop)
-        performance = read_driver(driver, driver_face, driver_fps, options.tracker)
-        if driver_profile is not None:
-            performance = replace(performance, at_rest=driver_profile.neutral)
-        parts.append(Driver(performance, how, stretch(driver_profile, options.retarget.profile)))
-    elif driver_profile is not None:
+    if driver is None and driver_profile is not None:
         raise click.UsageError("--driver-profile needs --driver", click.get_current_context())
-    if timeline is not None:
-        parts.append(read_timeline(timeline))
-    if target_aus or preset or (needed and not parts):
+    plans = face_plans(plans, programme)
+    how = DriverOptions(transfer, regions, gain, driver_start, driver_loop)
+    driving = Driving(
+        driver,
+        how,
+        driver_face,
+        driver_fps,
+        driver_profile,
+        timeline=timeline,
+        neutralise=neutralise,
+        scale=scale,
+    )
+    parts = driven(driving, options)
+    if target_aus or preset or (needed and not parts and not plans):
         parts.append(_chosen_targets(target_aus, preset))
-    return in_turn(*parts), options
+    targets = in_turn(*parts)
+    if plans:
+        targets = cast = open_cast(plans, targets, faces, options)
+        faces = cast.choose
+    return targets, options if faces is None else _with_faces(options, faces)
+
+
+def _with_faces(options: EditOptions, faces: FaceChoice) -> EditOptions:
+    return replace(options, retarget=replace(options.retarget, faces=faces))
 
 
 def _edit_options(
     strength: float,
-    faces: FaceChoice,
     profile: Profile | None,
     max_faces: int,
     landmarker: Path | None,
@@ -209,7 +225,7 @@ def _edit_options(
         model=model,
         engine=engine,
         compare=compare,
-        retarget=RetargetOptions(strength=strength, faces=faces, profile=profile),
+        retarget=RetargetOptions(strength=strength, profile=profile),
         tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
     )
 
@@ -218,7 +234,8 @@ def _chosen_targets(target_aus: Targets | None, preset: Targets | None) -> Targe
     """The preset with the single action units on top; a usage error if there is neither."""
     if target_aus is None and preset is None:
         raise click.UsageError(
-            "nothing to change: give --target-aus AU12=+2 or --preset smile", click.get_current_context()
+            "nothing to change: give --target-aus AU12=+2, --preset smile or --face 0:smile",
+            click.get_current_context(),
         )
     if preset is None or target_aus is None:
         chosen = target_aus or preset

@@ -10,11 +10,13 @@ import click
 
 from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
+from reenact.cli.faces import warn_of_absent
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.edit import StillEdit, edited_with, open_still_edit
 from reenact.figure import MOVING, Tile, gallery_rows, save_moving, sweep_rows, to_grid
 from reenact.gallery import Actor, read_gallery
 from reenact.retarget import Programme
+from reenact.retarget.cast import Cast
 from reenact.retarget.driver import DriverOptions
 from reenact.retarget.sweeps import Axis, SweepError, parse_sweep
 from reenact.retarget.targets import Targets
@@ -65,6 +67,10 @@ def image(
     """Change the expression of a face in the picture IN and write it as OUT."""
     _check_figure(sweeps, gallery, output)
     targets, options = chosen(**choices, needed=not sweeps and gallery is None)
+    if (sweeps or gallery) and isinstance(targets, Cast):
+        raise click.UsageError(
+            "--sweep and --gallery go with neither --face nor --programme", click.get_current_context()
+        )
     how = DriverOptions(choices["transfer"], choices["regions"], choices["gain"])
     with unusable_input():
         actors = read_gallery(gallery, how, options.tracker, passed_over=note) if gallery else []
@@ -86,6 +92,8 @@ def image(
     if not faces:
         notes.append("no face was found: the picture is unchanged")
         warn(notes[-1])
+    else:
+        notes += warn_of_absent(targets)
     click.echo(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}", err=True)
     write_json({"input": str(source), "output": str(output), "faces": faces, "notes": notes}, json_path)
 

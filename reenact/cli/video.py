@@ -12,6 +12,7 @@ import click
 
 from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import note, unusable_input, warn
+from reenact.cli.faces import warn_of_absent
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions, open_edit
@@ -29,6 +30,7 @@ DEFAULTS = Encoding()
     Examples:
       reenact video in.mp4 out.mp4 --target-aus AU12=+2,AU4=-1
       reenact video in.mp4 out.mp4 --preset smile --strength 0.7 --faces all
+      reenact video in.mp4 out.mp4 --face 0:smile --face anna.png:neutral
       reenact video in.mov both.mp4 --preset surprise --compare --json -
 
     Everything but the picture (sound, subtitles, tags) is copied, times are kept, and OUT says in its
@@ -96,6 +98,8 @@ def edit_with_progress(
     if not report.frames_with_face:
         notes.append("no face was found: the picture is unchanged")
         warn(notes[-1])
+    else:
+        notes += warn_of_absent(targets)
     click.echo(
         f"{output}: {report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps",
         err=True,

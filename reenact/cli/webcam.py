@@ -17,6 +17,7 @@ from reenact.capture import CameraOptions
 from reenact.capture.devices import USUAL_RATE, USUAL_SIZE, Size, shown
 from reenact.cli.editing import chosen, live_editing_options
 from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
+from reenact.cli.faces import warn_of_absent
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
 from reenact.cli.recording import recorded, recording_options, tell_recordings
@@ -162,13 +163,14 @@ def webcam(
         if save_profile is not None and live.controls.now.neutral is neutral:
             note(f"{save_profile} was not written: n was not pressed")
     tell(report)
+    absent = warn_of_absent(targets) if report.frames_with_face else []
     recordings = tell_recordings(live.recorder)
     document = {
         "camera": shown(where),
         **report.to_json(),
         "last": last.to_json(),
         "recordings": recordings,
-        "notes": [*live.notes, *live.warnings],
+        "notes": [*live.notes, *live.warnings, *absent],
     }
     write_json(document, json_path)
     click.get_current_context().exit(stop.exit_code)

@@ -22,7 +22,7 @@ class Chooser:
             return present
         if self._faces == "largest":
             return present & {self._largest(tracked)}
-        return present.intersection(self._faces)
+        return present.intersection(self._faces(tracked) if callable(self._faces) else self._faces)
 
 
 class Largest:

@@ -23,6 +23,7 @@ REGIONS = {
     "mouth": frozenset({9, 10, 12, 14, 15, 17, 20, 23, 25, 26}),
 }
 """The action units of each, all of them together."""
+MAX_GAIN = 3.0
 
 
 class RegionError(ValueError):
@@ -85,6 +86,13 @@ def in_turn(*parts: Targets | Programme) -> Targets | Programme:
         return reduce(Targets.then, now, no_targets())
 
     return programme
+
+
+def stronger(part: Targets | Programme, strength: float) -> Targets | Programme:
+    """The same with its change multiplied."""
+    if isinstance(part, Targets):
+        return part.times(strength)
+    return lambda pts, track_id: part(pts, track_id).times(strength)
 
 
 def parse_regions(text: str) -> frozenset[str]:

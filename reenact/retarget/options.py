@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from calib.profile import Profile
+from reenact.types import Tracked
 
-FaceChoice: TypeAlias = "Literal['largest', 'all'] | tuple[int, ...]"
-"""Which faces to change: the largest, all, or those with these track ids."""
+Choose: TypeAlias = Callable[[Tracked], set[int]]
+"""The track ids of the faces to change; called with every frame."""
+FaceChoice: TypeAlias = "Literal['largest', 'all'] | tuple[int, ...] | Choose"
+"""Which faces to change: the largest, all, those with these track ids, or those that a function names."""
 
 MAX_STRENGTH = 1.5
 

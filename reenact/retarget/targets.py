@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,13 +28,13 @@ from calib.au import (
     rows,
     sided_au,
 )
+from reenact.json_file import read_json
 from reenact.retarget.presets import PRESETS
 
 _ITEM = re.compile(r"\s*([^=]*?)\s*=\s*(.*?)\s*", re.DOTALL)
 _NUMBER = re.compile(r"([+-]?)\s*(\d+\.?\d*|\.\d+)", re.ASCII)
 _FORM = "write AU12=+2 to add, AU12=3 to set, or a preset's name"
 _JSON_KEYS = {"version", "description", "preset", "relative", "absolute"}
-_JSON_LIMIT = 1_000_000
 MAX_SCALE = 4.0
 """More would make any trace of an action unit its utmost."""
 
@@ -196,19 +195,9 @@ def load_targets(path: Path) -> Targets:
     Raises TargetError naming the file and what is wrong in it.
     """
     try:
-        return _from_json(_read_json(path))
-    except UnicodeDecodeError as error:
-        raise TargetError(f"target file {str(path)!r} is not UTF-8 text") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise TargetError(f"target file {str(path)!r} is not JSON at {where}: {error.msg}") from error
+        return _from_json(read_json(path, TargetError))
     except TargetError as error:
         raise TargetError(f"target file {str(path)!r}: {error}") from error
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-        raise TargetError(f"target file {str(path)!r} cannot be read: {reason}") from error
-    except (ValueError, RecursionError) as error:
-        raise TargetError(f"target file {str(path)!r} cannot be read: {error}") from error
 
 
 def _add_item(targets: Targets, item: str, position: int, given: set[_Named]) -> Targets:
@@ -277,14 +266,6 @@ def _set(targets: Targets, named: _Named, value: float, absolute: bool) -> Targe
     changed = Targets(targets.value.copy(), targets.hold.copy())
     changed.value[rows(side), index], changed.hold[rows(side), index] = value, absolute
     return changed
-
-
-def _read_json(path: Path) -> Any:
-    with path.open("rb") as file:
-        data = file.read(_JSON_LIMIT + 1)
-    if len(data) > _JSON_LIMIT:
-        raise TargetError(f"is larger than {_JSON_LIMIT} bytes")
-    return json.loads(data.decode("utf-8-sig"))
 
 
 def _from_json(document: Any) -> Targets:

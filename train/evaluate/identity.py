@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.atomic import replacing
+from reenact.recognise.descriptors import UpperFace
+from reenact.recognise.resemblance import unit
 from reenact.types import Face
 from train.data.degrade import face_of
 from train.data.shards import Shards
-from train.evaluate.descriptors import UpperFace
 from train.evaluate.expressions import EXPRESSIONS
 from train.evaluate.judge import fingerprint
 from train.evaluate.methods import Method
@@ -123,25 +124,39 @@ def discriminant(
     features: NDArray[np.float32], persons: NDArray[np.str_], directions: int, kept: int
 ) -> NDArray[np.float32]:
     """(kept, k) the directions of centred features (n, k) in which people differ most for how they vary."""
-    values, vectors = np.linalg.eigh(features @ features.T)
-    largest = np.argsort(values)[::-1][: min(directions, len(features) // 3)]
-    components = (vectors[:, largest] / np.sqrt(values[largest])).T @ features
+    return discriminating(features, persons, directions, kept)[0]
+
+
+def discriminating(
+    features: NDArray[np.float32], persons: NDArray[np.str_], directions: int, kept: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """(`discriminant`, (kept,) the variance between people along each where that within them is 1)."""
+    components = _principal(features, min(directions, len(features) // 3))
     scores = features @ components.T
     _, inverse = np.unique(persons, return_inverse=True)
-    sums = np.zeros((inverse.max() + 1, scores.shape[1]))
+    counts = np.bincount(inverse)
+    sums = np.zeros((len(counts), scores.shape[1]))
     np.add.at(sums, inverse, scores)
-    means = sums / np.bincount(inverse)[:, None]
+    means = sums / counts[:, None]
     within = np.cov(scores - means[inverse], rowvar=False)
     within += 0.1 * np.trace(within) / len(within) * np.eye(len(within))
     spread, axes = np.linalg.eigh(within)
     whiten = axes / np.sqrt(spread)
     between, turn = np.linalg.eigh(np.cov(means @ whiten, rowvar=False))
     best = np.argsort(between)[::-1][:kept]
-    return ((whiten @ turn[:, best]).T @ components).astype(np.float32)
+    # What people's pictures vary by leaves its share in the means of few of them.
+    people = np.maximum(between[best] - (1 / counts).mean(), 0)
+    return ((whiten @ turn[:, best]).T @ components).astype(np.float32), people
 
 
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+def _principal(features: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """(count, k) orthonormal: the directions in which features (n, k) vary most."""
+    if len(features) > features.shape[1]:
+        values, vectors = np.linalg.eigh(features.T @ features)
+        return vectors[:, np.argsort(values)[::-1][:count]].T
+    values, vectors = np.linalg.eigh(features @ features.T)
+    largest = np.argsort(values)[::-1][:count]
+    return (vectors[:, largest] / np.sqrt(values[largest])).T @ features
 
 
 def compared(

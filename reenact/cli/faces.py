@@ -1,0 +1,106 @@
+"""Options about single faces, each with an expression of its own: --face and --programme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reenact.cli.driving import driven
+from reenact.cli.errors import unusable_input, warn
+from reenact.cli.parameters import FILE, CommandT, ParsedParameter
+from reenact.edit import EditOptions
+from reenact.retarget import Programme
+from reenact.retarget.cast import Cast, Part
+from reenact.retarget.choose import Chooser
+from reenact.retarget.driver import in_turn, stronger
+from reenact.retarget.options import FaceChoice, RetargetOptions
+from reenact.retarget.plan import FacePlan, FacePlanError, parse_face
+from reenact.retarget.programme_file import load_programme
+from reenact.retarget.targets import Targets
+from reenact.track import TrackerOptions
+
+if TYPE_CHECKING:
+    from reenact.recognise.recogniser import Recogniser
+
+FACE_PLAN = ParsedParameter("WHO:SPEC", parse_face, FacePlanError)
+
+
+def face_options(command: CommandT) -> CommandT:
+    """What single faces are to do, on top of what all are."""
+    for option in reversed(
+        (
+            click.option(
+                "--face",
+                "plans",
+                type=FACE_PLAN,
+                multiple=True,
+                help="What one face shall show: 0:AU12=+2 by its id as `reenact aus` lists it, or "
+                "anna.png:smile by a picture of the person. May be given several times; other faces stay as "
+                "they are, unless --faces names them.",
+            ),
+            click.option(
+                "--programme",
+                type=FILE,
+                help="The same for several faces, with drivers and time lines of their own, as .json.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def face_plans(plans: Sequence[FacePlan], programme: Path | None) -> tuple[FacePlan, ...]:
+    """All that is asked of single faces. Reads the file."""
+    if programme is not None:
+        with unusable_input():
+            plans = (*load_programme(programme), *plans)
+    for index, plan in enumerate(plans):
+        if any(plan.face == other.face for other in plans[:index]):
+            raise click.BadParameter(f"face {plan.face} is named twice", param_hint="--face")
+    return tuple(plans)
+
+
+def open_cast(
+    plans: Sequence[FacePlan],
+    common: Targets | Programme,
+    faces: FaceChoice | None,
+    options: EditOptions,
+) -> Cast:
+    """The plans, and all that they name read. `faces`: who else gets what is common to all."""
+    # Reference pictures first: they are quick to read, and a driver's film is not.
+    recognise = _recogniser(plans, options.tracker)
+    parts = [Part(_name(plan.face), _programme(plan, options)) for plan in plans]
+    also = None if faces is None else Chooser(RetargetOptions(faces=faces))
+    return Cast(parts, common, also=also, recognise=recognise)
+
+
+def warn_of_absent(targets: Targets | Programme) -> list[str]:
+    """One line on standard error for each face that was named and has not been seen; returns them."""
+    lines = targets.absent() if isinstance(targets, Cast) else []
+    for line in lines:
+        warn(line)
+    return lines
+
+
+def _recogniser(plans: Sequence[FacePlan], options: TrackerOptions) -> Recogniser | None:
+    """Knows the people in the plans' pictures; None where there are no pictures."""
+    from reenact.recognise.recogniser import Recogniser
+    from reenact.recognise.reference import load_reference
+
+    pictures = [plan.face for plan in plans if isinstance(plan.face, Path)]
+    with unusable_input():
+        return Recogniser([load_reference(path, options) for path in pictures]) if pictures else None
+
+
+def _programme(plan: FacePlan, options: EditOptions) -> Targets | Programme:
+    parts = driven(plan.driving, options)
+    if plan.targets is not None:
+        parts.append(plan.targets)
+    return stronger(in_turn(*parts), plan.strength)
+
+
+def _name(face: int | Path | None) -> int | str | None:
+    return face.name if isinstance(face, Path) else face
