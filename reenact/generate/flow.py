@@ -5,6 +5,8 @@ Grids are planes, (k, rows, columns): numpy and cv2 go through them in half the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,50 @@ def rasterise(
     depth: (n,), larger is farther; the nearest triangle wins.
     shape: (rows, columns).
     Returns the values (k, rows, columns), zero where nothing covers, and the covered cells.
+    """
+    found = scan(places, triangles, depth, shape)
+    return found.fill(corner_values), found.covered
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Which triangle is seen in which cell of a grid; any values can be laid over it."""
+
+    weights: NDArray[np.float64]
+    """(3, 3, m), see _weights."""
+    pair: NDArray[np.intp]
+    """For every row of every triangle the triangle, and ..."""
+    row: NDArray[np.intp]
+    """... the row."""
+    span: NDArray[np.intp]
+    """For every cell, the nearest triangle's last: the index of its row of its triangle, ..."""
+    column: NDArray[np.intp]
+    """... and its column."""
+    covered: NDArray[np.bool_]
+    """(rows, columns)."""
+
+    def fill(self, corner_values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(k, rows, columns) corner_values (k, m, 3), interpolated; 0 where nothing covers."""
+        rows, columns = self.covered.shape
+        values = np.zeros((len(corner_values), rows * columns), np.float32)
+        cell = self.row[self.span] * columns + self.column
+        owner = self.pair[self.span]
+        for plane, corners in zip(values, corner_values, strict=True):
+            # A value is linear over a triangle, like the weights: slope_x x + slope_y y + constant.
+            slope_x, slope_y, constant = (self.weights * corners.T).sum(axis=1)
+            on_row = slope_y[self.pair] * self.row + constant[self.pair]
+            # Numpy assigns in order, so the nearest triangle, which comes last, stays.
+            plane[cell] = slope_x[owner] * self.column + on_row[self.span]
+        return values.reshape(-1, rows, columns)
+
+
+def scan(
+    places: NDArray[np.float32],
+    triangles: NDArray[np.intp],
+    depth: NDArray[np.float32],
+    shape: tuple[int, int],
+) -> Scan:
+    """What `rasterise` needs to know of the triangles; its arguments are explained there.
 
     All triangles are scanned at once, row by row: a row of a triangle is the interval of x in which its three
     barycentric weights, linear in (x, y), are not negative; the intervals' cells are laid out in one ragged
@@ -49,18 +95,9 @@ def rasterise(
     pair = drawn[pair]
     start, stop = _interval(weights.take(pair, axis=2), row, columns)
     span, column = _ragged(start, np.maximum(stop - start + 1, 0))
-    owner, cell = pair[span], row[span] * columns + column
-
-    values = np.zeros((len(corner_values), rows * columns), np.float32)
-    for plane, corners in zip(values, corner_values, strict=True):
-        # A value is linear over a triangle, like the weights: slope_x x + slope_y y + constant.
-        slope_x, slope_y, constant = (weights * corners.T).sum(axis=1)
-        on_row = slope_y[pair] * row + constant[pair]
-        # Numpy assigns in order, so the nearest triangle, which comes last, stays.
-        plane[cell] = slope_x[owner] * column + on_row[span]
     covered = np.zeros(rows * columns, bool)
-    covered[cell] = True
-    return values.reshape(-1, rows, columns), covered.reshape(shape)
+    covered[row[span] * columns + column] = True
+    return Scan(weights, pair, row, span, column, covered.reshape(shape))
 
 
 _EDGE = 1e-3
