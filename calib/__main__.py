@@ -14,12 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.answer import to_json as answer_json
 from calib.au import AUVector, bilateral, neutral_aus
 from calib.basis import AUBasis, write_basis
 from calib.basis_fit import SCORES, LabelledShapes, explained_variance, fit_basis
 from calib.commands.clips import clips, write_report
+from calib.commands.limits import limits
 from calib.commands.neutral import neutral
 from calib.commands.range import expressive_range
+from calib.commands.timeline import timeline
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
 from calib.estimator import CROP, AUEstimator, write_estimator
 from calib.fit import FitOptions, fit_estimator, judge, to_design
@@ -111,6 +114,7 @@ def fit(
         with replacing(out / "basis.npz") as beside:
             write_basis(basis, beside)
         (out / "response.md").write_text(response.to_markdown())
+        (out / "answer.json").write_text(answer_json(np.diag(response.per_unit)))
         click.echo(report.to_markdown())
         shares = ", ".join(f"{teacher} {share:.0%}" for teacher, share in explained.items())
         click.echo(f"Of the landmarks' variance within people, explained on the faces of the fit: {shares}")
@@ -263,7 +267,7 @@ def _close_the_loop(basis: AUBasis, estimator: AUEstimator, faces: FaceTable) ->
         return basis, measure_response(pictures, writer(basis), read)
 
 
-for command in (clips, neutral, expressive_range):
+for command in (clips, neutral, expressive_range, limits, timeline):
     main.add_command(command)
 
 

@@ -23,6 +23,7 @@ from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
 from reenact.retarget.cast import Cast
 from reenact.retarget.options import RetargetOptions
+from reenact.retarget.retargeter import Correction, uncorrected
 from reenact.retarget.targets import Targets
 from reenact.sinks import Encoding, FileSink
 from reenact.sinks.csv import AUCsvSink, open_csv
@@ -84,10 +85,13 @@ def open_edit(
     options: EditOptions = EditOptions(),
     *,
     finish: Callable[[Frame], Frame] | None = None,
+    witness: Callable[[Retargeted], Retargeted] | None = None,
+    correction: Correction = uncorrected,
 ) -> Iterator[VideoEdit]:
     """Opens everything that an edit needs. The output appears when the block ends well, or not at all.
 
-    `finish` has the last hand on every frame before it is written; it must keep the size.
+    `finish` has the last hand on every frame before it is written; it must keep the size. `witness` sees what
+    is asked of every frame, and hands it on. `correction`: see Retargeter.
 
     Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where something cannot be opened.
     """
@@ -104,7 +108,11 @@ def open_edit(
             open_generator(options.generator, options.model, options.engine, threads=threads)
         )
         *first_steps, last_step = (Stage(name, step) for name, step in generator.steps.items())
-        beginning = (*measuring_stages(Retargeter(targets, options.retarget), table), *first_steps)
+        beginning = (
+            *measuring_stages(Retargeter(targets, options.retarget, correction=correction), table),
+            *([Stage("witness", witness)] if witness else []),
+            *first_steps,
+        )
         finishing = (
             last_step,
             Stage("paste", side_by_side if options.compare else paste),
@@ -130,11 +138,15 @@ class StillEdit:
     generator: Generator
     options: EditOptions
 
-    def __call__(self, targets: Targets | Programme) -> Still:
-        """The picture with other action units."""
+    def __call__(
+        self,
+        targets: Targets | Programme,
+        witness: Callable[[Retargeted], Retargeted] = lambda retargeted: retargeted,
+    ) -> Still:
+        """The picture with other action units. `witness` sees what is asked, and hands it on."""
         # A still has no time to fade in, and who asks for a face means it, however sure the tracker is.
         retarget = replace(self.options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
-        generated = self.generator(Retargeter(targets, retarget)(self.measured))
+        generated = self.generator(witness(Retargeter(targets, retarget)(self.measured)))
         finished = side_by_side(generated) if self.options.compare else paste(generated)
         alpha = self.still.alpha
         if alpha is not None and self.options.compare:
@@ -155,7 +167,8 @@ def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:
     """What an output says about itself: that it was edited, with what, and the recipe."""
     recipe = str(targets) if isinstance(targets, Targets | Cast) else "action units that change over time"
     strength = "" if options.strength == 1 else f" at strength {options.strength:g}"
-    return f"Edited with reenact {__version__}: {recipe}{strength}"
+    turned = f", {len(options.inverted)} action units inverted" if options.inverted else ""
+    return f"Edited with reenact {__version__}: {recipe}{turned}{strength}"
 
 
 def side_by_side(generated: Generated) -> Frame:

@@ -23,8 +23,9 @@ REST_S = 1.0
 class Steer:
     """The relative action units that are asked for now.
 
-    A change of targets or strength shows whole on the next frame: whoever moves a slider sees it follow. A
-    bypass fades, and leaves changes of zero, for which later stages hand on the very frame of the camera.
+    A change of targets or strength shows on the next frame, whole or as far as a face can move until then:
+    whoever moves a slider sees it follow. A bypass fades, and leaves changes of zero, for which later
+    stages hand on the very frame of the camera.
     """
 
     def __init__(self, controls: Controls, options: RetargetOptions = RetargetOptions()) -> None:  # noqa: B008
@@ -43,7 +44,11 @@ class Steer:
         retargeted = self._retarget(measured)
         if level == 1:
             return retargeted
-        return replace(retargeted, changes=tuple(np.float32(level) * change for change in retargeted.changes))
+        return replace(
+            retargeted,
+            changes=tuple(np.float32(level) * change for change in retargeted.changes),
+            asked=tuple(np.float32(level) * change for change in retargeted.asked),
+        )
 
     def at_rest(self) -> AUVector | None:
         """The median of what the largest face has shown in the last second; None where there is none.

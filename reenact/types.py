@@ -141,6 +141,10 @@ class Retargeted(Measured):
     changes: tuple[Change, ...] = ()
     """One for each face: the relative action units to write, (2, 17), the person's left and right. All zeros:
     leave the face alone."""
+    asked: tuple[Change, ...] = field(default=(), kw_only=True)
+    """One for each face: the change that is to be read afterwards. More of it may have to be written."""
+    wanted: tuple[Change, ...] = field(default=(), kw_only=True)
+    """One for each face: the change that the targets ask for, before limits and fades."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -136,3 +136,29 @@ def test_a_picture_without_a_face_cannot_drive(tmp_path: Path) -> None:
     result = reenact("image", PORTRAIT, tmp_path / "out.png", *WARP, "--driver", tmp_path / "grey.png")
     assert result.exit_code == 2
     assert "grey.png: no face was found in it to drive another" in result.stderr
+
+
+def test_a_lock_goes_before_all_else_that_is_asked(tmp_path: Path) -> None:
+    locked = made(tmp_path, "--lock", "AU12=0,AU06=0", "--preset", "smile", "--scale", "AU12=2")
+    assert np.array_equal(locked, made(tmp_path, "--lock", "AU12=0,AU06=0"))
+
+
+def test_an_inverted_smile_is_no_smile(tmp_path: Path) -> None:
+    inverted = made(tmp_path, "--invert", "AU12")
+    assert np.abs(inverted - picture(PORTRAIT)).max() > 60
+    assert "inverted" in Image.open(tmp_path / "out.png").info["Comment"]
+
+
+def test_only_the_unsafe_get_what_no_face_shows(tmp_path: Path) -> None:
+    asked = "--target-aus", "AU12=5,AU15=5"
+    assert np.abs(made(tmp_path, *asked) - made(tmp_path, *asked, "--unsafe")).max() > 60
+    calm = "--target-aus", "AU04=+2"
+    assert np.array_equal(made(tmp_path, *calm), made(tmp_path, *calm, "--unsafe"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"), [(("--lock", "AU12=+2"), "unsigned"), (("--invert", "AU99"), "AU99")]
+)
+def test_what_cannot_be_locked_or_inverted_is_refused(tmp_path: Path, arguments: tuple, word: str) -> None:
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", *arguments)
+    assert result.exit_code == 2 and word in result.stderr

@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 
 from calib.au import AU_INDEX, both, neutral_aus
+from calib.limits import load_limits
 from reenact.controls import ControlError, Controls, Settings, as_targets, name_of
 from reenact.retarget import TargetError, parse_targets
 from reenact.retarget.presets import PRESETS
 from reenact.retarget.timeline import Scene, Timeline
 from reenact.steer import BYPASS_S, REST_S, Steer
-from tests.test_retarget import AU12, RATE, Someone, record
+from tests.test_retarget import AU12, FREE, RATE, Someone, record
 
 SMILE = parse_targets("AU12=+2")
 
 
 def steered(text: str = "AU12=+2", **settings: object) -> tuple[Controls, Steer]:
     controls = Controls(Settings(parse_targets(text), **settings))
-    return controls, Steer(controls)
+    return controls, Steer(controls, FREE)
 
 
 def change(steer: Steer, index: int, *people: Someone) -> float:
@@ -39,6 +40,16 @@ def test_a_change_of_targets_or_strength_shows_whole_on_the_next_frame() -> None
     assert change(steer, 2) == 1.5
     controls.set(targets=lambda pts, track_id: SMILE)
     assert change(steer, 3) == 1
+
+
+def test_a_change_of_targets_comes_no_faster_than_a_face_moves() -> None:
+    controls = Controls(Settings(SMILE))
+    steer = Steer(controls)
+    assert change(steer, 0, Someone(shows=2)) == 2
+    controls.set(targets=parse_targets("AU12=-2"))
+    falling = [change(steer, 1 + index, Someone(shows=2)) for index in range(8)]
+    np.testing.assert_allclose(np.diff(falling[:4]), -load_limits().rates[AU12] / RATE, rtol=1e-5)
+    assert falling[-1] == -2
 
 
 def test_a_frame_is_of_one_piece_although_the_settings_change_while_it_is_worked_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calib.au import au_index, both
-from reenact.retarget.keyframes import EASINGS, Keyframe, Keyframes, Track
+from reenact.retarget.keyframes import EASINGS, Keyframe, Keyframes, Marker, Track
 from reenact.retarget.keyframes_file import KeyframesError, load_keyframes
 from tests.faces import shows
 
@@ -174,6 +175,31 @@ def test_what_is_wrong_in_a_json_is_said_with_its_place(tmp_path, text, message)
 def test_a_file_that_is_none_is_refused(tmp_path):
     with pytest.raises(KeyframesError, match=r"none\.csv' cannot be read: No such file"):
         load_keyframes(tmp_path / "none.csv")
+
+
+def with_markers(markers: str) -> str:
+    track = '{"au": "AU12", "keys": [{"time": 0, "value": 1}]}'
+    return f'{{"version": 1, "tracks": [{track}], "markers": {markers}}}'
+
+
+def test_json_may_name_moments_in_any_order(tmp_path):
+    text = with_markers('[{"time": 2, "name": "late"}, {"time": 0.5, "name": "early"}]')
+    line = load_keyframes(written(tmp_path, text, "line.json"))
+    assert line.markers == (Marker(0.5, "early"), Marker(2.0, "late"))
+
+
+@pytest.mark.parametrize(
+    ("markers", "message"),
+    [
+        ("{}", '"markers" must be a list'),
+        ('[{"time": 1}]', "marker 0 must be an object of time and name"),
+        ('[{"time": -1, "name": "x"}]', "marker 0, time: -1 is not a time"),
+        ('[{"time": 1, "name": "x"}, {"time": 1, "name": 7}]', "marker 1, name: 7 is not text"),
+    ],
+)
+def test_what_is_wrong_in_a_marker_is_said_with_its_place(tmp_path, markers, message):
+    with pytest.raises(KeyframesError, match=re.escape(message)):
+        load_keyframes(written(tmp_path, with_markers(markers), "line.json"))
 
 
 @given(st.text(max_size=120), st.sampled_from(["line.csv", "line.json"]))

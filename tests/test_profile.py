@@ -40,7 +40,7 @@ def known(**tables: object) -> Profile:
 def asked(targets: str, profile: Profile, shows: float) -> float:
     """The change of AU12 in the face of somebody in whom every action unit is measured at `shows`."""
     retarget = Retargeter(parse_targets(targets), RetargetOptions(profile=profile))
-    return float(retarget(record(0, Someone(shows=shows))).changes[0][..., AU12].mean())
+    return float(retarget(record(0, Someone(shows=shows))).asked[0][..., AU12].mean())
 
 
 def test_only_the_version_is_needed():

@@ -44,7 +44,7 @@ def shown(
     if aus is None:
         return Finished(frame, (), output=frame)
     wanted = bilateral(neutral_aus()) if changes is None else changes
-    return Finished(frame, (posed_face(),), aus=(aus,), changes=(wanted,), output=frame)
+    return Finished(frame, (posed_face(),), aus=(aus,), changes=(wanted,), asked=(wanted,), output=frame)
 
 
 def at(seconds: float) -> int:

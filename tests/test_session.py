@@ -17,7 +17,9 @@ import reenact
 from reenact.capture import CaptureError, open_capture
 from reenact.controls import ControlError
 from reenact.demo import make_clip
-from reenact.retarget import TargetError
+from reenact.edit import EditOptions
+from reenact.live import LiveOptions
+from reenact.retarget import RetargetOptions, TargetError
 from reenact.session import Session
 from reenact.types import Finished
 from tests.test_architecture import ROOT
@@ -30,6 +32,14 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "face.mp4"
     make_clip(path, SIZE, seconds=1)
     return path
+
+
+FREE = LiveOptions(
+    edit=EditOptions(generator="warp", retarget=RetargetOptions(safe=False)),
+    virtual_camera=False,
+    preview=False,
+)
+"""Changes show whole on the next frame, however fast that is for a face."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +88,7 @@ def test_without_targets_the_pictures_are_the_cameras_bit_for_bit(face: Path, or
 
 
 def test_a_change_is_in_the_next_frame_that_is_generated(face: Path) -> None:
-    with reenact.open(face, generator="warp") as session:
+    with reenact.open(face, options=FREE) as session:
         before = first(session)
         session.targets = "AU12=+2"
         changed = until(session, is_edited)
@@ -143,7 +153,7 @@ def test_the_loop_ends_when_another_thread_says_so(face: Path) -> None:
 
 def test_other_threads_steer_while_the_loop_runs(face: Path) -> None:
     strengths = np.linspace(0.1, 1.5, 50)
-    with reenact.open(face, targets="AU04=+2", generator="warp") as session:
+    with reenact.open(face, targets="AU04=+2", options=FREE) as session:
         first(session)
 
         def steer() -> None:

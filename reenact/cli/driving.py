@@ -18,15 +18,18 @@ from reenact.perform import perform_film, perform_still
 from reenact.read import PICTURES
 from reenact.retarget import Programme
 from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
+from reenact.retarget.inversion import InversionError, parse_inverted
 from reenact.retarget.keyframes_file import load_keyframes
 from reenact.retarget.options import track_id_of
 from reenact.retarget.performance import Performance
 from reenact.retarget.performance_csv import is_performance, read_performance
 from reenact.retarget.plan import Driving
-from reenact.retarget.targets import TargetError, Targets, neutralised, parse_scales
+from reenact.retarget.targets import TargetError, Targets, neutralised, parse_locks, parse_scales
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
 
+LOCKS = ParsedParameter("SPEC", parse_locks, TargetError)
+INVERTED = ParsedParameter("SPEC", lambda text: parse_inverted(text) if text else frozenset(), InversionError)
 SCALES = ParsedParameter("SPEC", parse_scales, TargetError)
 WHERE = ParsedParameter("WHICH", parse_regions, RegionError)
 
@@ -94,7 +97,18 @@ def driving_options(command: CommandT) -> CommandT:
             click.option(
                 "--scale",
                 type=SCALES,
-                help="Multiply what the face shows: AU12=1.5,AU04=0. (To hold a value: --target-aus AU12=3.)",
+                help="Multiply what the face shows: AU12=1.5,AU04=0. (To hold a value: --lock AU12=3.)",
+            ),
+            click.option(
+                "--invert",
+                type=INVERTED,
+                default="",
+                help="Turn the face's own expression into its opposite: AU12,AU04; or all, but for blinks.",
+            ),
+            click.option(
+                "--lock",
+                type=LOCKS,
+                help="Hold values, whatever the face does and whatever else is asked: AU12=3.",
             ),
         )
     ):

@@ -43,7 +43,7 @@ class PresetParameter(ParsedParameter):
 
 
 def target_options(command: CommandT) -> CommandT:
-    """What to change, and by how much: --target-aus, --preset, --strength, --faces."""
+    """What to change, and by how much: --target-aus, --preset, --strength, --faces, --unsafe."""
     for option in reversed(
         (
             click.option(
@@ -68,6 +68,11 @@ def target_options(command: CommandT) -> CommandT:
                 type=FACES,
                 show_default=f"{RetargetOptions.faces}; with --face those named there",
                 help="Who is to change: largest, all, or the ids of faces as `reenact aus` lists them: 0,2.",
+            ),
+            click.option(
+                "--unsafe",
+                is_flag=True,
+                help="Also expressions that no face shows, and changes faster than any face's.",
             ),
         )
     ):
@@ -170,6 +175,8 @@ def chosen(
     timeline: Path | None,
     neutralise: float,
     scale: Targets | None,
+    invert: frozenset[int],
+    lock: Targets | None,
     plans: tuple[FacePlan, ...],
     programme: Path | None,
     faces: FaceChoice | None,
@@ -179,9 +186,10 @@ def chosen(
     """What the values of `editing_options` or `live_editing_options` ask for. Reads the files.
 
     First what the face is to keep of its own expression, then the driver's, then the time line, then what is
-    named on top; then what single faces are to do. needed: it is a usage error to ask for nothing.
+    named on top, then what is locked; then what single faces are to do. needed: it is a usage error to ask
+    for nothing.
     """
-    options = _edit_options(**choices)
+    options = _edit_options(**choices, inverted=invert)
     if driver is None and driver_profile is not None:
         raise click.UsageError("--driver-profile needs --driver", click.get_current_context())
     plans = face_plans(plans, programme)
@@ -197,8 +205,10 @@ def chosen(
         scale=scale,
     )
     parts = driven(driving, options)
-    if target_aus or preset or (needed and not parts and not plans):
+    if target_aus or preset or (needed and not parts and not plans and not invert and lock is None):
         parts.append(_chosen_targets(target_aus, preset))
+    if lock is not None:
+        parts.append(lock)
     targets = in_turn(*parts)
     if plans:
         targets = cast = open_cast(plans, targets, faces, options)
@@ -212,6 +222,7 @@ def _with_faces(options: EditOptions, faces: FaceChoice) -> EditOptions:
 
 def _edit_options(
     strength: float,
+    unsafe: bool,
     profile: Profile | None,
     max_faces: int,
     landmarker: Path | None,
@@ -219,13 +230,14 @@ def _edit_options(
     model: Path | None,
     engine: str,
     compare: bool = False,
+    inverted: frozenset[int] = frozenset(),
 ) -> EditOptions:
     return EditOptions(
         generator=generator,
         model=model,
         engine=engine,
         compare=compare,
-        retarget=RetargetOptions(strength=strength, profile=profile),
+        retarget=RetargetOptions(strength=strength, profile=profile, inverted=inverted, safe=not unsafe),
         tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
     )
 

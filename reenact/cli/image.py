@@ -12,6 +12,7 @@ from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.faces import warn_of_absent
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
+from reenact.cli.verifying import open_verification, verify_option
 from reenact.edit import StillEdit, edited_with, open_still_edit
 from reenact.figure import MOVING, Tile, gallery_rows, save_moving, sweep_rows, to_grid
 from reenact.gallery import Actor, read_gallery
@@ -55,18 +56,23 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
     help="Write a figure: the faces of all pictures in the folder, and their expressions on this one. "
     "--transfer, --regions and --gain hold for them as for a --driver.",
 )
+@verify_option
 @json_option
 def image(
     source: Path,
     output: Path,
     sweeps: tuple[Axis, ...],
     gallery: Path | None,
+    verify_page: Path | None,
     json_path: Path | None,
     **choices: Any,
 ) -> None:
     """Change the expression of a face in the picture IN and write it as OUT."""
     _check_figure(sweeps, gallery, output)
+    if (sweeps or gallery) and verify_page is not None:
+        raise Unusable("--verify reads one face again; --sweep and --gallery show many: give one of them")
     targets, options = chosen(**choices, needed=not sweeps and gallery is None)
+    verification = open_verification(verify_page, output, options, choices["timeline"])
     if (sweeps or gallery) and isinstance(targets, Cast):
         raise click.UsageError(
             "--sweep and --gallery go with neither --face nor --programme", click.get_current_context()
@@ -82,7 +88,7 @@ def image(
         if sweeps or actors:
             lost = _write_figure(edit, targets, sweeps, actors, output)
         else:
-            edited = edit(targets)
+            edited = edit(targets, verification.witness) if verification else edit(targets)
             with unusable_input():
                 lost = save_still(edited, output, comment=edited_with(targets, options.retarget))
     faces = len(edit.measured.faces)
@@ -95,7 +101,10 @@ def image(
     else:
         notes += warn_of_absent(targets)
     click.echo(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}", err=True)
-    write_json({"input": str(source), "output": str(output), "faces": faces, "notes": notes}, json_path)
+    document = {"input": str(source), "output": str(output), "faces": faces, "notes": notes}
+    if verification is not None:
+        document["verify"] = verification.report(source, output, targets)
+    write_json(document, json_path)
 
 
 def _check_figure(sweeps: tuple[Axis, ...], gallery: Path | None, output: Path) -> None:

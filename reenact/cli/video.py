@@ -15,12 +15,14 @@ from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.faces import warn_of_absent
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
+from reenact.cli.verifying import correct, open_verification, passes_option, verify_option
 from reenact.edit import EditOptions, open_edit
 from reenact.meter import Report
 from reenact.retarget import Programme
+from reenact.retarget.retargeter import Correction, uncorrected
 from reenact.retarget.targets import Targets
 from reenact.sinks.encoding import CODECS, CONTAINERS, PRESETS, Encoding
-from reenact.types import Frame
+from reenact.types import Frame, Retargeted
 
 DEFAULTS = Encoding()
 
@@ -59,6 +61,8 @@ DEFAULTS = Encoding()
     is_flag=True,
     help="If the run breaks off, keep what was made, with .partial in its name.",
 )
+@passes_option
+@verify_option
 @json_option
 def video(
     source: Path,
@@ -68,15 +72,25 @@ def video(
     encoder_preset: str,
     aus_csv: Path | None,
     keep_partial: bool,
+    passes: int,
+    verify_page: Path | None,
     json_path: Path | None,
     **choices: Any,
 ) -> None:
     """Change the expression of a face in the video IN and write it as OUT."""
     targets, options = chosen(**choices)
+    verification = open_verification(verify_page, output, options, choices["timeline"])
     encoding = Encoding(codec=codec, crf=crf, preset=encoder_preset)
     options = replace(options, keep_partial=keep_partial, aus_csv=aus_csv, encoding=encoding)
-    report, notes = edit_with_progress(source, output, targets, options)
-    write_json({"input": str(source), "output": str(output), **report.to_json(), "notes": notes}, json_path)
+    witness = verification.witness if verification else None
+    correction = correct(source, output, targets, options, passes - 1)
+    report, notes = edit_with_progress(
+        source, output, targets, options, witness=witness, correction=correction
+    )
+    document = {"input": str(source), "output": str(output), **report.to_json(), "notes": notes}
+    if verification is not None:
+        document["verify"] = verification.report(source, output, targets)
+    write_json(document, json_path)
 
 
 def edit_with_progress(
@@ -85,11 +99,23 @@ def edit_with_progress(
     targets: Targets | Programme,
     options: EditOptions,
     finish: Callable[[Frame], Frame] | None = None,
+    witness: Callable[[Retargeted], Retargeted] | None = None,
+    correction: Correction = uncorrected,
 ) -> tuple[Report, list[str]]:
     """Edits the video while standard error tells how it goes; returns its figures and its notes."""
     with ExitStack() as opened:
         with unusable_input():
-            edit = opened.enter_context(open_edit(source, output, targets, options, finish=finish))
+            edit = opened.enter_context(
+                open_edit(
+                    source,
+                    output,
+                    targets,
+                    options,
+                    finish=finish,
+                    witness=witness,
+                    correction=correction,
+                )
+            )
         for line in edit.notes:
             note(line)
         advance = opened.enter_context(progress_bar(edit.capture.frame_count))

@@ -67,12 +67,22 @@ class Track:
 
 
 @dataclass(frozen=True)
+class Marker:
+    """A moment with a name, for plots; it changes nothing."""
+
+    time_s: float
+    name: str
+
+
+@dataclass(frozen=True)
 class Keyframes:
     """A programme (reenact.retarget.Programme). What no track names, the face keeps."""
 
     tracks: Sequence[Track]
     loop_s: float | None = None
     """After this time it begins anew; None: never."""
+    markers: Sequence[Marker] = ()
+    """In the order of their times."""
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
         """The targets of one face at this time, exactly, also between the frames of a film."""

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from calib.au import Side, UnknownAUError, au_code, sided_au
-from reenact.retarget.keyframes import EASINGS, Keyframe, Keyframes, Track
+from reenact.retarget.keyframes import EASINGS, Keyframe, Keyframes, Marker, Track
 from reenact.retarget.options import track_id_of
 from reenact.retarget.targets import TargetError, parse_value
 
 _COLUMNS = ("time", "au", "value")
 _OPTIONAL = ("easing", "face")
 _KEY_NAMES = {"time", "value", "easing"}
+_JSON_NAMES = ("version", "description", "loop", "tracks", "markers")
 _LARGEST_FILE = 10_000_000
 
 _Place = tuple[int, Side | None, int | None]
@@ -39,7 +40,8 @@ def load_keyframes(path: Path) -> Keyframes:
         3.0,AU45L,5,hold
 
     .json: {"version": 1, "loop": 4.0, "tracks": [{"au": "AU12", "face": 0,
-            "keys": [{"time": 0, "value": "+0"}, {"time": 1.5, "value": "+2", "easing": "spring"}]}]}
+            "keys": [{"time": 0, "value": "+0"}, {"time": 1.5, "value": "+2", "easing": "spring"}]}],
+            "markers": [{"time": 1.5, "name": "smile"}]}
 
     Times are in seconds. AU45L is on the person's left alone, and goes before AU45. A signed value is added
     to what the face does, an unsigned one is what it shall show; in JSON the sign needs a string: "+2".
@@ -91,15 +93,15 @@ def _from_json(text: str) -> Keyframes:
         raise KeyframesError(f"is not JSON: {error}") from error
     if not isinstance(document, dict) or document.get("version") != 1:
         raise KeyframesError('must be an object with "version": 1')
-    for name in document.keys() - {"version", "description", "loop", "tracks"}:
-        raise KeyframesError(f"unknown key {name!r}; choose from version, description, loop, tracks")
+    for name in document.keys() - set(_JSON_NAMES):
+        raise KeyframesError(f"unknown key {name!r}; choose from {', '.join(_JSON_NAMES)}")
     tracks = document.get("tracks")
     if not isinstance(tracks, list):
         raise KeyframesError('"tracks" must be a list')
     loop_s = document.get("loop")
     if loop_s is not None and not (_is_number(loop_s) and loop_s > 0):
         raise KeyframesError(f'"loop" is {loop_s!r:.40}; it is a time in seconds above 0')
-    return Keyframes(_tracks(_json_keys(tracks)), loop_s)
+    return Keyframes(_tracks(_json_keys(tracks)), loop_s, _markers(document.get("markers", [])))
 
 
 def _json_keys(tracks: list[Any]) -> Iterator[tuple[_Place, Keyframe, str]]:
@@ -113,6 +115,20 @@ def _json_keys(tracks: list[Any]) -> Iterator[tuple[_Place, Keyframe, str]]:
             if not isinstance(key, dict) or key.keys() - _KEY_NAMES:
                 raise KeyframesError(f"{there} must be an object of time, value and easing")
             yield place, _key(key.get("time"), key.get("value"), key.get("easing"), there), there
+
+
+def _markers(markers: Any) -> tuple[Marker, ...]:
+    if not isinstance(markers, list):
+        raise KeyframesError('"markers" must be a list')
+    found = []
+    for number, marker in enumerate(markers):
+        where = f"marker {number}"
+        if not isinstance(marker, dict) or marker.keys() != {"time", "name"}:
+            raise KeyframesError(f"{where} must be an object of time and name")
+        if not isinstance(marker["name"], str):
+            raise KeyframesError(f"{where}, name: {marker['name']!r:.40} is not text")
+        found.append(Marker(_time(marker["time"], where), marker["name"]))
+    return tuple(sorted(found, key=lambda marker: marker.time_s))
 
 
 def _tracks(keys: Iterator[tuple[_Place, Keyframe, str]]) -> tuple[Track, ...]:

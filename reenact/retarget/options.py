@@ -43,6 +43,13 @@ class RetargetOptions:
     """What is known of the person: absolute targets count from the neutral, gains and limits hold."""
     slack: float = 0.25
     """Intensity by which a face may waver before the limits of its change move with it."""
+    inverted: frozenset[int] = frozenset()
+    """Indices of the action units of which the face's own expression is turned into its opposite, ahead of
+    all else and whatever the strength (reenact.retarget.inversion)."""
+    driven: bool = True
+    """Whether what is held is written with as much more as faces answer too little (calib.answer)."""
+    safe: bool = True
+    """Whether expressions stay among those that faces can show, and come no faster (calib.limits)."""
 
 
 class FaceChoiceError(ValueError):

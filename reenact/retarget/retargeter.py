@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
 import numpy as np
 
-from calib.au import MAX_INTENSITY, AUVector, Change, apart, bilateral, neutral_aus
+from calib.answer import driven
+from calib.au import MAX_INTENSITY, AUVector, Change, Sided, apart, bilateral, neutral_aus
+from calib.limits import load_limits
 from calib.profile import Profile
 from reenact.retarget.choose import Chooser
 from reenact.retarget.fade import Fade
+from reenact.retarget.inversion import inverted
 from reenact.retarget.options import RetargetOptions
+from reenact.retarget.pace import Pace
 from reenact.retarget.targets import Targets
 from reenact.smooth import OneEuro
 from reenact.types import Face, Measured, Retargeted
@@ -20,8 +25,16 @@ from reenact.types import Face, Measured, Retargeted
 Programme: TypeAlias = Callable[[Fraction, int], Targets]
 """Targets that change: called with the presentation time in seconds and the face's track id."""
 
+Correction: TypeAlias = Callable[[Fraction, int], AUVector]
+"""What to write on top of what is asked, so that it is read: (17,), called like a programme."""
+
 SCENE_START_S = 0.1
 """A face found this soon after a cut was there from the cut on: trackers may need a frame or two."""
+
+
+def uncorrected(pts: Fraction, track_id: int) -> AUVector:
+    """A Correction: nothing."""
+    return neutral_aus()
 
 
 class Retargeter:
@@ -31,6 +44,11 @@ class Retargeter:
     filter before an absolute target is compared with them. And the room that a face has left (measured plus
     change stays within 0..5) is taken from a value that follows the measurement only beyond a slack, so that
     a change at its limit does not waver with every frame's noise.
+
+    Expressions that no face shows are cut back to the nearest that one does, and none comes faster than faces
+    move (calib.limits), unless the options say that they may.
+
+    What is held is written with as much more as faces answer too little (calib.answer).
 
     Targets that are the same for both sides change both alike, so that a crooked smile stays crooked. Where
     they differ, each side has its own reading and its own limits.
@@ -44,10 +62,14 @@ class Retargeter:
         targets: Targets | Programme,
         options: RetargetOptions = RetargetOptions(),  # noqa: B008
         profile_now: Callable[[], Profile | None] | None = None,
+        *,
+        correction: Correction = uncorrected,
     ) -> None:
         """profile_now: what is known of the person by now; None takes the options' profile for ever."""
         self._targets_at: Programme = (lambda pts, face: targets) if isinstance(targets, Targets) else targets
         self._profile_now = profile_now or (lambda: options.profile)
+        self._stranger = Profile()
+        self._correction = correction
         self._options = options
         self._chooser = Chooser(options)
         self._memories: dict[int, _Memory] = {}
@@ -60,31 +82,48 @@ class Retargeter:
             self._memories.clear()
         chosen = self._chooser(measured)
         leans = measured.leans or [neutral_aus()] * len(measured.faces)
-        changes = tuple(
+        changes = [
             self._change(face, aus, lean, face.track_id in chosen, pts)
             for face, aus, lean in zip(measured.faces, measured.aus, leans, strict=True)
-        )
+        ]
         self._forget({face.track_id for face in measured.faces}, pts)
-        return Retargeted(**vars(measured), changes=changes)
+        return Retargeted(
+            **vars(measured),
+            changes=tuple(change.written for change in changes),
+            asked=tuple(change.asked for change in changes),
+            wanted=tuple(change.wanted for change in changes),
+        )
 
-    def _change(self, face: Face, aus: AUVector, lean: AUVector, chosen: bool, pts: Fraction) -> Change:
+    def _change(self, face: Face, aus: AUVector, lean: AUVector, chosen: bool, pts: Fraction) -> _Change:
         memory = self._memories.get(face.track_id)
         if memory is None:
             memory = self._memories[face.track_id] = self._meet(face, chosen, pts)
         steady, room = memory.aus(aus, pts)
         steady_lean, room_lean = memory.lean(lean, pts)
         level = memory.level(chosen, face.confidence, pts)
-        if level == 0:
-            return bilateral(neutral_aus())
-        targets, ceiling = self._targets_at(pts, face.track_id), np.full_like(room, MAX_INTENSITY)
-        profile = self._profile_now()
-        if profile is not None:
-            targets, ceiling = targets.above(profile.neutral).times(profile.gain), profile.ceiling
+        if not chosen and level == 0:
+            return _Change(*(bilateral(neutral_aus()) for _ in range(3)))
+        person = self._profile_now() or self._stranger
+        targets = self._targets_at(pts, face.track_id).above(person.neutral).times(person.gain)
         sides = targets.one_sided
-        wanted = self._options.strength * targets.change(apart(steady, sides * steady_lean))
-        limit = apart(room, sides * room_lean)
+        shown, room = apart(steady, sides * steady_lean), apart(room, sides * room_lean)
+        own = inverted(shown, self._options.inverted, person.neutral)
+        wanted = self._options.strength * targets.change(own) + (own - shown)
         # Whoever shows more than may be asked of them goes on to.
-        return (level * np.clip(wanted, -limit, np.maximum(ceiling - limit, 0))).astype(np.float32)
+        change = np.clip(wanted, -room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
+        if self._options.safe:
+            beyond_rest = np.maximum(room - person.neutral, 0)
+            change = memory.pace(load_limits().within(beyond_rest, change), pts)
+        asked = np.float32(level) * change
+        correction = np.float32(level) * self._correction(pts, face.track_id)
+        written = self._written(asked, targets.hold, room, correction)
+        return _Change(written, asked, wanted.astype(np.float32))
+
+    def _written(self, asked: Change, hold: Sided, room: Sided, correction: AUVector) -> Change:
+        """What makes a face show what is asked."""
+        # No more is taken away than is there: mouths that did not smile any more were pinched.
+        written = driven(asked, hold) if self._options.driven else asked
+        return np.clip(written + correction, -room, MAX_INTENSITY)
 
     def _meet(self, face: Face, chosen: bool, pts: Fraction) -> _Memory:
         """The memory of a face seen for the first time."""
@@ -100,6 +139,15 @@ class Retargeter:
                 del self._memories[track_id]
 
 
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """Of one face; see Retargeted."""
+
+    written: Change
+    asked: Change
+    wanted: Change
+
+
 class _Memory:
     """What must be known of a face from its frames before."""
 
@@ -109,6 +157,7 @@ class _Memory:
         self.lean = _Steady(options, -MAX_INTENSITY / 2, MAX_INTENSITY / 2)
         self._confident = False
         self._fade = Fade(options.fade_s, pts, full=full)
+        self.pace = Pace(load_limits().rates)
 
     def level(self, chosen: bool, confidence: float, pts: Fraction) -> float:
         """How much of the change to show, 0..1."""

@@ -176,6 +176,16 @@ def parse_scales(text: str) -> Targets:
     return targets
 
 
+def parse_locks(text: str) -> Targets:
+    """Targets that hold values, from text such as AU12=3,AU04=0. Raises TargetError."""
+    targets = parse_targets(text)
+    for index, side, value, hold in targets.items():
+        if value and not hold:
+            code = au_code(index, side)
+            raise TargetError(f"{text.strip()!r} adds to {code}; a lock takes unsigned values: {code}=2")
+    return targets
+
+
 def neutralised(share: float) -> Targets:
     """Targets that take away this share, 0..1, of the expression that a face shows. It goes on blinking."""
     targets = no_targets()

@@ -97,7 +97,7 @@ class AUCsvSink:
 
     def _asked_values(self, measured: Measured, index: int) -> list[str]:
         assert isinstance(measured, Retargeted), "nothing has been asked for yet"
-        asked = np.clip(measured.aus[index] + both(measured.changes[index]), 0, MAX_INTENSITY)
+        asked = np.clip(measured.aus[index] + both(measured.asked[index]), 0, MAX_INTENSITY)
         return [f"{value:.2f}" for value in asked]
 
 

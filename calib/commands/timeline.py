@@ -1,0 +1,50 @@
+"""`python -m calib timeline`: time lines, looked at before they are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reenact.atomic import replacing
+from reenact.cli.driving import read_timeline
+from reenact.cli.errors import Unusable, plain_errors, unusable_input
+from reenact.drawing import Drawing
+from reenact.retarget.driver import Driver
+from reenact.retarget.keyframes import Keyframes
+from reenact.stills import Still, save_still
+from reenact.storyboard import keyframes_drawing, performance_drawing
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def timeline() -> None:
+    """Time lines, as `reenact video --timeline` takes them."""
+
+
+@timeline.command()
+@click.argument("source", metavar="FILE", type=_FILE)
+@click.option("--out", "-o", "output", metavar="OUT", type=_FILE, required=True, help="A .png or .svg.")
+def preview(source: Path, output: Path) -> None:
+    """Plot what the time line in FILE asks for: a chart for each action unit, with keyframes and markers."""
+    with plain_errors():
+        if output.suffix.lower() not in (".png", ".svg"):
+            raise Unusable(f"{output}: a preview is written as .png or .svg")
+        programme = read_timeline(source)
+        if isinstance(programme, Keyframes):
+            drawing = keyframes_drawing(programme, source.name)
+        else:
+            assert isinstance(programme, Driver)
+            drawing = performance_drawing(programme.performance, source.name)
+        with unusable_input():
+            _save(drawing, output)
+        click.echo(str(output), err=True)
+
+
+def _save(drawing: Drawing, output: Path) -> None:
+    if output.suffix.lower() == ".svg":
+        with replacing(output) as beside:
+            beside.write_text(drawing.to_svg(), encoding="utf-8")
+    else:
+        save_still(Still(drawing.to_picture()), output)

@@ -1,0 +1,148 @@
+"""Limits: which expressions a face can show, and how fast one comes.
+
+An action unit goes no further than faces show it; two that pull against each other share what there is; and
+nothing moves faster than real onsets do. Fitted by `python -m calib limits`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, AU_COUNT, au_index
+
+_PATH = Path(__file__).with_name("data") / "limits.json"
+AT_REST = 1.0
+"""Intensity up to which a reading counts for nothing here: readings are off by up to about this much from
+person to person, and nobody's face at rest shall take room from what is asked."""
+_LEAST_WISH = 1e-3
+"""Intensity: what is asked more weakly than this gives way like this; a weight needs to be finite."""
+
+
+@dataclass(frozen=True)
+class PairLimit:
+    """first_share * a + second_share * b <= bound, where a and b are shares of the action units' largest."""
+
+    first: int
+    """Index of an action unit."""
+    second: int
+    first_share: float
+    second_share: float
+    bound: float
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    largest: NDArray[np.float32]
+    """(17,) intensity."""
+    pairs: tuple[PairLimit, ...]
+    rates: NDArray[np.float32]
+    """(17,) intensity per second, up or down."""
+
+    def within(self, measured: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`change` (..., 17), cut back until a face that shows `measured` stays within the limits.
+
+        measured: (17,), or like `change`.
+
+        A change inside them is returned as it is. Only what raises an action unit is cut, and never below
+        nothing: a face that is beyond a limit by itself is left there. Of two that share too little, the one
+        that is asked more weakly gives way first. Continuous in both arguments, so that nothing pops.
+        """
+        if change.ndim > 1:
+            sides = list(zip(np.broadcast_to(measured, change.shape), change, strict=True))
+            found = [self.within(shows, each) for shows, each in sides]
+            is_same = all(one is each for one, (_, each) in zip(found, sides, strict=True))
+            return change if is_same else np.stack(found)
+        lowered = np.maximum(measured + np.minimum(change, 0) - AT_REST, 0)
+        room = np.maximum(self.largest - lowered, 0)
+        raised = np.minimum(np.maximum(change, 0), room)
+        spare = np.maximum(self._bounds - self._planes @ lowered, 0)
+        beyond = self._planes @ raised > spare
+        if not beyond.any() and not (change > room).any():
+            return change
+        wish = np.maximum(change, _LEAST_WISH)
+        for index in np.flatnonzero(beyond):
+            pair = self.pairs[index]
+            _share(raised, wish, pair, self._planes[index], float(spare[index]))
+        return np.where(change > 0, raised, change).astype(change.dtype)
+
+    @cached_property
+    def _planes(self) -> NDArray[np.float32]:
+        """(pairs, 17) the left sides of all pairs, in intensities."""
+        planes = np.zeros((len(self.pairs), AU_COUNT), np.float32)
+        for row, pair in zip(planes, self.pairs, strict=True):
+            row[pair.first] = pair.first_share / self.largest[pair.first]
+            row[pair.second] = pair.second_share / self.largest[pair.second]
+        return planes
+
+    @cached_property
+    def _bounds(self) -> NDArray[np.float32]:
+        return np.array([pair.bound for pair in self.pairs], np.float32)
+
+
+def _share(
+    raised: NDArray[np.float32],
+    wish: NDArray[np.float32],
+    pair: PairLimit,
+    plane: NDArray[np.float32],
+    spare: float,
+) -> None:
+    """Cuts two entries of `raised` back onto one line: the nearest point of it, where a distance counts the
+    more, the more strongly that action unit is asked for. Cutting never breaks a limit that was kept."""
+    both = [pair.first, pair.second]
+    excess = float(plane[both] @ raised[both]) - spare
+    if excess <= 0:
+        return
+    slope = plane[both].astype(np.float64)
+    yielding = slope / wish[both].astype(np.float64) ** 2
+    cut = np.minimum(excess * yielding / (slope @ yielding), raised[both])
+    # What one of them had not left to give, the other gives.
+    left = excess - slope @ cut
+    cut = np.minimum(cut + np.where(cut < raised[both], left / slope, 0), raised[both])
+    raised[both] -= cut.astype(np.float32)
+
+
+def to_json(limits: Limits) -> dict[str, Any]:
+    """By the codes of the action units; three digits say more than is known."""
+    return {
+        "version": 1,
+        "largest": _named(limits.largest),
+        "pairs": [
+            {
+                "aus": [AU_CODES[pair.first], AU_CODES[pair.second]],
+                "shares": [pair.first_share, pair.second_share],
+                "bound": round(pair.bound, 3),
+            }
+            for pair in limits.pairs
+        ],
+        "rates": _named(limits.rates),
+    }
+
+
+def from_json(document: dict[str, Any]) -> Limits:
+    pairs = tuple(_pair(**pair) for pair in document["pairs"])
+    return Limits(_vector(document["largest"]), pairs, _vector(document["rates"]))
+
+
+def _pair(aus: tuple[str, str], shares: tuple[float, float], bound: float) -> PairLimit:
+    return PairLimit(au_index(aus[0]), au_index(aus[1]), shares[0], shares[1], bound)
+
+
+@lru_cache(maxsize=1)
+def load_limits() -> Limits:
+    """The limits that ship with the project (see calib/data/MODEL_CARD.md)."""
+    return from_json(json.loads(_PATH.read_text(encoding="utf-8")))
+
+
+def _named(values: NDArray[np.float32]) -> dict[str, float]:
+    return {code: round(float(value), 3) for code, value in zip(AU_CODES, values, strict=True)}
+
+
+def _vector(named: dict[str, float]) -> NDArray[np.float32]:
+    return np.array([named[code] for code in AU_CODES], np.float32)

@@ -1,0 +1,132 @@
+"""Fitting the limits to labelled faces, and to labelled films for how fast they change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY
+from calib.limits import Limits, PairLimit
+
+REGIONS = ((1, 2, 4), (5, 6, 7), (9, 10, 12, 14, 15, 17, 20, 23, 25, 26))
+"""Action units that pull at the same part of the face. Those of different parts can go together, however
+seldom people do so: only within a part does one keep the other from what it does. Without AU45: lids can
+always shut."""
+DIRECTIONS = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
+"""In which a pair is bounded, as weights of the two shares."""
+LEAST_LARGEST = 4.0
+"""Intensity, no limit is below it: FACS D, severe, and the most that a preset asks for. Where labels end at
+1.5, as those of AU23 do, they say less of faces than of OpenFace, which reads some action units weakly."""
+UNLIMITED = (45,)
+"""Lids that meet go no further, whatever is asked."""
+_PERCENTILE = 99.9
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    shown: float = 0.35
+    """Share of its largest from which an action unit counts as shown."""
+    rarer: float = 0.7
+    """Two are antagonists if they are shown together in less than this share of the cases that chance would
+    give ..."""
+    nearer: float = 0.12
+    """... and the farthest faces, in shares, lie at least this far inside those that chance would give."""
+    draws: int = 20
+    """Of chance: the labels of one of the two, dealt out anew."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Antagonists:
+    """Two action units that keep each other back, and by what that is known."""
+
+    first: int
+    second: int
+    together: int
+    """Faces that show both."""
+    by_chance: float
+    """As many would, were they independent."""
+    bounds: tuple[float, ...]
+    """For each of DIRECTIONS."""
+
+
+def fit_limits(
+    aus: NDArray[np.float32], rates: NDArray[np.float32], options: FitOptions = FitOptions()
+) -> tuple[Limits, list[Antagonists]]:
+    """From the labels (n, 17) of many faces, and rates (17,) as `fastest` finds them."""
+    farthest = np.percentile(aus, _PERCENTILE, axis=0)
+    shares = aus / np.maximum(farthest, 1e-6)
+    largest = np.maximum(farthest, LEAST_LARGEST).astype(np.float32)
+    largest[[AU_INDEX[number] for number in UNLIMITED]] = MAX_INTENSITY
+    antagonists = list(find_antagonists(shares, options))
+    pairs = tuple(
+        PairLimit(each.first, each.second, *weights, bound)
+        for each in antagonists
+        for weights, bound in zip(DIRECTIONS, each.bounds, strict=True)
+    )
+    return Limits(largest, pairs, rates), antagonists
+
+
+def find_antagonists(shares: NDArray[np.floating], options: FitOptions) -> Iterator[Antagonists]:
+    """Of `shares` (n, 17) of the largest.
+
+    That a pair was never seen says nothing where chance would not have shown it either; so what was seen is
+    held against what chance would show.
+    """
+    generator = np.random.default_rng(options.seed)
+    for region in REGIONS:
+        for first, second in combinations([AU_INDEX[number] for number in region], 2):
+            a, b = shares[:, first], shares[:, second]
+            both = int(((a >= options.shown) & (b >= options.shown)).sum())
+            chance = float((a >= options.shown).mean() * (b >= options.shown).mean() * len(a))
+            dealt = [_bounds(a, generator.permutation(b))[0] for _ in range(options.draws)]
+            bounds = _bounds(a, b)
+            if both < options.rarer * chance and bounds[0] < np.mean(dealt) - options.nearer:
+                yield Antagonists(first, second, both, chance, bounds)
+
+
+def _bounds(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[float, ...]:
+    """How far the faces reach in each direction; alone, each of the two may always reach its largest."""
+    return tuple(max(float(np.percentile(a * first + b * second, _PERCENTILE)), a, b) for a, b in DIRECTIONS)
+
+
+def fastest(films: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> NDArray[np.float32]:
+    """(17,) intensity per second, of (times (n,) in seconds, labels (n, 17)) of films.
+
+    Each is the 99.9th percentile of the steepness over two frames, once a median of three has taken away
+    single frames that are off.
+    """
+    steepness = np.concatenate([_steepness(times_s, aus) for times_s, aus in films])
+    return np.percentile(steepness, _PERCENTILE, axis=0).astype(np.float32)
+
+
+def _steepness(times_s: NDArray[np.float64], aus: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(times_s) < 5:
+        return np.zeros((0, AU_COUNT))
+    steady, times_s = np.median([aus[:-2], aus[1:-1], aus[2:]], axis=0), times_s[1:-1]
+    elapsed_s = times_s[2:] - times_s[:-2]
+    # Where frames are missing, a change may have taken any part of the time.
+    whole = elapsed_s < 1.5 * np.median(elapsed_s)
+    return np.abs(steady[2:] - steady[:-2])[whole] / elapsed_s[whole, None]
+
+
+def to_markdown(limits: Limits, antagonists: Sequence[Antagonists]) -> str:
+    """Two tables: each action unit, and each pair."""
+    lines = ["| AU | at most | AU/s |", "|---|---|---|"]
+    for code, largest, rate in zip(AU_CODES, limits.largest, limits.rates, strict=True):
+        lines.append(f"| {code} | {largest:.1f} | {rate:.0f} |")
+    directions = " | ".join(f"{a:g}a + {b:g}b" for a, b in DIRECTIONS)
+    lines += [
+        "",
+        f"| a, b | faces with both | by chance | {directions} |",
+        "|---" * (3 + len(DIRECTIONS)) + "|",
+    ]
+    for pair in antagonists:
+        bounds = " | ".join(f"{bound:.2f}" for bound in pair.bounds)
+        names = f"{AU_CODES[pair.first]}, {AU_CODES[pair.second]}"
+        lines.append(f"| {names} | {pair.together} | {pair.by_chance:.0f} | {bounds} |")
+    return "\n".join(lines) + "\n"

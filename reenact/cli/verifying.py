@@ -1,0 +1,126 @@
+"""--verify: read the output again and report what was achieved of what was asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reenact.cli.driving import read_timeline
+from reenact.cli.errors import Unusable, unusable_input, warn
+from reenact.cli.parameters import FILE, CommandT
+from reenact.cli.progress import progress_bar
+from reenact.edit import EditOptions, edited_with
+from reenact.retarget import Programme
+from reenact.retarget.keyframes import Keyframes, Marker
+from reenact.retarget.targets import Targets
+from reenact.verify.closed_loop import Corrections, close_loop
+from reenact.verify.figures import Figures
+from reenact.verify.report import ReportPaths, report_paths, verify
+from reenact.verify.witness import Witness
+
+_BESIDE = "beside the output"
+MOST_PASSES = 5
+
+
+def verify_option(command: CommandT) -> CommandT:
+    return click.option(
+        "--verify",
+        "verify_page",
+        type=FILE,
+        is_flag=False,
+        flag_value=_BESIDE,
+        metavar="[PAGE.html]",
+        help="Read OUT again, and write what was asked and what is measured before and after: a table, "
+        "OUT.verify.csv, and a report with figures and plots, OUT.verify.html.",
+    )(command)
+
+
+def passes_option(command: CommandT) -> CommandT:
+    return click.option(
+        "--passes",
+        type=click.IntRange(1, MOST_PASSES),
+        default=1,
+        show_default=True,
+        help="Work so often in all: what is read to be missing in one result is corrected in the next.",
+    )(command)
+
+
+def correct(
+    source: Path, output: Path, targets: Targets | Programme, options: EditOptions, drafts: int
+) -> Corrections:
+    """What so many drafts have missed."""
+    with unusable_input(), progress_bar(None) as advance:
+        return close_loop(source, output, targets, options, drafts, advance)
+
+
+class Verification:
+    """What --verify asks for: a witness of the edit, and afterwards the report."""
+
+    def __init__(self, page: Path, output: Path, options: EditOptions, timeline: Path | None) -> None:
+        """Raises Unusable where the report could not be written or would tell nothing."""
+        if options.compare:
+            raise Unusable(
+                "--verify reads faces in the output, where --compare shows each twice; give one of them"
+            )
+        with unusable_input():
+            self.paths: ReportPaths = report_paths(None if str(page) == _BESIDE else page, output)
+        self.witness = Witness()
+        self._options = options
+        self._markers = _markers(timeline)
+
+    def report(self, source: Path, output: Path, targets: Targets | Programme) -> dict[str, Any]:
+        """Writes table and page, tells the figures, and returns them for --json."""
+        recipe = edited_with(targets, self._options.retarget)
+        with progress_bar(None) as advance:
+            found = verify(
+                source,
+                output,
+                self.witness,
+                self.paths,
+                recipe,
+                self._options.tracker,
+                self._markers,
+                advance,
+            )
+        for figures in found:
+            click.echo(_summary(figures), err=True)
+        if not found:
+            warn("nothing was asked of any face: the report is empty")
+        faces = [_plain(asdict(figures) | {"leakage": figures.leakage}) for figures in found]
+        return {"page": str(self.paths.page), "table": str(self.paths.table), "faces": faces}
+
+
+def open_verification(
+    page: Path | None, output: Path, options: EditOptions, timeline: Path | None
+) -> Verification | None:
+    """None where no report is asked for."""
+    return None if page is None else Verification(page, output, options, timeline)
+
+
+def _markers(timeline: Path | None) -> Sequence[Marker]:
+    programme = None if timeline is None else read_timeline(timeline)
+    return programme.markers if isinstance(programme, Keyframes) else ()
+
+
+def _summary(figures: Figures) -> str:
+    """One line: each action unit asked, with its asked and achieved change."""
+    asked = ", ".join(
+        f"{each.code} {each.asked_change:+.2f} -> {each.achieved_change:+.2f}" for each in figures.asked
+    )
+    return f"face {figures.track_id}, asked -> achieved change: {asked}; leakage {figures.leakage:.2f}"
+
+
+def _plain(value: Any) -> Any:
+    """For JSON, which has no NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, 4)
+    return value

@@ -1,0 +1,65 @@
+"""A face's own expression, turned into its opposite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import ACTION_UNITS, AU_COUNT, AU_INDEX, MAX_INTENSITY, AUVector, UnknownAUError, au_index
+
+OPPOSITES: Mapping[int, Mapping[int, float]] = {
+    1: {4: 0.5},
+    2: {4: 0.5},
+    4: {1: 1.0, 2: 1.0},
+    5: {7: 1.0},
+    7: {5: 1.0},
+    12: {15: 1.0},
+    15: {12: 1.0},
+    45: {5: 1.0},
+}
+"""By FACS number: how much of which action units one becomes. Brows that go up by 1 and 2 go down by 4, and
+the other way round. The others have no opposite: nothing is further from parted lips or a dropped jaw than
+a shut mouth, so that they are only taken away."""
+KEPT_BY_ALL = frozenset({45})
+""" "all" leaves blinks alone: eyes that widen at every blink are no expression."""
+
+
+class InversionError(ValueError):
+    """Action units to invert that cannot be understood."""
+
+
+def parse_inverted(text: str) -> frozenset[int]:
+    """Indices of action units from text such as AU12,AU04, or "all". Raises InversionError."""
+    if text.strip().lower() == "all":
+        return frozenset(AU_INDEX[unit.number] for unit in ACTION_UNITS if unit.number not in KEPT_BY_ALL)
+    try:
+        return frozenset(au_index(name) for name in text.split(","))
+    except UnknownAUError as error:
+        raise InversionError(f"{error}; or all") from error
+
+
+def inverted(shown: NDArray[np.float32], units: frozenset[int], neutral: AUVector) -> NDArray[np.float32]:
+    """(..., 17) what a face shows whose action units of these indices are the opposite of `shown`.
+
+    What such a unit shows beyond `neutral` is taken away from it and given to its opposites: all from what is
+    shown, so that a smile becomes depressed lip corners, and depressed lip corners a smile.
+    """
+    if not units:
+        return shown
+    chosen = np.isin(np.arange(AU_COUNT), list(units))
+    beyond = np.where(chosen, np.maximum(shown - neutral, 0), 0).astype(np.float32)
+    return np.clip(shown - beyond + beyond @ _TURN, 0, MAX_INTENSITY).astype(np.float32)
+
+
+def _turn() -> AUVector:
+    """(17, 17) row: the action unit that is taken away; column: what is given for one unit of it."""
+    turn = np.zeros((AU_COUNT, AU_COUNT), np.float32)
+    for number, opposites in OPPOSITES.items():
+        for opposite, share in opposites.items():
+            turn[AU_INDEX[number], AU_INDEX[opposite]] = share
+    return turn
+
+
+_TURN = _turn()

@@ -1,0 +1,1 @@
+"""Verify: what was asked of every face, against what is read in the output."""

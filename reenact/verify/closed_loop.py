@@ -1,0 +1,124 @@
+"""The closed loop over files: write, read again, and write what was missed on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.answer import load_drive
+from calib.au import AUVector, neutral_aus
+from reenact.edit import EditOptions, open_edit
+from reenact.read import Watch, unwatched
+from reenact.retarget import Programme
+from reenact.retarget.targets import Targets
+from reenact.verify.compare import Comparison, compare
+from reenact.verify.figures import LEAST_ASKED
+from reenact.verify.reread import read_output
+from reenact.verify.witness import Witness
+
+STEP = 0.8
+"""Share of what was missed that the next pass makes up for; all of it would overshoot."""
+FARTHEST = 3.0
+"""Intensity: nothing is corrected by more. What is not read by then no motion brings."""
+_SMOOTHING = np.array([0.07, 0.25, 0.36, 0.25, 0.07])
+"""Over frames, of what was missed: a reading's jitter is not to be written into the picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """The corrections of one face."""
+
+    times_s: NDArray[np.float64]
+    """(n,) rising."""
+    amounts: NDArray[np.float32]
+    """(n, 17) to be tried next."""
+    kept: NDArray[np.float32]
+    """(n, 17) the best so far ..."""
+    missed: NDArray[np.float32]
+    """... and (17,) by how much they miss in the mean. What gets worse by correction is not corrected: there,
+    something else that is asked moves the reading."""
+
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """A reenact.retarget.retargeter.Correction: what to write on top of what is asked."""
+
+    courses: Mapping[int, _Course] = field(default_factory=dict)
+    """By track id."""
+
+    def __call__(self, pts: Fraction, track_id: int) -> AUVector:
+        """(17,) those of the frame that is nearest in time."""
+        course = self.courses.get(track_id)
+        if course is None:
+            return neutral_aus()
+        after = int(np.clip(np.searchsorted(course.times_s, float(pts)), 1, max(len(course.times_s) - 1, 1)))
+        near = [index for index in (after - 1, after) if index < len(course.times_s)]
+        return course.amounts[min(near, key=lambda index: abs(course.times_s[index] - float(pts)))]
+
+    def after(self, comparisons: Sequence[Comparison]) -> Corrections:
+        """These, and on top what was still missed with them; only of what was asked at all."""
+        found = {each.track_id: self._course(each) for each in comparisons}
+        return Corrections({**self.courses, **found})
+
+    def _course(self, comparison: Comparison) -> _Course:
+        missed = np.nan_to_num(comparison.asked - comparison.after)
+        by_now = np.abs(missed).mean(axis=0)
+        before = self.courses.get(comparison.track_id)
+        if before is None or len(before.times_s) != len(missed):
+            nothing = np.zeros_like(missed)
+            before = _Course(comparison.times_s, nothing, nothing, by_now)
+        is_better = by_now <= before.missed
+        is_asked = np.abs(comparison.asked - comparison.before).max(axis=0) >= LEAST_ASKED
+        step = STEP * load_drive() * (is_asked & is_better) * _smooth(missed)
+        kept = np.where(is_better, before.amounts, before.kept)
+        amounts = np.clip(kept + step, -FARTHEST, FARTHEST).astype(np.float32)
+        return _Course(comparison.times_s, amounts, kept, np.where(is_better, by_now, before.missed))
+
+
+def close_loop(
+    source: Path,
+    output: Path,
+    targets: Targets | Programme,
+    options: EditOptions,
+    passes: int,
+    watch: Watch = unwatched,
+) -> Corrections:
+    """What `passes` drafts of the output have missed; they are gone afterwards.
+
+    Raises what `open_edit` raises.
+    """
+    corrections = Corrections()
+    for _ in range(passes):
+        with TemporaryDirectory(prefix="reenact-") as folder:
+            draft = Path(folder) / output.name
+            comparisons = _draft(source, draft, targets, options, corrections, watch)
+        corrections = corrections.after(comparisons)
+    return corrections
+
+
+def _draft(
+    source: Path,
+    draft: Path,
+    targets: Targets | Programme,
+    options: EditOptions,
+    corrections: Corrections,
+    watch: Watch,
+) -> list[Comparison]:
+    witness = Witness()
+    plain = replace(options, compare=False, aus_csv=None, keep_partial=False)
+    with open_edit(source, draft, targets, plain, witness=witness, correction=corrections) as edit:
+        edit.run(watch)
+    return compare(witness.faces, read_output(draft, options.tracker))
+
+
+def _smooth(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(n, 17) over n frames; one by itself stays."""
+    reach = len(_SMOOTHING) // 2
+    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
+    return np.sum([w * padded[i : i + len(values)] for i, w in enumerate(_SMOOTHING)], axis=0)

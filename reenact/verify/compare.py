@@ -1,0 +1,102 @@
+"""Puts the faces of the output beside those of the input: one comparison for each face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_COUNT
+from reenact.verify.witness import Request, Sighting
+
+FAR = 0.5
+"""Of a face's width: a face of the output that is farther from where it was is another's."""
+_FACE_MM = 140.0
+"""An adult's width, for that."""
+SAME_TIME_S = 0.002
+"""Containers round the times of frames by up to a millisecond."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read in one frame of the output."""
+
+    index: int
+    time_s: float
+    faces: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """One face over its n frames; each array (n, 17) of intensities 0..5."""
+
+    track_id: int
+    frames: NDArray[np.int64]
+    """(n,) indices."""
+    times_s: NDArray[np.float64]
+    """(n,) rising."""
+    places: NDArray[np.float32]
+    """(n, 3): x and y of the face in the input, pixels, and its scale, pixels per millimetre."""
+    before: NDArray[np.float32]
+    wanted: NDArray[np.float32]
+    asked: NDArray[np.float32]
+    after: NDArray[np.float32]
+    """NaN where the output's frame shows no such face."""
+
+
+def compare(requests: Mapping[int, Sequence[Request]], output: Sequence[Reading]) -> list[Comparison]:
+    """Those of whom most was asked first."""
+    times_s = np.array([reading.time_s for reading in output]) - _shift_s(requests, output)
+    order = np.argsort(times_s, kind="stable")
+    output, times_s = [output[index] for index in order], times_s[order]
+    found = [
+        _comparison(track_id, asked, [_same_face(request, output, times_s) for request in asked])
+        for track_id, asked in requests.items()
+    ]
+    return sorted(found, key=lambda each: -float(np.abs(each.asked - each.before).sum()))
+
+
+def _shift_s(requests: Mapping[int, Sequence[Request]], output: Sequence[Reading]) -> float:
+    """By how much all of the output is later: Matroska moves films that begin before 0."""
+    times_s = {reading.index: reading.time_s for reading in output}
+    shifts_s = [
+        times_s[request.index] - request.time_s
+        for asked in requests.values()
+        for request in asked
+        if request.index in times_s
+    ]
+    return float(np.median(shifts_s)) if shifts_s else 0.0
+
+
+def _comparison(track_id: int, requests: Sequence[Request], found: Sequence[Sighting | None]) -> Comparison:
+    nowhere = np.full(AU_COUNT, np.nan, np.float32)
+    return Comparison(
+        track_id,
+        np.array([request.index for request in requests]),
+        np.array([request.time_s for request in requests]),
+        np.array([(*request.face.position[:2], request.face.scale) for request in requests], np.float32),
+        np.array([request.face.aus for request in requests], np.float32),
+        np.array([request.wanted for request in requests], np.float32),
+        np.array([request.asked for request in requests], np.float32),
+        np.array([nowhere if face is None else face.aus for face in found], np.float32),
+    )
+
+
+def _same_face(request: Request, output: Sequence[Reading], times_s: NDArray[np.float64]) -> Sighting | None:
+    """The face of the output at the request's time that is nearest to where the input's is."""
+    if not len(times_s):
+        return None
+    at = int(np.clip(np.searchsorted(times_s, request.time_s), 1, max(len(times_s) - 1, 1)))
+    nearest = min((at - 1, min(at, len(times_s) - 1)), key=lambda index: abs(times_s[index] - request.time_s))
+    if abs(times_s[nearest] - request.time_s) > SAME_TIME_S:
+        return None
+
+    def distance(face: Sighting) -> float:
+        return float(np.linalg.norm(face.position[:2] - request.face.position[:2]))
+
+    closest = min(output[nearest].faces, key=distance, default=None)
+    if closest is None or distance(closest) > FAR * _FACE_MM * request.face.scale:
+        return None
+    return closest

@@ -1,0 +1,68 @@
+"""The whole of it: reads an output again and writes the table and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reenact import __version__
+from reenact.atomic import replacing
+from reenact.read import Watch, unwatched
+from reenact.retarget.keyframes import Marker
+from reenact.track import TrackerOptions
+from reenact.verify.compare import compare
+from reenact.verify.figures import Figures, figures_of
+from reenact.verify.page import About, Part, to_page
+from reenact.verify.reread import read_output, telling_pairs
+from reenact.verify.table import write_table
+from reenact.verify.witness import Witness
+
+MOST_FACES = 4
+"""On the page; those of whom most was asked. The table has all."""
+
+
+class VerifyError(OSError):
+    """A report cannot be written under this name; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    table: Path
+    page: Path
+
+
+def report_paths(page: Path | None, output: Path) -> ReportPaths:
+    """Beside the output, or where the page is named; raises VerifyError."""
+    page = page or output.with_name(f"{output.stem}.verify.html")
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise VerifyError(f"{page}: the report is a page; name it .html")
+    if not page.parent.is_dir():
+        raise VerifyError(f"{page}: the folder {str(page.parent)!r} does not exist")
+    return ReportPaths(page.with_suffix(".csv"), page)
+
+
+def verify(
+    source: Path,
+    output: Path,
+    witness: Witness,
+    paths: ReportPaths,
+    recipe: str,
+    options: TrackerOptions,
+    markers: Sequence[Marker] = (),
+    watch: Watch = unwatched,
+) -> list[Figures]:
+    """The figures of every face of which something was asked; table and page are written."""
+    comparisons = compare(witness.faces, read_output(output, options, watch))
+    write_table(comparisons, paths.table)
+    figures = [figures_of(each) for each in comparisons]
+    parts = [
+        Part(each, its_figures, telling_pairs(source, output, each))
+        for each, its_figures in list(zip(comparisons, figures, strict=True))[:MOST_FACES]
+    ]
+    about = About(
+        source.name, output.name, recipe, f"reenact {__version__}", markers, len(figures) - len(parts)
+    )
+    with replacing(paths.page) as beside:
+        beside.write_text(to_page(about, parts), encoding="utf-8")
+    return figures

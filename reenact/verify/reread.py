@@ -1,0 +1,97 @@
+"""Reads an output again: its faces, and its pictures beside the input's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.estimator import load_estimator
+from reenact.capture import open_capture
+from reenact.measure import Measurer
+from reenact.meter import Meter
+from reenact.pipeline import Stage, run
+from reenact.read import PICTURES, Watch, read_still, tracking, unwatched
+from reenact.stills import load_still
+from reenact.track import Tracker, TrackerOptions
+from reenact.types import Measured
+from reenact.verify.compare import Comparison, Reading
+from reenact.verify.witness import sightings
+
+SHOWN_FRAMES = 4
+_PICTURE_PX = 220
+"""Of the pictures on the page, which are squares around the face ..."""
+_REACH_MM = 135.0
+"""... that reach this far from its middle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One frame of input and output."""
+
+    time_s: float
+    before: NDArray[np.uint8]
+    """(_PICTURE_PX, _PICTURE_PX, 3) RGB."""
+    after: NDArray[np.uint8]
+
+
+def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -> list[Reading]:
+    """What the faces of every frame show; a still picture is one frame at 0 s."""
+    if path.suffix.lower() in PICTURES:
+        return [Reading(0, 0.0, sightings(read_still(load_still(path), options)))]
+    meter, readings = Meter(), list[Reading]()
+
+    def note(measured: Measured) -> None:
+        readings.append(Reading(measured.frame.index, float(measured.frame.pts), sightings(measured)))
+
+    with open_capture(path) as capture, Tracker(options) as tracker:
+        stages = tracking(tracker, meter, watch), Stage("measure", Measurer(load_estimator()))
+        run(capture, [stages], note, meter=meter)
+    return readings
+
+
+def telling_pairs(source: Path, output: Path, comparison: Comparison) -> list[Pair]:
+    """The face in both, in each part of the film's time where most was asked of it."""
+    asked = np.abs(comparison.asked - comparison.before).sum(axis=1)
+    parts = np.array_split(np.arange(len(asked)), min(SHOWN_FRAMES, len(asked)))
+    rows = [int(part[asked[part].argmax()]) for part in parts]
+    indices = {int(comparison.frames[row]) for row in rows}
+    before, after = _frames(source, indices), _frames(output, indices)
+    return [
+        _pair(comparison, row, before[index], after[index])
+        for row in rows
+        if (index := int(comparison.frames[row])) in before.keys() & after.keys()
+    ]
+
+
+def _pair(comparison: Comparison, row: int, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Pair:
+    place = comparison.places[row]
+    return Pair(float(comparison.times_s[row]), _around(before, place), _around(after, place))
+
+
+def _frames(path: Path, indices: Collection[int]) -> dict[int, NDArray[np.uint8]]:
+    """(height, width, 3) RGB, by index; a frame that the file does not have is left out."""
+    if path.suffix.lower() in PICTURES:
+        return {0: load_still(path).image}
+    found: dict[int, NDArray[np.uint8]] = {}
+    with open_capture(path) as capture:
+        for frame in capture:
+            if frame.index in indices:
+                found[frame.index] = frame.image
+            if frame.index >= max(indices):
+                break
+    return found
+
+
+def _around(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A square around the face, black where the picture ends."""
+    x, y, scale = place.tolist()
+    shrink = _PICTURE_PX / (2 * _REACH_MM * scale)
+    to_square = np.array(
+        [[shrink, 0, _PICTURE_PX / 2 - shrink * x], [0, shrink, _PICTURE_PX / 2 - shrink * y]]
+    )
+    return np.asarray(cv2.warpAffine(image, to_square, (_PICTURE_PX, _PICTURE_PX)), np.uint8)

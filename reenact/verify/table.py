@@ -1,0 +1,33 @@
+"""The table: a row for each frame, face and action unit."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from calib.au import AU_CODES
+from reenact.atomic import replacing
+from reenact.verify.compare import Comparison
+
+COLUMNS = ("frame", "timestamp", "face_id", "au", "before", "wanted", "asked", "after")
+"""`frame` counts from 1 and `timestamp` is in seconds, as `reenact aus` has them. `after` is empty where the
+face was not found in the output."""
+
+
+def write_table(comparisons: Sequence[Comparison], path: Path) -> None:
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for comparison in comparisons:
+            writer.writerows(_rows(comparison))
+
+
+def _rows(comparison: Comparison) -> Iterator[list[str]]:
+    values = np.stack([comparison.before, comparison.wanted, comparison.asked, comparison.after], axis=-1)
+    for frame, time_s, of_frame in zip(comparison.frames, comparison.times_s, values, strict=True):
+        for code, row in zip(AU_CODES, of_frame, strict=True):
+            cells = ("" if np.isnan(value) else f"{value:.3f}" for value in row)
+            yield [str(frame + 1), f"{time_s:.6f}", str(comparison.track_id), code, *cells]
