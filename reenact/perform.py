@@ -1,17 +1,23 @@
-"""A film or a picture in, the performance of one of its faces out."""
+"""A film, a picture or a camera in, the performance of one of its faces out."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from calib.au import AUVector
 from calib.estimator import load_estimator
-from reenact.capture import FileCapture
+from reenact.capture import Camera, FileCapture, open_camera
+from reenact.channel import Ended, NothingYet
 from reenact.measure import Measurer
 from reenact.meter import Meter
-from reenact.pipeline import Stage, run
+from reenact.pipeline import Stage, in_background, live_records, run
 from reenact.read import Watch, read_still, tracking, unwatched
+from reenact.retarget import RetargetOptions
+from reenact.retarget.choose import Largest
+from reenact.retarget.live_performance import LivePerformance, Reading
 from reenact.retarget.performance import Performance, performance_of
 from reenact.retarget.performance_csv import PerformanceError
 from reenact.stills import Still
@@ -58,3 +64,41 @@ def perform_still(still: Still, path: Path, options: TrackerOptions, face: int |
     if face >= len(measured.faces):
         raise PerformanceError(f"{path}: there is no face {face}; it has {len(measured.faces)}, from 0 on")
     return performance_of([(0.0, measured.aus[face])])
+
+
+@contextmanager
+def perform_live(where: int | str, options: TrackerOptions) -> Iterator[LivePerformance]:
+    """What the largest face before a camera shows, while the block lasts.
+
+    where: as `open_camera` takes it. A camera that is lost is waited for; meanwhile nobody performs. Raises
+    CaptureError or TrackerError where something cannot be opened.
+    """
+    with open_camera(where) as camera, Tracker(options) as tracker:
+        readings = live_readings(camera, tracker)
+        with in_background(readings, "driver's camera", capacity=4) as channel:
+
+            def arrived() -> Iterator[Reading]:
+                try:
+                    while True:
+                        yield channel.get(timeout_s=0)
+                except (NothingYet, Ended):
+                    return
+
+            yield LivePerformance(arrived)
+
+
+def live_readings(camera: Camera, tracker: Tracker) -> Generator[Reading | None, None, None]:
+    """What the largest face shows in the newest frames; None now and then while there is no frame."""
+    largest = Largest(RetargetOptions.larger, RetargetOptions.patience_s)
+    stages = Stage("track", tracker), Stage("measure", Measurer(load_estimator()))
+    with closing(live_records(camera, [stages], [], meter=Meter())) as records:
+        for measured in records:
+            yield None if measured is None else reading_of(measured, largest)
+
+
+def reading_of(measured: Measured, largest: Largest) -> Reading:
+    """Of the face that `largest` chooses."""
+    chosen = largest(measured)
+    faces = zip(measured.faces, measured.aus, strict=True)
+    aus = next((aus for face, aus in faces if face.track_id == chosen), None)
+    return Reading(float(measured.frame.pts), aus)

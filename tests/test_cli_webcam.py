@@ -352,3 +352,33 @@ def test_the_status_line_replaces_itself_and_leaves_nothing(
     assert capsys.readouterr().err == (
         "\ra long line" + "\rshort      " + "\r" + "x" * 19 + "\r" + " " * 19 + "\r"
     )
+
+
+def test_a_second_camera_drives(face: Path, no_face: Path, seen: list[Seen], tmp_path: Path) -> None:
+    """The portrait smiles, before both cameras; nobody is before the third."""
+    table = tmp_path / "aus.csv"
+    held = "--gain", 0, "--generator", "warp", "--no-preview", "--duration", 2, "--aus-csv", table
+    asked = {}
+    for name, camera in (("her", face), ("nobody", no_face)):
+        result = reenact("webcam", "--camera", face, "--driver-camera", camera, *held)
+        assert result.exit_code == 0, result.output
+        with table.open() as file:
+            rows = [row for row in csv.DictReader(file) if row["success"] == "1"]
+        asked[name] = float(rows[-1]["AU12_asked"]) - float(rows[-1]["AU12_r"])
+    assert asked["her"] < -1, (
+        "what a driver has beyond its rest counts for nothing here, and hers is taken away"
+    )
+    assert asked["nobody"] == pytest.approx(0, abs=0.01), "her own smile"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--driver-camera", "nowhere.mp4"), "nowhere.mp4"),
+        (("--driver-camera", "0", "--driver", "film.mp4"), "give either --driver or --driver-camera"),
+    ],
+)
+def test_a_second_camera_that_cannot_be_is_refused(
+    face: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    assert_refused(reenact("webcam", "--camera", face, *HEADLESS, *arguments), message)

@@ -12,6 +12,7 @@ from reenact.cli.errors import Unusable, plain_errors, unusable_input
 from reenact.drawing import Drawing
 from reenact.retarget.driver import Driver
 from reenact.retarget.keyframes import Keyframes
+from reenact.retarget.performance import Performance
 from reenact.stills import Still, save_still
 from reenact.storyboard import keyframes_drawing, performance_drawing
 
@@ -35,7 +36,7 @@ def preview(source: Path, output: Path) -> None:
         if isinstance(programme, Keyframes):
             drawing = keyframes_drawing(programme, source.name)
         else:
-            assert isinstance(programme, Driver)
+            assert isinstance(programme, Driver) and isinstance(programme.performance, Performance)
             drawing = performance_drawing(programme.performance, source.name)
         with unusable_input():
             _save(drawing, output)

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from calib.au import AUVector
 from calib.estimator import load_estimator
 from reenact.capture import Camera, FileCapture, open_camera, open_capture
 from reenact.capture.devices import shown
 from reenact.cli.errors import note, unusable_input
 from reenact.cli.parameters import FILE, CommandT
 from reenact.measure import Measurer
-from reenact.meter import Meter
-from reenact.pipeline import Stage, live_records
+from reenact.perform import live_readings, reading_of
 from reenact.retarget import RetargetOptions
 from reenact.retarget.choose import Largest
+from reenact.retarget.live_performance import Reading
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Measured
 
 
 class CalibrationError(ValueError):
     """A face that cannot be calibrated; the message is one line for the user."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """What the face shows at a time."""
-
-    time_s: float
-    aus: AUVector | None
-    """(17,) 0..5; None where there is no face."""
 
 
 def source_options(command: CommandT) -> CommandT:
@@ -73,24 +61,14 @@ def watching(camera: str | None, video: Path | None) -> Iterator[Generator[Readi
             tracker = opened.enter_context(Tracker(TrackerOptions()))
         for line in source.notes:
             note(line)
-        records = opened.enter_context(closing(_records(source, tracker)))
-        yield opened.enter_context(closing(_readings(records)))
+        yield opened.enter_context(closing(_readings(source, tracker)))
 
 
-def _records(source: FileCapture | Camera, tracker: Tracker) -> Generator[Measured, None, None]:
-    measure = Measurer(load_estimator())
+def _readings(source: FileCapture | Camera, tracker: Tracker) -> Generator[Reading, None, None]:
     if isinstance(source, Camera):
-        stages = Stage("track", tracker), Stage("measure", measure)
-        with closing(live_records(source, [stages], [], meter=Meter())) as records:
-            yield from filter(None, records)
-    else:
-        yield from (measure(tracker(frame)) for frame in source)
-
-
-def _readings(records: Iterable[Measured]) -> Generator[Reading, None, None]:
-    largest = Largest(RetargetOptions.larger, RetargetOptions.patience_s)
-    for measured in records:
-        chosen = largest(measured)
-        faces = zip(measured.faces, measured.aus, strict=True)
-        aus = next((aus for face, aus in faces if face.track_id == chosen), None)
-        yield Reading(float(measured.frame.pts), aus)
+        with closing(live_readings(source, tracker)) as readings:
+            yield from filter(None, readings)
+        return
+    measure, largest = Measurer(load_estimator()), Largest(RetargetOptions.larger, RetargetOptions.patience_s)
+    for frame in source:
+        yield reading_of(measure(tracker(frame)), largest)

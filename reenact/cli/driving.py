@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from reenact.retarget import Programme
 from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.retarget.inversion import InversionError, parse_inverted
 from reenact.retarget.keyframes_file import load_keyframes
+from reenact.retarget.live_performance import LivePerformance
 from reenact.retarget.options import track_id_of
 from reenact.retarget.performance import Performance
 from reenact.retarget.performance_csv import is_performance, read_performance
@@ -116,14 +116,18 @@ def driving_options(command: CommandT) -> CommandT:
     return command
 
 
-def driven(driving: Driving, options: EditOptions) -> list[Targets | Programme]:
+def driven(
+    driving: Driving, options: EditOptions, live_driver: LivePerformance | None = None
+) -> list[Targets | Programme]:
     """First what the face is to keep of its own expression, then the driver's, then the time line. Reads the
-    files."""
+    files. live_driver: the driver, where it is none that can be read."""
     parts = own_expression(driving.neutralise, driving.scale)
+    performance: Performance | LivePerformance | None = live_driver
     if driving.driver is not None:
         performance = read_driver(driving.driver, driving.driver_face, driving.driver_fps, options.tracker)
+    if performance is not None:
         if driving.profile is not None:
-            performance = replace(performance, at_rest=driving.profile.neutral)
+            performance = performance.resting(driving.profile.neutral)
         parts.append(Driver(performance, driving.how, stretch(driving.profile, options.retarget.profile)))
     if driving.timeline is not None:
         parts.append(read_timeline(driving.timeline))

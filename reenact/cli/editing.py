@@ -17,6 +17,7 @@ from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
 from reenact.retarget import Programme
 from reenact.retarget.driver import DriverOptions, Transfer, in_turn
+from reenact.retarget.live_performance import LivePerformance
 from reenact.retarget.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
 from reenact.retarget.plan import Driving, FacePlan
 from reenact.retarget.presets import PRESETS
@@ -180,6 +181,7 @@ def chosen(
     plans: tuple[FacePlan, ...],
     programme: Path | None,
     faces: FaceChoice | None,
+    live_driver: LivePerformance | None = None,
     needed: bool = True,
     **choices: Any,
 ) -> tuple[Targets | Programme, EditOptions]:
@@ -190,7 +192,7 @@ def chosen(
     for nothing.
     """
     options = _edit_options(**choices, inverted=invert)
-    if driver is None and driver_profile is not None:
+    if driver is None and live_driver is None and driver_profile is not None:
         raise click.UsageError("--driver-profile needs --driver", click.get_current_context())
     plans = face_plans(plans, programme)
     how = DriverOptions(transfer, regions, gain, driver_start, driver_loop)
@@ -204,7 +206,7 @@ def chosen(
         neutralise=neutralise,
         scale=scale,
     )
-    parts = driven(driving, options)
+    parts = driven(driving, options, live_driver)
     if target_aus or preset or (needed and not parts and not plans and not invert and lock is None):
         parts.append(_chosen_targets(target_aus, preset))
     if lock is not None:

@@ -23,6 +23,9 @@ from reenact.cli.progress import status_line
 from reenact.cli.recording import recorded, recording_options, tell_recordings
 from reenact.live import LiveOptions, open_live
 from reenact.meter import LiveStatus, Report
+from reenact.perform import perform_live
+from reenact.retarget.live_performance import LivePerformance
+from reenact.track import TrackerOptions
 
 SHOW_S = 0.5
 """Between two looks at how it goes."""
@@ -76,6 +79,12 @@ class SizeParameter(click.ParamType):
 )
 @live_editing_options
 @click.option(
+    "--driver-camera",
+    metavar="INDEX|PATH|URL",
+    help="Take over the expression of the face before a second camera while it acts; --transfer, --regions, "
+    "--gain and --driver-profile hold for it as for a --driver.",
+)
+@click.option(
     "--virtual-camera/--no-virtual-camera",
     default=LiveOptions.virtual_camera,
     show_default=True,
@@ -119,6 +128,7 @@ def webcam(
     size: Size | None,
     fps: float | None,
     mirror: bool,
+    driver_camera: str | None,
     virtual_camera: bool,
     device: str | None,
     preview: bool | None,
@@ -134,19 +144,20 @@ def webcam(
     **choices: Any,
 ) -> None:
     """Change the expression of a face in a live camera picture, for calls and streams."""
-    targets, edit = chosen(**choices, needed=False)
-    options = LiveOptions(
-        camera=CameraOptions(size=size, fps=fps),
-        mirror=mirror,
-        edit=replace(edit, aus_csv=aus_csv),
-        virtual_camera=virtual_camera,
-        virtual_device=device,
-        budget_ms=budget_ms,
-        preview=preview,
-        record=recorded(record, audio_device, no_audio, audio_delay),
-        save_profile=save_profile,
-    )
     with ExitStack() as opened:
+        performance = _second_camera(driver_camera, opened, **choices)
+        targets, edit = chosen(**choices, live_driver=performance, needed=False)
+        options = LiveOptions(
+            camera=CameraOptions(size=size, fps=fps),
+            mirror=mirror,
+            edit=replace(edit, aus_csv=aus_csv),
+            virtual_camera=virtual_camera,
+            virtual_device=device,
+            budget_ms=budget_ms,
+            preview=preview,
+            record=recorded(record, audio_device, no_audio, audio_delay),
+            save_profile=save_profile,
+        )
         with unusable_input():
             live = opened.enter_context(open_live(where, targets, options))
         for line in live.notes:
@@ -174,6 +185,25 @@ def webcam(
     }
     write_json(document, json_path)
     click.get_current_context().exit(stop.exit_code)
+
+
+def _second_camera(
+    where: str | None,
+    opened: ExitStack,
+    *,
+    driver: Path | None,
+    max_faces: int,
+    landmarker: Path | None,
+    **_: Any,
+) -> LivePerformance | None:
+    """The driver before it, if there is one."""
+    if where is None:
+        return None
+    if driver is not None:
+        raise click.UsageError("give either --driver or --driver-camera", click.get_current_context())
+    with unusable_input():
+        options = TrackerOptions(max_faces=max_faces, model_path=landmarker)
+        return opened.enter_context(perform_live(where, options))
 
 
 class Watch:

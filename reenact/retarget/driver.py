@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import ACTION_UNITS, MAX_INTENSITY, AUVector, bilateral
-from reenact.retarget.performance import Performance
 from reenact.retarget.retargeter import Programme
 from reenact.retarget.targets import Targets, no_targets
 
@@ -43,11 +42,29 @@ class DriverOptions:
     """Whether it begins anew at its end."""
 
 
+class Playable(Protocol):
+    """What a driver plays: reenact.retarget.performance.Performance, or one that goes on now."""
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(17,) which action units it tells."""
+
+    @property
+    def neutral(self) -> AUVector:
+        """(17,) the face at rest."""
+
+    def at(self, time_s: float) -> tuple[AUVector, float]:
+        """((17,) the action units at this time, 0..1 how far the face is there)."""
+
+    def looped(self, time_s: float) -> float:
+        """The time in its first run."""
+
+
 @dataclass(frozen=True, eq=False)
 class Driver:
     """A programme (reenact.retarget.Programme): what a performance asks of every face."""
 
-    performance: Performance
+    performance: Playable
     options: DriverOptions = DriverOptions()
     stretch: AUVector | float = 1.0
     """(17,) or one for all: how many times as far as the driver's the driven face goes."""

@@ -49,6 +49,10 @@ class Performance:
             return neutral_aus()
         return np.percentile(self.aus, AT_REST, axis=0).astype(np.float32)
 
+    def resting(self, neutral: AUVector) -> Performance:
+        """The same of a face whose neutral (17,) is known."""
+        return replace(self, at_rest=neutral)
+
     def at(self, time_s: float) -> tuple[AUVector, float]:
         """((17,) the action units at this time, between two readings a mixture of both; 0..1 how far the face
         is there)."""
