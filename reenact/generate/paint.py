@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import reduce
 
 import cv2
 import numpy as np
@@ -101,11 +100,13 @@ def lay_over(
 
     layers: (size, size[, k]) in the crop. blend: from (height, width, 3) pixels and layers there to pixels.
     """
-    # A plane at a time: numpy's own way through the last axis takes five times as long.
-    shown = reduce(cv2.bitwise_or, cv2.split((layers != 0).view(np.uint8)))
+    # Seen as a picture of one channel and so many times as wide: one layer after the other takes longer.
+    count = layers[0, 0].size
+    shown = cv2.compare(layers.reshape(len(layers), -1), 0, cv2.CMP_NE)
     x, y, width, height = cv2.boundingRect(shown)
     if width == 0:
         return warp
+    x, width = x // count, (x + width - 1) // count - x // count + 1
     in_region = alignment.shifted(warp.region[:2])
     # Sampling between pixels reaches one crop pixel farther than the layers.
     shape = warp.image.shape[0], warp.image.shape[1]
