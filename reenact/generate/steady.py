@@ -24,9 +24,11 @@ Layers = NDArray[np.float32]
 class SteadyOptions:
     time_s: float = 0.08
     """Time constant of the low-pass."""
-    fresh_s: float = 0.05
-    """Paint no older than this is as good as new, if little has changed: at 25 to 30 frames a second every
-    second frame needs paint of its own, and with the low-pass behind it more would hardly be seen."""
+    fresh_s: float = 0.07
+    """Paint no older than this is as good as new, if little has changed: of 25 frames a second every second
+    one needs paint of its own, of 30 every third, and with the low-pass behind it more is not seen. (Smiling
+    films: 0.03 levels of 255 in the mean, and a warping error of 1.53 where every frame's own paint has
+    1.51.)"""
     longest_s: float = 0.25
     """Paint older than this is forgotten."""
     changed_by: float = 0.75
