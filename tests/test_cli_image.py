@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -213,3 +214,14 @@ def test_a_change_of_nothing_gives_the_very_same_pixels_whatever_the_generator(t
     result = reenact("image", PORTRAIT, tmp_path / "out.png", "--target-aus", "AU12=+0", *paper)
     assert result.exit_code == 0, result.output
     np.testing.assert_array_equal(pixels(tmp_path / "out.png"), pixels(PORTRAIT))
+
+
+def test_a_painting_is_changed_as_a_photograph_is(tmp_path: Path) -> None:
+    portrait = cv2.imread(str(PORTRAIT))
+    painting = cv2.stylization(portrait, sigma_s=60, sigma_r=0.45)
+    cv2.imwrite(str(tmp_path / "painting.png"), painting)
+    result = reenact("image", tmp_path / "painting.png", tmp_path / "out.png", *SURPRISE, "--json", "-")
+    assert json.loads(result.stdout)["faces"] == 1, result.output
+    change = np.abs(cv2.imread(str(tmp_path / "out.png")).astype(int) - painting).max(axis=2)
+    assert change.max() > 60
+    assert (change > 0).mean() < 0.2, "the face, nothing else"
