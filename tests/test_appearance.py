@@ -153,12 +153,12 @@ def parted(gap_mm):
 )
 def test_a_mouth_that_was_open_and_opens_further_is_left_to_the_painters(before_mm, after_mm, share):
     face, moved = parted(before_mm), parted(after_mm).landmarks
-    assert left_to_painters(face, moved) == pytest.approx(share, abs=0.02)
+    assert left_to_painters(face, moved, change()) == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.parametrize(("after_mm", "share"), [(20, 0), (24, 0.5), (27, 1)])
 def test_a_mouth_that_is_wider_than_those_it_was_taught_with_is_left_to_the_painters(after_mm, share):
-    assert left_to_painters(parted(0), parted(after_mm).landmarks) == pytest.approx(share, abs=0.02)
+    assert left_to_painters(parted(0), parted(after_mm).landmarks, change()) == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.parametrize("before_mm", [0, 8])
@@ -174,3 +174,12 @@ def test_teeth_that_were_in_view_are_not_painted_over(before_mm):
     assert kept == (before_mm > 0)
     assert (painted[middle].max() < 3) == (before_mm == 0)
     assert painted[5, 5].max() < 40  # elsewhere it paints
+
+
+@pytest.mark.parametrize(
+    ("asked", "share"),
+    [({"AU26": 0.5}, 0), ({"AU26": 1}, 0.5), ({"AU26": 2}, 1), ({"AU25": 3}, 0), ({"AU26": 2, "AU12": 3}, 0)],
+)
+def test_what_a_dropped_jaw_opens_without_a_smile_is_left_to_the_painters(asked, share):
+    face = posed_face()
+    assert left_to_painters(face, face.landmarks, change(**asked)) == pytest.approx(share, abs=0.02)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, Change, larger
+from calib.au import MAX_INTENSITY, Change, au_index, both, larger
 from calib.openings import MOUTH, OPENINGS, Opening
 from calib.ramp import smoothstep
 from engines.base import Engine
@@ -47,6 +47,11 @@ OPENED_BY_MM = 1.5
 """A mouth that opens by so much more is being opened."""
 WIDEST_MM = 22.0, 26.0
 """A mouth that is as open as the first still shows what the network makes of it, as the second nothing."""
+JAW_FROM, JAW_TO = 0.5, 1.5
+"""The same of jaws dropped by this intensity ..."""
+SMILED_AWAY = 0.6
+"""... less this share of a smile, which shows the upper teeth as the network has learned to paint them."""
+_JAW_DROP, _SMILE = au_index("AU26"), au_index("AU12")
 
 
 class Appearance:
@@ -98,7 +103,7 @@ class Appearance:
             }
         )
         alpha = outputs["alpha"][0]
-        share = left_to_painters(face, warp.moved)
+        share = left_to_painters(face, warp.moved, now.change)
         if share > 0:
             alpha = alpha * (1 - share * _inside_mouth(warp.moved, alignment))
         _, alpha = cv2.threshold(alpha, UNSEEN, 0, cv2.THRESH_TOZERO)
@@ -131,12 +136,13 @@ def _filled(
     return mask
 
 
-def left_to_painters(face: Face, moved: NDArray[np.float32]) -> float:
-    """0..1: how much of the mouth's inside stays as the painters made it.
+def left_to_painters(face: Face, moved: NDArray[np.float32], change: Change) -> float:
+    """0..1: how much of the mouth's inside stays as the painters made it. change: (2, 17).
 
     All of it in a mouth that was open and opens further: its teeth are the person's own, all of them in view,
     the painters carry them along, and a network that is taught to give back what a lip has covered would make
-    them longer. And in mouths wider than nearly all that it was taught with, where it paints glints.
+    them longer. And where it paints glints: in mouths that are opened by the jaw without a smile, and in
+    those wider than nearly all that it was taught with.
     """
     before_mm, after_mm = (
         MOUTH.gaps(places, face.pose.down).max() / face.pose.scale for places in (face.landmarks, moved)
@@ -144,8 +150,10 @@ def left_to_painters(face: Face, moved: NDArray[np.float32]) -> float:
     was_open = (before_mm - OPEN_MM) / (WIDE_OPEN_MM - OPEN_MM)
     opened = (after_mm - before_mm) / OPENED_BY_MM
     too_wide = (after_mm - WIDEST_MM[0]) / (WIDEST_MM[1] - WIDEST_MM[0])
-    was_open, opened, too_wide = smoothstep(np.array([was_open, opened, too_wide]))
-    return float(max(was_open * opened, too_wide))
+    asked = both(change)
+    by_jaw = (asked[_JAW_DROP] - SMILED_AWAY * asked[_SMILE] - JAW_FROM) / (JAW_TO - JAW_FROM)
+    was_open, opened, too_wide, by_jaw = smoothstep(np.array([was_open, opened, too_wide, by_jaw]))
+    return float(max(was_open * opened, too_wide, by_jaw))
 
 
 def _inside_mouth(landmarks: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
