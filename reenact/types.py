@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,10 @@ class Frame:
         frame = replace(self)
         object.__setattr__(frame, "decoded", decoded)
         return frame
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which a decoder's picture cannot go to."""
+        return {**vars(self), "decoded": None}
 
     @property
     def size(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -128,6 +129,13 @@ def test_a_pasted_frame_says_where_it_was_changed_and_another_picture_forgets() 
     assert pasted.decoded is not None and pasted.decoded.changed == ((100, 50, 130, 70),)
     assert replace(pasted, image=frame.image).decoded is None
     assert paste(Generated(frame, faces, aus=(change(),), changes=(change(),), patches=(None,))) is frame
+
+
+def test_a_frame_goes_to_another_process_without_what_it_was_decoded_from() -> None:
+    frame = Frame(smooth(), Fraction(1, 25), 7).made_of(Decoded(decoded()))
+    there = pickle.loads(pickle.dumps(frame))
+    np.testing.assert_array_equal(there.image, frame.image)
+    assert (there.pts, there.index, there.decoded) == (Fraction(1, 25), 7, None)
 
 
 def test_a_capture_says_what_its_frames_were_made_of_unless_they_were_turned(tmp_path: Path) -> None:
