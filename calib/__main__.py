@@ -161,10 +161,10 @@ def _see(path: Path, tracker: Tracker) -> Sight | Miss:
     if image is None:
         return Miss.UNREADABLE
     frame = Frame(np.ascontiguousarray(image[:, :, ::-1]))
-    faces = tracker(frame).faces
-    if not faces:
+    tracked = tracker(frame)
+    if tracked.largest is None:
         return Miss.NO_FACE
-    face = max(faces, key=lambda face: face.pose.scale)
+    face = tracked.faces[tracked.largest]
     return Sight(face.landmarks, estimator_crop(frame, face, CROP))
 
 

@@ -67,9 +67,7 @@ def read_gallery(
 def _read_actor(path: Path, how: DriverOptions, options: TrackerOptions) -> Actor:
     still = load_still(path)
     measured = read_still(still, options)
-    if not measured.faces:
+    if (largest := measured.largest) is None:
         raise GalleryError(f"{path}: no face was found in it")
-    faces = zip(measured.faces, measured.aus, strict=True)
-    face, aus = max(faces, key=lambda pair: pair[0].pose.scale)
-    targets = Driver(performance_of([(0.0, aus)]), how)(Fraction(0), 0)
-    return Actor(path.stem, still.image, face, targets)
+    targets = Driver(performance_of([(0.0, measured.aus[largest])]), how)(Fraction(0), 0)
+    return Actor(path.stem, still.image, measured.faces[largest], targets)

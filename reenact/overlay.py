@@ -160,8 +160,7 @@ def _draw_details(picture: Pixels, finished: Finished, settings: Settings, font_
             points[:, 0] = picture.shape[1] - 1 - points[:, 0]
         _draw_landmarks(picture, points, max(0.5, 0.3 * face.pose.scale))
         _lay_id(picture, face.track_id, points, font_px)
-    if finished.faces:
-        index = max(range(len(finished.faces)), key=lambda one: finished.faces[one].pose.scale)
+    if (index := finished.largest) is not None:
         on_the_left = finished.faces[index].landmarks[:, 0].mean() < picture.shape[1] / 2
         shown = settings.reading(finished.aus[index])
         # Where the face is not.

@@ -13,8 +13,8 @@ from reenact.capture import Camera, FileCapture, open_camera
 from reenact.channel import Ended, NothingYet
 from reenact.measure import Measurer
 from reenact.meter import Meter
-from reenact.pipeline import Stage, in_background, live_records, run
-from reenact.read import Watch, read_still, tracking, unwatched
+from reenact.pipeline import Stage, in_background, live_records
+from reenact.read import ReadOptions, Watch, read_film, read_still, unwatched
 from reenact.retarget import RetargetOptions
 from reenact.retarget.choose import Largest
 from reenact.retarget.live_performance import LivePerformance, Reading
@@ -32,16 +32,13 @@ def perform_film(
 
     Raises PerformanceError where there is none.
     """
-    meter = Meter()
     readings: dict[int, list[tuple[float, AUVector]]] = defaultdict(list)
 
     def note(measured: Measured) -> None:
         for each, aus in zip(measured.faces, measured.aus, strict=True):
             readings[each.track_id].append((float(measured.frame.pts), aus))
 
-    with Tracker(options) as tracker:
-        stages = tracking(tracker, meter, watch), Stage("measure", Measurer(load_estimator()))
-        run(capture, [stages], note, meter=meter)
+    read_film(capture, note, ReadOptions(options), watch)
     if not readings:
         raise PerformanceError(f"{capture.path}: no face was found in it to drive another")
     if face is not None and face not in readings:
@@ -57,10 +54,9 @@ def perform_still(still: Still, path: Path, options: TrackerOptions, face: int |
     Raises PerformanceError where there is none.
     """
     measured = read_still(still, options)
-    if not measured.faces:
+    face = measured.largest if face is None else face
+    if face is None or not measured.faces:
         raise PerformanceError(f"{path}: no face was found in it to drive another")
-    if face is None:
-        face = max(range(len(measured.faces)), key=lambda index: measured.faces[index].pose.scale)
     if face >= len(measured.faces):
         raise PerformanceError(f"{path}: there is no face {face}; it has {len(measured.faces)}, from 0 on")
     return performance_of([(0.0, measured.aus[face])])

@@ -47,14 +47,17 @@ class ReadOptions:
     """What is known of the person: intensities are those beyond the neutral."""
 
 
-def read_video(
-    capture: FileCapture, table: AUCsvSink, options: ReadOptions, watch: Watch = unwatched
+def read_film(
+    capture: FileCapture,
+    note: Callable[[Measured], None],
+    options: ReadOptions = ReadOptions(),
+    watch: Watch = unwatched,
 ) -> Report:
-    """Writes the action units of every frame into the table."""
+    """Finds and reads the faces of every frame; `note` gets them in order, in the caller's thread."""
     meter = Meter()
     with Tracker(options.tracker) as tracker:
         stages = tracking(tracker, meter, watch), *_measuring(options.profile)
-        run(capture, [stages], table.write, meter=meter)
+        run(capture, [stages], note, meter=meter)
     return meter.report()
 
 

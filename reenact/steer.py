@@ -81,10 +81,9 @@ class _Reading:
 
 def _latest(readings: tuple[_Reading, ...], measured: Measured) -> tuple[_Reading, ...]:
     """The readings of the last REST_S of the face that is the largest now; none where there is no face."""
-    if not measured.faces:
+    if measured.largest is None:
         return ()
-    faces = zip(measured.faces, measured.aus, strict=True)
-    face, aus = max(faces, key=lambda pair: pair[0].pose.scale)
+    face, aus = measured.faces[measured.largest], measured.aus[measured.largest]
     pts = measured.frame.pts
     kept = (one for one in readings if one.track_id == face.track_id and 0 <= pts - one.pts < REST_S)
     return (*kept, _Reading(face.track_id, pts, aus))

@@ -123,6 +123,12 @@ class Tracked:
     cut: bool = False
     """True on the first frame of a new scene: what was learned from the frames before no longer holds."""
 
+    @property
+    def largest(self) -> int | None:
+        """Index of the largest face; None where there is none. The pose's scale, unlike a box, does not
+        shrink when the head turns away."""
+        return max(range(len(self.faces)), key=lambda index: self.faces[index].pose.scale, default=None)
+
 
 @dataclass(frozen=True, eq=False)
 class Measured(Tracked):

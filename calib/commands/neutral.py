@@ -116,10 +116,9 @@ def write_profile(profile: Profile, output: Path | None) -> None:
 def _of_picture(path: Path) -> AUVector:
     with unusable_input():
         measured = read_still(load_still(path), TrackerOptions())
-    if not measured.faces:
+    if measured.largest is None:
         raise CalibrationError(f"{path}: no face was found to calibrate")
-    scales = [face.pose.scale for face in measured.faces]
-    return measured.aus[int(np.argmax(scales))]
+    return measured.aus[measured.largest]
 
 
 def _watch(camera: str | None, video: Path | None, seconds: float) -> NeutralEstimator:

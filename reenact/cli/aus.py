@@ -15,7 +15,7 @@ from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
 from reenact.cli.progress import progress_bar
 from reenact.meter import Report
-from reenact.read import PICTURES, ReadOptions, read_pictures, read_video
+from reenact.read import PICTURES, ReadOptions, read_film, read_pictures
 from reenact.sinks.csv import open_csv
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
@@ -86,7 +86,7 @@ def _read_video(source: Path, output: Path | None, options: ReadOptions, **colum
         for line in capture.notes:
             note(line)
         advance = opened.enter_context(progress_bar(capture.frame_count))
-        return read_video(capture, table, options, advance)
+        return read_film(capture, table.write, options, advance)
 
 
 def _read_pictures(source: Path, output: Path | None, options: ReadOptions, **columns: bool) -> Report:

@@ -126,7 +126,8 @@ def _write_figure(
     output: Path,
 ) -> tuple[str, ...]:
     base = targets if isinstance(targets, Targets) else targets(Fraction(0), 0)
-    largest = max(edit.measured.faces, key=lambda face: face.pose.scale, default=None)
+    index = edit.measured.largest
+    largest = None if index is None else edit.measured.faces[index]
     rows: list[list[Tile]] = (
         gallery_rows(edit, base, actors, edit.still, largest)
         if actors

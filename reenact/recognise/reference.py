@@ -20,7 +20,6 @@ def load_reference(path: Path, options: TrackerOptions) -> Likeness:
     Raises StillError where the picture cannot be read, ReferencePictureError where it shows no face.
     """
     picture = read_still(load_still(path), options)
-    if not picture.faces:
+    if (largest := picture.largest) is None:
         raise ReferencePictureError(f"{path}: no face was found in it to look for")
-    face = max(picture.faces, key=lambda face: face.pose.scale)
-    return load_resemblance()(picture.frame.image, face)
+    return load_resemblance()(picture.frame.image, picture.faces[largest])

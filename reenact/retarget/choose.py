@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 
 from reenact.retarget.options import FaceChoice, RetargetOptions
@@ -41,14 +40,12 @@ class Largest:
             self._chosen = None
         current = next((face for face in tracked.faces if face.track_id == self._chosen), None)
         waiting = self._chosen is not None and current is None and pts - self._seen < self._patience_s
-        if tracked.faces and not waiting:
-            self._chosen = self._clearly_largest(tracked.faces, current).track_id
+        if tracked.largest is not None and not waiting:
+            self._chosen = self._clearly_largest(tracked.faces[tracked.largest], current).track_id
             self._seen = pts
         return self._chosen
 
-    def _clearly_largest(self, faces: Sequence[Face], current: Face | None) -> Face:
-        # The pose's scale, unlike a box, does not shrink when the head turns away.
-        largest = max(faces, key=lambda face: face.pose.scale)
+    def _clearly_largest(self, largest: Face, current: Face | None) -> Face:
         if current is not None and largest.pose.scale < self._larger * current.pose.scale:
             return current
         return largest

@@ -56,9 +56,12 @@ def verify(
     comparisons = compare(witness.faces, read_output(output, options, watch))
     write_table(comparisons, paths.table)
     figures = [figures_of(each) for each in comparisons]
+    shown = comparisons[:MOST_FACES]
     parts = [
-        Part(each, its_figures, telling_pairs(source, output, each))
-        for each, its_figures in list(zip(comparisons, figures, strict=True))[:MOST_FACES]
+        Part(each, its_figures, pairs)
+        for each, its_figures, pairs in zip(
+            shown, figures[:MOST_FACES], telling_pairs(source, output, shown), strict=True
+        )
     ]
     about = About(
         source.name, output.name, recipe, f"reenact {__version__}", markers, len(figures) - len(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.estimator import load_estimator
 from reenact.capture import open_capture
-from reenact.measure import Measurer
-from reenact.meter import Meter
-from reenact.pipeline import Stage, run
-from reenact.read import PICTURES, Watch, read_still, tracking, unwatched
+from reenact.read import PICTURES, ReadOptions, Watch, read_film, read_still, unwatched
 from reenact.stills import load_still
-from reenact.track import Tracker, TrackerOptions
+from reenact.track import TrackerOptions
 from reenact.types import Measured
 from reenact.verify.compare import Comparison, Reading
 from reenact.verify.witness import sightings
@@ -43,29 +39,37 @@ def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -
     """What the faces of every frame show; a still picture is one frame at 0 s."""
     if path.suffix.lower() in PICTURES:
         return [Reading(0, 0.0, sightings(read_still(load_still(path), options)))]
-    meter, readings = Meter(), list[Reading]()
+    readings: list[Reading] = []
 
     def note(measured: Measured) -> None:
         readings.append(Reading(measured.frame.index, float(measured.frame.pts), sightings(measured)))
 
-    with open_capture(path) as capture, Tracker(options) as tracker:
-        stages = tracking(tracker, meter, watch), Stage("measure", Measurer(load_estimator()))
-        run(capture, [stages], note, meter=meter)
+    with open_capture(path) as capture:
+        read_film(capture, note, ReadOptions(options), watch)
     return readings
 
 
-def telling_pairs(source: Path, output: Path, comparison: Comparison) -> list[Pair]:
-    """The face in both, in each part of the film's time where most was asked of it."""
-    asked = np.abs(comparison.asked - comparison.before).sum(axis=1)
-    parts = np.array_split(np.arange(len(asked)), min(SHOWN_FRAMES, len(asked)))
-    rows = [int(part[asked[part].argmax()]) for part in parts]
-    indices = {int(comparison.frames[row]) for row in rows}
+def telling_pairs(source: Path, output: Path, comparisons: Sequence[Comparison]) -> list[list[Pair]]:
+    """Each face in both, in each part of the film's time where most was asked of it."""
+    rows = [_telling_rows(comparison) for comparison in comparisons]
+    indices = {
+        int(each.frames[row]) for each, its_rows in zip(comparisons, rows, strict=True) for row in its_rows
+    }
     before, after = _frames(source, indices), _frames(output, indices)
     return [
-        _pair(comparison, row, before[index], after[index])
-        for row in rows
-        if (index := int(comparison.frames[row])) in before.keys() & after.keys()
+        [
+            _pair(comparison, row, before[index], after[index])
+            for row in its_rows
+            if (index := int(comparison.frames[row])) in before.keys() & after.keys()
+        ]
+        for comparison, its_rows in zip(comparisons, rows, strict=True)
     ]
+
+
+def _telling_rows(comparison: Comparison) -> list[int]:
+    asked = np.abs(comparison.asked - comparison.before).sum(axis=1)
+    parts = np.array_split(np.arange(len(asked)), min(SHOWN_FRAMES, len(asked)))
+    return [int(part[asked[part].argmax()]) for part in parts]
 
 
 def _pair(comparison: Comparison, row: int, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Pair:
@@ -75,6 +79,8 @@ def _pair(comparison: Comparison, row: int, before: NDArray[np.uint8], after: ND
 
 def _frames(path: Path, indices: Collection[int]) -> dict[int, NDArray[np.uint8]]:
     """(height, width, 3) RGB, by index; a frame that the file does not have is left out."""
+    if not indices:
+        return {}
     if path.suffix.lower() in PICTURES:
         return {0: load_still(path).image}
     found: dict[int, NDArray[np.uint8]] = {}
