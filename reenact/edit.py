@@ -15,6 +15,7 @@ from reenact import __version__
 from reenact.capture import FileCapture, open_capture
 from reenact.generate import Generator, open_generator
 from reenact.generate.warp import WarpOptions
+from reenact.lookahead import film_memory
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.paste import paste
@@ -43,6 +44,8 @@ class EditOptions:
     """Its network, an ONNX file; by default the one that ships, which only "live" has."""
     engine: str = "auto"
     """What runs it; see engines.load_engine."""
+    own_mouth: bool = True
+    """Whether a person's own teeth are drawn where an asked mouth shows more than the frame, once seen."""
     compare: bool = False
     """Input and output side by side."""
     keep_partial: bool = False
@@ -104,8 +107,9 @@ def open_edit(
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
         tracker = opened.enter_context(Tracker(options.tracker))
         threads = thread_count(busy=_BUSY)
+        memory = film_memory(capture, options.tracker) if options.own_mouth else None
         generator = opened.enter_context(
-            open_generator(options.generator, options.model, options.engine, threads=threads)
+            open_generator(options.generator, options.model, options.engine, threads=threads, memory=memory)
         )
         *first_steps, last_step = (Stage(name, step) for name, step in generator.steps.items())
         beginning = (

@@ -16,6 +16,7 @@ from reenact.capture.devices import USUAL_RATE, Size
 from reenact.controls import Controls, Settings
 from reenact.edit import EditOptions, edited_with, measuring_stages
 from reenact.generate import FaceGenerator, open_generator
+from reenact.generate.mouth import MouthMemory
 from reenact.ladder import STEPS, Ladder, LadderOptions
 from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
@@ -229,7 +230,13 @@ def _generator(options: LiveOptions, opened: ExitStack) -> tuple[FaceGenerator, 
     """(the generator, what decides with how much care it works)."""
     edit, budget = options.edit, LadderOptions(options.budget_ms)
     ladder = Ladder(options=budget)
-    generator = open_generator(edit.generator, edit.model, edit.engine, care=lambda: ladder.step.care)
+    generator = open_generator(
+        edit.generator,
+        edit.model,
+        edit.engine,
+        care=lambda: ladder.step.care,
+        memory=MouthMemory() if edit.own_mouth else None,
+    )
     opened.enter_context(generator)
     # One that leaves nothing for later does not heed the steps.
     return generator, ladder if generator.afterwards else Ladder(STEPS[:1], budget)

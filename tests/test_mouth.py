@@ -1,73 +1,191 @@
+"""What is painted between lips that have moved."""
+
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
-from reenact.generate.mouth import MouthOptions, paint_mouth
-from reenact.generate.teeth import ivory
+from reenact.generate.mouth import likely_teeth, on_visible_edges, paint_inside, see_mouth
+from reenact.generate.mouth.light import ivory
 from reenact.generate.warp import warp
 from reenact.types import Frame
 from tests.faces import change, closed_mouth, posed_face
+from tests.mouths import DARK, LIPS, SKIN, TEETH, drawn, open_face
 
-SKIN, LIPS = (205, 160, 140), (180, 90, 90)
-
-
-def plain_face(face):
-    image = np.full((480, 640, 3), SKIN, np.uint8)
-    x, y = face.landmarks[MOUTH.upper[5], :2].astype(int)
-    image[y - 25 : y + 30, x - 60 : x + 60] = LIPS
-    return Frame(image)
+BASIS = load_basis()
 
 
-def middle_of_the_mouth(warped):
-    centre = (warped.moved[13] + warped.moved[14])[:2] / 2 - warped.region[:2]
-    x, y = centre.astype(int)
-    return warped.image[y, x].astype(int)
+def shut_face(scale=2.0):
+    return posed_face(scale=scale, landmarks_mm=closed_mouth())
 
 
-def test_a_closed_mouth_that_opens_is_dark_inside():
-    face = posed_face(landmarks_mm=closed_mouth())
-    frame = plain_face(face)
-    moved = warp(frame, face, change(AU25=1.3), load_basis())
-    assert np.abs(middle_of_the_mouth(moved) - LIPS).max() < 8  # the warp alone stretches lips
-    painted = paint_mouth(frame, face, moved)
-    assert middle_of_the_mouth(painted).max() < 0.4 * max(LIPS)
+def painted(frame, face, asked):
+    seen = see_mouth(frame, face)
+    face = face if seen is None else on_visible_edges(face, seen)
+    moved = warp(frame, face, asked, BASIS)
+    return moved, paint_inside(frame, face, moved, seen)
 
 
-def test_a_closed_mouth_that_smiles_open_shows_upper_teeth_and_no_lower_ones():
-    face = posed_face(scale=3.0, landmarks_mm=closed_mouth())
-    frame = plain_face(face)
-    moved = warp(frame, face, change(AU12=3, AU25=3), load_basis())
-    painted = paint_mouth(frame, face, moved)
-    x = int(moved.moved[13, 0]) - moved.region[0] + 12  # the middle of an incisor
-    top, bottom = (int(moved.moved[edge, 1]) - moved.region[1] for edge in (13, 14))
-    inside = painted.image[top + 3 : bottom - 3, x].astype(int)
-    light = inside.min(axis=1) > 120
-    assert light.any() and not light[-1]
-    assert (np.diff(light.astype(int)) == 1).sum() <= 1  # one row of teeth
-    assert np.ptp(inside[light], axis=1).max() < 60  # whiter than skin and lips
+def column(warped, x_px):
+    """The colours of a column of the frame from the upper lip's edge to the lower one's, after the move."""
+    x = int(x_px) - warped.region[0]
+    top, bottom = (int(warped.moved[edge, 1]) - warped.region[1] for edge in (13, 14))
+    return warped.image[top:bottom, x].astype(int)
+
+
+def test_a_mouth_that_the_jaw_opens_is_dark_behind_the_teeth():
+    face = shut_face(3.0)
+    frame = drawn(face)
+    moved, result = painted(frame, face, change(AU26=2))
+    inside = column(result, face.landmarks[13, 0])
+    middle = inside[len(inside) // 3 : len(inside) // 2]
+    assert middle.max() < 0.5 * max(SKIN)
+    assert middle[:, 0].mean() > middle[:, 2].mean()  # a mouth's dark is reddish
+    stretched = column(moved, face.landmarks[13, 0])
+    assert stretched[len(inside) // 2, 0] > 1.5 * inside[len(inside) // 2, 0]  # the warp alone stretches lips
+
+
+def test_a_shut_mouth_that_smiles_open_shows_one_row_of_upper_teeth():
+    face = shut_face(3.0)
+    _, result = painted(drawn(face), face, change(AU12=2, AU25=2))
+    inside = column(result, face.landmarks[13, 0] + 10)
+    light = inside.min(axis=1) > 110
+    assert light[: len(light) // 2].any() and not light[-1]
+    assert (np.diff(light.astype(int)) == 1).sum() <= 1
+    assert np.ptp(inside[light], axis=1).max() < np.ptp(SKIN)  # paler than skin
 
 
 def test_teeth_hang_from_the_skull_not_from_the_lip():
-    face = posed_face(scale=3.0, landmarks_mm=closed_mouth())
-    frame = plain_face(face)
+    face = shut_face(3.0)
+    frame = drawn(face)
     edges = []
-    for aus in (change(AU25=3), change(AU25=3, AU10=2)):
-        moved = warp(frame, face, aus, load_basis())
-        column = paint_mouth(frame, face, moved).image[:, int(face.landmarks[13, 0]) - moved.region[0] + 12]
-        bright = np.flatnonzero(column.min(axis=1)[: int(moved.moved[14, 1]) - moved.region[1]] > 150)
-        edges.append(bright.max() + moved.region[1])
+    for asked in (change(AU25=2, AU26=1.5), change(AU25=2, AU26=1.5, AU10=1.5)):
+        _, result = painted(frame, face, asked)
+        light = column(result, face.landmarks[13, 0] + 12).min(axis=1) > 110
+        edges.append(np.flatnonzero(light).max() + int(result.moved[13, 1]))
     assert abs(edges[0] - edges[1]) <= 2
 
 
-@pytest.mark.parametrize("level", [40, 90, 160, 230])
+def test_own_teeth_keep_their_place_and_height_when_the_mouth_opens_further():
+    face = open_face()
+    frame = drawn(face, teeth_mm=5)
+    _, result = painted(frame, face, change(AU26=1))
+    x = int(face.landmarks[13, 0])
+    before = np.flatnonzero(frame.image[:, x].min(axis=1) > 180)
+    after = np.flatnonzero(result.image[:, x - result.region[0]].min(axis=1) > 180) + result.region[1]
+    assert abs(int(before.max()) - int(after.max())) <= 2
+    assert abs(len(before) - len(after)) <= 5
+
+
+def test_an_open_mouth_without_teeth_gets_none_when_its_jaw_drops_further():
+    face = open_face()
+    frame = drawn(face, teeth_mm=0)
+    _, result = painted(frame, face, change(AU26=1))
+    assert column(result, face.landmarks[13, 0])[2:-4].max() < 140
+
+
+def test_a_lower_lip_that_drops_takes_no_teeth_along():
+    """Landmarks that lie on the teeth, as trackers put them, leave no light rim along the lip."""
+    face = open_face()
+    frame = drawn(face, teeth_mm=20)  # teeth down to the lower lip
+    low = face.landmarks.copy()
+    low[list(MOUTH.lower[1:-1]), 1] -= 1.0 * face.pose.scale
+    tracked = replace(face, landmarks=low)
+    _, result = painted(frame, tracked, change(AU26=1.5))
+    x = int(face.landmarks[14, 0]) - result.region[0]
+    bottom = int(result.moved[14, 1]) - result.region[1]
+    rim = result.image[bottom - 9 : bottom + 6, x].astype(int)
+    assert rim.min(axis=1).max() < 0.75 * min(TEETH)
+
+
+def test_a_face_that_is_asked_for_nothing_of_the_mouth_keeps_its_pixels():
+    for face, teeth_mm in ((shut_face(), 0), (open_face(2.0), 4)):
+        frame = drawn(face, teeth_mm=teeth_mm)
+        for asked in (change(AU01=3), change(AU45=5)):
+            moved, result = painted(frame, face, asked)
+            assert result is moved
+
+
+def test_what_is_painted_goes_to_the_frame_as_the_change_goes_to_nothing():
+    face = open_face()
+    frame = drawn(face, teeth_mm=4)
+    x0, y0 = face.landmarks[list(MOUTH.outline), :2].min(axis=0).astype(int)
+    x1, y1 = face.landmarks[list(MOUTH.outline), :2].max(axis=0).astype(int)
+    differences = []
+    for amount in (1.0, 0.25, 0.06, 0.01):
+        _, result = painted(frame, face, change(AU26=amount))
+        left, top = result.region[:2]
+        part = result.image[y0 - top : y1 - top, x0 - left : x1 - left].astype(int)
+        differences.append(np.abs(part - frame.image[y0:y1, x0:x1]).mean())
+    assert differences == sorted(differences, reverse=True)
+    assert differences[3] < 1.5
+
+
+def test_only_the_inside_of_the_mouth_is_painted():
+    face = shut_face()
+    moved, result = painted(drawn(face), face, change(AU25=3, AU12=1))
+    changed = np.argwhere((result.image != moved.image).any(axis=2))[:, ::-1] + moved.region[:2]
+    outline = moved.moved[list(MOUTH.outline), :2]
+    assert len(changed) > 100
+    assert (changed >= outline.min(axis=0) - 3).all() and (changed <= outline.max(axis=0) + 3).all()
+
+
+def test_the_painted_mouth_leaves_the_warp_as_it_was():
+    face = shut_face()
+    frame = drawn(face)
+    moved = warp(frame, face, change(AU25=3), BASIS)
+    kept = moved.image.copy()
+    paint_inside(frame, face, moved, None)
+    np.testing.assert_array_equal(moved.image, kept)
+
+
+def test_a_gray_picture_stays_gray():
+    face = shut_face()
+    frame = drawn(face)
+    gray = Frame(np.repeat(frame.image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2))
+    for asked in (change(AU25=3, AU26=1), change(AU12=3, AU25=2)):
+        _, result = painted(gray, face, asked)
+        assert np.ptp(result.image.astype(int), axis=2).max() <= 1
+
+
+@pytest.mark.parametrize("yaw", [-0.5, 0.5])
+def test_teeth_of_a_turned_head_stay_inside_its_mouth(yaw):
+    from tests.faces import rotation
+
+    face = posed_face(scale=3.0, turn=rotation(yaw=yaw), landmarks_mm=closed_mouth())
+    moved, result = painted(drawn(face), face, change(AU12=2, AU25=2))
+    light = np.argwhere((result.image.min(axis=2) > 110) & (result.image != moved.image).any(axis=2))
+    outline = moved.moved[list(MOUTH.outline), :2]
+    places = light[:, ::-1] + moved.region[:2]
+    assert len(places) > 50
+    assert (places >= outline.min(axis=0) - 2).all() and (places <= outline.max(axis=0) + 2).all()
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.35, 2.0])
+def test_the_rim_of_the_lower_lip_is_not_ragged(scale):
+    """A face of one colour: how far up the lip's light reaches hardly differs from column to column."""
+    face = posed_face(scale=scale, centre=(200.0, 200.0), landmarks_mm=closed_mouth())
+    _, result = painted(drawn(face), face, change(AU25=1.6))
+    image = result.image.astype(float).mean(axis=2)
+    x, bottom = np.rint(result.moved[MOUTH.lower[5], :2] - result.region[:2]).astype(int)
+    near = max(round(2 * scale), 2)
+    columns = image[bottom - near : bottom + near, x - near : x + near]
+    dark, light = columns[0].mean(), columns[-1].mean()
+    reach = ((columns - dark) / (light - dark)).sum(axis=0)
+    assert light > 1.3 * dark
+    assert np.abs(np.diff(reach, 2)).max() < 0.4
+
+
+@pytest.mark.parametrize("level", [40, 90, 160])
 def test_teeth_are_brighter_than_skin_and_paler(level):
     face = posed_face()
     skin = np.full((480, 640, 3), (level, level * 0.8, level * 0.7), np.uint8)
     white = ivory(skin, face)
     assert skin[0, 0].mean() < white.mean() <= 255
-    assert np.ptp(white) < np.ptp(skin[0, 0].astype(int))
+    assert np.ptp(white) / white.mean() < np.ptp(skin[0, 0].astype(int)) / skin[0, 0].mean()
 
 
 def test_the_colour_of_teeth_does_not_change_with_a_blink():
@@ -79,71 +197,14 @@ def test_the_colour_of_teeth_does_not_change_with_a_blink():
     np.testing.assert_array_equal(ivory(skin, face), ivory(eyes_open, face))
 
 
-def test_a_gray_picture_stays_gray():
-    face = posed_face(landmarks_mm=closed_mouth())
-    frame = plain_face(face)
-    gray = Frame(np.repeat(frame.image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2))
-    painted = paint_mouth(gray, face, warp(gray, face, change(AU25=3, AU26=1), load_basis()))
-    assert np.ptp(painted.image.astype(int), axis=2).max() <= 1
+def test_lips_that_were_seen_apart_are_followed_without_a_jump():
+    """Between shut and open, the teeth that are drawn move little for little."""
+    edges = []
+    for below_mm in np.linspace(0, 6, 25):
+        face = open_face(above_mm=0.4 * below_mm, below_mm=0.6 * below_mm)
+        edges.append(likely_teeth(face, see_mouth(drawn(face, inside=DARK), face)).upper_edge_mm)
+    assert np.abs(np.diff(edges)).max() < 1.0
 
 
-def test_only_the_inside_of_the_mouth_is_painted():
-    face = posed_face(landmarks_mm=closed_mouth())
-    frame = plain_face(face)
-    moved = warp(frame, face, change(AU25=3, AU12=1), load_basis())
-    painted = paint_mouth(frame, face, moved)
-    changed = np.argwhere((painted.image != moved.image).any(axis=2))[:, ::-1] + moved.region[:2]
-    outline = moved.moved[list(MOUTH.outline), :2]
-    margin = 3 + MouthOptions().inset_mm * face.pose.scale
-    assert len(changed) > 100
-    assert (changed >= outline.min(axis=0) - margin).all() and (changed <= outline.max(axis=0) + margin).all()
-
-
-def test_a_mouth_that_does_not_open_keeps_its_pixels():
-    face = posed_face(landmarks_mm=closed_mouth())
-    frame = plain_face(face)
-    for aus in (change(AU12=1), change(AU17=2), change(AU01=3)):
-        moved = warp(frame, face, aus, load_basis())
-        assert paint_mouth(frame, face, moved) is moved
-
-
-def test_teeth_keep_their_size_when_the_mouth_opens_further():
-    face = posed_face(scale=3.0)
-    frame = plain_face(face)
-    upper, lower = face.landmarks[13, 1], face.landmarks[14, 1]
-    x = int(face.landmarks[13, 0])
-    frame.image[int(upper) : int(lower), x - 40 : x + 40] = (250, 250, 245)
-    moved = warp(frame, face, change(AU25=3, AU26=1), load_basis())
-    column = x - moved.region[0]
-
-    def teeth(image):
-        return int((image[:, column].min(axis=1) > 200).sum())
-
-    before = int(lower) - int(upper)
-    assert teeth(moved.image) > 2 * before
-    assert teeth(paint_mouth(frame, face, moved).image) < 1.4 * before
-
-
-def test_the_painted_mouth_leaves_the_warp_as_it_was():
-    face = posed_face(landmarks_mm=closed_mouth())
-    frame = plain_face(face)
-    moved = warp(frame, face, change(AU25=3), load_basis())
-    kept = moved.image.copy()
-    paint_mouth(frame, face, moved)
-    np.testing.assert_array_equal(moved.image, kept)
-
-
-@pytest.mark.parametrize("scale", [0.6, 1.35, 2.0])
-def test_the_rim_of_the_lower_lip_is_not_ragged(scale):
-    """A face of one colour: how far up the lip's light reaches hardly differs from column to column."""
-    face = posed_face(scale=scale, centre=(200.0, 200.0), landmarks_mm=closed_mouth())
-    frame = plain_face(face)
-    moved = warp(frame, face, change(AU25=1.6), load_basis())  # too little for the tongue to show
-    image = paint_mouth(frame, face, moved).image.astype(float).mean(axis=2)
-    x, bottom = np.rint(moved.moved[MOUTH.lower[5], :2] - moved.region[:2]).astype(int)
-    near = round(3 * scale)
-    columns = image[bottom - near : bottom + near, x - near : x + near]
-    dark, light = columns[0].mean(), columns[-1].mean()
-    reach = ((columns - dark) / (light - dark)).sum(axis=0)
-    assert light > 2 * dark
-    assert np.abs(np.diff(reach, 2)).max() < 0.3
+def test_what_is_drawn_in_tests_are_lips_and_teeth():
+    assert min(TEETH) > max(LIPS) > max(DARK)

@@ -140,6 +140,26 @@ class FileCapture:
         with closing(container):
             yield from self._frames(container)
 
+    def glances(self, count: int) -> Iterator[Frame]:
+        """At most `count` frames spread over the film: first the middle, then the quarters, and so on.
+
+        Each is the one wanted or an earlier one that is quicker to reach. Ends early where the file is
+        damaged or cannot be searched; `index` counts the glances."""
+        with closing(_open_container(self.path)) as container:
+            stream = container.streams.video[self._video_index]
+            to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)
+            start, duration = stream.start_time or 0, self.duration or Fraction(0)
+            if not stream.time_base or not duration:
+                return
+            for index, share in enumerate(_spread(count)):
+                due = start + int(share * duration / stream.time_base)
+                try:
+                    picture = _near(container, stream, due)
+                except av.FFmpegError:
+                    return
+                if picture is not None:
+                    yield Frame(to_rgb(picture), share * duration, index)
+
     def _frames(self, container: InputContainer) -> Iterator[Frame]:
         to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)
         clock = _Clock(self.time_base, self.rate)
@@ -213,6 +233,30 @@ class _Progress:
 def open_capture(path: str | Path) -> FileCapture:
     """The video at `path`; raises CaptureError where there is none to read."""
     return FileCapture(path)
+
+
+_GLANCE_FRAMES = 12
+"""Frames that are decoded at most on the way from a keyframe to the one wanted."""
+
+
+def _spread(count: int) -> Iterator[Fraction]:
+    """`count` shares of a whole, 0..1, each as far from those before as can be: 1/2, 1/4, 3/4, 1/8, ..."""
+    level = 1
+    while count > 0:
+        for odd in range(1, 2**level, 2)[:count]:
+            yield Fraction(odd, 2**level)
+        count -= 2 ** (level - 1)
+        level += 1
+
+
+def _near(container: InputContainer, stream: VideoStream, due: int) -> VideoFrame | None:
+    """The frame at `due`, in the stream's time base, or one some frames before it."""
+    container.seek(due, stream=stream)
+    last = None
+    for last, picture in enumerate(container.decode(stream)):
+        if last + 1 >= _GLANCE_FRAMES or picture.pts is None or picture.pts >= due:
+            return picture
+    return None if last is None else picture
 
 
 class _ToRgb:

@@ -106,7 +106,7 @@ def tracker_options(command: CommandT) -> CommandT:
 
 
 def generator_options(command: CommandT) -> CommandT:
-    """How new pixels are made: --generator, --model, --engine."""
+    """How new pixels are made: --generator, --model, --own-mouth, --engine."""
     for option in reversed(
         (
             click.option(
@@ -121,6 +121,13 @@ def generator_options(command: CommandT) -> CommandT:
                 "--model",
                 type=FILE,
                 help="An ONNX file made by `python -m train export`; live has one that ships.",
+            ),
+            click.option(
+                "--own-mouth/--no-own-mouth",
+                default=EditOptions.own_mouth,
+                show_default=True,
+                help="Draw the teeth that the person has shown in this film, or before this camera, where an "
+                "asked mouth shows more than the frame does; without, likely ones.",
             ),
             click.option(
                 "--engine",
@@ -231,6 +238,7 @@ def _edit_options(
     generator: str,
     model: Path | None,
     engine: str,
+    own_mouth: bool,
     compare: bool = False,
     inverted: frozenset[int] = frozenset(),
 ) -> EditOptions:
@@ -238,6 +246,7 @@ def _edit_options(
         generator=generator,
         model=model,
         engine=engine,
+        own_mouth=own_mouth,
         compare=compare,
         retarget=RetargetOptions(strength=strength, profile=profile, inverted=inverted, safe=not unsafe),
         tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -17,7 +17,14 @@ from reenact.generate.creases import paint_creases
 from reenact.generate.late import Care, LateAppearance
 from reenact.generate.lids import paint_lids
 from reenact.generate.lips import paint_lips
-from reenact.generate.mouth import paint_mouth
+from reenact.generate.mouth import (
+    MouthMemory,
+    SeenMouth,
+    Teeth,
+    on_visible_edges,
+    paint_inside,
+    see_mouth,
+)
 from reenact.generate.warp import Warp, WarpOptions, warp
 from reenact.types import Face, Frame, Generated, Patch, Retargeted
 
@@ -52,22 +59,47 @@ class Generator(Protocol):
     ) -> None: ...
 
 
-PAINTERS: Mapping[str, Callable[[Frame, Face, Change, Warp], Warp]] = {
-    "mouth": lambda frame, face, change, warp: paint_mouth(frame, face, warp),
-    "lips": lambda frame, face, change, warp: paint_lips(frame, face, warp),
-    "lids": lambda frame, face, change, warp: paint_lids(frame, face, warp),
-    "creases": lambda frame, face, change, warp: paint_creases(face, change, warp),
+Painter = Callable[[Frame, Face, Change, Warp, "Mouth"], Warp]
+
+PAINTERS: Mapping[str, Painter] = {
+    "mouth": lambda frame, face, change, warp, mouth: paint_inside(
+        frame, face, warp, mouth.seen, mouth.teeth
+    ),
+    "lips": lambda frame, face, change, warp, mouth: paint_lips(frame, face, warp),
+    "lids": lambda frame, face, change, warp, mouth: paint_lids(frame, face, warp),
+    "creases": lambda frame, face, change, warp, mouth: paint_creases(face, change, warp),
 }
 """What paints over what the warp uncovered, squeezed or cannot fold, in this order."""
 
 
+@dataclass(frozen=True, eq=False)
+class Mouth:
+    """What is known of the inside of a face's mouth."""
+
+    seen: SeenMouth | None = None
+    """What the frame shows of it; None: the lips are shut."""
+    teeth: Teeth | None = None
+    """What is drawn where the frame shows none; None: likely ones."""
+
+
+def look_at_mouth(frame: Frame, face: Face) -> tuple[Face, Mouth]:
+    """What a frame shows of the mouth, and the face with its lips' landmarks where their edges are seen."""
+    seen = see_mouth(frame, face)
+    return (face if seen is None else on_visible_edges(face, seen)), Mouth(seen)
+
+
 def paint_by_rule(
-    frame: Frame, face: Face, change: Change, moved: Warp, painters: Collection[str] = PAINTERS
+    frame: Frame,
+    face: Face,
+    change: Change,
+    moved: Warp,
+    mouth: Mouth,
+    painters: Collection[str] = PAINTERS,
 ) -> Warp:
     """`moved` as the PAINTERS named leave it."""
     for name, paint in PAINTERS.items():
         if name in painters:
-            moved = paint(frame, face, change, moved)
+            moved = paint(frame, face, change, moved, mouth)
     return moved
 
 
@@ -84,6 +116,10 @@ class PaintPatch(Protocol):
     def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp: ...
 
 
+def _unwatched(frame: Frame, face: Face) -> None:
+    """Nobody learns from faces that are not to change."""
+
+
 class FaceGenerator:
     """A patch for every face whose action units are to change; none for the others."""
 
@@ -94,10 +130,13 @@ class FaceGenerator:
         notes: tuple[str, ...] = (),
         paint: PaintPatch | None = None,
         afterwards: Callable[[], None] | None = None,
+        watch: Callable[[Frame, Face], None] = _unwatched,
     ):
         """engine: what `make_patch` or `paint` run on, closed when the generator is left.
         paint: a step of its own after `make_patch`, which then makes warps.
-        afterwards: what `paint` has left for when the frame is out; None where it never does."""
+        afterwards: what `paint` has left for when the frame is out; None where it never does.
+        watch: is shown the faces that are not to change."""
+        self._watch = watch
         self._make_patch = make_patch
         self._paint = paint
         self.afterwards = afterwards
@@ -116,11 +155,14 @@ class FaceGenerator:
 
     def _made(self, retargeted: Retargeted) -> Generated:
         faces = zip(retargeted.faces, retargeted.aus, retargeted.changes, strict=True)
-        patches = tuple(
-            self._make_patch(retargeted.frame, face, aus, change) if change.any() else None
-            for face, aus, change in faces
-        )
+        patches = tuple(self._patch(retargeted.frame, face, aus, change) for face, aus, change in faces)
         return Generated(**vars(retargeted), patches=patches)
+
+    def _patch(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Patch | None:
+        if change.any():
+            return self._make_patch(frame, face, aus, change)
+        self._watch(frame, face)
+        return None
 
     def _painted(self, generated: Generated) -> Generated:
         assert self._paint is not None
@@ -146,18 +188,34 @@ class FaceGenerator:
 
 
 class MovedFace:
-    """Moves a face's pixels (reenact.generate.warp), then paints mouth, lips and lids by rule."""
+    """Moves a face's pixels (reenact.generate.warp), then paints mouth, lips, lids and folds by rule."""
 
     def __init__(
-        self, basis: AUBasis, options: WarpOptions = WarpOptions(), painters: Collection[str] = PAINTERS
+        self,
+        basis: AUBasis,
+        options: WarpOptions = WarpOptions(),
+        painters: Collection[str] = PAINTERS,
+        memory: MouthMemory | None = None,
     ):
+        """memory: of the mouths that the frames have shown; None: every frame is looked at by itself."""
         self._basis = basis
         self._options = options
         self._painters = painters
+        self._memory = memory
 
     def __call__(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Warp | None:
+        face, mouth = look_at_mouth(frame, face)
+        if self._memory is not None:
+            mouth = replace(mouth, teeth=self._memory(frame, face, mouth.seen))
         moved = warp(frame, face, change, self._basis, self._options)
-        return None if moved is None else paint_by_rule(frame, face, change, moved, self._painters)
+        if moved is None:
+            return None
+        return paint_by_rule(frame, face, change, moved, mouth, self._painters)
+
+    def watch(self, frame: Frame, face: Face) -> None:
+        """Learns from a face that is not to change."""
+        if self._memory is not None:
+            self._memory.watch(frame, face)
 
 
 def open_generator(
@@ -167,6 +225,7 @@ def open_generator(
     options: WarpOptions = WarpOptions(),
     threads: int | None = None,
     care: Callable[[], Care] | None = None,
+    memory: MouthMemory | None = None,
 ) -> FaceGenerator:
     """The generator of this name: `warp` (geometry alone), `live` (geometry and the appearance network), or
     `paper` and `ganimation` (a network that paints the whole crop, without geometry; for comparison).
@@ -174,7 +233,8 @@ def open_generator(
     model: the network's ONNX file; by default the one that ships, which only `live` has. Where that does not
     exist, `live` works as `warp`, and its notes say so. threads: of the network; None: as many as finish a
     single face soonest. care: asked for every face, where latency counts. Only `live` heeds it, and only then
-    the generator has something to do `afterwards`.
+    the generator has something to do `afterwards`. memory: of what people's mouths have shown; None: every
+    frame is looked at by itself.
 
     Raises ValueError for another name, ModelError for a model that is missing or another one's, and
     engines.EngineError for one that cannot be opened.
@@ -182,11 +242,21 @@ def open_generator(
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
     if name == "warp":
-        return FaceGenerator(MovedFace(load_basis(), options))
+        return _moving(MovedFace(load_basis(), options, memory=memory))
     if name == "live" and model is None and not LIVE_MODEL.exists():
         note = "generator 'live' has no weights in this release; 'warp' works in its place"
-        return FaceGenerator(MovedFace(load_basis(), options), notes=(note,))
-    return _open_model(name, model, engine, options, threads, care)
+        return _moving(MovedFace(load_basis(), options, memory=memory), notes=(note,))
+    return _open_model(name, model, engine, options, threads, care, memory)
+
+
+def _moving(
+    moved: MovedFace,
+    engine: Engine | None = None,
+    notes: tuple[str, ...] = (),
+    paint: PaintPatch | None = None,
+    afterwards: Callable[[], None] | None = None,
+) -> FaceGenerator:
+    return FaceGenerator(moved, engine, notes, paint, afterwards, moved.watch)
 
 
 def _open_model(
@@ -196,6 +266,7 @@ def _open_model(
     options: WarpOptions,
     threads: int | None,
     care: Callable[[], Care] | None,
+    memory: MouthMemory | None,
 ) -> FaceGenerator:
     # Here, so that `warp` never loads an inference runtime.
     from engines import load_engine
@@ -210,8 +281,8 @@ def _open_model(
     if name != "live":
         repainted = RepaintedFace(opened, info.crop, absolute=name == "ganimation")
         return FaceGenerator(repainted, opened, opened.notes)
-    moved, appearance = MovedFace(load_basis(), options), Appearance(opened, info.crop)
+    moved, appearance = MovedFace(load_basis(), options, memory=memory), Appearance(opened, info.crop)
     if care is None:
-        return FaceGenerator(moved, opened, opened.notes, appearance)
+        return _moving(moved, opened, opened.notes, appearance)
     late = LateAppearance(appearance, care)
-    return FaceGenerator(moved, opened, opened.notes, late, late.afterwards)
+    return _moving(moved, opened, opened.notes, late, late.afterwards)

@@ -17,7 +17,7 @@ from calib.basis import AUBasis
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.generate.contact import limit_closing
-from reenact.generate.generator import paint_by_rule
+from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
 from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
 from reenact.types import Face, Frame
 
@@ -46,9 +46,10 @@ def face_of(landmarks: NDArray[np.float32]) -> Face:
 
 def forth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Change, basis: AUBasis) -> Move:
     """The face moved by relative action units, as at run time. There is no truth for it."""
-    frame, face = Frame(picture), face_of(landmarks)
+    frame = Frame(picture)
+    face, mouth = look_at_mouth(frame, face_of(landmarks))
     moved = move_landmarks(face, change, basis)
-    return Move(_moved(frame, face, change, moved, WarpOptions()), moved, change)
+    return Move(_moved(frame, face, mouth, change, moved, WarpOptions()), moved, change)
 
 
 def there_and_back(
@@ -58,11 +59,14 @@ def there_and_back(
 
     The change that led here is `away` undone, so far as it could be done: lips and lids end where they meet.
     """
-    frame, face = Frame(picture), face_of(landmarks)
+    frame = Frame(picture)
+    face, mouth = look_at_mouth(frame, face_of(landmarks))
     away = done(face, away, basis)
     moved = move_landmarks(face, away, basis)
-    between = Frame(_moved(frame, face, away, moved, _SHARP))
-    return Move(_moved(between, face_of(moved), -away, landmarks, WarpOptions()), landmarks, -away)
+    between = Frame(_moved(frame, face, mouth, away, moved, _SHARP))
+    again, mouth = look_at_mouth(between, face_of(moved))
+    picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions())
+    return Move(picture, landmarks, -away)
 
 
 def done(face: Face, change: Change, basis: AUBasis) -> Change:
@@ -73,12 +77,17 @@ def done(face: Face, change: Change, basis: AUBasis) -> Change:
 
 
 def _moved(
-    frame: Frame, face: Face, change: Change, moved: NDArray[np.float32], options: WarpOptions
+    frame: Frame,
+    face: Face,
+    mouth: Mouth,
+    change: Change,
+    moved: NDArray[np.float32],
+    options: WarpOptions,
 ) -> NDArray[np.uint8]:
     warp = warp_to(frame, face, moved, options)
     if warp is None:
         return frame.image
-    painted = paint_by_rule(frame, face, change, warp)
+    painted = paint_by_rule(frame, face, change, warp, mouth)
     return _pasted(frame.image, painted)
 
 

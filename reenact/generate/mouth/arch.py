@@ -1,0 +1,209 @@
+"""Pictures of teeth, taken off one face and drawn on another, or on the same one later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.openings import Opening
+from calib.pose import Pose
+from calib.ramp import smoothstep
+from reenact.generate.mouth.seen import SeenMouth
+from reenact.generate.mouth.surface import on_arch
+from reenact.generate.paint import spread
+from reenact.types import Box, Frame
+
+PX_PER_MM = 3.0
+WIDTH_MM, HEIGHT_MM = 60.0, 16.0
+SHAPE = round(HEIGHT_MM * PX_PER_MM), round(WIDTH_MM * PX_PER_MM)
+"""(height, width) of an arch's picture."""
+UPPER_ABOVE_MM, LOWER_ABOVE_MM = 13.0, 3.0
+"""How far the picture of an upper and of a lower row reaches above the edge of the teeth."""
+FULL = 128
+"""The value that stands for the colour of white teeth in full light."""
+_STEPS = 13
+"""Columns of the strip on which an arch is drawn."""
+_CELL_MM = 0.8
+_SOFT = 0.55
+"""Standard deviation of a camera's blur in pixels of the frame."""
+
+GUMS = (0.74, 0.43, 0.42)
+"""RGB of gums as parts of white teeth in the same light, in the shadow of the lip."""
+CROWN_MM = 10.5
+"""Height of a middle upper tooth (Magne, Gallucci & Belser, J. Prosthet. Dent. 89(5), 2003)."""
+
+
+Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Takes places (..., 3) to where a bone has carried them."""
+
+
+def at_rest(places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A Turn: of the skull, which the face's pose already carries."""
+    return places
+
+
+@dataclass(frozen=True, eq=False)
+class Arch:
+    """One row of teeth in the front view, with the gums that were seen."""
+
+    picture: NDArray[np.uint8]
+    """(*SHAPE, 4): RGB as multiples of white teeth in the same light, of which FULL is one; and alpha."""
+    above_mm: float
+    """Distance from the top of the picture down to the edge of the front teeth."""
+
+    def draw(
+        self, pose: Pose, edge_mm: float, light: NDArray[np.float32], box: Box, turn: Turn = at_rest
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(height, width, 3) RGB and (height, width) alpha over the pixels of a box.
+
+        edge_mm: canonical y of the arch's edge. light: (3,) RGB of white teeth in the light of the frame.
+        """
+        x_mm, row_mm = np.meshgrid(
+            np.linspace(-WIDTH_MM / 2, WIDTH_MM / 2, _STEPS, dtype=np.float32),
+            np.array([-self.above_mm, HEIGHT_MM - self.above_mm], np.float32),
+        )
+        places = pose.to_frame(turn(on_arch(x_mm, edge_mm + row_mm)))[..., :2].reshape(-1, 2)
+        values = (
+            np.stack([x_mm + WIDTH_MM / 2, row_mm + self.above_mm], axis=-1).reshape(-1, 2) * PX_PER_MM - 0.5
+        )
+        strips = Opening(tuple(range(_STEPS)), tuple(range(_STEPS, 2 * _STEPS))).strips
+        cell_px = max(1, round(_CELL_MM * pose.scale))
+        x, y = spread(places.astype(np.float32), values.astype(np.float32), strips, box, cell_px)
+        # As soft as the frame's own pixels are large.
+        picture = cv2.GaussianBlur(self.picture, (0, 0), max(_SOFT * PX_PER_MM / pose.scale, 0.4))
+        drawn = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        rgb = drawn[..., :3].astype(np.float32) * (light / FULL)
+        return np.minimum(rgb, 255), drawn[..., 3].astype(np.float32) / 255
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Where the pixels of an arch's picture lie on a face; planes of SHAPE."""
+
+    x: NDArray[np.float32]
+    """In the crop of the mouth, pixels, and ..."""
+    y: NDArray[np.float32]
+
+
+def take_upper(frame: Frame, pose: Pose, seen: SeenMouth, light: NDArray[np.float32]) -> tuple[Arch, float]:
+    """The upper teeth that a frame shows, and the canonical y of their edge, in millimetres.
+
+    light: (3,) RGB of white teeth in the light of the frame. What the upper lip covers is transparent.
+    """
+    edge_mm = edge_of_front_teeth(pose, seen)
+    grid = _grid(pose, seen, edge_mm - UPPER_ABOVE_MM)
+    top, seam = seen.line(seen.top, grid.x), seen.line(seen.seam, grid.x)
+    mm = seen.alignment.scale * pose.scale
+    rim = 0.5 * mm
+    shown = smoothstep((grid.y - top - rim) / (0.5 * mm) + 0.5) * smoothstep(
+        (seam - grid.y) / (0.6 * mm) + 0.5
+    )
+    left, right = seen.columns[[0, -1]]
+    shown *= smoothstep((grid.x - left) / mm) * smoothstep((right - grid.x) / mm)
+    return Arch(_picture(frame, seen, grid, light, shown), UPPER_ABOVE_MM), edge_mm
+
+
+def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
+    """Canonical y of the edge of the front teeth."""
+    middle = len(seen.columns) // 2
+    near = np.s_[middle - 3 : middle + 4]
+    place = np.array([seen.columns[middle], float(np.median(seen.seam[near]))])
+    linear = seen.alignment.matrix[:, :2].astype(np.float64)
+    frame_px = np.linalg.solve(linear, place - seen.alignment.matrix[:, 2])
+    # The place on the arch in the middle whose picture this is: y by one step of Newton's method from 50.
+    guess = pose.to_frame(on_arch(np.zeros(1, np.float32), np.full(1, 50.0, np.float32)))[0, :2]
+    return 50.0 + float((frame_px - guess) @ pose.down) / (
+        pose.scale * max(abs(float(pose.rotation[1, 1])), 0.5)
+    )
+
+
+def _grid(pose: Pose, seen: SeenMouth, top_mm: float) -> _Grid:
+    rows, columns = (np.arange(count, dtype=np.float32) for count in SHAPE)
+    x_mm, y_mm = np.meshgrid((columns + 0.5) / PX_PER_MM - WIDTH_MM / 2, top_mm + (rows + 0.5) / PX_PER_MM)
+    places = pose.to_frame(on_arch(x_mm, y_mm)).reshape(-1, 3)
+    crop = seen.alignment.points(places)[:, :2].reshape(*SHAPE, 2)
+    return _Grid(np.ascontiguousarray(crop[..., 0]), np.ascontiguousarray(crop[..., 1]))
+
+
+def _picture(
+    frame: Frame,
+    seen: SeenMouth,
+    grid: _Grid,
+    light: NDArray[np.float32],
+    shown: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    rgb = seen.sample(frame, grid.x, grid.y) * (FULL / np.maximum(light, 1))
+    alpha = 255 * shown
+    return np.rint(np.clip(np.dstack([rgb, alpha]), 0, 255)).astype(np.uint8)
+
+
+def take_lower(
+    frame: Frame, pose: Pose, seen: SeenMouth, light: NDArray[np.float32]
+) -> tuple[Arch, float] | None:
+    """The lower teeth that a frame shows, and the canonical y of their edge, in millimetres; None where it
+    shows tongue or dark instead."""
+    edge_mm = edge_of_front_teeth(pose, seen)
+    grid = _grid(pose, seen, edge_mm - LOWER_ABOVE_MM)
+    bottom, seam = seen.line(seen.bottom, grid.x), seen.line(seen.seam, grid.x)
+    mm = seen.alignment.scale * pose.scale
+    shown = smoothstep((bottom - 0.5 * mm - grid.y) / (0.5 * mm) + 0.5)
+    shown *= smoothstep((grid.y - seam - 0.5 * mm) / (0.5 * mm) + 0.5)
+    left, right = seen.columns[[0, -1]]
+    shown *= smoothstep((grid.x - left) / mm) * smoothstep((right - grid.x) / mm)
+    picture = _picture(frame, seen, grid, light, shown)
+    rgb = picture[..., :3].astype(np.float32) / FULL
+    red = rgb[..., 0] - rgb[..., 1:].mean(axis=2)
+    white = smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep((0.32 - red) / 0.15)
+    white = _largest_piece(cv2.GaussianBlur(white * shown, (0, 0), 0.8))
+    middle = np.s_[SHAPE[1] // 2 - 12 : SHAPE[1] // 2 + 12]
+    rows = white[:, middle].mean(axis=1) > 0.4
+    if rows.sum() < 1.5 * PX_PER_MM:
+        return None
+    picture[..., 3] = np.rint(255 * np.minimum(white, 1))
+    below_mm = float(rows.argmax()) / PX_PER_MM - LOWER_ABOVE_MM
+    shift = np.array([[1, 0, 0], [0, 1, -below_mm * PX_PER_MM]], np.float32)
+    picture = cv2.warpAffine(picture, shift, (SHAPE[1], SHAPE[0]), flags=cv2.INTER_LINEAR)
+    return Arch(picture, LOWER_ABOVE_MM), edge_mm + below_mm
+
+
+def _largest_piece(mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mask without all pieces but the largest."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats((mask > 0.25).astype(np.uint8))
+    if len(statistics) < 2:
+        return np.zeros_like(mask)
+    piece = (labels == 1 + statistics[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
+    return mask * cv2.dilate(piece, np.ones((3, 3), np.uint8))
+
+
+_RIM_MM = 0.8
+"""Height of the rim below a lip that has the lip's colour and shadow."""
+
+
+def with_gums(arch: Arch) -> Arch:
+    """The arch with what its lip covered: the teeth up to their usual height, and gums above them."""
+    rgb, alpha = arch.picture[..., :3].astype(np.float32), arch.picture[..., 3].astype(np.float32) / 255
+    rows = np.arange(SHAPE[0], dtype=np.float32)[:, None]
+    solid = alpha > 0.95
+    has_any = solid.any(axis=0)
+    first = np.where(has_any, solid.argmax(axis=0) + _RIM_MM * PX_PER_MM, SHAPE[0]).astype(np.float32)
+    alpha = alpha * (rows >= first)
+    above = np.maximum(first - rows, 0)
+    columns = np.broadcast_to(np.arange(SHAPE[1], dtype=np.float32), above.shape)
+    continued = cv2.remap(
+        rgb, columns, np.minimum(first + 0.35 * above + 1, SHAPE[0] - 1).astype(np.float32), cv2.INTER_LINEAR
+    )
+    continued += smoothstep(above / (2 * PX_PER_MM))[..., None] * (
+        cv2.GaussianBlur(continued, (0, 0), 1.0 * PX_PER_MM) - continued
+    )
+    height_mm = arch.above_mm - (rows + 0.5) / PX_PER_MM
+    gum = smoothstep((height_mm - CROWN_MM) / 1.5 + 0.5) * np.ones_like(above)
+    filled = continued + gum[..., None] * (FULL * np.array(GUMS, np.float32) - continued)
+    mixed = np.where(above[..., None] > 0, filled, rgb)
+    sides = cv2.GaussianBlur(np.repeat(has_any[None].astype(np.float32), SHAPE[0], axis=0), (0, 0), PX_PER_MM)
+    full = np.where(above > 0, np.maximum(alpha, sides * has_any), alpha)
+    picture = np.rint(np.clip(np.dstack([mixed, 255 * full]), 0, 255)).astype(np.uint8)
+    return Arch(picture, arch.above_mm)

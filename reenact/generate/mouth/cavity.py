@@ -1,0 +1,53 @@
+"""The dark of the mouth and the tongue in it: what shows where there are no teeth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.ramp import smoothstep
+
+
+@dataclass(frozen=True)
+class CavityOptions:
+    """Colours are RGB as parts of what white teeth would have in the light that falls on the face."""
+
+    dark: tuple[float, float, float] = (0.19, 0.08, 0.07)
+    """The depth of the mouth."""
+    tongue: tuple[float, float, float] = (0.70, 0.40, 0.38)
+    """The tongue where it is lit."""
+    least_mm: float = 4.0
+    """Opening up to which the tongue lies in the dark."""
+    full_mm: float = 15.0
+    """Opening from which on the light reaches it."""
+    lit: float = 0.8
+    """The share of the light that reaches the front of the tongue in a wide open mouth."""
+    back: float = 0.30
+    """Height of the opening, as a share from above, at which the tongue has gone into the dark."""
+
+
+def shade_cavity(
+    light: NDArray[np.float32],
+    down: NDArray[np.float32],
+    aside: NDArray[np.float32],
+    open_mm: float,
+    dark: NDArray[np.float32] | None = None,
+    options: CavityOptions = CavityOptions(),
+) -> NDArray[np.float32]:
+    """(height, width, 3) RGB of an open mouth without teeth, shaded continuously.
+
+    light: (3,) RGB of white teeth in this light. down: (height, width) 0 at the upper lip .. 1 at the lower.
+    aside: (height, width) 0 in the middle .. 1 at the corners. open_mm: the gap between the lips in the
+    middle. dark: (3,) RGB of the depth of this mouth, where it has been seen.
+    """
+    deep = light * np.array(options.dark, np.float32) if dark is None else dark
+    reached = float(smoothstep(np.array((open_mm - options.least_mm) / (options.full_mm - options.least_mm))))
+    down, aside = np.clip(down, 0, 1), np.clip(aside, 0, 1)
+    # The tongue rises to the front and falls away to both sides: a corner of the mouth is a pocket.
+    height = (down - options.back) / (1 - options.back) - 0.35 * aside**2
+    lit = options.lit * reached * smoothstep(height) ** 1.3 * (1 - smoothstep((aside - 0.55) / 0.45))
+    depth = 1 - 0.25 * (1 - down) - 0.2 * aside**2
+    tongue = light * np.array(options.tongue, np.float32)
+    return (deep * depth[..., None] + lit[..., None] * (tongue - deep)).astype(np.float32)

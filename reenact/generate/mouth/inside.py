@@ -1,0 +1,255 @@
+"""The inside of a mouth after a move: teeth of the skull, teeth and tongue of the jaw, the dark behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.openings import MOUTH
+from calib.ramp import smoothstep
+from reenact.generate.mouth.arch import CROWN_MM, GUMS
+from reenact.generate.mouth.cavity import shade_cavity
+from reenact.generate.mouth.light import colourfulness, ivory
+from reenact.generate.mouth.seen import LOWER, UPPER, SeenMouth, mouth_alignment
+from reenact.generate.mouth.surface import Jaw, jaw_between, on_arch
+from reenact.generate.mouth.teeth import Teeth, likely_teeth
+from reenact.generate.paint import blend, box_around, mix, polygon
+from reenact.generate.warp import Warp
+from reenact.geometry import Alignment
+from reenact.types import Box, Face, Frame
+
+_INCISORS_MM = 50.0
+"""y of the middle of the mouth."""
+_LUMA = (0.299, 0.587, 0.114)
+"""Weights of RGB in the grey of a picture (ITU-R BT.601)."""
+_LEAST_GAP_PX = 0.5
+"""Lips that are closer than this everywhere show nothing between them."""
+
+
+@dataclass(frozen=True)
+class InsideOptions:
+    still_mm: float = 0.05
+    """Lips that move by less than this keep the warp's pixels."""
+    rim_mm: float = 0.5
+    """Width of the rim of a lip whose colour reaches into what is seen beside it."""
+    reuse: float = 0.35
+    """Distance, as a share of the distance to the lip's old edge, at which what a lip uncovers is taken from
+    what was seen beside it."""
+    reuse_share: float = 0.6
+    """Height of a band of teeth, as a share of what was seen of it, that may be added above it like this."""
+    least_band_mm: float = 2.5
+    """Height of what is seen below the upper teeth from which on it counts as the jaw's."""
+    lip_shadow_mm: float = 2.5
+    """Height of the shadow of the upper lip on the teeth."""
+    lower_shown_mm: float = 2.2
+    """Height of the lower teeth that a lip may uncover."""
+    lower_shade: tuple[float, float, float] = (0.66, 0.57, 0.50)
+    """RGB of lower teeth as parts of upper ones: little light gets to them, and that from red lips."""
+    soft_mm: float = 0.7
+    """Width of the shade between teeth and dark."""
+
+
+def paint_inside(
+    frame: Frame,
+    face: Face,
+    warp: Warp,
+    seen: SeenMouth | None,
+    teeth: Teeth | None = None,
+    options: InsideOptions = InsideOptions(),
+) -> Warp:
+    """`warp` with the inside of the mouth painted anew where the lips have moved.
+
+    seen: what the frame shows between the lips, which must be those of `face`. teeth: what is drawn where the
+    frame shows none; None: the bank's likeliest.
+    """
+    moved_px = np.abs((warp.moved - face.landmarks)[np.concatenate([UPPER, LOWER]), :2]).max()
+    outline = warp.moved[list(MOUTH.outline), :2]
+    box = box_around(outline, warp.region)
+    if box is None or moved_px < options.still_mm * face.pose.scale:
+        return warp
+    if MOUTH.gaps(warp.moved, face.pose.down).max() < _LEAST_GAP_PX:
+        return warp
+    place = _Place.of(face, warp, mouth_alignment(face), box)
+    light = ivory(frame.image, face)
+    inside = shade_cavity(light, place.down, place.aside, place.open_mm, None if seen is None else seen.dark)
+    teeth = teeth or likely_teeth(face, seen)
+    inside = _drawn_lower(inside, face, teeth, seen, place, light, options)
+    if seen is not None:
+        inside = _own_lower(inside, frame, seen, place, options)
+    inside = _drawn_upper(inside, face, teeth, seen, place, light, options)
+    if seen is not None:
+        inside = _own_upper(inside, frame, seen, place, options)
+    colour = colourfulness(frame.image, face)
+    if colour < 1:
+        grey = inside @ np.array(_LUMA, np.float32)
+        inside = grey[..., None] + np.float32(colour) * (inside - grey[..., None])
+    return blend(warp, inside, polygon(outline, box), box)
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where every pixel of a box lies in the mouth after the move; planes (height, width)."""
+
+    box: Box
+    x: NDArray[np.float32]
+    """In the crop of `mouth_alignment`, pixels, and ..."""
+    y: NDArray[np.float32]
+    down: NDArray[np.float32]
+    """0 at the upper lip .. 1 at the lower."""
+    aside: NDArray[np.float32]
+    """0 in the middle .. 1 at the corners."""
+    open_mm: float
+    lifted: NDArray[np.float32]
+    """Crop pixels by which the upper lip above has risen."""
+    widened: float
+    """0..1: 0 while the corners of the mouth are where they were, 1 where they have moved aside."""
+    gap: NDArray[np.float32]
+    """Crop pixels between the lips above and below."""
+    jaw: Jaw
+    lower_lip_mm: float
+    """Canonical y of the middle of the lower lip's edge, taken back with the jaw."""
+    jaw_px: NDArray[np.float32]
+    """(2,) crop pixels by which the jaw has moved."""
+    px_per_mm: float
+
+    @classmethod
+    def of(cls, face: Face, warp: Warp, alignment: Alignment, box: Box) -> _Place:
+        x0, y0, x1, y1 = box
+        columns, rows = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
+        m = alignment.matrix
+        x = m[0, 0] * columns + m[0, 1] * rows + m[0, 2]
+        y = m[1, 0] * columns + m[1, 1] * rows + m[1, 2]
+        before, after = (alignment.points(places)[:, :2] for places in (face.landmarks, warp.moved))
+        top, bottom = (np.interp(x, after[edge, 0], after[edge, 1]) for edge in (UPPER, LOWER))
+        left, right = after[UPPER[0], 0], after[UPPER[-1], 0]
+        middle, half = (left + right) / 2, max((right - left) / 2, 1)
+        lifted = np.interp(x, after[UPPER, 0], (before - after)[UPPER, 1])
+        px_per_mm = alignment.scale * face.pose.scale
+        corners = UPPER[[0, -1]]
+        aside_px = float(np.abs((after - before)[corners, 0]).max())
+        gap = np.maximum(bottom - top, 1)
+        jaw = jaw_between(face.pose, face.landmarks, warp.moved)
+        down = ((y - top) / gap).astype(np.float32)
+        return cls(
+            box,
+            x,
+            y,
+            down,
+            np.abs((x - middle) / half).astype(np.float32),
+            float(MOUTH.gaps(warp.moved, face.pose.down).max() / face.pose.scale),
+            lifted.astype(np.float32),
+            float(smoothstep(np.array(aside_px / px_per_mm))),
+            gap.astype(np.float32),
+            jaw,
+            float(Jaw(-jaw.angle).turn(face.pose.to_canonical(warp.moved[14]))[1]),
+            _jaw_shift(face, jaw, alignment),
+            px_per_mm,
+        )
+
+
+def _jaw_shift(face: Face, jaw: Jaw, alignment: Alignment) -> NDArray[np.float32]:
+    """(2,) crop pixels by which the lower incisors go with the jaw."""
+    incisors = on_arch(np.zeros(1, np.float32), np.full(1, _INCISORS_MM, np.float32))
+    shift = face.pose.vectors_to_frame(jaw.turn(incisors) - incisors)[0, :2]
+    return alignment.matrix[:, :2] @ shift
+
+
+def _drawn_upper(
+    inside: NDArray[np.float32],
+    face: Face,
+    teeth: Teeth,
+    seen: SeenMouth | None,
+    place: _Place,
+    light: NDArray[np.float32],
+    options: InsideOptions,
+) -> NDArray[np.float32]:
+    """The upper row of `teeth`, in the shadow of the lip."""
+    if seen is not None and seen.teeth > 0:
+        light = light + seen.teeth * (seen.enamel - light)
+    colour, alpha = teeth.upper.draw(face.pose, teeth.upper_edge_mm, light, place.box)
+    gap_mm = np.maximum(place.gap, 1) / place.px_per_mm
+    below_lip_mm = place.down * gap_mm
+    colour *= (0.62 + 0.38 * smoothstep(below_lip_mm / options.lip_shadow_mm))[..., None]
+    if seen is not None and seen.teeth > 0:
+        below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)
+        alpha = alpha * (1 - seen.teeth * smoothstep(below_seam + 0.5) * _between_corners(seen, place))
+    return mix(inside, colour.astype(np.float32), alpha.astype(np.float32))
+
+
+def _drawn_lower(
+    inside: NDArray[np.float32],
+    face: Face,
+    teeth: Teeth,
+    seen: SeenMouth | None,
+    place: _Place,
+    light: NDArray[np.float32],
+    options: InsideOptions,
+) -> NDArray[np.float32]:
+    """The lower row of `teeth`, carried by the jaw, in the shade of the mouth."""
+    shaded = light * np.array(options.lower_shade, np.float32)
+    # A lip that goes down farther than the jaw uncovers a little of them, not gums and all.
+    edge_mm = max(teeth.lower_edge_mm, place.lower_lip_mm - options.lower_shown_mm)
+    colour, alpha = teeth.lower.draw(face.pose, edge_mm, shaded, place.box, place.jaw.turn)
+    shown = float(smoothstep(np.array((place.open_mm - 5) / 6)))
+    return mix(inside, colour, (shown * alpha).astype(np.float32))
+
+
+def _own_upper(
+    inside: NDArray[np.float32], frame: Frame, seen: SeenMouth, place: _Place, options: InsideOptions
+) -> NDArray[np.float32]:
+    """The upper teeth that the frame shows, which stay where they are: the skull does not move.
+
+    What a risen lip uncovers above them is taken from what was seen beside its old edge.
+    """
+    if seen.teeth == 0:
+        return inside
+    mm = place.px_per_mm
+    top, seam = seen.line(seen.top, place.x), seen.line(seen.seam, place.x)
+    rim = options.rim_mm * mm * smoothstep(place.lifted / mm)
+    above = np.maximum(top + rim - place.y, 0)
+    colour = seen.sample(frame, place.x, np.where(above > 0, top + rim + options.reuse * above, place.y))
+    # What is added beyond the height of a tooth is gums.
+    height_mm = (seam - place.y) / mm
+    gums = smoothstep((height_mm - CROWN_MM) / 1.5 + 0.5) * smoothstep((above - rim) / (0.5 * mm))
+    colour = mix(
+        colour,
+        np.broadcast_to(seen.enamel * np.array(GUMS, np.float32), colour.shape),
+        gums.astype(np.float32),
+    )
+    added = options.reuse_share * np.maximum(seam - top, 0) + 0.3 * mm
+    known = 1 - smoothstep((above - rim) / np.maximum(added, 0.1) - 0.5)
+    edge = smoothstep((seam - place.y) / (options.soft_mm * mm) + 0.5)
+    return mix(inside, colour, (seen.teeth * known * edge * _between_corners(seen, place)).astype(np.float32))
+
+
+def _own_lower(
+    inside: NDArray[np.float32], frame: Frame, seen: SeenMouth, place: _Place, options: InsideOptions
+) -> NDArray[np.float32]:
+    """What the frame shows below the upper teeth, which goes with the jaw: lower teeth and tongue."""
+    mm = place.px_per_mm
+    x, y = place.x - place.jaw_px[0], place.y - place.jaw_px[1]
+    seam, bottom = seen.line(seen.seam, x), seen.line(seen.bottom, x)
+    # Nothing changes while the jaw is where it was.
+    away = float(smoothstep(np.array(np.abs(place.jaw_px[1]) / mm)))
+    rim = options.rim_mm * mm * away
+    below = np.maximum(y - (bottom - rim), 0)
+    colour = seen.sample(frame, x, np.where(below > 0, bottom - rim - options.reuse * below, y))
+    band = np.maximum(bottom - seam, 0)
+    known = 1 - smoothstep((below - rim) / (options.reuse_share * band + 0.3 * mm) - 0.5)
+    # A thin band below the seam is the tips of the upper teeth rather than anything of the jaw.
+    is_jaw = smoothstep(band / (options.least_band_mm * mm) - 0.3)
+    is_jaw *= smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7))
+    known *= 1 - away * (1 - is_jaw)
+    soft = options.soft_mm * mm
+    edge = smoothstep((y - seam - 1.5 * rim + (1 - away) * soft) / soft + 0.5)
+    return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))
+
+
+def _between_corners(seen: SeenMouth, place: _Place) -> NDArray[np.float32]:
+    """(height, width) 1 between the corners of the mouth as the frame shows it, 0 beside them."""
+    soft = 1.5 * place.px_per_mm
+    reach = soft * (2 - place.widened)
+    left, right = seen.columns[0] - reach, seen.columns[-1] + reach
+    return smoothstep((place.x - left) / soft) * smoothstep((right - place.x) / soft)

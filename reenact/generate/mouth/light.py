@@ -1,0 +1,36 @@
+"""The colour of teeth in the light that falls on a face."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reenact.generate.paint import tone
+from reenact.types import Face
+
+SKIN = [4, 5, 195, 50, 280, 101, 330]
+"""Landmarks on nose and cheeks."""
+_LEVEL, _POWER, _CHROMA = 17.9, 0.448, 0.43
+"""Teeth of a face whose skin has the mean RGB level s have the level _LEVEL * s^_POWER, and _CHROMA of the
+skin's colour: fitted to the front teeth in 539 smiling portraits, with a residual of 18 %."""
+
+
+_GREY = 0.06
+"""Difference of a skin's channels, as a share of their mean, up to which a picture counts as partly grey."""
+
+
+def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
+    """0..1: 0 in a grey picture, 1 where skin has colour."""
+    skin = tone(image, face.landmarks[SKIN])
+    return float(min(np.ptp(skin) / max(float(skin.mean()), 1.0) / _GREY, 1.0))
+
+
+def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
+    """(3,) RGB of front teeth in the light that falls on this face, judged by the skin of nose and cheeks.
+
+    Whites of the eyes would tell better, but not through a blink: teeth must not flicker.
+    """
+    skin = tone(image, face.landmarks[SKIN])
+    level = max(float(skin.mean()), 1.0)
+    colour = 1 + _CHROMA * (skin / level - 1)
+    return np.minimum(_LEVEL * level**_POWER * colour, 255).astype(np.float32)

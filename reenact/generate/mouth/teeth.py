@@ -1,0 +1,62 @@
+"""Which teeth a face has, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reenact.generate.mouth.arch import Arch, edge_of_front_teeth
+from reenact.generate.mouth.bank import load_bank
+from reenact.generate.mouth.seen import SeenMouth
+from reenact.types import Face
+
+
+@dataclass(frozen=True, eq=False)
+class Teeth:
+    """Rows of teeth, and where a person has them."""
+
+    upper: Arch
+    upper_edge_mm: float
+    """Canonical y of the edge of the upper front teeth."""
+    lower: Arch
+    lower_edge_mm: float
+    """Canonical y of the edge of the lower front teeth, with the jaw where it is in the frame."""
+
+
+@dataclass(frozen=True)
+class TeethOptions:
+    """Millimetres of an average face."""
+
+    below_lip_mm: float = 1.8
+    """Distance from the upper lip's edge at rest down to the edge of the teeth (1.9 mm in men, 3.4 mm in
+    women, less with age: Vig & Brundo, J. Prosthet. Dent. 39(5), 1978)."""
+    hidden_mm: float = -0.3
+    """The same in an open mouth in which no upper teeth are seen."""
+    lower_below_lip_mm: float = 1.3
+    """Distance from the lower lip's edge at rest down to the edge of the lower teeth."""
+    smile_wider_mm: float = 14.0
+    """What a smile adds to the width of a mouth at rest."""
+
+
+def likely_teeth(face: Face, seen: SeenMouth | None, options: TeethOptions = TeethOptions()) -> Teeth:
+    """Teeth from the bank for a face, so placed that none shows that the frame does not show."""
+    places = face.pose.to_canonical(face.landmarks)
+    upper_lip_mm, lower_lip_mm = float(places[13, 1]), float(places[14, 1])
+    width_mm = float(places[308, 0] - places[78, 0])
+    upper, lower = load_bank().likeliest(width_mm + options.smile_wider_mm)
+    edge_mm = visible_edge(face, seen, upper_lip_mm + options.below_lip_mm, options)
+    return Teeth(upper, edge_mm, lower, lower_lip_mm + options.lower_below_lip_mm)
+
+
+def visible_edge(
+    face: Face, seen: SeenMouth | None, edge_mm: float, options: TeethOptions = TeethOptions()
+) -> float:
+    """Canonical y of the edge of the upper teeth, which is expected at `edge_mm`.
+
+    It is where the frame shows it; behind the lip where the frame shows an open mouth without upper teeth.
+    """
+    if seen is None:
+        return edge_mm
+    lip_mm = float(face.pose.to_canonical(face.landmarks[13])[1])
+    hidden_mm = min(lip_mm + options.hidden_mm, edge_mm)
+    seen_mm = edge_of_front_teeth(face.pose, seen)
+    return edge_mm + (seen.open - seen.teeth) * (hidden_mm - edge_mm) + seen.teeth * (seen_mm - edge_mm)

@@ -1,0 +1,75 @@
+"""Glances at a film before it is edited."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reenact.capture import open_capture
+from reenact.capture.file import _spread
+from reenact.lookahead import Album, LookAheadOptions, look_ahead
+from reenact.track import TrackerOptions
+from tests.media import Film, write_film
+from tests.mouths import drawn, open_face
+
+SMILE = open_face(above_mm=5, below_mm=4)
+SMILING = drawn(SMILE, teeth_mm=6)
+
+
+class Faces:
+    """Tells faces apart by the level of their picture's first pixel."""
+
+    threshold = 0.5
+
+    def __call__(self, image, face):
+        return np.eye(4, dtype=np.float32)[image[0, 0, 0] // 64]
+
+
+def of_person(number, frame=SMILING):
+    image = frame.image.copy()
+    image[0, 0] = 64 * number
+    return replace(frame, image=image)
+
+
+def test_glances_are_spread_ever_finer():
+    assert [float(share) for share in _spread(6)] == [0.5, 0.25, 0.75, 0.125, 0.375, 0.625]
+
+
+def test_whoever_was_seen_is_known_again_and_strangers_are_not():
+    album = Album(Faces())
+    album.learn(of_person(1), SMILE)
+    assert album(of_person(1), SMILE).upper is not None
+    assert album(of_person(2), SMILE).upper is None
+    assert len(album) == 1
+
+
+def test_the_better_of_two_views_is_kept():
+    album = Album(Faces())
+    small = open_face(scale=1.5, above_mm=4, below_mm=3)
+    album.learn(of_person(1, drawn(small, teeth_mm=5)), small)
+    first = album(of_person(1), SMILE).upper
+    album.learn(of_person(1), SMILE)
+    assert len(album) == 1
+    assert album(of_person(1), SMILE).upper.quality > first.quality
+
+
+def test_a_face_without_teeth_is_not_entered():
+    album = Album(Faces())
+    album.learn(of_person(1, drawn(SMILE)), SMILE)
+    assert len(album) == 0
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_glances_are_frames_of_the_film(tmp_path, count):
+    path = write_film(tmp_path / "film.mp4", Film())
+    with open_capture(path) as capture:
+        every = {frame.image.tobytes() for frame in capture}
+        glances = list(capture.glances(count))
+    assert len(glances) == count
+    assert all(frame.image.tobytes() in every for frame in glances)
+
+
+def test_a_film_without_faces_has_an_empty_album(tmp_path):
+    path = write_film(tmp_path / "film.mp4", Film())
+    with open_capture(path) as capture:
+        assert len(look_ahead(capture, TrackerOptions(), LookAheadOptions(glances=2))) == 0
