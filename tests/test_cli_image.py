@@ -13,7 +13,7 @@ from PIL import Image
 
 from reenact.cli import main
 from reenact.demo import PORTRAIT
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from tests import tiny_models
 
 SURPRISE = ("--preset", "surprise")

@@ -7,7 +7,7 @@ import pytest
 from engines import EngineError
 from engines.description import describe
 from engines.onnx_file import metadata
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.generate.contract import ModelError, model_info
 from tests.tiny_models import blackener, described, info
 

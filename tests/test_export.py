@@ -21,7 +21,7 @@ from engines import load_engine  # noqa: E402
 from engines.description import describe  # noqa: E402
 from reenact import __version__  # noqa: E402
 from reenact.generate import open_generator  # noqa: E402
-from reenact.generate.appearance import FaceCrop  # noqa: E402
+from reenact.generate.crop import FaceCrop  # noqa: E402
 from reenact.generate.contract import ModelError, model_info  # noqa: E402
 from tests import fake_nvidia  # noqa: E402
 from tests.faces import change, posed_face, textured_frame  # noqa: E402

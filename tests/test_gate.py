@@ -7,7 +7,7 @@ import pytest
 
 from calib.au import AU_CODES
 from calib.openings import LEFT_EYE, MOUTH
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.generate.gate import gate
 from tests.faces import change, posed_face, rotation
 

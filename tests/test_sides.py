@@ -32,7 +32,7 @@ from calib.ramp import smoothstep
 from calib.shape import IRIS_START, load_shape
 from calib.sides import BLEND_MM, landmark_sidedness, sidedness
 from reenact.demo import PORTRAIT
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.generate.contact import limit_closing
 from reenact.generate.creases import load_creases
 from reenact.generate.flow import to_pixels

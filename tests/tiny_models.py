@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engines.description import describe
 from engines.onnx_file import UINT8, metadata, model, node, value_info
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.generate.contract import ModelInfo, to_metadata
 
 CROP = FaceCrop()

@@ -144,3 +144,10 @@ def masked_l1(image_NCHW: Tensor, truth_NCHW: Tensor, mask_N1HW: Tensor) -> Tens
     difference = ((image_NCHW - truth_NCHW).abs().mean(1, keepdim=True) * mask_N1HW).flatten(1).sum(1)
     weight = mask_N1HW.flatten(1).sum(1)
     return (difference / weight.clamp_min(torch.finfo(weight.dtype).tiny)).mean()
+
+
+def deviation(image_NCHW: Tensor, mask_N1HW: Tensor) -> Tensor:
+    """(N, C) standard deviation of every channel where the mask is."""
+    weight = (mask_N1HW / mask_N1HW.sum((2, 3), keepdim=True).clamp_min(1)).float()
+    mean = (image_NCHW * weight).sum((2, 3), keepdim=True)
+    return ((image_NCHW - mean).square() * weight).sum((2, 3)).add(1e-6).sqrt()
