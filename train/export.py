@@ -25,8 +25,8 @@ from engines import load_engine
 from engines.description import describe
 from reenact import __version__
 from reenact.atomic import replacing
-from reenact.generate.crop import FaceCrop
 from reenact.generate.contract import WHOLE_FACE, ModelInfo, to_metadata
+from reenact.generate.crop import FaceCrop
 from reenact.generate.regions import PLANES, REGIONS
 from train.graphs import GRAPHS
 from train.options import FitOptions, load_options

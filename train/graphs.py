@@ -23,9 +23,7 @@ class LiveGraph(nn.Module):
         self.network = network
         self.dtype = dtype
 
-    def forward(
-        self, warped_NHW3: Tensor, mask_NHW2: Tensor, geometry_NHWP: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, warped_NHW3: Tensor, mask_NHW2: Tensor, geometry_NHWP: Tensor) -> tuple[Tensor, Tensor]:
         mask_N2HW = (_cast(mask_NHW2) / 255).to(self.dtype)
         geometry_NPHW = geometry_NHWP.permute(0, 3, 1, 2).to(self.dtype)
         alpha_N1HW, colour_N3HW = self.network(_seen(warped_NHW3, self.dtype), mask_N2HW, geometry_NPHW)

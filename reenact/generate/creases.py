@@ -94,7 +94,7 @@ def _darkened(picture: NDArray[np.uint8], change: NDArray[np.float32]) -> NDArra
 
 @lru_cache(maxsize=1)
 def load_creases(path: Path = _PATH) -> Creases:
-    """Those that ship with the project (see LIVE_MODEL_CARD.md beside them)."""
+    """Those that ship with the project (see CREASES_CARD.md beside them)."""
     with np.load(path, allow_pickle=False) as data:
         ratios = np.zeros((AU_COUNT, *SIZE), np.float32)
         ratios[[au_index(code) for code in data["codes"]]] = data["ratios"]

@@ -16,7 +16,7 @@ from calib.ramp import smoothstep
 from engines.base import Engine
 from reenact.generate.paint import lay_over
 from reenact.generate.regions import Region, geometry_planes, masks
-from reenact.generate.steady import Moment, Steady, moment
+from reenact.generate.steady import Steady, moment
 from reenact.generate.warp import Warp
 from reenact.geometry import Alignment
 from reenact.types import Face, Frame
@@ -76,9 +76,7 @@ class Refinement:
         """For each opening what its network makes of it, or has just made of it; None where nothing moves."""
         return [self._paint(place, frame, face, change, warp) for place in self._places]
 
-    def recalled(
-        self, frame: Frame, face: Face, change: Change, warp: Warp
-    ) -> Sequence[Paint | None] | None:
+    def recalled(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Sequence[Paint | None] | None:
         """What was made of a frame before, where the face is now; None where any of it is too old."""
         paints: list[Paint | None] = []
         for place in self._places:

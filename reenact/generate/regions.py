@@ -105,7 +105,9 @@ def geometry_planes(
     return np.clip(planes, -10, 30).astype(np.float32)
 
 
-def _height(places: NDArray[np.float32], edge: tuple[int, ...], x: NDArray[np.float32]) -> NDArray[np.float32]:
+def _height(
+    places: NDArray[np.float32], edge: tuple[int, ...], x: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """(columns,) y of an edge of an opening."""
     points = places[list(edge), :2]
     return np.interp(x, points[:, 0], points[:, 1]).astype(np.float32)

@@ -19,7 +19,7 @@ from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.generate.contact import limit_closing
 from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
-from reenact.generate.mouth import Views, likely_teeth
+from reenact.generate.mouth import Views, likely_teeth, see_mouth
 from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
 from reenact.types import Face, Frame
 
@@ -78,8 +78,10 @@ def there_and_back(
     away = done(face, away, basis)
     moved = move_landmarks(face, away, basis)
     between = Frame(_moved(frame, face, mouth, away, moved, _SHARP))
-    # Of one pose: fitted anew, it would follow the jaw, and the teeth with it.
-    again, mouth = look_at_mouth(between, replace(face, landmarks=moved))
+    # Of one pose, which fitted anew would follow the jaw, and the teeth with it; and with lips that end where
+    # they were moved to, which looked for anew would be off by some of a millimetre.
+    again = replace(face, landmarks=moved)
+    mouth = Mouth(see_mouth(between, again))
     if teeth != "none":
         known = views if teeth == "own" else Views()
         placed = replace(known.placed(again, mouth.seen), upper_edge_mm=shown.upper_edge_mm)

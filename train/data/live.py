@@ -30,9 +30,9 @@ _MOUTH_SHAPES = tuple(map(au_index, ("AU10", "AU12", "AU14", "AU15", "AU17", "AU
 
 @dataclass(frozen=True)
 class LiveExampleOptions:
-    variants: int = 3
+    variants: int = 2
     """Moves of each picture."""
-    forth: float = 0.2
+    forth: float = 0.15
     """Share of the examples that are moves without a truth, which the discriminator judges alone."""
     own_teeth: float = 0.3
     """Share of the mouths that are opened with the teeth of the picture itself, as a person's memory has
@@ -78,8 +78,8 @@ class LiveItems:
         self._made: dict[tuple[int, int], Example] = {}
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """`warped` and `truth` (3, height, width) and `mask` (2, height, width), uint8; `geometry` (4, height,
-        width) float32; `has_truth` 0 or 1."""
+        """`warped` and `truth` (3, height, width) and `mask` (2, height, width), all uint8; `geometry`
+        (4, height, width) float32; `has_truth` 0 or 1."""
         rng = np.random.default_rng((self._seed, index))
         drawn = min(int(np.searchsorted(self._until, rng.random(), "right")), len(self._samples) - 1)
         key = drawn, int(rng.integers(self._options.variants))
@@ -162,9 +162,7 @@ def vary(example: Example, options: LiveExampleOptions, rng: np.random.Generator
     balance = 1 + rng.uniform(-options.balance, options.balance, 3)
     levels = np.linspace(0, 1, 256)[:, None] ** rng.uniform(0.85, 1.18) * rng.uniform(0.88, 1.1) * balance
     table = np.rint(np.clip(levels * 255, 0, 255)).astype(np.uint8)[None]
-    example = replace(
-        example, warped=cv2.LUT(example.warped, table), truth=cv2.LUT(example.truth, table)
-    )
+    example = replace(example, warped=cv2.LUT(example.warped, table), truth=cv2.LUT(example.truth, table))
     if rng.random() < 0.5:
         return example
     planes = ("warped", "truth", "mask", "geometry")

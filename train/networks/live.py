@@ -114,9 +114,7 @@ class LiveGenerator(nn.Module):
         nn.init.zeros_(self.paint.weight)
         nn.init.zeros_(self.paint.bias)
 
-    def forward(
-        self, warped_N3HW: Tensor, mask_N2HW: Tensor, geometry_NPHW: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, warped_N3HW: Tensor, mask_N2HW: Tensor, geometry_NPHW: Tensor) -> tuple[Tensor, Tensor]:
         """alpha_N1HW in 0..1 and colour_N3HW in -1..1.
 
         warped_N3HW is in -1..1; mask_N2HW in 0..1: inside the opening, and where paint is allowed, by which

@@ -1,4 +1,4 @@
-"""The network of one region: give what the layers have made the light, tone and contrast of the real thing."""
+"""The network of one region: it gives the layers the light, tone and contrast of the real thing."""
 
 from __future__ import annotations
 
@@ -93,8 +93,7 @@ class LiveRecipe:
             "features": options.features
             * losses.perceptual(of_fake.features, of_truth.features, batch["has_truth"]),
             "adversarial": options.adversarial * adversarial,
-            "keep": options.keep
-            * losses.masked_l1(fake, _picture(batch["warped"]), allowed * without_truth),
+            "keep": options.keep * losses.masked_l1(fake, _picture(batch["warped"]), allowed * without_truth),
             "sparsity": options.sparsity * losses.alpha_sparsity(alpha),
         }
 
