@@ -26,7 +26,7 @@ DEFAULTS = ExamOptions()
 @click.command(
     epilog="""\b
     Examples:
-      python -m train evaluate --data shards/ --out report/ --live live.onnx
+      python -m train evaluate --data shards/ --out report/ --live mouth.onnx
       python -m train evaluate --data shards/ --out report/ --paper paper.onnx --clip talk.mp4
 
     The report is report.md (and .json, and a CSV of each table); the sheets are sheets/*.png."""
