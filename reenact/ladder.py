@@ -21,8 +21,8 @@ class Step:
     says: str
 
 
-# Of generators with networks; others have the first step alone. A smaller working size is no step: a network's
-# is fixed in its file, and a flow on a grid twice as coarse saved 0.5 ms.
+# Of generators with networks; others have the first step alone. A smaller working size is no step: that of a
+# network is fixed in its file, and a flow on a grid twice as coarse saved 0.5 ms.
 STEPS = (
     Step("whole", ""),
     Step("late", "the networks work one frame behind"),
