@@ -240,8 +240,8 @@ def _own_lower(
     known = 1 - smoothstep((below - rim) / (options.reuse_share * band + 0.3 * mm) - 0.5)
     # A thin band below the seam is the tips of the upper teeth rather than anything of the jaw.
     is_jaw = smoothstep(band / (options.least_band_mm * mm) - 0.3)
-    is_jaw *= smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7))
-    known *= 1 - away * (1 - is_jaw)
+    is_jaw *= float(smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7)))
+    known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
     edge = smoothstep((y - seam - 1.5 * rim + (1 - away) * soft) / soft + 0.5)
     return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))
