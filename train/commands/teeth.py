@@ -20,7 +20,7 @@ from train.data.teeth import CHOICE, cut_bank, read_choice, save_bank, sheet
     "--choice",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     default=CHOICE,
-    help="A CSV with the columns row (upper or lower), set and file.  [default: that of the bank which ships]",
+    help="A CSV with the columns row (upper or lower), set and file.  [default: that of the shipped bank]",
 )
 @click.option(
     "--sheet",
