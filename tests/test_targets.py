@@ -16,9 +16,16 @@ from reenact.retarget.presets import PRESETS, Preset
 from reenact.retarget.targets import TargetError, Targets, load_targets, no_targets, parse_targets
 
 
-def shown(targets: Targets) -> dict[str, tuple[float, float]]:
-    """(value, hold) of the action units that are not left alone."""
-    return {au_code(index, side): (value, hold) for index, side, value, hold in targets.items()}
+def shown(targets: Targets) -> dict[str, tuple[object, ...]]:
+    """(value, hold) of the action units that are not left alone, and the kind of those that are led one way."""
+    return {
+        au_code(item.index, item.side): (
+            item.value,
+            item.hold,
+            *([item.kind] if item.kind.startswith("at_") else []),
+        )
+        for item in targets.items()
+    }
 
 
 def test_a_sign_makes_it_relative_and_no_sign_absolute() -> None:
