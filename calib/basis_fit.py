@@ -205,9 +205,7 @@ def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, flo
     }
 
 
-def localised(
-    displacement: NDArray[np.float64], recipe: Recipe, shape: FaceShape
-) -> NDArray[np.float64]:
+def localised(displacement: NDArray[np.float64], recipe: Recipe, shape: FaceShape) -> NDArray[np.float64]:
     """`displacement` (478, 3) as anatomy allows it: within reach, brows as a whole, lips parted or not."""
     local = _with_whole_brows(displacement, shape)
     if not recipe.parts_lips:

@@ -34,7 +34,16 @@ PROTOTYPES: Mapping[str, Mapping[str, float]] = {
     "shocked": {"AU01": 1.3, "AU02": 1.2, "AU05": 1.4, "AU23": 1.0, "AU25": 1.0, "AU26": 2.5},
     "sad": {"AU01": 1.5, "AU04": 1.2, "AU07": 0.2, "AU15": 1.6, "AU17": 0.8},
     "angry": {"AU04": 2.1, "AU05": 0.6, "AU07": 0.9, "AU09": 0.3, "AU15": 0.3, "AU17": 0.5, "AU23": 2.0},
-    "disgusted": {"AU04": 1.8, "AU06": 0.6, "AU07": 1.2, "AU09": 2.3, "AU10": 1.5, "AU17": 0.6, "AU23": 1.2, "AU25": 0.7},
+    "disgusted": {
+        "AU04": 1.8,
+        "AU06": 0.6,
+        "AU07": 1.2,
+        "AU09": 2.3,
+        "AU10": 1.5,
+        "AU17": 0.6,
+        "AU23": 1.2,
+        "AU25": 0.7,
+    },
     "scared": {"AU01": 1.6, "AU02": 0.9, "AU04": 0.6, "AU05": 1.4, "AU20": 0.8, "AU25": 0.3, "AU26": 0.8},
     "confused": {"AU04": 1.8, "AU05": 0.3, "AU07": 0.4, "AU15": 0.5, "AU23": 0.8},
 }
@@ -130,10 +139,10 @@ def teach(
     untaught = basis.displacements.astype(np.float64)
     displacements = untaught
     for _ in range(options.rounds):
-        amounts = np.stack([_amounts(displacements, ways[name], name, shape, options) for name in ways])
-        left = np.stack(list(ways.values())) - np.tensordot(amounts, untaught, 1)
-        gram = amounts @ amounts.T + options.ridge * np.eye(len(amounts))
-        missing = np.tensordot(np.linalg.solve(gram, amounts).T, left, 1)
+        shown = np.stack([_amounts(displacements, ways[name], name, shape, options) for name in ways])
+        left = np.stack(list(ways.values())) - np.tensordot(shown, untaught, 1)
+        gram = shown @ shown.T + options.ridge * np.eye(len(shown))
+        missing = np.tensordot(np.linalg.solve(gram, shown).T, left, 1)
         displacements = np.array(
             [
                 each + localised(more, RECIPES[code], shape)
@@ -141,10 +150,7 @@ def teach(
             ]
         )
     displacements = np.array(
-        [
-            without_folds(each, MOST_SHOWN, shape)
-            for code, each in zip(AU_CODES, displacements, strict=True)
-        ]
+        [without_folds(each, MOST_SHOWN, shape) for code, each in zip(AU_CODES, displacements, strict=True)]
     )
     displacements = (displacements + displacements[:, shape.mirror] * [-1, 1, 1]) / 2
     amounts = {name: _amounts(displacements, way, name, shape, options) for name, way in ways.items()}

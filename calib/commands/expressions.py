@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -30,7 +29,9 @@ _STEP = 0.8
 @click.command()
 @click.argument("folder", type=_FOLDER)
 @click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where basis.npz goes.")
-@click.option("--basis", "start", type=_FOLDER, metavar="NPZ", help="What to begin with.  [default: what ships]")
+@click.option(
+    "--basis", "start", type=_FOLDER, metavar="NPZ", help="What to begin with.  [default: what ships]"
+)
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(0), help="Of the closed loop.")
 @click.option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that one.")
 def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge: bool) -> None:
@@ -41,7 +42,9 @@ def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge:
     """
     with plain_errors():
         with unusable_input():
-            pictures = [picture for picture in read_labels(folder) if _expression(picture) in (AT_REST, *PROTOTYPES)]
+            pictures = [
+                picture for picture in read_labels(folder) if _expression(picture) in (AT_REST, *PROTOTYPES)
+            ]
         basis = load_basis() if start is None else read_basis(start)
         with Tracker(TrackerOptions(stills=True, smoothing=False, max_faces=1)) as track:
             people = _People(pictures, track)
@@ -100,7 +103,8 @@ class _People:
         """(478, 3) mm: the mean way from rest to each expression, once it is written and tracked again."""
         return {
             name: symmetric(
-                np.mean([self._edited(taught, name, self._at_rest[who]) for who in persons], axis=0), load_shape()
+                np.mean([self._edited(taught, name, self._at_rest[who]) for who in persons], axis=0),
+                load_shape(),
             )
             for name in taught.amounts
         }

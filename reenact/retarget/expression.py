@@ -10,7 +10,7 @@ from calib.limits import AT_REST
 from calib.ramp import smoothstep
 
 OPENED_BY_SMILE = 1.0
-"""Up to this intensity of parted lips belongs to each unit of a smile: 95 of 100 toothy smiles in pictures lie below."""
+"""Intensity of parted lips that one unit of a smile explains; 95 of 100 toothy smiles lie below it."""
 _SMILE, _LIPS_PART = AU_INDEX[12], AU_INDEX[25]
 _NEVER = [AU_INDEX[number] for number in (26, 45)]
 """A dropped jaw is counted as speech, and shut lids as a blink."""

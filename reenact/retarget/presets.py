@@ -6,8 +6,8 @@ Action units that OpenFace does not measure are left out, and each preset says w
 own left and right.
 
 A preset leads a face to an expression: AU12=3.. adds what is missing to 3 and nothing to a face that smiles
-as much, and AU12=..0 takes away a smile that contradicts it. Speech and blinks go on beneath. How strongly the
-action units of one expression go together is how people show them (`python -m calib expressions`).
+as much, and AU12=..0 takes away a smile that contradicts it. Speech and blinks continue. How strongly the
+action units of an expression go together is how people show them (`python -m calib expressions`).
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ _ALL = (
     ),
     Preset(
         "anger",
-        "AU01=..0,AU02=..0,AU04=2.9..,AU05=0.9..,AU06=..0,AU07=1.1..,AU10=..0,AU12=..0,AU14=..0,AU15=0.7..,"
+        "AU01=..0,AU04=2.9..,AU05=1.2..,AU06=..0,AU07=1.1..,AU10=..0,AU12=..0,AU14=..0,AU15=0.5..,"
         "AU23=2.5..,AU25=..0",
         "brows down, lids tense, lips tight",
         f"{_GUIDE}: 4+5+7+23, with a little 15; 24 (lip pressor) left out",
     ),
     Preset(
         "sad",
-        "AU01=2..,AU02=..0,AU04=1.5..,AU06=..0,AU07=0.4..,AU09=..0,AU10=..0,AU12=..0,AU14=..0,AU15=2..,"
+        "AU01=2.1..,AU04=1.6..,AU06=..0,AU07=0.4..,AU09=..0,AU10=..0,AU12=..0,AU14=..0,AU15=2..,"
         "AU17=0.8..,AU25=..0",
         "inner brows up, lip corners down",
         f"{_GUIDE}: 1+4+15 with 17; 11 (nasolabial deepener) left out",
@@ -66,16 +66,16 @@ _ALL = (
     Preset(
         "fear",
         "AU01=2.2..,AU02=1..,AU04=0.6..,AU05=2..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
-        "AU15=0.8..,AU20=0.6..,AU25=0.3..,AU26=1..",
+        "AU15=0.8..,AU20=0.75..,AU25=0.3..,AU26=1..",
         "brows up and together, eyes wide, lips stretched",
         f"{_GUIDE}: 1+2+4+5+20+25+26, with the 15 that pulls the corners down",
     ),
     Preset(
         "disgust",
-        "AU01=..0,AU02=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=1.7..,AU12=..0,AU14=..0,AU17=0.6..,"
-        "AU23=2.5..,AU25=1..",
+        "AU01=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=1.7..,AU12=..0,AU14=..0,AU17=0.6..,"
+        "AU23=3.4..,AU25=1..",
         "nose wrinkled, upper lip raised",
-        f"{_GUIDE}: 9+17 and 10+17, with the 4, 6 and 7 that 9 brings along; 16 (lower lip depressor) left out",
+        f"{_GUIDE}: 9+17 and 10+17, with the 4, 6 and 7 that 9 brings along; 16 left out",
     ),
     Preset(
         "contempt",
@@ -85,7 +85,7 @@ _ALL = (
     ),
     Preset(
         "pain",
-        "AU04=2.2..,AU06=1.5..,AU07=1.5..,AU09=1.5..,AU10=1.2..,AU12=..0,AU14=..0,AU45=+2",
+        "AU04=2.2..,AU06=1.5..,AU07=1.5..,AU09=1.5..,AU10=1.2..,AU12=..0,AU14=..0,AU25=..0.8,AU45=+2",
         "brows down, eyes narrowed, nose wrinkled",
         "Prkachin & Solomon, Pain 139 (2008): 4, 6, 7, 9, 10, 43; 43 (eyes closed) by 45",
     ),
@@ -107,13 +107,21 @@ _ALL = (
         "brows at ease, a slight smile",
     ),
     Preset("attentive", "AU01=1.2..,AU02=1.2..,AU05=1..", "brows and lids a little up"),
-    Preset("relaxed", "AU04=..0,AU07=..0,AU09=..0,AU15=..0,AU17=..0,AU23=..0", "takes tension out of brows and mouth"),
+    Preset(
+        "relaxed",
+        "AU04=..0,AU07=..0,AU09=..0,AU15=..0,AU17=..0,AU23=..0",
+        "takes tension out of brows and mouth",
+    ),
     Preset("serious", "AU06=..0,AU10=..0,AU12=..0,AU14=..0,AU25=..0", "takes a smile away"),
     Preset("brows-up", "AU01=3..,AU02=3..", "both brows up"),
     Preset("brows-down", "AU04=3.5..", "brows down and together"),
     Preset("frown", "AU04=3..,AU12=..0,AU15=2.5..,AU17=1..", "brows down, lip corners down"),
     Preset("worried", "AU01=2.5..,AU04=2..", "inner brows up and together"),
-    Preset("confused", "AU04=2.5..,AU07=0.5..,AU12=..0,AU14=..0,AU15=1.2..,AU23=1.2..", "brows down, lips drawn together"),
+    Preset(
+        "confused",
+        "AU04=2.1..,AU07=0.5..,AU12=..0,AU14=..0,AU15=1.2..,AU23=1.2..",
+        "brows down, lips drawn together",
+    ),
     Preset("sneer", "AU09=2.5..,AU10=2.5..", "nose wrinkled, upper lip raised"),
     Preset("eyes-wide", "AU05=3..", "upper lids up"),
     Preset("squint", "AU06=1..,AU07=3..", "eyes narrowed"),

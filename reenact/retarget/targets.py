@@ -39,7 +39,7 @@ _ONE_WAY = re.compile(r"(?P<most>\.\.)?\s*(?P<number>.*?)\s*(?P<least>\.\.)?", r
 _FORM = "write AU12=+2 to add, AU12=3 to set, or a preset's name"
 _JSON_KEYS = {"version", "description", "preset", "relative", "absolute", "at_least", "at_most"}
 Kind: TypeAlias = Literal["relative", "absolute", "at_least", "at_most"]
-"""How a number is meant: AU12=+2 is relative, AU12=3 absolute, AU12=3.. at least and AU12=..3 at most that."""
+"""How a number is meant: AU12=+2 is relative, AU12=3 absolute, AU12=3.. at least and AU12=..3 at most."""
 MAX_SCALE = 4.0
 """More would make any trace of an action unit its utmost."""
 
@@ -153,9 +153,7 @@ class Targets:
             return change
         shown = expression(measured)
         return (
-            change
-            + np.maximum(self.at_least.missing(shown), 0)
-            + np.minimum(self.at_most.missing(shown), 0)
+            change + np.maximum(self.at_least.missing(shown), 0) + np.minimum(self.at_most.missing(shown), 0)
         )
 
     @property
@@ -194,9 +192,7 @@ class Targets:
     def over(self, below: Targets) -> Targets:
         """These targets, and those of `below` for the action units that these leave alone."""
         named = np.any([aim.named for aim in self._aims], axis=0)
-        return _targets(
-            mine.where(named, its) for mine, its in zip(self._aims, below._aims, strict=True)
-        )
+        return _targets(mine.where(named, its) for mine, its in zip(self._aims, below._aims, strict=True))
 
     @property
     def _aims(self) -> tuple[Aim, Aim, Aim]:
@@ -290,7 +286,9 @@ def parse_locks(text: str) -> Targets:
     for item in targets.items():
         if item.kind != "absolute":
             code = au_code(item.index, item.side)
-            raise TargetError(f"{text.strip()!r} does not hold {code}; a lock takes plain values: {code}=2")
+            raise TargetError(
+                f"{text.strip()!r} does not hold {code}; a lock takes unsigned values: {code}=2"
+            )
     return targets
 
 
@@ -364,7 +362,9 @@ def _parse_number(text: str, shown: str) -> tuple[float, Kind]:
         return _parse_plain_number(text, shown)
     value, kind = _parse_plain_number(match["number"], shown)
     if kind != "absolute":
-        raise TargetError(f"{shown}: what to show at least or at most has no sign; write AU12=3.. or AU12=..1")
+        raise TargetError(
+            f"{shown}: what to show at least or at most has no sign; write AU12=3.. or AU12=..1"
+        )
     return value, "at_most" if match["most"] else "at_least"
 
 
@@ -379,7 +379,9 @@ def _parse_plain_number(text: str, shown: str) -> tuple[float, Kind]:
 def _in_range(value: float, kind: Kind, shown: str) -> float:
     low = -MAX_INTENSITY if kind == "relative" else 0.0
     if not low <= value <= MAX_INTENSITY:  # also catches NaN
-        form = "relative values run from -5 to +5" if kind == "relative" else "absolute values run from 0 to 5"
+        form = (
+            "relative values run from -5 to +5" if kind == "relative" else "absolute values run from 0 to 5"
+        )
         raise TargetError(f"{shown} is out of range: {form}")
     return value
 
