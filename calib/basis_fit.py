@@ -224,6 +224,16 @@ def _with_whole_brows(displacement: NDArray[np.float64], shape: FaceShape) -> ND
     return rigid
 
 
+def lips_not_parted(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`displacement` (478, 3) with the inner edges of the lips moving alike where they would part."""
+    upper, lower = list(MOUTH.upper), list(MOUTH.lower)
+    parted = displacement[lower, 1] > displacement[upper, 1]
+    alike = displacement.copy()
+    alike[upper] = np.where(parted[:, None], _with_lips_together(displacement)[upper], displacement[upper])
+    alike[lower] = np.where(parted[:, None], _with_lips_together(displacement)[lower], displacement[lower])
+    return alike
+
+
 def _with_lips_together(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
     """`displacement` (478, 3) with the inner edges of the lips moving alike."""
     together = displacement.copy()

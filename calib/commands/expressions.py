@@ -32,7 +32,7 @@ _STEP = 0.8
 @click.option(
     "--basis", "start", type=_FOLDER, metavar="NPZ", help="What to begin with.  [default: what ships]"
 )
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(0), help="Of the closed loop.")
+@click.option("--rounds", default=4, show_default=True, type=click.IntRange(0), help="Of the closed loop.")
 @click.option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that one.")
 def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge: bool) -> None:
     """Teach the basis from the pictures in FOLDER, whose names end in an expression (anna_sad.jpg).

@@ -59,21 +59,21 @@ _ALL = (
     Preset(
         "sad",
         "AU01=2.1..,AU04=1.6..,AU06=..0,AU07=0.4..,AU09=..0,AU10=..0,AU12=..0,AU14=..0,AU15=2..,"
-        "AU17=0.8..,AU25=..0",
+        "AU17=0.5..,AU25=..0",
         "inner brows up, lip corners down",
         f"{_GUIDE}: 1+4+15 with 17; 11 (nasolabial deepener) left out",
     ),
     Preset(
         "fear",
         "AU01=2.2..,AU02=1..,AU04=0.6..,AU05=2..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
-        "AU15=0.8..,AU20=0.75..,AU25=0.3..,AU26=1..",
+        "AU15=0.8..,AU20=0.85..,AU25=0.2..,AU26=0.8..",
         "brows up and together, eyes wide, lips stretched",
         f"{_GUIDE}: 1+2+4+5+20+25+26, with the 15 that pulls the corners down",
     ),
     Preset(
         "disgust",
         "AU01=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=1.7..,AU12=..0,AU14=..0,AU17=0.6..,"
-        "AU23=3.4..,AU25=1..",
+        "AU23=3.8..,AU25=1..",
         "nose wrinkled, upper lip raised",
         f"{_GUIDE}: 9+17 and 10+17, with the 4, 6 and 7 that 9 brings along; 16 left out",
     ),
@@ -93,7 +93,7 @@ _ALL = (
     Preset("smile-soft", "AU06=0.6..,AU12=1..,AU14=0.4..,AU15=..0,AU17=..0", "a slight smile"),
     Preset(
         "smile-open",
-        "AU04=..1,AU06=1.7..,AU07=1..,AU10=0.2..,AU12=3.7..,AU14=0.3..,AU15=..0,AU17=..0,AU25=1.1..,AU26=0.7..",
+        "AU04=..1,AU06=1.7..,AU07=1..,AU10=0.2..,AU12=3.7..,AU14=0.4..,AU15=..0,AU17=..0,AU25=1..,AU26=0.6..",
         "a broad smile with the lips parted",
     ),
     Preset(
