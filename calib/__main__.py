@@ -18,7 +18,9 @@ from calib.answer import to_json as answer_json
 from calib.au import AUVector, bilateral, neutral_aus
 from calib.basis import AUBasis, write_basis
 from calib.basis_fit import SCORES, LabelledShapes, explained_variance, fit_basis
+from calib.commands.bounds import bounds
 from calib.commands.clips import clips, write_report
+from calib.commands.expressions import expressions
 from calib.commands.limits import limits
 from calib.commands.neutral import neutral
 from calib.commands.range import expressive_range
@@ -267,7 +269,7 @@ def _close_the_loop(basis: AUBasis, estimator: AUEstimator, faces: FaceTable) ->
         return basis, measure_response(pictures, writer(basis), read)
 
 
-for command in (clips, neutral, expressive_range, limits, timeline):
+for command in (bounds, clips, expressions, neutral, expressive_range, limits, timeline):
     main.add_command(command)
 
 

@@ -177,12 +177,8 @@ def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
         flat = own * by_label[index] + sum(
             weight * by_score[name] for name, weight in recipe.scores.items() if by_score
         )
-        local = _with_whole_brows(flat.reshape(LANDMARK_COUNT, 3), shape)
-        if not recipe.parts_lips:
-            local = _with_lips_together(local)
-        local = local * recipe.reach.weights(shape)[:, None]
-        local[IRIS_START:] = 0
-        displacements[index] = _without_folds(local, recipe.strongest, shape)
+        local = localised(flat.reshape(LANDMARK_COUNT, 3), recipe, shape)
+        displacements[index] = without_folds(local, recipe.strongest, shape)
     # Not quite symmetric any more: the mesh's diagonals are not.
     mirrored = displacements[:, shape.mirror] * [-1, 1, 1]
     return bounded(((displacements + mirrored) / 2).astype(np.float32))
@@ -209,6 +205,16 @@ def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, flo
     }
 
 
+def localised(displacement: NDArray[np.float64], recipe: Recipe, shape: FaceShape) -> NDArray[np.float64]:
+    """`displacement` (478, 3) as anatomy allows it: within reach, brows as a whole, lips parted or not."""
+    local = _with_whole_brows(displacement, shape)
+    if not recipe.parts_lips:
+        local = _with_lips_together(local)
+    local = local * recipe.reach.weights(shape)[:, None]
+    local[IRIS_START:] = 0
+    return local
+
+
 def _with_whole_brows(displacement: NDArray[np.float64], shape: FaceShape) -> NDArray[np.float64]:
     """`displacement` (478, 3) with the two rows of landmarks along each brow as one: hair keeps its width."""
     rigid = displacement.copy()
@@ -216,6 +222,16 @@ def _with_whole_brows(displacement: NDArray[np.float64], shape: FaceShape) -> ND
         for u, v in ((upper, lower), (shape.mirror[upper], shape.mirror[lower])):
             rigid[[u, v]] = (displacement[u] + displacement[v]) / 2
     return rigid
+
+
+def lips_not_parted(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`displacement` (478, 3) with the inner edges of the lips moving alike where they would part."""
+    upper, lower = list(MOUTH.upper), list(MOUTH.lower)
+    parted = displacement[lower, 1] > displacement[upper, 1]
+    alike = displacement.copy()
+    alike[upper] = np.where(parted[:, None], _with_lips_together(displacement)[upper], displacement[upper])
+    alike[lower] = np.where(parted[:, None], _with_lips_together(displacement)[lower], displacement[lower])
+    return alike
 
 
 def _with_lips_together(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -226,7 +242,7 @@ def _with_lips_together(displacement: NDArray[np.float64]) -> NDArray[np.float64
     return together
 
 
-def _without_folds(
+def without_folds(
     displacement: NDArray[np.float64], strongest: float, shape: FaceShape
 ) -> NDArray[np.float64]:
     """`displacement` (478, 3), smoothed over the mesh as little as keeps every triangle of it from folding.

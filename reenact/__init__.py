@@ -32,7 +32,9 @@ def open(
                 frame.image  # (height, width, 3) RGB uint8
 
     camera: an index, a path as /dev/video0, a URL, or a video file that stands in for one, over and over.
-    targets: as --target-aus takes them, or a function of time and face.
+    targets: as --target-aus takes them, or a function of time and face. Relative ones (AU12=+2) add to what
+    the face does, absolute ones (AU12=3) replace it, and presets (smile) lead it to an expression.
+    strength: how far to go from the face's present expression (0) to the targets (1) and beyond (1.5).
     virtual_camera: whether other programs shall see the result as a camera, too.
     options: everything that can be chosen, in place of the four before it.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from calib.au import ACTION_UNITS
+from reenact.retarget.targets import Item
 from reenact.retarget.timeline import Scene, Timeline, targets_of
 from reenact.types import Frame
 
@@ -56,11 +57,15 @@ def contact_sheet(kept: dict[int, Pixels], scenes: Sequence[Scene], credit: str,
 def scene_label(scene: Scene, width: int) -> Pixels:
     """A strip with the scene's name and what it asks of the action units."""
     targets = targets_of(scene.spec)
-    asked = [
-        f"AU{ACTION_UNITS[index].number}{side or ''}{'=' if hold else ''}{value:{'' if hold else '+'}g}"
-        for index, side, value, hold in targets.items()
-    ]
+    asked = [_short(item) for item in targets.items()]
     return label(scene.name, "  ".join(asked), width)
+
+
+def _short(item: Item) -> str:
+    """AU4+2, AU12L=3 or AU6=2..: `item` as --target-aus takes it, with fewer signs."""
+    number = str(item).partition("=")[2]
+    sign = "" if item.kind == "relative" else "="
+    return f"AU{ACTION_UNITS[item.index].number}{item.side or ''}{sign}{number}"
 
 
 @lru_cache(maxsize=64)

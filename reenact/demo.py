@@ -26,15 +26,15 @@ PROGRAMME = Timeline(
     (
         Scene("as filmed", "none", 0.9),
         Scene("brows up", "AU01=+4,AU02=+4"),
-        Scene("surprise", "surprise,AU06=0,AU12=0"),
+        Scene("surprise", "surprise"),
         Scene("eyes closed", "blink"),
-        Scene("smile gone", "AU06=0,AU12=0,AU25=0"),
-        Scene("sad", "sad,AU06=0,AU10=0,AU12=0,AU14=0,AU25=0"),
-        Scene("anger", "anger,AU06=0,AU10=0,AU12=0,AU14=0,AU25=0"),
+        Scene("smile gone", "serious"),
+        Scene("sad", "sad"),
+        Scene("anger", "anger"),
         Scene("laugh", "laugh"),
     )
 )
-"""The portrait smiles, so that expressions without a smile must take it away."""
+"""The portrait smiles, which shows what expressions without a smile take away."""
 
 
 def make_clip(path: Path, size: tuple[int, int] = (720, 1280), seconds: float = 8.0, faces: int = 1) -> None:

@@ -14,12 +14,14 @@ from engines.threads import thread_count
 from reenact import __version__
 from reenact.capture import FileCapture, open_capture
 from reenact.generate import Generator, open_generator
+from reenact.generate.mouth import MouthMemory
 from reenact.generate.warp import WarpOptions
 from reenact.lookahead import film_memory
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.paste import paste
 from reenact.pipeline import Stage, run
+from reenact.profiles import teeth_of
 from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
 from reenact.retarget.cast import Cast
@@ -107,7 +109,7 @@ def open_edit(
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
         tracker = opened.enter_context(Tracker(options.tracker))
         threads = thread_count(busy=_BUSY)
-        memory = film_memory(capture, options.tracker) if options.own_mouth else None
+        memory = _memory(capture, options) if options.own_mouth else None
         generator = opened.enter_context(
             open_generator(options.generator, options.model, options.engine, threads=threads, memory=memory)
         )
@@ -124,6 +126,10 @@ def open_edit(
         )
         notes = (*capture.notes, *sink.notes, *generator.notes)
         yield VideoEdit(capture, tracker, beginning, finishing, sink, meter, notes)
+
+
+def _memory(capture: FileCapture, options: EditOptions) -> MouthMemory:
+    return film_memory(capture, options.tracker, teeth_of(options.retarget.profile))
 
 
 def _open_sink(output: Path, capture: FileCapture, comment: str, options: EditOptions) -> FileSink:

@@ -16,13 +16,13 @@ from reenact.capture.devices import USUAL_RATE, Size
 from reenact.controls import Controls, Settings
 from reenact.edit import EditOptions, edited_with, measuring_stages
 from reenact.generate import FaceGenerator, open_generator
-from reenact.generate.mouth import MouthMemory
+from reenact.generate.mouth import MouthMemory, Views
 from reenact.ladder import STEPS, Ladder, LadderOptions
 from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
 from reenact.pipeline import LiveSink, Stage, live_records
 from reenact.preview import Preview
-from reenact.profiles import profile_to_renew, renewed, save_profile
+from reenact.profiles import profile_to_renew, renewed, save_profile, teeth_of, with_teeth
 from reenact.retarget import Programme
 from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
@@ -55,6 +55,8 @@ class LiveOptions:
     """What to record, from the first frame on."""
     save_profile: Path | None = None
     """Where a neutral is written whenever one is taken; what the file says of the rest stays."""
+    with_mouth: bool = False
+    """Whether that profile also keeps pictures of the person's teeth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,8 @@ class LiveEdit:
     """What was known of the person when the run began."""
     save_profile: Path | None
     """Where a neutral is written when it is taken."""
+    teeth: Callable[[], Views]
+    """Called to have what the profile is to keep of the largest face's teeth."""
     window: Window | None
     """Where the result is shown, with figures and keys."""
     notes: tuple[str, ...]
@@ -119,7 +123,16 @@ class LiveEdit:
         self.controls.set(neutral=neutral)
         if self.save_profile is not None:
             person = renewed(self.person, "neutral taken in a live run", neutral)
-            save_profile(person, self.save_profile)
+            save_profile(with_teeth(person, self.teeth()), self.save_profile)
+        return True
+
+    def keep_teeth(self) -> bool:
+        """Writes what the run has seen of the largest face's teeth into the profile; False: nothing was to be
+        written. Raises ProfileError."""
+        views = self.teeth()
+        if self.save_profile is None or (views.upper is None and views.lower is None):
+            return False
+        save_profile(with_teeth(profile_to_renew(self.save_profile), views), self.save_profile)
         return True
 
     def neutral_key(self) -> str:
@@ -168,7 +181,8 @@ def open_live(
         recorder = _recorder(options, camera, meter, edited_with(targets, edit.retarget))
         table = opened.enter_context(open_csv(edit.aus_csv, asked=True)) if edit.aus_csv else None
         tracker = opened.enter_context(Tracker(edit.tracker))
-        generator, ladder = _generator(options, opened)
+        memory = _memory(person) if edit.own_mouth else None
+        generator, ladder = _generator(options, memory, opened)
         steer = Steer(controls, edit.retarget)
         if recorder is not None:
             opened.enter_context(recorder)
@@ -187,6 +201,7 @@ def open_live(
             ladder=ladder,
             person=person or Profile(),
             save_profile=options.save_profile,
+            teeth=_teeth(memory, steer) if options.with_mouth else Views,
             window=window,
             notes=(*camera.notes, *named, *why_no_window, *generator.notes),
             warnings=why_no_sink,
@@ -226,7 +241,24 @@ def _recorder(options: LiveOptions, camera: Camera, meter: Meter, comment: str) 
     return open_recorder(options.record, camera.rate, comment, meter.recent_latency_ms)
 
 
-def _generator(options: LiveOptions, opened: ExitStack) -> tuple[FaceGenerator, Ladder]:
+def _memory(person: Profile | None) -> MouthMemory:
+    known = teeth_of(person)
+    return MouthMemory(lambda frame, face: known)
+
+
+def _teeth(memory: MouthMemory | None, steer: Steer) -> Callable[[], Views]:
+    """Gives what is remembered of the largest face."""
+
+    def views() -> Views:
+        track_id = steer.largest_id()
+        return Views() if memory is None or track_id is None else memory.views(track_id)
+
+    return views
+
+
+def _generator(
+    options: LiveOptions, memory: MouthMemory | None, opened: ExitStack
+) -> tuple[FaceGenerator, Ladder]:
     """(the generator, what decides with how much care it works)."""
     edit, budget = options.edit, LadderOptions(options.budget_ms)
     ladder = Ladder(options=budget)
@@ -235,7 +267,7 @@ def _generator(options: LiveOptions, opened: ExitStack) -> tuple[FaceGenerator, 
         edit.model,
         edit.engine,
         care=lambda: ladder.step.care,
-        memory=MouthMemory() if edit.own_mouth else None,
+        memory=memory,
     )
     opened.enter_context(generator)
     # One that leaves nothing for later does not heed the steps.

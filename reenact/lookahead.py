@@ -30,8 +30,10 @@ class _Person:
 class Album:
     """The teeth of everybody in a film, found again by what the faces look like."""
 
-    def __init__(self, resemblance: Resemblance | None = None) -> None:
+    def __init__(self, resemblance: Resemblance | None = None, known: Views = Views()) -> None:
+        """known: what is known beforehand of everybody, as by a profile."""
         self._resemblance = resemblance or load_resemblance()
+        self._known = known
         self._people: list[_Person] = []
 
     def learn(self, frame: Frame, face: Face) -> None:
@@ -48,11 +50,11 @@ class Album:
             self._people[index] = replace(person, views=person.views.better(views))
 
     def __call__(self, frame: Frame, face: Face) -> Views:
-        """What is known of the person whose face this is; nothing of a stranger."""
+        """What is known of the person whose face this is; of a stranger, what is known of everybody."""
         if not self._people:
-            return Views()
+            return self._known
         index = self._index(self._resemblance(frame.image, face))
-        return Views() if index is None else self._people[index].views
+        return self._known if index is None else self._known.better(self._people[index].views)
 
     def __len__(self) -> int:
         return len(self._people)
@@ -65,15 +67,19 @@ class Album:
 
 
 def look_ahead(
-    capture: FileCapture, tracker: TrackerOptions, options: LookAheadOptions = LookAheadOptions()
+    capture: FileCapture,
+    tracker: TrackerOptions,
+    known: Views = Views(),
+    options: LookAheadOptions = LookAheadOptions(),
 ) -> Album:
     """The album of a film. Costs at most about the budget, and the film's decoder is left alone."""
+    album = Album(known=known)
     with Tracker(replace(tracker, stills=True)) as track:
-        return _album(capture.glances(options.glances), track, options.budget_s)
+        return _learnt(album, capture.glances(options.glances), track, options.budget_s)
 
 
-def _album(frames: Iterable[Frame], track: Tracker, budget_s: float) -> Album:
-    album, end = Album(), time.monotonic() + budget_s
+def _learnt(album: Album, frames: Iterable[Frame], track: Tracker, budget_s: float) -> Album:
+    end = time.monotonic() + budget_s
     for frame in frames:
         for face in track(frame).faces:
             album.learn(frame, face)
@@ -82,6 +88,6 @@ def _album(frames: Iterable[Frame], track: Tracker, budget_s: float) -> Album:
     return album
 
 
-def film_memory(capture: FileCapture, tracker: TrackerOptions) -> MouthMemory:
+def film_memory(capture: FileCapture, tracker: TrackerOptions, known: Views = Views()) -> MouthMemory:
     """A memory of mouths that knows a film's people from its first frame on."""
-    return MouthMemory(look_ahead(capture, tracker))
+    return MouthMemory(look_ahead(capture, tracker, known))

@@ -58,6 +58,11 @@ class Steer:
         readings = [reading.aus for reading in self._recent]
         return np.median(readings, axis=0).astype(np.float32) if readings else None
 
+    def largest_id(self) -> int | None:
+        """The track id of the largest face lately; None where there was none. Any thread may ask."""
+        recent = list(self._recent)
+        return recent[-1].track_id if recent else None
+
     def _targets_at(self, pts: Fraction, track_id: int) -> Targets:
         settings = self._settings
         targets = settings.targets

@@ -41,6 +41,7 @@ def drawn(face: Face, teeth_mm: float = 0.0, inside=DARK) -> Frame:
     if teeth_mm:
         upper = places[list(MOUTH.upper)]
         lowest = places[list(MOUTH.lower)]
-        edge = np.minimum(upper + [0, teeth_mm * face.pose.scale], lowest)
+        below = np.array([0, teeth_mm * face.pose.scale], np.float32)
+        edge = np.minimum(upper + below, lowest)
         fill(np.concatenate([upper, edge[::-1]]), TEETH)
     return Frame(cv2.GaussianBlur(image, (0, 0), 0.7))

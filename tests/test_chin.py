@@ -28,6 +28,8 @@ def lip_close_to_the_skin_below():
 def test_the_landmark_below_the_lip_is_not_overtaken_by_it():
     face = lip_close_to_the_skin_below()
     asked = displacement(face, change(AU25=2, AU26=3))
+    # As a tracker has it that keeps the landmark where the skin was.
+    asked[BELOW_LIP] /= 2
     gap = [
         (moved[BELOW_LIP] - moved[LIP])[:2] @ face.pose.down
         for moved in (face.landmarks + asked, face.landmarks + even_out(face, asked))

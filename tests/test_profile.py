@@ -23,11 +23,13 @@ from calib.profile import (
     to_json,
     with_neutral,
 )
-from reenact.profiles import beyond_neutral, profile_to_renew, renewed, save_profile
+from reenact.generate.mouth import Views, see_mouth
+from reenact.profiles import beyond_neutral, profile_to_renew, renewed, save_profile, teeth_of, with_teeth
 from reenact.retarget import Retargeter, RetargetOptions, parse_targets
 from reenact.retarget.driver import Driver, DriverOptions
 from reenact.retarget.performance import performance_of
 from tests.faces import shows
+from tests.mouths import drawn, open_face
 from tests.test_retarget import AU12, Someone, record
 
 SMILER = '{"version": 1, "neutral": {"AU12": 1}}'
@@ -220,3 +222,51 @@ def test_a_driver_s_known_neutral_takes_the_place_of_the_estimated_one():
     assert Driver(calm.smoothed())(Fraction(1), 0).value[..., AU12].mean() == 1.5
     stretched = Driver(calm, DriverOptions(gain=0.5), stretch=neutral_aus() + np.float32(2))
     assert stretched(Fraction(1), 0).value[..., AU12].mean() == 1.5
+
+
+SMILE = open_face(above_mm=5, below_mm=4)
+
+
+def views() -> Views:
+    frame = drawn(SMILE, teeth_mm=6)
+    return Views().learn(frame, SMILE, see_mouth(frame, SMILE))
+
+
+def test_pictures_of_teeth_are_kept_only_by_the_profile_that_is_given_them(tmp_path):
+    profile = known(neutral={"AU12": 1})
+    assert "pictures_of_teeth" not in to_json(profile)
+    path = tmp_path / "ana.json"
+    save_profile(with_teeth(profile, views()), path)
+    again = load_profile(path)
+    assert again.neutral[AU12] == 1
+    assert (teeth_of(again).upper.arch.picture == views().upper.arch.picture).all()
+    assert teeth_of(again).upper.edge_mm == pytest.approx(views().upper.edge_mm, abs=0.01)
+    assert teeth_of(again).lower is None
+    assert path.stat().st_size < 100_000
+
+
+def test_a_row_that_was_not_seen_again_stays_in_the_profile():
+    profile = with_teeth(Profile(), views())
+    assert with_teeth(profile, Views()).upper_teeth == profile.upper_teeth
+
+
+@pytest.mark.parametrize(
+    ("teeth", "complaint"),
+    [
+        ([], "must be an object with the keys upper and lower"),
+        ({"middle": {}}, "must be an object with the keys upper and lower"),
+        ({"upper": {"png": ""}}, '"upper" in "pictures_of_teeth" must be an object with the keys png'),
+        ({"upper": {"png": "", "edge_mm": "x", "chin_mm": 0, "quality": 1}}, "is 'x'; write a number"),
+        ({"upper": {"png": "?", "edge_mm": 1, "chin_mm": 0, "quality": 1}}, "is not base64"),
+        ({"upper": {"png": "A" * 400_000, "edge_mm": 1, "chin_mm": 0, "quality": 1}}, "at most 200000 bytes"),
+    ],
+)  # fmt: skip
+def test_pictures_of_teeth_that_are_none_are_refused(teeth, complaint):
+    with pytest.raises(ProfileError, match=complaint):
+        known(pictures_of_teeth=teeth)
+
+
+def test_a_picture_of_another_size_is_refused_in_one_line():
+    profile = known(pictures_of_teeth={"upper": {"png": "AAAA", "edge_mm": 1, "chin_mm": 0, "quality": 1}})
+    with pytest.raises(ProfileError, match="no RGBA PNG of 180 x 48 pixels"):
+        teeth_of(profile)

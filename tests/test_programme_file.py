@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reenact.retarget.plan import FacePlan, FacePlanError, parse_face
+from reenact.retarget.presets import PRESETS
 from reenact.retarget.programme_file import FACE_KEYS, ProgrammeError, load_programme
 
 
@@ -28,7 +29,7 @@ def load(folder: Path, faces: object) -> tuple[FacePlan, ...]:
     [
         ("0:AU12=+2", 0, "AU12=+2"),
         ("12: AU4=-1,AU25=0", 12, "AU04=-1,AU25=0"),
-        ("anna.png:smile", Path("anna.png"), "AU06=+2,AU12=+3"),
+        ("anna.png:smile", Path("anna.png"), PRESETS["smile"].spec),
         ("C:\\faces\\anna.png:AU12=+1", Path("C:\\faces\\anna.png"), "AU12=+1"),
         ("1:none", 1, "none"),
     ],

@@ -16,9 +16,24 @@ from reenact.retarget.presets import PRESETS, Preset
 from reenact.retarget.targets import TargetError, Targets, load_targets, no_targets, parse_targets
 
 
-def shown(targets: Targets) -> dict[str, tuple[float, float]]:
-    """(value, hold) of the action units that are not left alone."""
-    return {au_code(index, side): (value, hold) for index, side, value, hold in targets.items()}
+def shown(targets: Targets) -> dict[str, tuple[object, ...]]:
+    """(value, hold) of the action units that are not left alone, and the kind of those led one way."""
+    return {
+        au_code(item.index, item.side): (
+            item.value,
+            item.hold,
+            *([item.kind] if item.kind.startswith("at_") else []),
+        )
+        for item in targets.items()
+    }
+
+
+def showing(**intensities: float) -> np.ndarray:
+    """(17,) what a face shows."""
+    aus = np.zeros(17, np.float32)
+    for code, intensity in intensities.items():
+        aus[AU_CODES.index(code)] = intensity
+    return aus
 
 
 def test_a_sign_makes_it_relative_and_no_sign_absolute() -> None:
@@ -55,6 +70,57 @@ def test_items_after_a_preset_override_it() -> None:
     assert "AU12" not in shown(parse_targets("smile,AU12=+0"))
 
 
+def test_two_dots_mean_at_least_and_at_most() -> None:
+    assert shown(parse_targets("AU12=3..,AU25=..0, AU04L = 1.5 ..")) == {
+        "AU12": (3, 1, "at_least"),
+        "AU25": (0, 1, "at_most"),
+        "AU04L": (1.5, 1, "at_least"),
+    }
+
+
+def test_what_is_asked_at_least_is_led_there_and_not_beyond() -> None:
+    targets = parse_targets("AU12=3..")
+    for smiling, missing in ((0.0, 3.0), (2.0, 1.0), (3.0, 0.0), (4.5, 0.0)):
+        assert (targets.change(showing(AU12=smiling))[:, AU_INDEX[12]] == missing).all()
+
+
+def test_what_is_asked_at_most_takes_away_what_is_beyond() -> None:
+    targets = parse_targets("AU12=..1")
+    for smiling, change in ((0.0, 0.0), (1.0, 0.0), (3.0, -2.0)):
+        assert (targets.change(showing(AU12=smiling))[:, AU_INDEX[12]] == change).all()
+
+
+def test_a_preset_closes_a_smiling_mouth_and_leaves_a_speaking_one_alone() -> None:
+    lips_part = parse_targets("sad").change(showing(AU12=2, AU25=1.8))[0, AU_INDEX[25]]
+    assert lips_part == np.float32(-1.8)
+    assert parse_targets("sad").change(showing(AU25=2.5, AU26=2))[0, AU_INDEX[25]] == 0
+
+
+def test_a_preset_goes_on_from_what_the_face_expresses_and_strength_goes_beyond() -> None:
+    smile, goal = parse_targets("smile"), parse_targets("smile").at_least.value[0, AU_INDEX[12]]
+    for strength in (0.0, 0.5, 1.0, 1.25):
+        change = smile.times(strength).change(showing(AU12=1.5))[0, AU_INDEX[12]]
+        assert change == pytest.approx(strength * (goal - 1.5), abs=1e-5)
+
+
+def test_a_reading_of_a_face_at_rest_is_no_expression_and_comes_in_smoothly() -> None:
+    readings = np.linspace(0, 2, 201, dtype=np.float32)
+    taken = [-parse_targets("AU12=..0").change(showing(AU12=each))[0, AU_INDEX[12]] for each in readings]
+    assert taken[30] < 0.3 * readings[30] and taken[-1] == 2
+    assert np.diff(taken).min() >= 0 and np.diff(taken).max() < 0.03
+
+
+def test_a_lock_goes_before_what_a_preset_leads_to() -> None:
+    locked = parse_targets("smile").then(parse_targets("AU12=1"))
+    for smiling in (0.0, 3.0):
+        assert (locked.change(showing(AU12=smiling))[:, AU_INDEX[12]] == 1 - smiling).all()
+
+
+def test_a_preset_on_the_face_that_something_else_makes_counts_that_in() -> None:
+    both = parse_targets("AU12=+1").then(parse_targets("AU12=3.."))
+    assert (both.change(showing(AU12=0))[:, AU_INDEX[12]] == 3).all()
+
+
 def test_an_l_or_r_means_the_person_s_own_left_or_right_alone() -> None:
     targets = parse_targets("AU12L=+2, au45r = 5")
     assert shown(targets) == {"AU12L": (2, 0), "AU45R": (5, 1)}
@@ -64,8 +130,8 @@ def test_an_l_or_r_means_the_person_s_own_left_or_right_alone() -> None:
 
 def test_one_side_given_after_both_overrides_both() -> None:
     assert shown(parse_targets("AU12=+2,AU12L=+3")) == {"AU12L": (3, 0), "AU12R": (2, 0)}
-    assert shown(parse_targets("smile,AU12R=0,AU06L=+0")) == {
-        "AU06R": (2, 0), "AU12L": (3, 0), "AU12R": (0, 1),
+    assert shown(parse_targets("AU06=2..,AU12=+3,AU12R=0,AU06L=+0")) == {
+        "AU06R": (2, 1, "at_least"), "AU12L": (3, 0), "AU12R": (0, 1),
     }  # fmt: skip
 
 
@@ -120,6 +186,10 @@ def test_neutral_sets_every_action_unit_to_zero() -> None:
         ("smile,", ["empty target at character 7"]),
         ("AU" + "9" * 5000 + "=1", ["unknown action unit"]),
         ("=3", ["unknown action unit ''"]),
+        ("AU12=+3..", ["'AU12=+3..' at character 1", "has no sign", "AU12=3.."]),
+        ("AU12=..1..", ["'..1..'", "not a number"]),
+        ("AU12=6..", ["0 to 5"]),
+        ("AU12=..", ["not a number"]),
     ],
 )
 def test_errors_name_the_value_its_position_and_the_right_form(text: str, words: list[str]) -> None:
@@ -153,11 +223,12 @@ def any_targets(draw: st.DrawFn) -> Targets:
         whole = ACTION_UNITS[index].number in ONE_PIECE
         sides = [slice(None)] if whole else draw(st.sampled_from([[slice(None)], [0], [1], [0, 1]]))
         for side in sides:
-            kind = draw(st.sampled_from(["left alone", "relative", "absolute"]))
+            kind = draw(st.sampled_from(["left alone", "relative", "absolute", "at_least", "at_most"]))
             low = -5.0 if kind == "relative" else 0.0
+            aim = getattr(targets, kind) if kind.startswith("at_") else targets
             if kind != "left alone":
-                targets.value[side, index] = draw(st.floats(low, 5.0, width=32))
-                targets.hold[side, index] = kind == "absolute"
+                aim.value[side, index] = draw(st.floats(low, 5.0, width=32))
+                aim.hold[side, index] = kind != "relative"
     return targets
 
 
@@ -166,6 +237,9 @@ def test_what_is_printed_can_be_read_back(targets: Targets) -> None:
     back = parse_targets(str(targets))
     np.testing.assert_array_equal(back.value, targets.value)
     np.testing.assert_array_equal(back.hold, targets.hold)
+    for one_way in ("at_least", "at_most"):
+        np.testing.assert_array_equal(getattr(back, one_way).value, getattr(targets, one_way).value)
+        np.testing.assert_array_equal(getattr(back, one_way).hold, getattr(targets, one_way).hold)
 
 
 def test_blending_goes_from_one_to_the_other() -> None:
@@ -188,9 +262,11 @@ def test_a_json_file_gives_the_same_targets_as_text(tmp_path: Path) -> None:
         "preset": "smile",
         "relative": {"AU4": -1},
         "absolute": {"AU25": 0},
+        "at_least": {"AU06": 2},
+        "at_most": {"AU12R": 1},
     }
     path = write(tmp_path / "look.json", document)
-    assert shown(parse_targets(str(path))) == shown(parse_targets("smile,AU4=-1,AU25=0"))
+    assert shown(parse_targets(str(path))) == shown(parse_targets("smile,AU4=-1,AU25=0,AU6=2..,AU12R=..1"))
 
 
 def test_in_a_json_file_one_side_overrides_both_whatever_the_order(tmp_path: Path) -> None:

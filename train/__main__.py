@@ -12,6 +12,7 @@ from reenact.cli.commands import Commands
 COMMANDS = {
     "prepare": "Make shards of aligned, labelled faces from pictures and clips.",
     "creases": "Fit the folds that action units make, which the run-time paints.",
+    "teeth": "Cut the rows of teeth that the run-time draws out of chosen portraits.",
     "resemblance": "Fit how a face is picked by a picture, and measure how often that is wrong.",
     "fit": "Train networks on shards.",
     "export": "Write a trained generator as ONNX.",

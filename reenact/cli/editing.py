@@ -50,19 +50,26 @@ def target_options(command: CommandT) -> CommandT:
             click.option(
                 "--target-aus",
                 type=TARGETS,
-                help="What the face shall show, in OpenFace intensities. Signed values add: AU12=+2,AU4=-1 "
-                "(-5..+5). Unsigned ones set: AU12=3 (0..5). A preset can stand in front: smile,AU4=-1. "
+                help="What the face shall show, in OpenFace intensities. Relative values have a sign and add "
+                "to what the face does: AU12=+2,AU4=-1 (-5..+5). Absolute ones have none and replace it: "
+                "AU12=3 (0..5). AU12=3.. and AU12=..1 lead its expression to at least and at most that. "
+                "A preset can stand in front: smile,AU4=-1. "
                 "AU12L or AU12R: the person's own left or right alone. Or a .json file.",
             ),
             click.option(
-                "--preset", type=PresetParameter(), help=f"An expression by name: {', '.join(PRESETS)}."
+                "--preset",
+                type=PresetParameter(),
+                help="An expression by name, to which the face is led from the one it has: what is missing "
+                "is added, what contradicts it is taken away, and speech and blinks stay. One of "
+                f"{', '.join(PRESETS)}.",
             ),
             click.option(
                 "--strength",
                 type=NumberParameter(0, MAX_STRENGTH),
                 default=RetargetOptions.strength,
                 show_default=True,
-                help="Multiplies the change.",
+                help="How far to go from the face's present expression (0) to what is asked for (1), and "
+                "beyond.",
             ),
             click.option(
                 "--faces",

@@ -120,6 +120,11 @@ class SizeParameter(click.ParamType):
     help="Write your neutral there when you press n; what the file says of range, gain and limit stays.",
 )
 @click.option(
+    "--with-mouth",
+    is_flag=True,
+    help="Keep pictures of your teeth in that profile, too: a mouth that is made to open then shows them.",
+)
+@click.option(
     "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."
 )
 @json_option
@@ -139,11 +144,14 @@ def webcam(
     audio_delay: float | None,
     aus_csv: Path | None,
     save_profile: Path | None,
+    with_mouth: bool,
     duration: float | None,
     json_path: Path | None,
     **choices: Any,
 ) -> None:
     """Change the expression of a face in a live camera picture, for calls and streams."""
+    if with_mouth and save_profile is None:
+        raise click.UsageError("--with-mouth needs --save-profile", click.get_current_context())
     with ExitStack() as opened:
         performance = _second_camera(driver_camera, opened, **choices)
         targets, edit = chosen(**choices, live_driver=performance, needed=False)
@@ -157,6 +165,7 @@ def webcam(
             preview=preview,
             record=recorded(record, audio_device, no_audio, audio_delay),
             save_profile=save_profile,
+            with_mouth=with_mouth,
         )
         with unusable_input():
             live = opened.enter_context(open_live(where, targets, options))
@@ -171,7 +180,11 @@ def webcam(
         with status_line() as show:
             report = live.run(Watch(live.status, show, stop, duration or math.inf))
         last = live.status()
-        if save_profile is not None and live.controls.now.neutral is neutral:
+        with unusable_input():
+            kept = live.keep_teeth()
+        if kept:
+            note(f"{save_profile} holds pictures of your teeth")
+        elif save_profile is not None and live.controls.now.neutral is neutral:
             note(f"{save_profile} was not written: n was not pressed")
     tell(report)
     absent = warn_of_absent(targets) if report.frames_with_face else []

@@ -22,7 +22,7 @@ class LipOptions:
     """Lips closer than this are shut ..."""
     open_mm: float = 1.0
     """... and further apart than this open."""
-    closed_by_mm: float = 1.0
+    closed_by_mm: float = 0.7
     """Lips that came closer by less than this keep the warp's pixels."""
     inset_mm: float = 0.5
     """How far inside the lips their edges are taken from, since landmarks may lie on the teeth."""
@@ -41,7 +41,11 @@ def paint_lips(frame: Frame, face: Face, warp: Warp, options: LipOptions = LipOp
     before, after = face.landmarks[:, :2], warp.moved[:, :2]
     gap_before, gap_after = (MOUTH.gaps(places, down) / mm for places in (before, after))
     shut = smoothstep((options.open_mm - gap_after) / (options.open_mm - options.shut_mm))
-    shut *= smoothstep((gap_before - gap_after) / options.closed_by_mm - 1)
+    closed = smoothstep((gap_before - gap_after) / options.closed_by_mm - 1)
+    # Towards the corners lips have less to close, and what was between them is pressed together all the same.
+    shut *= np.max(
+        [closed, np.roll(closed, 1), np.roll(closed, -1), np.roll(closed, 2), np.roll(closed, -2)], 0
+    )
     if not shut.any():
         return warp
     line = (after[upper] + after[lower]) / 2

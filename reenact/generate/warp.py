@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calib.au import Change
 from calib.basis import AUBasis
 from calib.openings import OPENINGS
+from reenact.generate.bounds import bound_mouth, limit_opening
 from reenact.generate.chin import even_out
 from reenact.generate.contact import keep_apart, limit_closing
 from reenact.generate.flow import Flow, extend, rasterise, to_pixels
@@ -40,9 +41,12 @@ class Warp(Patch):
 
 
 def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.float32]:
-    """Where the landmarks (478, 3) go for relative action units `change`. Lips and lids do not cross."""
-    amounts = limit_closing(face, basis.amounts(change), basis)
-    displacement = face.pose.vectors_to_frame(basis.move(amounts))
+    """Where the landmarks (478, 3) go for relative action units `change`.
+
+    Lips and lids do not cross, mouth and eyes stay as people's are (calib.bounds), and skin does not fold.
+    """
+    amounts = limit_opening(face, limit_closing(face, basis.amounts(change), basis), basis)
+    displacement = face.pose.vectors_to_frame(basis.move(amounts) + bound_mouth(face, amounts, basis))
     displacement = hold_back(face.landmarks, even_out(face, displacement))
     return keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
 

@@ -22,7 +22,7 @@ class RetargetOptions:
     """How targets become changes."""
 
     strength: float = 1.0
-    """0..1.5: 0 changes nothing, 1 does what the targets say, above 1 exaggerates."""
+    """How far to go from the face's present expression (0) to what the targets say (1) and beyond (1.5)."""
     faces: FaceChoice = "largest"
     fade_s: float = 0.3
     """Seconds from no change to full change when a face is found, and back when it is lost."""

@@ -5,8 +5,9 @@ which EMFACS (Ekman & Friesen) is built; contempt from Matsumoto & Ekman, Motiva
 Action units that OpenFace does not measure are left out, and each preset says which. L and R are the person's
 own left and right.
 
-Presets add to what the face does, so that speech and blinks go on beneath them; those that take something
-away set it to 0. Intensities are clear but not extreme: 3 is FACS intensity C.
+A preset leads a face to an expression: AU12=3.. adds what is missing to 3 and nothing to a face that smiles
+as much, and AU12=..0 takes away a smile that contradicts it. Speech and blinks continue. How strongly the
+action units of an expression go together is how people show them (`python -m calib expressions`).
 """
 
 from __future__ import annotations
@@ -35,69 +36,99 @@ _ALL = (
         "every action unit at 0: no expression, mouth shut, eyes open",
     ),
     # The emotions.
-    Preset("smile", "AU06=+2,AU12=+3", "happiness: cheeks and lip corners up", f"{_GUIDE}: 6+12"),
+    Preset(
+        "smile",
+        "AU04=..1,AU06=1.3..,AU07=0.7..,AU12=2.5..,AU14=0.4..,AU15=..0,AU17=..0",
+        "happiness: cheeks and lip corners up",
+        f"{_GUIDE}: 6+12, with the 7 and 14 that go along",
+    ),
     Preset(
         "surprise",
-        "AU01=+3,AU02=+3,AU05=+2.5,AU25=+1.5,AU26=+2",
-        "brows and upper lids up, jaw dropped",
-        f"{_GUIDE}: 1+2+5B+26; 27 (mouth stretch) left out",
+        "AU01=1.6..,AU02=1.3..,AU04=..0,AU05=1.8..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
+        "AU23=1.8..,AU25=0.5..,AU26=3..",
+        "brows and upper lids up, jaw dropped, mouth narrowed",
+        f"{_GUIDE}: 1+2+5B+26, with 23, since the lips round; 27 (mouth stretch) left out",
     ),
     Preset(
         "anger",
-        "AU04=+3.5,AU05=+1,AU07=+2,AU17=+1,AU23=+3",
+        "AU01=..0,AU04=2.9..,AU05=1.2..,AU06=..0,AU07=1.1..,AU10=..0,AU12=..0,AU14=..0,AU15=0.5..,"
+        "AU23=2.5..,AU25=..0",
         "brows down, lids tense, lips tight",
-        f"{_GUIDE}: 4+5+7+17+23; 24 (lip pressor) left out",
+        f"{_GUIDE}: 4+5+7+23, with a little 15; 24 (lip pressor) left out",
     ),
     Preset(
         "sad",
-        "AU01=+3,AU04=+2,AU15=+3,AU17=+1.5",
+        "AU01=2.1..,AU04=1.6..,AU06=..0,AU07=0.4..,AU09=..0,AU10=..0,AU12=..0,AU14=..0,AU15=2..,"
+        "AU17=0.5..,AU25=..0",
         "inner brows up, lip corners down",
         f"{_GUIDE}: 1+4+15 with 17; 11 (nasolabial deepener) left out",
     ),
     Preset(
         "fear",
-        "AU01=+3,AU02=+1.5,AU04=+2,AU05=+3,AU20=+3,AU25=+2,AU26=+1",
+        "AU01=2.2..,AU02=1..,AU04=0.6..,AU05=2..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
+        "AU15=0.8..,AU20=0.85..,AU25=0.2..,AU26=0.8..",
         "brows up and together, eyes wide, lips stretched",
-        f"{_GUIDE}: 1+2+4+5+20+25+26",
+        f"{_GUIDE}: 1+2+4+5+20+25+26, with the 15 that pulls the corners down",
     ),
     Preset(
         "disgust",
-        "AU04=+1.5,AU07=+1,AU09=+3.5,AU10=+2.5,AU17=+1",
+        "AU01=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=1.7..,AU12=..0,AU14=..0,AU17=0.6..,"
+        "AU23=3.8..,AU25=1..",
         "nose wrinkled, upper lip raised",
-        f"{_GUIDE}: 9+17 and 10+17, with the 4 and 7 that 9 brings along; 16 (lower lip depressor) left out",
+        f"{_GUIDE}: 9+17 and 10+17, with the 4, 6 and 7 that 9 brings along; 16 left out",
     ),
     Preset(
         "contempt",
-        "AU12L=+0.7,AU14L=+3",
+        "AU06=..0,AU12L=0.7,AU12R=..0,AU14L=2.5..,AU25=..0",
         "one lip corner tightened",
         "Matsumoto & Ekman (2004): 12+14 on one side; here the person's left",
     ),
     Preset(
         "pain",
-        "AU04=+2.5,AU06=+2,AU07=+2,AU09=+1.5,AU10=+1.5,AU45=+2",
+        "AU04=2.2..,AU06=1.5..,AU07=1.5..,AU09=1.5..,AU10=1.2..,AU12=..0,AU14=..0,AU25=..0.8,AU45=+2",
         "brows down, eyes narrowed, nose wrinkled",
         "Prkachin & Solomon, Pain 139 (2008): 4, 6, 7, 9, 10, 43; 43 (eyes closed) by 45",
     ),
     # For calls and for repairing takes.
-    Preset("smile-soft", "AU06=+0.5,AU12=+1.3", "a slight smile"),
-    Preset("smile-open", "AU06=+2.5,AU12=+3.5,AU25=+2", "a broad smile with the lips parted"),
-    Preset("laugh", "AU06=+3,AU07=+1,AU12=+4,AU25=+2,AU26=+1.5", "mouth wide open, cheeks high"),
-    Preset("friendly", "AU01=+0.5,AU02=+0.5,AU04=0,AU06=+0.7,AU12=+1.2", "brows at ease, a slight smile"),
-    Preset("attentive", "AU01=+1.2,AU02=+1.2,AU05=+1", "brows and lids a little up"),
-    Preset("relaxed", "AU04=0,AU07=0,AU09=0,AU15=0,AU17=0,AU23=0", "takes tension out of brows and mouth"),
-    Preset("serious", "AU06=0,AU12=0,AU14=0", "takes a smile away"),
-    Preset("brows-up", "AU01=+3,AU02=+3", "both brows up"),
-    Preset("brows-down", "AU04=+3.5", "brows down and together"),
-    Preset("frown", "AU04=+3.5,AU15=+2.5,AU17=+1", "brows down, lip corners down"),
-    Preset("worried", "AU01=+2.5,AU04=+2", "inner brows up and together"),
-    Preset("confused", "AU04=+2.5,AU07=+1.5", "brows down, lids tight"),
-    Preset("sneer", "AU09=+2.5,AU10=+2.5", "nose wrinkled, upper lip raised"),
-    Preset("eyes-wide", "AU05=+3", "upper lids up"),
-    Preset("squint", "AU06=+1,AU07=+3", "eyes narrowed"),
+    Preset("smile-soft", "AU06=0.6..,AU12=1..,AU14=0.4..,AU15=..0,AU17=..0", "a slight smile"),
+    Preset(
+        "smile-open",
+        "AU04=..1,AU06=1.7..,AU07=1..,AU10=0.2..,AU12=3.7..,AU14=0.4..,AU15=..0,AU17=..0,AU25=1..,AU26=0.6..",
+        "a broad smile with the lips parted",
+    ),
+    Preset(
+        "laugh",
+        "AU04=..1,AU06=2..,AU07=1.3..,AU10=0.3..,AU12=4..,AU14=0.3..,AU15=..0,AU17=..0,AU25=1.3..,AU26=1.4..",
+        "mouth wide open, cheeks high",
+    ),
+    Preset(
+        "friendly",
+        "AU01=0.5..,AU02=0.5..,AU04=..0,AU06=0.7..,AU12=1.2..,AU15=..0,AU17=..0",
+        "brows at ease, a slight smile",
+    ),
+    Preset("attentive", "AU01=1.2..,AU02=1.2..,AU05=1..", "brows and lids a little up"),
+    Preset(
+        "relaxed",
+        "AU04=..0,AU07=..0,AU09=..0,AU15=..0,AU17=..0,AU23=..0",
+        "takes tension out of brows and mouth",
+    ),
+    Preset("serious", "AU06=..0,AU10=..0,AU12=..0,AU14=..0,AU25=..0", "takes a smile away"),
+    Preset("brows-up", "AU01=3..,AU02=3..", "both brows up"),
+    Preset("brows-down", "AU04=3.5..", "brows down and together"),
+    Preset("frown", "AU04=3..,AU12=..0,AU15=2.5..,AU17=1..", "brows down, lip corners down"),
+    Preset("worried", "AU01=2.5..,AU04=2..", "inner brows up and together"),
+    Preset(
+        "confused",
+        "AU04=2.1..,AU07=0.5..,AU12=..0,AU14=..0,AU15=1.2..,AU23=1.2..",
+        "brows down, lips drawn together",
+    ),
+    Preset("sneer", "AU09=2.5..,AU10=2.5..", "nose wrinkled, upper lip raised"),
+    Preset("eyes-wide", "AU05=3..", "upper lids up"),
+    Preset("squint", "AU06=1..,AU07=3..", "eyes narrowed"),
     Preset("blink", "AU45=5", "eyes closed"),
-    Preset("wink", "AU06L=+1,AU12L=+1,AU45L=5", "the left eye closed, and a little smile with it"),
+    Preset("wink", "AU06L=1..,AU12L=1..,AU45L=5", "the left eye closed, and a little smile with it"),
     Preset("eyes-open", "AU45=0", "eyes kept open"),
-    Preset("mouth-open", "AU25=+2,AU26=+2", "lips parted, jaw dropped"),
+    Preset("mouth-open", "AU25=+1,AU26=+2", "lips parted, jaw dropped"),
     Preset("mouth-closed", "AU25=0,AU26=0", "lips together"),
 )
 

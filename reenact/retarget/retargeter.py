@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from calib.answer import driven
-from calib.au import MAX_INTENSITY, AUVector, Change, Sided, apart, bilateral, neutral_aus
+from calib.answer import driven, load_drive
+from calib.au import AU_INDEX, MAX_INTENSITY, AUVector, Change, Sided, apart, bilateral, neutral_aus
 from calib.limits import load_limits
 from calib.profile import Profile
 from reenact.retarget.choose import Chooser
@@ -27,6 +27,8 @@ Programme: TypeAlias = Callable[[Fraction, int], Targets]
 
 Correction: TypeAlias = Callable[[Fraction, int], AUVector]
 """What to write on top of what is asked, so that it is read: (17,), called like a programme."""
+
+_LIPS_PART = AU_INDEX[25]
 
 SCENE_START_S = 0.1
 """A face found this soon after a cut was there from the cut on: trackers may need a frame or two."""
@@ -116,14 +118,19 @@ class Retargeter:
             change = memory.pace(load_limits().within(beyond_rest, change), pts)
         asked = np.float32(level) * change
         correction = np.float32(level) * self._correction(pts, face.track_id)
-        written = self._written(asked, targets.hold, room, correction)
+        written = self._written(asked, targets, room, correction)
         return _Change(written, asked, wanted.astype(np.float32))
 
-    def _written(self, asked: Change, hold: Sided, room: Sided, correction: AUVector) -> Change:
+    def _written(self, asked: Change, targets: Targets, room: Sided, correction: AUVector) -> Change:
         """What makes a face show what is asked."""
-        # No more is taken away than is there: mouths that did not smile any more were pinched.
-        written = driven(asked, hold) if self._options.driven else asked
-        return np.clip(written + correction, -room, MAX_INTENSITY)
+        if not self._options.driven:
+            return np.clip(asked + correction, -room, MAX_INTENSITY)
+        held = np.maximum(targets.hold, targets.at_most.hold * (asked < 0))
+        # Lips close as far as the smile explains them; driven by more they would close on what is said.
+        held[:, _LIPS_PART] = targets.hold[:, _LIPS_PART]
+        # A mouth goes back to rest and no further (reenact.generate.bounds), however much is taken away.
+        lowest = np.maximum(-room * load_drive(), -MAX_INTENSITY)
+        return np.clip(driven(asked, held) + correction, lowest, MAX_INTENSITY)
 
     def _meet(self, face: Face, chosen: bool, pts: Fraction) -> _Memory:
         """The memory of a face seen for the first time."""

@@ -6,11 +6,12 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.au import (
     AU_COUNT,
@@ -29,12 +30,16 @@ from calib.au import (
     sided_au,
 )
 from reenact.json_file import read_json
+from reenact.retarget.expression import expression
 from reenact.retarget.presets import PRESETS
 
 _ITEM = re.compile(r"\s*([^=]*?)\s*=\s*(.*?)\s*", re.DOTALL)
 _NUMBER = re.compile(r"([+-]?)\s*(\d+\.?\d*|\.\d+)", re.ASCII)
+_ONE_WAY = re.compile(r"(?P<most>\.\.)?\s*(?P<number>.*?)\s*(?P<least>\.\.)?", re.DOTALL)
 _FORM = "write AU12=+2 to add, AU12=3 to set, or a preset's name"
-_JSON_KEYS = {"version", "description", "preset", "relative", "absolute"}
+_JSON_KEYS = {"version", "description", "preset", "relative", "absolute", "at_least", "at_most"}
+Kind: TypeAlias = Literal["relative", "absolute", "at_least", "at_most"]
+"""How a number is meant: AU12=+2 is relative, AU12=3 absolute, AU12=3.. at least and AU12=..3 at most."""
 MAX_SCALE = 4.0
 """More would make any trace of an action unit its utmost."""
 
@@ -48,76 +53,173 @@ class TargetError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Targets:
-    """For each action unit, on each side, what to add to the face and how much of its own movement to take
-    away.
+class Aim:
+    """How far a face is from somewhere, linearly in what it shows; half of what Targets are made of."""
 
-    change = value - hold * measured. A relative target has hold 0, an absolute one hold 1, and an action
-    unit that is left alone has neither. Being linear, two targets blend by blending their arrays.
+    value: Sided
+    """(2, 17) the intensity to reach, times `hold`."""
+    hold: Sided
+    """(2, 17) how much of the measured intensity counts towards it, 0..1; 0 and 0: there is no aim."""
+
+    def missing(self, measured: AUVector | Sided) -> Change:
+        """(2, 17) what is missing to the aim; below 0 where the face is beyond it."""
+        return self.value - self.hold * measured
+
+    @property
+    def named(self) -> NDArray[np.bool_]:
+        """(2, 17) where there is an aim."""
+        return (self.value != 0) | (self.hold != 0)
+
+    @property
+    def one_sided(self) -> AUVector:
+        """(17,) how far the two sides are meant apart."""
+        return (np.abs(np.diff(self.value, axis=0)) + np.abs(np.diff(self.hold, axis=0)))[0]
+
+    def times(self, strength: float | AUVector | Sided) -> Aim:
+        """An aim from which a face is `strength` times as far."""
+        return Aim(strength * self.value, strength * self.hold)
+
+    def plus(self, other: Aim) -> Aim:
+        """An aim from which a face is as far as from both together."""
+        return Aim(self.value + other.value, self.hold + other.hold)
+
+    def after(self, first: Targets) -> Aim:
+        """This aim of the face that `first` makes, as an aim of the face before that."""
+        return Aim(self.value - self.hold * first.value, self.hold * (1 - first.hold))
+
+    def above(self, neutral: AUVector) -> Aim:
+        """This aim, counted from a face at rest that shows `neutral`."""
+        return Aim(self.value + self.hold * neutral, self.hold)
+
+    def where(self, chosen: NDArray[np.bool_], other: Aim) -> Aim:
+        """This aim for the action units `chosen`, and `other` for the rest."""
+        return Aim(np.where(chosen, self.value, other.value), np.where(chosen, self.hold, other.hold))
+
+
+def _no_aim() -> Aim:
+    return Aim(bilateral(neutral_aus()), bilateral(neutral_aus()))
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is asked of one action unit."""
+
+    index: int
+    """The action unit's."""
+    side: Side | None
+    """The side of the face that is meant; None: both."""
+    value: float
+    hold: float
+    """As in Targets, or as in the aim of this kind."""
+    kind: Kind
+
+    def __str__(self) -> str:
+        """As --target-aus takes it: AU04=-1, AU12L=3, AU06=2.. or AU12=..0."""
+        sign = "" if self.kind != "relative" else "-" if self.value < 0 else "+"
+        number = np.format_float_positional(np.float32(abs(self.value)), trim="-")
+        before, after = "." * 2 * (self.kind == "at_most"), "." * 2 * (self.kind == "at_least")
+        return f"{au_code(self.index, self.side)}={before}{sign}{number}{after}"
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """For each action unit, on each side, what to add to the face, how much of its own movement to take
+    away, and where to lead it if it is not there yet.
+
+    change = value - hold * measured
+           + max(0, what the face's expression misses `at_least`) + min(0, the same for `at_most`)
+
+    A relative target (hold 0) adds to what the face does, an absolute one (hold 1) replaces it, and a preset
+    leads the face to an expression. An action unit that is left alone has neither value nor hold. Aims go by
+    the face's expression alone (reenact.retarget.expression): they count neither speech nor blinks, nor what a
+    face at rest is read to show. Two targets blend by blending their arrays.
     """
 
     value: Sided
     """(2, 17) the amount to add (-5..5, hold 0) or the intensity to reach (0..5, hold 1)."""
     hold: Sided
     """(2, 17) up to 1: the share of the measured intensity that `value` replaces; below 0 it is amplified."""
+    at_least: Aim = field(default_factory=_no_aim)
+    """Where the face is raised to, unless it is there or beyond."""
+    at_most: Aim = field(default_factory=_no_aim)
+    """Where the face is lowered to, unless it is there or below."""
 
     def change(self, measured: AUVector | Sided) -> Change:
         """(2, 17) the relative action units that take a face from `measured` to these targets; unlimited.
 
         measured: (17,) where both sides show the same, or (2, 17).
         """
-        return self.value - self.hold * measured
+        change = self.value - self.hold * measured
+        if not (self.at_least.named.any() or self.at_most.named.any()):
+            return change
+        shown = expression(measured)
+        return (
+            change + np.maximum(self.at_least.missing(shown), 0) + np.minimum(self.at_most.missing(shown), 0)
+        )
 
     @property
     def one_sided(self) -> AUVector:
         """(17,) 0..1: how far the two sides are meant apart."""
-        differing = np.abs(np.diff(self.value, axis=0)) + np.abs(np.diff(self.hold, axis=0))
-        return np.minimum(differing[0], 1)
+        return np.minimum(sum(aim.one_sided for aim in self._aims), 1)
 
     def blend(self, other: Targets, share: float) -> Targets:
         """These targets at share 0, `other` at share 1."""
-        return Targets(
-            (1 - share) * self.value + share * other.value, (1 - share) * self.hold + share * other.hold
+        return _targets(
+            mine.times(1 - share).plus(its.times(share))
+            for mine, its in zip(self._aims, other._aims, strict=True)
         )
 
     def then(self, later: Targets) -> Targets:
-        """These targets first, and `later` on the face that they make."""
+        """These targets first, and `later` on the face that they make.
+
+        Where both lead an action unit somewhere in one direction, `later` alone does.
+        """
         kept = 1 - later.hold
-        return Targets(kept * self.value + later.value, later.hold + kept * self.hold)
+        aims = (
+            its.after(self).where(its.named, mine.times(kept))
+            for mine, its in zip(self._aims[1:], later._aims[1:], strict=True)
+        )
+        return Targets(kept * self.value + later.value, later.hold + kept * self.hold, *aims)
 
     def times(self, strength: float | AUVector) -> Targets:
         """Those whose change is `strength` times the change of these, of all or for each action unit."""
-        return Targets(strength * self.value, strength * self.hold)
+        return _targets(aim.times(strength) for aim in self._aims)
 
     def above(self, neutral: AUVector) -> Targets:
-        """Those of a person in whose face at rest `neutral` (0..5) is measured: absolute targets count from
-        there, relative ones are the same."""
-        return Targets(self.value + self.hold * neutral, self.hold)
+        """Those of a person in whose face at rest `neutral` (0..5) is measured: absolute targets and aims
+        count from there, relative ones are the same."""
+        return _targets(aim.above(neutral) for aim in self._aims)
 
     def over(self, below: Targets) -> Targets:
         """These targets, and those of `below` for the action units that these leave alone."""
-        named = (self.value != 0) | (self.hold != 0)
-        return Targets(np.where(named, self.value, below.value), np.where(named, self.hold, below.hold))
+        named = np.any([aim.named for aim in self._aims], axis=0)
+        return _targets(mine.where(named, its) for mine, its in zip(self._aims, below._aims, strict=True))
+
+    @property
+    def _aims(self) -> tuple[Aim, Aim, Aim]:
+        return Aim(self.value, self.hold), self.at_least, self.at_most
 
     def __str__(self) -> str:
         """As --target-aus takes it: AU04=-1,AU12L=+2,AU25=0; 'none' if nothing is to change."""
-        return ",".join(_written(*item) for item in self.items()) or "none"
+        return ",".join(map(str, self.items())) or "none"
 
-    def items(self) -> Iterator[tuple[int, Side | None, float, float]]:
-        """(index, side, value, hold) of what is not left alone: both sides at once where they agree."""
+    def items(self) -> Iterator[Item]:
+        """What is not left alone, by action unit: both sides at once where they agree."""
+        kinds: tuple[Kind | None, ...] = (None, "at_least", "at_most")
         for index in range(AU_COUNT):
-            left, right = zip(self.value[:, index].tolist(), self.hold[:, index].tolist(), strict=True)
-            sides: Mapping[Side | None, tuple[float, float]] = (
-                {None: left} if left == right else dict(zip(SIDES, (left, right), strict=True))
-            )
-            for side, (value, hold) in sides.items():
-                if value or hold:
-                    yield index, side, value, hold
+            for kind, aim in zip(kinds, self._aims, strict=True):
+                left, right = zip(aim.value[:, index].tolist(), aim.hold[:, index].tolist(), strict=True)
+                sides: Mapping[Side | None, tuple[float, float]] = (
+                    {None: left} if left == right else dict(zip(SIDES, (left, right), strict=True))
+                )
+                for side, (value, hold) in sides.items():
+                    if value or hold:
+                        yield Item(index, side, value, hold, kind or ("absolute" if hold else "relative"))
 
 
-def _written(index: int, side: Side | None, value: float, hold: float) -> str:
-    number = np.format_float_positional(np.float32(abs(value)), trim="-")
-    return f"{au_code(index, side)}={'' if hold else '-' if value < 0 else '+'}{number}"
+def _targets(aims: Iterable[Aim]) -> Targets:
+    both_ways, at_least, at_most = aims
+    return Targets(both_ways.value, both_ways.hold, at_least, at_most)
 
 
 def no_targets() -> Targets:
@@ -132,8 +234,10 @@ def parse_targets(text: str) -> Targets:
 
     - AU12=+2 or AU4=-1: signed, so relative: added to what the face does, -5..+5;
     - AU12=3: unsigned, so absolute: what the face shall show, 0..5;
+    - AU12=3.. or AU12=..1: what the face's expression shall show at least, or at most, 0..5: it is led there
+      if it is not there yet, and speech and blinks do not count;
     - AU12L=+2 or AU45R=5: on the person's own left or right alone, also after the same for both sides;
-    - smile: a preset (reenact.retarget.presets);
+    - smile: a preset (reenact.retarget.presets), which leads the face to an expression;
     - or, alone, the path of a JSON file ending in .json (see load_targets).
 
     Raises TargetError with the item, its position and the right form.
@@ -150,7 +254,8 @@ def parse_targets(text: str) -> Targets:
 
 def parse_value(text: str) -> tuple[float, bool]:
     """(value, absolute) from text such as +2 (to add, -5..5) or 3 (to show, 0..5). Raises TargetError."""
-    return _parse_number(text.strip(), repr(text.strip()))
+    value, kind = _parse_plain_number(text.strip(), repr(text.strip()))
+    return value, kind == "absolute"
 
 
 def parse_scales(text: str) -> Targets:
@@ -179,10 +284,12 @@ def parse_scales(text: str) -> Targets:
 def parse_locks(text: str) -> Targets:
     """Targets that hold values, from text such as AU12=3,AU04=0. Raises TargetError."""
     targets = parse_targets(text)
-    for index, side, value, hold in targets.items():
-        if value and not hold:
-            code = au_code(index, side)
-            raise TargetError(f"{text.strip()!r} adds to {code}; a lock takes unsigned values: {code}=2")
+    for item in targets.items():
+        if item.kind != "absolute":
+            code = au_code(item.index, item.side)
+            raise TargetError(
+                f"{text.strip()!r} does not hold {code}; a lock takes unsigned values: {code}=2"
+            )
     return targets
 
 
@@ -200,8 +307,8 @@ def load_targets(path: Path) -> Targets:
         {"version": 1, "description": "said aloud", "preset": "smile",
          "relative": {"AU06": 1.5, "AU04L": -1}, "absolute": {"AU25": 0}}
 
-    Only "version" is needed. "preset" comes first, "relative" (-5..5) and "absolute" (0..5) override it, and
-    what names one side (AU04L) overrides what names both.
+    Only "version" is needed. "preset" comes first, "relative" (-5..5), "absolute", "at_least" and "at_most"
+    (0..5) override it, and what names one side (AU04L) overrides what names both.
     Raises TargetError naming the file and what is wrong in it.
     """
     try:
@@ -249,18 +356,33 @@ def _preset(name: str, shown: str) -> Targets:
     return parse_targets(preset.spec)
 
 
-def _parse_number(text: str, shown: str) -> tuple[float, bool]:
-    """(value, absolute) of the right-hand side of an item."""
+def _parse_number(text: str, shown: str) -> tuple[float, Kind]:
+    """(value, how it is meant) of the right-hand side of an item."""
+    match = _ONE_WAY.fullmatch(text)
+    if match is None or bool(match["most"]) == bool(match["least"]):
+        return _parse_plain_number(text, shown)
+    value, kind = _parse_plain_number(match["number"], shown)
+    if kind != "absolute":
+        raise TargetError(
+            f"{shown}: what to show at least or at most has no sign; write AU12=3.. or AU12=..1"
+        )
+    return value, "at_most" if match["most"] else "at_least"
+
+
+def _parse_plain_number(text: str, shown: str) -> tuple[float, Kind]:
     match = _NUMBER.fullmatch(text.replace("\u2212", "-"))
     if match is None:
         raise TargetError(f"{shown}: {text!r} is not a number; {_FORM}")
-    return _in_range(float(match[1] + match[2]), not match[1], shown), not match[1]
+    kind: Kind = "relative" if match[1] else "absolute"
+    return _in_range(float(match[1] + match[2]), kind, shown), kind
 
 
-def _in_range(value: float, absolute: bool, shown: str) -> float:
-    low = 0.0 if absolute else -MAX_INTENSITY
+def _in_range(value: float, kind: Kind, shown: str) -> float:
+    low = -MAX_INTENSITY if kind == "relative" else 0.0
     if not low <= value <= MAX_INTENSITY:  # also catches NaN
-        form = "absolute values run from 0 to 5" if absolute else "relative values run from -5 to +5"
+        form = (
+            "relative values run from -5 to +5" if kind == "relative" else "absolute values run from 0 to 5"
+        )
         raise TargetError(f"{shown} is out of range: {form}")
     return value
 
@@ -270,12 +392,18 @@ def _suggestion(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _set(targets: Targets, named: _Named, value: float, absolute: bool) -> Targets:
+def _set(targets: Targets, named: _Named, value: float, kind: Kind) -> Targets:
     """`targets` with one action unit replaced."""
     index, side = named
-    changed = Targets(targets.value.copy(), targets.hold.copy())
-    changed.value[rows(side), index], changed.hold[rows(side), index] = value, absolute
-    return changed
+    chosen = np.zeros((len(SIDES), AU_COUNT), bool)
+    chosen[rows(side), index] = True
+    given = chosen.astype(np.float32)
+    asked = Aim(given * np.float32(value), given * np.float32(kind != "relative"))
+    places = ("at_least", "at_most")
+    return Targets(
+        *vars((asked if kind not in places else _no_aim()).where(chosen, targets._aims[0])).values(),
+        *((asked if kind == place else _no_aim()).where(chosen, getattr(targets, place)) for place in places),
+    )
 
 
 def _from_json(document: Any) -> Targets:
@@ -290,21 +418,21 @@ def _from_json(document: Any) -> Targets:
         name = document["preset"]
         targets = _preset(str(name), f'"preset": {name!r}')
     given: set[_Named] = set()
-    entries = [entry for key in ("relative", "absolute") for entry in _entries(key, document.get(key, {}))]
+    entries = [entry for kind in get_args(Kind) for entry in _entries(kind, document.get(kind, {}))]
     # The order of a JSON object means nothing.
-    for named, value, absolute, shown in sorted(entries, key=lambda entry: entry[0][1] is not None):
+    for named, value, kind, shown in sorted(entries, key=lambda entry: entry[0][1] is not None):
         _give(named, given, shown)
-        targets = _set(targets, named, value, absolute)
+        targets = _set(targets, named, value, kind)
     return targets
 
 
-def _entries(key: str, table: Any) -> Iterator[tuple[_Named, float, bool, str]]:
-    """(what is named, value, absolute, how to show it) of the "relative" or "absolute" object of a file."""
+def _entries(kind: Kind, table: Any) -> Iterator[tuple[_Named, float, Kind, str]]:
+    """(what is named, value, how it is meant, how to show it) of the object of a file that has this name."""
     if not isinstance(table, dict):
-        raise TargetError(f'"{key}" must be an object of action units and numbers, not {table!r:.40}')
+        raise TargetError(f'"{kind}" must be an object of action units and numbers, not {table!r:.40}')
     for name, value in table.items():
-        shown = f'{name!r} in "{key}"'
+        shown = f'{name!r} in "{kind}"'
         named = _name(name, shown)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise TargetError(f"{shown}: {value!r:.40} is not a number")
-        yield named, _in_range(value, key == "absolute", shown), key == "absolute", shown
+        yield named, _in_range(value, kind, shown), kind, shown

@@ -37,6 +37,8 @@ CROWN_MM = 10.5
 """Height of a middle upper tooth (Magne, Gallucci & Belser, J. Prosthet. Dent. 89(5), 2003)."""
 
 
+_LEAST_BLUR_PX = 0.3
+
 Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Takes places (..., 3) to where a bone has carried them."""
 
@@ -54,6 +56,8 @@ class Arch:
     """(*SHAPE, 4): RGB as multiples of white teeth in the same light, of which FULL is one; and alpha."""
     above_mm: float
     """Distance from the top of the picture down to the edge of the front teeth."""
+    seen_px_per_mm: float = PX_PER_MM
+    """Resolution of the frame that the picture was taken from."""
 
     def draw(
         self, pose: Pose, edge_mm: float, light: NDArray[np.float32], box: Box, turn: Turn = at_rest
@@ -73,8 +77,12 @@ class Arch:
         strips = Opening(tuple(range(_STEPS)), tuple(range(_STEPS, 2 * _STEPS))).strips
         cell_px = max(1, round(_CELL_MM * pose.scale))
         x, y = spread(places.astype(np.float32), values.astype(np.float32), strips, box, cell_px)
-        # As soft as the frame's own pixels are large.
-        picture = cv2.GaussianBlur(self.picture, (0, 0), max(_SOFT * PX_PER_MM / pose.scale, 0.4))
+        # As soft as the frame's own pixels are large, less what the picture has been softened by before.
+        spread_mm = np.sqrt(max(pose.scale**-2 - self.seen_px_per_mm**-2, 0.0))
+        sigma_px = _SOFT * PX_PER_MM * float(spread_mm)
+        picture = (
+            self.picture if sigma_px < _LEAST_BLUR_PX else cv2.GaussianBlur(self.picture, (0, 0), sigma_px)
+        )
         drawn = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         rgb = drawn[..., :3].astype(np.float32) * (light / FULL)
         return np.minimum(rgb, 255), drawn[..., 3].astype(np.float32) / 255
@@ -104,7 +112,7 @@ def take_upper(frame: Frame, pose: Pose, seen: SeenMouth, light: NDArray[np.floa
     )
     left, right = seen.columns[[0, -1]]
     shown *= smoothstep((grid.x - left) / mm) * smoothstep((right - grid.x) / mm)
-    return Arch(_picture(frame, seen, grid, light, shown), UPPER_ABOVE_MM), edge_mm
+    return Arch(_picture(frame, seen, grid, light, shown), UPPER_ABOVE_MM, pose.scale), edge_mm
 
 
 def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
@@ -167,7 +175,7 @@ def take_lower(
     below_mm = float(rows.argmax()) / PX_PER_MM - LOWER_ABOVE_MM
     shift = np.array([[1, 0, 0], [0, 1, -below_mm * PX_PER_MM]], np.float32)
     picture = cv2.warpAffine(picture, shift, (SHAPE[1], SHAPE[0]), flags=cv2.INTER_LINEAR)
-    return Arch(picture, LOWER_ABOVE_MM), edge_mm + below_mm
+    return Arch(picture, LOWER_ABOVE_MM, pose.scale), edge_mm + below_mm
 
 
 def _largest_piece(mask: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -206,4 +214,4 @@ def with_gums(arch: Arch) -> Arch:
     sides = cv2.GaussianBlur(np.repeat(has_any[None].astype(np.float32), SHAPE[0], axis=0), (0, 0), PX_PER_MM)
     full = np.where(above > 0, np.maximum(alpha, sides * has_any), alpha)
     picture = np.rint(np.clip(np.dstack([mixed, 255 * full]), 0, 255)).astype(np.uint8)
-    return Arch(picture, arch.above_mm)
+    return Arch(picture, arch.above_mm, arch.seen_px_per_mm)

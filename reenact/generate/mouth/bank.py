@@ -27,6 +27,15 @@ class Bank:
         return self.upper[index], self.lower[index % len(self.lower)]
 
 
+LOWER_SHADE = (0.66, 0.57, 0.50)
+"""RGB of lower teeth as parts of upper ones: little light gets to them, and that from red lips."""
+
+
+def _shaded(arch: Arch) -> Arch:
+    rgb = arch.picture[..., :3] * np.array(LOWER_SHADE, np.float32)
+    return Arch(np.dstack([np.rint(rgb).astype(np.uint8), arch.picture[..., 3]]), arch.above_mm)
+
+
 @lru_cache(maxsize=1)
 def load_bank() -> Bank:
     """The teeth that ship with the project (see TEETH_CARD.md beside them)."""
@@ -35,4 +44,5 @@ def load_bank() -> Bank:
             tuple(Arch(picture, above_mm) for picture in data[name])
             for name, above_mm in (("upper", UPPER_ABOVE_MM), ("lower", LOWER_ABOVE_MM))
         )
+        lower = tuple(_shaded(arch) for arch in lower)
         return Bank(upper, lower, data["widths_mm"].astype(np.float32))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
 from reenact.generate.mouth.arch import CROWN_MM, GUMS
-from reenact.generate.mouth.cavity import shade_cavity
+from reenact.generate.mouth.cavity import CavityOptions, shade_cavity
 from reenact.generate.mouth.light import colourfulness, ivory
 from reenact.generate.mouth.seen import LOWER, UPPER, SeenMouth, mouth_alignment
 from reenact.generate.mouth.surface import Jaw, jaw_between, on_arch
@@ -24,6 +24,8 @@ _INCISORS_MM = 50.0
 """y of the middle of the mouth."""
 _LUMA = (0.299, 0.587, 0.114)
 """Weights of RGB in the grey of a picture (ITU-R BT.601)."""
+_NARROW_MM = 1.2
+"""Gap between lips below which what is behind them lies in the dark."""
 _LEAST_GAP_PX = 0.5
 """Lips that are closer than this everywhere show nothing between them."""
 
@@ -45,8 +47,6 @@ class InsideOptions:
     """Height of the shadow of the upper lip on the teeth."""
     lower_shown_mm: float = 2.2
     """Height of the lower teeth that a lip may uncover."""
-    lower_shade: tuple[float, float, float] = (0.66, 0.57, 0.50)
-    """RGB of lower teeth as parts of upper ones: little light gets to them, and that from red lips."""
     soft_mm: float = 0.7
     """Width of the shade between teeth and dark."""
 
@@ -81,11 +81,25 @@ def paint_inside(
     inside = _drawn_upper(inside, face, teeth, seen, place, light, options)
     if seen is not None:
         inside = _own_upper(inside, frame, seen, place, options)
+    inside = mix(inside, np.broadcast_to(_deep(light, seen), inside.shape), _shut(place))
     colour = colourfulness(frame.image, face)
     if colour < 1:
         grey = inside @ np.array(_LUMA, np.float32)
         inside = grey[..., None] + np.float32(colour) * (inside - grey[..., None])
     return blend(warp, inside, polygon(outline, box), box)
+
+
+def _deep(light: NDArray[np.float32], seen: SeenMouth | None) -> NDArray[np.float32]:
+    """(3,) RGB of the line between lips that have come together."""
+    if seen is not None and seen.dark is not None:
+        return seen.dark
+    return light * np.array(CavityOptions().dark, np.float32)
+
+
+def _shut(place: _Place) -> NDArray[np.float32]:
+    """(height, width) 1 between lips that have come so close that no light gets between them."""
+    narrow = 1 - place.gap / (_NARROW_MM * place.px_per_mm)
+    return (smoothstep(narrow) * smoothstep(place.closed / place.px_per_mm)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +121,8 @@ class _Place:
     """0..1: 0 while the corners of the mouth are where they were, 1 where they have moved aside."""
     gap: NDArray[np.float32]
     """Crop pixels between the lips above and below."""
+    closed: NDArray[np.float32]
+    """Crop pixels by which these have come closer, or by which the corners have moved in beside them."""
     jaw: Jaw
     lower_lip_mm: float
     """Canonical y of the middle of the lower lip's edge, taken back with the jaw."""
@@ -142,11 +158,21 @@ class _Place:
             lifted.astype(np.float32),
             float(smoothstep(np.array(aside_px / px_per_mm))),
             gap.astype(np.float32),
+            _closed(before, after, x),
             jaw,
             float(Jaw(-jaw.angle).turn(face.pose.to_canonical(warp.moved[14]))[1]),
             _jaw_shift(face, jaw, alignment),
             px_per_mm,
         )
+
+
+def _closed(
+    before: NDArray[np.float32], after: NDArray[np.float32], x: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Crop pixels by which lips have come closer at x; at the corners as much as beside them."""
+    closer = (before[LOWER, 1] - before[UPPER, 1]) - (after[LOWER, 1] - after[UPPER, 1])
+    closer[[0, -1]] = closer[[1, -2]]
+    return np.interp(x, after[UPPER, 0], closer).astype(np.float32)
 
 
 def _jaw_shift(face: Face, jaw: Jaw, alignment: Alignment) -> NDArray[np.float32]:
@@ -188,11 +214,12 @@ def _drawn_lower(
     options: InsideOptions,
 ) -> NDArray[np.float32]:
     """The lower row of `teeth`, carried by the jaw, in the shade of the mouth."""
-    shaded = light * np.array(options.lower_shade, np.float32)
-    # A lip that goes down farther than the jaw uncovers a little of them, not gums and all.
-    edge_mm = max(teeth.lower_edge_mm, place.lower_lip_mm - options.lower_shown_mm)
-    colour, alpha = teeth.lower.draw(face.pose, edge_mm, shaded, place.box, place.jaw.turn)
-    shown = float(smoothstep(np.array((place.open_mm - 5) / 6)))
+    edge_mm, shown = teeth.lower_edge_mm, 1.0
+    if not teeth.lower_known:
+        # A lip that goes down farther than the jaw uncovers a little of them, not gums and all.
+        edge_mm = max(edge_mm, place.lower_lip_mm - options.lower_shown_mm)
+        shown = float(smoothstep(np.array((place.open_mm - 5) / 6)))
+    colour, alpha = teeth.lower.draw(face.pose, edge_mm, light, place.box, place.jaw.turn)
     return mix(inside, colour, (shown * alpha).astype(np.float32))
 
 
@@ -240,8 +267,8 @@ def _own_lower(
     known = 1 - smoothstep((below - rim) / (options.reuse_share * band + 0.3 * mm) - 0.5)
     # A thin band below the seam is the tips of the upper teeth rather than anything of the jaw.
     is_jaw = smoothstep(band / (options.least_band_mm * mm) - 0.3)
-    is_jaw *= smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7))
-    known *= 1 - away * (1 - is_jaw)
+    is_jaw *= float(smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7)))
+    known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
     edge = smoothstep((y - seam - 1.5 * rim + (1 - away) * soft) / soft + 0.5)
     return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))

@@ -22,7 +22,7 @@ _GREY = 0.06
 def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
     """0..1: 0 in a grey picture, 1 where skin has colour."""
     skin = tone(image, face.landmarks[SKIN])
-    return float(min(np.ptp(skin) / max(float(skin.mean()), 1.0) / _GREY, 1.0))
+    return min(float(np.ptp(skin)) / max(float(skin.mean()), 1.0) / _GREY, 1.0)
 
 
 def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from reenact.generate.mouth.arch import Arch, take_lower, take_upper, with_gums
 from reenact.generate.mouth.light import ivory
 from reenact.generate.mouth.seen import PX_PER_MM, SeenMouth, mouth_crop, see_mouth
-from reenact.generate.mouth.surface import chin_mm, jaw_from_chin, on_arch
+from reenact.generate.mouth.surface import bridge_mm, chin_mm, jaw_from_chin, on_arch
 from reenact.generate.mouth.teeth import Teeth, likely_teeth, visible_edge
 from reenact.types import Face, Frame
 
@@ -44,9 +44,9 @@ class View:
 
     arch: Arch
     edge_mm: float
-    """Canonical y of the edge of the front teeth."""
+    """Distance from the bridge of the nose down to the edge of the front teeth, canonical."""
     chin_mm: float
-    """Canonical y of the chin in the same frame, which tells where the jaw was."""
+    """Distance from the bridge of the nose down to the chin, which tells where the jaw was."""
     quality: float
     """How much was seen, how sharply and how frontally; larger is better."""
 
@@ -65,16 +65,17 @@ class Views:
         if seen is None or not _worth_a_look(face, seen, options):
             return self
         upper, lower = self.upper, self.lower
-        clear = _clarity(frame, face, seen)
+        clear, bridge = _clarity(frame, face, seen), bridge_mm(face)
         quality = clear * seen.crown_mm
         if seen.crown_mm >= options.least_crown_mm and _better(quality, upper, options):
             arch, edge_mm = take_upper(frame, face.pose, seen, ivory(frame.image, face))
-            upper = View(with_gums(arch), edge_mm, chin_mm(face), quality)
+            upper = View(with_gums(arch), edge_mm - bridge, chin_mm(face) - bridge, quality)
         quality = clear * seen.lower_mm
         if seen.lower_mm >= options.least_lower_mm and _better(quality, lower, options):
             taken = take_lower(frame, face.pose, seen, ivory(frame.image, face))
             if taken is not None:
-                lower = View(*taken, chin_mm(face), quality)
+                arch, edge_mm = taken
+                lower = View(arch, edge_mm - bridge, chin_mm(face) - bridge, quality)
         return self if upper is self.upper and lower is self.lower else Views(upper, lower)
 
     def better(self, other: Views) -> Views:
@@ -85,12 +86,14 @@ class Views:
         """The teeth of this person in a frame: their own as far as they are known, else likely ones."""
         teeth = likely_teeth(face, seen)
         if self.upper is not None:
-            edge_mm = visible_edge(face, seen, self.upper.edge_mm)
+            edge_mm = visible_edge(face, seen, self.upper.edge_mm + bridge_mm(face))
             teeth = replace(teeth, upper=self.upper.arch, upper_edge_mm=edge_mm)
         if self.lower is not None:
-            jaw = jaw_from_chin(self.lower.chin_mm, chin_mm(face))
-            edge = on_arch(np.zeros(1, np.float32), np.full(1, self.lower.edge_mm, np.float32))
-            teeth = replace(teeth, lower=self.lower.arch, lower_edge_mm=float(jaw.turn(edge)[0, 1]))
+            bridge = bridge_mm(face)
+            jaw = jaw_from_chin(self.lower.chin_mm + bridge, chin_mm(face))
+            edge = on_arch(np.zeros(1, np.float32), np.full(1, self.lower.edge_mm + bridge, np.float32))
+            edge_mm = float(jaw.turn(edge)[0, 1])
+            teeth = replace(teeth, lower=self.lower.arch, lower_edge_mm=edge_mm, lower_known=True)
         return teeth
 
 
@@ -202,8 +205,11 @@ class _Drawn:
         """The pictures as they are now, where `aim` has its own."""
         if self.settled is not None:
             return replace(aim, upper=self.settled.upper, lower=self.settled.lower)
-        upper, lower = (np.rint(shown).astype(np.uint8) for shown in (self.upper, self.lower))
-        return replace(aim, upper=Arch(upper, aim.upper.above_mm), lower=Arch(lower, aim.lower.above_mm))
+        upper, lower = (
+            replace(arch, picture=np.rint(shown).astype(np.uint8))
+            for arch, shown in ((aim.upper, self.upper), (aim.lower, self.lower))
+        )
+        return replace(aim, upper=upper, lower=lower)
 
 
 def _worth_a_look(face: Face, seen: SeenMouth, options: MemoryOptions) -> bool:

@@ -24,6 +24,8 @@ HINGE_MM = (25.0, 62.0)
 the axis of the whole motion lies lower, in the ramus (Lindauer et al., Am. J. Orthod. 107(6), 1995)."""
 CHIN = (152, 148, 377, 175)
 """Landmarks on the chin, which goes with the jaw."""
+BRIDGE = (168, 6, 197, 195)
+"""Landmarks on the bridge of the nose."""
 CHIN_DEPTH_MM = 13.0
 """z of the chin."""
 
@@ -47,6 +49,12 @@ class Jaw:
         turned = np.stack([places[..., 0], cos * y - sin * z, sin * y + cos * z], axis=-1)
         turned[..., 1:] += HINGE_MM
         return turned.astype(np.float32)
+
+
+def bridge_mm(face: Face) -> float:
+    """Canonical y of the bridge of the nose, from which places of the skull are measured: no expression moves
+    it, while the pose as a whole wavers by a millimetre or two."""
+    return float(face.pose.to_canonical(face.landmarks[list(BRIDGE)])[:, 1].mean())
 
 
 def chin_mm(face: Face) -> float:

@@ -20,6 +20,8 @@ class Teeth:
     lower: Arch
     lower_edge_mm: float
     """Canonical y of the edge of the lower front teeth, with the jaw where it is in the frame."""
+    lower_known: bool = False
+    """Whether the lower teeth have been seen, so that it is known how far they stand out of the lip."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""`python -m calib bounds`: how far mouths and eyes go, and mouths at rest, from labelled faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from calib.bounds import to_json
+from calib.bounds_fit import BoundsOptions, fit_bounds
+from calib.dataset import Miss, Sight, join, read_labels, see_faces
+from calib.pose import fit_pose
+from calib.shape import load_shape
+from reenact.atomic import replacing
+from reenact.cli.errors import plain_errors, unusable_input
+from reenact.track import Tracker, TrackerOptions
+from reenact.types import Frame
+
+_FOLDER = click.Path(path_type=Path)
+_AHEAD_RAD = (0.35, 0.3)
+"""Faces with less pitch and yaw than this are measured: of others, a part of the mouth is guessed."""
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
+@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where bounds.json goes.")
+@click.option(
+    "--cache", type=_FOLDER, metavar="DIR", help="Tracked faces, for the next fit.  [default: OUT/cache]"
+)
+def bounds(folders: tuple[Path, ...], out: Path, cache: Path | None) -> None:
+    """Fit the bounds of shape to the faces in each FOLDER (as `python -m calib fit` takes them).
+
+    What a mouth is like without its smile is learned from people who have several pictures.
+    """
+    with plain_errors():
+        with unusable_input():
+            labels = [read_labels(folder) for folder in folders]
+        seen = [
+            see_faces(pictures, _look, "landmarks", cache or out / "cache") for pictures in labels if pictures
+        ]
+        faces = join([each.faces for each in seen])
+        poses = [fit_pose(points, load_shape()) for points in faces.landmarks]
+        ahead = np.array([(np.abs(pose.angles[:2]) < _AHEAD_RAD).all() for pose in poses])
+        landmarks_mm = np.array(
+            [pose.to_canonical(points) for pose, points in zip(poses, faces.landmarks, strict=True)],
+            np.float32,
+        )
+        persons = np.char.add(np.char.add(faces.collections, "/"), faces.persons)
+        found, report = fit_bounds(landmarks_mm[ahead], faces.aus[ahead], persons[ahead], BoundsOptions())
+        out.mkdir(parents=True, exist_ok=True)
+        with replacing(out / "bounds.json") as beside:
+            beside.write_text(to_json(found))
+        click.echo(report)
+
+
+def _look(paths: Sequence[Path]) -> Iterator[Sight | Miss]:
+    """The landmarks of the largest face of every picture; no view of it is needed."""
+    with Tracker(TrackerOptions(stills=True, smoothing=False)) as track:
+        for path in paths:
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                yield Miss.UNREADABLE
+                continue
+            tracked = track(Frame(np.ascontiguousarray(image[:, :, ::-1])))
+            if tracked.largest is None:
+                yield Miss.NO_FACE
+            else:
+                yield Sight(tracked.faces[tracked.largest].landmarks, np.zeros((1, 1, 3), np.uint8))

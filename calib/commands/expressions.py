@@ -1,0 +1,144 @@
+"""`python -m calib expressions`: what action units move together, from people who show whole expressions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import bilateral, neutral_aus
+from calib.basis import AUBasis, load_basis, read_basis, write_basis
+from calib.dataset import DatasetError, LabelledPicture, read_labels
+from calib.expressions import AT_REST, PROTOTYPES, PosedShapes, Taught, symmetric, teach
+from calib.shape import load_shape
+from reenact.atomic import replacing
+from reenact.cli.errors import plain_errors, unusable_input
+from reenact.generate import FaceGenerator, MovedFace
+from reenact.paste import paste
+from reenact.track import Tracker, TrackerOptions
+from reenact.types import Frame, Retargeted, Tracked
+
+_FOLDER = click.Path(path_type=Path)
+_STEP = 0.8
+"""How much of what is still missing in one round is asked for in the next."""
+
+
+@click.command()
+@click.argument("folder", type=_FOLDER)
+@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where basis.npz goes.")
+@click.option(
+    "--basis", "start", type=_FOLDER, metavar="NPZ", help="What to begin with.  [default: what ships]"
+)
+@click.option("--rounds", default=4, show_default=True, type=click.IntRange(0), help="Of the closed loop.")
+@click.option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that one.")
+def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge: bool) -> None:
+    """Teach the basis from the pictures in FOLDER, whose names end in an expression (anna_sad.jpg).
+
+    In a closed loop: expressions are written into the faces at rest, and what the tracker then misses to the
+    same people's own expressions is taught in addition.
+    """
+    with plain_errors():
+        with unusable_input():
+            pictures = [
+                picture for picture in read_labels(folder) if _expression(picture) in (AT_REST, *PROTOTYPES)
+            ]
+        basis = load_basis() if start is None else read_basis(start)
+        with Tracker(TrackerOptions(stills=True, smoothing=False, max_faces=1)) as track:
+            people = _People(pictures, track)
+            taught = people.teach(basis, people.persons, rounds)
+            out.mkdir(parents=True, exist_ok=True)
+            with replacing(out / "basis.npz") as beside:
+                write_basis(taught.basis, beside)
+            for name in taught.amounts:
+                click.echo(f"{name}: {taught.spec(name)}")
+            if judge:
+                click.echo(people.judge(basis, rounds))
+
+
+def _expression(picture: LabelledPicture) -> str:
+    return picture.path.stem.rpartition("_")[2]
+
+
+class _People:
+    """Pictures of people with expressions, and what an edit makes of their faces at rest."""
+
+    def __init__(self, pictures: list[LabelledPicture], track: Tracker) -> None:
+        self._track = track
+        seen = [(picture, self._see(picture.path)) for picture in pictures]
+        seen = [(picture, tracked) for picture, tracked in seen if tracked.faces]
+        if not any(_expression(picture) == AT_REST for picture, _ in seen):
+            raise DatasetError(f"no picture shows a face at rest; its name must end in _{AT_REST}")
+        self._faces = PosedShapes(
+            np.array([_to_mm(tracked) for _, tracked in seen], np.float32),
+            np.array([picture.person for picture, _ in seen]),
+            np.array([_expression(picture) for picture, _ in seen]),
+        )
+        self._at_rest = {
+            picture.person: tracked for picture, tracked in seen if _expression(picture) == AT_REST
+        }
+
+    @property
+    def persons(self) -> list[str]:
+        return list(self._at_rest)
+
+    def ways(self, persons: list[str]) -> dict[str, NDArray[np.float64]]:
+        """What these people do, as `teach` takes it."""
+        return self._faces.where(np.isin(self._faces.persons, persons)).ways(load_shape())
+
+    def teach(self, basis: AUBasis, persons: list[str], rounds: int) -> Taught:
+        """`basis` taught by these people."""
+        ways = self.ways(persons)
+        asked = dict(ways)
+        taught = teach(basis, asked, load_shape())
+        for _ in range(rounds):
+            made = self.made(taught, persons)
+            asked = {name: asked[name] + _STEP * (ways[name] - made[name]) for name in ways}
+            taught = teach(basis, asked, load_shape())
+        return taught
+
+    def made(self, taught: Taught, persons: list[str]) -> dict[str, NDArray[np.float64]]:
+        """(478, 3) mm: the mean way from rest to each expression, once it is written and tracked again."""
+        return {
+            name: symmetric(
+                np.mean([self._edited(taught, name, self._at_rest[who]) for who in persons], axis=0),
+                load_shape(),
+            )
+            for name in taught.amounts
+        }
+
+    def judge(self, basis: AUBasis, rounds: int) -> str:
+        """How much of the way that a person goes is missing in one who taught nothing, by expression."""
+        lines = ["| expression | missing, share of the squared way |", "|---|---|"]
+        left: dict[str, list[tuple[float, float]]] = {}
+        for person in self.persons:
+            others = [other for other in self.persons if other != person]
+            made = self.made(self.teach(basis, others, rounds), [person])
+            for name, way in self.ways([person]).items():
+                missing = float(np.square(way - made[name]).sum())
+                left.setdefault(name, []).append((missing, float(np.square(way).sum())))
+        for name, pairs in left.items():
+            missing, whole = np.sum(pairs, axis=0)
+            lines.append(f"| {name} | {missing / whole:.2f} |")
+        return "\n".join(lines)
+
+    def _edited(self, taught: Taught, name: str, at_rest: Tracked) -> NDArray[np.float64]:
+        change = bilateral(taught.change(name))
+        generate = FaceGenerator(MovedFace(taught.basis))
+        face = Retargeted(at_rest.frame, at_rest.faces, aus=(neutral_aus(),), changes=(change,))
+        edited = self._track(paste(generate(face)))
+        # Where no face is found any more, nothing is known of what is missing.
+        return _to_mm(edited) - _to_mm(at_rest) if edited.faces else taught.displacement(name)
+
+    def _see(self, path: Path) -> Tracked:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise DatasetError(f"{path} cannot be read as a picture")
+        return self._track(Frame(np.ascontiguousarray(image[:, :, ::-1])))
+
+
+def _to_mm(tracked: Tracked) -> NDArray[np.float32]:
+    face = tracked.faces[0]
+    return face.pose.to_canonical(face.landmarks)

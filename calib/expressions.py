@@ -1,0 +1,205 @@
+"""Whole expressions of people as a teacher of the basis: what their action units must move together.
+
+Regression on single labels shares a motion out among action units badly: it let depressed lip corners widen
+the mouth and a dropping jaw keep its width. Here the same people are seen at rest and with an expression, and
+what the prototypical action units of that expression do not yet explain is taught to those action units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, au_index
+from calib.basis import AUBasis
+from calib.basis_fit import BROW, RECIPES, bounded, lips_not_parted, localised, without_folds
+from calib.openings import LEFT_EYE, MOUTH, OUTER_LIPS, RIGHT_EYE
+from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape
+
+AT_REST = "neutral"
+"""The name of the expression that all others are compared with."""
+
+MOST_SHARE = 0.88
+"""Of the furthest that an action unit goes: beyond, nothing is gained by asking for more."""
+MOST_SHOWN = 3.0
+"""As many times as this a motion must not fold the skin: about as far as the basis goes (`furthest`)."""
+
+PROTOTYPES: Mapping[str, Mapping[str, float]] = {
+    "happy": {"AU06": 1.5, "AU07": 0.9, "AU10": 0.3, "AU12": 2.5, "AU14": 0.4, "AU25": 1.0, "AU26": 0.6},
+    "smug": {"AU06": 0.7, "AU07": 0.3, "AU12": 1.0, "AU14": 0.5},
+    "surprised": {"AU01": 1.2, "AU02": 1.2, "AU05": 1.4, "AU23": 1.0, "AU25": 0.7, "AU26": 2.0},
+    "shocked": {"AU01": 1.3, "AU02": 1.2, "AU05": 1.4, "AU23": 1.0, "AU25": 1.0, "AU26": 2.5},
+    "sad": {"AU01": 1.5, "AU04": 1.2, "AU07": 0.2, "AU15": 1.6, "AU17": 0.8},
+    "angry": {"AU04": 2.1, "AU05": 0.6, "AU07": 0.9, "AU09": 0.3, "AU15": 0.3, "AU17": 0.5, "AU23": 2.0},
+    "disgusted": {
+        "AU04": 1.8,
+        "AU06": 0.6,
+        "AU07": 1.2,
+        "AU09": 2.3,
+        "AU10": 1.5,
+        "AU17": 0.6,
+        "AU23": 1.2,
+        "AU25": 0.7,
+    },
+    "scared": {"AU01": 1.6, "AU02": 0.9, "AU04": 0.6, "AU05": 1.4, "AU20": 0.8, "AU25": 0.3, "AU26": 0.8},
+    "confused": {"AU04": 1.8, "AU05": 0.3, "AU07": 0.4, "AU15": 0.5, "AU23": 0.8},
+}
+"""The action units of each expression, and about how many times the basis's unit of each is shown: FACS
+prototypes, with what goes along with them in the labels of these pictures."""
+
+
+@dataclass(frozen=True)
+class TeachingOptions:
+    """How much the expressions may change, in mean squares of the basis's own size."""
+
+    prior: float = 2.0
+    """Weight of the prototype, in how strongly each action unit is shown, against its own landmarks."""
+    ridge: float = 1.0
+    """What keeps the basis as it is: the squared amount at which half of what is missing is taught."""
+    rounds: int = 6
+    """How often amounts and basis are fitted in turn."""
+
+
+@dataclass(frozen=True, eq=False)
+class PosedShapes:
+    """Pose-normalised faces of several people with several expressions."""
+
+    landmarks_mm: NDArray[np.float32]
+    """(n, 478, 3) canonical millimetres."""
+    persons: NDArray[np.str_]
+    """(n,)."""
+    expressions: NDArray[np.str_]
+    """(n,) names as in PROTOTYPES, AT_REST, or others, which are not used."""
+
+    def ways(self, shape: FaceShape) -> dict[str, NDArray[np.float64]]:
+        """(478, 3) mm: the mean way of the people from rest to each of PROTOTYPES that they show."""
+        at_rest = dict(self._showing(AT_REST))
+        ways = {}
+        for name in PROTOTYPES:
+            each = [faces - at_rest[person] for person, faces in self._showing(name) if person in at_rest]
+            if each:
+                ways[name] = symmetric(np.mean(each, axis=0, dtype=np.float64), shape)
+        return ways
+
+    def _showing(self, expression: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        for index in np.flatnonzero(self.expressions == expression):
+            yield str(self.persons[index]), self.landmarks_mm[index]
+
+    def where(self, chosen: NDArray[np.bool_]) -> PosedShapes:
+        return PosedShapes(self.landmarks_mm[chosen], self.persons[chosen], self.expressions[chosen])
+
+
+def symmetric(way: NDArray[np.float64], shape: FaceShape) -> NDArray[np.float64]:
+    """`way` (478, 3) the same on both sides, and nothing at the irises, which look where they like."""
+    way = (way + way[shape.mirror] * [-1, 1, 1]) / 2
+    way[IRIS_START:] = 0
+    return way
+
+
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """What whole expressions have made of a basis."""
+
+    basis: AUBasis
+    amounts: Mapping[str, NDArray[np.float64]]
+    """(17,) for each expression: how many times the displacement of each action unit shows it."""
+
+    def change(self, expression: str) -> AUVector:
+        """(17,) the relative action units that the expression is."""
+        furthest = self.basis.furthest
+        share = np.clip(self.amounts[expression] / furthest, 0, MOST_SHARE)
+        return np.clip(furthest * np.arctanh(share), 0, MAX_INTENSITY).astype(np.float32)
+
+    def spec(self, expression: str) -> str:
+        """The same in the language of --target-aus."""
+        values = zip(AU_CODES, self.change(expression), strict=True)
+        return ",".join(f"{code}=+{value:.1f}" for code, value in values if value >= 0.05)
+
+    def displacement(self, expression: str) -> NDArray[np.float64]:
+        """(478, 3) mm of the expression on an average face."""
+        return np.tensordot(self.amounts[expression], self.basis.displacements, 1)
+
+
+def teach(
+    basis: AUBasis,
+    ways: Mapping[str, NDArray[np.float64]],
+    shape: FaceShape,
+    options: TeachingOptions = TeachingOptions(),
+) -> Taught:
+    """`basis` with the motions corrected by which whole expressions come out as people make them.
+
+    In turn: how strongly each expression shows its action units (least squares, held to the prototype), and
+    what these must move in addition (ridge regression of what is left, each kept to its own reach).
+
+    ways: (478, 3) mm from rest to each expression, on an average face.
+    """
+    untaught = basis.displacements.astype(np.float64)
+    displacements = untaught
+    for _ in range(options.rounds):
+        shown = np.stack([_amounts(displacements, ways[name], name, shape, options) for name in ways])
+        left = np.stack(list(ways.values())) - np.tensordot(shown, untaught, 1)
+        gram = shown @ shown.T + options.ridge * np.eye(len(shown))
+        missing = np.tensordot(np.linalg.solve(gram, shown).T, left, 1)
+        displacements = np.array(
+            [
+                each + localised(more, RECIPES[code], shape)
+                for code, each, more in zip(AU_CODES, untaught, missing, strict=True)
+            ]
+        )
+    displacements = np.array(
+        [without_folds(each, MOST_SHOWN, shape) for code, each in zip(AU_CODES, displacements, strict=True)]
+    )
+    displacements = (displacements + displacements[:, shape.mirror] * [-1, 1, 1]) / 2
+    for index, code in enumerate(AU_CODES):
+        if not RECIPES[code].parts_lips:
+            displacements[index] = lips_not_parted(displacements[index])
+    amounts = {name: _amounts(displacements, way, name, shape, options) for name, way in ways.items()}
+    taught = bounded(displacements.astype(np.float32))
+    # What moves less than before does so because people do; it must not be asked for twice as often instead.
+    return Taught(AUBasis(taught.displacements, np.minimum(taught.furthest, basis.furthest)), amounts)
+
+
+def _amounts(
+    displacements: NDArray[np.float64],
+    way: NDArray[np.float64],
+    expression: str,
+    shape: FaceShape,
+    options: TeachingOptions,
+) -> NDArray[np.float64]:
+    """(17,) how strongly each action unit of the prototype is shown on this way, none below 0."""
+    prototype = PROTOTYPES[expression]
+    shown = [au_index(code) for code in prototype]
+    weights = np.sqrt(_importance(shape))[:, None]
+    motions = np.stack([(weights * displacements[index, :, :2]).ravel() for index in shown], axis=1)
+    amounts = np.zeros(AU_COUNT)
+    gram = motions.T @ motions
+    held = options.prior * np.diag(gram)
+    amounts[shown] = _least_squares(
+        gram + np.diag(held),
+        motions.T @ (weights * way[:, :2]).ravel() + held * np.array(list(prototype.values())),
+    )
+    return amounts
+
+
+def _least_squares(gram: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The x >= 0 that minimises x gram x / 2 - target x, by coordinate descent."""
+    x = np.zeros(len(target))
+    for _ in range(300):
+        for index in range(len(x)):
+            slope = gram[index] @ x - target[index]
+            x[index] = max(x[index] - slope / gram[index, index], 0)
+    return x
+
+
+def _importance(shape: FaceShape) -> NDArray[np.float64]:
+    """(478,) more for the lines that people look at: lips, lids and brows."""
+    importance = np.ones(LANDMARK_COUNT)
+    importance[IRIS_START:] = 0
+    importance[[*OUTER_LIPS, *MOUTH.outline]] = 3
+    importance[[*LEFT_EYE.outline, *RIGHT_EYE.outline]] = 4
+    brows = np.array(BROW).ravel()
+    importance[[*brows, *shape.mirror[brows]]] = 3
+    return importance

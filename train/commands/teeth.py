@@ -1,0 +1,45 @@
+"""`python -m train teeth`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import cv2
+
+from reenact.cli.errors import unusable_input
+from train.data.teeth import CHOICE, cut_bank, read_choice, save_bank, sheet
+
+
+@click.command()
+@click.argument(
+    "folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.argument("output", metavar="OUT.npz", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--choice",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=CHOICE,
+    help="A CSV with the columns row (upper or lower), set and file.  [default: that of the shipped bank]",
+)
+@click.option(
+    "--sheet",
+    "sheet_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="OUT.png",
+    help="Also a picture of all rows, to be looked at.",
+)
+def teeth(folders: tuple[Path, ...], output: Path, choice: Path, sheet_path: Path | None) -> None:
+    """Cut rows of teeth out of the chosen pictures in FOLDERS, for mouths that show none.
+
+    reenact/generate/mouth/teeth.npz was made by it; nothing of the faces is in it.
+    """
+    if not output.parent.is_dir():
+        raise click.BadParameter(f"{output.parent} is not a folder; make it first", param_hint="OUT.npz")
+    with unusable_input():
+        arrays = cut_bank(folders, read_choice(choice))
+    save_bank(arrays, output)
+    if sheet_path is not None:
+        cv2.imwrite(str(sheet_path), cv2.cvtColor(sheet(arrays), cv2.COLOR_RGB2BGR))
+    rows = f"{len(arrays['upper'])} upper and {len(arrays['lower'])} lower rows"
+    click.echo(f"{output}: {rows}, {output.stat().st_size / 1000:.0f} kB")

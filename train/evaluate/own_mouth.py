@@ -1,0 +1,132 @@
+"""A film's open mouths, shut by an edit and opened again: with the person's own teeth, and with likely ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.basis import load_basis
+from calib.openings import MOUTH
+from reenact.capture import open_capture
+from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
+from reenact.generate.mouth import Views, see_mouth
+from reenact.generate.warp import warp_to
+from reenact.retarget.targets import parse_targets
+from reenact.track import Tracker, TrackerOptions
+from reenact.types import Face, Frame
+from train.data.degrade import done, forth
+from train.evaluate import regions
+from train.evaluate.tables import Cell, Table
+
+AWAY = "AU10=-5,AU12=-2,AU25=-5,AU26=-5"
+"""What shuts a mouth, in the language of --target-aus."""
+LEAST_MM = 4.0
+"""Gap between the lips of the mouths that are compared."""
+APART_S = 0.6
+"""Frames nearer in time than this are not learnt from: they show the very mouth that is asked for."""
+_FRAMES = 60
+"""Frames of a film that are looked at, spread over it."""
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A film's mouths, opened again; errors are L1 in levels of 255, inside the mouth."""
+
+    film: str
+    frames: int
+    painter: float
+    """With teeth from the bank."""
+    own: float
+    """With the person's teeth as other frames of the film show them."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    frame: Frame
+    face: Face
+
+
+def measure_own_mouth(clips: Sequence[Path]) -> list[Reopened]:
+    """One row for each film that shows an open mouth with teeth; the others are left out."""
+    found = [_reopened(clip.stem, _frames(clip)) for clip in clips]
+    return [row for row in found if row is not None]
+
+
+def own_mouth_table(rows: Sequence[Reopened]) -> Table:
+    note = (
+        "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then opened "
+        "to where it was, and compared with the film inside the mouth (L1 of 255): with teeth from the bank, and "
+        f"with the person's own as frames at least {APART_S:g} s away show them."
+    )
+    cells: list[tuple[Cell, ...]] = [
+        (row.film, row.frames, row.painter, row.own, row.own / row.painter) for row in rows
+    ]
+    return Table("own_mouth", "Own mouth", note, ("film", "frames", "bank", "own", "own / bank"), tuple(cells))
+
+
+def _frames(clip: Path) -> list[_Seen]:
+    """Frames with just one face, spread over the film."""
+    found = []
+    with (
+        open_capture(clip) as capture,
+        Tracker(TrackerOptions(stills=True, smoothing=False)) as track,
+    ):
+        step = max(1, (capture.frame_count or 10 * _FRAMES) // _FRAMES)
+        for frame in capture:
+            if frame.index % step == 0:
+                faces = track(frame).faces
+                if len(faces) == 1:
+                    found.append(_Seen(frame, faces[0]))
+    return found
+
+
+def _reopened(name: str, frames: Sequence[_Seen]) -> Reopened | None:
+    errors = [error for one in frames if (error := _errors(one, frames)) is not None]
+    if not errors:
+        return None
+    painter, own = np.mean(errors, axis=0).tolist()
+    return Reopened(name, len(errors), painter, own)
+
+
+def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
+    """(with the bank, with the person's own teeth); None where the frame shows no teeth to compare."""
+    frame, face = one.frame, one.face
+    seen = see_mouth(frame, face)
+    gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / face.pose.scale
+    if gap_mm < LEAST_MM or seen is None or seen.teeth < 0.9:
+        return None
+    views = Views()
+    for other in frames:
+        if abs(other.frame.pts - frame.pts) >= APART_S:
+            views = views.learn(other.frame, other.face, see_mouth(other.frame, other.face))
+    basis = load_basis()
+    away = done(face, parse_targets(AWAY).value, basis)
+    shut = forth(frame.image, face.landmarks, away, basis)
+    between = Frame(shut.picture)
+    again, mouth = look_at_mouth(between, Face(0, shut.landmarks, face.pose, 1.0))
+    inside = regions.inside_mouth(face.landmarks, max(frame.size))[: frame.size[0], : frame.size[1]]
+
+    def error(teeth: Mouth) -> float:
+        moved = warp_to(between, again, face.landmarks)
+        if moved is None:
+            return float("nan")
+        painted = paint_by_rule(between, again, -away, moved, teeth)
+        x0, y0, x1, y1 = painted.region
+        picture = between.image.copy()
+        picture[y0:y1, x0:x1] = painted.image
+        return _l1(picture, frame.image, inside)
+
+    own = Mouth(mouth.seen, views.placed(again, mouth.seen))
+    result = error(mouth), error(own)
+    return None if np.isnan(result).any() else result
+
+
+def _l1(picture: NDArray[np.uint8], truth: NDArray[np.uint8], inside: regions.Mask) -> float:
+    """Mean absolute difference inside a region; NaN where it is empty."""
+    if not inside.any():
+        return float("nan")
+    return float(np.abs(picture[inside].astype(np.int16) - truth[inside]).mean())
