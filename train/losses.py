@@ -146,8 +146,12 @@ def masked_l1(image_NCHW: Tensor, truth_NCHW: Tensor, mask_N1HW: Tensor) -> Tens
     return (difference / weight.clamp_min(torch.finfo(weight.dtype).tiny)).mean()
 
 
-def deviation(image_NCHW: Tensor, mask_N1HW: Tensor) -> Tensor:
-    """(N, C) standard deviation of every channel where the mask is."""
-    weight = (mask_N1HW / mask_N1HW.sum((2, 3), keepdim=True).clamp_min(1)).float()
-    mean = (image_NCHW * weight).sum((2, 3), keepdim=True)
-    return ((image_NCHW - mean).square() * weight).sum((2, 3)).add(1e-6).sqrt()
+def masked_robust(image_NCHW: Tensor, truth_NCHW: Tensor, mask_N1HW: Tensor, scale: float) -> Tensor:
+    """As masked_l1, of d^2 / (d^2 + scale^2) for a difference d of colours: 0..1, and flat where d is large.
+
+    Geman & McClure, Statistical methods for tomographic image reconstruction, 1987.
+    """
+    squared = (image_NCHW - truth_NCHW).square().mean(1, keepdim=True)
+    penalty = (squared / (squared + scale**2) * mask_N1HW).flatten(1).sum(1)
+    weight = mask_N1HW.flatten(1).sum(1)
+    return (penalty / weight.clamp_min(torch.finfo(weight.dtype).tiny)).mean()

@@ -78,8 +78,8 @@ PRESETS: Mapping[str, FitOptions] = {
     "live": FitOptions(
         preset="live",
         batch=16,
-        images=20_000,
-        generator_rate=3e-4,
+        images=12_000,
+        generator_rate=5e-4,
         discriminator_rate=3e-4,
         beta2=0.99,
         decay_from=0.5,

@@ -2,9 +2,10 @@
 
 Generator: a strided convolution to a quarter of the crop's pixels a side, two stride-2 levels, residual
 blocks at the bottom, and the way up again. Weights are standardised in place of a norm. It does not paint
-pixels: for every cell of that quarter it finds a gain and an offset, which vary smoothly from cell to cell
-(after Gharbi et al., Deep Bilateral Learning, 2017). So it can give the layers the light, the shade and the
-tone of the face around them, and blend their joins, but neither blur nor invent a tooth.
+pixels: for every cell of that quarter it finds gains of red, green and blue, which vary smoothly from cell to
+cell (after Gharbi et al., Deep Bilateral Learning, 2017). So it can give the layers the light, the shade and
+the tone of the face around them, and blend their joins, but neither blur nor invent a tooth: offsets, tried
+first, filled the dark of the mouth with a haze wherever there was a tooth in the truth and none in the layers.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ _SEEN = 3 + 2 + PLANES
 """Channels that the generator sees: the crop, both masks, and geometry."""
 _GEOMETRY_MM = 10.0
 """What geometry is divided by."""
-_PAINTED = 1 + 3 + 3 + 3
-"""Channels of a cell: alpha; gains and offsets inside the opening; offsets on its rim."""
+_PAINTED = 1 + 3 + 3
+"""Channels of a cell: alpha; gains inside the opening, and on its rim."""
+_MOST = 0.6
+"""Largest share by which a gain changes a colour."""
 
 
 class StandardConv(nn.Conv2d):
@@ -128,10 +131,9 @@ class LiveGenerator(nn.Module):
             x = block(x)
         painted = self.paint(self.up1(cells, self.up2(halved, x)))
         painted = F.interpolate(painted, scale_factor=float(_CELL), mode="bilinear", align_corners=False)
-        alpha, gain, inside, rim = painted.split([1, 3, 3, 3], 1)
-        within = mask_N2HW[:, :1]
-        light = (warped_N3HW + 1) * torch.tanh(gain) + inside
-        colour_N3HW = (warped_N3HW + within * light + (1 - within) * rim).clamp(-1, 1)
+        alpha, inside, rim = painted.split([1, 3, 3], 1)
+        gain = _MOST * torch.tanh(torch.lerp(rim, inside, mask_N2HW[:, :1]))
+        colour_N3HW = (warped_N3HW + (warped_N3HW + 1) * gain).clamp(-1, 1)
         return torch.sigmoid(alpha + 2) * mask_N2HW[:, 1:], colour_N3HW
 
 

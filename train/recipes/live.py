@@ -1,4 +1,4 @@
-"""The network of one region: it gives the layers the light, tone and contrast of the real thing."""
+"""The network of one region: it gives the layers the light and the tone of the real thing."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ class LiveOptions:
     region: str = "mouth"
     """One of reenact.generate.regions.REGIONS."""
     light: float = 10.0
-    """L1 to the truth, where there is one, of what is coarser than a tooth."""
-    contrast: float = 3.0
-    """Difference of the standard deviations of colours inside the opening, to the truth."""
-    features: float = 2.0
+    """Difference to the truth, where there is one, of what is coarser than a tooth."""
+    apart: float = 0.3
+    """Difference of colours from which on it counts no further in `light`: where the truth has a tooth and the
+    layers have none, no light makes up for it."""
+    features: float = 0.5
     """L1 to the truth's features in the discriminator."""
-    adversarial: float = 0.1
+    adversarial: float = 0.03
     keep: float = 0.5
     """L1 to the layers where there is no truth: paint as little as will do."""
     sparsity: float = 0.005
@@ -109,17 +110,16 @@ class LiveRecipe:
 
     def _restoration(self, batch: Batch, fake: Tensor) -> Terms:
         """The terms that compare with the truth: the mean over the pictures that have one."""
-        truth, (inside, allowed) = _picture(batch["truth"]), _masks(batch)
+        truth, (_, allowed) = _picture(batch["truth"]), _masks(batch)
         has_truth = batch["has_truth"][:, None, None, None]
         share = batch["has_truth"].mean().clamp(min=1 / len(fake))
-        light = losses.masked_l1(
-            _coarse(allowed * fake), _coarse(allowed * truth), _coarse(allowed) * has_truth
+        light = losses.masked_robust(
+            _coarse(allowed * fake),
+            _coarse(allowed * truth),
+            _coarse(allowed) * has_truth,
+            self.options.apart,
         )
-        contrast = (losses.deviation(fake, inside) - losses.deviation(truth, inside)).abs().mean(1)
-        return {
-            "light": self.options.light * light / share,
-            "contrast": self.options.contrast * (contrast * batch["has_truth"]).mean() / share,
-        }
+        return {"light": self.options.light * light / share}
 
 
 def _picture(image_N3HW: Tensor) -> Tensor:
