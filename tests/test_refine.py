@@ -179,10 +179,24 @@ def test_each_eye_is_refined_by_the_same_network():
     assert paints[0] is not None and paints[1] is None, "the other eye stays as it is"
 
 
+def masks_of(face, warp):
+    alignment = alignment_of(face, warp)
+    before, after = (alignment.points(places) for places in (face.landmarks, warp.moved))
+    return masks(REGION, MOUTH, geometry_planes(REGION, MOUTH, before, after), after)
+
+
+def test_no_paint_is_allowed_on_what_the_frame_has_shown():
+    shut, warp = opened(gap_mm=14)
+    middle = np.s_[:, SHAPE[1] // 2]
+    inside, allowed = (plane[middle] for plane in cv2.split(masks_of(parted(8), warp)))
+    of_shut = cv2.split(masks_of(shut, warp))[1][middle]
+    assert of_shut[inside == 255].min() > 250
+    assert (allowed[inside == 255] == 0).mean() > 0.4, "the opening as it was"
+    assert allowed[inside == 255].max() > 250, "what it has uncovered"
+
+
 def test_masks_cover_the_opening_and_a_rim_of_it():
-    face, warp = opened()
-    mask = masks(REGION, MOUTH, alignment_of(face, warp).points(warp.moved))
-    inside, allowed = cv2.split(mask)
+    inside, allowed = cv2.split(masks_of(*opened()))
     assert inside[SHAPE[0] // 2, SHAPE[1] // 2] == 255 and inside[0].max() == 0
     assert (allowed >= inside).mean() > 0.99 and (allowed > 0).sum() > (inside > 0).sum()
     assert allowed[[0, -1]].max() == 0 and allowed[:, [0, -1]].max() == 0

@@ -79,11 +79,12 @@ def _refined(region: Region, pictures: NDArray[np.uint8]) -> Tensors:
     """What the network of a region sees of (faces, size, size, 3) pictures: openings of _OPENED_MM."""
     opening = region.openings[0]
     before, after = (_places(region, opening, gap_mm) for gap_mm in (0.0, _OPENED_MM))
+    geometry = geometry_planes(region, opening, before, after)
     faces = len(pictures)
     return {
         "warped": np.ascontiguousarray(pictures[:, region.rows]),
-        "mask": np.stack([masks(region, opening, after)] * faces),
-        "geometry": np.stack([geometry_planes(region, opening, before, after)] * faces),
+        "mask": np.stack([masks(region, opening, geometry, after)] * faces),
+        "geometry": np.stack([geometry] * faces),
     }
 
 

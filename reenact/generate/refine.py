@@ -149,10 +149,11 @@ def see(
 ) -> SeenRegion:
     """An opening of `face` after the move, as its network sees it. alignment: that of the region."""
     before, after = (alignment.points(places) for places in (face.landmarks, warp.moved))
+    geometry = geometry_planes(region, opening, before, after)
     return SeenRegion(
         np.ascontiguousarray(moved_crop(frame, warp, alignment)[region.rows]),
-        masks(region, opening, after),
-        geometry_planes(region, opening, before, after),
+        masks(region, opening, geometry, after),
+        geometry,
     )
 
 

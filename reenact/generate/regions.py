@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE, Opening
 from calib.pose import Pose
+from calib.ramp import smoothstep
 from reenact.generate.crop import FaceCrop
 from reenact.geometry import Alignment, align
 
@@ -22,6 +23,8 @@ PLANES = 4
 """Planes of `geometry_planes`."""
 RIM_MM = 1.5
 """Width of the rim around an opening that a network may paint, too."""
+REST_MM = 1.5, 3.5
+"""An opening with a gap up to the first has shown nothing worth keeping, with the second all there is."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,13 @@ REGIONS: Mapping[str, Region] = {
 """By name."""
 
 
-def masks(region: Region, opening: Opening, places: NDArray[np.float32]) -> NDArray[np.uint8]:
+def masks(
+    region: Region, opening: Opening, geometry: NDArray[np.float32], places: NDArray[np.float32]
+) -> NDArray[np.uint8]:
     """(height, width, 2) 255 inside the opening, with an edge that is soft over a pixel; and the same where
-    paint is allowed, which is the opening and a rim that fades out.
+    paint is allowed: in the opening and on a rim that fades out, but not on what the frame has shown there.
 
-    places: (478, 2 or more) landmarks after the move, pixels of the square crop.
+    geometry: `geometry_planes`. places: (478, 2 or more) landmarks after the move, pixels of the square crop.
     """
     inside = np.zeros((region.width_px, region.width_px), np.uint8)
     points = np.round(places[list(opening.outline), :2] * 16).astype(np.int32)
@@ -82,7 +87,17 @@ def masks(region: Region, opening: Opening, places: NDArray[np.float32]) -> NDAr
     inside = cv2.GaussianBlur(inside, (3, 3), 0)
     across = 2 * round(RIM_MM * region.px_per_mm) - 1
     allowed = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across)))
-    return cv2.merge([inside, cv2.GaussianBlur(allowed, (5, 5), 0)])[region.rows]
+    allowed = cv2.GaussianBlur(allowed, (5, 5), 0)[region.rows] * (1 - _shown(geometry))
+    return cv2.merge([inside[region.rows], np.rint(allowed).astype(np.uint8)])
+
+
+def _shown(geometry: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(height, width) 1 where the opening was open before the move, and not just parted; 0 elsewhere."""
+    gap_mm, uncovered_mm = geometry[..., 2], geometry[..., 3]
+    return (
+        smoothstep((gap_mm - REST_MM[0]) / (REST_MM[1] - REST_MM[0]))
+        * (1 - smoothstep(uncovered_mm / RIM_MM))
+    ).astype(np.float32)
 
 
 def geometry_planes(

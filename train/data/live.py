@@ -111,8 +111,9 @@ def example_of(
     alignment = region.alignment(opening, face.pose, move.landmarks)
     before, after = (alignment.points(places) for places in (move.before, move.landmarks))
     warped, truth = (alignment.crop(image)[region.rows] for image in (move.picture, picture))
-    planes = geometry_planes(region, opening, before, after).astype(np.float16)
-    return Example(warped, truth, masks(region, opening, after), planes, has_truth)
+    planes = geometry_planes(region, opening, before, after)
+    mask = masks(region, opening, planes, after)
+    return Example(warped, truth, mask, planes.astype(np.float16), has_truth)
 
 
 def is_open(landmarks: NDArray[np.float32], region: Region) -> bool:

@@ -4,8 +4,8 @@ Generator: a strided convolution to a quarter of the crop's pixels a side, two s
 blocks at the bottom, and the way up again. Weights are standardised in place of a norm. It does not paint
 pixels: for every cell of that quarter it finds gains of red, green and blue, which vary smoothly from cell to
 cell (after Gharbi et al., Deep Bilateral Learning, 2017). So it can give the layers the light, the shade and
-the tone of the face around them, and blend their joins, but neither blur nor invent a tooth: offsets, tried
-first, filled the dark of the mouth with a haze wherever there was a tooth in the truth and none in the layers.
+the tone of the face around them, and blend their joins, but neither blur nor invent a tooth. Offsets, tried
+first, filled the dark of the mouth with a haze wherever the truth had a tooth and the layers had none.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _GEOMETRY_MM = 10.0
 """What geometry is divided by."""
 _PAINTED = 1 + 3 + 3
 """Channels of a cell: alpha; gains inside the opening, and on its rim."""
-_MOST = 0.6
+_MOST = 0.5
 """Largest share by which a gain changes a colour."""
 
 
