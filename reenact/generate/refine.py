@@ -34,7 +34,7 @@ class RefinementOptions:
     shut_px: float = 0.5
     """Edges that are closer than this everywhere show nothing between them."""
     unseen: float = 0.5
-    """Paint that changes no colour by more than this, in levels of 255, is left out."""
+    """Paint that changes red, green or blue by no more than this, in levels of 255, is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class Refinement:
         added = cv2.multiply(
             cv2.subtract(colour, seen.warped, dtype=cv2.CV_32F), cv2.merge([np.ascontiguousarray(alpha)] * 3)
         )
-        added[np.abs(added).max(axis=2) <= self._options.unseen] = 0
+        added[np.abs(added) <= self._options.unseen] = 0
         paint = np.zeros((alignment.size, alignment.size, 3), np.float32)
         paint[place.region.rows] = added
         return paint
