@@ -12,7 +12,6 @@ from tests.faces import closed_mouth, posed_face, textured_frame
 torch = pytest.importorskip("torch")
 
 from reenact.generate.regions import PLANES, REGIONS  # noqa: E402
-from train import losses  # noqa: E402
 from train.data.live import (  # noqa: E402
     LiveExampleOptions,
     LiveItems,
@@ -244,14 +243,19 @@ def test_validation_is_nothing_for_the_truth_and_something_for_the_layers(batch)
     recipe = LiveRecipe(LiveOptions(shape=SMALL))
     of_truth = recipe.validation({**batch, "warped": batch["truth"]}, Untouched())
     assert max(of_truth.values()) < 1e-5
-    assert recipe.validation(batch, Untouched())["light"] > 0.5
+    assert recipe.validation(batch, Untouched())["light"] > 0.3
 
 
-def test_a_large_difference_counts_no_more_than_a_middling_one():
-    image, mask = torch.zeros(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
-    small, middling, large = (losses.masked_robust(image, image + d, mask, 0.3).item() for d in (0.1, 1, 2))
-    assert small == pytest.approx(0.1)
-    assert 0.9 < middling < large < 1
+def test_a_tooth_that_the_layers_lack_hardly_counts(batch):
+    """Its place is far brighter in the truth, which no gain may make up for."""
+    recipe = LiveRecipe(LiveOptions(shape=SMALL))
+    layers, truth = torch.full_like(batch["truth"], 110), torch.full_like(batch["truth"], 140)
+    layers[..., :64] = 20
+    fake = (layers.float() / 127.5 - 1).requires_grad_()
+    lacking = {**batch, "warped": layers, "truth": truth, "has_truth": torch.ones(4)}
+    recipe._restoration(lacking, fake)["light"].backward()
+    left, right = fake.grad[..., :64].abs().sum(), fake.grad[..., 64:].abs().sum()
+    assert left < 0.1 * right
 
 
 def test_generator_terms_are_finite_and_reach_the_generator(batch):

@@ -2,10 +2,10 @@
 
 Generator: a strided convolution to a quarter of the crop's pixels a side, two stride-2 levels, residual
 blocks at the bottom, and the way up again. Weights are standardised in place of a norm. It does not paint
-pixels: for every cell of that quarter it finds gains of red, green and blue, which vary smoothly from cell to
-cell (after Gharbi et al., Deep Bilateral Learning, 2017). So it can give the layers the light, the shade and
-the tone of the face around them, and blend their joins, but neither blur nor invent a tooth. Offsets, tried
-first, filled the dark of the mouth with a haze wherever the truth had a tooth and the layers had none.
+pixels: for every cell of that quarter it finds gains, of light and a little tint, which vary smoothly from
+cell to cell (after Gharbi et al., Deep Bilateral Learning, 2017). So it can give the layers the light and the
+shade of the face around them, but neither blur nor invent a tooth. Offsets, tried first, filled the dark of
+the mouth with a haze wherever the truth had a tooth and the layers had none.
 """
 
 from __future__ import annotations
@@ -39,10 +39,12 @@ _SEEN = 3 + 2 + PLANES
 """Channels that the generator sees: the crop, both masks, and geometry."""
 _GEOMETRY_MM = 10.0
 """What geometry is divided by."""
-_PAINTED = 1 + 3 + 3
+_GAINS = 1 + 3
+"""Channels of a gain: light, and a tint of red, green and blue."""
+_PAINTED = 1 + 2 * _GAINS
 """Channels of a cell: alpha; gains inside the opening, and on its rim."""
-_MOST = 0.5
-"""Largest share by which a gain changes a colour."""
+_LIGHT, _TINT = 0.4, 0.1
+"""Largest shares by which light and tint change a colour."""
 
 
 class StandardConv(nn.Conv2d):
@@ -131,8 +133,9 @@ class LiveGenerator(nn.Module):
             x = block(x)
         painted = self.paint(self.up1(cells, self.up2(halved, x)))
         painted = F.interpolate(painted, scale_factor=float(_CELL), mode="bilinear", align_corners=False)
-        alpha, inside, rim = painted.split([1, 3, 3], 1)
-        gain = _MOST * torch.tanh(torch.lerp(rim, inside, mask_N2HW[:, :1]))
+        alpha, inside, rim = painted.split([1, _GAINS, _GAINS], 1)
+        light, tint = torch.tanh(torch.lerp(rim, inside, mask_N2HW[:, :1])).split([1, 3], 1)
+        gain = _LIGHT * light + _TINT * tint
         colour_N3HW = (warped_N3HW + (warped_N3HW + 1) * gain).clamp(-1, 1)
         return torch.sigmoid(alpha + 2) * mask_N2HW[:, 1:], colour_N3HW
 

@@ -26,12 +26,12 @@ class LiveOptions:
     """One of reenact.generate.regions.REGIONS."""
     light: float = 10.0
     """Difference to the truth, where there is one, of what is coarser than a tooth."""
-    apart: float = 0.3
-    """Difference of colours from which on it counts no further in `light`: where the truth has a tooth and the
-    layers have none, no light makes up for it."""
-    features: float = 0.5
+    apart: float = 0.5
+    """Difference in brightness of the layers to the truth from which on a place hardly counts in `light`:
+    where the truth has a tooth and the layers have none, no light may make up for it."""
+    features: float = 0.1
     """L1 to the truth's features in the discriminator."""
-    adversarial: float = 0.03
+    adversarial: float = 0.01
     keep: float = 0.5
     """L1 to the layers where there is no truth: paint as little as will do."""
     sparsity: float = 0.005
@@ -112,14 +112,10 @@ class LiveRecipe:
         """The terms that compare with the truth: the mean over the pictures that have one."""
         truth, (_, allowed) = _picture(batch["truth"]), _masks(batch)
         has_truth = batch["has_truth"][:, None, None, None]
-        share = batch["has_truth"].mean().clamp(min=1 / len(fake))
-        light = losses.masked_robust(
-            _coarse(allowed * fake),
-            _coarse(allowed * truth),
-            _coarse(allowed) * has_truth,
-            self.options.apart,
-        )
-        return {"light": self.options.light * light / share}
+        apart = (_picture(batch["warped"]) - truth).mean(1, keepdim=True) / self.options.apart
+        weights = allowed * has_truth * torch.exp(-apart.square())
+        light = _coarse(weights * (fake - truth)).abs().mean() / weights.mean().clamp_min(1e-3)
+        return {"light": self.options.light * light}
 
 
 def _picture(image_N3HW: Tensor) -> Tensor:
