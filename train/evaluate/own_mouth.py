@@ -65,7 +65,9 @@ def own_mouth_table(rows: Sequence[Reopened]) -> Table:
     cells: list[tuple[Cell, ...]] = [
         (row.film, row.frames, row.painter, row.own, row.own / row.painter) for row in rows
     ]
-    return Table("own_mouth", "Own mouth", note, ("film", "frames", "bank", "own", "own / bank"), tuple(cells))
+    return Table(
+        "own_mouth", "Own mouth", note, ("film", "frames", "bank", "own", "own / bank"), tuple(cells)
+    )
 
 
 def _frames(clip: Path) -> list[_Seen]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +27,10 @@ _LUMA = (0.299, 0.587, 0.114)
 """Weights of RGB in the grey of a picture (ITU-R BT.601)."""
 _NARROW_MM = 1.2
 """Gap between lips below which what is behind them lies in the dark."""
+_CONTINUED_BLUR_MM = 0.9
+"""Standard deviation of the blur of what is continued above the teeth that are seen."""
+_SHADOW = 0.45
+"""The share of the light that a lip keeps from the teeth close below it."""
 _LEAST_GAP_PX = 0.5
 """Lips that are closer than this everywhere show nothing between them."""
 
@@ -43,6 +48,8 @@ class InsideOptions:
     """Height of a band of teeth, as a share of what was seen of it, that may be added above it like this."""
     least_band_mm: float = 2.5
     """Height of what is seen below the upper teeth from which on it counts as the jaw's."""
+    shadow_mm: float = 2.0
+    """Height of the shadow of an upper lip that has come down on the teeth that the frame shows."""
     lip_shadow_mm: float = 2.5
     """Height of the shadow of the upper lip on the teeth."""
     lower_shown_mm: float = 2.2
@@ -237,6 +244,9 @@ def _own_upper(
     rim = options.rim_mm * mm * smoothstep(place.lifted / mm)
     above = np.maximum(top + rim - place.y, 0)
     colour = seen.sample(frame, place.x, np.where(above > 0, top + rim + options.reuse * above, place.y))
+    # Continued for long, every speck would become a stripe.
+    blurred = cv2.GaussianBlur(colour, (0, 0), _CONTINUED_BLUR_MM * mm)
+    colour = mix(colour, blurred, smoothstep((above - rim) / (1.5 * mm)).astype(np.float32))
     # What is added beyond the height of a tooth is gums.
     height_mm = (seam - place.y) / mm
     gums = smoothstep((height_mm - CROWN_MM) / 1.5 + 0.5) * smoothstep((above - rim) / (0.5 * mm))
@@ -245,6 +255,11 @@ def _own_upper(
         np.broadcast_to(seen.enamel * np.array(GUMS, np.float32), colour.shape),
         gums.astype(np.float32),
     )
+    # A lip that has come down casts its shadow on what is left to be seen.
+    shadow = smoothstep(-place.lifted / mm) * (
+        1 - smoothstep(place.down * place.gap / (options.shadow_mm * mm))
+    )
+    colour *= (1 - _SHADOW * shadow)[..., None]
     added = options.reuse_share * np.maximum(seam - top, 0) + 0.3 * mm
     known = 1 - smoothstep((above - rim) / np.maximum(added, 0.1) - 0.5)
     edge = smoothstep((seam - place.y) / (options.soft_mm * mm) + 0.5)
@@ -270,7 +285,8 @@ def _own_lower(
     is_jaw *= float(smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7)))
     known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
-    edge = smoothstep((y - seam - 1.5 * rim + (1 - away) * soft) / soft + 0.5)
+    joined = 1 - float(smoothstep(np.array(np.abs(place.jaw_px[1]) / (0.3 * mm))))
+    edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / soft + 0.5)
     return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))
 
 

@@ -26,7 +26,7 @@ class MemoryOptions:
     """Nor are faces that are turned or tilted farther than this."""
     least_crown_mm: float = 3.0
     """Height of the lowest band of upper teeth worth remembering."""
-    least_lower_mm: float = 2.5
+    least_lower_mm: float = 3.5
     """Height of the lowest band below the upper teeth worth remembering."""
     better: float = 1.2
     """How many times better a view must be to replace another."""
