@@ -166,13 +166,13 @@ def test_less_of_an_action_unit_smooths_the_face_s_own_folds_and_draws_none():
     assert np.all(image[elsewhere[1] - 3 : elsewhere[1] + 3, elsewhere[0] - 3 : elsewhere[0] + 3] == 128)
 
 
-def test_a_fold_darkens_red_no_more_than_blue():
+def test_a_fold_is_hardly_redder_than_the_skin():
     skin = np.broadcast_to(np.uint8([200, 150, 120]), GREY.shape)
     image, face = painted(change(AU04=4), skin.copy())
     patch = between_brows(image, face).reshape(-1, 3)
     darkest = patch[patch.sum(axis=1).argmin()] / [200, 150, 120]
     assert darkest[0] < 0.97
-    assert 0.85 < darkest[2] / darkest[0] <= 1.0
+    assert 0.8 < darkest[2] / darkest[0] < 1
 
 
 def test_overexposed_skin_and_hair_get_no_folds():

@@ -21,8 +21,8 @@ from calib.ramp import smoothstep
 from calib.shape import load_shape
 from calib.sides import sidedness
 from reenact.generate.appearance import FaceCrop
-from reenact.generate.flow import nearest
-from reenact.generate.mesh import over_crop, warp_triangles
+from reenact.generate.flow import nearest, to_pixels
+from reenact.generate.mesh import CROP_CELL_PX, over_crop, warp_triangles
 from reenact.generate.paint import lay_over
 from reenact.generate.skin import see_skin
 from reenact.generate.warp import Warp
@@ -41,16 +41,13 @@ STEP = 1 / 400
 """Change of log brightness for one unit of intensity that lines are stored in multiples of."""
 
 _CROP = FaceCrop()
-_FINE_CROP = FaceCrop(size=384)
-_FINE_FROM = 1.5
-"""Frame pixels per millimetre from which the crop of 2 pixels a millimetre is used."""
-_SKIN = FaceCrop(size=128)
+_SKIN = FaceCrop(size=96)
 _DARKEST, _LIGHTEST = 0.6, 0.25
 """Limits that the change of log brightness approaches: skin in a fold is dark, not black."""
-_HUE = (0.9, 1.0, 1.1)
-"""Share of a change of log brightness that red, green and blue take where a fold is made ..."""
-_HUE_SMOOTHED = (0.79, 0.98, 1.23)
-"""... and where one is smoothed: what real folds show in the mean over eight people."""
+_HUE = (np.float32(0.9), np.float32(1), np.float32(1.1))
+"""Share of a change of brightness that red, green and blue take: alike, they turn skin grey. Light that goes
+from one side of a real fold to the other makes it redder still: 0.79, 0.98 and 1.23 in the mean over eight
+people."""
 _LEAST = 1 / 256
 """A change of log brightness below this changes no grey level."""
 _FINE_MM = 0.5
@@ -130,15 +127,12 @@ class Creases:
                 continue
             part = picture[lines.place]
             # In the mesh's own columns: what the left side does, what the right does, smooth between.
-            amount = both(change)[lines.index] + lean(change)[lines.index] * _sidedness()[lines.place[1]]
+            amount = np.float32(STEP) * (left if left == right else both(change)[lines.index])
+            if left != right:
+                amount = amount + STEP * lean(change)[lines.index] * _sidedness()[lines.place[1]]
             for weight, drawn in zip(people, lines.people, strict=True):
                 if weight > 0:
-                    part += cv2.multiply(
-                        drawn,
-                        np.broadcast_to(amount, drawn.shape),
-                        scale=STEP * float(weight),
-                        dtype=cv2.CV_32F,
-                    )
+                    part += (amount * np.float32(weight)) * drawn
         return picture
 
     def cast(self, planes: NDArray[np.float32], change: Change) -> NDArray[np.float32]:
@@ -157,8 +151,12 @@ class Creases:
 
         places: (478, 3) the landmarks in the crop, pixels; people: (people,) weights.
         """
+        shown = _View(places, size)
         picture = self.draw(change, people) + _refined(self.cast(self.shading, change))
-        return _on_face(_limited(picture), places, size, size)
+        place = shown.around(picture)
+        shade = np.zeros((size, size), np.float32)
+        shade[place] = _limited(shown.of(picture, place))
+        return shade
 
 
 def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | None = None) -> Warp:
@@ -169,53 +167,56 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     creases = creases or load_creases()
     if not (change * creases.folding).any():
         return warp
-    crop = _FINE_CROP if face.pose.scale > _FINE_FROM else _CROP
-    alignment = crop.align(face)
-    places = _CROP.align(face).points(warp.moved)
-    in_skin = _SKIN.align(face)
+    alignment, in_skin = _CROP.align(face), _SKIN.align(face)
     skin = see_skin(
         in_skin.shifted(warp.region[:2]).crop(warp.image),
         in_skin.points(warp.moved),
         _SKIN.size / _SKIN.width_mm,
     )
-    more = np.maximum(change, 0)
+    more, less = np.maximum(change, 0), np.maximum(-change, 0)
     picture = creases.draw(more, creases.likest(skin.roughness))
     picture += _refined(creases.cast(creases.shading, change))
-    shade = _on_face(_limited(picture), places, _CROP.size, crop.size)
-    less = np.maximum(-change, 0)
+    smoothed = _refined(np.minimum(creases.cast(creases.reach, less) / _SMOOTHED_BY, 1))
+    shown = _View(alignment.points(warp.moved), alignment.size)
+    place = shown.around(cv2.absdiff(picture, -smoothed))
+    shade = _limited(shown.of(picture, place))
     if (less * creases.folding).any():
-        smoothed = np.clip(creases.cast(creases.reach, less) / _SMOOTHED_BY, 0, 1)
-        share = _on_face(_refined(smoothed), places, _CROP.size, crop.size)
-        shade += _SMOOTHED_MOST * share * _own_folds(warp, alignment, crop.size / crop.width_mm)
-    shade *= cv2.resize(skin.bare, (crop.size, crop.size), interpolation=cv2.INTER_LINEAR)
-    shade[np.abs(shade) < _LEAST] = 0
-    return lay_over(warp, alignment, shade, _shaded)
+        own = _own_folds(warp, alignment, place)
+        shade += cv2.multiply(shown.of(smoothed, place), own, scale=_SMOOTHED_MOST)
+    bare = cv2.resize(skin.bare, (alignment.size, alignment.size), interpolation=cv2.INTER_LINEAR)
+    shade = cv2.multiply(shade, bare[place])
+    shade[cv2.absdiff(shade, 0) < _LEAST] = 0
+    gain = np.zeros((alignment.size, alignment.size), np.float32)
+    gain[place] = cv2.exp(shade) - 1
+    return lay_over(warp, alignment, gain, _brightened)
 
 
-def _own_folds(warp: Warp, alignment: Alignment, px_per_mm: float) -> NDArray[np.float32]:
-    """(size, size) how much lighter, in log brightness, each place would be without the folds it lies in:
+def _own_folds(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> NDArray[np.float32]:
+    """How much lighter, in log brightness, a part of the crop would be without the folds in it:
     what fills dark valleys that are narrower than _FOLD_MM."""
-    grey = cv2.cvtColor(alignment.shifted(warp.region[:2]).crop(warp.image), cv2.COLOR_RGB2GRAY)
-    grey = cv2.GaussianBlur(grey, (0, 0), _FINE_MM * px_per_mm)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_FOLD_MM * px_per_mm / 2) + 1,) * 2)
-    filled = cv2.GaussianBlur(cv2.morphologyEx(grey, cv2.MORPH_CLOSE, disc), (0, 0), px_per_mm)
+    px_per_mm = alignment.size / _CROP.width_mm
+    crop = alignment.shifted(warp.region[:2]).crop(warp.image)[place]
+    grey = cv2.GaussianBlur(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (0, 0), _FINE_MM * px_per_mm)
+    # A square's closing is a maximum and a minimum along rows and columns: a tenth of a disc's time.
+    square = np.ones((2 * round(_FOLD_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
+    filled = cv2.GaussianBlur(cv2.morphologyEx(grey, cv2.MORPH_CLOSE, square), (0, 0), px_per_mm)
     lighter = cv2.log((filled.astype(np.float32) + _FLOOR) / (grey.astype(np.float32) + _FLOOR))
     return np.clip(lighter, 0, np.float32(_LIGHTEST))
 
 
-def _shaded(picture: NDArray[np.uint8], shade: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The picture with its log brightness changed by `shade`, rounded and limited to 0..255."""
-    gain = cv2.exp(shade) - 1
-    made, smoothed = np.minimum(gain, 0), np.maximum(gain, 0)
-    factors = [1 + dark * made + light * smoothed for dark, light in zip(_HUE, _HUE_SMOOTHED, strict=True)]
-    return cv2.multiply(picture, cv2.merge(factors), dtype=cv2.CV_8U)
+def _brightened(picture: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(1 + gain) picture, rounded and limited to 0..255, in the hue of shadows on skin."""
+    return cv2.multiply(picture, cv2.merge([1 + share * gain for share in _HUE]), dtype=cv2.CV_8U)
 
 
 def _limited(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Changes of log brightness that approach _DARKEST and _LIGHTEST."""
-    darker = np.minimum(picture, 0) / _DARKEST
-    lighter = np.maximum(picture, 0) / _LIGHTEST
-    return (_DARKEST * darker / (1 - darker) + _LIGHTEST * lighter / (1 + lighter)).astype(np.float32)
+    """Changes of log brightness that approach -_DARKEST and _LIGHTEST."""
+    darker = cv2.min(picture, 0)
+    lighter = cv2.max(picture, 0)
+    return cv2.add(
+        cv2.divide(darker, cv2.addWeighted(darker, -1 / _DARKEST, darker, 0, 1)),
+        cv2.divide(lighter, cv2.addWeighted(lighter, 1 / _LIGHTEST, lighter, 0, 1)),
+    )
 
 
 def _refined(plane: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -223,19 +224,38 @@ def _refined(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     return cv2.resize(plane, SIZE[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _on_face(
-    picture: NDArray[np.float32], places: NDArray[np.float32], size: int, out: int
-) -> NDArray[np.float32]:
-    """(out, out) a picture of the canonical face (380, 320) on a face in a square crop, 0 off it.
+class _View:
+    """Where the canonical face is seen in a square crop."""
 
-    places: (478, 3) the landmarks in the crop of `size` pixels, which is resampled to `out` pixels.
-    """
-    field, covered = over_crop(places, _canonical(), size)
-    if not covered.any():
-        return np.zeros((out, out), np.float32)
-    x, y = (cv2.resize(plane, (out, out)) for plane in nearest(field, covered)[0])
-    shade = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return shade * cv2.resize(covered.astype(np.float32), (out, out))
+    def __init__(self, places: NDArray[np.float32], size: int) -> None:
+        """places: (478, 3) the landmarks in the crop of `size` pixels."""
+        self._size = size
+        field, self._covered = over_crop(places, _canonical(), size)
+        self._field = nearest(field, self._covered)[0] if self._covered.any() else field
+
+    def around(self, picture: NDArray[np.float32]) -> tuple[slice, slice]:
+        """The (rows, columns) of the crop outside which a picture of the canonical face (380, 320) is 0."""
+        left, top, width, height = cv2.boundingRect(cv2.compare(picture, 0, cv2.CMP_NE))
+        x, y = self._field
+        inside = (x >= left - 1) & (x <= left + width) & (y >= top - 1) & (y <= top + height)
+        left, top, width, height = cv2.boundingRect((inside & self._covered).view(np.uint8))
+        # One cell more all around, between whose centres pixels are interpolated.
+        bottom, right = (min(end + 1, self._size // CROP_CELL_PX) for end in (top + height, left + width))
+        return (
+            slice(CROP_CELL_PX * max(top - 1, 0), CROP_CELL_PX * bottom),
+            slice(CROP_CELL_PX * max(left - 1, 0), CROP_CELL_PX * right),
+        )
+
+    def of(self, picture: NDArray[np.float32], place: tuple[slice, slice]) -> NDArray[np.float32]:
+        """A picture of the canonical face (380, 320) as seen in a place of the crop, 0 off the face."""
+        cells = tuple(slice(part.start // CROP_CELL_PX, part.stop // CROP_CELL_PX) for part in place)
+        x, y, on_face = (
+            to_pixels(np.ascontiguousarray(plane[cells]), CROP_CELL_PX)
+            for plane in (*self._field, self._covered.astype(np.float32))
+        )
+        return cv2.multiply(
+            cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), on_face
+        )
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ CHEEKS = (50, 280, 205, 425, 101, 330, 36, 266)
 _FEATURES = (OUTER_LIPS, LEFT_EYE.outline, RIGHT_EYE.outline)
 _FLOOR = 30.0
 """Added to grey levels before their logarithm, so that noise in dark skin does not count as roughness."""
+_LOG = np.log(np.arange(256, dtype=np.float32) + np.float32(_FLOOR))
 _FINE_MM = 2.2
 """Detail finer than this is roughness."""
 _DARKER_BY = ((0.35, 0.95), (0.85, 1.2))
@@ -43,8 +44,8 @@ def see_skin(crop: NDArray[np.uint8], places: NDArray[np.float32], px_per_mm: fl
 
     places: (478, 2 or 3) the landmarks in the crop, pixels.
     """
-    brightest = crop.max(axis=2).astype(np.float32)
-    log = cv2.log(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32) + np.float32(_FLOOR))
+    brightest = cv2.max(cv2.max(crop[..., 0], crop[..., 1]), crop[..., 2]).astype(np.float32)
+    log = cv2.LUT(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), _LOG)
     x, y = np.clip(np.rint(places[list(CHEEKS), :2]).astype(np.intp), 0, len(crop) - 1).T
     cheeks = float(np.median(log[y, x]))
     for outline in _FEATURES:

@@ -32,13 +32,13 @@ from reenact.types import Face, Frame
 
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 _LIPS = (*MOUTH.outline, *OUTER_LIPS)
-_FOREHEAD = (10, 151, 9, 67, 297, 69, 299, 104, 333, 108, 337)
+_FOREHEAD = (10, 151, 67, 297, 69, 299, 104, 333, 108, 337)
 _NASOLABIAL = (129, 358, 203, 423, 206, 426, 216, 436, 212, 432)
 _MOUTH_CORNERS = (57, 287, 61, 291, 43, 273, 202, 422)
 _LOWER_LIDS = (226, 446, 31, 261, 228, 448, 229, 449)
 
 REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
-    "AU01": ((*_FOREHEAD, 66, 296, 107, 336), 26),
+    "AU01": ((*_FOREHEAD, 66, 296, 107, 336), 22),
     "AU02": ((*_FOREHEAD, 105, 334, 52, 282, 63, 293, 68, 298), 26),
     "AU04": ((9, 8, 168, 107, 336, 55, 285, 66, 296, 151), 24),
     "AU06": ((*_LOWER_LIDS, 116, 345, 117, 346, 35, 265, 143, 372, 34, 264, 130, 359), 24),
@@ -94,7 +94,7 @@ class Look:
 
 _FLOOR = 12.0
 """Added to grey levels before their logarithm, against noise in the dark."""
-_SKIN = FaceCrop(size=128)
+_SKIN = FaceCrop(size=96)
 
 
 def skin_of(frame: Frame, face: Face) -> Skin:
@@ -290,11 +290,12 @@ def fold_reach() -> NDArray[np.float32]:
 @lru_cache(maxsize=1)
 def skin_masks() -> NDArray[np.float32]:
     """(17, 380, 320) 1 on skin; 0 on lips, eyes, nostrils and brows, whose own edges move over the canonical
-    cells, and, for what moves brows, also between brow and eye."""
+    cells, and, for what moves brows, also what lies
+    between them and the eyes."""
     features = (OUTER_LIPS, LEFT_EYE.outline, RIGHT_EYE.outline, *BROWS, *_NOSTRILS)
     sockets = tuple((*eye.outline, *brow) for eye, brow in zip((LEFT_EYE, RIGHT_EYE), BROWS, strict=True))
     of_brows = {au_index("AU01"), au_index("AU02")}
-    with_sockets, without = _outside((*features, *sockets)), _outside(features)
+    with_sockets, without = _outside((*features, *sockets, _GLABELLA)), _outside(features)
     inside = cv2.distanceTransform(_cells().covered.astype(np.uint8), cv2.DIST_L2, 5) * CELL_MM
     masks = [with_sockets if index in of_brows else without for index in range(AU_COUNT)]
     return np.array(masks) * smoothstep((inside - _EDGE_MM[0]) / (_EDGE_MM[1] - _EDGE_MM[0])).astype(
@@ -312,6 +313,7 @@ def _outside(outlines: Sequence[Sequence[int]]) -> NDArray[np.float32]:
     return cv2.GaussianBlur(1 - cv2.dilate(blocked, _disc(1.0)), (0, 0), 0.8 / CELL_MM)
 
 
+_GLABELLA = (107, 336, 55, 285, 8, 9)
 _EDGE_MM = (3.0, 12.0)
 """How far from the mesh's edge, where it lies on hair and background, lines begin and are whole."""
 _NOSTRILS = ((98, 97, 2, 99, 240, 75), (327, 326, 2, 328, 460, 305))
