@@ -42,7 +42,7 @@ STEP = 1 / 400
 
 _CROP = FaceCrop()
 _SKIN = FaceCrop(size=96)
-_DARKEST, _LIGHTEST = 0.6, 0.25
+_DARKEST, _LIGHTEST = 0.6, 0.18
 """Limits that the change of log brightness approaches: skin in a fold is dark, not black."""
 _HUE = (np.float32(0.9), np.float32(1), np.float32(1.1))
 """Share of a change of brightness that red, green and blue take: alike, they turn skin grey. Light that goes

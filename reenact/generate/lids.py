@@ -35,8 +35,8 @@ class LidOptions:
     least_light: float = 0.75
     """The least brightness of a shut lid, as a share of that of the skin below the eye: a lid bulges into the
     light, and the socket above an open eye lies in shadow."""
-    even_mm: float = 4.0
-    """Standard deviation of the blur that parts a lid's tone from its detail."""
+    even_mm: float = 5.0
+    """Half the width of the blur that parts a lid's tone from its detail."""
     stretched_most: float = 0.6
     """The share of its shadow that skin between crease and brow loses when it is stretched to twice its
     height."""
@@ -70,9 +70,9 @@ def _eyes() -> tuple[_Eye, _Eye]:
 
 _SHADE = 0.6
 """Skin that is darker than the tone around the eye by this factor, less 1, takes that tone."""
-_SHADOW_HUE = np.float32([0.85, 1, 1.15])
+_SHADOW_HUE = np.array([0.85, 1, 1.15], np.float32)
 """The power of a change of brightness that red, green and blue of skin take."""
-_TINTED = 1.12
+_TINTED = 1.04
 """The most that make-up on a lid changes its hue: in the shadow of a socket skin looks redder than it is."""
 
 
@@ -127,7 +127,7 @@ def _paint_lid(
     above_edge = (1 - field[0]) * field[3] / mm
     lashes = 1.0 - smoothstep((above_edge - options.lashes_mm) / options.soft_mm)
     shut = smoothstep((field[4] / mm - options.least_mm) / (options.full_mm - options.least_mm))
-    colour = mix(colour, np.broadcast_to(_lash_tone(frame, face, eye), colour.shape), lashes * shut)
+    colour = mix(colour, np.full_like(colour, _lash_tone(frame, face, eye)), lashes * shut)
     return blend(warp, colour, shut * polygon(outline, box), box)
 
 
@@ -168,12 +168,14 @@ def _lid_tone(frame: Frame, face: Face, eye: _Eye, options: LidOptions) -> NDArr
 
 
 def _lash_tone(frame: Frame, face: Face, eye: _Eye) -> NDArray[np.float32]:
-    """(3,) the colour of the lashes: the darker half of what lies along the edge of the lid."""
+    """(3,) the colour of the lashes: the darkest third of what lies along the edge of the lid."""
     edge = face.landmarks[list(eye.opening.upper[1:-1]), :2]
-    up = -face.pose.down * face.pose.scale
-    seen = np.array([tone(frame.image, (place + step * up)[None]) for place in edge for step in (0.0, 0.6)])
-    darkest: NDArray[np.float32] = np.sort(seen.mean(axis=1))
-    return seen[seen.mean(axis=1) <= darkest[len(darkest) // 3]].mean(axis=0).astype(np.float32)
+    above = edge - 0.6 * face.pose.scale * face.pose.down
+    height, width = frame.size
+    x, y = np.rint(np.concatenate([edge, above])).astype(np.intp).T
+    seen = frame.image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
+    darkest = np.argsort(seen.sum(axis=1))[: len(seen) // 3]
+    return seen[darkest].mean(axis=0).astype(np.float32)
 
 
 def _lifted(
@@ -181,9 +183,16 @@ def _lifted(
 ) -> NDArray[np.float32]:
     """(height, width, 3) colours with `tone` (3,) in the place of what is darker, and their own detail.
 
-    share: (height, width) 0..1 how far. even_px: standard deviation of the blur that parts tone from detail.
+    share: (height, width) 0..1 how far. even_px: half the width of the blur that parts tone from detail.
     """
-    around = cv2.GaussianBlur(colour, (0, 0), even_px)
-    brighter = tone.mean() / np.maximum(around.mean(axis=2), 4)
-    lit = tone + cv2.subtract(colour, around)
-    return np.clip(mix(colour, lit, share * smoothstep((brighter - 1) / _SHADE)), 0, 255)
+    width = 2 * round(even_px) + 1
+    around = cv2.blur(colour, (width, width))
+    darker = _grey(tone[None, None])[0, 0] / cv2.max(_grey(around), 4)
+    shown = cv2.add(cv2.subtract(colour, around), (*tone.tolist(), 0))
+    lit = mix(colour, shown, share * smoothstep((darker - 1) / _SHADE))
+    return cv2.min(cv2.max(lit, (0, 0, 0, 0)), (255, 255, 255, 0))
+
+
+def _grey(colour: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(height, width) the brightness of colours (height, width, 3)."""
+    return cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AU_COUNT, AUVector, au_index
-from calib.openings import LEFT_EYE, MOUTH, OUTER_LIPS, RIGHT_EYE
+from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.atomic import replacing
@@ -31,7 +31,6 @@ from reenact.generate.skin import Skin, see_skin
 from reenact.types import Face, Frame
 
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
-_LIPS = (*MOUTH.outline, *OUTER_LIPS)
 _FOREHEAD = (10, 151, 67, 297, 69, 299, 104, 333, 108, 337)
 _NASOLABIAL = (129, 358, 203, 423, 206, 426, 216, 436, 212, 432)
 _MOUTH_CORNERS = (57, 287, 61, 291, 43, 273, 202, 422)
@@ -49,12 +48,11 @@ REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
     "AU15": ((*_MOUTH_CORNERS, 204, 424, 212, 432, 194, 418), 18),
     "AU17": ((17, 18, 200, 199, 175, 83, 313, 182, 406, 201, 421), 20),
     "AU20": ((*_MOUTH_CORNERS, 204, 424, 212, 432, 214, 434, 192, 416, 32, 262, 194, 418), 22),
-    "AU23": (_LIPS, 16),
 }
 """The landmarks around which each action unit folds skin, and how far from them in canonical millimetres."""
 
 
-STRENGTH = {"AU04": 0.9, "AU06": 1.7, "AU09": 1.3, "AU14": 1.2, "AU17": 1.3, "AU20": 1.3}
+STRENGTH = {"AU04": 0.9, "AU06": 1.9, "AU09": 1.2, "AU14": 1.3, "AU15": 0.9, "AU20": 1.4}
 """Multiples of what was fitted, found in closed loop: labels of single pictures are noisy, which shrinks what
 one unit does in a regression."""
 
