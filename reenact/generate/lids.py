@@ -72,8 +72,12 @@ _SHADE = 0.6
 """Skin that is darker than the tone around the eye by this factor, less 1, takes that tone."""
 _SHADOW_HUE = np.array([0.85, 1, 1.15], np.float32)
 """The power of a change of brightness that red, green and blue of skin take."""
+_BLOWN = (225.0, 250.0)
+"""Grey levels of skin's brightest channel between which it loses its hue."""
 _TINTED = 1.04
 """The most that make-up on a lid changes its hue: in the shadow of a socket skin looks redder than it is."""
+_TINTED_BLOWN = 1.25
+"""The same of make-up, and of shadow, where the skin below the eye is overexposed."""
 
 
 def paint_lids(frame: Frame, face: Face, warp: Warp, options: LidOptions = LidOptions()) -> Warp:
@@ -158,12 +162,15 @@ def _unfold(frame: Frame, face: Face, warp: Warp, eye: _Eye, options: LidOptions
 def _lid_tone(frame: Frame, face: Face, eye: _Eye, options: LidOptions) -> NDArray[np.float32]:
     """(3,) the colour that skin around this eye has in the light.
 
-    Its hue is that of the skin below the eye, and a little of that above it, which may be made up.
+    Its hue is that of the skin below the eye, and a little of that above it, which may be made up; more of
+    it where the skin below is overexposed and has no hue of its own.
     """
     below = np.maximum(tone(frame.image, face.landmarks[eye.under]), 1)
     above = np.maximum(tone(frame.image, (face.landmarks[eye.crease] + face.landmarks[eye.orbit]) / 2), 1)
     brightness = max(float(above.mean()), options.least_light * float(below.mean()))
-    tint = np.clip((above / above.mean()) / (below / below.mean()), 1 / _TINTED, _TINTED)
+    overexposed = float(smoothstep(np.array((below.max() - _BLOWN[0]) / (_BLOWN[1] - _BLOWN[0]))))
+    most = _TINTED + (_TINTED_BLOWN - _TINTED) * overexposed
+    tint = np.clip((above / above.mean()) / (below / below.mean()), 1 / most, most)
     return (below * tint * (brightness / below.mean()) ** _SHADOW_HUE).astype(np.float32)
 
 
