@@ -76,7 +76,7 @@ _BLOWN = (225.0, 250.0)
 """Grey levels of skin's brightest channel between which it loses its hue."""
 _TINTED = 1.04
 """The most that make-up on a lid changes its hue: in the shadow of a socket skin looks redder than it is."""
-_TINTED_BLOWN = 1.25
+_TINTED_BLOWN = 1.15
 """The same of make-up, and of shadow, where the skin below the eye is overexposed."""
 
 
@@ -167,8 +167,10 @@ def _lid_tone(frame: Frame, face: Face, eye: _Eye, options: LidOptions) -> NDArr
     """
     below = np.maximum(tone(frame.image, face.landmarks[eye.under]), 1)
     above = np.maximum(tone(frame.image, (face.landmarks[eye.crease] + face.landmarks[eye.orbit]) / 2), 1)
-    brightness = max(float(above.mean()), options.least_light * float(below.mean()))
     overexposed = float(smoothstep(np.array((below.max() - _BLOWN[0]) / (_BLOWN[1] - _BLOWN[0]))))
+    # The rest of such a face is no measure of how bright a lid is.
+    least = options.least_light * (1 - 0.3 * overexposed)
+    brightness = max(float(above.mean()), least * float(below.mean()))
     most = _TINTED + (_TINTED_BLOWN - _TINTED) * overexposed
     tint = np.clip((above / above.mean()) / (below / below.mean()), 1 / most, most)
     return (below * tint * (brightness / below.mean()) ** _SHADOW_HUE).astype(np.float32)

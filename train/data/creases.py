@@ -52,7 +52,7 @@ REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
 """The landmarks around which each action unit folds skin, and how far from them in canonical millimetres."""
 
 
-STRENGTH = {"AU04": 0.9, "AU06": 1.9, "AU09": 1.2, "AU14": 1.3, "AU15": 0.9, "AU20": 1.4}
+STRENGTH = {"AU04": 0.9, "AU06": 2.1, "AU09": 1.3, "AU14": 1.5, "AU15": 0.9, "AU20": 1.8}
 """Multiples of what was fitted, found in closed loop: labels of single pictures are noisy, which shrinks what
 one unit does in a regression."""
 
