@@ -44,7 +44,7 @@ _CROP = FaceCrop()
 _SKIN = FaceCrop(size=96)
 _DARKEST, _LIGHTEST = 0.6, 0.18
 """Limits that the change of log brightness approaches: skin in a fold is dark, not black."""
-_HUE = (np.float32(0.9), np.float32(1), np.float32(1.1))
+_HUE = (np.float32(0.86), np.float32(1), np.float32(1.14))
 """Share of a change of brightness that red, green and blue take: alike, they turn skin grey. Light that goes
 from one side of a real fold to the other makes it redder still: 0.79, 0.98 and 1.23 in the mean over eight
 people."""

@@ -52,7 +52,7 @@ REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
 """The landmarks around which each action unit folds skin, and how far from them in canonical millimetres."""
 
 
-STRENGTH = {"AU04": 0.9, "AU06": 2.1, "AU09": 1.3, "AU14": 1.5, "AU15": 0.9, "AU20": 1.8}
+STRENGTH = {"AU04": 0.9, "AU06": 2.1, "AU09": 1.3, "AU14": 1.2, "AU15": 0.9, "AU20": 1.5}
 """Multiples of what was fitted, found in closed loop: labels of single pictures are noisy, which shrinks what
 one unit does in a regression."""
 
@@ -73,8 +73,8 @@ class CreaseOptions:
     same_light: float = 0.2
     """Root mean square of a picture's ratio to the person's median picture, in log brightness and blurred to
     `widest_mm`, above which the light is another one."""
-    lines: float = 1.5
-    """The multiple of the fitted lines that is painted."""
+    lines: tuple[float, float] = (1.05, 1.6)
+    """The multiples of the fitted lines that are painted on the smoothest skin and on the roughest."""
     shading: float = 0.8
     """The multiple of the fitted shading that is painted."""
 
@@ -131,7 +131,8 @@ def fit_creases(
     usual = np.quantile(roughness, (np.arange(len(found)) + 0.5) / len(found))
     shading = np.mean([_symmetric(person.shading) for person in found], axis=0)
     strength = np.array([STRENGTH.get(code, 1.0) for code in AU_CODES], np.float32)[:, None, None]
-    lines = options.lines * strength * _without_beards(found)
+    depth = np.linspace(*options.lines, len(found), dtype=np.float32)[:, None, None, None]
+    lines = depth * strength * _without_beards(found)
     return Creases(
         tuple(_cut(index, lines[:, index]) for index in range(AU_COUNT) if lines[:, index].any()),
         (options.shading * strength * _coarse(shading)).astype(np.float32),
