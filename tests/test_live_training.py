@@ -13,7 +13,7 @@ from tests.faces import closed_mouth, posed_face, textured_frame
 
 torch = pytest.importorskip("torch")
 
-from reenact.generate.creases import SIZE, Creases  # noqa: E402
+from reenact.generate.creases import COARSE_SIZE, Creases  # noqa: E402
 from train.data.live import (  # noqa: E402
     LiveExampleOptions,
     LiveItems,
@@ -37,7 +37,7 @@ from train.networks.live import (  # noqa: E402
 from train.recipes.live import LiveOptions, LiveRecipe  # noqa: E402
 
 SMALL = LiveShape(channels=(8, 8, 16, 16), blocks=1, finest=8, conditioning=8, critic=(8, 8, 16))
-NO_CREASES = Creases(np.zeros((17, *SIZE), np.float32))
+NO_CREASES = Creases((), *np.zeros((2, 17, *COARSE_SIZE), np.float32), np.ones(1, np.float32))
 
 
 def open_mouth():

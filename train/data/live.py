@@ -90,7 +90,10 @@ class LiveItems:
         """`move` without the creases that its change would make, and with those that it would smooth."""
         alignment = Alignment(np.eye(2, 3, dtype=np.float32), sample.image.shape[0])
         where = gate(move.landmarks, move.change, alignment).astype(np.float32) / 255
-        shade = self._creases.shade(move.landmarks, -move.change, len(where))
+        someone = np.eye(len(self._creases.roughness), dtype=np.float32)[
+            rng.integers(len(self._creases.roughness))
+        ]
+        shade = self._creases.shade(move.landmarks, -move.change, len(where), someone)
         ratio = np.exp(where * np.clip(rng.uniform(0.6, 2.2) * shade, -0.7, 0.7))[..., None]
         more = np.clip(both(move.change)[list(_FOLDS)].max() / 2, 0, 1)
         smooth = (rng.uniform(0.2, 1) * more * where * skin_mask(sample))[..., None]

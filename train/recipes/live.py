@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from calib.au import AU_CODES
-from reenact.generate.creases import Creases
+from reenact.generate.creases import load_creases
 from train import losses
-from train.data.creases import fit_creases
 from train.data.live import LiveExampleOptions, LiveItems
 from train.data.shards import Shards
 from train.networks.live import (
@@ -58,12 +57,9 @@ class LiveRecipe:
         self.options = options
         self.generator: nn.Module = LiveGenerator(options.shape)
         self.discriminator: nn.Module = LiveDiscriminator(options.shape)
-        self._creases: Creases | None = None
 
     def items(self, samples: Shards, seed: int) -> LiveItems:
-        """Creases are fitted to the samples that are asked for first: those to train on."""
-        self._creases = self._creases or fit_creases(samples)
-        return LiveItems(samples, self._creases, seed, self.options.examples)
+        return LiveItems(samples, load_creases(), seed, self.options.examples)
 
     def discriminator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
