@@ -10,7 +10,7 @@ from calib.limits import AT_REST
 from calib.ramp import smoothstep
 
 OPENED_BY_SMILE = 1.0
-"""Intensity of parted, or raised, lips that one unit of a smile explains; 95 of 100 toothy smiles lie below."""
+"""Intensity of parted or raised lips that one unit of a smile explains, as in 95 of 100 toothy smiles."""
 _SMILE, _LIPS = AU_INDEX[12], [AU_INDEX[number] for number in (10, 25)]
 _NEVER = [AU_INDEX[number] for number in (26, 45)]
 """A dropped jaw is counted as speech, and shut lids as a blink."""
