@@ -72,8 +72,8 @@ _ALL = (
     ),
     Preset(
         "disgust",
-        "AU01=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=1.7..,AU12=..0,AU14=..0,AU17=0.6..,"
-        "AU23=3.8..,AU25=1..",
+        "AU01=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=1.8..,AU12=..0,AU14=..0,AU17=0.6..,"
+        "AU23=3.6..,AU25=1..",
         "nose wrinkled, upper lip raised",
         f"{_GUIDE}: 9+17 and 10+17, with the 4, 6 and 7 that 9 brings along; 16 left out",
     ),
