@@ -46,7 +46,7 @@ def test_the_line_between_the_lips_is_a_little_darker():
 def test_lips_that_were_shut_or_stay_open_keep_the_warps_pixels():
     open_face = posed_face(scale=3.0)
     shut_face = posed_face(scale=3.0, landmarks_mm=closed_mouth())
-    for face, aus in ((open_face, change(AU25=2)), (open_face, change(AU12=2)), (shut_face, change(AU12=2))):
+    for face, aus in ((open_face, change(AU25=2)), (shut_face, change(AU12=2))):
         frame = toothy(face)
         moved = warp(frame, face, aus, load_basis())
         assert paint_lips(frame, face, moved) is moved

@@ -59,8 +59,8 @@ def measure_own_mouth(clips: Sequence[Path]) -> list[Reopened]:
 def own_mouth_table(rows: Sequence[Reopened]) -> Table:
     note = (
         "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then "
-        "opened to where it was, and compared with the film inside the mouth (L1 of 255): with teeth from the "
-        f"bank, and with the person's own as frames at least {APART_S:g} s away show them."
+        "opened to where it was, and compared with the film inside the mouth (L1 of 255): with teeth from "
+        f"the bank, and with the person's own as frames at least {APART_S:g} s away show them."
     )
     cells: list[tuple[Cell, ...]] = [
         (row.film, row.frames, row.painter, row.own, row.own / row.painter) for row in rows
