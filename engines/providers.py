@@ -85,7 +85,7 @@ def switch(on: bool) -> str:
 
 
 def _profile(inputs: Sequence[TensorSpec], faces: int) -> str:
-    """As TensorRT's providers read it: `warped:1x256x256x3,relative_aus:1x17`."""
+    """As TensorRT's providers read it: `warped:1x96x128x3,geometry:1x96x128x4`."""
     shapes = {spec.name: (faces if length is None else length for length in spec.shape) for spec in inputs}
     return ",".join(f"{name}:{'x'.join(map(str, shape))}" for name, shape in shapes.items())
 

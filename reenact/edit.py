@@ -43,7 +43,7 @@ class EditOptions:
     generator: str = "live"
     """One of reenact.generate.GENERATORS."""
     model: Path | None = None
-    """Its network, an ONNX file; by default the one that ships, which only "live" has."""
+    """A network of it, an ONNX file; by default those that ship, which only "live" may have."""
     engine: str = "auto"
     """What runs it; see engines.load_engine."""
     own_mouth: bool = True

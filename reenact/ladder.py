@@ -21,13 +21,12 @@ class Step:
     says: str
 
 
-# The generator at 720p on one core of an AMD EPYC, median ms before the frame is out and after it: 25.5 and
-# 0 where the network works, 11.2 and 16, 6.3 and 0. A smaller working size is no step: the network's is fixed
-# in its file, and a flow on a grid twice as coarse saved 0.5 ms.
+# Of generators with networks; others have the first step alone. A smaller working size is no step: that of a
+# network is fixed in its file, and a flow on a grid twice as coarse saved 0.5 ms.
 STEPS = (
     Step("whole", ""),
-    Step("late", "the network works one frame behind"),
-    Step("none", "the network rests, faces are only warped"),
+    Step("late", "the networks work one frame behind"),
+    Step("none", "the networks rest"),
 )
 
 

@@ -44,11 +44,11 @@ def test_a_run_without_statistics_has_an_empty_history(tmp_path):
 
 def test_the_command_names_what_differs_from_the_preset():
     options = replace(
-        PRESETS["live"], seed=7, amp=False, epochs=2.0, images=None, recipe={"aus": 3.0, "r1": 2.0}
+        PRESETS["live"], seed=7, amp=True, epochs=2.0, images=None, recipe={"aus": 3.0, "r1": 2.0}
     )
     assert command_of(options, {"aus": 4.0, "r1": 2.0}) == (
         "python -m train fit --preset live --data SHARDS --out RUN --seed 7"
-        " --epochs 2.0 --no-amp --recipe aus=3.0"
+        " --epochs 2.0 --amp --recipe aus=3.0"
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from reenact.cli import main
 from reenact.demo import PORTRAIT
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from tests import tiny_models
 
 SURPRISE = ("--preset", "surprise")
@@ -136,7 +136,7 @@ def test_targets_are_needed(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def blackener(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An appearance network that paints mouth and eyes black."""
+    """A network that paints the inside of the mouth black."""
     path = tmp_path_factory.mktemp("models") / "blackener.onnx"
     path.write_bytes(tiny_models.described(tiny_models.blackener(), "live"))
     return path
@@ -151,7 +151,7 @@ def test_live_paints_with_the_model_that_is_given(tmp_path: Path, blackener: Pat
     warped, painted = pixels(tmp_path / "warp.png"), pixels(tmp_path / "live.png")
     differ = (warped != painted).any(axis=2)
     assert (painted[differ].max(axis=1) < 10).mean() > 0.5  # black, but for the soft edges
-    assert differ.sum() > 200 and np.ptp(np.nonzero(differ)[0]) > 40
+    assert differ.sum() > 200
 
 
 @pytest.mark.parametrize("content", [b"not a model", b"", None])

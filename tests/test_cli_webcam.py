@@ -22,6 +22,7 @@ from reenact.cli.errors import Stop, Terminated, signals_stop
 from reenact.cli.progress import status_line
 from reenact.cli.webcam import SHOW_S, Watch
 from reenact.demo import make_clip
+from reenact.generate.generator import shipped_models
 from reenact.meter import LiveStatus
 from tests.media import Film, write_film
 from tests.test_cli_video import SIZE, assert_refused, reenact, shell
@@ -94,7 +95,8 @@ def test_the_json_says_how_it_went(face: Path) -> None:
     assert document["frames"] == document["frames_with_face"] == document["last"]["frames"] > 0
     assert 0 < document["latency"]["p50_ms"] <= document["latency"]["p95_ms"]
     assert document["dropped"] == document["last"]["dropped"] >= 0
-    stages = ["read", "track", "measure", "retarget", "generate", "appearance", "paste", "write"]
+    refining = ["appearance"] if shipped_models() else []
+    stages = ["read", "track", "measure", "retarget", "generate", *refining, "paste", "write"]
     assert [stage for stage in document["stages"] if stage != "appearance later"] == stages
     assert document["last"]["slowest"] in stages[1:]
     assert document["last"]["signal"]["state"] == "live"

@@ -7,8 +7,8 @@ import pytest
 from engines import EngineError
 from engines.description import describe
 from engines.onnx_file import metadata
-from reenact.generate.appearance import FaceCrop
 from reenact.generate.contract import ModelError, model_info
+from reenact.generate.crop import FaceCrop
 from tests.tiny_models import blackener, described, info
 
 OTHER_CROP = FaceCrop(128, 180.5, (0.0, 1.25, -3.0))
@@ -33,11 +33,12 @@ def test_a_model_tells_its_crop_its_origin_and_its_licence(write):
     [
         ({"contract": "magic"}, "does not say what it takes"),
         ({"contract": "paper"}, "is a model for --generator paper, not live"),
-        ({"contract_version": "7"}, "speaks version 7 of the contract 'live', this reenact version 1"),
+        ({"contract_version": "7"}, "speaks version 7 of the contract 'live', this reenact version 2"),
         ({"action_units": "AU02 AU01"}, "takes the action units AU02 AU01, not AU01 AU02 AU04"),
         ({"graph_sha256": "0" * 64}, "is damaged: the SHA-256 of its graph is .*, not 000000000000…"),
         ({"size": "wide"}, "does not say all that is needed .*'wide'"),
         ({"crop_centre_mm": "0.0 14.0"}, "does not say all that is needed"),
+        ({"region": "nose"}, "does not say all that is needed .*'nose'"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused_in_one_line(write, lie, message):

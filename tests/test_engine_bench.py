@@ -35,6 +35,7 @@ from engines.onnx_file import HALF, model, node, value_info
 from engines.work import Work, read_work
 from reenact.cli import main
 from reenact.generate.example import RANGES, compose, example
+from reenact.generate.regions import PLANES, REGIONS
 from tests.tiny_models import blackener, described, info, inverter
 
 needs_openvino = pytest.mark.skipif(
@@ -281,23 +282,29 @@ def test_a_model_without_products_has_no_known_work():
 @pytest.mark.parametrize("contract", ["live", "paper", "ganimation"])
 def test_examples_are_of_the_contract_the_same_each_time_and_of_different_faces(contract):
     first, again, other = (example(info(contract), 2, seed) for seed in (0, 0, 1))
-    aus = first["aus" if contract == "ganimation" else "relative_aus"]
     picture = first["warped" if contract == "live" else "image"]
-    assert (aus.shape, aus.dtype) == ((2, 17), np.float32)
-    assert np.abs(aus).max() <= 1 and aus.any() and (contract != "ganimation" or aus.min() >= 0)
-    assert (picture.shape, picture.dtype) == ((2, 256, 256, 3), np.uint8)
+    if contract != "live":
+        aus = first["aus" if contract == "ganimation" else "relative_aus"]
+        assert (aus.shape, aus.dtype) == ((2, 17), np.float32)
+        assert np.abs(aus).max() <= 1 and aus.any() and (contract != "ganimation" or aus.min() >= 0)
+    size = (96, 128) if contract == "live" else (256, 256)
+    assert (picture.shape, picture.dtype) == ((2, *size, 3), np.uint8)
     assert 20 < picture.std() < 110 and not np.array_equal(picture[0], picture[1])
     for name in first:
         np.testing.assert_array_equal(first[name], again[name])
     assert any(not np.array_equal(first[name], other[name]) for name in first)
 
 
-def test_the_gate_of_an_example_is_open_where_its_mouth_and_eyes_are():
-    mask = example(info("live"), 1)["mask"]
-    assert mask.shape == (1, 256, 256, 2) and mask.dtype == np.uint8
-    openings, gate = mask[0, ..., 0], mask[0, ..., 1]
-    assert 0.02 < (openings > 0).mean() < 0.1
-    assert gate[openings == 255].min() > 200 and gate[[0, -1]].max() == 0
+@pytest.mark.parametrize("region", REGIONS.values(), ids=lambda region: region.name)
+def test_an_example_of_a_region_is_an_opening_of_it(region):
+    known = replace(info("live", region.crop), region=region.name)
+    seen = example(known, 1)
+    shape = (1, region.height_px, region.width_px)
+    assert seen["mask"].shape == (*shape, 2) and seen["mask"].dtype == np.uint8
+    assert seen["geometry"].shape == (*shape, PLANES) and seen["geometry"].dtype == np.float32
+    inside, allowed = seen["mask"][0, ..., 0], seen["mask"][0, ..., 1]
+    assert 0.05 < (inside > 0).mean() < 0.3
+    assert allowed[inside == 255].min() > 200 and allowed[[0, -1]].max() == 0
 
 
 def test_paint_is_composed_as_alpha_says_and_a_whole_picture_as_it_is():
@@ -340,7 +347,7 @@ def test_only_the_engines_that_are_asked_for_are_measured(live):
     result = ask(live, "--rounds", "1", "--engine", "onnx", "--json", "-")
     assert [row["name"] for row in json.loads(result.stdout)["engines"]] == ["onnx"]
     shown = ask(live, "--rounds", "1", "--engine", "onnx:fp32").stdout
-    assert "black.onnx, live at 256 px, 1 face a run\n" in shown
+    assert "black.onnx, live (mouth) at 128 px, 1 face a run\n" in shown
     assert "same" in next(line for line in shown.splitlines() if line.startswith("onnx:fp32"))
     assert max(map(len, shown.splitlines())) <= 80
 
@@ -361,9 +368,10 @@ def test_a_model_of_another_contract_is_measured_too(tmp_path):
 
 
 def test_without_a_model_the_one_that_ships_is_measured_or_asked_for(live, monkeypatch, tmp_path):
-    monkeypatch.setattr("reenact.generate.generator.LIVE_MODEL", live)
-    assert "black.onnx" in ask("--rounds", "1", "--engine", "onnx").stdout
-    monkeypatch.setattr("reenact.generate.generator.LIVE_MODEL", tmp_path / "live.onnx")
+    monkeypatch.setattr("reenact.generate.generator.SHIPPED", tmp_path)
+    live.rename(tmp_path / "mouth.onnx")
+    assert "mouth.onnx" in ask("--rounds", "1", "--engine", "onnx").stdout
+    (tmp_path / "mouth.onnx").unlink()
     result = ask()
     assert result.exit_code == 2
     assert result.stderr == "Error: this release ships no model; name one: reenact engines bench MODEL.onnx\n"

@@ -21,8 +21,8 @@ from engines import load_engine  # noqa: E402
 from engines.description import describe  # noqa: E402
 from reenact import __version__  # noqa: E402
 from reenact.generate import open_generator  # noqa: E402
-from reenact.generate.appearance import FaceCrop  # noqa: E402
 from reenact.generate.contract import ModelError, model_info  # noqa: E402
+from reenact.generate.regions import REGIONS  # noqa: E402
 from tests import fake_nvidia  # noqa: E402
 from tests.faces import change, posed_face, textured_frame  # noqa: E402
 from tests.test_full import asked  # noqa: E402
@@ -42,7 +42,7 @@ from train.options import preset_options, write_options  # noqa: E402
 from train.plan import build_plan  # noqa: E402
 from train.recipes import flat_options, open_recipe  # noqa: E402
 
-TINY_LIVE = {"shape.size": 64, "shape.channels": "8,8,16,16", "shape.blocks": 1, "shape.conditioning": 8}
+TINY_LIVE = {"shape.channels": "8,8,16", "shape.blocks": 1}
 TINY_PAPER = {"size": 32, "ngf": 4, "ndf": 4}
 TINY = {"live": TINY_LIVE, "paper": TINY_PAPER, "paper-film": TINY_PAPER, "ganimation": TINY_PAPER}
 CONTRACTS = {"live": "live", "paper": "paper", "paper-film": "paper", "ganimation": "ganimation"}
@@ -112,7 +112,7 @@ def test_both_files_say_what_they_are_and_hold_the_same_weights(live_run, tmp_pa
     exported = write_model(trained, tmp_path / "out.onnx", precision, licence="for nothing")
     info = model_info(tmp_path / "out.onnx", "live")
     assert info == exported.info
-    assert (info.crop, info.preset) == (FaceCrop(size=64), "live")
+    assert (info.crop, info.preset, info.region) == (REGIONS["mouth"].crop, "live", "mouth")
     assert (info.licence, info.made_by) == ("for nothing", __version__)
     with pytest.importorskip("safetensors").safe_open(tmp_path / "out.safetensors", "pt") as content:
         metadata = content.metadata()
@@ -154,34 +154,34 @@ def test_the_graph_is_of_the_opset_and_tells_nothing_of_where_it_was_made(live_r
     with load_engine(tmp_path / "out.onnx", "onnx") as engine:
         shapes = {spec.name: spec.shape for spec in (*engine.inputs, *engine.outputs)}
     assert shapes == {
-        "warped": (None, 64, 64, 3),
-        "mask": (None, 64, 64, 2),
-        "relative_aus": (None, 17),
-        "alpha": (None, 64, 64, 1),
-        "colour": (None, 64, 64, 3),
+        "warped": (None, 96, 128, 3),
+        "mask": (None, 96, 128, 2),
+        "geometry": (None, 96, 128, 4),
+        "alpha": (None, 96, 128, 1),
+        "colour": (None, 96, 128, 3),
     }
 
 
-def test_alpha_is_nothing_where_the_gate_is_closed(live_run, tmp_path):
+def test_alpha_is_nothing_where_no_paint_is_allowed(live_run, tmp_path):
     trained, _ = load_run(live_run)
     write_model(trained, tmp_path / "out.onnx")
-    mask = np.full((1, 64, 64, 2), 255, np.uint8)
-    mask[:, :32, :, 1] = 0
+    mask = np.full((1, 96, 128, 2), 255, np.uint8)
+    mask[:, :48, :, 1] = 0
     with load_engine(tmp_path / "out.onnx", "onnx") as engine:
         alpha = engine.run(
             {
-                "warped": np.full((1, 64, 64, 3), 99, np.uint8),
+                "warped": np.full((1, 96, 128, 3), 99, np.uint8),
                 "mask": mask,
-                "relative_aus": np.ones((1, 17), np.float32),
+                "geometry": np.ones((1, 96, 128, 4), np.float32),
             }
         )["alpha"]
-    assert (alpha[:, :32] == 0).all() and (alpha[:, 32:] > 0).all()
+    assert (alpha[:, :48] == 0).all() and (alpha[:, 48:] > 0).all()
 
 
 def test_every_preset_runs_in_the_frame_loop(run, tmp_path):
     trained, options = load_run(run)
     write_model(trained, tmp_path / "out.onnx", "fp16-weights")
-    record = asked(textured_frame(), change(AU12=2), posed_face())
+    record = asked(textured_frame(), change(AU12=2, AU25=2), posed_face())
     with open_generator(CONTRACTS[options.preset], tmp_path / "out.onnx", "onnx") as generate:
         patch = generate(record).patches[0]
     x, y = patch.origin
@@ -248,12 +248,12 @@ def test_the_command_writes_the_model_its_weights_and_its_card(tmp_path):
     ]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert model_info(tmp_path / "own.onnx", "live").crop.size == 64
+    assert model_info(tmp_path / "own.onnx", "live").crop.size == 128
     assert (tmp_path / "own.safetensors").is_file()
     card = (tmp_path / "OWN_MODEL_CARD.md").read_text()
     for expected in (
         "| faces of nobody | 1,234 | drawn | CC0 |",
-        "--preset live --data SHARDS --out RUN --seed 3 --batch 8 --recipe shape.size=64",
+        "--preset live --data SHARDS --out RUN --seed 3 --batch 8 --recipe shape.channels=8,8,16",
         "Seed 3, 1,000 pictures seen",
         "on an abacus",
         "| best | 1,000 | 0.2500 | 0.2500 |",
@@ -292,7 +292,7 @@ def assert_tensorrt_agrees(run, precision, computes, tmp_path, monkeypatch):
     fake_nvidia.install(monkeypatch, tmp_path)
     trained, _ = load_run(run)
     write_model(trained, tmp_path / "out.onnx", precision)
-    inputs = example(GRAPHS[trained.contract].inputs, trained.size, faces=5)
+    inputs = example(GRAPHS[trained.contract].inputs, trained, faces=5)
     with (
         load_engine(tmp_path / "out.onnx", "tensorrt") as engine,
         load_engine(tmp_path / "out.onnx", "onnx") as cpu,
@@ -323,7 +323,7 @@ def test_torch2trt_turns_the_network_into_the_plan_that_the_engine_runs(live_run
     write_model(trained, tmp_path / "live.onnx")
     built = build_plan(trained, (tmp_path / "live.onnx").read_bytes(), device="cpu")
     assert built.build_s is not None and built.notes == ()
-    inputs = example(GRAPHS["live"].inputs, trained.size, faces=3)
+    inputs = example(GRAPHS["live"].inputs, trained, faces=3)
     with (
         load_engine(tmp_path / "live.onnx") as engine,
         load_engine(tmp_path / "live.onnx", "onnx") as cpu,

@@ -5,8 +5,8 @@ import pytest
 
 from calib.au import neutral_aus
 from reenact.generate import FaceGenerator, open_generator
-from reenact.generate.appearance import FaceCrop
 from reenact.generate.contract import ModelError
+from reenact.generate.crop import FaceCrop
 from reenact.generate.full import RepaintedFace, feather
 from reenact.paste import paste
 from reenact.types import Retargeted

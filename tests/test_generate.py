@@ -4,10 +4,12 @@ import pytest
 import reenact.generate.generator
 from calib.au import neutral_aus
 from calib.basis import load_basis
+from calib.openings import MOUTH
 from reenact.generate import FaceGenerator, MovedFace, open_generator
-from reenact.generate.appearance import Appearance, FaceCrop, opening_mask
+from reenact.generate.refine import Refinement
 from reenact.types import Retargeted
-from tests.faces import change, posed_face, shows, textured_frame
+from tests.faces import change, posed_face, textured_frame
+from tests.tiny_models import MOUTH as REGION
 from tests.tiny_models import blackener, described
 
 
@@ -19,12 +21,12 @@ def asked(frame, *changes):
 class FakeEngine:
     """Alpha and colour as told; remembers what it was given."""
 
-    def __init__(self, alpha, colour=(0, 0, 0), size=256):
-        self.alpha, self.colour, self.size, self.seen, self.open = alpha, colour, size, None, True
+    def __init__(self, alpha, colour=(0, 0, 0)):
+        self.alpha, self.colour, self.seen, self.open = alpha, colour, None, True
 
     def run(self, inputs):
         self.seen = inputs
-        shape = (len(inputs["warped"]), self.size, self.size)
+        shape = (len(inputs["warped"]), REGION.height_px, REGION.width_px)
         return {
             "alpha": np.full((*shape, 1), self.alpha, np.float32),
             "colour": np.broadcast_to(np.float32(self.colour), (*shape, 3)),
@@ -38,7 +40,7 @@ class FakeEngine:
 
 
 def live(engine):
-    return FaceGenerator(MovedFace(load_basis()), engine, paint=Appearance(engine))
+    return FaceGenerator(MovedFace(load_basis()), (engine,), paint=Refinement({REGION: engine}))
 
 
 def test_a_face_that_is_not_asked_to_change_gets_no_patch():
@@ -62,13 +64,23 @@ def test_an_unknown_generator_is_refused_with_the_choices():
         open_generator("gan")
 
 
-def test_live_without_weights_works_as_warp_and_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(reenact.generate.generator, "LIVE_MODEL", tmp_path / "absent.onnx")
+def test_live_without_weights_is_geometry_and_painters_and_says_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(reenact.generate.generator, "SHIPPED", tmp_path)
     record = asked(textured_frame(), change(AU12=2))
-    fallback, plain = open_generator("live"), open_generator("warp")
-    assert plain.notes == ()
-    assert len(fallback.notes) == 1 and "warp" in fallback.notes[0]
-    np.testing.assert_array_equal(fallback(record).patches[0].image, plain(record).patches[0].image)
+    live, plain = open_generator("live", care=lambda: "whole"), open_generator("warp")
+    assert live.notes == plain.notes == ()
+    assert live.afterwards is None, "there is nothing that could be done later"
+    assert list(live.steps) == ["generate"]
+    np.testing.assert_array_equal(live(record).patches[0].image, plain(record).patches[0].image)
+
+
+def test_live_refines_the_regions_whose_weights_ship(monkeypatch, tmp_path):
+    monkeypatch.setattr(reenact.generate.generator, "SHIPPED", tmp_path)
+    (tmp_path / "mouth.onnx").write_bytes(described(blackener(), "live"))
+    record = asked(textured_frame(), change(AU25=3))
+    with open_generator("live", engine="onnx", care=lambda: "late") as generate:
+        assert list(generate.steps) == ["generate", "appearance"] and generate.afterwards is not None
+        assert (generate(record).patches[0].image < 10).all(axis=2).sum() > 200
 
 
 def test_alpha_zero_leaves_the_warp_bit_for_bit():
@@ -80,41 +92,15 @@ def test_alpha_zero_leaves_the_warp_bit_for_bit():
 
 
 def test_alpha_one_shows_the_networks_colour_and_keeps_the_seam():
-    record = asked(textured_frame(), change(AU12=2))
+    record = asked(textured_frame(), change(AU25=3))
     patch = live(FakeEngine(alpha=1.0, colour=(200, 10, 30)))(record).patches[0]
-    height, width = patch.image.shape[:2]
-    centre = patch.image[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5]
+    x, y = patch.origin
+    mouth = patch.moved[[13, 14], :2].mean(axis=0).astype(int) - (x, y)
+    middle = patch.image[mouth[1] - 4 : mouth[1] + 5, mouth[0] - 4 : mouth[0] + 5]
     # But for what the frame has and the crop is too coarse to show.
-    np.testing.assert_allclose(centre.mean(axis=(0, 1)), [200, 10, 30], atol=3)
-    x, y = patch.origin
+    np.testing.assert_allclose(middle.mean(axis=(0, 1)), [200, 10, 30], atol=4)
+    width = patch.image.shape[1]
     np.testing.assert_array_equal(patch.image[0], record.frame.image[y, x : x + width])
-
-
-def test_the_network_sees_the_warped_face_the_openings_and_the_change():
-    engine = FakeEngine(alpha=0.0)
-    record = asked(textured_frame(), change(AU12=2.5))
-    patch = live(engine)(record).patches[0]
-    assert engine.seen["warped"].shape == (1, 256, 256, 3) and engine.seen["warped"].dtype == np.uint8
-    assert engine.seen["mask"].shape == (1, 256, 256, 2) and engine.seen["mask"].dtype == np.uint8
-    assert engine.seen["relative_aus"].dtype == np.float32
-    np.testing.assert_allclose(engine.seen["relative_aus"][0], shows(AU12=0.5))
-    pasted = record.frame.image.copy()
-    x, y = patch.origin
-    pasted[y : y + patch.image.shape[0], x : x + patch.image.shape[1]] = patch.image
-    expected = FaceCrop().align(record.faces[0]).crop(pasted)
-    difference = np.abs(engine.seen["warped"][0].astype(int) - expected)
-    assert np.percentile(difference, 99) <= 2
-
-
-def test_the_mask_covers_mouth_and_eyes():
-    face = posed_face()
-    alignment = FaceCrop().align(face)
-    mask = opening_mask(face.landmarks, alignment)
-    points = alignment.points(face.landmarks)[:, :2].round().astype(int)
-    for inside in (468, 473):  # irises
-        assert mask[points[inside, 1], points[inside, 0]] == 255
-    for outside in (4, 50, 10, 152):
-        assert mask[points[outside, 1], points[outside, 0]] == 0
 
 
 def test_leaving_the_generator_closes_its_engine():
@@ -124,30 +110,15 @@ def test_leaving_the_generator_closes_its_engine():
     assert not engine.open
 
 
-def test_live_opens_the_model_it_is_given_with_the_crop_that_the_model_states(tmp_path):
+def test_live_opens_the_model_it_is_given_and_paints_its_region_alone(tmp_path):
     path = tmp_path / "own.onnx"
-    record = asked(textured_frame(), change(AU25=3))
-    black = []
-    for crop in (FaceCrop(), FaceCrop(width_mm=400.0)):
-        path.write_bytes(described(blackener(), "live", crop))
-        with open_generator("live", path, "onnx") as generate:
-            image = generate(record).patches[0].image
-        black.append(np.flatnonzero((image < 10).all(axis=2).any(axis=1)))
-    # The mouth, wherever the crop has it.
-    for narrow, wide in zip(*((rows[0], rows[-1]) for rows in black), strict=True):
-        assert abs(int(narrow) - int(wide)) <= 3
-    assert len(black[0]) > 20
-
-
-def test_the_gate_keeps_the_network_to_what_changes(tmp_path):
-    (tmp_path / "gated.onnx").write_bytes(described(blackener(gate=1), "live"))
-    record = asked(textured_frame(), change(AU45=-3))
-    with open_generator("live", tmp_path / "gated.onnx", "onnx") as generate:
+    path.write_bytes(described(blackener(), "live"))
+    record = asked(textured_frame(), change(AU25=3, AU45=-3))
+    with open_generator("live", path, "onnx") as generate:
         patch = generate(record).patches[0]
     plain = open_generator("warp")(record).patches[0]
-    painted = (patch.image != plain.image).any(axis=2)
-    x, y = patch.origin
-    chin = record.faces[0].landmarks[152, :2].astype(int) - (x, y)
-    eye = record.faces[0].landmarks[159, :2].astype(int) - (x, y)
-    assert painted[eye[1], eye[0]]
-    assert chin[1] >= painted.shape[0] or not painted[chin[1], chin[0]]
+    rows, columns = np.nonzero((patch.image != plain.image).any(axis=2))
+    mouth = patch.moved[list(MOUTH.outline), :2] - patch.origin
+    assert len(rows) > 200
+    assert columns.min() > mouth[:, 0].min() - 4 and columns.max() < mouth[:, 0].max() + 4
+    assert rows.min() > mouth[:, 1].min() - 4 and rows.max() < mouth[:, 1].max() + 4

@@ -29,7 +29,9 @@ def test_shutting_a_toothy_mouth_leaves_no_line_of_teeth():
     frame = toothy(face)
     shut = warp(frame, face, change(AU25=-3, AU26=-1), load_basis())
     assert around_the_line(shut).min(axis=2).max() > 150  # the warp alone presses teeth into a line
-    assert around_the_line(paint_lips(frame, face, shut)).min(axis=2).max() <= max(LIPS[1:]) + 20  # teeth: 245
+    assert (
+        around_the_line(paint_lips(frame, face, shut)).min(axis=2).max() <= max(LIPS[1:]) + 20
+    )  # teeth: 245
 
 
 def test_the_line_between_the_lips_is_a_little_darker():

@@ -28,17 +28,12 @@ from calib.basis import load_basis
 from calib.estimator import AUEstimator, load_estimator
 from calib.features import LANDMARK_FEATURES, OrientedGradients, face_features, mirrored
 from calib.openings import LEFT_EYE, RIGHT_EYE
-from calib.ramp import smoothstep
 from calib.shape import IRIS_START, load_shape
 from calib.sides import BLEND_MM, landmark_sidedness, sidedness
 from reenact.demo import PORTRAIT
-from reenact.generate.appearance import FaceCrop
 from reenact.generate.contact import limit_closing
 from reenact.generate.creases import load_creases
-from reenact.generate.flow import to_pixels
-from reenact.generate.gate import FULL_AT, gate, reach
 from reenact.generate.generator import FaceGenerator, MovedFace
-from reenact.generate.mesh import CROP_CELL_PX, over_crop, warp_triangles
 from reenact.generate.warp import move_landmarks
 from reenact.paste import paste
 from reenact.read import read_still
@@ -123,17 +118,6 @@ def test_a_change_of_both_sides_moves_the_face_as_if_it_had_none(aus: np.ndarray
     assert BASIS.displace(bilateral(aus)).tobytes() == plain.tobytes()
 
 
-@given(any_aus)
-def test_a_change_of_both_sides_opens_the_gate_as_if_it_had_none(aus: np.ndarray) -> None:
-    alignment = FaceCrop().align(FACE)
-    paints = np.where(np.arange(17) == AU_INDEX[45], -aus, np.abs(aus))
-    values = (smoothstep(paints / FULL_AT)[:, None] * reach()).max(axis=0)
-    points = alignment.points(FACE.landmarks)
-    field, _ = over_crop(points, values[None, warp_triangles()], alignment.size)
-    plain = np.rint(to_pixels(cv2.blur(field[0], (3, 3)), CROP_CELL_PX) * 255)
-    np.testing.assert_array_equal(gate(FACE.landmarks, bilateral(aus), alignment), plain)
-
-
 @given(
     st.lists(st.sampled_from([10, 25, 26, 5, 45]), min_size=1, max_size=4), st.floats(-5, 5), st.booleans()
 )
@@ -209,19 +193,6 @@ def test_a_wink_changes_no_pixel_on_the_other_side() -> None:
     other = np.s_[:, : middle - round(SPILL_MM * FACE.pose.scale)]
     np.testing.assert_array_equal(image[other], frame.image[other])
     assert (image[:, middle:] != frame.image[:, middle:]).any()
-
-
-@pytest.mark.parametrize("code", ["AU04", "AU12", "AU45"])
-def test_the_gate_opens_on_the_side_that_changes(code: str) -> None:
-    alignment = FaceCrop().align(FACE)
-    opened, alike, mirror_image = (
-        gate(FACE.landmarks, change(**{f"{code}{side}": -3}), alignment) for side in ("L", "", "R")
-    )
-    middle, blend = alignment.size // 2, round(SPILL_MM / FaceCrop().width_mm * alignment.size)
-    assert not opened[:, : middle - blend].any()
-    np.testing.assert_array_equal(opened[:, middle + blend :], alike[:, middle + blend :])
-    assert opened.max() > 250
-    assert np.abs(opened.astype(int) - mirror_image[:, ::-1]).mean() < 3
 
 
 def test_folds_come_on_the_side_that_changes() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calib.openings import MOUTH
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.generate.steady import Moment, Steady, SteadyOptions, carried, moment
 from reenact.types import Frame
 from tests.faces import change, closed_mouth, posed_face

@@ -1,1 +1,1 @@
-"""Training of the appearance network. The only package that imports torch."""
+"""Training of the networks. The only package that imports torch."""

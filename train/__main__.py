@@ -18,7 +18,7 @@ COMMANDS = {
     "export": "Write a trained generator as ONNX.",
     "evaluate": "Judge trained generators on people they have not seen.",
     "bench": "Measure how fast this machine trains.",
-    "compare": "Measure how fast the shipped network paints, against the paper's.",
+    "compare": "Measure how fast a network of `live` paints, against the paper's.",
 }
 """Each is a click command of its name in the module train.commands of its name."""
 
@@ -36,9 +36,9 @@ def main() -> None:
     \b
     Examples:
       python -m train prepare faces/ --out shards/
-      python -m train fit --preset live --data shards/ --out runs/live
+      python -m train fit --preset live --region mouth --data shards/ --out runs/mouth
       torchrun --nproc-per-node 4 -m train fit --preset paper --data shards/ --out runs/paper
-      python -m train export runs/live live.onnx
+      python -m train export runs/mouth mouth.onnx
     """
 
 

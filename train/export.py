@@ -25,8 +25,9 @@ from engines import load_engine
 from engines.description import describe
 from reenact import __version__
 from reenact.atomic import replacing
-from reenact.generate.appearance import FaceCrop
-from reenact.generate.contract import ModelInfo, to_metadata
+from reenact.generate.contract import WHOLE_FACE, ModelInfo, to_metadata
+from reenact.generate.crop import FaceCrop
+from reenact.generate.regions import PLANES, REGIONS
 from train.graphs import GRAPHS
 from train.options import FitOptions, load_options
 from train.recipes import open_recipe
@@ -52,8 +53,11 @@ class Trained:
 
     network: nn.Module
     preset: str
-    size: int
-    """Height and width of its pictures."""
+    crop: FaceCrop
+    height_px: int
+    """Of its pictures, which are as wide as the crop."""
+    region: str = WHOLE_FACE
+    """What it paints (reenact.generate.contract.ModelInfo.region)."""
     images: int | None = None
     """Seen in training until these weights."""
 
@@ -81,8 +85,14 @@ def load_run(run: Path, *, newest: bool = False) -> tuple[Trained, FitOptions]:
     best = run / "best.safetensors"
     weights = run / "generator.safetensors" if newest or not best.is_file() else best
     images = _load_weights(recipe.generator, weights)
-    size = options.recipe["shape.size" if options.preset == "live" else "size"]
-    return Trained(recipe.generator.eval(), options.preset, int(size), images), options
+    network = recipe.generator.eval()
+    if options.preset == "live":
+        region = REGIONS[str(options.recipe["region"])]
+        trained = Trained(network, options.preset, region.crop, region.height_px, region.name, images)
+    else:
+        size = int(options.recipe["size"])
+        trained = Trained(network, options.preset, FaceCrop(size=size), size, images=images)
+    return trained, options
 
 
 def _load_weights(network: nn.Module, weights: Path) -> int | None:
@@ -124,8 +134,15 @@ def write_model(
         name: tensor if precision == "fp32" else tensor.half()
         for name, tensor in trained.network.state_dict().items()
     }
-    crop, digest = FaceCrop(size=trained.size), weights_sha256(weights)
-    info = ModelInfo(trained.contract, crop, trained.preset, licence, __version__, digest)
+    info = ModelInfo(
+        trained.contract,
+        trained.crop,
+        trained.preset,
+        licence,
+        __version__,
+        weights_sha256(weights),
+        trained.region,
+    )
     model = to_onnx(trained, torch.float16 if precision == "fp16" else torch.float32)
     if precision == "fp16-weights":
         store_halves(model)
@@ -159,7 +176,7 @@ def weights_sha256(weights: Mapping[str, Tensor]) -> str:
 def to_onnx(trained: Trained, dtype: torch.dtype = torch.float32) -> ModelProto:
     """The contract's graph, for any number of faces, computed in `dtype`."""
     graph = GRAPHS[trained.contract](deepcopy(trained.network).to(dtype), dtype)
-    arguments = example(graph.inputs, trained.size, faces=2)
+    arguments = example(graph.inputs, trained, faces=2)
     written = io.BytesIO()
     with warnings.catch_warnings():
         # That this exporter is the older one (the newer needs another package and its graph is no faster),
@@ -199,7 +216,7 @@ def store_halves(model: ModelProto) -> None:
 def largest_difference(trained: Trained, model: Path, faces: int = 2) -> float:
     """Between torch in float32 and ONNX Runtime on the same noise, where 1 is an output's whole range."""
     graph = GRAPHS[trained.contract](trained.network, torch.float32)
-    inputs = example(graph.inputs, trained.size, faces)
+    inputs = example(graph.inputs, trained, faces)
     with torch.no_grad():
         outputs = graph(*map(torch.from_numpy, inputs.values()))
     expected = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -211,13 +228,17 @@ def largest_difference(trained: Trained, model: Path, faces: int = 2) -> float:
     )
 
 
-def example(inputs: Sequence[str], size: int, faces: int) -> dict[str, NDArray]:
+def example(inputs: Sequence[str], trained: Trained, faces: int) -> dict[str, NDArray]:
     """Noise for every input of a contract, the same each time."""
     random = np.random.default_rng(0)
     channels = {"warped": 3, "image": 3, "mask": 2}
-    return {
-        name: random.integers(0, 256, (faces, size, size, channels[name]), np.uint8)
-        if name in channels
-        else random.random((faces, AU_COUNT), np.float32)
-        for name in inputs
-    }
+    shape = faces, trained.height_px, trained.crop.size
+
+    def noise(name: str) -> NDArray:
+        if name in channels:
+            return random.integers(0, 256, (*shape, channels[name]), np.uint8)
+        if name == "geometry":
+            return random.uniform(0, 10, (*shape, PLANES)).astype(np.float32)
+        return random.random((faces, AU_COUNT), np.float32)
+
+    return {name: noise(name) for name in inputs}

@@ -1,7 +1,7 @@
 """From the frame loop's arrays to the networks' tensors and back, inside the exported graph.
 
 One module for each contract of reenact.generate.contract; the networks stay clean of it.
-N: pictures, H, W: height and width, K: action units.
+N: pictures, H, W: height and width, K: action units, P: planes of geometry.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 
 class LiveGraph(nn.Module):
-    """The appearance network: alpha and colour over the warped crop."""
+    """A region's network: alpha and colour over its crop."""
 
-    inputs = ("warped", "mask", "relative_aus")
+    inputs = ("warped", "mask", "geometry")
     outputs = ("alpha", "colour")
 
     def __init__(self, network: nn.Module, dtype: torch.dtype):
@@ -23,13 +23,10 @@ class LiveGraph(nn.Module):
         self.network = network
         self.dtype = dtype
 
-    def forward(
-        self, warped_NHW3: Tensor, mask_NHW2: Tensor, relative_aus_NK: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, warped_NHW3: Tensor, mask_NHW2: Tensor, geometry_NHWP: Tensor) -> tuple[Tensor, Tensor]:
         mask_N2HW = (_cast(mask_NHW2) / 255).to(self.dtype)
-        alpha_N1HW, colour_N3HW = self.network(
-            _seen(warped_NHW3, self.dtype), mask_N2HW, relative_aus_NK.to(self.dtype)
-        )
+        geometry_NPHW = geometry_NHWP.permute(0, 3, 1, 2).to(self.dtype)
+        alpha_N1HW, colour_N3HW = self.network(_seen(warped_NHW3, self.dtype), mask_N2HW, geometry_NPHW)
         return alpha_N1HW.permute(0, 2, 3, 1).float(), _shown(colour_N3HW)
 
 

@@ -1,4 +1,4 @@
-"""How fast the network of `live` paints a face here, against the paper's generator as PyTorch runs it."""
+"""How fast a network of `live` paints here, against the paper's generator as PyTorch runs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import torch
 from engines import AUTO, load_engine
 from reenact.generate.contract import model_info
 from reenact.generate.example import example
-from reenact.generate.generator import LIVE_MODEL
 from train.benchmark import BenchmarkOptions, random_batch, recipe_of
 
 PAPER = BenchmarkOptions(preset="paper", size=128, channels=64, batch=1)
@@ -23,7 +22,7 @@ PAPER = BenchmarkOptions(preset="paper", size=128, channels=64, batch=1)
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    model: Path = LIVE_MODEL
+    model: Path
     engine: str = AUTO
     rounds: int = 20
 
@@ -44,7 +43,7 @@ class Inference:
     most_ratio: float
 
 
-def measure_inference(options: InferenceOptions = InferenceOptions()) -> Inference:
+def measure_inference(options: InferenceOptions) -> Inference:
     """Raises ModelError or EngineError where the model cannot be used."""
     info = model_info(options.model)
     inputs, paper = example(info, 1, seed=0), paper_generator()

@@ -144,3 +144,14 @@ def masked_l1(image_NCHW: Tensor, truth_NCHW: Tensor, mask_N1HW: Tensor) -> Tens
     difference = ((image_NCHW - truth_NCHW).abs().mean(1, keepdim=True) * mask_N1HW).flatten(1).sum(1)
     weight = mask_N1HW.flatten(1).sum(1)
     return (difference / weight.clamp_min(torch.finfo(weight.dtype).tiny)).mean()
+
+
+def masked_robust(image_NCHW: Tensor, truth_NCHW: Tensor, mask_N1HW: Tensor, scale: float) -> Tensor:
+    """As masked_l1, of d^2 / (d^2 + scale^2) for a difference d of colours: 0..1, and flat where d is large.
+
+    Geman & McClure, Statistical methods for tomographic image reconstruction, 1987.
+    """
+    squared = (image_NCHW - truth_NCHW).square().mean(1, keepdim=True)
+    penalty = (squared / (squared + scale**2) * mask_N1HW).flatten(1).sum(1)
+    weight = mask_N1HW.flatten(1).sum(1)
+    return (penalty / weight.clamp_min(torch.finfo(weight.dtype).tiny)).mean()

@@ -77,16 +77,16 @@ class MachineOptions:
 PRESETS: Mapping[str, FitOptions] = {
     "live": FitOptions(
         preset="live",
-        batch=12,
-        images=400_000,
-        generator_rate=3e-4,
-        discriminator_rate=4e-4,
+        batch=16,
+        images=12_000,
+        generator_rate=5e-4,
+        discriminator_rate=3e-4,
         beta2=0.99,
         decay_from=0.5,
         ema_half_life=1_500.0,
         clip=10.0,
-        amp=True,
-        validate_every=4_000,
+        validate_every=2_000,
+        validation_images=128,
     ),
     # 30 epochs, 20 more of linear decay; the generator's turn comes every fourth time.
     "paper": FitOptions(preset="paper", epochs=50.0, decay_from=0.6, critic_per_generator=4),

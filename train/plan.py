@@ -24,7 +24,7 @@ def build_plan(
     model: the content of the ONNX file that `trained` was written to. Raises engines.EngineError.
     """
     graph = GRAPHS[trained.contract](deepcopy(trained.network), torch.float32).eval().to(device)
-    arrays = example(graph.inputs, trained.size, faces=1)
+    arrays = example(graph.inputs, trained, faces=1)
     examples = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
     with _older_exporter():
         return torch2trt.build(model, graph, examples, graph.outputs, OPSET, cache)

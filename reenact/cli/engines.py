@@ -28,8 +28,8 @@ def engines() -> None:
     \b
     Examples:
       reenact engines list
-      reenact engines build live.onnx
-      reenact engines bench live.onnx
+      reenact engines build mouth.onnx
+      reenact engines bench mouth.onnx
       reenact engines clear
     """
 

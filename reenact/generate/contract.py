@@ -1,11 +1,12 @@
 """What a model file and the frame loop must agree on: what goes in, what comes out, and what lies in between.
 
-`live`: `warped` (n, s, s, 3) uint8, `mask` (n, s, s, 2) uint8 and `relative_aus` (n, 17) float32 to `alpha`
-(n, s, s, 1) float32, 0..1, and `colour` (n, s, s, 3) float32, 0..255; see reenact.generate.appearance.
+`live`, which refines one region: `warped` (n, h, w, 3) uint8, `mask` (n, h, w, 2) uint8 and `geometry`
+(n, h, w, 4) float32 to `alpha` (n, h, w, 1) float32, 0..1, and `colour` (n, h, w, 3) float32, 0..255; see
+reenact.generate.refine. h and w are those of the region (reenact.generate.regions).
 `paper`: `image` (n, s, s, 3) uint8 and `relative_aus` to `edited` (n, s, s, 3) float32, 0..255.
 `ganimation`: `image` and `aus` (n, 17) float32, 0..1, what the face is to show, to `alpha` and `colour`.
 
-Pictures are RGB crops of a FaceCrop, relative action units -1..1 (OpenFace's / 5).
+Pictures are RGB, those of size s crops of a FaceCrop; relative action units are -1..1 (OpenFace's / 5).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from pathlib import Path
 from calib.au import AU_CODES
 from engines import EngineError, read_model
 from engines.description import describe
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
+from reenact.generate.regions import REGIONS
 
 CONTRACTS = ("live", "paper", "ganimation")
-VERSION = 1
+VERSION = 2
 """Counts up when one of them changes."""
+WHOLE_FACE = "face"
 
 
 class ModelError(ValueError):
@@ -43,6 +46,8 @@ class ModelInfo:
     """The version of reenact that exported it."""
     weights_sha256: str
     """The same in the .safetensors beside it."""
+    region: str = WHOLE_FACE
+    """What it paints: one of reenact.generate.regions.REGIONS for `live`, WHOLE_FACE for the others."""
 
 
 def to_metadata(info: ModelInfo, graph_sha256: str) -> dict[str, str]:
@@ -50,6 +55,7 @@ def to_metadata(info: ModelInfo, graph_sha256: str) -> dict[str, str]:
     return {
         "contract": info.contract,
         "contract_version": str(VERSION),
+        "region": info.region,
         "preset": info.preset,
         "action_units": " ".join(AU_CODES),
         "size": str(info.crop.size),
@@ -103,6 +109,9 @@ def _checked(metadata: Mapping[str, str], graph_sha256: str, contract: str | Non
 
 def _to_info(metadata: Mapping[str, str]) -> ModelInfo:
     x, y, z = map(float, metadata["crop_centre_mm"].split())
+    known = REGIONS if metadata["contract"] == "live" else (WHOLE_FACE,)
+    if metadata["region"] not in known:
+        raise ValueError(f"region {metadata['region']!r}")
     return ModelInfo(
         contract=metadata["contract"],
         crop=FaceCrop(int(metadata["size"]), float(metadata["crop_width_mm"]), (x, y, z)),
@@ -110,4 +119,5 @@ def _to_info(metadata: Mapping[str, str]) -> ModelInfo:
         licence=metadata["licence"],
         made_by=metadata["made_by"],
         weights_sha256=metadata["weights_sha256"],
+        region=metadata["region"],
     )

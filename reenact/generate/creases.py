@@ -20,7 +20,7 @@ from calib.au import AU_COUNT, Change, both, lean
 from calib.ramp import smoothstep
 from calib.shape import load_shape
 from calib.sides import sidedness
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.generate.flow import nearest, to_pixels
 from reenact.generate.mesh import CROP_CELL_PX, over_crop, warp_triangles
 from reenact.generate.paint import lay_over

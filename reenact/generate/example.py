@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 import reenact
 from calib.au import AU_COUNT
+from calib.openings import Opening
+from calib.shape import LANDMARK_COUNT
 from engines.base import Tensors
-from reenact.generate.contract import ModelInfo
+from reenact.generate.contract import WHOLE_FACE, ModelInfo
+from reenact.generate.regions import REGIONS, Region, geometry_planes, masks
 
 RANGES = {
     "live": {"alpha": 1.0, "colour": 255.0},
@@ -21,24 +24,26 @@ RANGES = {
 """Of each contract's outputs: the greatest value less the least."""
 
 _PORTRAIT = Path(reenact.__file__).parent / "data" / "portrait.jpg"
-_FACE_PX = 226.0, 116.0, 140.0
-"""Centre (x, y) and width of the face in it, with what a crop shows around."""
-_OPENINGS = ((0.50, 0.70, 0.15, 0.05), (0.34, 0.40, 0.07, 0.03), (0.66, 0.40, 0.07, 0.03))
-"""Mouth and eyes in a crop: centre (x, y) and half axes (x, y), as shares of its width."""
+_PLACES_PX = {
+    WHOLE_FACE: (226.0, 116.0, 140.0),
+    "mouth": (226.0, 144.0, 53.0),
+    "eyes": (208.0, 102.0, 32.0),
+}
+"""Centre (x, y) and width of each region in it, with what a crop shows around."""
+_OPENED_MM = 10.0
+"""Gap of an opening after the move."""
 
 
 def example(info: ModelInfo, faces: int, seed: int = 0) -> Tensors:
     """A batch of faces for a model of any contract, the same each time for one seed: a portrait in several
     framings, with a camera's noise, and action units of which about three differ from 0."""
     random = np.random.default_rng(seed)
-    size = info.crop.size
-    pictures = np.stack([_crop(size, random) for _ in range(faces)])
+    pictures = np.stack([_crop(info, random) for _ in range(faces)])
     changes = random.uniform(-1, 1, (faces, AU_COUNT)) * (random.random((faces, AU_COUNT)) < 3 / AU_COUNT)
     aus = changes.astype(np.float32)
     match info.contract:
         case "live":
-            masks = np.stack([_masks(size)] * faces)
-            return {"warped": pictures, "mask": masks, "relative_aus": aus}
+            return _refined(REGIONS[info.region], pictures)
         case "ganimation":
             return {"image": pictures, "aus": np.abs(aus)}
         case "paper":
@@ -47,7 +52,7 @@ def example(info: ModelInfo, faces: int, seed: int = 0) -> Tensors:
 
 
 def compose(inputs: Tensors, outputs: Tensors) -> NDArray[np.uint8]:
-    """(faces, size, size, 3) what is shown of a batch, before it is pasted back."""
+    """(faces, height, width, 3) what is shown of a batch, before it is pasted back."""
     if "edited" in outputs:
         shown = outputs["edited"]
     else:
@@ -56,25 +61,38 @@ def compose(inputs: Tensors, outputs: Tensors) -> NDArray[np.uint8]:
     return np.clip(np.rint(shown), 0, 255).astype(np.uint8)
 
 
-def _crop(size: int, random: np.random.Generator) -> NDArray[np.uint8]:
+def _crop(info: ModelInfo, random: np.random.Generator) -> NDArray[np.uint8]:
     """(size, size, 3) the portrait, moved, turned and enlarged a little."""
+    size = info.crop.size
     portrait = cv2.cvtColor(cv2.imread(str(_PORTRAIT)), cv2.COLOR_BGR2RGB)
-    *centre, width = _FACE_PX
+    x, y, width = _PLACES_PX[info.region]
     zoom = size / width * random.uniform(0.9, 1.1)
-    matrix = cv2.getRotationMatrix2D(centre, random.uniform(-8, 8), zoom)
-    matrix[:, 2] += size / 2 - np.array(centre)
+    matrix = cv2.getRotationMatrix2D((x, y), random.uniform(-8, 8), zoom)
+    matrix[:, 2] += size / 2 - np.array((x, y))
     crop = cv2.warpAffine(
         portrait, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
     return np.clip(np.rint(crop + random.normal(0, 3, crop.shape)), 0, 255).astype(np.uint8)
 
 
-def _masks(size: int) -> NDArray[np.uint8]:
-    """(size, size, 2) openings, and a gate that is open around them."""
-    openings, gate = np.zeros((2, size, size), np.uint8)
-    for x, y, half_width, half_height in _OPENINGS:
-        centre = round(x * size), round(y * size)
-        axes = round(half_width * size), round(half_height * size)
-        cv2.ellipse(openings, centre, axes, 0, 0, 360, 255, cv2.FILLED, cv2.LINE_AA)
-        cv2.ellipse(gate, centre, (2 * axes[0], 4 * axes[1]), 0, 0, 360, 255, cv2.FILLED)
-    return np.dstack([openings, cv2.GaussianBlur(gate, (0, 0), size / 32)])
+def _refined(region: Region, pictures: NDArray[np.uint8]) -> Tensors:
+    """What the network of a region sees of (faces, size, size, 3) pictures: openings of _OPENED_MM."""
+    opening = region.openings[0]
+    before, after = (_places(region, opening, gap_mm) for gap_mm in (0.0, _OPENED_MM))
+    geometry = geometry_planes(region, opening, before, after)
+    faces = len(pictures)
+    return {
+        "warped": np.ascontiguousarray(pictures[:, region.rows]),
+        "mask": np.stack([masks(region, opening, geometry, after)] * faces),
+        "geometry": np.stack([geometry] * faces),
+    }
+
+
+def _places(region: Region, opening: Opening, gap_mm: float) -> NDArray[np.float32]:
+    """(478, 2) landmarks in the crop of a region, of which only the opening's have a meaning."""
+    places = np.full((LANDMARK_COUNT, 2), region.width_px / 2, np.float32)
+    along = np.linspace(-1, 1, len(opening.upper), dtype=np.float32)
+    for edge, side in ((opening.upper, -0.5), (opening.lower, 0.5)):
+        places[list(edge), 0] += 0.35 * region.width_px * along
+        places[list(edge), 1] += side * gap_mm * region.px_per_mm * (1 - along**2)
+    return places

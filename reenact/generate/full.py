@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from calib.au import MAX_INTENSITY, AUVector, Change, both
 from calib.ramp import smoothstep
 from engines.base import Engine, Tensors
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.geometry import Alignment
 from reenact.types import Face, Frame, Patch
 

@@ -1,24 +1,17 @@
-"""Where on the face, and how much, the appearance network may paint: near what is asked to change."""
+"""Where on the face each action unit changes the skin."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, Change, au_index, both, lean
+from calib.au import AU_COUNT, au_index
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
-from calib.sides import landmark_sidedness
-from reenact.generate.flow import to_pixels
-from reenact.generate.mesh import CROP_CELL_PX, border, over_crop, warp_triangles
-from reenact.geometry import Alignment
-
-FULL_AT = 1.0
-"""The gate of an action unit opens from no change to this one, so that nothing pops at onset and offset."""
+from reenact.generate.mesh import border, warp_triangles
 
 _LIPS = (*MOUTH.outline, 0, 17, 61, 291, 37, 267, 39, 269, 40, 270, 84, 314, 181, 405, 91, 321)
 _EYES = (*LEFT_EYE.outline, *RIGHT_EYE.outline)
@@ -48,25 +41,9 @@ that only lift or tighten lids (AU05, AU07) need no paint."""
 _EYES_SHUT = np.arange(AU_COUNT) == au_index("AU45")
 
 
-def gate(moved: NDArray[np.float32], change: Change, alignment: Alignment) -> NDArray[np.uint8]:
-    """(size, size) 0 where the network may not paint .. 255 where it may paint all.
-
-    moved: (478, 3) landmarks in the frame after the move; change: (2, 17) relative action units,
-    each of which opens the gate on its own side.
-    """
-    # Shut lids are the painters' affair, which comes nearer to the truth than the network does.
-    paints = np.where(_EYES_SHUT, -change, np.abs(change))
-    opened = smoothstep(paints / FULL_AT)
-    opened_at = both(opened)[:, None] + lean(opened)[:, None] * landmark_sidedness()
-    values = (opened_at * reach()).max(axis=0)
-    field, _ = over_crop(alignment.points(moved), values[None, warp_triangles()], alignment.size)
-    # Back-facing triangles, as in nostrils, leave holes of a cell.
-    return np.rint(to_pixels(cv2.blur(field[0], (3, 3)), CROP_CELL_PX) * 255).astype(np.uint8)
-
-
 @lru_cache(maxsize=1)
 def reach() -> NDArray[np.float32]:
-    """(17, 478) how far each action unit opens the gate at each landmark."""
+    """(17, 478) 0..1: how much each action unit changes the skin at each landmark."""
     canonical = load_shape().canonical
     reach = np.zeros((AU_COUNT, LANDMARK_COUNT), np.float32)
     for code, (landmarks, radius_mm) in _REGIONS.items():

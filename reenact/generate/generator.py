@@ -1,8 +1,8 @@
-"""Write the asked action units into every face: geometry first, then, where there are weights, appearance."""
+"""Write the asked action units into every face: geometry first, then painters, then regional networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +12,8 @@ from typing import Any, Protocol
 from calib.au import AUVector, Change
 from calib.basis import AUBasis, load_basis
 from engines.base import Engine
-from reenact.generate.appearance import Appearance
 from reenact.generate.creases import paint_creases
-from reenact.generate.late import Care, LateAppearance
+from reenact.generate.late import Care, LateRefinement
 from reenact.generate.lids import paint_lids
 from reenact.generate.lips import paint_lips
 from reenact.generate.mouth import (
@@ -25,14 +24,16 @@ from reenact.generate.mouth import (
     paint_inside,
     see_mouth,
 )
+from reenact.generate.refine import Refinement
+from reenact.generate.regions import REGIONS, Region
 from reenact.generate.warp import Warp, WarpOptions, warp
 from reenact.types import Face, Frame, Generated, Patch, Retargeted
 
 READY = ("warp", "live")
 """Generators that need no model file of the user's."""
 GENERATORS = (*READY, "paper", "ganimation")
-LIVE_MODEL = Path(__file__).with_name("live.onnx")
-"""The appearance network's weights."""
+SHIPPED = Path(__file__).parent
+"""Where the regional networks' weights lie, as REGION.onnx."""
 
 
 class Generator(Protocol):
@@ -126,13 +127,13 @@ class FaceGenerator:
     def __init__(
         self,
         make_patch: MakePatch,
-        engine: Engine | None = None,
+        engines: Sequence[Engine] = (),
         notes: tuple[str, ...] = (),
         paint: PaintPatch | None = None,
         afterwards: Callable[[], None] | None = None,
         watch: Callable[[Frame, Face], None] = _unwatched,
     ):
-        """engine: what `make_patch` or `paint` run on, closed when the generator is left.
+        """engines: what `make_patch` or `paint` run on, closed when the generator is left.
         paint: a step of its own after `make_patch`, which then makes warps.
         afterwards: what `paint` has left for when the frame is out; None where it never does.
         watch: is shown the faces that are not to change."""
@@ -140,7 +141,7 @@ class FaceGenerator:
         self._make_patch = make_patch
         self._paint = paint
         self.afterwards = afterwards
-        self._engine = engine
+        self._engines = engines
         self._resources = ExitStack()
         self.notes = notes
 
@@ -174,8 +175,8 @@ class FaceGenerator:
         return replace(generated, patches=patches)
 
     def __enter__(self) -> FaceGenerator:
-        if self._engine is not None:
-            self._resources.enter_context(self._engine)
+        for engine in self._engines:
+            self._resources.enter_context(engine)
         return self
 
     def __exit__(
@@ -227,62 +228,65 @@ def open_generator(
     care: Callable[[], Care] | None = None,
     memory: MouthMemory | None = None,
 ) -> FaceGenerator:
-    """The generator of this name: `warp` (geometry alone), `live` (geometry and the appearance network), or
-    `paper` and `ganimation` (a network that paints the whole crop, without geometry; for comparison).
+    """The generator of this name: `warp` (geometry and painters), `live` (the same, refined by the regional
+    networks that there are), or `paper` and `ganimation` (a network that paints the whole crop, without
+    geometry; for comparison).
 
-    model: the network's ONNX file; by default the one that ships, which only `live` has. Where that does not
-    exist, `live` works as `warp`, and its notes say so. threads: of the network; None: as many as finish a
-    single face soonest. care: asked for every face, where latency counts. Only `live` heeds it, and only then
-    the generator has something to do `afterwards`. memory: of what people's mouths have shown; None: every
-    frame is looked at by itself.
+    model: a network's ONNX file; None: those that ship, which only `live` has. For `live` it is one region's,
+    and the others have none. threads: of each network; None: as many as finish a single face soonest. care:
+    asked for every face, where latency counts; only networks of `live` heed it, and only with one the
+    generator has something to do `afterwards`. memory: of what people's mouths have shown; None: every frame
+    is looked at by itself.
 
     Raises ValueError for another name, ModelError for a model that is missing or another one's, and
     engines.EngineError for one that cannot be opened.
     """
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
-    if name == "warp":
-        return _moving(MovedFace(load_basis(), options, memory=memory))
-    if name == "live" and model is None and not LIVE_MODEL.exists():
-        note = "generator 'live' has no weights in this release; 'warp' works in its place"
-        return _moving(MovedFace(load_basis(), options, memory=memory), notes=(note,))
-    return _open_model(name, model, engine, options, threads, care, memory)
+    if name not in READY:
+        return _open_full(name, model, engine, threads)
+    moved = MovedFace(load_basis(), options, memory=memory)
+    engines = _open_regions(model, engine, threads) if name == "live" else {}
+    if not engines:
+        return FaceGenerator(moved, watch=moved.watch)
+    opened, refinement = tuple(engines.values()), Refinement(engines)
+    notes = tuple(dict.fromkeys(note for each in opened for note in each.notes))
+    if care is None:
+        return FaceGenerator(moved, opened, notes, refinement, watch=moved.watch)
+    late = LateRefinement(refinement, care)
+    return FaceGenerator(moved, opened, notes, late, late.afterwards, moved.watch)
 
 
-def _moving(
-    moved: MovedFace,
-    engine: Engine | None = None,
-    notes: tuple[str, ...] = (),
-    paint: PaintPatch | None = None,
-    afterwards: Callable[[], None] | None = None,
-) -> FaceGenerator:
-    return FaceGenerator(moved, engine, notes, paint, afterwards, moved.watch)
+def shipped_models() -> tuple[Path, ...]:
+    """The regional networks that ship; those regions without one are left as the painters leave them."""
+    return tuple(path for name in REGIONS if (path := SHIPPED / f"{name}.onnx").exists())
 
 
-def _open_model(
-    name: str,
-    model: Path | None,
-    engine: str,
-    options: WarpOptions,
-    threads: int | None,
-    care: Callable[[], Care] | None,
-    memory: MouthMemory | None,
-) -> FaceGenerator:
-    # Here, so that `warp` never loads an inference runtime.
+def _open_regions(model: Path | None, engine: str, threads: int | None) -> dict[Region, Engine]:
+    """The networks of `live`, by region: the one at `model`, or those that ship."""
+    models = shipped_models() if model is None else (model,)
+    if not models:
+        return {}
+    # Here, so that a generator without networks never loads an inference runtime.
+    from engines import load_engine
+    from reenact.generate.contract import model_info
+
+    infos = [model_info(each, contract="live") for each in models]
+    return {
+        REGIONS[info.region]: load_engine(each, engine, threads=threads)
+        for info, each in zip(infos, models, strict=True)
+    }
+
+
+def _open_full(name: str, model: Path | None, engine: str, threads: int | None) -> FaceGenerator:
+    # Here, so that a generator without networks never loads an inference runtime.
     from engines import load_engine
     from reenact.generate.contract import ModelError, model_info
     from reenact.generate.full import RepaintedFace
 
-    if model is None and name != "live":
+    if model is None:
         raise ModelError(f"generator {name!r} ships without weights: give them as --model {name}.onnx")
-    path = model or LIVE_MODEL
-    info = model_info(path, contract=name)
-    opened = load_engine(path, engine, threads=threads)
-    if name != "live":
-        repainted = RepaintedFace(opened, info.crop, absolute=name == "ganimation")
-        return FaceGenerator(repainted, opened, opened.notes)
-    moved, appearance = MovedFace(load_basis(), options, memory=memory), Appearance(opened, info.crop)
-    if care is None:
-        return _moving(moved, opened, opened.notes, appearance)
-    late = LateAppearance(appearance, care)
-    return _moving(moved, opened, opened.notes, late, late.afterwards)
+    info = model_info(model, contract=name)
+    opened = load_engine(model, engine, threads=threads)
+    repainted = RepaintedFace(opened, info.crop, absolute=name == "ganimation")
+    return FaceGenerator(repainted, (opened,), opened.notes)

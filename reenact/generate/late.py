@@ -1,4 +1,4 @@
-"""An appearance network whose work can wait until the frame is out, for when latency counts most."""
+"""Networks whose work can wait until the frame is out, for when latency counts most."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from calib.au import Change
-from reenact.generate.appearance import Appearance
+from reenact.generate.refine import Refinement
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 
 Care: TypeAlias = Literal["whole", "late", "none"]
-"""How much of the network's work there is: before the frame is out; after it is out, its paint carried to the
-next frame by the mesh; or none."""
+"""How much of the networks' work there is: before the frame is out; after it is out, their paint carried to
+the next frame by the mesh; or none."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Due:
-    """What the network has yet to see."""
+    """What the networks have yet to see."""
 
     frame: Frame
     face: Face
@@ -26,28 +26,28 @@ class _Due:
     warp: Warp
 
 
-class LateAppearance:
-    """`Appearance` with as much care as there is time for."""
+class LateRefinement:
+    """`Refinement` with as much care as there is time for."""
 
-    def __init__(self, appearance: Appearance, care: Callable[[], Care]) -> None:
+    def __init__(self, refinement: Refinement, care: Callable[[], Care]) -> None:
         """`care` is asked for every face."""
-        self._appearance = appearance
+        self._refinement = refinement
         self._care = care
         self._due: list[_Due] = []
 
     def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
-        """`warp` with the network's paint, or that of a frame before."""
+        """`warp` with the networks' paint, or that of a frame before."""
         care = self._care()
         if care == "none":
             return warp
-        paint = self._appearance.recalled(frame, face, change, warp) if care == "late" else None
-        if paint is None:
-            return self._appearance(frame, face, change, warp)
+        paints = self._refinement.recalled(frame, face, change, warp) if care == "late" else None
+        if paints is None:
+            return self._refinement(frame, face, change, warp)
         self._due.append(_Due(frame, face, change, warp))
-        return self._appearance.lay_over(face, warp, paint)
+        return self._refinement.lay_over(face, warp, paints)
 
     def afterwards(self) -> None:
-        """Lets the network work on what it has yet to see."""
+        """Lets the networks work on what they have yet to see."""
         for due in self._due:
-            self._appearance.paint(due.frame, due.face, due.change, due.warp)
+            self._refinement.paint(due.frame, due.face, due.change, due.warp)
         self._due = []

@@ -26,14 +26,14 @@ DEFAULTS = ExamOptions()
 @click.command(
     epilog="""\b
     Examples:
-      python -m train evaluate --data shards/ --out report/ --live live.onnx
+      python -m train evaluate --data shards/ --out report/ --live mouth.onnx
       python -m train evaluate --data shards/ --out report/ --paper paper.onnx --clip talk.mp4
 
     The report is report.md (and .json, and a CSV of each table); the sheets are sheets/*.png."""
 )
 @click.option("--data", type=FILE, required=True, metavar="SHARDS", help="What `prepare` made.")
 @click.option("--out", type=FILE, required=True, metavar="DIR", help="Where tables and sheets go.")
-@click.option("--live", type=FILE, metavar="ONNX", help="The appearance network.")
+@click.option("--live", type=FILE, metavar="ONNX", help="A region's network.")
 @click.option("--paper", type=FILE, metavar="ONNX", help="The paper's generator.")
 @click.option("--paper-film", type=FILE, metavar="ONNX", help="The same with its conditioning repaired.")
 @click.option("--ganimation", type=FILE, metavar="ONNX", help="GANimation's generator.")

@@ -99,6 +99,11 @@ def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     help="An option of the recipe, such as a loss's weight; may be repeated.",
 )
 @click.option(
+    "--region",
+    metavar="NAME",
+    help="For the preset live: the region of the face whose network is trained, mouth or eyes.",
+)
+@click.option(
     "--time-budget",
     type=Duration(),
     metavar="TIME",
@@ -111,6 +116,7 @@ def fit(
     data: Path,
     out: Path,
     recipe: dict[str, Scalar],
+    region: str | None,
     time_budget: float | None,
     **flags: Any,
 ) -> None:
@@ -133,6 +139,8 @@ def fit(
 
     given = {name: value for name, value in flags.items() if value is not None}
     machine = MachineOptions(**_of(MachineOptions, given))
+    if region is not None:
+        recipe = {**recipe, "region": region}
     with unusable_input():
         begun = _begun(out)
         options = _options(preset, begun, _of(FitOptions, given), recipe)

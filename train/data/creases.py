@@ -23,8 +23,8 @@ from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.atomic import replacing
-from reenact.generate.appearance import FaceCrop
 from reenact.generate.creases import CELL_MM, COARSE_SIZE, SIZE, STEP, Creases, Lines, to_cells
+from reenact.generate.crop import FaceCrop
 from reenact.generate.flow import rasterise
 from reenact.generate.mesh import border, warp_triangles
 from reenact.generate.skin import Skin, see_skin

@@ -7,7 +7,8 @@ they would be when somebody asks for this very expression, and the picture itsel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,15 @@ from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.generate.contact import limit_closing
 from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
+from reenact.generate.mouth import Views, likely_teeth, see_mouth
 from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
 from reenact.types import Face, Frame
 
 _SHARP = WarpOptions(sharp=True)
 """For the way there: at run time nothing is sampled twice."""
+KnownTeeth: TypeAlias = Literal["none", "place", "own"]
+"""What is known of a person's teeth: nothing; where the upper ones end; or what they look like, too, as of a
+person who has been seen before."""
 _NEARLY = 0.98
 """Of the furthest that an action unit moves: there its motion no longer tells how much was asked."""
 
@@ -33,6 +38,8 @@ class Move:
 
     picture: NDArray[np.uint8]
     """(height, width, 3) RGB, the whole picture with the moved face in it."""
+    before: NDArray[np.float32]
+    """(478, 3) landmarks before the move."""
     landmarks: NDArray[np.float32]
     """(478, 3) after the move."""
     change: Change
@@ -49,24 +56,38 @@ def forth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Ch
     frame = Frame(picture)
     face, mouth = look_at_mouth(frame, face_of(landmarks))
     moved = move_landmarks(face, change, basis)
-    return Move(_moved(frame, face, mouth, change, moved, WarpOptions()), moved, change)
+    return Move(_moved(frame, face, mouth, change, moved, WarpOptions()), landmarks, moved, change)
 
 
 def there_and_back(
-    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], away: Change, basis: AUBasis
+    picture: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    away: Change,
+    basis: AUBasis,
+    teeth: KnownTeeth = "none",
 ) -> Move:
     """The face moved by `away`, and from there back to its own landmarks. The truth is `picture`.
 
     The change that led here is `away` undone, so far as it could be done: lips and lids end where they meet.
+    teeth: what is known on the way back of the teeth that `picture` shows.
     """
     frame = Frame(picture)
     face, mouth = look_at_mouth(frame, face_of(landmarks))
+    shown = likely_teeth(face, mouth.seen)
+    views = Views().learn(frame, face, mouth.seen)
     away = done(face, away, basis)
     moved = move_landmarks(face, away, basis)
     between = Frame(_moved(frame, face, mouth, away, moved, _SHARP))
-    again, mouth = look_at_mouth(between, face_of(moved))
+    # Of one pose, which fitted anew would follow the jaw, and the teeth with it; and with lips that end where
+    # they were moved to, which looked for anew would be off by some of a millimetre.
+    again = replace(face, landmarks=moved)
+    mouth = Mouth(see_mouth(between, again))
+    if teeth != "none":
+        known = views if teeth == "own" else Views()
+        placed = replace(known.placed(again, mouth.seen), upper_edge_mm=shown.upper_edge_mm)
+        mouth = replace(mouth, teeth=placed)
     picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions())
-    return Move(picture, landmarks, -away)
+    return Move(picture, moved, face.landmarks, -away)
 
 
 def done(face: Face, change: Change, basis: AUBasis) -> Change:

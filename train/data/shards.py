@@ -24,7 +24,7 @@ from calib import dataset
 from calib.au import AU_COUNT, AUVector
 from calib.shape import LANDMARK_COUNT
 from reenact.atomic import replacing
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 
 CROP = FaceCrop(size=320, width_mm=237.5)
 """The run-time's crop of 256 pixels on 190 mm, 32 pixels more all around: same scale and centre."""

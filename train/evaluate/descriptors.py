@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.recognise.descriptors import gray, oriented_gradients
 from reenact.types import Face
 

@@ -21,7 +21,7 @@ AMOUNTS = (-2.0, -1.0, 1.0, 2.0, 3.0)
 LEAST_ASKED = 0.5
 """A face that has less room than this for an amount is not asked for it."""
 EMPHASIS = ("AU25", "AU26", "AU10", "AU12", "AU45")
-"""What the appearance network is for: teeth, lips and lids."""
+"""What painters and networks are for: teeth, lips and lids."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,10 @@ from pathlib import Path
 from calib.basis import load_basis
 from engines import load_engine
 from reenact.generate import FaceGenerator
-from reenact.generate.appearance import Appearance
 from reenact.generate.contract import model_info
 from reenact.generate.generator import PAINTERS, MovedFace
+from reenact.generate.refine import Refinement
+from reenact.generate.regions import REGIONS
 
 
 def open_without(generator: str, model: Path | None, without: frozenset[str]) -> FaceGenerator:
@@ -19,5 +20,5 @@ def open_without(generator: str, model: Path | None, without: frozenset[str]) ->
         return FaceGenerator(MovedFace(load_basis(), painters=painters))
     assert model is not None
     engine = load_engine(model)
-    network = Appearance(engine, model_info(model, contract="live").crop)
-    return FaceGenerator(MovedFace(load_basis(), painters=painters), engine, paint=network)
+    network = Refinement({REGIONS[model_info(model, contract="live").region]: engine})
+    return FaceGenerator(MovedFace(load_basis(), painters=painters), (engine,), paint=network)

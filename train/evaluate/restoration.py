@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector, au_index, both
 from calib.basis import AUBasis, load_basis
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from reenact.retarget.targets import parse_targets
 from reenact.types import Face, Frame
 from train.data.degrade import done, face_of, forth

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.atomic import replacing
-from reenact.generate.appearance import FaceCrop
+from reenact.generate.crop import FaceCrop
 from train.data.shards import Shards
 from train.evaluate.expressions import Expression
 from train.evaluate.methods import Method, Picture
