@@ -57,7 +57,8 @@ def _paint_lip(
     shut = smoothstep((options.open_mm - gap_mm) / (options.open_mm - options.shut_mm))
     # Of shut lips both are painted, whichever of them has come.
     came_mm = np.maximum(travel_mm, shut * (gap_before_mm - gap_mm))
-    closed = _widened(smoothstep(came_mm / options.closed_by_mm - 0.5))
+    parted = smoothstep(gap_before_mm / options.open_mm - 0.5)
+    closed = _widened(parted * smoothstep(came_mm / options.closed_by_mm - 0.5))
     if not closed.any():
         return warp
     # A pixel beyond the edge, and of shut lips beyond the middle of what is left between them.
