@@ -209,7 +209,7 @@ def localised(displacement: NDArray[np.float64], recipe: Recipe, shape: FaceShap
     """`displacement` (478, 3) as anatomy allows it: within reach, brows as a whole, lips parted or not."""
     local = _with_whole_brows(displacement, shape)
     if not recipe.parts_lips:
-        local = _with_lips_together(local)
+        local = with_lips_together(local)
     local = local * recipe.reach.weights(shape)[:, None]
     local[IRIS_START:] = 0
     return local
@@ -224,17 +224,7 @@ def _with_whole_brows(displacement: NDArray[np.float64], shape: FaceShape) -> ND
     return rigid
 
 
-def lips_not_parted(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`displacement` (478, 3) with the inner edges of the lips moving alike where they would part."""
-    upper, lower = list(MOUTH.upper), list(MOUTH.lower)
-    parted = displacement[lower, 1] > displacement[upper, 1]
-    alike = displacement.copy()
-    alike[upper] = np.where(parted[:, None], _with_lips_together(displacement)[upper], displacement[upper])
-    alike[lower] = np.where(parted[:, None], _with_lips_together(displacement)[lower], displacement[lower])
-    return alike
-
-
-def _with_lips_together(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
+def with_lips_together(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
     """`displacement` (478, 3) with the inner edges of the lips moving alike."""
     together = displacement.copy()
     upper, lower = list(MOUTH.upper), list(MOUTH.lower)

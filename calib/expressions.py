@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, au_index
 from calib.basis import AUBasis
-from calib.basis_fit import BROW, RECIPES, bounded, lips_not_parted, localised, without_folds
+from calib.basis_fit import BROW, RECIPES, bounded, localised, with_lips_together, without_folds
 from calib.openings import LEFT_EYE, MOUTH, OUTER_LIPS, RIGHT_EYE
 from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape
 
@@ -155,7 +155,7 @@ def teach(
     displacements = (displacements + displacements[:, shape.mirror] * [-1, 1, 1]) / 2
     for index, code in enumerate(AU_CODES):
         if not RECIPES[code].parts_lips:
-            displacements[index] = lips_not_parted(displacements[index])
+            displacements[index] = with_lips_together(displacements[index])
     amounts = {name: _amounts(displacements, way, name, shape, options) for name, way in ways.items()}
     taught = bounded(displacements.astype(np.float32))
     # What moves less than before does so because people do; it must not be asked for twice as often instead.

@@ -53,5 +53,11 @@ RIGHT_EYE = Opening(
 )
 OPENINGS = (MOUTH, LEFT_EYE, RIGHT_EYE)
 
+OUTER_EDGE = {
+    MOUTH.upper: (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
+    MOUTH.lower: (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291),
+}
+"""The outer edge of each lip, landmark by landmark across from the inner one."""
+
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """The closed polygon around both lips."""

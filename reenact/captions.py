@@ -55,9 +55,13 @@ def contact_sheet(kept: dict[int, Pixels], scenes: Sequence[Scene], credit: str,
 
 
 def scene_label(scene: Scene, width: int) -> Pixels:
-    """A strip with the scene's name and what it asks of the action units."""
-    targets = targets_of(scene.spec)
-    asked = [_short(item) for item in targets.items()]
+    """A strip with the scene's name and what it asks of the action units.
+
+    What a preset takes away, to make room for what it shows, is left out.
+    """
+    items = list(targets_of(scene.spec).items())
+    shown = [item for item in items if item.kind != "at_most"]
+    asked = [_short(item) for item in shown or items]
     return label(scene.name, "  ".join(asked), width)
 
 

@@ -139,7 +139,8 @@ def test_a_picture_without_a_face_cannot_drive(tmp_path: Path) -> None:
 
 
 def test_a_lock_goes_before_all_else_that_is_asked(tmp_path: Path) -> None:
-    locked = made(tmp_path, "--lock", "AU12=0,AU06=0", "--preset", "smile", "--scale", "AU12=2")
+    asked = "--target-aus", "AU06=+1,AU12=+2", "--scale", "AU12=2"
+    locked = made(tmp_path, "--lock", "AU12=0,AU06=0", *asked)
     assert np.array_equal(locked, made(tmp_path, "--lock", "AU12=0,AU06=0"))
 
 

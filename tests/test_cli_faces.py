@@ -129,7 +129,10 @@ def test_a_programme_does_what_the_options_do(people: Path, tmp_path: Path) -> N
     table = "timestamp,success,AU04_r\n0.0,1,4\n"
     (tmp_path / "frown.csv").write_text(table)
     Image.open(PORTRAIT).save(tmp_path / "anna.png")
-    faces = {"anna.png": {"targets": "smile", "strength": 0.5}, "*": {"driver": "frown.csv", "gain": 0.5}}
+    faces = {
+        "anna.png": {"targets": "AU06=+2,AU12=+3", "strength": 0.5},
+        "*": {"driver": "frown.csv", "gain": 0.5},
+    }
     programme = tmp_path / "cast.json"
     programme.write_text(json.dumps({"version": 1, "faces": faces}))
     asked, _ = made(people, tmp_path, "--programme", programme)

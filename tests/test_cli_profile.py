@@ -77,7 +77,7 @@ def test_a_smile_that_is_the_neutral_is_not_taken_away(tmp_path: Path, smiler: P
     untouched = np.asarray(Image.open(PORTRAIT).convert("RGB")).astype(int)
     assert np.abs(made(tmp_path, "--target-aus", serious) - untouched).max() > 60
     # The table, which the neutral comes from, has two decimals.
-    assert np.abs(made(tmp_path, "--target-aus", serious, "--profile", smiler) - untouched).max() < 10
+    assert np.abs(made(tmp_path, "--target-aus", serious, "--profile", smiler) - untouched).max() < 20
 
 
 def test_nobody_is_asked_for_more_than_the_range(tmp_path: Path, smiler: Path) -> None:

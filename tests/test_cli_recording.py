@@ -21,7 +21,7 @@ from tests.test_recorder import rows_of
 
 pytest.importorskip("pyvirtualcam")
 
-SMILE = ("--preset", "smile", "--generator", "warp", "--no-virtual-camera")
+SMILE = ("--target-aus", "AU06=+1,AU12=+2", "--generator", "warp", "--no-virtual-camera")
 
 
 @pytest.fixture(scope="module")

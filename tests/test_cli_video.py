@@ -103,7 +103,8 @@ def test_the_output_says_that_it_was_edited_and_how(face_clip: Path, tmp_path: P
     reenact("video", face_clip, tmp_path / "out.mp4", *arguments)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.metadata["comment"] == (
-            f"Edited with reenact {__version__}: AU04=-1,AU06=+2,AU12=+3 at strength 0.5"
+            f"Edited with reenact {__version__}: AU04=-1,AU06=1.3..,AU07=0.7..,AU12=2.5..,AU14=0.4..,"
+            "AU15=..0,AU17=..0 at strength 0.5"
         )
 
 

@@ -1,4 +1,4 @@
-"""How skin darkens with action units, fitted to faces that were drawn with known folds."""
+"""Folds: fitted to people who were drawn with known lines, and painted onto faces."""
 
 from __future__ import annotations
 
@@ -7,99 +7,187 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calib.au import au_index
+from calib.au import au_index, neutral_aus
 from calib.shape import load_shape
-from reenact.generate.creases import ORIGIN_MM, SIZE, Creases, load_creases, paint_creases
+from reenact.generate.creases import COARSE_SIZE, SIZE, Creases, Lines, load_creases, paint_creases, to_cells
 from reenact.generate.warp import Warp
 from reenact.types import Frame
 from tests.faces import change, posed_face
 from train.__main__ import main
-from train.data.creases import fit_creases, save_creases, to_paint
-from train.data.shards import FaceSample
+from train.data.creases import along_lines, fit_creases, save_creases, to_look
 
-FACE = posed_face(scale=320 / 237.5, centre=(160.0, 140.0))
+FACE = posed_face(scale=2.0, centre=(160.0, 140.0))
+ROUGHNESS = (0.008, 0.01, 0.012, 0.02)
 
 
-def drawn(rng, frown, noise=4.0):
-    """A flat face with a dark vertical line between its brows, the darker the stronger its AU04."""
-    grey = np.full((320, 320), 160, np.float32) + rng.normal(0, noise, (320, 320))
+def drawn(rng, frown, depth, base):
+    """A person with a dark vertical line between the brows, the darker the stronger AU04."""
     x, y = FACE.landmarks[9, :2]
     line = np.exp(-(((np.arange(320) - x) / 2) ** 2))[None] * (abs(np.arange(320)[:, None] - y) < 12)
-    grey *= np.exp(-0.1 * frown * line)
-    aus = np.zeros(17, np.float32)
-    aus[au_index("AU04")] = frown
+    grey = base * np.exp(-depth * frown * line) + rng.normal(0, 1, (320, 320))
     image = np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-    return FaceSample(image, FACE.landmarks, aus, "anyone", "drawn", str(frown))
+    aus = neutral_aus()
+    aus[au_index("AU04")] = frown
+    return to_look(Frame(image), FACE, aus)
+
+
+def person(depth, light=1.0, pictures=8):
+    rng = np.random.default_rng(0)
+    base = np.full((320, 320), 150.0) * light
+    return [drawn(rng, frown, depth, base) for frown in np.linspace(0, 4, pictures)]
 
 
 @pytest.fixture(scope="module")
 def creases():
+    return fit_creases([person(0.12), person(0.04)], ROUGHNESS)
+
+
+def between_the_brows():
+    column, row = to_cells(load_shape().canonical)[9].round().astype(int)
+    return row, column
+
+
+def test_a_line_that_comes_with_an_action_unit_is_found_where_it_is(creases):
+    row, column = between_the_brows()
+    faint, deep = (creases.draw(change(AU04=1), np.float32(who)) for who in ((1, 0), (0, 1)))
+    assert deep[row, column] < 2 * faint[row, column] < -0.03
+    assert np.abs(deep[row, column + 40 :]).max() < 0.2 * abs(deep[row, column])
+
+
+def test_people_stand_in_the_order_of_their_lines_and_skin(creases):
+    (lines,) = (lines for lines in creases.lines if lines.index == au_index("AU04"))
+    depths = np.abs(lines.people.astype(int)).sum(axis=(1, 2))
+    assert depths[0] < depths[1]
+    assert 0.008 < creases.roughness[0] < creases.roughness[1] < 0.02
+
+
+def test_pictures_in_another_light_are_left_out():
     rng = np.random.default_rng(0)
-    return fit_creases([drawn(rng, frown) for frown in rng.uniform(0, 5, 120)])
-
-
-def test_a_fold_that_comes_with_an_action_unit_is_found_where_it_is(creases):
-    x, y = FACE.landmarks[9, :2].round().astype(int)
-    shade = creases.shade(FACE.landmarks, change(AU04=1), 320)
-    assert -0.1 < shade[y, x] < -0.03
-    assert abs(shade[y, x + 30]) < 0.02
-
-
-def test_action_units_that_fold_no_skin_have_no_folds(creases):
-    assert not creases.ratios[au_index("AU25")].any()
-    assert not creases.ratios[au_index("AU45")].any()
-
-
-def test_shade_is_linear_and_stays_on_the_face():
-    ratios = np.zeros((17, *SIZE), np.float32)
-    ratios[au_index("AU12")] = 0.1
-    creases = Creases(ratios)
-    one, two = change(AU12=1), change(AU12=2)
-    shade = creases.shade(FACE.landmarks, one, 320)
-    assert shade.shape == (320, 320)
-    assert shade.max() == pytest.approx(0.1, abs=1e-3)
-    assert not shade[:20].any() and not shade[:, :20].any()
-    assert np.allclose(creases.shade(FACE.landmarks, two, 320), 2 * shade, atol=1e-5)
-
-
-def test_faces_that_look_aside_are_left_out():
-    aside = posed_face(turn=cv2.Rodrigues(np.array([0.0, 1.0, 0.0]))[0].astype(np.float32))
-    sample = FaceSample(
-        np.zeros((320, 320, 3), np.uint8), aside.landmarks, np.ones(17, np.float32), "", "", ""
+    slope = np.linspace(60, 240, 320)[None] * np.ones((320, 1))
+    others = [drawn(rng, 4, -0.1, slope) for _ in range(3)]
+    row, column = between_the_brows()
+    with_others, without = (
+        fit_creases([looks], ROUGHNESS).draw(change(AU04=1), np.ones(1, np.float32))[row, column]
+        for looks in (person(0.12) + others, person(0.12))
     )
-    assert not fit_creases([sample] * 3).ratios.any()
+    assert with_others == pytest.approx(without, rel=0.1)
 
 
-GREY = Frame(np.full((480, 640, 3), 128, np.uint8))
+def test_a_person_seen_too_seldom_gives_no_lines():
+    with pytest.raises(ValueError, match="same light"):
+        fit_creases([person(0.12, pictures=3)], ROUGHNESS)
 
 
-def frowning(level, creases=None):
-    """The picture of a grey face after the folds of AU04 at this level, and the face."""
+def test_noise_goes_and_lines_stay():
+    rng = np.random.default_rng(0)
+    line = np.zeros((60, 60), np.float32)
+    line[:, 29:31] = -1
+    noise = rng.normal(0, 0.3, line.shape).astype(np.float32)
+    cleaned = along_lines(line + noise)
+    assert cleaned[20:40, 29:31].mean() < -0.6
+    assert cleaned[20:40, 45:55].std() < 0.5 * noise.std()
+
+
+def flat_creases(code, value=0.0, step=0, roughness=(0.01,)):
+    """One person's lines, `step` all over the face, and shading of `value`."""
+    shading, reach = np.zeros((2, 17, *COARSE_SIZE), np.float32)
+    shading[au_index(code)] = value
+    reach[au_index(code)] = 1
+    people = np.stack([np.full(SIZE, step * (number + 1), np.int8) for number in range(len(roughness))])
+    return Creases((Lines(au_index(code), (0, 0), people),), shading, reach, np.float32(roughness))
+
+
+def test_shade_covers_the_face_alone_and_grows_with_what_is_asked():
+    creases = flat_creases("AU12", 0.02)
+    one, two = (creases.shade(FACE.landmarks, change(AU12=n), 320, np.ones(1)) for n in (1, 2))
+    assert one.shape == (320, 320)
+    assert not one[:20, :20].any() and not one[-20:, -20:].any()
+    assert 0.015 < one[160, 160] <= 0.02
+    assert 1.7 < two[160, 160] / one[160, 160] < 2
+
+
+def test_many_units_together_approach_a_limit():
+    dark, light = (flat_creases("AU04", value) for value in (-0.5, 0.5))
+    assert -0.6 < dark.shade(FACE.landmarks, change(AU04=5), 320, np.ones(1)).min() < -0.4
+    assert 0.12 < light.shade(FACE.landmarks, change(AU04=5), 320, np.ones(1)).max() < 0.18
+
+
+def test_the_weights_of_the_people_change_gradually_and_are_mostly_one_person_s():
+    creases = flat_creases("AU04", step=10, roughness=(0.008, 0.012, 0.02))
+    weights = np.array([creases.likest(roughness) for roughness in np.geomspace(0.004, 0.04, 400)])
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
+    assert np.abs(np.diff(weights, axis=0)).max() < 0.1
+    assert (weights.max(axis=1) == 1).mean() > 0.5
+    assert list(weights.argmax(axis=1)[[0, -1]]) == [0, 2]
+
+
+GREY = np.full((480, 640, 3), 128, np.uint8)
+
+
+def painted(aus, image=GREY, creases=None):
+    """A picture of the posed face after the folds of a change, and the face."""
     face = posed_face()
-    warp = Warp(GREY.image[90:430, 170:470].copy(), (170, 90), face.landmarks)
-    return paint_creases(face, change(AU04=level), warp, creases).image, face
+    warp = Warp(image[90:430, 170:470].copy(), (170, 90), face.landmarks)
+    return paint_creases(face, aus, warp, creases).image, face
 
 
 def between_brows(image, face):
     x, y = face.landmarks[9, :2].round().astype(int) - (170, 90)
-    return image[y - 6 : y + 7, x - 16 : x + 17, 0].astype(int)
+    return image[y - 6 : y + 7, x - 16 : x + 17].astype(int)
 
 
 def test_a_frown_draws_lines_between_the_brows_and_nowhere_far_from_them():
-    image, face = frowning(3)
+    image, face = painted(change(AU04=3))
     assert between_brows(image, face).min() < 128 - 5
     x, y = face.landmarks[152, :2].round().astype(int) - (170, 90)
     assert np.all(image[y - 10 : y - 2, x - 10 : x + 10] == 128)
 
 
-def test_the_less_of_a_frown_the_lighter_its_lines_and_less_than_none_smooths():
-    darkest = [between_brows(*frowning(level)).min() for level in (4, 2, 1, 0)]
-    assert darkest == sorted(darkest) and darkest[-1] == 128
-    assert between_brows(*frowning(-2)).max() > 128 + 2
+def test_the_more_of_a_frown_the_darker_its_lines():
+    darkest = [between_brows(*painted(change(AU04=level))).min() for level in (4, 2, 1, 0)]
+    assert darkest == sorted(darkest) and darkest[-1] == 128 and darkest[0] < darkest[1]
+
+
+def wrinkled(face):
+    """Grey skin with a dark line of 3 mm down the left cheek, beside nose and mouth."""
+    image = GREY.copy()
+    first, last = (face.landmarks[index, :2].round().astype(int).tolist() for index in (203, 216))
+    cv2.line(image, first, last, (100, 100, 100), 4)
+    return cv2.GaussianBlur(image, (0, 0), 1.5)
+
+
+def test_less_of_an_action_unit_smooths_the_face_s_own_folds_and_draws_none():
+    creases = flat_creases("AU12", step=40)
+    image, face = painted(change(AU12=-3), wrinkled(posed_face()), creases)
+    x, y = ((face.landmarks[203, :2] + face.landmarks[216, :2]) / 2).round().astype(int) - (170, 90)
+    before = wrinkled(face)[90:430, 170:470]
+    assert before[y, x - 4 : x + 5].min() < 105 < 118 < image[y, x - 4 : x + 5].mean(axis=-1).min()
+    elsewhere = face.landmarks[425, :2].round().astype(int) - (170, 90)
+    assert np.all(image[elsewhere[1] - 3 : elsewhere[1] + 3, elsewhere[0] - 3 : elsewhere[0] + 3] == 128)
+
+
+def test_a_fold_is_hardly_redder_than_the_skin():
+    skin = np.broadcast_to(np.uint8([200, 150, 120]), GREY.shape)
+    image, face = painted(change(AU04=4), skin.copy())
+    patch = between_brows(image, face).reshape(-1, 3)
+    darkest = patch[patch.sum(axis=1).argmin()] / [200, 150, 120]
+    assert darkest[0] < 0.97
+    assert 0.8 < darkest[2] / darkest[0] < 1
+
+
+def test_overexposed_skin_and_hair_get_no_folds():
+    white, _ = painted(change(AU04=4), np.full_like(GREY, 255))
+    assert np.all(white == 255)
+    face = posed_face()
+    fringe = GREY.copy()
+    fringe[: int(face.landmarks[168, 1])] = 20
+    image, _ = painted(change(AU04=4), fringe)
+    x, y = face.landmarks[9, :2].round().astype(int) - (170, 90)
+    assert np.abs(image[y - 12 : y, x - 10 : x + 10].astype(int) - 20).max() <= 1
 
 
 def test_what_folds_no_skin_leaves_the_very_same_warp():
-    warp = Warp(GREY.image[:320, :320], (0, 0), FACE.landmarks)
+    warp = Warp(GREY[:320, :320], (0, 0), FACE.landmarks)
     assert paint_creases(FACE, change(AU25=3, AU45=2), warp) is warp
 
 
@@ -107,42 +195,21 @@ def test_the_region_s_border_stays_the_frame_s():
     face = posed_face()
     x, y = face.landmarks[9, :2].round().astype(int)
     region = (int(x) - 6, int(y) - 6, int(x) + 6, int(y) + 6)
-    warp = Warp(GREY.image[:12, :12].copy(), region[:2], face.landmarks)
+    warp = Warp(GREY[:12, :12].copy(), region[:2], face.landmarks)
     image = paint_creases(face, change(AU04=4), warp).image
     assert image[1:-1, 1:-1].min() < 128
     assert np.all(image[[0, -1]] == 128) and np.all(image[:, [0, -1]] == 128)
 
 
-def test_what_is_painted_lies_near_its_action_unit_and_a_smile_only_darkens(creases):
-    painted = to_paint(Creases(np.ones((17, *SIZE), np.float32)))
-    assert not painted.ratios[au_index("AU12")].any()
-    frown = painted.ratios[au_index("AU04")]
-    assert frown.max() > 1
-    x, y = (load_shape().canonical[9, :2] - ORIGIN_MM).round().astype(int)
-    assert frown[y, x] > 0.9 * frown.max()
-    assert not frown[y + 60 :].any()
-    assert to_paint(creases).ratios[au_index("AU04"), y, x] < 0
-
-
 def test_the_file_gives_back_what_was_saved(tmp_path, creases):
-    painted = to_paint(creases)
-    save_creases(painted, tmp_path / "creases.npz")
+    save_creases(creases, tmp_path / "creases.npz")
     found = load_creases(tmp_path / "creases.npz")
-    np.testing.assert_allclose(found.ratios, painted.ratios, atol=1e-4)
+    asked, who = change(AU04=2, AU09L=1), np.float32([0.5, 0.5])
+    np.testing.assert_array_equal(found.draw(asked, who), creases.draw(asked, who))
+    np.testing.assert_allclose(found.shading, creases.shading, atol=0.002)
+    np.testing.assert_allclose(found.reach, creases.reach, atol=0.003)
 
 
-def test_the_command_refuses_a_folder_without_shards(tmp_path):
-    result = CliRunner().invoke(
-        main, ["creases", "--data", str(tmp_path / "none"), str(tmp_path / "out.npz")]
-    )
-    assert result.exit_code == 2 and not (tmp_path / "out.npz").exists()
-
-
-def test_many_units_together_approach_a_limit():
-    ratios = np.zeros((17, *SIZE), np.float32)
-    ratios[au_index("AU04")] = -0.1
-    limited, free = Creases(ratios, most=0.3), Creases(ratios)
-    deepest = [np.abs(each.shade(FACE.landmarks, change(AU04=5), 320)).max() for each in (limited, free)]
-    assert deepest[0] < 0.3 < 0.45 < deepest[1]
-    slight = [np.abs(each.shade(FACE.landmarks, change(AU04=0.2), 320)).max() for each in (limited, free)]
-    assert slight[0] == pytest.approx(slight[1], rel=0.01)
+def test_the_command_refuses_what_is_no_source(tmp_path):
+    result = CliRunner().invoke(main, ["creases", str(tmp_path / "none"), str(tmp_path / "out.npz")])
+    assert result.exit_code != 0 and "none" in result.output and not (tmp_path / "out.npz").exists()

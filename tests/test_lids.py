@@ -3,7 +3,7 @@ import numpy as np
 
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE
-from reenact.generate.lids import CREASE, paint_lids
+from reenact.generate.lids import BROW, CREASE, paint_lids
 from reenact.generate.warp import warp
 from reenact.types import Frame
 from tests.faces import change, posed_face
@@ -42,7 +42,7 @@ def test_a_shut_lid_is_skin_with_a_line_of_lashes():
 def test_open_eyes_keep_the_warps_pixels():
     face = posed_face(scale=4.0)
     frame = open_eyed(face)
-    for aus in (change(AU12=3), change(AU07=1), change(AU45=0.2), change(AU05=2)):
+    for aus in (change(AU12=3), change(AU07=0.5), change(AU45=0.2), change(AU05=2)):
         moved = warp(frame, face, aus, load_basis())
         assert paint_lids(frame, face, moved) is moved
 
@@ -55,3 +55,52 @@ def test_only_the_lids_are_painted():
     changed = np.argwhere((painted.image != shut.image).any(axis=2))[:, ::-1] + shut.region[:2]
     assert len(changed) > 100
     assert (changed[:, 1] > face.landmarks[105, 1]).all() and (changed[:, 1] < face.landmarks[50, 1]).all()
+
+
+def socketed(face, shadow):
+    """Skin with the picture's left eye's socket, from crease to brow, in a colour of its own."""
+    image = open_eyed(face).image.copy()
+    socket = face.landmarks[[*CREASE, *BROW[::-1]], :2].round().astype(np.int32)
+    cv2.fillPoly(image, [cv2.convexHull(socket)], shadow)
+    cv2.fillPoly(image, [face.landmarks[list(LEFT_EYE.outline), :2].round().astype(np.int32)], EYE)
+    return Frame(image)
+
+
+def middle_of_lid(frame, face, aus):
+    shut = paint_lids(frame, face, warp(frame, face, aus, load_basis()))
+    column = lid_column(shut).astype(int)
+    return column[len(column) // 3 : 2 * len(column) // 3]
+
+
+def test_a_shut_lid_below_a_shaded_socket_is_as_bright_as_skin_allows():
+    face = posed_face(scale=4.0)
+    lid = middle_of_lid(socketed(face, (60, 35, 30)), face, change(AU45=5))
+    assert lid.mean() > 0.6 * np.mean(SKIN)
+    assert np.abs(lid.mean(axis=0) / lid.mean() - np.array(SKIN) / np.mean(SKIN)).max() < 0.15
+
+
+def test_a_lid_as_bright_as_the_skin_keeps_its_colour():
+    face = posed_face(scale=4.0)
+    made_up = (150, 160, 205)
+    lid = middle_of_lid(socketed(face, made_up), face, change(AU45=5))
+    assert np.abs(lid - made_up).max() < 25
+
+
+def test_each_eye_has_the_tone_of_the_skin_around_it():
+    face = posed_face(scale=4.0)
+    image = open_eyed(face).image.copy()
+    image[:, : int(face.landmarks[168, 0])] = image[:, : int(face.landmarks[168, 0])] // 2
+    lid = middle_of_lid(Frame(image), face, change(AU45=5))
+    assert np.abs(lid - np.array(SKIN) / 2).max() < 25
+
+
+def test_raised_brows_take_shadow_from_the_skin_they_stretch():
+    face = posed_face(scale=4.0)
+    frame = socketed(face, (80, 50, 45))
+    raised = warp(frame, face, change(AU01=4, AU02=4), load_basis())
+    x, y = ((raised.moved[CREASE[4], :2] + raised.moved[BROW[2], :2]) / 2).astype(int) - raised.region[:2]
+    before, after = (
+        image[y - 2 : y + 3, x - 2 : x + 3].mean()
+        for image in (raised.image, paint_lids(frame, face, raised).image)
+    )
+    assert before + 3 < after < np.mean(SKIN)

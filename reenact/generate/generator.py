@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from calib.au import AUVector, Change
 from calib.basis import AUBasis, load_basis
 from engines.base import Engine
+from reenact.generate.corners import heal_corners
 from reenact.generate.creases import paint_creases
 from reenact.generate.late import Care, LateRefinement
 from reenact.generate.lids import paint_lids
@@ -66,7 +67,7 @@ PAINTERS: Mapping[str, Painter] = {
     "mouth": lambda frame, face, change, warp, mouth: paint_inside(
         frame, face, warp, mouth.seen, mouth.teeth
     ),
-    "lips": lambda frame, face, change, warp, mouth: paint_lips(frame, face, warp),
+    "lips": lambda frame, face, change, warp, mouth: heal_corners(face, paint_lips(frame, face, warp)),
     "lids": lambda frame, face, change, warp, mouth: paint_lids(frame, face, warp),
     "creases": lambda frame, face, change, warp, mouth: paint_creases(face, change, warp),
 }

@@ -1,14 +1,15 @@
-"""Lips that the warp has brought together: one line between them, and nothing of the teeth."""
+"""Lips that have come over the teeth: the red that a smile had rolled in, and no rim of teeth."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from calib.openings import MOUTH, Opening
+from calib.openings import MOUTH, OUTER_EDGE, Opening
 from calib.ramp import smoothstep
-from reenact.generate.paint import blend, box_around, mix, polygon, sample, spread
+from reenact.generate.paint import blend, box_around, polygon, sample, spread
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 
@@ -16,58 +17,90 @@ from reenact.types import Face, Frame
 @dataclass(frozen=True)
 class LipOptions:
     cell_mm: float = 0.8
-    height_mm: float = 2.4
-    """How far above and below the line it is painted: beyond the cells of the warp's flow."""
+    inset_mm: float = 0.7
+    """Distance from a lip's edge at which its own colour begins: the edge itself is tinged by the teeth."""
+    closed_by_mm: float = 0.8
+    """Lips that come closer by half of this begin to be painted, by one and a half of it they are."""
+    least_mm: float = 1.2
+    """Height of the lowest lip that is painted over: beyond the cells of the warp's flow."""
     shut_mm: float = 0.4
-    """Lips closer than this are shut ..."""
+    """Gap between lips that are shut."""
     open_mm: float = 1.0
-    """... and further apart than this open."""
-    closed_by_mm: float = 0.7
-    """Lips that came closer by less than this keep the warp's pixels."""
-    inset_mm: float = 0.5
-    """How far inside the lips their edges are taken from, since landmarks may lie on the teeth."""
-    line: float = 0.25
-    """How much darker the line is."""
+    """Gap between lips that are open."""
+    line: float = 0.35
+    """The share of its light that the line between shut lips loses."""
+    line_mm: float = 0.4
+    """Width of that line."""
 
 
 def paint_lips(frame: Frame, face: Face, warp: Warp, options: LipOptions = LipOptions()) -> Warp:
-    """`warp` with the line between the lips painted where an open mouth has been shut.
+    """`warp` with the lips' inner halves painted where they have come down or up over the teeth.
 
-    The warp's flow is smooth, so that all the teeth that disappear are pressed into a bright line where the
-    lips meet. Here every pixel belongs to one lip or the other and moves with it.
+    A smile rolls the red of the lips in: in the picture, a lip's edge and the ring of landmarks beside it are
+    a pixel apart, and where they part again that pixel, half of it tooth, becomes a band. Here the red that
+    is seen is spread evenly from the outer edge to the inner one. Between shut lips a line is drawn.
     """
+    for edge, outwards in ((MOUTH.upper, -1), (MOUTH.lower, 1)):
+        warp = _paint_lip(frame, face, warp, edge, outwards, options)
+    return warp
+
+
+def _paint_lip(
+    frame: Frame, face: Face, warp: Warp, edge: tuple[int, ...], outwards: int, options: LipOptions
+) -> Warp:
+    """One lip; `outwards` is -1 for the upper lip and 1 for the lower one."""
     mm, down = face.pose.scale, face.pose.down
-    upper, lower = np.array(MOUTH.upper), np.array(MOUTH.lower)
+    inner, outer = list(edge), list(OUTER_EDGE[edge])
     before, after = face.landmarks[:, :2], warp.moved[:, :2]
-    gap_before, gap_after = (MOUTH.gaps(places, down) / mm for places in (before, after))
-    shut = smoothstep((options.open_mm - gap_after) / (options.open_mm - options.shut_mm))
-    closed = smoothstep((gap_before - gap_after) / options.closed_by_mm - 1)
-    # Towards the corners lips have less to close, and what was between them is pressed together all the same.
-    shut *= np.max(
-        [closed, np.roll(closed, 1), np.roll(closed, -1), np.roll(closed, 2), np.roll(closed, -2)], 0
-    )
-    if not shut.any():
+    travel_mm = -outwards * ((after - before)[inner] @ down) / mm
+    gap_before_mm, gap_mm = (MOUTH.gaps(places, down) / mm for places in (before, after))
+    shut = smoothstep((options.open_mm - gap_mm) / (options.open_mm - options.shut_mm))
+    # Of shut lips both are painted, whichever of them has come.
+    came_mm = np.maximum(travel_mm, shut * (gap_before_mm - gap_mm))
+    parted = smoothstep(gap_before_mm / options.open_mm - 0.5)
+    closed = _widened(parted * smoothstep(came_mm / options.closed_by_mm - 0.5))
+    if not closed.any():
         return warp
-    line = (after[upper] + after[lower]) / 2
-    top, bottom = (line + side * options.height_mm * mm * down for side in (-1, 1))
-    outline = np.concatenate([top, bottom[::-1]])
+    # A pixel beyond the edge, and of shut lips beyond the middle of what is left between them.
+    beyond_px = 1 + 0.5 * shut * np.maximum(gap_mm, 0) * mm
+    near = after[inner] - outwards * beyond_px[:, None] * down
+    thick_px = np.maximum(outwards * ((after[outer] - after[inner]) @ down), options.least_mm * mm)
+    far = after[inner] + outwards * thick_px[:, None] * down
+    outline = np.concatenate([near, far[::-1]])
     box = box_around(outline, warp.region)
     if box is None:
         return warp
+    count = len(inner)
+    seen_px = np.maximum(outwards * ((before[outer] - before[inner]) @ down), 0)
+    inset_px = np.minimum(options.inset_mm * mm, 0.5 * seen_px)
+    at_edge = before[inner] + outwards * inset_px[:, None] * down - near
+    at_rim = before[inner] + outwards * np.maximum(seen_px, inset_px)[:, None] * down - far
+    shared = np.column_stack([closed, shut, thick_px / mm])
+    values = np.vstack(
+        [
+            np.hstack([np.zeros((count, 1)), at_edge, shared]),
+            np.hstack([np.ones((count, 1)), at_rim, shared]),
+        ]
+    ).astype(np.float32)
+    rows = tuple(range(count)), tuple(range(count, 2 * count))
+    strips = Opening(*(rows if outwards > 0 else rows[::-1])).strips
+    places = np.concatenate([near, far]).astype(np.float32)
+    field = spread(places, values, strips, box, max(1, round(options.cell_mm * mm)))
+    across, offset, closed_there, shut_there, thick_mm = field[0], field[1:3], *field[3:]
+    colour = sample(frame.image, offset, box)
+    line = options.line * closed_there * shut_there * _hill(across * thick_mm / options.line_mm)
+    colour *= (1 - line)[..., None]
+    fade = smoothstep(2.2 - 2.2 * across)
+    return blend(warp, colour, closed_there * fade * polygon(outline, box), box)
 
-    count = len(line)
-    inset = options.inset_mm * mm * down
-    along = np.column_stack(
-        [before[upper] - after[upper] - inset, before[lower] - after[lower] + inset, shut]
-    )
-    across = np.repeat(np.array([-1, 1], np.float32), count)[:, None] * options.height_mm
-    values = np.hstack([across, np.vstack([along, along])]).astype(np.float32)
-    rows = Opening(tuple(range(count)), tuple(range(count, 2 * count)))
-    places = np.concatenate([top, bottom]).astype(np.float32)
-    field = spread(places, values, rows.strips, box, max(1, round(options.cell_mm * mm)))
 
-    below = np.clip(field[0] * mm + 0.5, 0, 1)  # one pixel from lip to lip
-    colour = mix(sample(frame.image, field[1:3], box), sample(frame.image, field[3:5], box), below)
-    colour *= 1 - options.line * np.exp(-((field[0] / 0.4) ** 2))[..., None]
-    fade = smoothstep(2 - 2 * np.abs(field[0]) / options.height_mm)
-    return blend(warp, colour, field[5] * fade * polygon(outline, box), box)
+def _widened(along: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest of each value and its two neighbours on either side: towards the corners lips have less to
+    close, and what was between them is pressed together all the same."""
+    padded = np.pad(along, 2)
+    return np.max([padded[shift : shift + len(along)] for shift in range(5)], axis=0)
+
+
+def _hill(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 at 0, falling to both sides."""
+    return np.exp(-(x * x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from calib.au import Change
 from calib.basis import AUBasis
-from calib.openings import OPENINGS
+from calib.openings import MOUTH, OPENINGS, OUTER_EDGE, Opening
+from calib.shape import LANDMARK_COUNT
 from reenact.generate.bounds import bound_mouth, limit_opening
 from reenact.generate.chin import even_out
 from reenact.generate.contact import keep_apart, limit_closing
-from reenact.generate.flow import Flow, extend, rasterise, to_pixels
+from reenact.generate.flow import Flow, extend, nearest, rasterise, to_pixels
 from reenact.generate.fold import hold_back
 from reenact.generate.mesh import strip_count, warp_triangles
 from reenact.types import Face, Frame, Patch
@@ -54,8 +56,8 @@ def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.flo
 def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
     """(2, n, 3) backward flow, pixels, at the corners of `warp_triangles()`.
 
-    Skin moves with its landmarks. What lies behind a closing lid or lip does not: eyeball and teeth keep
-    their place and are covered. Behind an opening one they are stretched: there is nothing else to show.
+    Skin moves with its landmarks. What lies behind a closing lid does not: the eyeball keeps its place and is
+    covered. Behind an opening one it is stretched: there is nothing else to show.
     """
     flow = (face.landmarks - moved)[:, :2]
     corners = flow[warp_triangles()]
@@ -87,12 +89,88 @@ def warp_to(
     low = np.floor(moved[:, :2].min(axis=0)).astype(int) - (int(reach) + 2) * cell_px
     columns, rows = np.ceil((moved[:, :2].max(axis=0) - low) / cell_px).astype(int) + int(reach) + 2
     cells = ((moved[:, :2] - low + 0.5) / cell_px - 0.5).astype(np.float32)
-    field, covered = rasterise(
-        cells, warp_triangles(), corner_flow(face, moved), moved[:, 2], (rows, columns)
-    )
+    flaps = _flaps(face, moved)
+    places = np.concatenate([cells, ((flaps.places - low + 0.5) / cell_px - 0.5).astype(np.float32)])
+    triangles = np.concatenate([warp_triangles(), flaps.triangles])
+    values = np.concatenate([corner_flow(face, moved), _in_mouth()])
+    values = np.concatenate([values, flaps.values], axis=1)
+    depth = np.concatenate([moved[:, 2], flaps.depth])
+    field, covered = rasterise(places, triangles, values, depth, (rows, columns))
     if not covered.any():
         return None
+    field = _lips_into_mouth(field[:2], covered, field[2] > 0.5)
     return _remap(frame, extend(field, covered, reach), low, cell_px, moved, options)
+
+
+FLAP_MM = 2.5
+"""How far the lips are continued into the mouth: more than a cell of the flow."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Flaps:
+    """Strips along the inner edges of the lips that continue them into the mouth."""
+
+    places: NDArray[np.float32]
+    """(22, 2) vertices beyond the landmarks, pixels."""
+    depth: NDArray[np.float32]
+    triangles: NDArray[np.intp]
+    """(n, 3) of landmarks and, from LANDMARK_COUNT on, of `places`."""
+    values: NDArray[np.float32]
+    """(3, n, 3) flow at the triangles' corners, and 0: they are no part of the mouth's inside."""
+
+
+def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
+    """The inside of the mouth is painted anew, but the cells of the flow along the lips' edges reach into it.
+
+    With a flow of its own there, a lip that comes down over the teeth would take a ragged rim of them along.
+    So each lip's flow is continued, as steep as it is on the lip, up to the middle of the gap.
+    """
+    down = face.pose.down
+    gap_px = np.maximum(MOUTH.gaps(moved, down), 0)
+    height_px = np.minimum(FLAP_MM * face.pose.scale, gap_px / 2)
+    flow = (face.landmarks - moved)[:, :2]
+    places, values, triangles = [], [flow], []
+    for number, (edge, outwards) in enumerate(((MOUTH.upper, -1), (MOUTH.lower, 1))):
+        inner, outer = list(edge), list(OUTER_EDGE[edge])
+        before, after = (
+            outwards * (landmarks[outer, :2] - landmarks[inner, :2]) @ down
+            for landmarks in (face.landmarks, moved)
+        )
+        stretch = np.clip(before / np.maximum(after, 1), 0.3, 3)
+        into = -outwards * height_px[:, None] * down
+        places.append(moved[inner, :2] + into)
+        values.append(flow[inner] + (stretch - 1)[:, None] * into)
+        flap = tuple(range(LANDMARK_COUNT + 11 * number, LANDMARK_COUNT + 11 * (number + 1)))
+        triangles += Opening(*((edge, flap) if outwards < 0 else (flap, edge))).strips
+    corners = np.concatenate(values)[np.array(triangles)].transpose(2, 0, 1)
+    edges = [*MOUTH.upper, *MOUTH.lower]
+    return _Flaps(
+        np.concatenate(places).astype(np.float32),
+        moved[edges, 2] - 1,
+        np.array(triangles, np.intp),
+        np.concatenate([corners, np.zeros_like(corners[:1])]).astype(np.float32),
+    )
+
+
+@lru_cache(maxsize=1)
+def _in_mouth() -> NDArray[np.float32]:
+    """(1, n, 3) at the corners of `warp_triangles()`: 1 in the strips across the mouth, 0 elsewhere."""
+    strips = {tuple(sorted(strip)) for strip in MOUTH.strips}
+    inside = [tuple(sorted(triangle)) in strips for triangle in warp_triangles().tolist()]
+    return np.repeat(np.array(inside, np.float32)[:, None], 3, axis=1)[None]
+
+
+def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.bool_]) -> Flow:
+    """The flow with that of the lips and their flaps in the rest of the mouth."""
+    rows, columns = np.flatnonzero(mouth.any(axis=1)), np.flatnonzero(mouth.any(axis=0))
+    if not len(rows):
+        return field
+    part = np.s_[max(rows[0] - 2, 0) : rows[-1] + 3, max(columns[0] - 2, 0) : columns[-1] + 3]
+    skin = covered[part] & ~mouth[part]
+    if skin.any():
+        around = field[:, part[0], part[1]]
+        around[:, mouth[part]] = nearest(around, skin)[0][:, mouth[part]]
+    return field
 
 
 def _remap(

@@ -10,8 +10,8 @@ from calib.limits import AT_REST
 from calib.ramp import smoothstep
 
 OPENED_BY_SMILE = 1.0
-"""Intensity of parted lips that one unit of a smile explains; 95 of 100 toothy smiles lie below it."""
-_SMILE, _LIPS_PART = AU_INDEX[12], AU_INDEX[25]
+"""Intensity of parted or raised lips that one unit of a smile explains, as in 95 of 100 toothy smiles."""
+_SMILE, _LIPS = AU_INDEX[12], [AU_INDEX[number] for number in (10, 25)]
 _NEVER = [AU_INDEX[number] for number in (26, 45)]
 """A dropped jaw is counted as speech, and shut lids as a blink."""
 
@@ -23,6 +23,6 @@ def expression(measured: NDArray[np.float32]) -> NDArray[np.float32]:
     that part are a smile's as far as one explains them; what they open beyond that is speech.
     """
     shown = measured * smoothstep(measured / np.float32(AT_REST))
-    shown[..., _LIPS_PART] = np.minimum(measured[..., _LIPS_PART], OPENED_BY_SMILE * shown[..., _SMILE])
+    shown[..., _LIPS] = np.minimum(measured[..., _LIPS], OPENED_BY_SMILE * shown[..., [_SMILE]])
     shown[..., _NEVER] = 0
     return shown

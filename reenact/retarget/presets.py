@@ -72,10 +72,10 @@ _ALL = (
     ),
     Preset(
         "disgust",
-        "AU01=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=1.7..,AU12=..0,AU14=..0,AU17=0.6..,"
-        "AU23=3.8..,AU25=1..",
+        "AU01=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=2.2..,AU12=..0,AU14=..0,AU15=0.2..,AU17=0.6..,"
+        "AU23=3.4..,AU25=..0.5,AU26=0.5..",
         "nose wrinkled, upper lip raised",
-        f"{_GUIDE}: 9+17 and 10+17, with the 4, 6 and 7 that 9 brings along; 16 left out",
+        f"{_GUIDE}: 9+17 and 10+17, with the 4, 6, 7, 23 and 26 that go along; 16 left out",
     ),
     Preset(
         "contempt",

@@ -131,8 +131,8 @@ class Targets:
 
     A relative target (hold 0) adds to what the face does, an absolute one (hold 1) replaces it, and a preset
     leads the face to an expression. An action unit that is left alone has neither value nor hold. Aims go by
-    the face's expression alone (reenact.retarget.expression): they count neither speech nor blinks, nor what a
-    face at rest is read to show. Two targets blend by blending their arrays.
+    the face's expression alone (reenact.retarget.expression): they count neither speech nor blinks, nor what
+    is read of a face at rest. Two targets blend by blending their arrays.
     """
 
     value: Sided

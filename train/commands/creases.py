@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from calib.au import AUVector
+from calib.estimator import load_estimator
 from reenact.cli.errors import unusable_input
-from train.data.creases import fit_creases, save_creases, to_paint
-from train.data.shards import open_shards
+from reenact.measure import Measurer
+from reenact.track import Tracker, TrackerOptions
+from reenact.types import Tracked
+from train.data.creases import CreaseOptions, Look, fit_creases, save_creases, skin_of, to_look
+from train.data.items import Item, load_pictures
+from train.data.picture import PrepareOptions, Reason, see
+from train.data.sources import open_source
+
+_SHARP_PX = 130.0
+"""Width of a face in its picture below which no lines are seen."""
 
 
 @click.command()
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="SHARDS",
-    help="What `prepare` made.",
-)
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
 @click.argument("output", metavar="OUT.npz", type=click.Path(path_type=Path, dir_okay=False))
-def creases(data: Path, output: Path) -> None:
-    """Fit the folds that action units make to labelled faces, those of people held out left out.
+def creases(sources: tuple[Path, ...], output: Path) -> None:
+    """Fit the folds that action units make, from several pictures of the same people.
 
-    reenact/generate/creases.npz was made by it.
+    SOURCE: as for `prepare`, for example a folder with aus.csv and images/. People with six or more pictures
+    in the same light give lines; the others tell how rough skin usually is.
+
+    reenact/generate/creases.npz was made by it; FOLDS_CARD.md beside it names the sources.
     """
     if not output.parent.is_dir():
         raise click.BadParameter(f"{output.parent} is not a folder; make it first", param_hint="OUT.npz")
     with unusable_input():
-        samples = open_shards(data, held_out=False)
-    save_creases(to_paint(fit_creases(samples)), output)
-    click.echo(f"{output}: {output.stat().st_size / 1000:.0f} kB")
+        items = [item for source in sources for item in open_source(source).items]
+    pictures = Counter(item.person for item in items)
+    looks: dict[str, list[Look]] = defaultdict(list)
+    roughness: dict[str, float] = {}
+    for item, tracked, aus in _faces(items):
+        (face,) = tracked.faces
+        roughness.setdefault(item.person, skin_of(tracked.frame, face).roughness)
+        if pictures[item.person] >= CreaseOptions().least_pictures:
+            looks[item.person].append(to_look(tracked.frame, face, aus))
+    try:
+        fitted = fit_creases(looks.values(), list(roughness.values()))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    save_creases(fitted, output)
+    click.echo(
+        f"{output}: lines of {len(fitted.roughness)} people, skin of {len(roughness)}, "
+        f"{output.stat().st_size / 1000:.0f} kB"
+    )
+
+
+def _faces(items: list[Item]) -> Iterator[tuple[Item, Tracked, AUVector]]:
+    """The items whose pictures show one sharp face, with that face and its action units."""
+    measure = Measurer(load_estimator())
+    options = PrepareOptions(min_face_px=_SHARP_PX, max_yaw_deg=20)
+    with Tracker(TrackerOptions(stills=True, smoothing=False)) as tracker:
+        for item, image in zip(items, load_pictures(items), strict=True):
+            tracked = see(image, tracker, options)
+            if not isinstance(tracked, Reason):
+                yield item, tracked, measure(tracked).aus[0] if item.aus is None else item.aus

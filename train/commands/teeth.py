@@ -20,7 +20,7 @@ from train.data.teeth import CHOICE, cut_bank, read_choice, save_bank, sheet
     "--choice",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     default=CHOICE,
-    help="A CSV with the columns row (upper or lower), set and file.  [default: that of the shipped bank]",
+    help="A CSV with the columns set and file.  [default: that of the shipped bank]",
 )
 @click.option(
     "--sheet",
@@ -41,5 +41,4 @@ def teeth(folders: tuple[Path, ...], output: Path, choice: Path, sheet_path: Pat
     save_bank(arrays, output)
     if sheet_path is not None:
         cv2.imwrite(str(sheet_path), cv2.cvtColor(sheet(arrays), cv2.COLOR_RGB2BGR))
-    rows = f"{len(arrays['upper'])} upper and {len(arrays['lower'])} lower rows"
-    click.echo(f"{output}: {rows}, {output.stat().st_size / 1000:.0f} kB")
+    click.echo(f"{output}: {len(arrays['upper'])} rows, {output.stat().st_size / 1000:.0f} kB")

@@ -1,14 +1,16 @@
-"""Expression ratio images: how skin darkens and brightens with each action unit, as an average over faces.
+"""Expression ratio images of single people: how skin darkens and brightens with each action unit.
 
 Folds are neither made nor removed by moving pixels. Liu, Shan & Zhang (SIGGRAPH 2001) carried them from one
-face to another as ratios of brightness; here their mean is fitted to labelled faces, by ridge regression of
-band-passed log brightness on action units, place by place on the canonical face. Taking it off a face that
-shows the action unit, or putting it on one that does not, gives a picture to which the face is the truth.
+face to another as ratios of brightness. Here every person who is seen at rest and with several expressions
+in the same light gives a ratio image for each expression, on the canonical face; what each action unit
+contributes is found place by place, by ridge regression on the changes of those that reach there. Nothing
+is averaged over people but the shading that is wider than lines, so that lines stay lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,130 +18,352 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, au_index
+from calib.au import AU_CODES, AU_COUNT, AUVector, au_index
 from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from calib.pose import fit_pose
-from calib.shape import load_shape
+from calib.ramp import smoothstep
+from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.atomic import replacing
-from reenact.generate.creases import ORIGIN_MM, SIZE, Creases
+from reenact.generate.creases import CELL_MM, COARSE_SIZE, SIZE, STEP, Creases, Lines, to_cells
+from reenact.generate.crop import FaceCrop
 from reenact.generate.flow import rasterise
-from reenact.generate.gate import reach
-from train.data.shards import FaceSample
-
-_BAND_MM = 6.0
-"""Shading wider than this is light and bone rather than folds."""
-_FOLDING = ("AU01", "AU02", "AU04", "AU06", "AU09", "AU10", "AU12", "AU14", "AU15", "AU17")
-"""Action units that fold skin; the others move lips and lids."""
-_AHEAD_RAD = 0.35
-"""Faces with less yaw than this are fitted."""
-_RIDGE = 50.0
-_LIFTING = ("AU01", "AU02", "AU12")
-"""Those that lift smooth skin into the light."""
-_STRENGTH = 1.7
-"""Of what is painted, in units of the mean that was fitted."""
-_FLOOR = 12.0
-"""Added to grey levels before their logarithm, against noise in the dark."""
+from reenact.generate.mesh import border, warp_triangles
+from reenact.generate.skin import Skin, see_skin
+from reenact.types import Face, Frame
 
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+_FOREHEAD = (10, 151, 67, 297, 69, 299, 104, 333, 108, 337)
+_NASOLABIAL = (129, 358, 203, 423, 206, 426, 216, 436, 212, 432)
+_MOUTH_CORNERS = (57, 287, 61, 291, 43, 273, 202, 422)
+_LOWER_LIDS = (226, 446, 31, 261, 228, 448, 229, 449)
+
+REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
+    "AU01": ((*_FOREHEAD, 66, 296, 107, 336), 22),
+    "AU02": ((*_FOREHEAD, 105, 334, 52, 282, 63, 293, 68, 298), 26),
+    "AU04": ((9, 8, 168, 107, 336, 55, 285, 66, 296, 151), 24),
+    "AU06": ((*_LOWER_LIDS, 116, 345, 117, 346, 35, 265, 143, 372, 34, 264, 130, 359), 24),
+    "AU09": ((6, 168, 197, 195, 122, 351, 49, 279, 193, 417, *_NASOLABIAL[:4]), 22),
+    "AU10": (_NASOLABIAL, 18),
+    "AU12": ((*_NASOLABIAL, 57, 287, 205, 425), 20),
+    "AU14": ((*_MOUTH_CORNERS, *_NASOLABIAL[4:]), 18),
+    "AU15": ((*_MOUTH_CORNERS, 204, 424, 212, 432, 194, 418), 18),
+    "AU17": ((17, 18, 200, 199, 175, 83, 313, 182, 406, 201, 421), 20),
+    "AU20": ((*_MOUTH_CORNERS, 204, 424, 212, 432, 214, 434, 192, 416, 32, 262, 194, 418), 22),
+}
+"""The landmarks around which each action unit folds skin, and how far from them in canonical millimetres."""
 
 
-def to_paint(fitted: Creases) -> Creases:
-    """Of what was fitted, what may be painted: near each action unit, and strong enough to be seen.
+STRENGTH = {"AU04": 0.9, "AU06": 2.1, "AU09": 1.3, "AU14": 1.2, "AU15": 0.9, "AU20": 1.5}
+"""Multiples of what was fitted, found in closed loop: labels of single pictures are noisy, which shrinks what
+one unit does in a regression."""
 
-    A mean over people whose folds lie in different places is fainter than any of them. Cheeks that a smile
-    lifts, and lids under raised brows, catch the light of the photographers, which is not everybody's: of
-    these action units only the folds are taken.
+
+@dataclass(frozen=True)
+class CreaseOptions:
+    ridge: float = 0.4
+    """Penalty on the square of what one unit does. The sum of the squared changes of an action unit over one
+    person's pictures is about 10."""
+    band_mm: float = 6.0
+    """Standard deviation of the blur that parts lines from shading."""
+    widest_mm: float = 22.0
+    """Standard deviation of the blur that takes away what is light and not expression."""
+    noise: float = 0.002
+    """Lines below this change of log brightness for one unit are pores and noise of the picture."""
+    least_pictures: int = 6
+    """A person with fewer pictures in the same light gives no lines."""
+    same_light: float = 0.2
+    """Root mean square of a picture's ratio to the person's median picture, in log brightness and blurred to
+    `widest_mm`, above which the light is another one."""
+    lines: tuple[float, float] = (1.05, 1.6)
+    """The multiples of the fitted lines that are painted on the smoothest skin and on the roughest."""
+    shading: float = 0.8
+    """The multiple of the fitted shading that is painted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """The skin in one picture of a person."""
+
+    aus: AUVector
+    log: NDArray[np.float16]
+    """(380, 320) log brightness on the canonical face."""
+    bare: NDArray[np.float16]
+    """(380, 320) 1 on bare skin, 0 on hair."""
+
+
+_FLOOR = 12.0
+"""Added to grey levels before their logarithm, against noise in the dark."""
+_SKIN = FaceCrop(size=96)
+
+
+def skin_of(frame: Frame, face: Face) -> Skin:
+    """The skin of a face, in the crop that it is seen in at run time."""
+    alignment = _SKIN.align(face)
+    return see_skin(
+        alignment.crop(frame.image), alignment.points(face.landmarks), _SKIN.size / _SKIN.width_mm
+    )
+
+
+def to_look(frame: Frame, face: Face, aus: AUVector) -> Look:
+    """The skin of a face with known action units, taken off the picture."""
+    grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    log = np.log(_unwrapped(grey, face.landmarks) + _FLOOR)
+    bare = _unwrapped(skin_of(frame, face).bare, _SKIN.align(face).points(face.landmarks))
+    return Look(aus, log.astype(np.float16), bare.astype(np.float16))
+
+
+def fit_creases(
+    people: Iterable[Sequence[Look]], roughness: Sequence[float], options: CreaseOptions = CreaseOptions()
+) -> Creases:
+    """The folds of people who are seen often enough, in the order of how deep their lines are.
+
+    people: everybody's pictures. roughness: of the skin of as many others as there are, which tells how rough
+    skin usually is: the person with the faintest lines suits the smoothest skin.
+    Raises ValueError where nobody is seen often enough in the same light.
     """
-    triangles = load_shape().triangles.astype(np.intp)
-    places = (load_shape().canonical[:, :2] - ORIGIN_MM).astype(np.float32)
-    near, _ = rasterise(places, triangles, reach()[:, triangles], load_shape().canonical[:, 2], SIZE)
-    ratios = _STRENGTH * np.maximum(near, 0) * fitted.ratios
-    for code in _LIFTING:
-        ratios[au_index(code)] = np.minimum(ratios[au_index(code)], 0)
-    return Creases(ratios)
+    fitted = [fit_person(looks, options) for looks in people]
+    found = [person for person in fitted if person is not None]
+    if not found:
+        raise ValueError(
+            f"nobody has {options.least_pictures} pictures in the same light; add people who are seen with "
+            "several expressions, such as those of openpeople"
+        )
+    found.sort(key=lambda person: float(np.abs(person.lines).mean()))
+    usual = np.quantile(roughness, (np.arange(len(found)) + 0.5) / len(found))
+    shading = np.mean([_symmetric(person.shading) for person in found], axis=0)
+    strength = np.array([STRENGTH.get(code, 1.0) for code in AU_CODES], np.float32)[:, None, None]
+    depth = np.linspace(*options.lines, len(found), dtype=np.float32)[:, None, None, None]
+    lines = depth * strength * _without_beards(found)
+    return Creases(
+        tuple(_cut(index, lines[:, index]) for index in range(AU_COUNT) if lines[:, index].any()),
+        (options.shading * strength * _coarse(shading)).astype(np.float32),
+        _coarse(fold_reach()),
+        np.maximum.accumulate(usual + 1e-6 * np.arange(len(found))).astype(np.float32),
+    )
+
+
+def _coarse(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(k, 95, 80) planes (k, 380, 320) on the grid of smooth planes."""
+    size = COARSE_SIZE[::-1]
+    return np.array([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class PersonFolds:
+    """What one unit of each action unit does to one person's skin."""
+
+    lines: NDArray[np.float32]
+    """(17, 380, 320) change of log brightness."""
+    shading: NDArray[np.float32]
+    """(17, 380, 320) the same of what is wider."""
+    bare: NDArray[np.float32]
+    """(380, 320) 1 on bare skin, 0 on hair."""
+
+
+def fit_person(looks: Sequence[Look], options: CreaseOptions) -> PersonFolds | None:
+    """The folds of one person; None where too few pictures are in the light of the one at rest."""
+    usual = np.median([look.log.astype(np.float32) for look in looks], axis=0)
+    changes, lines, shadings = [], [], []
+    for look in looks:
+        ratio = np.clip(look.log.astype(np.float32) - usual, -0.9, 0.9)
+        light = _blurred(ratio, options.widest_mm)
+        if float(np.sqrt((light[_cells().covered] ** 2).mean())) > options.same_light:
+            continue
+        wide = _blurred(ratio, options.band_mm)
+        changes.append(look.aus)
+        lines.append(ratio - wide)
+        shadings.append(wide - light)
+    if len(changes) < options.least_pictures:
+        return None
+    # Hair is there in every picture; a deep fold, which is as dark and rough, in some.
+    bare = np.quantile([look.bare.astype(np.float32) for look in looks], 0.8, axis=0)
+    design = np.array(changes)
+    drawn = _solve(design, np.array(lines), options.ridge) * skin_masks()
+    drawn = np.array([along_lines(plane) if plane.any() else plane for plane in drawn])
+    return PersonFolds(
+        np.sign(drawn) * np.maximum(np.abs(drawn) - options.noise, 0),
+        _solve(design, np.array(shadings), options.ridge),
+        bare,
+    )
+
+
+def _solve(changes: NDArray[np.float32], ratios: NDArray[np.float32], ridge: float) -> NDArray[np.float32]:
+    """(17, 380, 320) what one unit does, from changes (n, 17) and ratio images (n, 380, 320).
+
+    At every place only the action units that reach there explain what is seen.
+    """
+    folding = [au_index(code) for code in REGIONS]
+    reach = fold_reach()[folding].reshape(len(folding), -1).T
+    changes, ratios = changes - changes.mean(axis=0), ratios - ratios.mean(axis=0)
+    moment = (changes[:, folding].T @ ratios.reshape(len(ratios), -1)).T * reach
+    gram = (changes[:, folding].T @ changes[:, folding]) * reach[:, :, None] * reach[:, None]
+    solution = np.linalg.solve(gram + ridge * np.eye(len(folding), dtype=np.float32), moment[..., None])
+    fitted = np.zeros((AU_COUNT, *SIZE), np.float32)
+    fitted[folding] = (solution[..., 0] * reach).T.reshape(len(folding), *SIZE)
+    return fitted
+
+
+def along_lines(
+    plane: NDArray[np.float32], length_mm: float = 1.6, width_mm: float = 0.45, directions: int = 12
+) -> NDArray[np.float32]:
+    """A plane (rows, columns) blurred along the lines in it: folds stay as sharp as they are, pores and noise
+    go.
+
+    At every place the direction in which the blurred plane departs most from 0, over a fold's length.
+    length_mm, width_mm: standard deviations of the blur along a line and across it.
+    """
+    blurred = np.array(
+        [
+            cv2.filter2D(plane, cv2.CV_32F, _elongated(np.pi * k / directions, length_mm, width_mm))
+            for k in range(directions)
+        ]
+    )
+    strength = np.array([cv2.GaussianBlur(one**2, (0, 0), length_mm / CELL_MM) for one in blurred])
+    return np.take_along_axis(blurred, strength.argmax(axis=0)[None], axis=0)[0]
+
+
+def _elongated(angle: float, length_mm: float, width_mm: float) -> NDArray[np.float32]:
+    """A Gaussian that is long in the direction of the angle, radians, and sums to 1; in cells of SIZE."""
+    radius = int(3 * length_mm / CELL_MM)
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1] * CELL_MM
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    kernel = np.exp(-0.5 * ((along / length_mm) ** 2 + (across / width_mm) ** 2))
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def _without_beards(people: Sequence[PersonFolds]) -> NDArray[np.float32]:
+    """(people, 17, 380, 320) everybody's lines; where hair covers them, those of the next person in order who
+    is bare there."""
+    lines = np.array([person.lines for person in people])
+    bare = np.array([smoothstep((person.bare - 0.5) / 0.4) for person in people])
+    bare = np.array([_blurred(cv2.erode(plane, _disc(2.0)), 1.5) for plane in bare])
+    filled = np.empty_like(lines)
+    for number in range(len(people)):
+        donors = sorted(range(len(people)), key=lambda other: abs(other - number))
+        left, total = np.ones(SIZE, np.float32), np.zeros_like(lines[0])
+        for donor in donors:
+            share = left * bare[donor]
+            total += share * lines[donor]
+            left = left - share
+        filled[number] = total
+    return filled
+
+
+def _cut(index: int, lines: NDArray[np.float32]) -> Lines:
+    """Lines of an action unit (people, 380, 320), as they are kept."""
+    drawn = np.clip(np.rint(lines / STEP), -127, 127).astype(np.int8)
+    rows = np.flatnonzero(drawn.any(axis=(0, 2)))
+    columns = np.flatnonzero(drawn.any(axis=(0, 1)))
+    return Lines(
+        index,
+        (int(rows[0]), int(columns[0])),
+        drawn[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy(),
+    )
 
 
 def save_creases(creases: Creases, path: Path) -> None:
     """As reenact.generate.creases.load_creases takes them."""
-    folding = [code for code in AU_CODES if creases.ratios[au_index(code)].any()]
-    ratios = creases.ratios[[au_index(code) for code in folding]].astype(np.float16)
     with replacing(path) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, codes=np.array(folding), ratios=ratios)
-
-
-def fit_creases(samples: Sequence[FaceSample], most: int = 3000) -> Creases:
-    """Fitted to at most `most` of the samples, spread evenly."""
-    chosen = range(0, len(samples), max(1, len(samples) // most))
-    gram = np.zeros((AU_COUNT + 1, AU_COUNT + 1))
-    moment = np.zeros((AU_COUNT + 1, SIZE[0] * SIZE[1]))
-    for bands, aus in _batches(samples[index] for index in chosen):
-        design = np.column_stack([aus, np.ones(len(aus))])
-        gram += design.T @ design
-        moment += design.T @ bands
-    penalty = _RIDGE * np.diag([1.0] * AU_COUNT + [0.0])
-    ratios = np.linalg.solve(gram + penalty + 1e-6 * np.eye(AU_COUNT + 1), moment)[:AU_COUNT]
-    ratios = ratios.reshape(AU_COUNT, *SIZE) * _skin()
-    ratios[[index for index in range(AU_COUNT) if index not in set(map(au_index, _FOLDING))]] = 0
-    return Creases(ratios.astype(np.float32))
-
-
-def _batches(
-    samples: Iterable[FaceSample], size: int = 200
-) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """(n, cells) band-passed log brightness and (n, 17) action units, of the faces that look ahead."""
-    bands, aus = [], []
-    for sample in samples:
-        if abs(fit_pose(sample.landmarks, load_shape()).angles[1]) > _AHEAD_RAD:
-            continue
-        bands.append(_band(sample).ravel())
-        aus.append(sample.aus)
-        if len(bands) == size:
-            yield np.array(bands), np.array(aus)
-            bands, aus = [], []
-    if bands:
-        yield np.array(bands), np.array(aus)
-
-
-def _band(sample: FaceSample) -> NDArray[np.float32]:
-    """(190, 160) log brightness on the canonical face without what is wider than folds, both sides alike."""
-    triangles, weights, covered = _cells()
-    places = (sample.landmarks[:, :2][triangles] * weights[..., None]).sum(axis=2)
-    grey = cv2.cvtColor(sample.image, cv2.COLOR_RGB2GRAY)
-    seen = cv2.remap(grey, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    log = np.log(seen + np.float32(_FLOOR)) * covered
-    wide = cv2.GaussianBlur(log, (0, 0), _BAND_MM) / np.maximum(
-        cv2.GaussianBlur(covered, (0, 0), _BAND_MM), np.float32(1e-3)
-    )
-    band = np.clip((log - wide) * covered, -1, 1)
-    return (band + band[:, ::-1]) / 2
+        np.savez_compressed(
+            file,
+            corners=np.array([(lines.index, *lines.corner) for lines in creases.lines]),
+            shading=np.clip(np.rint(creases.shading / STEP), -127, 127).astype(np.int8),
+            reach=np.rint(255 * creases.reach).astype(np.uint8),
+            roughness=creases.roughness,
+            **{f"lines_{lines.index}": lines.people for lines in creases.lines},
+        )
 
 
 @lru_cache(maxsize=1)
-def _cells() -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
-    """Of every cell of the canonical face the triangle's landmarks and their weights, both (190, 160, 3), and
-    (190, 160) 1 where there is a triangle."""
-    shape = load_shape()
-    triangles = shape.triangles.astype(np.intp)
+def fold_reach() -> NDArray[np.float32]:
+    """(17, 380, 320) 0..1, where each action unit folds skin."""
+    canonical = load_shape().canonical
+    reach = np.zeros((AU_COUNT, LANDMARK_COUNT), np.float32)
+    for code, (landmarks, radius_mm) in REGIONS.items():
+        apart = np.linalg.norm(canonical[:, None] - canonical[list(landmarks)], axis=2).min(axis=1)
+        reach[au_index(code)] = smoothstep(2 - 2 * apart / radius_mm)
+    reach[:, border(warp_triangles())] = 0
+    cells = _cells()
+    return (reach[:, cells.triangles] * cells.weights).sum(axis=3) * cells.covered
+
+
+@lru_cache(maxsize=1)
+def skin_masks() -> NDArray[np.float32]:
+    """(17, 380, 320) 1 on skin; 0 on lips, eyes, nostrils and brows, whose own edges move over the canonical
+    cells, and, for what moves brows, also what lies
+    between them and the eyes."""
+    features = (OUTER_LIPS, LEFT_EYE.outline, RIGHT_EYE.outline, *BROWS, *_NOSTRILS)
+    sockets = tuple((*eye.outline, *brow) for eye, brow in zip((LEFT_EYE, RIGHT_EYE), BROWS, strict=True))
+    of_brows = {au_index("AU01"), au_index("AU02")}
+    with_sockets, without = _outside((*features, *sockets, _GLABELLA)), _outside(features)
+    inside = cv2.distanceTransform(_cells().covered.astype(np.uint8), cv2.DIST_L2, 5) * CELL_MM
+    masks = [with_sockets if index in of_brows else without for index in range(AU_COUNT)]
+    return np.array(masks) * smoothstep((inside - _EDGE_MM[0]) / (_EDGE_MM[1] - _EDGE_MM[0])).astype(
+        np.float32
+    )
+
+
+def _outside(outlines: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """(380, 320) 0 within the convex hulls of landmarks, 1 outside, soft between."""
+    blocked = np.zeros(SIZE, np.float32)
+    places = to_cells(load_shape().canonical)
+    for outline in outlines:
+        hull = cv2.convexHull(np.round(places[list(outline)]).astype(np.int32))
+        cv2.fillConvexPoly(blocked, hull, 1.0)
+    return cv2.GaussianBlur(1 - cv2.dilate(blocked, _disc(1.0)), (0, 0), 0.8 / CELL_MM)
+
+
+_GLABELLA = (107, 336, 55, 285, 8, 9)
+_EDGE_MM = (3.0, 12.0)
+"""How far from the mesh's edge, where it lies on hair and background, lines begin and are whole."""
+_NOSTRILS = ((98, 97, 2, 99, 240, 75), (327, 326, 2, 328, 460, 305))
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    triangles: NDArray[np.intp]
+    """(380, 320, 3) the landmarks around each cell."""
+    weights: NDArray[np.float32]
+    """(380, 320, 3) theirs."""
+    covered: NDArray[np.bool_]
+    """(380, 320) where there is a triangle."""
+
+
+@lru_cache(maxsize=1)
+def _cells() -> _Cells:
+    """The canonical face on the grid of SIZE."""
+    triangles = load_shape().triangles.astype(np.intp)
     values = np.zeros((4, len(triangles), 3), np.float32)
     values[0] = np.arange(len(triangles))[:, None]
     values[1:] = np.eye(3)[:, None]
-    places = (shape.canonical[:, :2] - ORIGIN_MM).astype(np.float32)
-    planes, covered = rasterise(places, triangles, values, shape.canonical[:, 2], SIZE)
-    return (
+    canonical = load_shape().canonical
+    planes, covered = rasterise(to_cells(canonical), triangles, values, canonical[:, 2], SIZE)
+    return _Cells(
         triangles[np.rint(planes[0]).astype(np.intp)],
         np.ascontiguousarray(planes[1:].transpose(1, 2, 0)),
-        covered.astype(np.float32),
+        covered,
     )
 
 
-@lru_cache(maxsize=1)
-def _skin() -> NDArray[np.float32]:
-    """(190, 160) 1 on skin, 0 on lips, eyes and brows, whose own edges move over the canonical cells."""
-    hidden = np.zeros(SIZE, np.uint8)
-    places = np.rint(load_shape().canonical[:, :2] - ORIGIN_MM).astype(np.int32)
-    for outline in (OUTER_LIPS, LEFT_EYE.outline, RIGHT_EYE.outline, *BROWS):
-        cv2.fillPoly(hidden, [places[list(outline)]], 255)
-    hidden = cv2.dilate(hidden, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
-    _, _, covered = _cells()
-    inside = cv2.erode(covered, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
-    return cv2.GaussianBlur(inside * (hidden == 0), (0, 0), 1.5)
+def _unwrapped(picture: NDArray[np.float32], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(380, 320) a picture on the canonical face, by its landmarks (478, 2 or 3)."""
+    cells = _cells()
+    places = (landmarks[:, :2][cells.triangles] * cells.weights[..., None]).sum(axis=2).astype(np.float32)
+    return cv2.remap(
+        picture, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _blurred(plane: NDArray[np.float32], sigma_mm: float) -> NDArray[np.float32]:
+    """The plane blurred within the face."""
+    covered = _cells().covered.astype(np.float32)
+    sigma = sigma_mm / CELL_MM
+    total = cv2.GaussianBlur(plane * covered, (0, 0), sigma)
+    return covered * total / np.maximum(cv2.GaussianBlur(covered, (0, 0), sigma), np.float32(1e-3))
+
+
+def _symmetric(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (planes + planes[:, :, ::-1]) / 2
+
+
+def _disc(radius_mm: float) -> NDArray[np.uint8]:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(radius_mm / CELL_MM) + 1,) * 2)

@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.ramp import smoothstep
 from reenact.atomic import replacing
-from reenact.generate.mouth.arch import PX_PER_MM, SHAPE, Arch, take_lower, take_upper, with_gums
+from reenact.generate.mouth.arch import Arch, take_upper, with_gums
 from reenact.generate.mouth.seen import see_mouth
 from reenact.read import numbered
 from reenact.stills import StillError, load_still
@@ -22,9 +21,6 @@ from reenact.types import Face, Frame
 
 CHOICE = Path(__file__).with_name("teeth.csv")
 """The portraits that the bank which ships was cut out of."""
-_LOWER_HALF_MM = 13.0, 18.0
-"""Distance from the midline within which a lower row is kept, and at which it has faded out: farther aside it
-lies in the shadow of the cheek, whoever's it is."""
 
 
 class TeethError(ValueError):
@@ -33,21 +29,18 @@ class TeethError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    row: str
-    """"upper" or "lower"."""
     set: str
     """Name of the folder of pictures."""
     file: str
 
 
 def read_choice(path: Path = CHOICE) -> list[Source]:
-    """The sources that a CSV with the columns row, set and file names. Raises TeethError."""
+    """The sources that a CSV with the columns set and file names. Raises TeethError."""
     with path.open(newline="", encoding="utf-8") as file:
-        sources = [Source(**row) for row in csv.DictReader(file)]
-    for source in sources:
-        if source.row not in ("upper", "lower"):
-            raise TeethError(f"{path}: row is {source.row!r}; write upper or lower")
-    return sources
+        rows = list(csv.DictReader(file))
+    if not rows or set(rows[0]) != {"set", "file"}:
+        raise TeethError(f"{path}: the columns of a choice are set and file, and it has a row at least")
+    return [Source(**row) for row in rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +50,8 @@ class Cut:
     """Of the mouth that showed it."""
 
 
-def cut(frame: Frame, face: Face, row: str) -> Cut | None:
-    """The upper or lower row of teeth that a picture shows; None where it shows none.
+def cut(frame: Frame, face: Face) -> Cut | None:
+    """The upper row of teeth that a picture shows; None where it shows none.
 
     Colours are divided by the middle of the teeth's own, so that the row can be lit anew.
     """
@@ -66,21 +59,8 @@ def cut(frame: Frame, face: Face, row: str) -> Cut | None:
     if seen is None or seen.teeth < 0.5:
         return None
     places = face.pose.to_canonical(face.landmarks)
-    width_mm = float(places[308, 0] - places[78, 0])
-    if row == "upper":
-        return Cut(with_gums(take_upper(frame, face.pose, seen, seen.enamel)[0]), width_mm)
-    taken = take_lower(frame, face.pose, seen, seen.enamel)
-    return None if taken is None else Cut(_front(taken[0]), width_mm)
-
-
-def _front(arch: Arch) -> Arch:
-    """The front teeth of a lower row, the same on both sides."""
-    picture = arch.picture.astype(np.float32)
-    picture = (picture + picture[:, ::-1]) / 2
-    aside_mm = np.abs(np.arange(SHAPE[1]) - (SHAPE[1] - 1) / 2) / PX_PER_MM
-    near, far = _LOWER_HALF_MM
-    picture[..., 3] *= 1 - smoothstep((aside_mm - near) / (far - near))
-    return Arch(np.rint(picture).astype(np.uint8), arch.above_mm)
+    arch, _ = take_upper(frame, face.pose, seen, seen.enamel)
+    return Cut(with_gums(arch), float(places[308, 0] - places[78, 0]))
 
 
 def cut_bank(folders: Iterable[Path], sources: Sequence[Source]) -> dict[str, NDArray[np.generic]]:
@@ -90,17 +70,11 @@ def cut_bank(folders: Iterable[Path], sources: Sequence[Source]) -> dict[str, ND
     that is missing or shows no teeth.
     """
     by_name = {folder.name: folder for folder in folders}
-    cuts: dict[str, list[Cut]] = {"upper": [], "lower": []}
     with Tracker(TrackerOptions(stills=True)) as track:
-        for source in sources:
-            cuts[source.row].append(_cut_source(by_name, source, track))
-    for row, found in cuts.items():
-        if not found:
-            raise TeethError(f"no {row} row is chosen; a bank has both")
+        cuts = [_cut_source(by_name, source, track) for source in sources]
     return {
-        "upper": np.stack([each.arch.picture for each in cuts["upper"]]),
-        "lower": np.stack([each.arch.picture for each in cuts["lower"]]),
-        "widths_mm": np.array([each.width_mm for each in cuts["upper"]], np.float32),
+        "upper": np.stack([each.arch.picture for each in cuts]),
+        "widths_mm": np.array([each.width_mm for each in cuts], np.float32),
     }
 
 
@@ -116,9 +90,9 @@ def _cut_source(folders: dict[str, Path], source: Source, track: Tracker) -> Cut
     except StillError as error:
         raise TeethError(str(error)) from error
     largest = tracked.largest
-    found = None if largest is None else cut(tracked.frame, tracked.faces[largest], source.row)
+    found = None if largest is None else cut(tracked.frame, tracked.faces[largest])
     if found is None:
-        raise TeethError(f"{path} shows no {source.row} teeth")
+        raise TeethError(f"{path} shows no upper teeth")
     return found
 
 
@@ -130,9 +104,8 @@ def save_bank(arrays: dict[str, NDArray[np.generic]], path: Path) -> None:
 
 def sheet(arrays: dict[str, NDArray[np.generic]], columns: int = 4) -> NDArray[np.uint8]:
     """(height, width, 3) RGB: all rows, twice as large, on the dark of a mouth, to be looked at."""
-    pictures = [*arrays["upper"], *arrays["lower"]]
     tiles = []
-    for picture in pictures:
+    for picture in arrays["upper"]:
         rgb, alpha = np.asarray(picture[..., :3], np.float32), np.asarray(picture[..., 3:], np.float32) / 255
         tile = np.array([40, 14, 12], np.float32) * (1 - alpha) + rgb * (200 / 128) * alpha
         tiles.append(cv2.resize(np.clip(tile, 0, 255).astype(np.uint8), None, fx=2, fy=2))

@@ -1,4 +1,4 @@
-"""A film's open mouths, shut by an edit and opened again: with the person's own teeth, and with likely ones."""
+"""A film's open mouths, shut by an edit and opened again: with the person's own teeth, or likely ones."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def measure_own_mouth(clips: Sequence[Path]) -> list[Reopened]:
 
 def own_mouth_table(rows: Sequence[Reopened]) -> Table:
     note = (
-        "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then opened "
-        "to where it was, and compared with the film inside the mouth (L1 of 255): with teeth from the bank, and "
-        f"with the person's own as frames at least {APART_S:g} s away show them."
+        "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then "
+        "opened to where it was, and compared with the film inside the mouth (L1 of 255): with teeth from "
+        f"the bank, and with the person's own as frames at least {APART_S:g} s away show them."
     )
     cells: list[tuple[Cell, ...]] = [
         (row.film, row.frames, row.painter, row.own, row.own / row.painter) for row in rows

@@ -169,13 +169,33 @@ def take_lower(
     white = _largest_piece(cv2.GaussianBlur(white * shown, (0, 0), 0.8))
     middle = np.s_[SHAPE[1] // 2 - 12 : SHAPE[1] // 2 + 12]
     rows = white[:, middle].mean(axis=1) > 0.4
-    if rows.sum() < 1.5 * PX_PER_MM:
+    if rows.sum() < _LEAST_LOWER_MM * PX_PER_MM:
         return None
     picture[..., 3] = np.rint(255 * np.minimum(white, 1))
     below_mm = float(rows.argmax()) / PX_PER_MM - LOWER_ABOVE_MM
     shift = np.array([[1, 0, 0], [0, 1, -below_mm * PX_PER_MM]], np.float32)
     picture = cv2.warpAffine(picture, shift, (SHAPE[1], SHAPE[0]), flags=cv2.INTER_LINEAR)
-    return Arch(picture, LOWER_ABOVE_MM, pose.scale), edge_mm + below_mm
+    return Arch(_with_gums_below(picture), LOWER_ABOVE_MM, pose.scale), edge_mm + below_mm
+
+
+def _with_gums_below(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A lower row's picture continued downwards, where the lip hid it: a little of the teeth, then gums."""
+    rgb, alpha = picture[..., :3].astype(np.float32), picture[..., 3].astype(np.float32) / 255
+    rows = np.arange(SHAPE[0], dtype=np.float32)[:, None]
+    solid = alpha > 0.9
+    has_any = solid.any(axis=0)
+    last = np.where(has_any, SHAPE[0] - 1 - solid[::-1].argmax(axis=0), -1).astype(np.float32)
+    below = np.where(has_any, np.maximum(rows - last, 0), 0)
+    columns = np.broadcast_to(np.arange(SHAPE[1], dtype=np.float32), below.shape)
+    source = np.broadcast_to(np.maximum(last - 1 - 0.3 * below, 0), below.shape).astype(np.float32)
+    continued = cv2.remap(rgb, columns, source, cv2.INTER_LINEAR)
+    gum = smoothstep((below / PX_PER_MM - 1.0) / 2.0)[..., None]
+    tone = np.median(rgb[solid], axis=0) * (np.array(GUMS, np.float32) * 0.8)
+    filled = continued + gum * (tone - continued)
+    mixed = np.where((below > 0)[..., None], filled, rgb)
+    sides = cv2.GaussianBlur((below > 0).astype(np.float32), (0, 0), PX_PER_MM)
+    full = np.maximum(alpha, np.where(below > 0, sides, 0))
+    return np.rint(np.clip(np.dstack([mixed, 255 * full]), 0, 255)).astype(np.uint8)
 
 
 def _largest_piece(mask: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -187,6 +207,8 @@ def _largest_piece(mask: NDArray[np.float32]) -> NDArray[np.float32]:
     return mask * cv2.dilate(piece, np.ones((3, 3), np.uint8))
 
 
+_LEAST_LOWER_MM = 2.5
+"""Height of the lowest band of white that counts as lower teeth; less may be the tips of the upper ones."""
 _RIM_MM = 0.8
 """Height of the rim below a lip that has the lip's colour and shadow."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +27,10 @@ _LUMA = (0.299, 0.587, 0.114)
 """Weights of RGB in the grey of a picture (ITU-R BT.601)."""
 _NARROW_MM = 1.2
 """Gap between lips below which what is behind them lies in the dark."""
+_CONTINUED_BLUR_MM = 0.9
+"""Standard deviation of the blur of what is continued above the teeth that are seen."""
+_SHADOW = 0.45
+"""The share of the light that a lip keeps from the teeth close below it."""
 _LEAST_GAP_PX = 0.5
 """Lips that are closer than this everywhere show nothing between them."""
 
@@ -43,10 +48,12 @@ class InsideOptions:
     """Height of a band of teeth, as a share of what was seen of it, that may be added above it like this."""
     least_band_mm: float = 2.5
     """Height of what is seen below the upper teeth from which on it counts as the jaw's."""
+    tips_mm: float = 1.6
+    """Height of the tips of teeth that disappear behind a lip that comes down to them."""
+    shadow_mm: float = 2.0
+    """Height of the shadow of an upper lip that has come down on the teeth that the frame shows."""
     lip_shadow_mm: float = 2.5
     """Height of the shadow of the upper lip on the teeth."""
-    lower_shown_mm: float = 2.2
-    """Height of the lower teeth that a lip may uncover."""
     soft_mm: float = 0.7
     """Width of the shade between teeth and dark."""
 
@@ -75,7 +82,7 @@ def paint_inside(
     light = ivory(frame.image, face)
     inside = shade_cavity(light, place.down, place.aside, place.open_mm, None if seen is None else seen.dark)
     teeth = teeth or likely_teeth(face, seen)
-    inside = _drawn_lower(inside, face, teeth, seen, place, light, options)
+    inside = _drawn_lower(inside, face, teeth, place, light)
     if seen is not None:
         inside = _own_lower(inside, frame, seen, place, options)
     inside = _drawn_upper(inside, face, teeth, seen, place, light, options)
@@ -124,8 +131,6 @@ class _Place:
     closed: NDArray[np.float32]
     """Crop pixels by which these have come closer, or by which the corners have moved in beside them."""
     jaw: Jaw
-    lower_lip_mm: float
-    """Canonical y of the middle of the lower lip's edge, taken back with the jaw."""
     jaw_px: NDArray[np.float32]
     """(2,) crop pixels by which the jaw has moved."""
     px_per_mm: float
@@ -160,7 +165,6 @@ class _Place:
             gap.astype(np.float32),
             _closed(before, after, x),
             jaw,
-            float(Jaw(-jaw.angle).turn(face.pose.to_canonical(warp.moved[14]))[1]),
             _jaw_shift(face, jaw, alignment),
             px_per_mm,
         )
@@ -205,22 +209,13 @@ def _drawn_upper(
 
 
 def _drawn_lower(
-    inside: NDArray[np.float32],
-    face: Face,
-    teeth: Teeth,
-    seen: SeenMouth | None,
-    place: _Place,
-    light: NDArray[np.float32],
-    options: InsideOptions,
+    inside: NDArray[np.float32], face: Face, teeth: Teeth, place: _Place, light: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The lower row of `teeth`, carried by the jaw, in the shade of the mouth."""
-    edge_mm, shown = teeth.lower_edge_mm, 1.0
-    if not teeth.lower_known:
-        # A lip that goes down farther than the jaw uncovers a little of them, not gums and all.
-        edge_mm = max(edge_mm, place.lower_lip_mm - options.lower_shown_mm)
-        shown = float(smoothstep(np.array((place.open_mm - 5) / 6)))
-    colour, alpha = teeth.lower.draw(face.pose, edge_mm, light, place.box, place.jaw.turn)
-    return mix(inside, colour, (shown * alpha).astype(np.float32))
+    """The lower row of `teeth`, if there is one, carried by the jaw."""
+    if teeth.lower is None:
+        return inside
+    colour, alpha = teeth.lower.draw(face.pose, teeth.lower_edge_mm, light, place.box, place.jaw.turn)
+    return mix(inside, colour, alpha)
 
 
 def _own_upper(
@@ -237,6 +232,9 @@ def _own_upper(
     rim = options.rim_mm * mm * smoothstep(place.lifted / mm)
     above = np.maximum(top + rim - place.y, 0)
     colour = seen.sample(frame, place.x, np.where(above > 0, top + rim + options.reuse * above, place.y))
+    # Continued for long, every speck would become a stripe.
+    blurred = cv2.GaussianBlur(colour, (0, 0), _CONTINUED_BLUR_MM * mm)
+    colour = mix(colour, blurred, smoothstep((above - rim) / (1.5 * mm)).astype(np.float32))
     # What is added beyond the height of a tooth is gums.
     height_mm = (seam - place.y) / mm
     gums = smoothstep((height_mm - CROWN_MM) / 1.5 + 0.5) * smoothstep((above - rim) / (0.5 * mm))
@@ -245,8 +243,16 @@ def _own_upper(
         np.broadcast_to(seen.enamel * np.array(GUMS, np.float32), colour.shape),
         gums.astype(np.float32),
     )
+    # A lip that has come down casts its shadow on what is left to be seen.
+    shadow = smoothstep(-place.lifted / mm) * (
+        1 - smoothstep(place.down * place.gap / (options.shadow_mm * mm))
+    )
+    colour *= (1 - _SHADOW * shadow)[..., None]
     added = options.reuse_share * np.maximum(seam - top, 0) + 0.3 * mm
     known = 1 - smoothstep((above - rim) / np.maximum(added, 0.1) - 0.5)
+    # The tips that a lip leaves when it comes down over the rest would be a light rim along it.
+    left_mm = (seam - (place.y - place.down * place.gap)) / mm
+    known = known * (1 - smoothstep(-place.lifted / mm) * (1 - smoothstep(left_mm / options.tips_mm - 0.5)))
     edge = smoothstep((seam - place.y) / (options.soft_mm * mm) + 0.5)
     return mix(inside, colour, (seen.teeth * known * edge * _between_corners(seen, place)).astype(np.float32))
 
@@ -270,7 +276,8 @@ def _own_lower(
     is_jaw *= float(smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7)))
     known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
-    edge = smoothstep((y - seam - 1.5 * rim + (1 - away) * soft) / soft + 0.5)
+    joined = 1 - float(smoothstep(np.array(np.abs(place.jaw_px[1]) / (0.3 * mm))))
+    edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / soft + 0.5)
     return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))
 
 

@@ -26,7 +26,7 @@ class MemoryOptions:
     """Nor are faces that are turned or tilted farther than this."""
     least_crown_mm: float = 3.0
     """Height of the lowest band of upper teeth worth remembering."""
-    least_lower_mm: float = 2.5
+    least_lower_mm: float = 3.5
     """Height of the lowest band below the upper teeth worth remembering."""
     better: float = 1.2
     """How many times better a view must be to replace another."""
@@ -93,7 +93,7 @@ class Views:
             jaw = jaw_from_chin(self.lower.chin_mm + bridge, chin_mm(face))
             edge = on_arch(np.zeros(1, np.float32), np.full(1, self.lower.edge_mm + bridge, np.float32))
             edge_mm = float(jaw.turn(edge)[0, 1])
-            teeth = replace(teeth, lower=self.lower.arch, lower_edge_mm=edge_mm, lower_known=True)
+            teeth = replace(teeth, lower=self.lower.arch, lower_edge_mm=edge_mm)
         return teeth
 
 
@@ -177,39 +177,55 @@ class _Person:
 
 
 @dataclass(frozen=True, eq=False)
-class _Drawn:
-    """Pictures of both rows, on their way from one to another."""
+class _Row:
+    """A row's picture on its way from one to another."""
 
-    upper: NDArray[np.float32]
-    lower: NDArray[np.float32]
-    settled: Teeth | None
-    """The teeth that the pictures have become; None while they are on their way."""
+    arch: Arch
+    """As it is drawn now."""
+    picture: NDArray[np.float32]
+    """The same, unrounded."""
+
+    @classmethod
+    def of(cls, arch: Arch) -> _Row:
+        return cls(arch, arch.picture.astype(np.float32))
+
+    @classmethod
+    def hidden(cls, arch: Arch) -> _Row:
+        """The row before it is seen."""
+        picture = arch.picture.copy()
+        picture[..., 3] = 0
+        return cls.of(replace(arch, picture=picture))
+
+    def towards(self, aim: Arch, share: float) -> _Row:
+        if self.arch is aim:
+            return self
+        picture = self.picture + np.float32(share) * (aim.picture - self.picture)
+        if np.abs(picture - aim.picture).max() < 1:
+            return _Row.of(aim)
+        return _Row(replace(aim, picture=np.rint(picture).astype(np.uint8)), picture)
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Both rows as they were drawn last."""
+
+    upper: _Row
+    lower: _Row | None
+    """None: no lower row is known yet."""
 
     @classmethod
     def of(cls, teeth: Teeth) -> _Drawn:
-        upper, lower = (arch.picture.astype(np.float32) for arch in (teeth.upper, teeth.lower))
-        return cls(upper, lower, teeth)
+        return cls(_Row.of(teeth.upper), None if teeth.lower is None else _Row.of(teeth.lower))
 
     def towards(self, aim: Teeth, share: float) -> _Drawn:
-        settled = self.settled
-        if settled is not None and settled.upper is aim.upper and settled.lower is aim.lower:
-            return self
-        upper, lower = (
-            shown + np.float32(share) * (arch.picture - shown)
-            for shown, arch in ((self.upper, aim.upper), (self.lower, aim.lower))
-        )
-        apart = max(np.abs(upper - aim.upper.picture).max(), np.abs(lower - aim.lower.picture).max())
-        return _Drawn.of(aim) if apart < 1 else _Drawn(upper, lower, None)
+        lower = self.lower
+        if aim.lower is not None:
+            lower = (lower or _Row.hidden(aim.lower)).towards(aim.lower, share)
+        return _Drawn(self.upper.towards(aim.upper, share), lower)
 
     def teeth(self, aim: Teeth) -> Teeth:
         """The pictures as they are now, where `aim` has its own."""
-        if self.settled is not None:
-            return replace(aim, upper=self.settled.upper, lower=self.settled.lower)
-        upper, lower = (
-            replace(arch, picture=np.rint(shown).astype(np.uint8))
-            for arch, shown in ((aim.upper, self.upper), (aim.lower, self.lower))
-        )
-        return replace(aim, upper=upper, lower=lower)
+        return replace(aim, upper=self.upper.arch, lower=None if self.lower is None else self.lower.arch)
 
 
 def _worth_a_look(face: Face, seen: SeenMouth, options: MemoryOptions) -> bool:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.openings import MOUTH
+from calib.openings import MOUTH, OUTER_EDGE
 from calib.ramp import smoothstep
 from reenact.generate.mouth.seam import cheapest_path
 from reenact.geometry import Alignment, align
@@ -19,14 +19,17 @@ from reenact.types import Face, Frame
 
 UPPER, LOWER = np.array(MOUTH.upper), np.array(MOUTH.lower)
 """Landmarks along the lips' inner edges, from corner to corner."""
-OUTER_UPPER = np.array([61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291])
-OUTER_LOWER = np.array([61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291])
+OUTER_UPPER, OUTER_LOWER = (np.array(OUTER_EDGE[edge]) for edge in (MOUTH.upper, MOUTH.lower))
 """Those along their outer edges, one for each of the inner ones."""
 PX_PER_MM = 3.0
 """Of the crop in which the mouth is looked at."""
 _WIDTH_MM = 84.0
 _CENTRE_MM = (0.0, 51.0, 0.0)
 _COLUMNS = 33
+_BEYOND_MM = 7.0
+"""How far beside the mouth's corners its dark is looked for; the last two millimetres count as skin."""
+_DARK_SHARE = 0.62
+"""Lightness, as a share of the skin's, below which a place at the corner belongs to the dark of the mouth."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class SeenMouth:
     """(3,) RGB of the teeth, where `teeth` is not 0."""
     dark: NDArray[np.float32] | None
     """(3,) RGB of the darkest part of the inside; None where none of it is dark."""
+    beyond_px: tuple[float, float]
+    """How far the mouth's dark reaches beyond the landmarks of its left and right corner, crop pixels."""
 
     def line(self, heights: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
         """y at every `x` of one of the lines, continued level beyond the corners."""
@@ -139,6 +144,7 @@ def see_mouth(frame: Frame, face: Face, options: SeenOptions = SeenOptions()) ->
         teeth,
         _enamel(crop, lines.columns, top, seam),
         _dark(inside),
+        (trust * _dark_beyond(lab, places, UPPER[0]), trust * _dark_beyond(lab, places, UPPER[-1])),
     )
 
 
@@ -149,6 +155,10 @@ def on_visible_edges(face: Face, seen: SeenMouth) -> Face:
     for edge, heights in ((UPPER[1:-1], seen.top), (LOWER[1:-1], seen.bottom)):
         down_px = (seen.line(heights, places[edge, 0]) - places[edge, 1]) / seen.alignment.scale
         landmarks[edge, :2] += down_px[:, None] * face.pose.down
+    for inner, outer, beyond_px in zip(UPPER[[0, -1]], OUTER_UPPER[[0, -1]], seen.beyond_px, strict=True):
+        across = face.landmarks[inner, :2] - face.landmarks[UPPER[-1] if inner == UPPER[0] else UPPER[0], :2]
+        outwards = beyond_px / seen.alignment.scale * across / max(float(np.hypot(*across)), 1.0)
+        landmarks[[inner, outer], :2] += outwards
     return replace(face, landmarks=landmarks)
 
 
@@ -264,6 +274,19 @@ def _enamel(
     band = _between(crop, columns, top, seam)
     light = band.sum(axis=1)
     return band[light >= np.median(light)].mean(axis=0).astype(np.float32)
+
+
+def _dark_beyond(lab: NDArray[np.float32], places: NDArray[np.float32], corner: int) -> float:
+    """Crop pixels, along the line of both corners, from the landmark of one to the end of the dark."""
+    along = places[corner] - places[UPPER[-1] if corner == UPPER[0] else UPPER[0]]
+    along = along / max(float(np.hypot(*along)), 1.0)
+    steps = np.arange(0, _BEYOND_MM, 0.5, dtype=np.float32) * PX_PER_MM
+    line = places[corner] + steps[:, None] * along
+    rows = line[:, 1] + np.array([[-0.5], [0.0], [0.5]], np.float32) * PX_PER_MM
+    light = _at(lab, line[:, 0], rows)[..., 0].min(axis=0)
+    skin = float(np.median(light[-4:]))
+    is_skin = light > _DARK_SHARE * skin
+    return float(steps[is_skin.argmax()]) if is_skin[:-4].any() else 0.0
 
 
 def _dark(inside: NDArray[np.float32]) -> NDArray[np.float32] | None:

@@ -17,11 +17,10 @@ class Teeth:
     upper: Arch
     upper_edge_mm: float
     """Canonical y of the edge of the upper front teeth."""
-    lower: Arch
-    lower_edge_mm: float
+    lower: Arch | None = None
+    """None: they have not been seen. Lips hide most people's, and what is not known is left in the dark."""
+    lower_edge_mm: float = 0.0
     """Canonical y of the edge of the lower front teeth, with the jaw where it is in the frame."""
-    lower_known: bool = False
-    """Whether the lower teeth have been seen, so that it is known how far they stand out of the lip."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,6 @@ class TeethOptions:
     women, less with age: Vig & Brundo, J. Prosthet. Dent. 39(5), 1978)."""
     hidden_mm: float = -0.3
     """The same in an open mouth in which no upper teeth are seen."""
-    lower_below_lip_mm: float = 1.3
-    """Distance from the lower lip's edge at rest down to the edge of the lower teeth."""
     smile_wider_mm: float = 14.0
     """What a smile adds to the width of a mouth at rest."""
 
@@ -42,11 +39,11 @@ class TeethOptions:
 def likely_teeth(face: Face, seen: SeenMouth | None, options: TeethOptions = TeethOptions()) -> Teeth:
     """Teeth from the bank for a face, so placed that none shows that the frame does not show."""
     places = face.pose.to_canonical(face.landmarks)
-    upper_lip_mm, lower_lip_mm = float(places[13, 1]), float(places[14, 1])
+    upper_lip_mm = float(places[13, 1])
     width_mm = float(places[308, 0] - places[78, 0])
-    upper, lower = load_bank().likeliest(width_mm + options.smile_wider_mm)
+    upper = load_bank().likeliest(width_mm + options.smile_wider_mm)
     edge_mm = visible_edge(face, seen, upper_lip_mm + options.below_lip_mm, options)
-    return Teeth(upper, edge_mm, lower, lower_lip_mm + options.lower_below_lip_mm)
+    return Teeth(upper, edge_mm)
 
 
 def visible_edge(

@@ -1,0 +1,64 @@
+"""Where a face shows bare skin that may be shaded, and how rough that skin is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from calib.ramp import smoothstep
+
+CHEEKS = (50, 280, 205, 425, 101, 330, 36, 266)
+"""Landmarks on skin that neither hair nor glasses cover on most faces."""
+_FEATURES = (OUTER_LIPS, LEFT_EYE.outline, RIGHT_EYE.outline)
+_FLOOR = 30.0
+"""Added to grey levels before their logarithm, so that noise in dark skin does not count as roughness."""
+_LOG = np.log(np.arange(256, dtype=np.float32) + np.float32(_FLOOR))
+_FINE_MM = 2.2
+"""Detail finer than this is roughness."""
+_DARKER_BY = ((0.35, 0.95), (0.85, 1.2))
+"""Log brightness below the cheeks' at which a place begins to count as hair and at which it is: of a rough
+place, then of any, which may as well lie in shadow."""
+_ROUGHER_BY = ((1.6, 3.2), (4.0, 8.0))
+"""Multiples of the cheeks' roughness at which a place begins to count as hair and at which it is: of a dark
+place, then of any."""
+_SMOOTHEST, _ROUGHEST = 0.01, 0.03
+"""Limits of the cheeks' roughness that others are compared with."""
+_BLOWN = (226.0, 252.0)
+"""Grey levels of the brightest channel at which shading begins to fade, and at which it is gone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Skin:
+    bare: NDArray[np.float32]
+    """(size, size) 1 on bare skin, 0 on hair, on glasses and where the picture is overexposed."""
+    roughness: float
+    """The median over the cheeks of the mean absolute detail, in log brightness."""
+
+
+def see_skin(crop: NDArray[np.uint8], places: NDArray[np.float32], px_per_mm: float) -> Skin:
+    """The skin in an aligned crop (size, size, 3).
+
+    places: (478, 2 or 3) the landmarks in the crop, pixels.
+    """
+    brightest = cv2.max(cv2.max(crop[..., 0], crop[..., 1]), crop[..., 2]).astype(np.float32)
+    log = cv2.LUT(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), _LOG)
+    x, y = np.clip(np.rint(places[list(CHEEKS), :2]).astype(np.intp), 0, len(crop) - 1).T
+    cheeks = float(np.median(log[y, x]))
+    for outline in _FEATURES:
+        # Eyes and lips are no hair on the skin beside them.
+        cv2.fillPoly(log, [np.rint(places[list(outline), :2]).astype(np.int32)], cheeks)
+    detail = cv2.absdiff(log, cv2.GaussianBlur(log, (0, 0), _FINE_MM * px_per_mm))
+    rough = cv2.GaussianBlur(detail, (0, 0), _FINE_MM * px_per_mm)
+    roughness = float(np.median(rough[y, x]))
+    darkness = np.float32(cheeks) - cv2.GaussianBlur(log, (0, 0), 2 * px_per_mm)
+    dark, black = (smoothstep((darkness - low) / (high - low)) for low, high in _DARKER_BY)
+    coarseness = rough / np.float32(np.clip(roughness, _SMOOTHEST, _ROUGHEST))
+    coarse, coarsest = (smoothstep((coarseness - low) / (high - low)) for low, high in _ROUGHER_BY)
+    blown = smoothstep((brightest - _BLOWN[0]) / (_BLOWN[1] - _BLOWN[0]))
+    hair = np.maximum(np.maximum(dark * (0.35 + 0.65 * coarse), coarsest), black)
+    covered = np.maximum(hair, blown)
+    return Skin(1 - cv2.GaussianBlur(covered, (0, 0), 1.5 * px_per_mm), roughness)

@@ -1,0 +1,52 @@
+"""Corners of mouths that have become narrower."""
+
+import numpy as np
+
+from calib.openings import MOUTH
+from reenact.generate.corners import heal_corners
+from reenact.generate.warp import Warp
+from tests.faces import closed_mouth, posed_face
+
+SKIN, DARK = (200, 150, 130), (40, 15, 12)
+FACE = posed_face(scale=3.0, landmarks_mm=closed_mouth())
+
+
+def narrowed(by_mm, dark_beside=True):
+    """The face's picture after its mouth has come in by so much at each corner; dark pockets beside it."""
+    moved = FACE.landmarks.copy()
+    moved[list(MOUTH.outline), 0] -= np.sign(moved[list(MOUTH.outline), 0] - 320) * by_mm * FACE.pose.scale * (
+        np.abs(moved[list(MOUTH.outline), 0] - 320) / np.abs(moved[MOUTH.upper[0], 0] - 320)
+    )  # fmt: skip
+    image = np.full((480, 640, 3), SKIN, np.uint8)
+    if dark_beside:
+        for corner, outwards in ((MOUTH.upper[0], -1), (MOUTH.upper[-1], 1)):
+            x, y = np.rint(moved[corner, :2]).astype(int) + (outwards * 9, -4)
+            image[y - 5 : y + 6, x - 5 : x + 6] = DARK
+    return Warp(image, (0, 0), moved)
+
+
+def darkest(warp):
+    return int(warp.image.min(axis=2).min())
+
+
+def test_the_dark_beside_a_corner_that_has_come_in_becomes_skin():
+    healed = heal_corners(FACE, narrowed(6))
+    assert darkest(narrowed(6)) == min(DARK)
+    assert darkest(healed) > 0.85 * min(SKIN)
+    assert np.abs(healed.image.astype(int) - SKIN).max() < 25
+
+
+def test_corners_that_stay_or_go_out_keep_their_pixels():
+    for by_mm in (0, -4):
+        moved = narrowed(by_mm)
+        assert heal_corners(FACE, moved) is moved
+
+
+def test_it_comes_on_gradually():
+    left = [darkest(heal_corners(FACE, narrowed(by_mm))) for by_mm in (1.5, 2, 2.5, 3)]
+    assert left == sorted(left) and left[0] < 0.5 * left[-1]
+
+
+def test_skin_without_dark_is_left_alone():
+    moved = narrowed(6, dark_beside=False)
+    np.testing.assert_allclose(heal_corners(FACE, moved).image, moved.image, atol=1)
