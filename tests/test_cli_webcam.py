@@ -106,7 +106,7 @@ def test_over_the_budget_it_says_which_step_it_took(face: Path) -> None:
     arguments = "--budget-ms", 1, "--duration", 10, "--json", "-"
     result = reenact("webcam", "--camera", face, *HEADLESS, *arguments)
     document = json.loads(result.stdout)
-    assert document["last"]["step"].startswith("over 1 ms: the network ")
+    assert document["last"]["step"].startswith("over 1 ms: the networks ")
     assert "appearance later" in document["stages"]
 
 
