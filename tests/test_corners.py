@@ -14,13 +14,12 @@ FACE = posed_face(scale=3.0, landmarks_mm=closed_mouth())
 def narrowed(by_mm, dark_beside=True):
     """The face's picture after its mouth has come in by so much at each corner; dark pockets beside it."""
     moved = FACE.landmarks.copy()
-    moved[list(MOUTH.outline), 0] -= np.sign(moved[list(MOUTH.outline), 0] - 320) * by_mm * FACE.pose.scale * (
-        np.abs(moved[list(MOUTH.outline), 0] - 320) / np.abs(moved[MOUTH.upper[0], 0] - 320)
-    )  # fmt: skip
+    inside, half_px = list(MOUTH.outline), abs(moved[MOUTH.upper[0], 0] - 320)
+    moved[inside, 0] -= by_mm * FACE.pose.scale * (moved[inside, 0] - 320) / half_px
     image = np.full((480, 640, 3), SKIN, np.uint8)
     if dark_beside:
         for corner, outwards in ((MOUTH.upper[0], -1), (MOUTH.upper[-1], 1)):
-            x, y = np.rint(moved[corner, :2]).astype(int) + (outwards * 9, -4)
+            x, y = np.rint(moved[corner, :2] + np.array([outwards * 9, -4])).astype(int)
             image[y - 5 : y + 6, x - 5 : x + 6] = DARK
     return Warp(image, (0, 0), moved)
 
