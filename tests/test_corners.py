@@ -6,9 +6,10 @@ from calib.openings import MOUTH
 from reenact.generate.corners import heal_corners
 from reenact.generate.warp import Warp
 from tests.faces import closed_mouth, posed_face
+from tests.mouths import open_face
 
 SKIN, DARK = (200, 150, 130), (40, 15, 12)
-FACE = posed_face(scale=3.0, landmarks_mm=closed_mouth())
+FACE = open_face(scale=3.0)
 
 
 def narrowed(by_mm, dark_beside=True):
@@ -39,6 +40,11 @@ def test_corners_that_stay_or_go_out_keep_their_pixels():
     for by_mm in (0, -4):
         moved = narrowed(by_mm)
         assert heal_corners(FACE, moved) is moved
+
+
+def test_the_corners_of_shut_lips_keep_their_line():
+    shut, moved = posed_face(scale=3.0, landmarks_mm=closed_mouth()), narrowed(6)
+    assert heal_corners(shut, moved) is moved
 
 
 def test_it_comes_on_gradually():
