@@ -6,21 +6,21 @@ from calib.openings import MOUTH
 from reenact.generate.corners import heal_corners
 from reenact.generate.warp import Warp
 from tests.faces import closed_mouth, posed_face
+from tests.mouths import open_face
 
 SKIN, DARK = (200, 150, 130), (40, 15, 12)
-FACE = posed_face(scale=3.0, landmarks_mm=closed_mouth())
+FACE = open_face(scale=3.0)
 
 
 def narrowed(by_mm, dark_beside=True):
     """The face's picture after its mouth has come in by so much at each corner; dark pockets beside it."""
     moved = FACE.landmarks.copy()
-    moved[list(MOUTH.outline), 0] -= np.sign(moved[list(MOUTH.outline), 0] - 320) * by_mm * FACE.pose.scale * (
-        np.abs(moved[list(MOUTH.outline), 0] - 320) / np.abs(moved[MOUTH.upper[0], 0] - 320)
-    )  # fmt: skip
+    inside, half_px = list(MOUTH.outline), abs(moved[MOUTH.upper[0], 0] - 320)
+    moved[inside, 0] -= by_mm * FACE.pose.scale * (moved[inside, 0] - 320) / half_px
     image = np.full((480, 640, 3), SKIN, np.uint8)
     if dark_beside:
         for corner, outwards in ((MOUTH.upper[0], -1), (MOUTH.upper[-1], 1)):
-            x, y = np.rint(moved[corner, :2]).astype(int) + (outwards * 9, -4)
+            x, y = np.rint(moved[corner, :2] + np.array([outwards * 9, -4])).astype(int)
             image[y - 5 : y + 6, x - 5 : x + 6] = DARK
     return Warp(image, (0, 0), moved)
 
@@ -40,6 +40,11 @@ def test_corners_that_stay_or_go_out_keep_their_pixels():
     for by_mm in (0, -4):
         moved = narrowed(by_mm)
         assert heal_corners(FACE, moved) is moved
+
+
+def test_the_corners_of_shut_lips_keep_their_line():
+    shut, moved = posed_face(scale=3.0, landmarks_mm=closed_mouth()), narrowed(6)
+    assert heal_corners(shut, moved) is moved
 
 
 def test_it_comes_on_gradually():

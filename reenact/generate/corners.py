@@ -21,6 +21,8 @@ class CornerOptions:
 
     narrowed_mm: float = 3.0
     """Distance by which a corner has come in where its dark goes altogether; half of it is the least."""
+    open_mm: float = 2.0
+    """Gap between lips from half of which on there is dark in the corners."""
     reach_mm: float = 11.0
     """Distance from the corner within which there may be dark of the mouth."""
     rim_mm: float = 0.5
@@ -37,15 +39,19 @@ def heal_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions(
     """`warp` with skin over what was the dark of the mouth's corners, where they have come in.
 
     A broad smile has a dark pocket in each corner, part of it beside the landmarks, on what counts as skin.
-    When the mouth becomes narrow, that skin takes the dark along. Continuous in how far the corners come in.
+    When the mouth becomes narrow, that skin takes the dark along. The line at the corners of shut lips stays.
     """
     mm = face.pose.scale
+    gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / mm
+    was_open = float(smoothstep(np.array(gap_mm / options.open_mm - 0.5)))
+    if was_open == 0:
+        return warp
     corners = MOUTH.upper[0], MOUTH.upper[-1]
     for corner, other in (corners, corners[::-1]):
         across = (face.landmarks[corner] - face.landmarks[other])[:2]
         across = across / max(float(np.hypot(*across)), 1.0)
         came_mm = -float((warp.moved[corner] - face.landmarks[corner])[:2] @ across) / mm
-        share = float(smoothstep(np.array(2 * came_mm / options.narrowed_mm - 1)))
+        share = was_open * float(smoothstep(np.array(2 * came_mm / options.narrowed_mm - 1)))
         if share > 0:
             warp = _healed(warp, warp.moved[corner, :2], share, mm, options)
     return warp

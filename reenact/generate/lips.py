@@ -88,7 +88,8 @@ def _paint_lip(
     field = spread(places, values, strips, box, max(1, round(options.cell_mm * mm)))
     across, offset, closed_there, shut_there, thick_mm = field[0], field[1:3], *field[3:]
     colour = sample(frame.image, offset, box)
-    line = options.line * closed_there * shut_there * _hill(across * thick_mm / options.line_mm)
+    line_mm = max(options.line_mm, _LINE_PX / mm)
+    line = options.line * closed_there * shut_there * _hill(across * thick_mm / line_mm)
     colour *= (1 - line)[..., None]
     fade = smoothstep(2.2 - 2.2 * across)
     return blend(warp, colour, closed_there * fade * polygon(outline, box), box)
@@ -99,6 +100,10 @@ def _widened(along: NDArray[np.float32]) -> NDArray[np.float32]:
     close, and what was between them is pressed together all the same."""
     padded = np.pad(along, 2)
     return np.max([padded[shift : shift + len(along)] for shift in range(5)], axis=0)
+
+
+_LINE_PX = 0.7
+"""Width of the narrowest line that can be seen."""
 
 
 def _hill(x: NDArray[np.float32]) -> NDArray[np.float32]:

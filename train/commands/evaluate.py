@@ -16,6 +16,7 @@ from train.data.shards import open_shards
 from train.data.workers import Workers, map_chunks
 from train.evaluate.exam import ExamOptions, MethodResult, set_exam, sit_exam
 from train.evaluate.methods import MethodSpec, method_specs, open_method
+from train.evaluate.own_mouth import own_mouth_tables
 from train.evaluate.report import result_tables, time_methods, write_sheets
 from train.evaluate.sheets import FACES
 from train.evaluate.tables import Table, write_tables
@@ -94,6 +95,7 @@ def evaluate(
         results[result.name] = result
         tables = result_tables([results[spec.name] for spec in specs if spec.name in results], exam)
         write_tables(tables, out, heading)
+    tables += own_mouth_tables(clips)
     write_tables([*tables, time_methods(specs, exam, options)], out, heading)
     click.echo(f"report in {out / 'report.md'}", err=True)
 

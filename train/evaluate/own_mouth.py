@@ -56,6 +56,12 @@ def measure_own_mouth(clips: Sequence[Path]) -> list[Reopened]:
     return [row for row in found if row is not None]
 
 
+def own_mouth_tables(clips: Sequence[Path]) -> list[Table]:
+    """The table of these films; none where no film shows an open mouth with teeth."""
+    rows = measure_own_mouth(clips)
+    return [own_mouth_table(rows)] if rows else []
+
+
 def own_mouth_table(rows: Sequence[Reopened]) -> Table:
     note = (
         "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then "
