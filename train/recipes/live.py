@@ -1,8 +1,8 @@
 """The network of one region: it gives the layers the light and the tone of the real thing.
 
-No weights ship. Those of 10,000 pictures bring open smiles that were taken off and are asked for again nearer to
-the picture (59 people held out, L1 inside the mouth 52.8 to 46.4, nearer in 80 %) and give teeth better light, but
-by eye they redden the floor and the corners of a wide open mouth.
+No weights ship. Those of 10,000 pictures bring open smiles that were taken off and are asked for again nearer
+to the picture (59 people held out, L1 inside the mouth 52.8 to 46.4, nearer in 80 %) and give teeth better
+light, but by eye they redden the floor and the corners of a wide open mouth.
 """
 
 from __future__ import annotations
