@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reenact.generate.mouth import MouthMemory, Views, likely_teeth, see_mouth
-from reenact.generate.mouth.arch import SHAPE, UPPER_ABOVE_MM, Arch, take_upper, with_gums
+from reenact.generate.mouth.arch import SHAPE, UPPER_ABOVE_MM, Arch, completeness, take_upper, with_gums
 from reenact.generate.mouth.bank import load_bank
 from reenact.generate.mouth.light import ivory
 from tests.faces import closed_mouth, posed_face
@@ -151,3 +151,22 @@ def test_a_person_keeps_the_same_teeth_while_the_mouth_hardly_changes():
 
 def test_an_arch_of_another_shape_is_no_arch():
     assert Arch(np.zeros((*SHAPE, 4), np.uint8), UPPER_ABOVE_MM).picture.shape == (*SHAPE, 4)
+
+
+def test_a_row_that_something_stands_before_is_not_remembered():
+    half = SMILING.image.copy()
+    half[:, 322:] = SKIN  # a finger over the person's left
+    frame = replace(SMILING, image=half)
+    assert Views().learn(frame, SMILE, see_mouth(frame, SMILE)).upper is None
+
+
+def test_completeness_is_the_share_of_the_front_that_shows_teeth():
+    picture = np.full((*SHAPE, 4), 128, np.uint8)
+    picture[..., 3] = 255
+    assert completeness(Arch(picture, UPPER_ABOVE_MM)) == pytest.approx(1)
+    half = picture.copy()
+    half[:, : SHAPE[1] // 2, 3] = 0
+    assert completeness(Arch(half, UPPER_ABOVE_MM)) == pytest.approx(0.5, abs=0.03)
+    red = picture.copy()
+    red[..., 1:3] = 50
+    assert completeness(Arch(red, UPPER_ABOVE_MM)) < 0.1

@@ -38,6 +38,10 @@ CROWN_MM = 10.5
 
 
 _LEAST_BLUR_PX = 0.3
+_FRONT_MM = 14.0
+"""Distance from the midline of the teeth that a row must show to be of use."""
+_LEAST_HEIGHT_MM = 2.0
+"""Height of the teeth below which a column counts as showing none."""
 
 Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Takes places (..., 3) to where a bone has carried them."""
@@ -86,6 +90,27 @@ class Arch:
         drawn = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         rgb = drawn[..., :3].astype(np.float32) * (light / FULL)
         return np.minimum(rgb, 255), drawn[..., 3].astype(np.float32) / 255
+
+
+def whiteness(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(height, width) 0..1: how much like teeth colours look; rgb: (height, width, 3) parts of white teeth."""
+    red = rgb[..., 0] - rgb[..., 1:].mean(axis=2)
+    return smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep((0.22 - red) / 0.12)
+
+
+def completeness(arch: Arch) -> float:
+    """0..1: the share of the front of a row in which the picture shows teeth.
+
+    A hand, a lip or a turned head before it leaves columns without any.
+    """
+    front = np.abs(np.arange(SHAPE[1]) - (SHAPE[1] - 1) / 2) < _FRONT_MM * PX_PER_MM
+    picture = arch.picture[:, front]
+    shown = picture[..., 3] > 200
+    white = shown * whiteness(picture[..., :3].astype(np.float32) / FULL)
+    least_px = _LEAST_HEIGHT_MM * PX_PER_MM
+    is_there = white.sum(axis=0) > least_px
+    pure = white.sum() / max(float(shown.sum()), 1.0)
+    return float(is_there.mean() * smoothstep(np.array(pure / 0.7)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +189,7 @@ def take_lower(
     shown *= smoothstep((grid.x - left) / mm) * smoothstep((right - grid.x) / mm)
     picture = _picture(frame, seen, grid, light, shown)
     rgb = picture[..., :3].astype(np.float32) / FULL
-    red = rgb[..., 0] - rgb[..., 1:].mean(axis=2)
-    white = smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep((0.32 - red) / 0.15)
-    white = _largest_piece(cv2.GaussianBlur(white * shown, (0, 0), 0.8))
+    white = _largest_piece(cv2.GaussianBlur(whiteness(rgb) * shown, (0, 0), 0.8))
     middle = np.s_[SHAPE[1] // 2 - 12 : SHAPE[1] // 2 + 12]
     rows = white[:, middle].mean(axis=1) > 0.4
     if rows.sum() < _LEAST_LOWER_MM * PX_PER_MM:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.generate.mouth.arch import Arch, take_lower, take_upper, with_gums
+from reenact.generate.mouth.arch import Arch, completeness, take_lower, take_upper, with_gums
 from reenact.generate.mouth.light import ivory
 from reenact.generate.mouth.seen import PX_PER_MM, SeenMouth, mouth_crop, see_mouth
 from reenact.generate.mouth.surface import bridge_mm, chin_mm, jaw_from_chin, on_arch
@@ -24,7 +24,11 @@ class MemoryOptions:
     """Faces of which the tracker is less sure, 0..1, are not looked at."""
     turned_rad: float = 0.5
     """Nor are faces that are turned or tilted farther than this."""
-    least_crown_mm: float = 3.0
+    complete: float = 0.85
+    """The least share of the front upper teeth that a view must show, 0..1."""
+    lower_complete: float = 0.6
+    """The same of the lower ones, which are fewer millimetres wide."""
+    least_crown_mm: float = 4.0
     """Height of the lowest band of upper teeth worth remembering."""
     least_lower_mm: float = 3.5
     """Height of the lowest band below the upper teeth worth remembering."""
@@ -69,13 +73,15 @@ class Views:
         quality = clear * seen.crown_mm
         if seen.crown_mm >= options.least_crown_mm and _better(quality, upper, options):
             arch, edge_mm = take_upper(frame, face.pose, seen, ivory(frame.image, face))
-            upper = View(with_gums(arch), edge_mm - bridge, chin_mm(face) - bridge, quality)
+            if completeness(arch) >= options.complete:
+                upper = View(with_gums(arch), edge_mm - bridge, chin_mm(face) - bridge, quality)
         quality = clear * seen.lower_mm
         if seen.lower_mm >= options.least_lower_mm and _better(quality, lower, options):
             taken = take_lower(frame, face.pose, seen, ivory(frame.image, face))
             if taken is not None:
                 arch, edge_mm = taken
-                lower = View(arch, edge_mm - bridge, chin_mm(face) - bridge, quality)
+                if completeness(arch) >= options.lower_complete:
+                    lower = View(arch, edge_mm - bridge, chin_mm(face) - bridge, quality)
         return self if upper is self.upper and lower is self.lower else Views(upper, lower)
 
     def better(self, other: Views) -> Views:
