@@ -93,7 +93,7 @@ class Arch:
 
 
 def whiteness(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(height, width) 0..1: how much like teeth colours look; rgb: (height, width, 3) parts of white teeth."""
+    """(height, width) 0..1: how much colours (height, width, 3), as parts of white teeth, look like teeth."""
     red = rgb[..., 0] - rgb[..., 1:].mean(axis=2)
     return smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep((0.22 - red) / 0.12)
 
