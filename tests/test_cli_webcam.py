@@ -24,6 +24,7 @@ from reenact.cli.webcam import SHOW_S, Watch
 from reenact.demo import make_clip
 from reenact.generate.generator import shipped_models
 from reenact.meter import LiveStatus
+from tests import tiny_models
 from tests.media import Film, write_film
 from tests.test_cli_video import SIZE, assert_refused, reenact, shell
 from tests.test_virtualcam import Seen
@@ -102,8 +103,11 @@ def test_the_json_says_how_it_went(face: Path) -> None:
     assert document["last"]["signal"]["state"] == "live"
 
 
-def test_over_the_budget_it_says_which_step_it_took(face: Path) -> None:
-    arguments = "--budget-ms", 1, "--duration", 10, "--json", "-"
+def test_over_the_budget_it_says_which_step_it_took(face: Path, tmp_path: Path) -> None:
+    model = tmp_path / "mouth.onnx"
+    model.write_bytes(tiny_models.described(tiny_models.blackener(), "live"))
+    asked = "--target-aus", "AU26=+1.5", "--model", model
+    arguments = *asked, "--budget-ms", 1, "--duration", 10, "--json", "-"
     result = reenact("webcam", "--camera", face, *HEADLESS, *arguments)
     document = json.loads(result.stdout)
     assert document["last"]["step"].startswith("over 1 ms: the networks ")

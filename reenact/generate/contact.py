@@ -93,12 +93,18 @@ def _limited(
         return amounts
     room = gap_mm + np.where(closing[..., None], 0, widening).sum(axis=0)
     needed = -np.where(closing[..., None], widening, 0).sum(axis=0)
-    share = np.clip(np.divide(room, needed, out=np.zeros_like(room), where=needed != 0), 0, 1).max(axis=1)
+    share = np.clip(np.divide(room, needed, out=np.zeros_like(room), where=needed > _NOTHING_MM), 0, 1).max(
+        axis=1
+    )
     limited = np.where(closing.T, share[:, None].astype(np.float32) * amounts, amounts)
     # Each side as far as either goes in the direction that is asked of it.
     direction = np.sign(amounts)
     furthest = (direction[:, None] * limited).max(axis=1)
     return direction * np.minimum(np.abs(amounts), furthest)
+
+
+_NOTHING_MM = 1e-6
+"""A gap that needs less than this to close is not closed by anything that is asked."""
 
 
 def _middle(opening: Opening) -> list[tuple[int, int]]:
