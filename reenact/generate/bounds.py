@@ -24,9 +24,9 @@ from calib.bounds import (
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE, Opening
 from calib.ramp import smoothstep
 from calib.shape import IRIS_START, load_shape
+from reenact.generate.contact import LIP_PARTERS
 from reenact.types import Face
 
-LIP_PARTERS = [AU_INDEX[number] for number in (10, 25, 26)]
 LID_OPENERS = [AU_INDEX[number] for number in (5, 7, 45)]
 
 MOUTH_SPREAD_MM = 22.0
