@@ -36,6 +36,12 @@ def test_the_dark_beside_a_corner_that_has_come_in_becomes_skin():
     assert np.abs(healed.image.astype(int) - SKIN).max() < 25
 
 
+def test_red_lips_beside_a_corner_are_no_dark():
+    moved = narrowed(6)
+    moved.image[(moved.image == DARK).all(axis=2)] = (185, 30, 60)
+    np.testing.assert_allclose(heal_corners(FACE, moved).image, moved.image, atol=1)
+
+
 def test_corners_that_stay_or_go_out_keep_their_pixels():
     for by_mm in (0, -4):
         moved = narrowed(by_mm)

@@ -166,6 +166,18 @@ def test_less_of_an_action_unit_smooths_the_face_s_own_folds_and_draws_none():
     assert np.all(image[elsewhere[1] - 3 : elsewhere[1] + 3, elsewhere[0] - 3 : elsewhere[0] + 3] == 128)
 
 
+def test_a_red_fold_that_is_smoothed_takes_the_colour_of_the_skin_around():
+    creases = flat_creases("AU12", step=40)
+    skin, fold = np.array([200, 150, 120]), np.array([165, 112, 92])
+    dark = (128 - wrinkled(posed_face()).astype(np.float32)) / 28
+    image, face = painted(change(AU12=-3), np.rint(skin + dark * (fold - skin)).astype(np.uint8), creases)
+    x, y = ((face.landmarks[203, :2] + face.landmarks[216, :2]) / 2).round().astype(int) - (170, 90)
+    across = image[y, x - 4 : x + 5].astype(float)
+    deepest = across[across.sum(axis=1).argmin()]
+    assert deepest.sum() > 0.9 * skin.sum()
+    assert deepest[1] / deepest[0] == pytest.approx(skin[1] / skin[0], abs=0.05)
+
+
 def test_a_fold_is_hardly_redder_than_the_skin():
     skin = np.broadcast_to(np.uint8([200, 150, 120]), GREY.shape)
     image, face = painted(change(AU04=4), skin.copy())

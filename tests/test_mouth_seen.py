@@ -9,7 +9,7 @@ from calib.openings import MOUTH
 from reenact.generate.mouth.seam import cheapest_path
 from reenact.generate.mouth.seen import PX_PER_MM, on_visible_edges, see_mouth
 from tests.faces import closed_mouth, posed_face, textured_frame
-from tests.mouths import DARK, TEETH, drawn, open_face
+from tests.mouths import DARK, LIPS, TEETH, drawn, open_face
 
 
 def test_the_cheapest_path_goes_around_what_costs_more():
@@ -73,6 +73,14 @@ def test_landmarks_beside_the_lips_edges_are_moved_onto_them(off_mm):
     found = on_visible_edges(replace(face, landmarks=off), see_mouth(frame, replace(face, landmarks=off)))
     error_mm = np.abs(found.landmarks[edges, 1] - face.landmarks[edges, 1]) / face.pose.scale
     assert error_mm.max() < 0.6
+
+
+def test_the_moist_rim_of_a_lip_below_the_teeth_is_lip_and_the_dark_is_not():
+    face = open_face(above_mm=3, below_mm=4)
+    rim, dark = (see_mouth(drawn(face, teeth_mm=5, inside=inside), face) for inside in (LIPS, DARK))
+    middle = np.s_[len(rim.columns) // 4 : -(len(rim.columns) // 4)]
+    assert np.median((rim.bottom - rim.seam)[middle]) < 0.3 * np.median((dark.bottom - dark.seam)[middle])
+    assert np.median((dark.bottom - dark.seam)[middle]) / PX_PER_MM == pytest.approx(2, abs=0.7)
 
 
 def test_only_the_inner_edges_of_the_lips_and_their_corners_are_moved():

@@ -1,4 +1,4 @@
-"""`python -m calib bounds`: how far mouths and eyes go, and mouths at rest, from labelled faces."""
+"""`python -m calib bounds`: how far mouths and eyes go, mouths at rest and the contour of lips."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from calib.bounds import to_json
 from calib.bounds_fit import BoundsOptions, fit_bounds
+from calib.contour_fit import fit_contour
 from calib.dataset import Miss, Sight, join, read_labels, see_faces
 from calib.pose import fit_pose
 from calib.shape import load_shape
@@ -26,7 +27,9 @@ _AHEAD_RAD = (0.35, 0.3)
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
-@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where bounds.json goes.")
+@click.option(
+    "--out", type=_FOLDER, required=True, metavar="DIR", help="Where bounds.json and contour.npz go."
+)
 @click.option(
     "--cache", type=_FOLDER, metavar="DIR", help="Tracked faces, for the next fit.  [default: OUT/cache]"
 )
@@ -50,10 +53,14 @@ def bounds(folders: tuple[Path, ...], out: Path, cache: Path | None) -> None:
         )
         persons = np.char.add(np.char.add(faces.collections, "/"), faces.persons)
         found, report = fit_bounds(landmarks_mm[ahead], faces.aus[ahead], persons[ahead], BoundsOptions())
+        contour, contour_report = fit_contour(landmarks_mm[ahead], persons[ahead])
         out.mkdir(parents=True, exist_ok=True)
         with replacing(out / "bounds.json") as beside:
             beside.write_text(to_json(found))
+        with replacing(out / "contour.npz") as beside, beside.open("wb") as file:
+            np.savez(file, weights=contour)
         click.echo(report)
+        click.echo(contour_report)
 
 
 def _look(paths: Sequence[Path]) -> Iterator[Sight | Miss]:

@@ -47,29 +47,38 @@ def heal_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions(
     if was_open == 0:
         return warp
     corners = MOUTH.upper[0], MOUTH.upper[-1]
-    for corner, other in (corners, corners[::-1]):
+    for corner, other, beside in zip(corners, corners[::-1], _BESIDE, strict=True):
         across = (face.landmarks[corner] - face.landmarks[other])[:2]
         across = across / max(float(np.hypot(*across)), 1.0)
         came_mm = -float((warp.moved[corner] - face.landmarks[corner])[:2] @ across) / mm
         share = was_open * float(smoothstep(np.array(2 * came_mm / options.narrowed_mm - 1)))
         if share > 0:
-            warp = _healed(warp, warp.moved[corner, :2], share, mm, options)
+            warp = _healed(warp, warp.moved[[corner, *beside], :2], share, mm, options)
     return warp
 
 
-def _healed(warp: Warp, centre: NDArray[np.float32], share: float, mm: float, options: CornerOptions) -> Warp:
+_BESIDE = (61, 57, 186), (291, 287, 410)
+"""Landmarks of the skin around each corner that lies in the pit of a smile."""
+
+
+def _healed(
+    warp: Warp, centres: NDArray[np.float32], share: float, mm: float, options: CornerOptions
+) -> Warp:
+    """`centres`: (n, 2) places around which dark is looked for, pixels."""
     reach_px = options.reach_mm * mm
-    around = centre + reach_px * np.array([[-1, -1], [1, 1]], np.float32)
+    around = np.concatenate([centres - reach_px, centres + reach_px])
     box = box_around(around, warp.region)
     if box is None:
         return warp
     x0, y0, x1, y1 = box
     left, top = warp.region[:2]
     picture = warp.image[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.float32)
-    light = picture.mean(axis=2)
-    x = np.arange(x0, x1, dtype=np.float32) - centre[0]
-    y = np.arange(y0, y1, dtype=np.float32)[:, None] - centre[1]
-    near = smoothstep(2 - 2 * np.hypot(x, y) / reach_px)
+    # Lips are dark in green and blue, the mouth in all colours.
+    light = picture.max(axis=2)
+    x = np.arange(x0, x1, dtype=np.float32)
+    y = np.arange(y0, y1, dtype=np.float32)[:, None]
+    distance = np.min([np.hypot(x - centre[0], y - centre[1]) for centre in centres], axis=0)
+    near = smoothstep(2 - 2 * distance / reach_px)
     inside = polygon(warp.moved[list(MOUTH.outline), :2], box)
     rim = max(1, round(options.rim_mm * mm))
     outside = 1 - cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))

@@ -59,6 +59,8 @@ _FLOOR = np.float32(12)
 _SMOOTHED_BY = 2.0
 """Units of intensity that have to be taken away to smooth a fold altogether."""
 _SMOOTHED_MOST = 0.9
+_DEEPEST = 0.7
+"""Change of log brightness that fills the deepest fold that is smoothed."""
 _PATH = Path(__file__).with_name("creases.npz")
 
 
@@ -179,34 +181,36 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     smoothed = _refined(np.minimum(creases.cast(creases.reach, less) / _SMOOTHED_BY, 1))
     shown = _View(alignment.points(warp.moved), alignment.size)
     place = shown.around(cv2.absdiff(picture, -smoothed))
-    shade = _limited(shown.of(picture, place))
+    bare = cv2.resize(skin.bare, (alignment.size, alignment.size), interpolation=cv2.INTER_LINEAR)[place]
+    shade = cv2.multiply(_limited(shown.of(picture, place)), bare)
+    gain = cv2.merge([share * (cv2.exp(shade) - 1) for share in _HUE])
     if (less * creases.folding).any():
-        own = _own_folds(warp, alignment, place)
-        shade += cv2.multiply(shown.of(smoothed, place), own, scale=_SMOOTHED_MOST)
-    bare = cv2.resize(skin.bare, (alignment.size, alignment.size), interpolation=cv2.INTER_LINEAR)
-    shade = cv2.multiply(shade, bare[place])
-    shade[cv2.absdiff(shade, 0) < _LEAST] = 0
-    gain = np.zeros((alignment.size, alignment.size), np.float32)
-    gain[place] = cv2.exp(shade) - 1
-    return lay_over(warp, alignment, gain, _brightened)
+        without = cv2.multiply(shown.of(smoothed, place), bare, scale=_SMOOTHED_MOST)
+        filled = cv2.exp(cv2.multiply(cv2.merge([without] * 3), _own_folds(warp, alignment, place)))
+        gain = cv2.multiply(gain + 1, filled) - 1
+    gain[cv2.absdiff(gain, 0) < _LEAST] = 0
+    gains = np.zeros((alignment.size, alignment.size, 3), np.float32)
+    gains[place] = gain
+    return lay_over(warp, alignment, gains, _brightened)
 
 
 def _own_folds(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> NDArray[np.float32]:
-    """How much lighter, in log brightness, a part of the crop would be without the folds in it:
-    what fills dark valleys that are narrower than _FOLD_MM."""
+    """(height, width, 3) how much lighter, in the logarithm of each colour, a part of the crop would be
+    without the folds in it: what fills dark valleys that are narrower than _FOLD_MM. Light that goes from one
+    side of a fold to the other is red: made brighter alike, a fold would become a red line."""
     px_per_mm = alignment.size / _CROP.width_mm
     crop = alignment.shifted(warp.region[:2]).crop(warp.image)[place]
-    grey = cv2.GaussianBlur(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), (0, 0), _FINE_MM * px_per_mm)
+    fine = cv2.GaussianBlur(crop, (0, 0), _FINE_MM * px_per_mm)
     # A square's closing is a maximum and a minimum along rows and columns: a tenth of a disc's time.
     square = np.ones((2 * round(_FOLD_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
-    filled = cv2.GaussianBlur(cv2.morphologyEx(grey, cv2.MORPH_CLOSE, square), (0, 0), px_per_mm)
-    lighter = cv2.log((filled.astype(np.float32) + _FLOOR) / (grey.astype(np.float32) + _FLOOR))
-    return np.clip(lighter, 0, np.float32(_LIGHTEST))
+    filled = cv2.GaussianBlur(cv2.morphologyEx(fine, cv2.MORPH_CLOSE, square), (0, 0), px_per_mm)
+    lighter = cv2.log((filled.astype(np.float32) + _FLOOR) / (fine.astype(np.float32) + _FLOOR))
+    return np.clip(lighter, 0, np.float32(_DEEPEST))
 
 
 def _brightened(picture: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(1 + gain) picture, rounded and limited to 0..255, in the hue of shadows on skin."""
-    return cv2.multiply(picture, cv2.merge([1 + share * gain for share in _HUE]), dtype=cv2.CV_8U)
+    """(1 + gain) picture, rounded and limited to 0..255."""
+    return cv2.multiply(picture, 1 + gain, dtype=cv2.CV_8U)
 
 
 def _limited(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH, OUTER_EDGE, Opening
 from calib.ramp import smoothstep
-from reenact.generate.paint import blend, box_around, polygon, sample, spread
+from reenact.generate.paint import blend, box_around, mix, polygon, sample, spread, tone
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 
@@ -75,7 +75,7 @@ def _paint_lip(
     inset_px = np.minimum(options.inset_mm * mm, 0.5 * seen_px)
     at_edge = before[inner] + outwards * inset_px[:, None] * down - near
     at_rim = before[inner] + outwards * np.maximum(seen_px, inset_px)[:, None] * down - far
-    shared = np.column_stack([closed, shut, thick_px / mm])
+    shared = np.column_stack([closed, shut, thick_px / mm, _NEAR_CORNERS])
     values = np.vstack(
         [
             np.hstack([np.zeros((count, 1)), at_edge, shared]),
@@ -86,13 +86,26 @@ def _paint_lip(
     strips = Opening(*(rows if outwards > 0 else rows[::-1])).strips
     places = np.concatenate([near, far]).astype(np.float32)
     field = spread(places, values, strips, box, max(1, round(options.cell_mm * mm)))
-    across, offset, closed_there, shut_there, thick_mm = field[0], field[1:3], *field[3:]
+    across, offset, closed_there, shut_there, thick_mm, near_corner = field[0], field[1:3], *field[3:]
     colour = sample(frame.image, offset, box)
+    red = tone(frame.image, (before[inner] + outwards * (0.5 * seen_px)[:, None] * down)[2:-2])
+    colour = mix(colour, np.broadcast_to(red, colour.shape), near_corner * _tinged(colour, red))
     line_mm = max(options.line_mm, _LINE_PX / mm)
     line = options.line * closed_there * shut_there * _hill(across * thick_mm / line_mm)
     colour *= (1 - line)[..., None]
     fade = smoothstep(2.2 - 2.2 * across)
     return blend(warp, colour, closed_there * fade * polygon(outline, box), box)
+
+
+_NEAR_CORNERS = np.array([1, 1, 1, 0.5, 0, 0, 0, 0.5, 1, 1, 1], np.float32)
+"""From corner to corner, how near the landmarks are to one: there a lip is thin, and tinged by the teeth."""
+
+
+def _tinged(colour: NDArray[np.float32], red: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(height, width) 0..1: how much of the teeth is in `colour`, beside the red of a lip."""
+    light = colour.mean(axis=2) / max(float(red.mean()), 1.0)
+    pale = colour[..., 1] / np.maximum(colour[..., 0], 1) - red[1] / max(float(red[0]), 1.0)
+    return (smoothstep(8 * pale - 0.2) * smoothstep((light - 0.7) / 0.3)).astype(np.float32)
 
 
 def _widened(along: NDArray[np.float32]) -> NDArray[np.float32]:

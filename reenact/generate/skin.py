@@ -19,6 +19,8 @@ _FLOOR = 30.0
 _LOG = np.log(np.arange(256, dtype=np.float32) + np.float32(_FLOOR))
 _FINE_MM = 2.2
 """Detail finer than this is roughness."""
+_VALLEY_MM = 5.0
+"""Dark places narrower than this are no hair."""
 _DARKER_BY = ((0.35, 0.95), (0.85, 1.2))
 """Log brightness below the cheeks' at which a place begins to count as hair and at which it is: of a rough
 place, then of any, which may as well lie in shadow."""
@@ -54,7 +56,10 @@ def see_skin(crop: NDArray[np.uint8], places: NDArray[np.float32], px_per_mm: fl
     detail = cv2.absdiff(log, cv2.GaussianBlur(log, (0, 0), _FINE_MM * px_per_mm))
     rough = cv2.GaussianBlur(detail, (0, 0), _FINE_MM * px_per_mm)
     roughness = float(np.median(rough[y, x]))
-    darkness = np.float32(cheeks) - cv2.GaussianBlur(log, (0, 0), 2 * px_per_mm)
+    # Narrow valleys are folds.
+    valley = np.ones((2 * round(_VALLEY_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
+    filled = cv2.morphologyEx(log, cv2.MORPH_CLOSE, valley)
+    darkness = np.float32(cheeks) - cv2.GaussianBlur(filled, (0, 0), 2 * px_per_mm)
     dark, black = (smoothstep((darkness - low) / (high - low)) for low, high in _DARKER_BY)
     coarseness = rough / np.float32(np.clip(roughness, _SMOOTHEST, _ROUGHEST))
     coarse, coarsest = (smoothstep((coarseness - low) / (high - low)) for low, high in _ROUGHER_BY)

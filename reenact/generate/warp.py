@@ -16,6 +16,7 @@ from calib.shape import LANDMARK_COUNT
 from reenact.generate.bounds import bound_mouth, limit_opening
 from reenact.generate.chin import even_out
 from reenact.generate.contact import keep_apart, limit_closing
+from reenact.generate.contour import natural_lips
 from reenact.generate.flow import Flow, extend, nearest, rasterise, to_pixels
 from reenact.generate.fold import hold_back
 from reenact.generate.mesh import strip_count, warp_triangles
@@ -48,7 +49,9 @@ def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.flo
     Lips and lids do not cross, mouth and eyes stay as people's are (calib.bounds), and skin does not fold.
     """
     amounts = limit_opening(face, limit_closing(face, basis.amounts(change), basis), basis)
-    displacement = face.pose.vectors_to_frame(basis.move(amounts) + bound_mouth(face, amounts, basis))
+    motion_mm = basis.move(amounts) + bound_mouth(face, amounts, basis)
+    motion_mm += natural_lips(face, motion_mm)
+    displacement = face.pose.vectors_to_frame(motion_mm)
     displacement = hold_back(face.landmarks, even_out(face, displacement))
     return keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
 

@@ -46,6 +46,10 @@ class SeenOptions:
     """Standard deviation of the landmarks' error."""
     contrast: float = 20.0
     """Difference of colour that outweighs one standard deviation of `doubt_mm` twice."""
+    lip_contrast: float = 12.0
+    """Difference of colour from the lip at which a place begins to count as lip; at half of it, it does."""
+    lip_mm: float = 3.5
+    """Height up to which a lip's rolled-in part may be seen below the teeth; up to twice as much, a share."""
     edge_stiffness: float = 0.08
     seam_step_mm: float = 0.4
     seam_stiffness: float = 0.25
@@ -132,6 +136,7 @@ def see_mouth(frame: Frame, face: Face, options: SeenOptions = SeenOptions()) ->
     top = lines.upper + trust * _edge_offset(lab, lines, options, upper=True)
     bottom = np.maximum(lines.lower + trust * _edge_offset(lab, lines, options, upper=False), top)
     seam = _seam(lab, lines.columns, top, bottom, options)
+    bottom = _without_lip(lab, lines, seam, bottom, options)
     teeth = trust * _teeth(lab, lines, top, seam)
     inside = _between(crop, lines.columns, top, bottom)
     return SeenMouth(
@@ -246,6 +251,27 @@ def _seam(
     possible = (rows >= top + options.least_crown_mm * PX_PER_MM) & (rows <= bottom + 0.1 * PX_PER_MM)
     path = cheapest_path(np.where(possible, cost, 6).astype(np.float32), options.seam_stiffness)
     return rows[path, np.arange(len(columns))]
+
+
+def _without_lip(
+    lab: NDArray[np.float32],
+    lines: _Lines,
+    seam: NDArray[np.float32],
+    bottom: NDArray[np.float32],
+    options: SeenOptions,
+) -> NDArray[np.float32]:
+    """`bottom` raised to the upper teeth's edge where what lies in between is the lower lip, moist and rolled
+    in: as light and as red as the lip is."""
+    band = bottom - seam
+    lip = _at(lab, lines.columns, lines.lower_lip)
+    between = np.median([_at(lab, lines.columns, seam + share * band) for share in (0.5, 0.65, 0.8)], axis=0)
+    # A lip is wet, and shines here and there.
+    unlike = np.linalg.norm((between - lip)[0] * (0.5, 1, 1), axis=1)
+    is_lip = smoothstep(2 - 2 * unlike / options.lip_contrast) * smoothstep(
+        2 - band / (options.lip_mm * PX_PER_MM)
+    )
+    raised = cv2.blur(is_lip.astype(np.float32)[None], (5, 1), borderType=cv2.BORDER_REPLICATE)[0]
+    return (bottom - raised * band).astype(np.float32)
 
 
 def _teeth(
