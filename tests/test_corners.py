@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from calib.au import AU_INDEX
+from calib.basis import load_basis
 from calib.openings import MOUTH
 from reenact.generate.corners import heal_corners
 from reenact.generate.warp import Warp
@@ -51,6 +53,12 @@ def test_corners_that_stay_or_go_out_keep_their_pixels():
 def test_the_corners_of_shut_lips_keep_their_line():
     shut, moved = posed_face(scale=3.0, landmarks_mm=closed_mouth()), narrowed(6)
     assert heal_corners(shut, moved) is moved
+
+
+def test_a_smile_of_shut_lips_loses_its_dark_corners_too():
+    smile = closed_mouth() + 2.5 * load_basis().displacements[AU_INDEX[12]]
+    face = posed_face(scale=3.0, landmarks_mm=smile)
+    assert darkest(heal_corners(face, narrowed(6))) > 0.85 * min(SKIN)
 
 
 def test_it_comes_on_gradually():

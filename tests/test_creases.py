@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from calib.au import au_index, neutral_aus
 from calib.shape import load_shape
 from reenact.generate.creases import COARSE_SIZE, SIZE, Creases, Lines, load_creases, paint_creases, to_cells
+from reenact.generate.skin import see_skin
 from reenact.generate.warp import Warp
 from reenact.types import Frame
 from tests.faces import change, posed_face
@@ -185,6 +186,16 @@ def test_a_fold_is_hardly_redder_than_the_skin():
     darkest = patch[patch.sum(axis=1).argmin()] / [200, 150, 120]
     assert darkest[0] < 0.97
     assert 0.8 < darkest[2] / darkest[0] < 1
+
+
+def test_rims_of_glasses_make_no_skin_rough():
+    face = posed_face()
+    smooth, rimmed = GREY.copy(), GREY.copy()
+    for side in ((101, 36), (330, 266)):
+        first, last = (face.landmarks[index, :2].round().astype(int).tolist() for index in side)
+        cv2.line(rimmed, first, last, (10, 10, 10), 3)
+    found = [see_skin(picture, face.landmarks, face.pose.scale).roughness for picture in (smooth, rimmed)]
+    assert found[1] < found[0] + 0.003
 
 
 def test_overexposed_skin_and_hair_get_no_folds():

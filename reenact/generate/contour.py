@@ -20,11 +20,18 @@ LOPSIDED_SHARE = 0.7
 """How much of what is lopsided of a smile goes with it."""
 LOPSIDED_RAD = 0.2
 """Yaw from which on less of it does; from twice as much nothing."""
-WIDE = (0.1, 0.2)
+WIDE = (0.12, 0.22)
 """Shares of its width by which a mouth is wider than it would be at rest: where it begins to count as a
 smile, and where it is one."""
 SPREAD_MM = 10.0
 """How far around the lips the skin goes along."""
+
+
+def smiles(face: Face) -> float:
+    """0..1: 1 where the mouth is so much wider than it would be at rest that it must smile."""
+    shape_mm = face.pose.to_canonical(face.landmarks)
+    rest, own = load_bounds().at_rest(shape_mm).width, measure_mouth(shape_mm).width
+    return _share(1 - rest / max(own, 1.0), WIDE)
 
 
 def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -37,8 +44,8 @@ def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float
     shape_mm = face.pose.to_canonical(face.landmarks)
     moved_mm = shape_mm + motion_mm
     own, after = measure_mouth(shape_mm).width, measure_mouth(moved_mm).width
-    rest = load_bounds().at_rest(shape_mm).width
-    share = _share(1 - after / max(own, 1.0), NARROWED) * _share(1 - rest / max(own, 1.0), WIDE)
+    share = _share(1 - after / max(own, 1.0), NARROWED)
+    share *= smiles(face) if share > 0 else 0
     correction = np.zeros_like(shape_mm)
     if share > 0:
         edges = natural_contour(moved_mm) - contour_of(moved_mm)

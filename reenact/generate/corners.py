@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
+from reenact.generate.contour import smiles
 from reenact.generate.paint import blend, box_around, polygon
 from reenact.generate.warp import Warp
 from reenact.types import Face
@@ -39,19 +40,21 @@ def heal_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions(
     """`warp` with skin over what was the dark of the mouth's corners, where they have come in.
 
     A broad smile has a dark pocket in each corner, part of it beside the landmarks, on what counts as skin.
-    When the mouth becomes narrow, that skin takes the dark along. The line at the corners of shut lips stays.
+    When the mouth becomes narrow, that skin takes the dark along. So it is with a smile of shut lips; the
+    line at the corners of a mouth at rest stays.
     """
     mm = face.pose.scale
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / mm
     was_open = float(smoothstep(np.array(gap_mm / options.open_mm - 0.5)))
-    if was_open == 0:
+    was_dark = max(was_open, smiles(face))
+    if was_dark == 0:
         return warp
     corners = MOUTH.upper[0], MOUTH.upper[-1]
     for corner, other, beside in zip(corners, corners[::-1], _BESIDE, strict=True):
         across = (face.landmarks[corner] - face.landmarks[other])[:2]
         across = across / max(float(np.hypot(*across)), 1.0)
         came_mm = -float((warp.moved[corner] - face.landmarks[corner])[:2] @ across) / mm
-        share = was_open * float(smoothstep(np.array(2 * came_mm / options.narrowed_mm - 1)))
+        share = was_dark * float(smoothstep(np.array(2 * came_mm / options.narrowed_mm - 1)))
         if share > 0:
             warp = _healed(warp, warp.moved[[corner, *beside], :2], share, mm, options)
     return warp
