@@ -253,8 +253,8 @@ _LIPS_MM = 9.0
 
 @lru_cache(maxsize=1)
 def _around_shut_lips() -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.float64]]:
-    """For every landmark: the nearest place on the line between the lips, whether it lies above that line, and
-    how much it goes along, 0..1."""
+    """For every landmark: the nearest place on the line between the lips, whether it lies above that line,
+    and how much it goes along, 0..1."""
     canonical = load_shape().canonical[:, :2].astype(np.float64)
     line = (canonical[list(MOUTH.upper)] + canonical[list(MOUTH.lower)]) / 2
     apart = np.linalg.norm(canonical[:, None] - line, axis=2)

@@ -1,9 +1,9 @@
 """Expressions of scanned people as a teacher of the basis: motions that labels of pictures hardly show.
 
-Labels of AU06, AU17, AU20 and AU23 are noisy, and few people show these action units alone. ICT-FaceKit (Li et
-al., Learning Formation of Physically-Based Face Attributes, CVPR 2020; MIT) holds expressions of scanned faces,
-measured in three dimensions. Here they are carried over to the landmarks, and LESSONS says which of them an
-action unit is made of.
+Labels of AU06, AU17, AU20 and AU23 are noisy, and few people show these action units alone. ICT-FaceKit (Li
+et al., Learning Formation of Physically-Based Face Attributes, CVPR 2020; MIT) holds expressions of scanned
+faces, measured in three dimensions. Here they are carried over to the landmarks, and LESSONS says which of
+them an action unit is made of.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from calib.au import AU_CODES, au_index, neutral_aus
 from calib.basis import AUBasis
 from calib.basis_fit import RECIPES, with_lips_together, without_folds
 from calib.gains import FULL_AT
+from calib.openings import OUTER_LIPS
+from calib.ramp import smoothstep
 from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape
 
 Points = NDArray[np.float64]
@@ -33,19 +35,24 @@ class Lesson:
     """Weight of the motion that the basis had before."""
     own_sideways: float = 0.0
     """Weight of that motion's part along x alone."""
+    spares_lips: bool = False
+    """Whether the lips stay where they are; cheeks pull at them when they rise, but so little that nothing is
+    gained by it, and lips that are pressed together show every tenth of a millimetre."""
 
 
 LESSONS: Mapping[str, Lesson] = {
     "AU05": Lesson({"eyeWide": 1.3}, 0.0),
-    "AU06": Lesson({"cheekRaiser": 0.8}, 0.3),
-    "AU09": Lesson({"noseSneer": 0.5}, 0.6),
-    "AU10": Lesson({"mouthUpperUp": 0.5}, 0.5),
+    "AU06": Lesson({"cheekRaiser": 0.8}, 0.3, spares_lips=True),
+    "AU09": Lesson({"noseSneer": 0.4}, 0.65),
+    "AU10": Lesson({"mouthUpperUp": 0.3}, 0.7),
     "AU14": Lesson({"mouthDimple": 0.5}, 0.6),
     "AU15": Lesson({"mouthFrown": 0.5}, 0.7),
     "AU17": Lesson({"mouthShrugLower": 0.85, "mouthShrugUpper": 0.7}, 0.0),
     "AU20": Lesson({"mouthStretch": 1.2}, 0.0),
     # How narrow a tightened mouth is comes from people who are angry (calib.expressions).
-    "AU23": Lesson({"mouthRollLower": 0.45, "mouthRollUpper": 0.45, "mouthPress": 0.5}, 0.0, own_sideways=0.8),
+    "AU23": Lesson(
+        {"mouthRollLower": 0.45, "mouthRollUpper": 0.45, "mouthPress": 0.5}, 0.0, own_sideways=0.8
+    ),
 }
 """A scanned expression is as strong as people can; AU05, AU17 and AU20 take more than one that is asked for
 alone, since the scanned are together with others."""
@@ -103,17 +110,34 @@ def teach_by_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceSha
         motion = lesson.own * before + sum(weight * motions[name] for name, weight in lesson.scans.items())
         motion[:, 0] += lesson.own_sideways * before[:, 0]
         motion[IRIS_START:] = 0
+        if lesson.spares_lips:
+            motion *= _off_lips(shape)[:, None]
         if not RECIPES[code].parts_lips:
             motion = with_lips_together(motion)
         motion = without_folds((motion + motion[shape.mirror] * [-1, 1, 1]) / 2, 1.0, shape)
         largest = RECIPES[code].largest_mm
-        peak = float(np.linalg.norm(motion, axis=1).max())
+        peak = max(float(np.linalg.norm(motion, axis=1).max()), 1e-3)
         # amounts(FULL_AT) = furthest tanh(FULL_AT / furthest) must show the motion once.
         unit = float(np.arctanh(min(peak / largest, MOST_SHARE))) * largest / (FULL_AT * peak)
         displacements[index], furthest[index] = unit * motion, largest / (unit * peak)
     mirrored = displacements[:, shape.mirror] * np.array([-1, 1, 1], np.float32)
     assert len(displacements) == len(AU_CODES)
     return AUBasis((displacements + mirrored) / 2, furthest)
+
+
+_OFF_LIPS_MM = (1.0, 12.0)
+"""Distance from the lips at which a motion that spares them begins, and at which it is whole."""
+
+
+def _off_lips(shape: FaceShape) -> Points:
+    """(478,) 0 on the lips .. 1 away from them."""
+    places = shape.canonical[:, :2]
+    ring = places[list(OUTER_LIPS)]
+    apart = np.linalg.norm(places[:, None] - ring, axis=2).min(axis=1)
+    middle, half = (ring.min(axis=0) + ring.max(axis=0)) / 2, (ring.max(axis=0) - ring.min(axis=0)) / 2
+    apart[np.square((places - middle) / half).sum(axis=1) < 1] = 0
+    low, high = _OFF_LIPS_MM
+    return smoothstep((apart - low) / (high - low))
 
 
 def _similarity(points: Points, targets: Points) -> tuple[Points, Points]:
@@ -130,7 +154,7 @@ def _similarity(points: Points, targets: Points) -> tuple[Points, Points]:
 
 
 def _bent(points: Points, targets: Points, others: Points) -> Points:
-    """`others` (m, 3), moved by the smoothest field that takes points (n, 3) near targets: a spline of |r|."""
+    """`others` (m, 3), moved by the smoothest field that takes points (n, 3) near targets: a spline."""
     count = len(points)
     distance = np.linalg.norm(points[:, None] - points, axis=2)
     affine = np.column_stack([np.ones(count), points])

@@ -30,8 +30,8 @@ _FACE = 11248
 def scans(folder: Path, out: Path, start: Path | None) -> None:
     """Teach the basis the motions of ICT-FaceKit in FOLDER.
 
-    FOLDER holds vertex_indices.json of the kit and ict_shapes.npz: `neutral` (n, 3), `expressions` (k, n, 3) and
-    their `names` (k,), the kit's neutral mesh and its expressions minus that.
+    FOLDER holds vertex_indices.json of the kit and ict_shapes.npz: `neutral` (n, 3), `expressions` (k, n, 3)
+    and their `names` (k,), the kit's neutral mesh and its expressions minus that.
     """
     with plain_errors():
         found = read_scans(folder)

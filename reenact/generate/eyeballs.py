@@ -41,16 +41,14 @@ class EyeballOptions:
     lashes_mm: float = 1.1
     """Height of the edge of the lid, which keeps the warp's pixels."""
     white: float = 70.0
-    """Percentile of the lightness of what lies beside the iris that counts as its white; the rest are lashes."""
+    """Percentile of the lightness beside the iris from which on it counts as white; the rest are lashes."""
 
 
-def paint_eyeballs(
-    frame: Frame, face: Face, warp: Warp, options: EyeballOptions = EyeballOptions()
-) -> Warp:
+def paint_eyeballs(frame: Frame, face: Face, warp: Warp, options: EyeballOptions = EyeballOptions()) -> Warp:
     """`warp` with round irises and the white above them where the upper lids have risen.
 
     The warp stretches what is between the lids, so that irises became ellipses; an eyeball does not stretch.
-    Below the lid's old edge the frame shows it, and above that the iris is the mirror image of its lower half.
+    Below the lid's old edge the frame shows it; above that the iris is the mirror image of its lower half.
     """
     for opening, iris in _IRISES:
         warp = _paint_eyeball(frame, face, warp, opening, iris, options)
@@ -117,8 +115,9 @@ class _Place:
         axes = np.array([[down[1], -down[0]], down], np.float32)
         centre = face.landmarks[iris, :2]
         rim = np.linalg.norm(face.landmarks[iris + 1 : iris + 5, :2] - centre, axis=1).max()
-        columns, rows = np.meshgrid(np.arange(*box[::2], dtype=np.float32), np.arange(*box[1::2], dtype=np.float32))
-        pixels = np.stack([columns, rows], axis=-1) - centre
+        x0, y0, x1, y1 = box
+        columns, rows = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)
+        pixels = np.stack(np.meshgrid(columns, rows), axis=-1) - centre
         x, y = (pixels @ axis for axis in axes)
         upper, lower, lifted = (
             (landmarks[list(edge), :2] - centre) @ axes.T
@@ -133,17 +132,28 @@ class _Place:
         known = np.minimum(top + uncovered * options.known_mm * mm, (top + bottom) / 2)
         low, high = options.radius_mm
         return cls(
-            x, y, known.astype(np.float32), bottom.astype(np.float32), (y - now).astype(np.float32),
-            (top - now).astype(np.float32), uncovered, warp.moved[list(opening.outline), :2], centre, axes, float(np.clip(rim, low * mm, high * mm)), mm,
-        )  # fmt: skip
+            x,
+            y,
+            known.astype(np.float32),
+            bottom.astype(np.float32),
+            (y - now).astype(np.float32),
+            (top - now).astype(np.float32),
+            uncovered,
+            warp.moved[list(opening.outline), :2],
+            centre,
+            axes,
+            float(np.clip(rim, low * mm, high * mm)),
+            mm,
+        )
 
     def sample(self, image: NDArray[np.uint8], y: NDArray[np.float32]) -> NDArray[np.float32]:
         """(height, width, 3) the frame's pixels in the same columns at other heights."""
-        at = [
-            (self.centre[axis] + self.x * self.axes[0, axis] + y * self.axes[1, axis]).astype(np.float32)
-            for axis in (0, 1)
-        ]
-        return cv2.remap(image, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        at_x, at_y = (
+            (centre + self.x * across + y * along).astype(np.float32)
+            for centre, across, along in zip(self.centre, *self.axes, strict=True)
+        )
+        found = cv2.remap(image, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return found.astype(np.float32)
 
 
 def _eyeball(frame: Frame, place: _Place, options: EyeballOptions) -> NDArray[np.float32]:
@@ -170,8 +180,8 @@ def _under_lashes(
 def _iris(
     frame: Frame, own: NDArray[np.float32], place: _Place, unknown: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(height, width, 3) the iris: the mirror image of its lower half where that is seen, and elsewhere what is
-    seen at the same distance from its centre."""
+    """(height, width, 3) the iris: the mirror image of its lower half where that is seen, and elsewhere what
+    is seen at the same distance from its centre."""
     distance = np.hypot(place.x, place.y)
     last = place.known_to - 0.8 * place.mm
     seen = (unknown < 0.1) & (place.y < last) & (distance < place.radius)
@@ -195,8 +205,9 @@ _RINGS = 8
 def _white(
     own: NDArray[np.float32], place: _Place, unknown: NDArray[np.float32], options: EyeballOptions
 ) -> NDArray[np.float32]:
-    """(height, width, 3) the white of the eye: the tone to the left of the iris, passing into that to the right."""
-    beside = (unknown < 0.1) & (place.y < place.known_to - 0.6 * place.mm) & (np.hypot(place.x, place.y) > 1.12 * place.radius)
+    """(height, width, 3) the white of the eye: the tone left of the iris, passing into that right of it."""
+    beside = (unknown < 0.1) & (place.y < place.known_to - 0.6 * place.mm)
+    beside &= np.hypot(place.x, place.y) > 1.12 * place.radius
     tones = []
     for side in (place.x < 0, place.x > 0):
         seen = own[beside & side & (np.abs(place.x) < 2 * place.radius)]
