@@ -42,7 +42,7 @@ class Lesson:
 
 LESSONS: Mapping[str, Lesson] = {
     "AU05": Lesson({"eyeWide": 1.3}, 0.0),
-    "AU06": Lesson({"cheekRaiser": 0.8}, 0.3, spares_lips=True),
+    "AU06": Lesson({"cheekRaiser": 0.95}, 0.35, spares_lips=True),
     "AU09": Lesson({"noseSneer": 0.4}, 0.65),
     "AU10": Lesson({"mouthUpperUp": 0.3}, 0.7),
     "AU14": Lesson({"mouthDimple": 0.5}, 0.6),
@@ -125,7 +125,7 @@ def teach_by_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceSha
     return AUBasis((displacements + mirrored) / 2, furthest)
 
 
-_OFF_LIPS_MM = (1.0, 12.0)
+_OFF_LIPS_MM = (0.5, 7.0)
 """Distance from the lips at which a motion that spares them begins, and at which it is whole."""
 
 
