@@ -24,6 +24,7 @@ from calib.commands.expressions import expressions
 from calib.commands.limits import limits
 from calib.commands.neutral import neutral
 from calib.commands.range import expressive_range
+from calib.commands.scans import scans
 from calib.commands.timeline import timeline
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
 from calib.estimator import CROP, AUEstimator, write_estimator
@@ -269,7 +270,7 @@ def _close_the_loop(basis: AUBasis, estimator: AUEstimator, faces: FaceTable) ->
         return basis, measure_response(pictures, writer(basis), read)
 
 
-for command in (bounds, clips, expressions, neutral, expressive_range, limits, timeline):
+for command in (bounds, clips, expressions, neutral, expressive_range, limits, scans, timeline):
     main.add_command(command)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY
 from calib.basis import AUBasis
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
-from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape
+from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape, load_shape
 
 SCORES = (
     "browDown",
@@ -225,11 +226,42 @@ def _with_whole_brows(displacement: NDArray[np.float64], shape: FaceShape) -> ND
 
 
 def with_lips_together(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`displacement` (478, 3) with the inner edges of the lips moving alike."""
-    together = displacement.copy()
+    """`displacement` (478, 3) with the inner edges of the lips moving alike.
+
+    Each lip goes along with its edge: where the edge alone did, the red of the lip was squeezed to nothing or
+    turned over.
+    """
     upper, lower = list(MOUTH.upper), list(MOUTH.lower)
-    together[upper] = together[lower] = (displacement[upper] + displacement[lower]) / 2
+    edge = (displacement[upper] + displacement[lower]) / 2
+    near, above, share = _around_shut_lips()
+    added = np.where(
+        above[:, None],
+        (edge - displacement[list(_INNER_UPPER_LIP)])[near],
+        (edge - displacement[list(_INNER_LOWER_LIP)])[near],
+    )
+    together = displacement + share[:, None] * added
+    together[upper] = together[lower] = edge
     return together
+
+
+_INNER_UPPER_LIP = (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292)
+_INNER_LOWER_LIP = (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292)
+"""The red of each lip beside MOUTH.upper and MOUTH.lower."""
+_LIPS_MM = 9.0
+"""How far around the line between the lips the skin goes along with it: about the height of a lip."""
+
+
+@lru_cache(maxsize=1)
+def _around_shut_lips() -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.float64]]:
+    """For every landmark: the nearest place on the line between the lips, whether it lies above that line,
+    and how much it goes along, 0..1."""
+    canonical = load_shape().canonical[:, :2].astype(np.float64)
+    line = (canonical[list(MOUTH.upper)] + canonical[list(MOUTH.lower)]) / 2
+    apart = np.linalg.norm(canonical[:, None] - line, axis=2)
+    near = apart.argmin(axis=1)
+    share = smoothstep(1 - apart.min(axis=1) / _LIPS_MM)
+    share[IRIS_START:] = 0
+    return near, canonical[:, 1] < line[near, 1], share
 
 
 def without_folds(

@@ -38,7 +38,8 @@ def even_out(face: Face, displacement: NDArray[np.float32]) -> NDArray[np.float3
     Pixels moved like that end in a hard edge. The skin's displacement becomes harmonic instead (the graph
     Laplacian of the mesh is 0 there, its links weighing 1 / length squared), lip and jaw keep theirs.
     """
-    drop_px = (displacement[_LIP] - displacement[_CHIN])[:2] @ face.pose.down
+    lip_px, chin_px = displacement[[_LIP, _CHIN], :2] @ face.pose.down
+    drop_px = min(lip_px, lip_px - chin_px)
     share = smoothstep(np.atleast_1d(drop_px / (FULL_MM * face.pose.scale)))
     if not share.any():
         return displacement

@@ -14,6 +14,7 @@ from calib.basis import AUBasis, load_basis
 from engines.base import Engine
 from reenact.generate.corners import heal_corners
 from reenact.generate.creases import paint_creases
+from reenact.generate.eyeballs import paint_eyeballs
 from reenact.generate.late import Care, LateRefinement
 from reenact.generate.lids import paint_lids
 from reenact.generate.lips import paint_lips
@@ -68,7 +69,9 @@ PAINTERS: Mapping[str, Painter] = {
         frame, face, warp, mouth.seen, mouth.teeth
     ),
     "lips": lambda frame, face, change, warp, mouth: heal_corners(face, paint_lips(frame, face, warp)),
-    "lids": lambda frame, face, change, warp, mouth: paint_lids(frame, face, warp),
+    "lids": lambda frame, face, change, warp, mouth: paint_lids(
+        frame, face, paint_eyeballs(frame, face, warp)
+    ),
     "creases": lambda frame, face, change, warp, mouth: paint_creases(face, change, warp),
 }
 """What paints over what the warp uncovered, squeezed or cannot fold, in this order."""

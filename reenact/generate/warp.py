@@ -20,6 +20,7 @@ from reenact.generate.contour import natural_lips
 from reenact.generate.flow import Flow, extend, nearest, rasterise, to_pixels
 from reenact.generate.fold import hold_back
 from reenact.generate.mesh import strip_count, warp_triangles
+from reenact.generate.thickness import keep_thickness
 from reenact.types import Face, Frame, Patch
 
 
@@ -46,14 +47,16 @@ class Warp(Patch):
 def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.float32]:
     """Where the landmarks (478, 3) go for relative action units `change`.
 
-    Lips and lids do not cross, mouth and eyes stay as people's are (calib.bounds), and skin does not fold.
+    Lips and lids do not cross, lips keep their thickness, mouth and eyes stay as people's are (calib.bounds),
+    and skin does not fold.
     """
     amounts = limit_opening(face, limit_closing(face, basis.amounts(change), basis), basis)
     motion_mm = basis.move(amounts) + bound_mouth(face, amounts, basis)
     motion_mm += natural_lips(face, motion_mm)
     displacement = face.pose.vectors_to_frame(motion_mm)
     displacement = hold_back(face.landmarks, even_out(face, displacement))
-    return keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
+    moved = keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
+    return keep_thickness(face.landmarks, moved, face.pose.down)
 
 
 def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:

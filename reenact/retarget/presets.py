@@ -44,22 +44,22 @@ _ALL = (
     ),
     Preset(
         "surprise",
-        "AU01=1.6..,AU02=1.3..,AU04=..0,AU05=1.8..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
-        "AU23=1.8..,AU25=0.5..,AU26=3..",
+        "AU01=1.6..,AU02=1.5..,AU04=..0,AU05=2.4..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
+        "AU15=0.5..,AU23=1.9..,AU25=0.5..,AU26=3..",
         "brows and upper lids up, jaw dropped, mouth narrowed",
-        f"{_GUIDE}: 1+2+5B+26, with 23, since the lips round; 27 (mouth stretch) left out",
+        f"{_GUIDE}: 1+2+5B+26, with 15 and 23, since the lips round; 27 (mouth stretch) left out",
     ),
     Preset(
         "anger",
-        "AU01=..0,AU04=2.9..,AU05=1.2..,AU06=..0,AU07=1.1..,AU10=..0,AU12=..0,AU14=..0,AU15=0.5..,"
-        "AU23=2.5..,AU25=..0",
+        "AU01=..0,AU04=3..,AU05=1.2..,AU06=..0,AU07=1.1..,AU09=0.5..,AU10=..0,AU12=..0,AU14=..0,AU15=0.9..,"
+        "AU23=1.9..,AU25=..0",
         "brows down, lids tense, lips tight",
-        f"{_GUIDE}: 4+5+7+23, with a little 15; 24 (lip pressor) left out",
+        f"{_GUIDE}: 4+5+7+23, with a little 9 and 15; 24 (lip pressor) left out",
     ),
     Preset(
         "sad",
-        "AU01=2.1..,AU04=1.6..,AU06=..0,AU07=0.4..,AU09=..0,AU10=..0,AU12=..0,AU14=..0,AU15=2..,"
-        "AU17=0.5..,AU25=..0",
+        "AU01=2.1..,AU04=1.6..,AU06=..0,AU07=0.4..,AU09=..0,AU10=..0,AU12=..0,AU14=..0,AU15=1.5..,"
+        "AU17=0.3..,AU25=..0",
         "inner brows up, lip corners down",
         f"{_GUIDE}: 1+4+15 with 17; 11 (nasolabial deepener) left out",
     ),
@@ -72,8 +72,8 @@ _ALL = (
     ),
     Preset(
         "disgust",
-        "AU01=..0,AU04=2.5..,AU06=0.6,AU07=1.2..,AU09=3.3..,AU10=2.2..,AU12=..0,AU14=..0,AU15=0.2..,AU17=0.6..,"
-        "AU23=3.4..,AU25=..0.5,AU26=0.5..",
+        "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2.8..,AU10=1.6..,AU12=..0,AU14=..0,AU15=0.2..,AU17=0.6..,"
+        "AU23=3.4..,AU25=..0.3,AU26=0.35..",
         "nose wrinkled, upper lip raised",
         f"{_GUIDE}: 9+17 and 10+17, with the 4, 6, 7, 23 and 26 that go along; 16 left out",
     ),

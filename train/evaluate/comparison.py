@@ -22,6 +22,8 @@ class Compared:
     """None where a picture does not show the region."""
     landmark_errors: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """By group of landmarks: mean distance, percent of that between the pupils; NaN without a face."""
+    landmark_gains: Mapping[str, float] = field(default_factory=dict)
+    """By group of landmarks: how far they moved, as a share of how far they really did; over all pictures."""
 
 
 def comparison_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> Table:
@@ -69,7 +71,9 @@ def landmark_table(name: str, title: str, note: str, results: Mapping[str, Compa
             method,
             int(np.sum(~np.isnan(found.landmark_errors[groups[0]]))),
             *(mean(found.landmark_errors[group]) for group in groups),
+            *(found.landmark_gains.get(group) for group in groups),
         )
         for method, found in results.items()
     )
-    return Table(name, title, note, ("method", "n", *(f"NME {group} %" for group in groups)), rows, 2)
+    columns = [f"NME {group} %" for group in groups] + [f"gain {group}" for group in groups]
+    return Table(name, title, note, ("method", "n", *columns), rows, 2)

@@ -17,6 +17,7 @@ from train.evaluate.judge import Judge, load_judge
 from train.evaluate.methods import MethodSpec, open_method
 from train.evaluate.obedience import Obedience, measure_obedience
 from train.evaluate.pairs import Pair, choose_pairs, measure_pairs, pairs_of_frames
+from train.evaluate.presets import Performed, Posed, choose_posed, measure_presets
 from train.evaluate.reading import Reader
 from train.evaluate.realism import Gallery, hang_gallery, measure_realism
 from train.evaluate.restoration import Restoration, choose_restorations, measure_restoration
@@ -61,6 +62,7 @@ class Exam:
     judge: Judge
     identity: IdentityProxy
     pairs: tuple[Pair, ...]
+    posed: tuple[Posed, ...]
     restorations: tuple[Restoration, ...]
     gallery: Gallery
     films: tuple[Film, ...]
@@ -73,6 +75,7 @@ class MethodResult:
     unchanged: Unchanged
     identity: Kept
     pairs: Compared
+    presets: tuple[Performed, ...]
     restoration: Compared
     realism: dict[str, float]
     flicker: tuple[Steadiness, ...]
@@ -89,6 +92,8 @@ def set_exam(
         if not subjects:
             raise EvaluationError("no face of the people held out can be read; hold out more people")
         pairs = choose_pairs(unseen, options.pairs, options.seed, reader)
+        # Few people pose expressions, and no training judges by the shape of their mouths.
+        posed = choose_posed(training, reader) + choose_posed(unseen, reader)
         for clip in clips:
             pairs += pairs_of_frames(still_subjects(clip, reader))
     return Exam(
@@ -96,6 +101,7 @@ def set_exam(
         load_judge(training, unseen, cache),
         load_identity(training, unseen, cache),
         tuple(pairs),
+        tuple(posed),
         tuple(choose_restorations(unseen, options.restorations, options.seed)),
         hang_gallery(unseen, options.gallery, 3 * options.gallery, options.seed),
         tuple(film for clip in clips if (film := shoot(clip, options.frames)) is not None),
@@ -112,6 +118,7 @@ def sit_exam(spec: MethodSpec, exam: Exam) -> MethodResult:
             measure_unchanged(method, exam.subjects),
             measure_identity(method, exam.subjects, exam.identity),
             measure_pairs(method, exam.pairs, reader),
+            measure_presets(method, exam.posed, reader),
             measure_restoration(method, exam.restorations),
             measure_realism(method, exam.gallery),
             measure_flicker(method, exam.films),

@@ -170,6 +170,7 @@ def lit_alike(image: NDArray[np.uint8], like: NDArray[np.uint8], skin: regions.M
 def measure_pairs(method: Method, pairs: Sequence[Pair], reader: Reader) -> Compared:
     found: dict[str, list[Likeness | None]] = {name: [] for name in REGIONS}
     errors: dict[str, list[float]] = {name: [] for name in LANDMARK_GROUPS}
+    moved: dict[str, list[tuple[float, float]]] = {name: [] for name in LANDMARK_GROUPS}
     for pair in pairs:
         subject = pair.first
         image = method(subject.frame, subject.face, pair.change, subject.measured)
@@ -179,15 +180,24 @@ def measure_pairs(method: Method, pairs: Sequence[Pair], reader: Reader) -> Comp
             found[name].append(likeness(crop, pair.truth, region(landmarks, alignment.size) & pair.known))
         after = reader(image, subject.face.landmarks)
         for name, group in LANDMARK_GROUPS.items():
-            errors[name].append(
-                float("nan")
-                if after is None
-                else _nme(after.face.landmarks, pair.landmarks, group, subject.face.pose.scale)
-            )
+            if after is None:
+                errors[name].append(float("nan"))
+                continue
+            now, truth, before = after.face.landmarks, pair.landmarks, subject.face.landmarks
+            scale = subject.face.pose.scale
+            errors[name].append(_nme(now, truth, group, scale))
+            moved[name].append((_nme(now, before, group, scale), _nme(truth, before, group, scale)))
     return Compared(
         {name: tuple(each) for name, each in found.items()},
         {name: tuple(each) for name, each in errors.items()},
+        {name: gain for name, each in moved.items() if (gain := _gain(each)) is not None},
     )
+
+
+def _gain(moved: Sequence[tuple[float, float]]) -> float | None:
+    """All distances that landmarks went, over all that they really went; None where nothing did."""
+    achieved, real = np.sum(moved, axis=0) if moved else (0.0, 0.0)
+    return float(achieved / real) if real > 0 else None
 
 
 def _nme(
@@ -210,7 +220,8 @@ def pair_tables(results: Mapping[str, Compared], pairs: Sequence[Pair]) -> list[
     )
     landmarks = (
         "The same pairs: landmarks found anew in the result against the second picture's; mean distance in "
-        "percent of the distance between the pupils."
+        "percent of the distance between the pupils. Gain: how far they went from the first picture's, as a "
+        "share of how far they are apart in the two pictures."
     )
     return [
         comparison_table("pairs", "Pairs of one person", note, results),

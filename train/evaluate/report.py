@@ -16,6 +16,7 @@ from train.evaluate.identity import identity_table
 from train.evaluate.methods import MethodSpec, open_method
 from train.evaluate.obedience import obedience_tables
 from train.evaluate.pairs import pair_tables
+from train.evaluate.presets import presets_table
 from train.evaluate.reading import Reader
 from train.evaluate.realism import realism_table
 from train.evaluate.restoration import restoration_table
@@ -38,6 +39,7 @@ def result_tables(results: Sequence[MethodResult], exam: Exam) -> list[Table]:
         *obedience_tables(of(lambda result: result.obedience), len(exam.subjects), exam.judge.held_out),
         unchanged_table(of(lambda result: result.unchanged)),
         *(pair_tables(pairs, exam.pairs) if exam.pairs else []),
+        *([presets_table(of(lambda result: result.presets), exam.posed)] if exam.posed else []),
         restoration_table(of(lambda result: result.restoration)),
         identity_table(of(lambda result: result.identity), exam.identity),
         realism_table(of(lambda result: result.realism), exam.gallery),

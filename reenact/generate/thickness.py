@@ -1,0 +1,95 @@
+"""Lips stay lips: none is pressed thinner than a share of what it was, least of all turned over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.openings import MOUTH, OUTER_EDGE
+from calib.ramp import smoothstep
+from calib.shape import IRIS_START, load_shape
+
+LEAST_SHARE = 0.45
+"""The share of its height that a lip keeps; tightened lips (AU23) of people keep about half."""
+SOFT_SHARE = 0.2
+"""The share of its height on which a lip is held back more and more before it reaches the least."""
+_SPREAD_MM = 9.0
+"""How far beyond a lip the skin gives way."""
+_ROWS = {
+    -1: ((185, 40, 39, 37, 0, 267, 269, 270, 409), (184, 74, 73, 72, 11, 302, 303, 304, 408),
+         (183, 42, 41, 38, 12, 268, 271, 272, 407)),
+    1: ((146, 91, 181, 84, 17, 314, 405, 321, 375), (77, 90, 180, 85, 16, 315, 404, 320, 307),
+        (96, 89, 179, 86, 15, 316, 403, 319, 325)),
+}  # fmt: skip
+"""Landmarks of the upper (-1) and the lower lip (1), from the outer edge inwards, without the corners."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Lip:
+    side: int
+    """-1 for the upper lip, 1 for the lower one: which way is outwards."""
+    inner: NDArray[np.intp]
+    """(9,) landmarks along its inner edge."""
+    rows: NDArray[np.intp]
+    """(3, 9) those of the rest, from the outer edge inwards."""
+    skin: NDArray[np.intp]
+    """(n,) landmarks around it, and ..."""
+    follows: NDArray[np.intp]
+    """(n,) ... which column of the lip each goes along with, and ..."""
+    share: NDArray[np.float32]
+    """(n,) ... how much, 0..1."""
+
+
+def keep_thickness(
+    landmarks: NDArray[np.float32], moved: NDArray[np.float32], down: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """`moved` (478, 3) with lips that are at least LEAST_SHARE as high as in `landmarks` (478, 3).
+
+    Motions are those of an average face. On thin lips they would push the outer edge over the inner one, and
+    the line between the lips came out jagged. The outer edge gives way, the skin beyond goes along.
+    """
+    before, after = landmarks[:, :2] @ down, moved[:, :2] @ down
+    push = np.zeros(len(moved), np.float32)
+    for lip in _lips():
+        was = lip.side * (before[lip.rows] - before[lip.inner])
+        now = lip.side * (after[lip.rows] - after[lip.inner])
+        height = np.maximum(was[0], 1e-3)
+        kept = _at_least(now[0] / height, LEAST_SHARE, SOFT_SHARE)
+        missing = kept * height - now[0]
+        # What is held back keeps its order between the edges, too.
+        pressed = smoothstep(missing / (0.1 * height))
+        wanted = now + pressed * (np.clip(was / height, 0, 1) * kept * height - now)
+        push[lip.rows] = lip.side * (wanted - now)
+        push[lip.skin] += lip.side * lip.share * missing[lip.follows]
+    if not push.any():
+        return moved
+    held = moved.copy()
+    held[:, :2] += push[:, None] * down
+    return held
+
+
+def _at_least(share: NDArray[np.float32], least: float, soft: float) -> NDArray[np.float32]:
+    """`share`, or more where it comes near `least`: the same above least + soft, never below `least`."""
+    over = np.minimum((share - least) / soft, 1)
+    return np.where(over < 1, least + soft * np.exp(over - 1), share).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _lips() -> tuple[_Lip, _Lip]:
+    canonical = load_shape().canonical[:, :2]
+    every = {*MOUTH.outline, *(index for edge in OUTER_EDGE.values() for index in edge)}
+    every |= {index for rows in _ROWS.values() for row in rows for index in row}
+    lips = []
+    for side, edge in ((-1, MOUTH.upper), (1, MOUTH.lower)):
+        rows = np.array(_ROWS[side])
+        apart = np.linalg.norm(canonical[:, None] - canonical[rows[0]], axis=2)
+        share = smoothstep(1 - apart.min(axis=1) / _SPREAD_MM).astype(np.float32)
+        share[IRIS_START:] = 0
+        beyond = side * (canonical[:, 1] - canonical[rows[0], 1][apart.argmin(axis=1)]) > 0
+        skin = np.array([index for index in np.flatnonzero((share > 0) & beyond) if index not in every])
+        follows = apart.argmin(axis=1)[skin]
+        lips.append(_Lip(side, np.array(edge[1:-1]), rows, skin, follows, share[skin]))
+    return lips[0], lips[1]
