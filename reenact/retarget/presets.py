@@ -72,7 +72,7 @@ _ALL = (
     ),
     Preset(
         "disgust",
-        "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2.8..,AU10=1.6..,AU12=..0,AU14=..0,AU15=0.2..,AU17=0.6..,"
+        "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2.8..,AU10=1.6..,AU12=..0,AU14=..0,AU15=0.4..,AU17=0.6..,"
         "AU23=3.4..,AU25=..0.3,AU26=0.35..",
         "nose wrinkled, upper lip raised",
         f"{_GUIDE}: 9+17 and 10+17, with the 4, 6, 7, 23 and 26 that go along; 16 left out",
