@@ -15,7 +15,7 @@ from reenact.generate.warp import Warp
 from reenact.types import Frame
 from tests.faces import change, posed_face
 from train.__main__ import main
-from train.data.creases import along_lines, fit_creases, save_creases, to_look
+from train.data.creases import BORROWED, along_lines, dimples, fit_creases, save_creases, to_look
 
 FACE = posed_face(scale=2.0, centre=(160.0, 140.0))
 ROUGHNESS = (0.008, 0.01, 0.012, 0.02)
@@ -77,6 +77,25 @@ def test_pictures_in_another_light_are_left_out():
 def test_a_person_seen_too_seldom_gives_no_lines():
     with pytest.raises(ValueError, match="same light"):
         fit_creases([person(0.12, pictures=3)], ROUGHNESS)
+
+
+def test_a_raised_chin_gets_dimples_and_the_rest_of_the_face_none(creases):
+    column, row = to_cells(load_shape().canonical)[199].round().astype(int)
+    drawn = creases.draw(change(AU17=1), np.float32([0, 1]))
+    chin = drawn[row - 16 : row + 8, column - 20 : column + 20]
+    assert chin.min() < -0.08 and chin.std() > 0.02
+    column, row = to_cells(load_shape().canonical)[9].round().astype(int)
+    assert np.abs(drawn[row - 20 : row + 20]).max() < 0.01
+    assert not dimples()[: SIZE[0] // 2].any()
+
+
+def test_action_units_that_are_hardly_seen_fold_as_others_do():
+    shipped = load_creases()
+    who = np.eye(len(shipped.roughness), dtype=np.float32)[3]
+    for code, shares in BORROWED.items():
+        asked = sum(share * change(**{other: 1}) for other, share in shares.items())
+        apart = np.abs(shipped.draw(change(**{code: 1}), who) - shipped.draw(asked, who))
+        assert (apart > 2 / 400).mean() < 0.001, "but for lines that are deeper than a file can tell"
 
 
 def test_noise_goes_and_lines_stay():

@@ -89,6 +89,20 @@ def test_a_face_that_is_lost_is_no_landmark_error():
     assert np.isnan(compared.landmark_errors["all"][0])
 
 
+def test_the_gain_is_how_far_landmarks_go_of_how_far_they_should():
+    (pair,) = pairs_of_frames([subject(), moved_twin()])
+    way = np.zeros_like(pair.landmarks)
+    way[:, 1] = 3
+    pair = replace(pair, landmarks=pair.first.face.landmarks + 4 * way)
+
+    def reader(image, near):
+        return replace(pair.first.before, face=replace(pair.first.face, landmarks=near + 3 * way))
+
+    compared = measure_pairs(copy, [pair], reader)
+    assert compared.landmark_gains["mouth"] == pytest.approx(0.75)
+    assert measure_pairs(copy, [pair], lambda image, near: None).landmark_gains == {}
+
+
 def test_the_table_counts_on_how_many_pictures_a_method_is_nearer_than_the_baselines():
     def results(*errors):
         alike = tuple(None if each is None else Likeness(each, 20, 0.5) for each in errors)

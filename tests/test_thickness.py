@@ -49,6 +49,12 @@ def test_lips_that_are_hardly_pressed_are_left_alone():
     assert keep_thickness(FACE.landmarks, moved, DOWN) is moved
 
 
+def test_lips_whose_landmarks_cross_by_themselves_are_left_alone():
+    rolled = pressed(-0.3)
+    moved = rolled + np.float32([0, -5, 0])
+    np.testing.assert_array_equal(keep_thickness(rolled, moved, DOWN), moved)
+
+
 def test_the_height_is_continuous_in_what_is_asked():
     kept = [
         heights(keep_thickness(FACE.landmarks, pressed(share), DOWN), MOUTH.lower, 1)

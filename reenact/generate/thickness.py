@@ -18,6 +18,8 @@ SOFT_SHARE = 0.2
 """The share of its height on which a lip is held back more and more before it reaches the least."""
 _SPREAD_MM = 9.0
 """How far beyond a lip the skin gives way."""
+_NOTHING_PX = 1e-3
+"""A lip that is not even so high shows nothing that could be kept."""
 _ROWS = {
     -1: ((185, 40, 39, 37, 0, 267, 269, 270, 409), (184, 74, 73, 72, 11, 302, 303, 304, 408),
          (183, 42, 41, 38, 12, 268, 271, 272, 407)),
@@ -56,12 +58,16 @@ def keep_thickness(
     for lip in _lips():
         was = lip.side * (before[lip.rows] - before[lip.inner])
         now = lip.side * (after[lip.rows] - after[lip.inner])
-        height = np.maximum(was[0], 1e-3)
-        kept = _at_least(now[0] / height, LEAST_SHARE, SOFT_SHARE)
-        missing = kept * height - now[0]
+        height = np.maximum(was[0], _NOTHING_PX)
+        kept = _at_least(now[0] / height, LEAST_SHARE, SOFT_SHARE) * height
+        # Landmarks of lips that are rolled in may cross by themselves; then they do so no further.
+        shown = was[0] > _NOTHING_PX
+        missing = np.where(shown, kept, np.minimum(was[0], kept)) - now[0]
+        missing = np.where(now[0] < was[0], np.maximum(missing, 0), 0)
         # What is held back keeps its order between the edges, too.
         pressed = smoothstep(missing / (0.1 * height))
-        wanted = now + pressed * (np.clip(was / height, 0, 1) * kept * height - now)
+        ordered = np.where(shown, np.clip(was / height, 0, 1) * kept, now + missing)
+        wanted = now + pressed * (ordered - now)
         push[lip.rows] = lip.side * (wanted - now)
         push[lip.skin] += lip.side * lip.share * missing[lip.follows]
     if not push.any():

@@ -45,9 +45,9 @@ _ALL = (
     Preset(
         "surprise",
         "AU01=1.6..,AU02=1.5..,AU04=..0,AU05=2.4..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
-        "AU15=0.5..,AU23=1.9..,AU25=0.5..,AU26=3..",
+        "AU15=0.25..,AU23=1.8..,AU25=0.5..,AU26=3..",
         "brows and upper lids up, jaw dropped, mouth narrowed",
-        f"{_GUIDE}: 1+2+5B+26, with 15 and 23, since the lips round; 27 (mouth stretch) left out",
+        f"{_GUIDE}: 1+2+5B+26, with 23, since the lips round, and a little 15; 27 (mouth stretch) left out",
     ),
     Preset(
         "anger",
@@ -72,8 +72,8 @@ _ALL = (
     ),
     Preset(
         "disgust",
-        "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2.8..,AU10=1.6..,AU12=..0,AU14=..0,AU15=0.2..,AU17=0.6..,"
-        "AU23=3.4..,AU25=..0.3,AU26=0.35..",
+        "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2.8..,AU10=1.3..,AU12=..0,AU14=..0,AU15=0.4..,AU17=0.4..,"
+        "AU23=1.5..,AU25=..0.3,AU26=0.2..",
         "nose wrinkled, upper lip raised",
         f"{_GUIDE}: 9+17 and 10+17, with the 4, 6, 7, 23 and 26 that go along; 16 left out",
     ),

@@ -77,10 +77,10 @@ BORROWED: dict[str, dict[str, float]] = {"AU23": {"AU15": 0.35, "AU17": 0.45}}
 """Action units that are hardly ever seen alone, and the multiples of others' folds that they get: lips that
 are pressed wrinkle the skin below them and beside their corners as those actions do (FACS, AU23 and AU24)."""
 
-DIMPLES = 0.065
+DIMPLES = 0.045
 """Change of log brightness for one unit of AU17 in the dimples of a chin. They are drawn: what is fitted
 keeps folds, which are long, and takes what is round for pores."""
-_DIMPLE_MM = 2.4
+_DIMPLE_MM = 2.8
 """Distance between dimples."""
 _CHIN_MM = ((0.0, 76.0), (17.0, 10.0))
 """Canonical middle of the chin's boss, and half its width and height."""
@@ -162,8 +162,10 @@ def fit_creases(
     strength = np.array([STRENGTH.get(code, 1.0) for code in AU_CODES], np.float32)[:, None, None]
     depth = np.linspace(*options.lines, len(found), dtype=np.float32)[:, None, None, None]
     lines = strength * _without_beards(found)
+    lines, shading, reach = _with_borrowed(lines), _with_borrowed(strength * shading), fold_reach()
+    # Pressed lips leave the chin smooth: only what is fitted is borrowed.
     lines[:, au_index("AU17")] += DIMPLES * dimples()
-    lines, shading, reach = depth * _with_borrowed(lines), _with_borrowed(strength * shading), fold_reach()
+    lines = depth * lines
     return Creases(
         tuple(_cut(index, lines[:, index]) for index in range(AU_COUNT) if lines[:, index].any()),
         (options.shading * _coarse(shading)).astype(np.float32),
@@ -186,7 +188,7 @@ def _with_borrowed(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 def dimples() -> NDArray[np.float32]:
     """(380, 320) about -2..1: dark dents and light bumps of a raised chin, without any order, in its boss."""
     noise = np.random.default_rng(3).normal(size=SIZE).astype(np.float32)
-    fine, wide = (cv2.GaussianBlur(noise, (0, 0), share * _DIMPLE_MM / CELL_MM) for share in (0.22, 0.4))
+    fine, wide = (cv2.GaussianBlur(noise, (0, 0), share * _DIMPLE_MM / CELL_MM) for share in (0.27, 0.45))
     bumps = fine - wide
     bumps /= bumps.std()
     uneven = 0.25 * np.clip(-bumps - 0.2, 0, 2) - np.clip(bumps - 0.2, 0, 2.2)
