@@ -39,7 +39,7 @@ class Album:
     def learn(self, frame: Frame, face: Face) -> None:
         """Adds what a frame shows of a face's teeth to what is known of the person."""
         views = Views().learn(frame, face, see_mouth(frame, face))
-        if views.upper is None and views.lower is None:
+        if not len(views):
             return
         likeness = self._resemblance(frame.image, face)
         index = self._index(likeness)

@@ -15,7 +15,7 @@ from calib.profile import Profile, ProfileError, load_profile, to_json
 from calib.teeth_picture import TeethPicture
 from reenact.atomic import replacing
 from reenact.generate.mouth import View, Views
-from reenact.generate.mouth.arch import LOWER_ABOVE_MM, SHAPE, UPPER_ABOVE_MM, Arch
+from reenact.generate.mouth.arch import SHAPE, UPPER_ABOVE_MM, Arch
 from reenact.types import Measured
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
 from reenact.generate.mouth.arch import CROWN_MM, GUMS
-from reenact.generate.mouth.cavity import CavityOptions, shade_cavity
+from reenact.generate.mouth.cavity import shade_cavity
+from reenact.generate.mouth.floor import LINE_MM, jaw_of
 from reenact.generate.mouth.light import colourfulness, ivory
 from reenact.generate.mouth.seen import LOWER, UPPER, SeenMouth, mouth_alignment
 from reenact.generate.mouth.surface import Jaw, jaw_between, on_arch
@@ -80,15 +81,16 @@ def paint_inside(
         return warp
     place = _Place.of(face, warp, mouth_alignment(face), box)
     light = ivory(frame.image, face)
-    inside = shade_cavity(light, place.down, place.aside, place.open_mm, None if seen is None else seen.dark)
     teeth = teeth or likely_teeth(face, seen)
-    inside = _drawn_lower(inside, face, teeth, place, light)
+    deep = _deep(light, teeth, seen)
+    inside = shade_cavity(light, place.down, place.aside, place.open_mm, deep)
+    inside = _drawn_floor(inside, face, warp, teeth, place, light)
     if seen is not None:
         inside = _own_lower(inside, frame, seen, place, options)
     inside = _drawn_upper(inside, face, teeth, seen, place, light, options)
     if seen is not None:
         inside = _own_upper(inside, frame, seen, place, options)
-    inside = mix(inside, np.broadcast_to(_deep(light, seen), inside.shape), _shut(place))
+    inside = mix(inside, np.broadcast_to(deep, inside.shape), _shut(place))
     colour = colourfulness(frame.image, face)
     if colour < 1:
         grey = inside @ np.array(_LUMA, np.float32)
@@ -96,11 +98,11 @@ def paint_inside(
     return blend(warp, inside, polygon(outline, box), box)
 
 
-def _deep(light: NDArray[np.float32], seen: SeenMouth | None) -> NDArray[np.float32]:
-    """(3,) RGB of the line between lips that have come together."""
+def _deep(light: NDArray[np.float32], teeth: Teeth, seen: SeenMouth | None) -> NDArray[np.float32]:
+    """(3,) RGB of the depth of the mouth, and of the line between lips that have come together."""
     if seen is not None and seen.dark is not None:
         return seen.dark
-    return light * np.array(CavityOptions().dark, np.float32)
+    return light * teeth.dark
 
 
 def _shut(place: _Place) -> NDArray[np.float32]:
@@ -198,23 +200,32 @@ def _drawn_upper(
     """The upper row of `teeth`, in the shadow of the lip."""
     if seen is not None and seen.teeth > 0:
         light = light + seen.teeth * (seen.enamel - light)
-    colour, alpha = teeth.upper.draw(face.pose, teeth.upper_edge_mm, light, place.box)
+    colour, alpha = teeth.upper.draw(
+        face.pose, teeth.upper_edge_mm, light, place.box, aside_mm=teeth.upper_aside_mm
+    )
     gap_mm = np.maximum(place.gap, 1) / place.px_per_mm
     below_lip_mm = place.down * gap_mm
-    colour *= (0.62 + 0.38 * smoothstep(below_lip_mm / options.lip_shadow_mm))[..., None]
+    shadow = 0.38 * (1 - teeth.own)
+    colour *= (1 - shadow + shadow * smoothstep(below_lip_mm / options.lip_shadow_mm))[..., None]
     if seen is not None and seen.teeth > 0:
         below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)
         alpha = alpha * (1 - seen.teeth * smoothstep(below_seam + 0.5) * _between_corners(seen, place))
     return mix(inside, colour.astype(np.float32), alpha.astype(np.float32))
 
 
-def _drawn_lower(
-    inside: NDArray[np.float32], face: Face, teeth: Teeth, place: _Place, light: NDArray[np.float32]
+def _drawn_floor(
+    inside: NDArray[np.float32],
+    face: Face,
+    warp: Warp,
+    teeth: Teeth,
+    place: _Place,
+    light: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """The lower row of `teeth`, if there is one, carried by the jaw."""
-    if teeth.lower is None:
+    """What is known to lie below the upper teeth, carried by the jaw."""
+    if teeth.floor is None:
         return inside
-    colour, alpha = teeth.lower.draw(face.pose, teeth.lower_edge_mm, light, place.box, place.jaw.turn)
+    jaw = jaw_of(face.pose, warp.moved, teeth.bridge_mm)
+    colour, alpha = teeth.floor.draw(face.pose, teeth.bridge_mm + LINE_MM, light, place.box, jaw.turn)
     return mix(inside, colour, alpha)
 
 

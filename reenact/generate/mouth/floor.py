@@ -1,0 +1,72 @@
+"""What lies below the upper teeth and goes with the jaw: lower teeth, tongue and the dark around them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.pose import Pose
+from calib.ramp import smoothstep
+from reenact.generate.mouth.arch import PX_PER_MM, SHAPE, Arch, arch_picture, grid_of
+from reenact.generate.mouth.seen import SeenMouth, on_visible_edges
+from reenact.generate.mouth.surface import CHIN, Jaw, bridge_mm, jaw_from_chin
+from reenact.types import Face, Frame
+
+ABOVE_MM = 28.0
+"""How far the picture of a floor reaches above the line between shut lips: a dropped jaw takes it along."""
+FLOOR_SHAPE = round(40 * PX_PER_MM), SHAPE[1]
+"""(height, width) of the picture of a floor."""
+LINE_MM = 60.5
+"""Distance from the bridge of the nose down to the line between shut lips, canonical."""
+_LOWER_LIP = (87, 14, 317)
+"""Landmarks in the middle of the inner edge of the lower lip."""
+_LIP_LEVER_MM = 63.0
+LIP_SHARE = 0.5
+REST_CHIN_MM = 98.0
+"""Distance from the bridge of the nose down to the chin of a shut mouth, canonical."""
+_RIM_MM = 0.6
+"""Width of the rim along lip and teeth that has their colour."""
+_CONTINUED = 0.35
+"""What is continued under a lip or behind teeth passes by so much more slowly than what was seen."""
+_ABOVE_FADE_MM, _BELOW_FADE_MM = 3.0, 6.0
+"""How far it is continued."""
+_MOST_MM = 0.8
+"""What is continued is at most so far from the edge."""
+_SIDE_MM = 2.0
+"""Width of the soft edge beside the corners."""
+
+
+def jaw_of(pose: Pose, landmarks: NDArray[np.float32], bridge: float) -> Jaw:
+    """Where the jaw is, from shut lips, in a face with these landmarks (478, 3) and with the bridge of its nose
+    at this canonical y."""
+    chin, lip = (
+        float(pose.to_canonical(landmarks[list(places)])[:, 1].mean()) - bridge for places in (CHIN, _LOWER_LIP)
+    )
+    by_chin = jaw_from_chin(REST_CHIN_MM, chin).angle
+    by_lip = float(np.arcsin(np.clip((lip - LINE_MM) / _LIP_LEVER_MM, -0.7, 0.7)))
+    return Jaw(by_chin + LIP_SHARE * (by_lip - by_chin))
+
+
+def take_floor(frame: Frame, face: Face, seen: SeenMouth, light: NDArray[np.float32]) -> Arch:
+    """What a frame shows below the upper teeth, with the jaw turned back to shut lips.
+
+    light: (3,) RGB of white teeth in the light of the frame.
+    """
+    bridge = bridge_mm(face)
+    jaw = jaw_of(face.pose, on_visible_edges(face, seen).landmarks, bridge)
+    grid = grid_of(face.pose, seen, bridge + LINE_MM - ABOVE_MM, FLOOR_SHAPE, jaw.turn)
+    mm = seen.alignment.scale * face.pose.scale
+    rim = _RIM_MM * mm
+    first, last = seen.line(seen.seam, grid.x) + rim, seen.line(seen.bottom, grid.x) - rim
+    above, below = np.maximum(first - grid.y, 0), np.maximum(grid.y - last, 0)
+    turned = np.minimum(_CONTINUED * np.maximum(above, below), _MOST_MM * mm)
+    y = np.where(above > 0, first + turned, np.where(below > 0, last - turned, grid.y))
+    y = np.clip(y, np.minimum(first, last), np.maximum(first, last))
+    left, right = seen.columns[[0, -1]]
+    soft = _SIDE_MM * mm
+    shown = smoothstep((grid.x - left) / soft + 0.5) * smoothstep((right - grid.x) / soft + 0.5)
+    shown *= 1 - smoothstep(above / (_ABOVE_FADE_MM * mm))
+    shown *= 1 - smoothstep(below / (_BELOW_FADE_MM * mm))
+    shown *= smoothstep((last - first) / mm)
+    rgb = seen.sample(frame, grid.x, y.astype(np.float32))
+    return Arch(arch_picture(rgb, light, shown.astype(np.float32)), ABOVE_MM, face.pose.scale)
