@@ -192,6 +192,8 @@ def arch_picture(
     return np.rint(np.clip(np.dstack([shares, 255 * shown]), 0, 255)).astype(np.uint8)
 
 
+_SIDE_MM = 2.5
+"""Width of the soft edge of a row's sides, where it goes into the dark."""
 _RIM_MM = 0.8
 """Height of the rim below a lip that has the lip's colour and shadow."""
 
@@ -201,24 +203,32 @@ def with_gums(arch: Arch) -> Arch:
     rgb, alpha = arch.picture[..., :3].astype(np.float32), arch.picture[..., 3].astype(np.float32) / 255
     rows = np.arange(SHAPE[0], dtype=np.float32)[:, None]
     solid = alpha > 0.95
-    has_any = solid.any(axis=0)
-    first = np.where(has_any, solid.argmax(axis=0) + _RIM_MM * PX_PER_MM, SHAPE[0]).astype(np.float32)
+    shown = np.flatnonzero(solid.any(axis=0))
+    if not len(shown):
+        return arch
+    every = np.arange(SHAPE[1])
+    first, last = (
+        np.interp(every, shown, heights[shown]).astype(np.float32)
+        for heights in (solid.argmax(axis=0), SHAPE[0] - 1 - solid[::-1].argmax(axis=0))
+    )
+    # Lower by the rim, and smooth: a line that jumps would show as a saw.
+    first = cv2.GaussianBlur(first[None], (0, 0), 0.8 * PX_PER_MM)[0] + _RIM_MM * PX_PER_MM
     alpha = alpha * (rows >= first)
     above = np.maximum(first - rows, 0)
-    columns = np.broadcast_to(np.arange(SHAPE[1], dtype=np.float32), above.shape)
-    continued = cv2.remap(
-        rgb, columns, np.minimum(first + 0.35 * above + 1, SHAPE[0] - 1).astype(np.float32), cv2.INTER_LINEAR
-    )
+    columns = np.broadcast_to(np.clip(every, shown[0], shown[-1]).astype(np.float32), above.shape)
+    source = np.clip(first + 0.35 * above + 1, 0, np.maximum(last - 1, first)).astype(np.float32)
+    continued = cv2.remap(rgb, columns, source, cv2.INTER_LINEAR)
     continued += smoothstep(above / (2 * PX_PER_MM))[..., None] * (
         cv2.GaussianBlur(continued, (0, 0), 1.0 * PX_PER_MM) - continued
     )
     height_mm = arch.above_mm - (rows + 0.5) / PX_PER_MM
     # Nobody's teeth end below what was seen of them.
-    crown_mm = max(CROWN_MM, arch.above_mm - float(first.min()) / PX_PER_MM + _RIM_MM + 0.75)
+    crown_mm = max(CROWN_MM, arch.above_mm - float(first.min()) / PX_PER_MM + 0.75)
     gum = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * np.ones_like(above)
     filled = continued + gum[..., None] * (FULL * np.array(GUMS, np.float32) - continued)
     mixed = np.where(above[..., None] > 0, filled, rgb)
-    sides = cv2.GaussianBlur(np.repeat(has_any[None].astype(np.float32), SHAPE[0], axis=0), (0, 0), PX_PER_MM)
-    full = np.where(above > 0, np.maximum(alpha, sides * has_any), alpha)
+    soft = _SIDE_MM * PX_PER_MM
+    sides = smoothstep((every - shown[0]) / soft) * smoothstep((shown[-1] - every) / soft)
+    full = np.where(above > 0, np.maximum(alpha, sides), alpha)
     picture = np.rint(np.clip(np.dstack([mixed, 255 * full]), 0, 255)).astype(np.uint8)
     return Arch(picture, arch.above_mm, arch.seen_px_per_mm)

@@ -32,7 +32,7 @@ _ABOVE_FADE_MM, _BELOW_FADE_MM = 3.0, 6.0
 """How far it is continued."""
 _MOST_MM = 0.8
 """What is continued is at most so far from the edge."""
-_SIDE_MM = 2.0
+_SIDE_MM = 3.0
 """Width of the soft edge beside the corners."""
 
 
@@ -64,7 +64,7 @@ def take_floor(frame: Frame, face: Face, seen: SeenMouth, light: NDArray[np.floa
     y = np.clip(y, np.minimum(first, last), np.maximum(first, last))
     left, right = seen.columns[[0, -1]]
     soft = _SIDE_MM * mm
-    shown = smoothstep((grid.x - left) / soft + 0.5) * smoothstep((right - grid.x) / soft + 0.5)
+    shown = smoothstep((grid.x - left) / soft + 0.3) * smoothstep((right - grid.x) / soft + 0.3)
     shown *= 1 - smoothstep(above / (_ABOVE_FADE_MM * mm))
     shown *= 1 - smoothstep(below / (_BELOW_FADE_MM * mm))
     shown *= smoothstep((last - first) / mm)

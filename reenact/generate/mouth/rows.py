@@ -17,6 +17,7 @@ _BELOW_PX = round(1.3 * PX_PER_MM)
 """How much of what lies below the teeth is compared, too: their edge tells most."""
 _LEAST_PX = round(2 * PX_PER_MM)
 _LEAST_OVERLAP_PX = 60
+_SOFT_MM = 0.8
 _DIMMEST, _BRIGHTEST = 0.6, 1.6
 """By how much the light on one row may differ from that on another."""
 
@@ -60,10 +61,15 @@ def joined(row: Arch | None, best: Arch) -> Arch:
     if row is None or row is best:
         return full
     own, rest = (each.picture.astype(np.float32) for each in (row, full))
-    alpha = cv2.GaussianBlur(cv2.erode(own[..., 3], np.ones((5, 3), np.uint8)), (0, 0), 1.0) / 255
+    # Without the rim below the lip, and softly.
+    alpha = cv2.erode(own[..., 3], np.ones((5, 3), np.uint8))
+    alpha = cv2.GaussianBlur(alpha, (0, 0), sigmaX=_SOFT_MM * PX_PER_MM, sigmaY=1.0) / 255
+    alpha = np.minimum(alpha, own[..., 3] / 255)
     rest[..., :3] = np.minimum(rest[..., :3] * _gain(own, rest, alpha), 255)
     rest[..., :3] += alpha[..., None] * (own[..., :3] - rest[..., :3])
     rest[..., 3] = np.maximum(rest[..., 3], 255 * alpha)
+    # Beyond the picture its border would be continued.
+    rest[-1, :, 3] = 0
     return Arch(np.rint(rest).astype(np.uint8), full.above_mm, row.seen_px_per_mm)
 
 

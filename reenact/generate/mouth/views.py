@@ -16,7 +16,7 @@ from reenact.generate.mouth.light import ivory, redness, skin
 from reenact.generate.mouth.occlusion import is_covered
 from reenact.generate.mouth.rows import joined, shift_between, shifted
 from reenact.generate.mouth.seen import PX_PER_MM as SEEN_PX_PER_MM
-from reenact.generate.mouth.seen import SeenMouth, mouth_crop
+from reenact.generate.mouth.seen import SeenMouth, mouth_crop, on_visible_edges
 from reenact.generate.mouth.surface import bridge_mm
 from reenact.generate.mouth.teeth import Teeth, likely_teeth, visible_edge
 from reenact.types import Face, Frame
@@ -41,7 +41,9 @@ class ViewOptions:
     least_mm: float = 4.0
     """Opening of the narrowest mouth worth remembering."""
     better: float = 1.2
-    """How many times better a view must be to replace another."""
+    """How many times better a view must be to replace another ..."""
+    overrules: float = 1.5
+    """... and to be believed if its teeth are not those of the best one."""
     openings_mm: tuple[float, ...] = (6.0, 9.0, 12.0, 16.0, 22.0)
     """Where one bin of openings ends and the next begins. One view is kept of each bin ..."""
     turns_rad: tuple[float, ...] = (-0.2, 0.2)
@@ -121,7 +123,7 @@ class Views:
     def upper(self) -> View | None:
         """The view that shows most of the upper teeth, and best; None: they have not been seen."""
         rows = [view for view in self.by_bin.values() if view.upper is not None]
-        return max(rows, key=lambda view: view.worth, default=None)
+        return max(rows, key=_worth, default=None)
 
     def learn(
         self, frame: Frame, face: Face, seen: SeenMouth | None, options: ViewOptions = ViewOptions()
@@ -129,7 +131,7 @@ class Views:
         """These views, or a better one where the frame shows it."""
         if seen is None or not _worth_a_look(face, seen, options):
             return self
-        shape = Shape.of(face, face.landmarks)
+        shape = Shape.of(face, on_visible_edges(face, seen).landmarks)
         known = self.by_bin.get(_bin(shape, options))
         quality = _clarity(frame, face, seen)
         if known is not None and quality <= options.better * known.quality:
@@ -145,21 +147,23 @@ class Views:
                 views = views._with(view, key)
         return views
 
-    def _with(self, view: View, key: tuple[int, int]) -> Views:
+    def _with(
+        self, view: View, key: tuple[int, int], options: ViewOptions = ViewOptions()
+    ) -> Views:
         """These views and a new one, its row laid over the others'."""
         rest = {each: known for each, known in self.by_bin.items() if each != key}
-        best = self.upper
+        best = max((each for each in rest.values() if each.upper is not None), key=_worth, default=None)
         if best is None or view.upper is None:
             return Views({**rest, key: view})
         laid = laid_over(view, best)
-        if laid is not None:
+        if laid is None and view.worth < options.overrules * best.worth:
+            # Of two rows that do not fit each other one is none.
+            return Views({**rest, key: replace(view, upper=None)})
+        if laid is not None and view.worth <= best.worth:
             return Views({**rest, key: laid})
-        # Of two rows that do not fit each other one is none.
-        if view.worth > 1.5 * best.worth:
-            rest = {each: replace(known, upper=None) for each, known in rest.items()}
-        else:
-            view = replace(view, upper=None)
-        return Views({**rest, key: view})
+        # The best row says where all others lie.
+        onto = {each: laid_over(known, view) or replace(known, upper=None) for each, known in rest.items()}
+        return Views({**onto, key: view})
 
     def nearest(
         self, shape: Shape, drawn: View | None = None, options: ViewOptions = ViewOptions()
@@ -213,9 +217,15 @@ class Views:
         return next(known, usual_dark())
 
 
+def _worth(view: View) -> float:
+    return view.worth
+
+
 def laid_over(view: View, best: View) -> View | None:
-    """The view with its upper row where `best` has the same teeth; None where they are not the same."""
-    assert view.upper is not None and best.upper is not None
+    """The view with its upper row, if it shows one, where `best` has the same teeth; None where they are not the
+    same."""
+    if view.upper is None or best.upper is None:
+        return view
     found = shift_between(view.upper, best.upper)
     if found is None:
         return None
