@@ -108,7 +108,9 @@ def whiteness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.floa
     redness: by how much more red these teeth have than other colours.
     """
     red = rgb[..., 0] - rgb[..., 1:].mean(axis=2)
-    return smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep((0.22 - red + max(redness - 0.07, 0)) / 0.12)
+    return smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep(
+        (0.22 - red + max(redness - 0.07, 0)) / 0.12
+    )
 
 
 def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float:
@@ -173,9 +175,7 @@ def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
     )
 
 
-def grid_of(
-    pose: Pose, seen: SeenMouth, top_mm: float, shape: tuple[int, int], turn: Turn = at_rest
-) -> Grid:
+def grid_of(pose: Pose, seen: SeenMouth, top_mm: float, shape: tuple[int, int], turn: Turn = at_rest) -> Grid:
     """The grid of a picture (height, width) whose top lies at the canonical y `top_mm` before `turn`."""
     rows, columns = (np.arange(count, dtype=np.float32) for count in shape)
     x_mm, y_mm = np.meshgrid((columns + 0.5) / PX_PER_MM - WIDTH_MM / 2, top_mm + (rows + 0.5) / PX_PER_MM)

@@ -40,7 +40,8 @@ def jaw_of(pose: Pose, landmarks: NDArray[np.float32], bridge: float) -> Jaw:
     """Where the jaw is, from shut lips, in a face with these landmarks (478, 3) and with the bridge of its nose
     at this canonical y."""
     chin, lip = (
-        float(pose.to_canonical(landmarks[list(places)])[:, 1].mean()) - bridge for places in (CHIN, _LOWER_LIP)
+        float(pose.to_canonical(landmarks[list(places)])[:, 1].mean()) - bridge
+        for places in (CHIN, _LOWER_LIP)
     )
     by_chin = jaw_from_chin(REST_CHIN_MM, chin).angle
     by_lip = float(np.arcsin(np.clip((lip - LINE_MM) / _LIP_LEVER_MM, -0.7, 0.7)))

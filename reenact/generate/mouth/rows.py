@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from reenact.generate.mouth.arch import PX_PER_MM, Arch, with_gums
 
-_DOWN_PX, _ASIDE_PX = round(4 * PX_PER_MM), round(3 * PX_PER_MM)
+_DOWN_PX, _ASIDE_PX = round(2.7 * PX_PER_MM), round(2.3 * PX_PER_MM)
 """How far apart two frames may have placed the same teeth."""
-_LIKE = 0.6
+_LIKE = 0.75
 """The least correlation of two pictures of the same teeth."""
 _HALF_WIDTH_PX = round(16 * PX_PER_MM)
 _BELOW_PX = round(1.3 * PX_PER_MM)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -119,6 +119,22 @@ class Views:
     def __len__(self) -> int:
         return len(self.by_bin)
 
+    @classmethod
+    def of(cls, views: Iterable[View], options: ViewOptions = ViewOptions()) -> Views:
+        """Views that lie over each other already, as those of one `Views` do."""
+        return cls({_bin(view.shape, options): view for view in views})
+
+    def by_opening(self) -> tuple[View, ...]:
+        """Of each opening the most frontal view, from the narrowest to the widest."""
+        openings = sorted({opening for opening, _ in self.by_bin})
+        return tuple(
+            min(
+                (view for (each, _), view in self.by_bin.items() if each == opening),
+                key=lambda view: abs(view.shape.yaw_rad),
+            )
+            for opening in openings
+        )
+
     @property
     def upper(self) -> View | None:
         """The view that shows most of the upper teeth, and best; None: they have not been seen."""
@@ -147,9 +163,7 @@ class Views:
                 views = views._with(view, key)
         return views
 
-    def _with(
-        self, view: View, key: tuple[int, int], options: ViewOptions = ViewOptions()
-    ) -> Views:
+    def _with(self, view: View, key: tuple[int, int], options: ViewOptions = ViewOptions()) -> Views:
         """These views and a new one, its row laid over the others'."""
         rest = {each: known for each, known in self.by_bin.items() if each != key}
         best = max((each for each in rest.values() if each.upper is not None), key=_worth, default=None)
@@ -184,9 +198,7 @@ class Views:
     def placed(self, face: Face, seen: SeenMouth | None, view: View, row: Arch | None) -> Teeth:
         """Likely teeth, with the floor of `view` and with `row`, where there is one, instead."""
         bridge = bridge_mm(face)
-        teeth = replace(
-            likely_teeth(face, seen), floor=view.floor, bridge_mm=bridge, dark=self._dark(view)
-        )
+        teeth = replace(likely_teeth(face, seen), floor=view.floor, bridge_mm=bridge, dark=self._dark(view))
         if row is None:
             return teeth
         edge_mm, aside_mm = self._place(face)
@@ -249,7 +261,9 @@ def _view(
     dark = None if seen.dark is None else (seen.dark / light).astype(np.float32)
     if seen.teeth < options.none:
         return View(shape, quality, floor, dark=dark)
-    if seen.crown_mm < options.least_crown_mm or redness(seen.enamel) > options.red * redness(skin(frame.image, face)):
+    if seen.crown_mm < options.least_crown_mm or redness(seen.enamel) > options.red * redness(
+        skin(frame.image, face)
+    ):
         return None
     upper, edge_mm = take_upper(frame, face.pose, seen, light)
     # Dim teeth are teeth, too: lips and lamps above a face leave them in the shade.
