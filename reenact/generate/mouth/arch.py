@@ -203,7 +203,10 @@ def with_gums(arch: Arch) -> Arch:
     rgb, alpha = arch.picture[..., :3].astype(np.float32), arch.picture[..., 3].astype(np.float32) / 255
     rows = np.arange(SHAPE[0], dtype=np.float32)[:, None]
     solid = alpha > 0.95
-    shown = np.flatnonzero(solid.any(axis=0))
+    # Without the corners, where the lips leave little free and what is seen is half lip.
+    count = solid.sum(axis=0)
+    least_px = max(_LEAST_HEIGHT_MM * PX_PER_MM, 0.5 * float(np.median(count[count > 0]))) if count.any() else 1
+    shown = np.flatnonzero(count >= least_px)
     if not len(shown):
         return arch
     every = np.arange(SHAPE[1])
@@ -225,10 +228,13 @@ def with_gums(arch: Arch) -> Arch:
     # Nobody's teeth end below what was seen of them.
     crown_mm = max(CROWN_MM, arch.above_mm - float(first.min()) / PX_PER_MM + 0.75)
     gum = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * np.ones_like(above)
-    filled = continued + gum[..., None] * (FULL * np.array(GUMS, np.float32) - continued)
+    # Gums are as dim as the teeth below them, whose own colour tells how much light there is.
+    level = float(np.median(rgb[solid].mean(axis=1))) / FULL
+    gums = FULL * min(level, 1.0) * np.array(GUMS, np.float32)
+    filled = continued + gum[..., None] * (gums - continued)
     mixed = np.where(above[..., None] > 0, filled, rgb)
     soft = _SIDE_MM * PX_PER_MM
     sides = smoothstep((every - shown[0]) / soft) * smoothstep((shown[-1] - every) / soft)
-    full = np.where(above > 0, np.maximum(alpha, sides), alpha)
+    full = np.where(above > 0, np.maximum(alpha, 1), alpha) * sides
     picture = np.rint(np.clip(np.dstack([mixed, 255 * full]), 0, 255)).astype(np.uint8)
     return Arch(picture, arch.above_mm, arch.seen_px_per_mm)

@@ -24,7 +24,7 @@ _LIP_LEVER_MM = 63.0
 LIP_SHARE = 0.5
 REST_CHIN_MM = 98.0
 """Distance from the bridge of the nose down to the chin of a shut mouth, canonical."""
-_RIM_MM = 0.6
+_RIM_MM = 0.7
 """Width of the rim along lip and teeth that has their colour."""
 _CONTINUED = 0.35
 """What is continued under a lip or behind teeth passes by so much more slowly than what was seen."""
@@ -58,15 +58,19 @@ def take_floor(frame: Frame, face: Face, seen: SeenMouth, light: NDArray[np.floa
     grid = grid_of(face.pose, seen, bridge + LINE_MM - ABOVE_MM, FLOOR_SHAPE, jaw.turn)
     mm = seen.alignment.scale * face.pose.scale
     rim = _RIM_MM * mm
-    first, last = seen.line(seen.seam, grid.x) + rim, seen.line(seen.bottom, grid.x) - rim
+    # Below a lip instead of teeth there is its colour and its shadow.
+    lip = float(1 - seen.teeth)
+    first = seen.line(seen.seam, grid.x) + rim * (1 + lip)
+    last = seen.line(seen.bottom, grid.x) - rim
     above, below = np.maximum(first - grid.y, 0), np.maximum(grid.y - last, 0)
     turned = np.minimum(_CONTINUED * np.maximum(above, below), _MOST_MM * mm)
     y = np.where(above > 0, first + turned, np.where(below > 0, last - turned, grid.y))
     y = np.clip(y, np.minimum(first, last), np.maximum(first, last))
     left, right = seen.columns[[0, -1]]
     soft = _SIDE_MM * mm
-    shown = smoothstep((grid.x - left) / soft + 0.3) * smoothstep((right - grid.x) / soft + 0.3)
+    shown = smoothstep((grid.x - left) / soft) * smoothstep((right - grid.x) / soft)
     shown *= 1 - smoothstep(above / (_ABOVE_FADE_MM * mm))
+    shown *= 1 - lip * (1 - smoothstep((grid.y - first) / (_ABOVE_FADE_MM * mm)))
     shown *= 1 - smoothstep(below / (_BELOW_FADE_MM * mm))
     shown *= smoothstep((last - first) / mm)
     rgb = seen.sample(frame, grid.x, y.astype(np.float32))

@@ -32,6 +32,8 @@ _CONTINUED_BLUR_MM = 0.9
 """Standard deviation of the blur of what is continued above the teeth that are seen."""
 _SHADOW = 0.45
 """The share of the light that a lip keeps from the teeth close below it."""
+_LIP_SHADOW = 0.38
+"""The same of the teeth that are drawn."""
 _LEAST_GAP_PX = 0.5
 """Lips that are closer than this everywhere show nothing between them."""
 
@@ -205,7 +207,8 @@ def _drawn_upper(
     )
     gap_mm = np.maximum(place.gap, 1) / place.px_per_mm
     below_lip_mm = place.down * gap_mm
-    shadow = 0.38 * (1 - teeth.own)
+    # Some of the shadow of a person's own teeth is in their picture already.
+    shadow = _LIP_SHADOW * (1 - 0.8 * teeth.own)
     colour *= (1 - shadow + shadow * smoothstep(below_lip_mm / options.lip_shadow_mm))[..., None]
     if seen is not None and seen.teeth > 0:
         below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)

@@ -1,4 +1,4 @@
-"""Whether something stands before a mouth: then its picture is not the mouth's."""
+"""Whether a mouth's picture shows what it seems to: nothing stands before it, nothing is hidden in the dark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calib.ramp import smoothstep
 from reenact.generate.mouth.light import redness, skin
-from reenact.generate.mouth.seen import OUTER_LOWER, OUTER_UPPER, SeenMouth, mouth_crop
+from reenact.generate.mouth.seen import OUTER_LOWER, OUTER_UPPER, PX_PER_MM, SeenMouth
 from reenact.types import Face, Frame
 
 
@@ -22,13 +22,24 @@ class OcclusionOptions:
 
 
 def is_covered(
-    frame: Frame, face: Face, seen: SeenMouth, options: OcclusionOptions = OcclusionOptions()
+    frame: Frame,
+    face: Face,
+    seen: SeenMouth,
+    crop: NDArray[np.float32],
+    options: OcclusionOptions = OcclusionOptions(),
 ) -> bool:
-    """True where a hand, or anything of the colour of skin, hides a part of the mouth."""
+    """True where a hand, or anything of the colour of skin, hides a part of the mouth. crop: `mouth_crop`."""
     bare = skin(frame.image, face)
-    crop = mouth_crop(frame, seen.alignment).astype(np.float32)
     inside = _skin_share(_inside(crop, seen), bare)
     return inside + _covered_lips(crop, face, seen, bare, options) > options.share
+
+
+def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
+    """Level of the lighter parts of what is seen just below the upper lip, in the middle. crop: `mouth_crop`."""
+    middle = np.s_[len(seen.columns) // 4 : -(len(seen.columns) // 4)]
+    down = np.arange(0.8, 4.0, 0.4, dtype=np.float32)[:, None] * PX_PER_MM
+    rows = np.minimum(seen.top[middle] + down, seen.bottom[middle] - 1)
+    return float(np.percentile(_at(crop, seen.columns[middle], rows).mean(axis=1), 80))
 
 
 def _skin_share(colours: NDArray[np.float32], bare: NDArray[np.float32]) -> float:

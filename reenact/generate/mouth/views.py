@@ -13,7 +13,7 @@ from reenact.generate.mouth.arch import PX_PER_MM, Arch, completeness, take_uppe
 from reenact.generate.mouth.cavity import usual_dark
 from reenact.generate.mouth.floor import take_floor
 from reenact.generate.mouth.light import ivory, redness, skin
-from reenact.generate.mouth.occlusion import is_covered
+from reenact.generate.mouth.occlusion import is_covered, light_below_lip
 from reenact.generate.mouth.rows import joined, shift_between, shifted
 from reenact.generate.mouth.seen import PX_PER_MM as SEEN_PX_PER_MM
 from reenact.generate.mouth.seen import SeenMouth, mouth_crop, on_visible_edges
@@ -28,6 +28,9 @@ class ViewOptions:
     """Teeth that are seen less surely than this, 0..1, are not remembered."""
     none: float = 0.1
     """A mouth in which they are seen less surely than this shows none. Between the two, nobody can tell."""
+    dark_below_lip: float = 0.33
+    """The most light below the upper lip, as a share of the skin's, of a mouth that shows none: dim teeth look
+    like none."""
     confidence: float = 0.6
     """Faces of which the tracker is less sure, 0..1, are not looked at."""
     turned_rad: float = 0.5
@@ -254,12 +257,15 @@ def _view(
     frame: Frame, face: Face, seen: SeenMouth, shape: Shape, quality: float, options: ViewOptions
 ) -> View | None:
     """What a frame shows; None where something stands before it."""
-    if is_covered(frame, face, seen):
+    crop = mouth_crop(frame, seen.alignment).astype(np.float32)
+    if is_covered(frame, face, seen, crop):
         return None
     light = ivory(frame.image, face)
     floor = take_floor(frame, face, seen, light)
     dark = None if seen.dark is None else (seen.dark / light).astype(np.float32)
     if seen.teeth < options.none:
+        if light_below_lip(crop, seen) > options.dark_below_lip * float(skin(frame.image, face).mean()):
+            return None
         return View(shape, quality, floor, dark=dark)
     if seen.crown_mm < options.least_crown_mm or redness(seen.enamel) > options.red * redness(
         skin(frame.image, face)
