@@ -205,7 +205,9 @@ def with_gums(arch: Arch) -> Arch:
     solid = alpha > 0.95
     # Without the corners, where the lips leave little free and what is seen is half lip.
     count = solid.sum(axis=0)
-    least_px = max(_LEAST_HEIGHT_MM * PX_PER_MM, 0.5 * float(np.median(count[count > 0]))) if count.any() else 1
+    least_px = (
+        max(_LEAST_HEIGHT_MM * PX_PER_MM, 0.5 * float(np.median(count[count > 0]))) if count.any() else 1
+    )
     shown = np.flatnonzero(count >= least_px)
     if not len(shown):
         return arch

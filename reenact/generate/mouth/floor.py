@@ -26,6 +26,8 @@ REST_CHIN_MM = 98.0
 """Distance from the bridge of the nose down to the chin of a shut mouth, canonical."""
 _RIM_MM = 0.7
 """Width of the rim along lip and teeth that has their colour."""
+_LEAST_CROWN_MM = 1.6
+"""Height of teeth below which what lies under them has the colour of the lip."""
 _CONTINUED = 0.35
 """What is continued under a lip or behind teeth passes by so much more slowly than what was seen."""
 _ABOVE_FADE_MM, _BELOW_FADE_MM = 3.0, 6.0
@@ -59,8 +61,10 @@ def take_floor(frame: Frame, face: Face, seen: SeenMouth, light: NDArray[np.floa
     mm = seen.alignment.scale * face.pose.scale
     rim = _RIM_MM * mm
     # Below a lip instead of teeth there is its colour and its shadow.
-    lip = float(1 - seen.teeth)
-    first = seen.line(seen.seam, grid.x) + rim * (1 + lip)
+    seam = seen.line(seen.seam, grid.x)
+    crown = seam - seen.line(seen.top, grid.x)
+    lip = 1 - seen.teeth * smoothstep(crown / (_LEAST_CROWN_MM * mm))
+    first = seam + rim * (1 + lip)
     last = seen.line(seen.bottom, grid.x) - rim
     above, below = np.maximum(first - grid.y, 0), np.maximum(grid.y - last, 0)
     turned = np.minimum(_CONTINUED * np.maximum(above, below), _MOST_MM * mm)
@@ -68,7 +72,7 @@ def take_floor(frame: Frame, face: Face, seen: SeenMouth, light: NDArray[np.floa
     y = np.clip(y, np.minimum(first, last), np.maximum(first, last))
     left, right = seen.columns[[0, -1]]
     soft = _SIDE_MM * mm
-    shown = smoothstep((grid.x - left) / soft) * smoothstep((right - grid.x) / soft)
+    shown = smoothstep((grid.x - left) / soft + 0.2) * smoothstep((right - grid.x) / soft + 0.2)
     shown *= 1 - smoothstep(above / (_ABOVE_FADE_MM * mm))
     shown *= 1 - lip * (1 - smoothstep((grid.y - first) / (_ABOVE_FADE_MM * mm)))
     shown *= 1 - smoothstep(below / (_BELOW_FADE_MM * mm))

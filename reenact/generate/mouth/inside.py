@@ -59,6 +59,10 @@ class InsideOptions:
     """Height of the shadow of the upper lip on the teeth."""
     soft_mm: float = 0.7
     """Width of the shade between teeth and dark."""
+    lip_soft_mm: float = 3.5
+    """Width of the shade between what was seen below a lip that has moved away from it and the dark."""
+    side_shade: float = 0.35
+    """The share of the light that is lost on drawn teeth towards the corners."""
 
 
 def paint_inside(
@@ -209,7 +213,9 @@ def _drawn_upper(
     below_lip_mm = place.down * gap_mm
     # Some of the shadow of a person's own teeth is in their picture already.
     shadow = _LIP_SHADOW * (1 - 0.8 * teeth.own)
-    colour *= (1 - shadow + shadow * smoothstep(below_lip_mm / options.lip_shadow_mm))[..., None]
+    shade = 1 - shadow + shadow * smoothstep(below_lip_mm / options.lip_shadow_mm)
+    side = options.side_shade * (1 - teeth.own)
+    colour *= (shade * (1 - side * smoothstep((place.aside - 0.4) / 0.5)))[..., None]
     if seen is not None and seen.teeth > 0:
         below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)
         alpha = alpha * (1 - seen.teeth * smoothstep(below_seam + 0.5) * _between_corners(seen, place))
@@ -267,6 +273,8 @@ def _own_upper(
     # The tips that a lip leaves when it comes down over the rest would be a light rim along it.
     left_mm = (seam - (place.y - place.down * place.gap)) / mm
     known = known * (1 - smoothstep(-place.lifted / mm) * (1 - smoothstep(left_mm / options.tips_mm - 0.5)))
+    # Beside the teeth there is only the rim of the lip, which goes with the lip.
+    known = known * (1 - smoothstep(np.abs(place.lifted) / mm) * (1 - smoothstep((seam - top) / mm - 0.3)))
     edge = smoothstep((seam - place.y) / (options.soft_mm * mm) + 0.5)
     return mix(inside, colour, (seen.teeth * known * edge * _between_corners(seen, place)).astype(np.float32))
 
@@ -291,7 +299,11 @@ def _own_lower(
     known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
     joined = 1 - float(smoothstep(np.array(np.abs(place.jaw_px[1]) / (0.3 * mm))))
-    edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / soft + 0.5)
+    # Where a lip ended what was seen, and no teeth, its rim would be an arc across a mouth of another shape.
+    crown = seam - seen.line(seen.top, x)
+    lip = away * (1 - seen.teeth * smoothstep(crown / (options.tips_mm * mm)))
+    soft = soft * (1 + lip * (options.lip_soft_mm / options.soft_mm - 1))
+    edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / soft + 0.5 - lip * 0.6)
     return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))
 
 

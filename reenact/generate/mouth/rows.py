@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.ramp import smoothstep
 from reenact.generate.mouth.arch import PX_PER_MM, Arch, with_gums
 
 _DOWN_PX, _ASIDE_PX = round(2.7 * PX_PER_MM), round(2.3 * PX_PER_MM)
@@ -17,8 +18,11 @@ _BELOW_PX = round(1.3 * PX_PER_MM)
 """How much of what lies below the teeth is compared, too: their edge tells most."""
 _LEAST_PX = round(2 * PX_PER_MM)
 _LEAST_OVERLAP_PX = 60
+_SIDE_SHADE, _LIT_MM = 0.5, 12.0
+"""The share of the light that is lost on teeth to the sides, and how far from the middle it is all there."""
 _SOFT_MM = 0.8
-_DIMMEST, _BRIGHTEST = 0.6, 1.6
+"""Softness of the sides of what is laid over others."""
+_DIMMEST, _BRIGHTEST = 0.3, 1.6
 """By how much the light on one row may differ from that on another."""
 
 
@@ -52,31 +56,39 @@ def shifted(row: Arch, right: int, down: int) -> Arch:
     return Arch(picture, row.above_mm, row.seen_px_per_mm)
 
 
-def joined(row: Arch | None, best: Arch) -> Arch:
+def joined(row: Arch | None, best: Arch, likely: Arch) -> Arch:
     """The teeth as `row` shows them, above what its lip left free as `best` does, and gums above that.
 
-    Both lie over each other; None: the lip left nothing free.
+    The two lie over each other; None: the lip left nothing free. What neither shows, at the sides, is that of
+    `likely`, in their light.
     """
     full = with_gums(best)
-    if row is None or row is best:
-        return full
-    own, rest = (each.picture.astype(np.float32) for each in (row, full))
-    # Without the rim below the lip, and softly.
-    alpha = cv2.erode(own[..., 3], np.ones((5, 3), np.uint8))
-    alpha = cv2.GaussianBlur(alpha, (0, 0), sigmaX=_SOFT_MM * PX_PER_MM, sigmaY=1.0) / 255
-    alpha = np.minimum(alpha, own[..., 3] / 255)
-    rest[..., :3] = np.minimum(rest[..., :3] * _gain(own, rest, alpha), 255)
-    rest[..., :3] += alpha[..., None] * (own[..., :3] - rest[..., :3])
-    rest[..., 3] = np.maximum(rest[..., 3], 255 * alpha)
+    base, rest = (each.picture.astype(np.float32) for each in (likely, full))
+    aside_mm = np.abs(np.arange(base.shape[1]) - (base.shape[1] - 1) / 2) / PX_PER_MM
+    base[..., :3] *= (1 - _SIDE_SHADE * smoothstep((aside_mm - _LIT_MM) / _LIT_MM))[:, None]
+    lay_over(base, rest, rest[..., 3] / 255)
+    if row is not None and row is not best:
+        own = row.picture.astype(np.float32)
+        # Without the rim below the lip, and softly.
+        alpha = cv2.erode(own[..., 3], np.ones((5, 3), np.uint8))
+        alpha = cv2.GaussianBlur(alpha, (0, 0), sigmaX=_SOFT_MM * PX_PER_MM, sigmaY=1.0) / 255
+        lay_over(base, own, np.minimum(alpha, own[..., 3] / 255))
     # Beyond the picture its border would be continued.
-    rest[-1, :, 3] = 0
-    return Arch(np.rint(rest).astype(np.uint8), full.above_mm, row.seen_px_per_mm)
+    base[-1, :, 3] = 0
+    return Arch(np.rint(base).astype(np.uint8), full.above_mm, (row or best).seen_px_per_mm)
+
+
+def lay_over(base: NDArray[np.float32], own: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
+    """Lays a picture of teeth over another one, which takes on its light."""
+    base[..., :3] = np.minimum(base[..., :3] * _gain(own, base, alpha), 255)
+    base[..., :3] += alpha[..., None] * (own[..., :3] - base[..., :3])
+    base[..., 3] = np.maximum(base[..., 3], 255 * alpha)
 
 
 def _gain(
     own: NDArray[np.float32], rest: NDArray[np.float32], alpha: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(3,) what the light on `rest` is to be multiplied by to be that on `own`, where both show teeth."""
+    """(3,) what the light on `rest` is multiplied by to be that on `own`, where both show teeth."""
     both = (alpha > 0.9) & (rest[..., 3] > 230)
     if both.sum() < _LEAST_OVERLAP_PX:
         return np.ones(3, np.float32)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH
 from reenact.generate.mouth.arch import PX_PER_MM, Arch, completeness, take_upper
+from reenact.generate.mouth.bank import load_bank
 from reenact.generate.mouth.cavity import usual_dark
 from reenact.generate.mouth.floor import take_floor
 from reenact.generate.mouth.light import ivory, redness, skin
@@ -196,7 +197,11 @@ class Views:
     def row(self, view: View) -> Arch | None:
         """The upper row to draw with a view; None where none is known."""
         best = self.upper
-        return None if best is None or best.upper is None else joined(view.upper, best.upper)
+        return (
+            None
+            if best is None or best.upper is None
+            else joined(view.upper, best.upper, load_bank().likeliest(best.shape.width_mm))
+        )
 
     def placed(self, face: Face, seen: SeenMouth | None, view: View, row: Arch | None) -> Teeth:
         """Likely teeth, with the floor of `view` and with `row`, where there is one, instead."""
