@@ -68,8 +68,8 @@ def from_document(document: Any, shown: str) -> MouthPicture:
     return MouthPicture(
         _png(document["floor_png"], f'"floor_png" of {shown}'),
         None if upper is None else _png(upper, f'"upper_png" of {shown}'),
-        *(_number(document[name], f'"{name}" of {shown}') for name in _NUMBERS),
-        None if dark is None else _colour(dark, f'"dark" of {shown}'),
+        dark=None if dark is None else _colour(dark, f'"dark" of {shown}'),
+        **{name: _number(document[name], f'"{name}" of {shown}') for name in _NUMBERS},
     )
 
 

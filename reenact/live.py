@@ -127,8 +127,8 @@ class LiveEdit:
         return True
 
     def keep_mouth(self) -> int:
-        """Writes what the run has seen of the inside of the largest face's mouth into the profile; the number of
-        pictures that it then holds, 0 where nothing was to be written. Raises ProfileError."""
+        """Writes what the run has seen of the inside of the largest face's mouth into the profile; the number
+        of pictures that it then holds, 0 where nothing was to be written. Raises ProfileError."""
         views = self.views()
         if self.save_profile is None or not len(views):
             return 0

@@ -49,8 +49,8 @@ def renewed(profile: Profile, how: str, neutral: AUVector, range_: AUVector | No
 
 
 def with_mouth(profile: Profile, views: Views) -> Profile:
-    """The same person with pictures of the mouth: of each opening the better one of those that the profile has
-    and those of `views`."""
+    """The same person with pictures of the mouth: of each opening and yaw the better one of the profile's and
+    those of `views`, and of these the most frontal one of each opening."""
     if not len(views):
         return profile
     known = mouth_of(profile).better(views).by_opening()
@@ -58,7 +58,7 @@ def with_mouth(profile: Profile, views: Views) -> Profile:
 
 
 def mouth_of(profile: Profile | None) -> Views:
-    """The views of the mouth that a profile has pictures of. Raises ProfileError for pictures that are none."""
+    """The views of the mouth that a profile holds. Raises ProfileError for pictures that are none."""
     return Views.of(() if profile is None else map(_view, profile.mouth))
 
 

@@ -141,11 +141,11 @@ class FileCapture:
             yield from self._frames(container)
 
     def glances(self, count: int) -> Iterator[Frame]:
-        """At most `count` frames of stretches of the film that are spread over it: first about its middle, then
+        """At most `count` frames of stretches that are spread over the film, first about its middle, then
         about its quarters, and so on, and in each a few frames a second.
 
-        Stretches begin at keyframes, because from there on frames are quick to reach. Ends early where the file
-        is damaged or cannot be searched; `index` counts the glances."""
+        Stretches begin at keyframes, because from there on frames are quick to reach. Ends early where the
+        file is damaged or cannot be searched; `index` counts the glances."""
         with closing(_open_container(self.path)) as container:
             stream = container.streams.video[self._video_index]
             to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)

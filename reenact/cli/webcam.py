@@ -122,7 +122,7 @@ class SizeParameter(click.ParamType):
 @click.option(
     "--with-mouth",
     is_flag=True,
-    help="Keep pictures of the inside of your mouth in that profile, too: a mouth that is made to open shows them.",
+    help="Keep pictures of the inside of your mouth there, too: a mouth that is made to open shows them.",
 )
 @click.option(
     "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."

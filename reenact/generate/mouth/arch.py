@@ -54,7 +54,7 @@ def at_rest(places: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Arch:
-    """A picture on the dental arch, in the front view: a row of teeth with its gums, or what lies below it."""
+    """A picture on the dental arch in front view: a row of teeth with its gums, or what lies below it."""
 
     picture: NDArray[np.uint8]
     """(height, WIDTH_MM * PX_PER_MM, 4): RGB as multiples of white teeth in the same light, of which FULL is
@@ -108,9 +108,8 @@ def whiteness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.floa
     redness: by how much more red these teeth have than other colours.
     """
     red = rgb[..., 0] - rgb[..., 1:].mean(axis=2)
-    return smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep(
-        (0.22 - red + max(redness - 0.07, 0)) / 0.12
-    )
+    most_red = 0.22 + max(redness - 0.07, 0)
+    return smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep((most_red - red) / 0.12)
 
 
 def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float:
@@ -122,11 +121,10 @@ def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float
     front = np.abs(np.arange(SHAPE[1]) - (SHAPE[1] - 1) / 2) < _FRONT_MM * PX_PER_MM
     picture = arch.picture[:, front]
     shown = picture[..., 3] > 200
-    level = np.ones(3, np.float32) if enamel is None else enamel / min(float(enamel.mean()), 1.0)
-    rgb = picture[..., :3].astype(np.float32) / FULL
-    if enamel is not None:
-        rgb = rgb / min(float(enamel.mean()), 1.0)
-    white = shown * whiteness(rgb, float(level[0] - level[1:].mean()))
+    usual = np.ones(3, np.float32) if enamel is None else enamel
+    level = min(float(usual.mean()), 1.0)
+    rgb = picture[..., :3].astype(np.float32) / (FULL * level)
+    white = shown * whiteness(rgb, float(usual[0] - usual[1:].mean()) / level)
     least_px = _LEAST_HEIGHT_MM * PX_PER_MM
     is_there = white.sum(axis=0) > least_px
     pure = white.sum() / max(float(shown.sum()), 1.0)

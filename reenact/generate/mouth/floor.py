@@ -21,7 +21,10 @@ LINE_MM = 60.5
 _LOWER_LIP = (87, 14, 317)
 """Landmarks in the middle of the inner edge of the lower lip."""
 _LIP_LEVER_MM = 63.0
-LIP_SHARE = 0.5
+"""Distance of the lower lip from the axis of the jaw."""
+_LIP_SHARE = 0.5
+"""The share of the lower lip in telling where the jaw is; the chin has the rest. Over five films, the error
+in reopened mouths is .712 of the bank's with the chin alone, .697 with half of each, .705 with the lip."""
 REST_CHIN_MM = 98.0
 """Distance from the bridge of the nose down to the chin of a shut mouth, canonical."""
 _RIM_MM = 0.7
@@ -29,25 +32,27 @@ _RIM_MM = 0.7
 _LEAST_CROWN_MM = 1.6
 """Height of teeth below which what lies under them has the colour of the lip."""
 _CONTINUED = 0.35
-"""What is continued under a lip or behind teeth passes by so much more slowly than what was seen."""
+"""Distance from the edge, as a share of the distance beyond it, at which what is continued is taken."""
 _ABOVE_FADE_MM, _BELOW_FADE_MM = 3.0, 6.0
 """How far it is continued."""
 _MOST_MM = 0.8
-"""What is continued is at most so far from the edge."""
+"""Distance from the edge within which what is continued is taken."""
 _SIDE_MM = 3.0
 """Width of the soft edge beside the corners."""
 
 
 def jaw_of(pose: Pose, landmarks: NDArray[np.float32], bridge: float) -> Jaw:
-    """Where the jaw is, from shut lips, in a face with these landmarks (478, 3) and with the bridge of its nose
-    at this canonical y."""
+    """How far the jaw has turned since the lips were shut.
+
+    landmarks: (478, 3) pixels. bridge: canonical y of the bridge of the nose.
+    """
     chin, lip = (
         float(pose.to_canonical(landmarks[list(places)])[:, 1].mean()) - bridge
         for places in (CHIN, _LOWER_LIP)
     )
     by_chin = jaw_from_chin(REST_CHIN_MM, chin).angle
     by_lip = float(np.arcsin(np.clip((lip - LINE_MM) / _LIP_LEVER_MM, -0.7, 0.7)))
-    return Jaw(by_chin + LIP_SHARE * (by_lip - by_chin))
+    return Jaw(by_chin + _LIP_SHARE * (by_lip - by_chin))
 
 
 def take_floor(frame: Frame, face: Face, seen: SeenMouth, light: NDArray[np.float32]) -> Arch:

@@ -302,8 +302,8 @@ def _own_lower(
     # Where a lip ended what was seen, and no teeth, its rim would be an arc across a mouth of another shape.
     crown = seam - seen.line(seen.top, x)
     lip = away * (1 - seen.teeth * smoothstep(crown / (options.tips_mm * mm)))
-    soft = soft * (1 + lip * (options.lip_soft_mm / options.soft_mm - 1))
-    edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / soft + 0.5 - lip * 0.6)
+    wide = soft * (1 + lip * (options.lip_soft_mm / options.soft_mm - 1))
+    edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / wide + 0.5 - lip * 0.6)
     return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))
 
 

@@ -1,4 +1,4 @@
-"""Whether a mouth's picture shows what it seems to: nothing stands before it, nothing is hidden in the dark."""
+"""Whether a picture shows a mouth as it is: nothing stands before it, and no teeth are lost in the shade."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def is_covered(
 
 
 def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
-    """Level of the lighter parts of what is seen just below the upper lip, in the middle. crop: `mouth_crop`."""
+    """Level of the lighter parts of what is just below the upper lip, in the middle. crop: `mouth_crop`."""
     middle = np.s_[len(seen.columns) // 4 : -(len(seen.columns) // 4)]
     down = np.arange(0.8, 4.0, 0.4, dtype=np.float32)[:, None] * PX_PER_MM
     rows = np.minimum(seen.top[middle] + down, seen.bottom[middle] - 1)
@@ -43,7 +43,7 @@ def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
 
 
 def _skin_share(colours: NDArray[np.float32], bare: NDArray[np.float32]) -> float:
-    """The share of colours (n, 3) that are as light as skin and as red: teeth are paler, the rest is darker."""
+    """The share of colours (n, 3) that are as light as skin and as red: teeth are paler, all else darker."""
     light = colours.mean(axis=1) / max(float(bare.mean()), 1.0)
     red = redness(colours) / max(float(redness(bare)), 0.05)
     alike = smoothstep((light - 0.65) / 0.1) * smoothstep((red - 0.75) / 0.1) * smoothstep((1.5 - red) / 0.1)

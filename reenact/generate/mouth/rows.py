@@ -18,8 +18,10 @@ _BELOW_PX = round(1.3 * PX_PER_MM)
 """How much of what lies below the teeth is compared, too: their edge tells most."""
 _LEAST_PX = round(2 * PX_PER_MM)
 _LEAST_OVERLAP_PX = 60
-_SIDE_SHADE, _LIT_MM = 0.5, 12.0
+_SIDE_SHADE, _LIT_MM = 0.6, 11.0
 """The share of the light that is lost on teeth to the sides, and how far from the middle it is all there."""
+_FADE_MM = 5.0
+"""Width of the ends of a row that go into the dark."""
 _SOFT_MM = 0.8
 """Softness of the sides of what is laid over others."""
 _DIMMEST, _BRIGHTEST = 0.3, 1.6
@@ -27,8 +29,8 @@ _DIMMEST, _BRIGHTEST = 0.3, 1.6
 
 
 def shift_between(row: Arch, onto: Arch) -> tuple[int, int] | None:
-    """(right, down) pixels by which `row` is to be moved to lie on the same teeth in `onto`; None where they are
-    not the same, as far as one can see."""
+    """(right, down) pixels by which `row` is moved to lie on the same teeth in `onto`; None where the two do
+    not show the same teeth."""
     shown = row.picture[..., 3] > 200
     middle = shown.shape[1] // 2
     rows = np.flatnonzero(shown[:, middle - _HALF_WIDTH_PX : middle + _HALF_WIDTH_PX].mean(axis=1) > 0.3)
@@ -73,9 +75,19 @@ def joined(row: Arch | None, best: Arch, likely: Arch) -> Arch:
         alpha = cv2.erode(own[..., 3], np.ones((5, 3), np.uint8))
         alpha = cv2.GaussianBlur(alpha, (0, 0), sigmaX=_SOFT_MM * PX_PER_MM, sigmaY=1.0) / 255
         lay_over(base, own, np.minimum(alpha, own[..., 3] / 255))
+    base[..., 3] *= _faded_sides(base[..., 3])
     # Beyond the picture its border would be continued.
     base[-1, :, 3] = 0
     return Arch(np.rint(base).astype(np.uint8), full.above_mm, (row or best).seen_px_per_mm)
+
+
+def _faded_sides(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(width,) 1 in the middle of a row, 0 at the ends of what it shows: the last teeth go into the dark."""
+    shown = np.flatnonzero((alpha > 128).any(axis=0))
+    if not len(shown):
+        return np.ones(alpha.shape[1], np.float32)
+    every, soft = np.arange(alpha.shape[1], dtype=np.float32), _FADE_MM * PX_PER_MM
+    return smoothstep((every - shown[0]) / soft) * smoothstep((shown[-1] - every) / soft)
 
 
 def lay_over(base: NDArray[np.float32], own: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:

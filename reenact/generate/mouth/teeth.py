@@ -24,10 +24,10 @@ class Teeth:
     upper_aside_mm: float = 0.0
     """Canonical x of the middle of the upper row's picture."""
     own: float = 0.0
-    """The share of the upper row that shows the person's own teeth, 0..1: they come with their own shadows."""
+    """The share of the person's own teeth in the upper row, 0..1: they come with their own shadows."""
     floor: Arch | None = None
-    """What lies below them, as reenact.generate.mouth.floor has it. None: it has not been seen. Lips hide most
-    people's lower teeth, and what is not known is left in the dark."""
+    """What lies below them, as reenact.generate.mouth.floor has it. None: it has not been seen. Lips hide
+    most people's lower teeth, and what is not known is left in the dark."""
     bridge_mm: float = 0.0
     """Canonical y of the bridge of the nose, by which the floor is placed."""
     dark: NDArray[np.float32] = field(default_factory=usual_dark)

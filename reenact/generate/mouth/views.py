@@ -1,4 +1,4 @@
-"""What a person's open mouth has looked like: the best views of it, by how wide it was open and how turned."""
+"""What a person's open mouth has looked like: the best view of each opening and yaw."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ViewOptions:
     none: float = 0.1
     """A mouth in which they are seen less surely than this shows none. Between the two, nobody can tell."""
     dark_below_lip: float = 0.33
-    """The most light below the upper lip, as a share of the skin's, of a mouth that shows none: dim teeth look
-    like none."""
+    """The most light below the upper lip, as a share of the skin's, of a mouth that shows none: dim teeth
+    are easily missed."""
     confidence: float = 0.6
     """Faces of which the tracker is less sure, 0..1, are not looked at."""
     turned_rad: float = 0.5
@@ -186,7 +186,8 @@ class Views:
     def nearest(
         self, shape: Shape, drawn: View | None = None, options: ViewOptions = ViewOptions()
     ) -> View | None:
-        """The view most like a mouth of this shape; `drawn`, if it is nearly as much like it. None: none is known."""
+        """The view most like a mouth of this shape, or `drawn`, if that is nearly as much like it; None where
+        none is known."""
 
         def distance(view: View) -> float:
             loyalty = options.loyalty if view is drawn else 0.0
@@ -197,11 +198,9 @@ class Views:
     def row(self, view: View) -> Arch | None:
         """The upper row to draw with a view; None where none is known."""
         best = self.upper
-        return (
-            None
-            if best is None or best.upper is None
-            else joined(view.upper, best.upper, load_bank().likeliest(best.shape.width_mm))
-        )
+        if best is None or best.upper is None:
+            return None
+        return joined(view.upper, best.upper, load_bank().likeliest(best.shape.width_mm))
 
     def placed(self, face: Face, seen: SeenMouth | None, view: View, row: Arch | None) -> Teeth:
         """Likely teeth, with the floor of `view` and with `row`, where there is one, instead."""
@@ -242,8 +241,8 @@ def _worth(view: View) -> float:
 
 
 def laid_over(view: View, best: View) -> View | None:
-    """The view with its upper row, if it shows one, where `best` has the same teeth; None where they are not the
-    same."""
+    """The view with its upper row, if it shows one, where `best` has the same teeth; None where they are not
+    the same."""
     if view.upper is None or best.upper is None:
         return view
     found = shift_between(view.upper, best.upper)
@@ -272,9 +271,8 @@ def _view(
         if light_below_lip(crop, seen) > options.dark_below_lip * float(skin(frame.image, face).mean()):
             return None
         return View(shape, quality, floor, dark=dark)
-    if seen.crown_mm < options.least_crown_mm or redness(seen.enamel) > options.red * redness(
-        skin(frame.image, face)
-    ):
+    most_red = options.red * redness(skin(frame.image, face))
+    if seen.crown_mm < options.least_crown_mm or redness(seen.enamel) > most_red:
         return None
     upper, edge_mm = take_upper(frame, face.pose, seen, light)
     # Dim teeth are teeth, too: lips and lamps above a face leave them in the shade.
