@@ -229,8 +229,8 @@ def with_gums(arch: Arch) -> Arch:
     crown_mm = max(CROWN_MM, arch.above_mm - float(first.min()) / PX_PER_MM + 0.75)
     gum = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * np.ones_like(above)
     # Gums are as dim as the teeth below them, whose own colour tells how much light there is.
-    level = float(np.median(rgb[solid].mean(axis=1))) / FULL
-    gums = FULL * min(level, 1.0) * np.array(GUMS, np.float32)
+    tone = np.minimum(np.median(rgb[solid], axis=0), FULL)
+    gums = 0.6 * float(tone.mean()) * np.array(GUMS, np.float32) + 0.25 * tone
     filled = continued + gum[..., None] * (gums - continued)
     mixed = np.where(above[..., None] > 0, filled, rgb)
     soft = _SIDE_MM * PX_PER_MM

@@ -40,6 +40,9 @@ class ViewOptions:
     """The least share of the front upper teeth that a view must show, 0..1."""
     red: float = 1.0
     """The most redness of teeth, as a share of the skin's."""
+    edges_mm: tuple[float, float] = (56.0, 67.5)
+    """Distances from the bridge of the nose within which upper teeth end: 58.8 to 65.9 in five films. What is
+    farther down are lower teeth."""
     least_crown_mm: float = 4.0
     """Height of the lowest band of upper teeth worth remembering."""
     least_mm: float = 4.0
@@ -276,9 +279,11 @@ def _view(
         return None
     upper, edge_mm = take_upper(frame, face.pose, seen, light)
     # Dim teeth are teeth, too: lips and lamps above a face leave them in the shade.
-    if completeness(upper, seen.enamel / light) < options.complete:
+    edge_mm -= bridge_mm(face)
+    lowest, highest = options.edges_mm
+    if not lowest < edge_mm < highest or completeness(upper, seen.enamel / light) < options.complete:
         return None
-    return View(shape, quality, floor, upper, edge_mm - bridge_mm(face), 0.0, seen.crown_mm, dark)
+    return View(shape, quality, floor, upper, edge_mm, 0.0, seen.crown_mm, dark)
 
 
 def _worth_a_look(face: Face, seen: SeenMouth, options: ViewOptions) -> bool:
