@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, UnknownAUError, au_index
-from calib.teeth_picture import TeethPicture, TeethPictureError, from_document, to_document
+from calib.mouth_picture import MOST, MouthPicture, MouthPictureError, from_document, to_document
 
 VERSION = 1
 MAX_GAIN = 4.0
@@ -19,9 +19,8 @@ MOST_STRETCH = 3.0
 """A driver's expression is made at most so many times larger or smaller for another face: a range is read as
 uncertainly as everything else."""
 _LIMIT_BYTES = 1_000_000
-_TEETH = "pictures_of_teeth"
-_KEYS = ("version", "name", "how", "when", "neutral", "range", "gain", "limit", _TEETH)
-_ROWS = ("upper", "lower")
+_MOUTH = "pictures_of_mouth"
+_KEYS = ("version", "name", "how", "when", "neutral", "range", "gain", "limit", _MOUTH)
 _FORM = '{"version": 1, "neutral": {"AU12": 0.4}}'
 
 
@@ -50,10 +49,8 @@ class Profile:
     """How it was made, in one line."""
     when: str = ""
     """When it was made, in ISO 8601."""
-    upper_teeth: TeethPicture | None = None
-    """A picture of the person's upper teeth, kept only where the person has asked for it."""
-    lower_teeth: TeethPicture | None = None
-    """A picture of the lower ones."""
+    mouth: tuple[MouthPicture, ...] = ()
+    """Pictures of the inside of the person's mouth, kept only where the person has asked for it."""
 
     def beyond_neutral(self, aus: AUVector) -> AUVector:
         """A reading (17,) as what it says of the expression: 0..5, 0 at rest."""
@@ -98,10 +95,8 @@ def to_json(profile: Profile) -> str:
             for code, value in zip(AU_CODES, values.tolist(), strict=True)
             if value != table.default and not math.isnan(value)
         }
-    rows = dict(zip(_ROWS, (profile.upper_teeth, profile.lower_teeth), strict=True))
-    pictures = {row: to_document(picture) for row, picture in rows.items() if picture is not None}
-    if pictures:
-        document[_TEETH] = pictures
+    if profile.mouth:
+        document[_MOUTH] = [to_document(picture) for picture in profile.mouth]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -111,7 +106,7 @@ def load_profile(path: Path) -> Profile:
         {"version": 1, "name": "Ana", "neutral": {"AU12": 0.4}, "range": {"AU12": 2.8},
          "gain": {"AU12": 1.5}, "limit": {"AU04": 2}, "how": "...", "when": "2026-11-23T10:00:00+00:00"}
 
-    Only "version" is needed; "pictures_of_teeth" holds the pictures, in base64.
+    Only "version" is needed; "pictures_of_mouth" holds the pictures, in base64.
     Raises ProfileError naming the file, the key, the value and the right form.
     """
     shown = f"profile {str(path)!r}"
@@ -149,21 +144,20 @@ def parse_profile(text: str) -> Profile:
         limit=_vector(document, _LIMIT),
         how=_text(document, "how"),
         when=_text(document, "when"),
-        **_teeth(document),
+        mouth=_mouth(document),
     )
 
 
-def _teeth(document: dict[str, Any]) -> dict[str, TeethPicture]:
-    """The pictures of teeth, by the fields of Profile."""
-    pictures = document.get(_TEETH, {})
-    if not isinstance(pictures, dict) or set(pictures) - set(_ROWS):
-        raise ProfileError(f'"{_TEETH}" must be an object with the keys {" and ".join(_ROWS)}')
+def _mouth(document: dict[str, Any]) -> tuple[MouthPicture, ...]:
+    pictures = document.get(_MOUTH, [])
+    if not isinstance(pictures, list) or len(pictures) > MOST:
+        raise ProfileError(f'"{_MOUTH}" must be a list of at most {MOST} pictures')
     try:
-        return {
-            f"{row}_teeth": from_document(picture, f'"{row}" in "{_TEETH}"')
-            for row, picture in pictures.items()
-        }
-    except TeethPictureError as error:
+        return tuple(
+            from_document(picture, f'picture {number} in "{_MOUTH}"')
+            for number, picture in enumerate(pictures, start=1)
+        )
+    except MouthPictureError as error:
         raise ProfileError(str(error)) from error
 
 

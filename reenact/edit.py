@@ -21,7 +21,7 @@ from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.paste import paste
 from reenact.pipeline import Stage, run
-from reenact.profiles import teeth_of
+from reenact.profiles import mouth_of
 from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
 from reenact.retarget.cast import Cast
@@ -129,7 +129,7 @@ def open_edit(
 
 
 def _memory(capture: FileCapture, options: EditOptions) -> MouthMemory:
-    return film_memory(capture, options.tracker, teeth_of(options.retarget.profile))
+    return film_memory(capture, options.tracker, mouth_of(options.retarget.profile))
 
 
 def _open_sink(output: Path, capture: FileCapture, comment: str, options: EditOptions) -> FileSink:

@@ -22,7 +22,7 @@ from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
 from reenact.pipeline import LiveSink, Stage, live_records
 from reenact.preview import Preview
-from reenact.profiles import profile_to_renew, renewed, save_profile, teeth_of, with_teeth
+from reenact.profiles import mouth_of, profile_to_renew, renewed, save_profile, with_mouth
 from reenact.retarget import Programme
 from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
@@ -56,7 +56,7 @@ class LiveOptions:
     save_profile: Path | None = None
     """Where a neutral is written whenever one is taken; what the file says of the rest stays."""
     with_mouth: bool = False
-    """Whether that profile also keeps pictures of the person's teeth."""
+    """Whether that profile also keeps pictures of the inside of the person's mouth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +81,8 @@ class LiveEdit:
     """What was known of the person when the run began."""
     save_profile: Path | None
     """Where a neutral is written when it is taken."""
-    teeth: Callable[[], Views]
-    """Called to have what the profile is to keep of the largest face's teeth."""
+    views: Callable[[], Views]
+    """Called to have what the profile is to keep of the largest face's mouth."""
     window: Window | None
     """Where the result is shown, with figures and keys."""
     notes: tuple[str, ...]
@@ -123,17 +123,18 @@ class LiveEdit:
         self.controls.set(neutral=neutral)
         if self.save_profile is not None:
             person = renewed(self.person, "neutral taken in a live run", neutral)
-            save_profile(with_teeth(person, self.teeth()), self.save_profile)
+            save_profile(with_mouth(person, self.views()), self.save_profile)
         return True
 
-    def keep_teeth(self) -> bool:
-        """Writes what the run has seen of the largest face's teeth into the profile; False: nothing was to be
-        written. Raises ProfileError."""
-        views = self.teeth()
-        if self.save_profile is None or (views.upper is None and views.lower is None):
-            return False
-        save_profile(with_teeth(profile_to_renew(self.save_profile), views), self.save_profile)
-        return True
+    def keep_mouth(self) -> int:
+        """Writes what the run has seen of the inside of the largest face's mouth into the profile; the number
+        of pictures that it then holds, 0 where nothing was to be written. Raises ProfileError."""
+        views = self.views()
+        if self.save_profile is None or not len(views):
+            return 0
+        person = with_mouth(profile_to_renew(self.save_profile), views)
+        save_profile(person, self.save_profile)
+        return len(person.mouth)
 
     def neutral_key(self) -> str:
         """Takes the neutral; says in one line what came of it."""
@@ -201,7 +202,7 @@ def open_live(
             ladder=ladder,
             person=person or Profile(),
             save_profile=options.save_profile,
-            teeth=_teeth(memory, steer) if options.with_mouth else Views,
+            views=_views(memory, steer) if options.with_mouth else Views,
             window=window,
             notes=(*camera.notes, *named, *why_no_window, *generator.notes),
             warnings=why_no_sink,
@@ -242,11 +243,11 @@ def _recorder(options: LiveOptions, camera: Camera, meter: Meter, comment: str) 
 
 
 def _memory(person: Profile | None) -> MouthMemory:
-    known = teeth_of(person)
+    known = mouth_of(person)
     return MouthMemory(lambda frame, face: known)
 
 
-def _teeth(memory: MouthMemory | None, steer: Steer) -> Callable[[], Views]:
+def _views(memory: MouthMemory | None, steer: Steer) -> Callable[[], Views]:
     """Gives what is remembered of the largest face."""
 
     def views() -> Views:

@@ -15,9 +15,9 @@ from reenact.types import Face, Frame
 
 @dataclass(frozen=True)
 class LookAheadOptions:
-    glances: int = 16
+    glances: int = 48
     """Frames that are looked at."""
-    budget_s: float = 1.5
+    budget_s: float = 3.0
     """Seconds after which no further frame is looked at."""
 
 
@@ -39,7 +39,7 @@ class Album:
     def learn(self, frame: Frame, face: Face) -> None:
         """Adds what a frame shows of a face's teeth to what is known of the person."""
         views = Views().learn(frame, face, see_mouth(frame, face))
-        if views.upper is None and views.lower is None:
+        if not len(views):
             return
         likeness = self._resemblance(frame.image, face)
         index = self._index(likeness)
@@ -74,7 +74,7 @@ def look_ahead(
 ) -> Album:
     """The album of a film. Costs at most about the budget, and the film's decoder is left alone."""
     album = Album(known=known)
-    with Tracker(replace(tracker, stills=True)) as track:
+    with Tracker(replace(tracker, smoothing=False)) as track:
         return _learnt(album, capture.glances(options.glances), track, options.budget_s)
 
 

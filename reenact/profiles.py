@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from calib.au import AUVector
+from calib.mouth_picture import MouthPicture
 from calib.profile import Profile, ProfileError, load_profile, to_json
-from calib.teeth_picture import TeethPicture
 from reenact.atomic import replacing
-from reenact.generate.mouth import View, Views
-from reenact.generate.mouth.arch import LOWER_ABOVE_MM, SHAPE, UPPER_ABOVE_MM, Arch
+from reenact.generate.mouth import Shape, View, Views
+from reenact.generate.mouth.arch import SHAPE, UPPER_ABOVE_MM, Arch
+from reenact.generate.mouth.floor import ABOVE_MM, FLOOR_SHAPE
 from reenact.types import Measured
 
 
@@ -47,37 +48,57 @@ def renewed(profile: Profile, how: str, neutral: AUVector, range_: AUVector | No
     return replace(profile, neutral=neutral, range=known, how=how, when=when)
 
 
-def with_teeth(profile: Profile, views: Views) -> Profile:
-    """The same person with pictures of the teeth; a row that was not seen stays as the profile has it."""
-    upper, lower = (None if view is None else _picture(view) for view in (views.upper, views.lower))
-    return replace(
-        profile,
-        upper_teeth=upper or profile.upper_teeth,
-        lower_teeth=lower or profile.lower_teeth,
+def with_mouth(profile: Profile, views: Views) -> Profile:
+    """The same person with pictures of the mouth: of each opening and yaw the better one of the profile's and
+    those of `views`, and of these the most frontal one of each opening."""
+    if not len(views):
+        return profile
+    known = mouth_of(profile).better(views).by_opening()
+    return replace(profile, mouth=tuple(_picture(view) for view in known))
+
+
+def mouth_of(profile: Profile | None) -> Views:
+    """The views of the mouth that a profile holds. Raises ProfileError for pictures that are none."""
+    return Views.of(() if profile is None else map(_view, profile.mouth))
+
+
+def _picture(view: View) -> MouthPicture:
+    return MouthPicture(
+        _png(view.floor),
+        None if view.upper is None else _png(view.upper),
+        **vars(view.shape),
+        edge_mm=view.edge_mm,
+        aside_mm=view.aside_mm,
+        crown_mm=view.crown_mm,
+        quality=view.quality,
+        dark=None if view.dark is None else tuple(view.dark.tolist()),
     )
 
 
-def teeth_of(profile: Profile | None) -> Views:
-    """The teeth that a profile has pictures of. Raises ProfileError for pictures that are none."""
-    if profile is None:
-        return Views()
-    return Views(_view(profile.upper_teeth, UPPER_ABOVE_MM), _view(profile.lower_teeth, LOWER_ABOVE_MM))
+def _png(arch: Arch) -> bytes:
+    _, png = cv2.imencode(".png", cv2.cvtColor(arch.picture, cv2.COLOR_RGBA2BGRA))
+    return png.tobytes()
 
 
-def _picture(view: View) -> TeethPicture:
-    _, png = cv2.imencode(".png", cv2.cvtColor(view.arch.picture, cv2.COLOR_RGBA2BGRA))
-    return TeethPicture(png.tobytes(), view.edge_mm, view.chin_mm, view.quality)
+def _view(picture: MouthPicture) -> View:
+    return View(
+        Shape(picture.opening_mm, picture.width_mm, picture.yaw_rad, picture.pitch_rad),
+        picture.quality,
+        _arch(picture.floor_png, FLOOR_SHAPE, ABOVE_MM),
+        None if picture.upper_png is None else _arch(picture.upper_png, SHAPE, UPPER_ABOVE_MM),
+        picture.edge_mm,
+        picture.aside_mm,
+        picture.crown_mm,
+        None if picture.dark is None else np.array(picture.dark, np.float32),
+    )
 
 
-def _view(picture: TeethPicture | None, above_mm: float) -> View | None:
-    if picture is None:
-        return None
-    rgba = cv2.imdecode(np.frombuffer(picture.png, np.uint8), cv2.IMREAD_UNCHANGED)
-    if rgba is None or rgba.dtype != np.uint8 or rgba.shape != (*SHAPE, 4):
-        height, width = SHAPE
-        raise ProfileError(f"a picture of teeth in the profile is no RGBA PNG of {width} x {height} pixels")
-    arch = Arch(cv2.cvtColor(rgba, cv2.COLOR_BGRA2RGBA), above_mm)
-    return View(arch, picture.edge_mm, picture.chin_mm, picture.quality)
+def _arch(png: bytes, shape: tuple[int, int], above_mm: float) -> Arch:
+    rgba = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
+    if rgba is None or rgba.dtype != np.uint8 or rgba.shape != (*shape, 4):
+        height, width = shape
+        raise ProfileError(f"a picture of a mouth in the profile is no RGBA PNG of {width} x {height} pixels")
+    return Arch(cv2.cvtColor(rgba, cv2.COLOR_BGRA2RGBA), above_mm)
 
 
 def beyond_neutral(profile: Profile) -> Callable[[Measured], Measured]:

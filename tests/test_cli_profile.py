@@ -17,7 +17,7 @@ from reenact.cli import main
 from reenact.demo import PORTRAIT, make_clip
 from reenact.edit import EditOptions
 from reenact.live import LiveOptions, open_live
-from reenact.profiles import teeth_of
+from reenact.profiles import mouth_of
 from reenact.retarget import RetargetOptions, parse_targets
 
 WARP = ("--generator", "warp")
@@ -162,7 +162,9 @@ def test_a_place_that_cannot_be_saved_to_is_refused_at_the_start(tmp_path: Path,
     assert result.exit_code == 2 and "ends in .json" in result.output
 
 
-def test_teeth_go_into_the_profile_only_when_that_is_asked_for(tmp_path: Path, face: Path) -> None:
+def test_pictures_of_the_mouth_go_into_the_profile_only_when_that_is_asked_for(
+    tmp_path: Path, face: Path
+) -> None:
     run = "webcam", "--camera", face, "--no-virtual-camera", "--no-preview", "--no-audio", *WARP
     for name, asked in (("with.json", ["--with-mouth"]), ("without.json", [])):
         path = tmp_path / name
@@ -170,10 +172,10 @@ def test_teeth_go_into_the_profile_only_when_that_is_asked_for(tmp_path: Path, f
         result = reenact(*run, *record, "--save-profile", path, *asked, "--duration", 1.5)
         assert result.exit_code == 0, result.output
         assert path.exists() == bool(asked)
-        assert (f"Note: {path} holds pictures of your teeth" in result.stderr) == bool(asked)
-    assert teeth_of(load_profile(tmp_path / "with.json")).upper is not None
+        assert (f"Note: {path} holds 1 picture of the inside of your mouth" in result.stderr) == bool(asked)
+    assert mouth_of(load_profile(tmp_path / "with.json")).upper is not None
 
 
-def test_teeth_without_a_profile_to_keep_them_are_refused(tmp_path: Path, face: Path) -> None:
+def test_pictures_of_the_mouth_without_a_profile_to_keep_them_are_refused(tmp_path: Path, face: Path) -> None:
     result = reenact("webcam", "--camera", face, "--with-mouth")
     assert result.exit_code == 2 and "--with-mouth needs --save-profile" in result.output

@@ -1,6 +1,7 @@
 """Glances at a film before it is edited."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ from reenact.capture import open_capture
 from reenact.capture.file import _spread
 from reenact.lookahead import Album, LookAheadOptions, look_ahead
 from reenact.track import TrackerOptions
+from tests.faces import closed_mouth, posed_face
 from tests.media import Film, write_film
 from tests.mouths import drawn, open_face
 
 SMILE = open_face(above_mm=5, below_mm=4)
 SMILING = drawn(SMILE, teeth_mm=6)
+SHUT = posed_face(scale=3.0, landmarks_mm=closed_mouth())
 
 
 class Faces:
@@ -45,21 +48,29 @@ def test_whoever_was_seen_is_known_again_and_strangers_are_not():
 
 def test_the_better_of_two_views_is_kept():
     album = Album(Faces())
-    small = open_face(scale=1.5, above_mm=4, below_mm=3)
-    album.learn(of_person(1, drawn(small, teeth_mm=5)), small)
+    small = open_face(scale=1.5, above_mm=5, below_mm=4)
+    album.learn(of_person(1, drawn(small, teeth_mm=6)), small)
     first = album(of_person(1), SMILE).upper
     album.learn(of_person(1), SMILE)
     assert len(album) == 1
     assert album(of_person(1), SMILE).upper.quality > first.quality
 
 
-def test_a_face_without_teeth_is_not_entered():
+def test_a_face_with_shut_lips_is_not_entered():
     album = Album(Faces())
-    album.learn(of_person(1, drawn(SMILE)), SMILE)
+    album.learn(of_person(1, drawn(SHUT)), SHUT)
     assert len(album) == 0
 
 
-@pytest.mark.parametrize("count", [1, 5])
+def test_several_openings_of_a_person_are_kept():
+    album = Album(Faces())
+    wide = open_face(above_mm=6, below_mm=16)
+    album.learn(of_person(1), SMILE)
+    album.learn(of_person(1, drawn(wide, teeth_mm=6)), wide)
+    assert len(album) == 1 and len(album(of_person(1), SMILE)) == 2
+
+
+@pytest.mark.parametrize("count", [1, 4])
 def test_glances_are_frames_of_the_film(tmp_path, count):
     path = write_film(tmp_path / "film.mp4", Film())
     with open_capture(path) as capture:
@@ -67,6 +78,13 @@ def test_glances_are_frames_of_the_film(tmp_path, count):
         glances = list(capture.glances(count))
     assert len(glances) == count
     assert all(frame.image.tobytes() in every for frame in glances)
+
+
+def test_a_film_is_looked_at_again_and_again_within_a_stretch(tmp_path):
+    with open_capture(write_film(tmp_path / "film.mp4", Film())) as capture:
+        times = [float(frame.pts) for frame in capture.glances(4)]
+    assert times == sorted(times)
+    assert all(0.2 < later - earlier < 0.35 for earlier, later in pairwise(times))
 
 
 def test_a_film_without_faces_has_an_empty_album(tmp_path):

@@ -24,7 +24,7 @@ from calib.profile import (
     with_neutral,
 )
 from reenact.generate.mouth import Views, see_mouth
-from reenact.profiles import beyond_neutral, profile_to_renew, renewed, save_profile, teeth_of, with_teeth
+from reenact.profiles import beyond_neutral, mouth_of, profile_to_renew, renewed, save_profile, with_mouth
 from reenact.retarget import Retargeter, RetargetOptions, parse_targets
 from reenact.retarget.driver import Driver, DriverOptions
 from reenact.retarget.performance import performance_of
@@ -228,45 +228,65 @@ SMILE = open_face(above_mm=5, below_mm=4)
 
 
 def views() -> Views:
-    frame = drawn(SMILE, teeth_mm=6)
-    return Views().learn(frame, SMILE, see_mouth(frame, SMILE))
+    wide = open_face(above_mm=6, below_mm=16)
+    known = Views()
+    for face in (SMILE, wide):
+        frame = drawn(face, teeth_mm=6)
+        known = known.learn(frame, face, see_mouth(frame, face))
+    return known
 
 
-def test_pictures_of_teeth_are_kept_only_by_the_profile_that_is_given_them(tmp_path):
+def test_pictures_of_a_mouth_are_kept_only_by_the_profile_that_is_given_them(tmp_path):
     profile = known(neutral={"AU12": 1})
-    assert "pictures_of_teeth" not in to_json(profile)
+    assert "pictures_of_mouth" not in to_json(profile)
     path = tmp_path / "ana.json"
-    save_profile(with_teeth(profile, views()), path)
+    save_profile(with_mouth(profile, views()), path)
     again = load_profile(path)
-    assert again.neutral[AU12] == 1
-    assert (teeth_of(again).upper.arch.picture == views().upper.arch.picture).all()
-    assert teeth_of(again).upper.edge_mm == pytest.approx(views().upper.edge_mm, abs=0.01)
-    assert teeth_of(again).lower is None
-    assert path.stat().st_size < 100_000
+    assert again.neutral[AU12] == 1 and len(again.mouth) == 2
+    assert path.stat().st_size < 300_000
+    kept, seen = (each.by_opening() for each in (mouth_of(again), views()))
+    for one, other in zip(kept, seen, strict=True):
+        assert (one.floor.picture == other.floor.picture).all()
+        assert (one.upper.picture == other.upper.picture).all()
+        assert one.shape.opening_mm == pytest.approx(other.shape.opening_mm, abs=0.01)
+        assert one.edge_mm == pytest.approx(other.edge_mm, abs=0.01)
+        assert one.dark == pytest.approx(other.dark, abs=0.01)
 
 
-def test_a_row_that_was_not_seen_again_stays_in_the_profile():
-    profile = with_teeth(Profile(), views())
-    assert with_teeth(profile, Views()).upper_teeth == profile.upper_teeth
+def test_pictures_of_openings_that_were_not_seen_again_stay_in_the_profile():
+    profile = with_mouth(Profile(), views())
+    assert with_mouth(profile, Views()).mouth == profile.mouth
+    frame = drawn(SMILE, teeth_mm=6)
+    once = Views().learn(frame, SMILE, see_mouth(frame, SMILE))
+    assert len(with_mouth(profile, once).mouth) == 2
+
+
+def picture(**changed):
+    (first, *_) = json.loads(to_json(with_mouth(Profile(), views())))["pictures_of_mouth"]
+    return {**first, **changed}
 
 
 @pytest.mark.parametrize(
-    ("teeth", "complaint"),
+    ("changed", "complaint"),
     [
-        ([], "must be an object with the keys upper and lower"),
-        ({"middle": {}}, "must be an object with the keys upper and lower"),
-        ({"upper": {"png": ""}}, '"upper" in "pictures_of_teeth" must be an object with the keys png'),
-        ({"upper": {"png": "", "edge_mm": "x", "chin_mm": 0, "quality": 1}}, "is 'x'; write a number"),
-        ({"upper": {"png": "?", "edge_mm": 1, "chin_mm": 0, "quality": 1}}, "is not base64"),
-        ({"upper": {"png": "A" * 400_000, "edge_mm": 1, "chin_mm": 0, "quality": 1}}, "at most 200000 bytes"),
+        ({"floor_png": "?"}, '"floor_png" of picture 1 in "pictures_of_mouth" is not base64'),
+        ({"upper_png": "A" * 400_000}, "at most 200000 bytes"),
+        ({"edge_mm": "x"}, "is 'x'; write a number"),
+        ({"dark": [1, 2]}, "write three numbers, or null"),
+        ({"more": 1}, "must be an object with the keys floor_png, upper_png, opening_mm"),
     ],
-)  # fmt: skip
-def test_pictures_of_teeth_that_are_none_are_refused(teeth, complaint):
+)
+def test_pictures_of_a_mouth_that_are_none_are_refused(changed, complaint):
     with pytest.raises(ProfileError, match=complaint):
-        known(pictures_of_teeth=teeth)
+        known(pictures_of_mouth=[picture(**changed)])
+
+
+def test_a_profile_holds_a_few_pictures_at_most():
+    with pytest.raises(ProfileError, match="a list of at most 6 pictures"):
+        known(pictures_of_mouth=[picture()] * 7)
 
 
 def test_a_picture_of_another_size_is_refused_in_one_line():
-    profile = known(pictures_of_teeth={"upper": {"png": "AAAA", "edge_mm": 1, "chin_mm": 0, "quality": 1}})
-    with pytest.raises(ProfileError, match="no RGBA PNG of 180 x 48 pixels"):
-        teeth_of(profile)
+    profile = known(pictures_of_mouth=[picture(floor_png="AAAA")])
+    with pytest.raises(ProfileError, match="no RGBA PNG of 180 x 120 pixels"):
+        mouth_of(profile)

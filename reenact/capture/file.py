@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -141,24 +141,29 @@ class FileCapture:
             yield from self._frames(container)
 
     def glances(self, count: int) -> Iterator[Frame]:
-        """At most `count` frames spread over the film: first the middle, then the quarters, and so on.
+        """At most `count` frames of stretches that are spread over the film, first about its middle, then
+        about its quarters, and so on, and in each a few frames a second.
 
-        Each is the one wanted or an earlier one that is quicker to reach. Ends early where the file is
-        damaged or cannot be searched; `index` counts the glances."""
+        Stretches begin at keyframes, because from there on frames are quick to reach. Ends early where the
+        file is damaged or cannot be searched; `index` counts the glances."""
         with closing(_open_container(self.path)) as container:
             stream = container.streams.video[self._video_index]
             to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)
-            start, duration = stream.start_time or 0, self.duration or Fraction(0)
+            begin, duration = stream.start_time or 0, self.duration or Fraction(0)
             if not stream.time_base or not duration:
                 return
-            for index, share in enumerate(_spread(count)):
-                due = start + int(share * duration / stream.time_base)
-                try:
-                    picture = _near(container, stream, due)
-                except av.FFmpegError:
-                    return
-                if picture is not None:
-                    yield Frame(to_rgb(picture), share * duration, index)
+            ticks = int(duration / stream.time_base)
+            step = int(_GLANCE_S / stream.time_base)
+            try:
+                keys = _keyframes(
+                    container, stream, [begin + int(share * ticks) for share in _spread(_SEEKS)]
+                )
+                pictures = _stretches(container, stream, keys, -(-count // max(len(keys), 1)), step)
+                for index, picture in zip(range(count), pictures, strict=False):
+                    pts = ((picture.pts or begin) - begin) * stream.time_base
+                    yield Frame(to_rgb(picture), pts, index)
+            except av.FFmpegError:
+                return
 
     def _frames(self, container: InputContainer) -> Iterator[Frame]:
         to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)
@@ -235,8 +240,10 @@ def open_capture(path: str | Path) -> FileCapture:
     return FileCapture(path)
 
 
-_GLANCE_FRAMES = 12
-"""Frames that are decoded at most on the way from a keyframe to the one wanted."""
+_SEEKS = 8
+"""Places of a film from which keyframes are looked for."""
+_GLANCE_S = 0.25
+"""Seconds between two glances of one stretch."""
 
 
 def _spread(count: int) -> Iterator[Fraction]:
@@ -249,14 +256,31 @@ def _spread(count: int) -> Iterator[Fraction]:
         level += 1
 
 
-def _near(container: InputContainer, stream: VideoStream, due: int) -> VideoFrame | None:
-    """The frame at `due`, in the stream's time base, or one some frames before it."""
-    container.seek(due, stream=stream)
-    last = None
-    for last, picture in enumerate(container.decode(stream)):
-        if last + 1 >= _GLANCE_FRAMES or picture.pts is None or picture.pts >= due:
-            return picture
-    return None if last is None else picture
+def _keyframes(container: InputContainer, stream: VideoStream, wanted: Sequence[int]) -> list[int]:
+    """The keyframes from which the times `wanted` are reached, each once, in the stream's time base."""
+    found: dict[int, None] = {}
+    for due in wanted:
+        container.seek(due, stream=stream)
+        packet = next(iter(container.demux(stream)), None)
+        if packet is not None and packet.pts is not None:
+            found[packet.pts] = None
+    return list(found)
+
+
+def _stretches(
+    container: InputContainer, stream: VideoStream, keys: Sequence[int], count: int, step: int
+) -> Iterator[VideoFrame]:
+    """From each keyframe on at most `count` pictures `step` apart, up to the next of `keys`."""
+    for key in keys:
+        end = min((other for other in keys if other > key), default=None)
+        container.seek(key, stream=stream)
+        due, left = key, count
+        for picture in container.decode(stream):
+            if picture.pts is None or left == 0 or (end is not None and picture.pts >= end):
+                break
+            if picture.pts >= due:
+                due, left = picture.pts + step, left - 1
+                yield picture
 
 
 class _ToRgb:

@@ -122,7 +122,7 @@ class SizeParameter(click.ParamType):
 @click.option(
     "--with-mouth",
     is_flag=True,
-    help="Keep pictures of your teeth in that profile, too: a mouth that is made to open then shows them.",
+    help="Keep pictures of the inside of your mouth there, too: a mouth that is made to open shows them.",
 )
 @click.option(
     "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."
@@ -181,9 +181,9 @@ def webcam(
             report = live.run(Watch(live.status, show, stop, duration or math.inf))
         last = live.status()
         with unusable_input():
-            kept = live.keep_teeth()
+            kept = live.keep_mouth()
         if kept:
-            note(f"{save_profile} holds pictures of your teeth")
+            note(f"{save_profile} holds {kept} picture{'s' * (kept > 1)} of the inside of your mouth")
         elif save_profile is not None and live.controls.now.neutral is neutral:
             note(f"{save_profile} was not written: n was not pressed")
     tell(report)

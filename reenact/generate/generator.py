@@ -21,6 +21,7 @@ from reenact.generate.lips import paint_lips
 from reenact.generate.mouth import (
     MouthMemory,
     SeenMouth,
+    Shape,
     Teeth,
     on_visible_edges,
     paint_inside,
@@ -210,9 +211,10 @@ class MovedFace:
 
     def __call__(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Warp | None:
         face, mouth = look_at_mouth(frame, face)
-        if self._memory is not None:
-            mouth = replace(mouth, teeth=self._memory(frame, face, mouth.seen))
         moved = warp(frame, face, change, self._basis, self._options)
+        if self._memory is not None:
+            shape = Shape.of(face, face.landmarks if moved is None else moved.moved)
+            mouth = replace(mouth, teeth=self._memory(frame, face, mouth.seen, shape))
         if moved is None:
             return None
         return paint_by_rule(frame, face, change, moved, mouth, self._painters)

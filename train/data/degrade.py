@@ -19,7 +19,7 @@ from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.generate.contact import limit_closing
 from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
-from reenact.generate.mouth import Views, likely_teeth, see_mouth
+from reenact.generate.mouth import Shape, Views, likely_teeth, see_mouth
 from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
 from reenact.types import Face, Frame
 
@@ -84,7 +84,8 @@ def there_and_back(
     mouth = Mouth(see_mouth(between, again))
     if teeth != "none":
         known = views if teeth == "own" else Views()
-        placed = replace(known.placed(again, mouth.seen), upper_edge_mm=shown.upper_edge_mm)
+        shape = Shape.of(again, face.landmarks)
+        placed = replace(known.teeth(again, mouth.seen, shape), upper_edge_mm=shown.upper_edge_mm)
         mouth = replace(mouth, teeth=placed)
     picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions())
     return Move(picture, moved, face.landmarks, -away)

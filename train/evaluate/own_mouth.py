@@ -13,7 +13,7 @@ from calib.basis import load_basis
 from calib.openings import MOUTH
 from reenact.capture import open_capture
 from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
-from reenact.generate.mouth import Views, see_mouth
+from reenact.generate.mouth import Shape, Views, see_mouth
 from reenact.generate.warp import warp_to
 from reenact.retarget.targets import parse_targets
 from reenact.track import Tracker, TrackerOptions
@@ -128,7 +128,7 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
         picture[y0:y1, x0:x1] = painted.image
         return _l1(picture, frame.image, inside)
 
-    own = Mouth(mouth.seen, views.placed(again, mouth.seen))
+    own = Mouth(mouth.seen, views.teeth(again, mouth.seen, Shape.of(again, face.landmarks)))
     result = error(mouth), error(own)
     return None if np.isnan(result).any() else result
 

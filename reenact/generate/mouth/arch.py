@@ -18,11 +18,11 @@ from reenact.generate.paint import spread
 from reenact.types import Box, Frame
 
 PX_PER_MM = 3.0
-WIDTH_MM, HEIGHT_MM = 60.0, 16.0
-SHAPE = round(HEIGHT_MM * PX_PER_MM), round(WIDTH_MM * PX_PER_MM)
-"""(height, width) of an arch's picture."""
-UPPER_ABOVE_MM, LOWER_ABOVE_MM = 13.0, 3.0
-"""How far the picture of an upper and of a lower row reaches above the edge of the teeth."""
+WIDTH_MM, _HEIGHT_MM = 60.0, 16.0
+SHAPE = round(_HEIGHT_MM * PX_PER_MM), round(WIDTH_MM * PX_PER_MM)
+"""(height, width) of the picture of an upper row."""
+UPPER_ABOVE_MM = 13.0
+"""How far the picture of an upper row reaches above the edge of the teeth."""
 FULL = 128
 """The value that stands for the colour of white teeth in full light."""
 _STEPS = 13
@@ -54,27 +54,37 @@ def at_rest(places: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Arch:
-    """One row of teeth in the front view, with the gums that were seen."""
+    """A picture on the dental arch in front view: a row of teeth with its gums, or what lies below it."""
 
     picture: NDArray[np.uint8]
-    """(*SHAPE, 4): RGB as multiples of white teeth in the same light, of which FULL is one; and alpha."""
+    """(height, WIDTH_MM * PX_PER_MM, 4): RGB as multiples of white teeth in the same light, of which FULL is
+    one; and alpha. The height of an upper row's is SHAPE's."""
     above_mm: float
-    """Distance from the top of the picture down to the edge of the front teeth."""
+    """Distance from the top of the picture down to the place that it is drawn by: a row's to the edge of the
+    front teeth."""
     seen_px_per_mm: float = PX_PER_MM
     """Resolution of the frame that the picture was taken from."""
 
     def draw(
-        self, pose: Pose, edge_mm: float, light: NDArray[np.float32], box: Box, turn: Turn = at_rest
+        self,
+        pose: Pose,
+        edge_mm: float,
+        light: NDArray[np.float32],
+        box: Box,
+        turn: Turn = at_rest,
+        aside_mm: float = 0.0,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(height, width, 3) RGB and (height, width) alpha over the pixels of a box.
 
-        edge_mm: canonical y of the arch's edge. light: (3,) RGB of white teeth in the light of the frame.
+        edge_mm: canonical y of the place that is `above_mm` below the picture's top. aside_mm: canonical x
+        of its middle. light: (3,) RGB of white teeth in the light of the frame.
         """
+        height_mm = len(self.picture) / PX_PER_MM
         x_mm, row_mm = np.meshgrid(
             np.linspace(-WIDTH_MM / 2, WIDTH_MM / 2, _STEPS, dtype=np.float32),
-            np.array([-self.above_mm, HEIGHT_MM - self.above_mm], np.float32),
+            np.array([-self.above_mm, height_mm - self.above_mm], np.float32),
         )
-        places = pose.to_frame(turn(on_arch(x_mm, edge_mm + row_mm)))[..., :2].reshape(-1, 2)
+        places = pose.to_frame(turn(on_arch(x_mm + aside_mm, edge_mm + row_mm)))[..., :2].reshape(-1, 2)
         values = (
             np.stack([x_mm + WIDTH_MM / 2, row_mm + self.above_mm], axis=-1).reshape(-1, 2) * PX_PER_MM - 0.5
         )
@@ -92,21 +102,29 @@ class Arch:
         return np.minimum(rgb, 255), drawn[..., 3].astype(np.float32) / 255
 
 
-def whiteness(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(height, width) 0..1: how much colours (height, width, 3), as parts of white teeth, look like teeth."""
+def whiteness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.float32]:
+    """(height, width) 0..1: how much colours (height, width, 3), as parts of white teeth, look like teeth.
+
+    redness: by how much more red these teeth have than other colours.
+    """
     red = rgb[..., 0] - rgb[..., 1:].mean(axis=2)
-    return smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep((0.22 - red) / 0.12)
+    most_red = 0.22 + max(redness - 0.07, 0)
+    return smoothstep((rgb.mean(axis=2) - 0.35) / 0.25) * smoothstep((most_red - red) / 0.12)
 
 
-def completeness(arch: Arch) -> float:
+def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float:
     """0..1: the share of the front of a row in which the picture shows teeth.
 
-    A hand, a lip or a turned head before it leaves columns without any.
+    A lip or a turned head before it leaves columns without any. enamel: (3,) RGB of these teeth as parts of
+    white ones; None: they are as white as most.
     """
     front = np.abs(np.arange(SHAPE[1]) - (SHAPE[1] - 1) / 2) < _FRONT_MM * PX_PER_MM
     picture = arch.picture[:, front]
     shown = picture[..., 3] > 200
-    white = shown * whiteness(picture[..., :3].astype(np.float32) / FULL)
+    usual = np.ones(3, np.float32) if enamel is None else enamel
+    level = min(float(usual.mean()), 1.0)
+    rgb = picture[..., :3].astype(np.float32) / (FULL * level)
+    white = shown * whiteness(rgb, float(usual[0] - usual[1:].mean()) / level)
     least_px = _LEAST_HEIGHT_MM * PX_PER_MM
     is_there = white.sum(axis=0) > least_px
     pure = white.sum() / max(float(shown.sum()), 1.0)
@@ -114,8 +132,8 @@ def completeness(arch: Arch) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Grid:
-    """Where the pixels of an arch's picture lie on a face; planes of SHAPE."""
+class Grid:
+    """Where the pixels of an arch's picture lie on a face; planes (height, width)."""
 
     x: NDArray[np.float32]
     """In the crop of the mouth, pixels, and ..."""
@@ -128,7 +146,7 @@ def take_upper(frame: Frame, pose: Pose, seen: SeenMouth, light: NDArray[np.floa
     light: (3,) RGB of white teeth in the light of the frame. What the upper lip covers is transparent.
     """
     edge_mm = edge_of_front_teeth(pose, seen)
-    grid = _grid(pose, seen, edge_mm - UPPER_ABOVE_MM)
+    grid = grid_of(pose, seen, edge_mm - UPPER_ABOVE_MM, SHAPE)
     top, seam = seen.line(seen.top, grid.x), seen.line(seen.seam, grid.x)
     mm = seen.alignment.scale * pose.scale
     rim = 0.5 * mm
@@ -137,7 +155,8 @@ def take_upper(frame: Frame, pose: Pose, seen: SeenMouth, light: NDArray[np.floa
     )
     left, right = seen.columns[[0, -1]]
     shown *= smoothstep((grid.x - left) / mm) * smoothstep((right - grid.x) / mm)
-    return Arch(_picture(frame, seen, grid, light, shown), UPPER_ABOVE_MM, pose.scale), edge_mm
+    rgb = seen.sample(frame, grid.x, grid.y)
+    return Arch(arch_picture(rgb, light, shown), UPPER_ABOVE_MM, pose.scale), edge_mm
 
 
 def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
@@ -154,84 +173,25 @@ def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
     )
 
 
-def _grid(pose: Pose, seen: SeenMouth, top_mm: float) -> _Grid:
-    rows, columns = (np.arange(count, dtype=np.float32) for count in SHAPE)
+def grid_of(pose: Pose, seen: SeenMouth, top_mm: float, shape: tuple[int, int], turn: Turn = at_rest) -> Grid:
+    """The grid of a picture (height, width) whose top lies at the canonical y `top_mm` before `turn`."""
+    rows, columns = (np.arange(count, dtype=np.float32) for count in shape)
     x_mm, y_mm = np.meshgrid((columns + 0.5) / PX_PER_MM - WIDTH_MM / 2, top_mm + (rows + 0.5) / PX_PER_MM)
-    places = pose.to_frame(on_arch(x_mm, y_mm)).reshape(-1, 3)
-    crop = seen.alignment.points(places)[:, :2].reshape(*SHAPE, 2)
-    return _Grid(np.ascontiguousarray(crop[..., 0]), np.ascontiguousarray(crop[..., 1]))
+    places = pose.to_frame(turn(on_arch(x_mm, y_mm))).reshape(-1, 3)
+    crop = seen.alignment.points(places)[:, :2].reshape(*shape, 2)
+    return Grid(np.ascontiguousarray(crop[..., 0]), np.ascontiguousarray(crop[..., 1]))
 
 
-def _picture(
-    frame: Frame,
-    seen: SeenMouth,
-    grid: _Grid,
-    light: NDArray[np.float32],
-    shown: NDArray[np.float32],
+def arch_picture(
+    rgb: NDArray[np.float32], light: NDArray[np.float32], shown: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    rgb = seen.sample(frame, grid.x, grid.y) * (FULL / np.maximum(light, 1))
-    alpha = 255 * shown
-    return np.rint(np.clip(np.dstack([rgb, alpha]), 0, 255)).astype(np.uint8)
+    """Colours (height, width, 3) and what is `shown` of them, 0..1, as the picture of an Arch."""
+    shares = rgb * (FULL / np.maximum(light, 1))
+    return np.rint(np.clip(np.dstack([shares, 255 * shown]), 0, 255)).astype(np.uint8)
 
 
-def take_lower(
-    frame: Frame, pose: Pose, seen: SeenMouth, light: NDArray[np.float32]
-) -> tuple[Arch, float] | None:
-    """The lower teeth that a frame shows, and the canonical y of their edge, in millimetres; None where it
-    shows tongue or dark instead."""
-    edge_mm = edge_of_front_teeth(pose, seen)
-    grid = _grid(pose, seen, edge_mm - LOWER_ABOVE_MM)
-    bottom, seam = seen.line(seen.bottom, grid.x), seen.line(seen.seam, grid.x)
-    mm = seen.alignment.scale * pose.scale
-    shown = smoothstep((bottom - 0.5 * mm - grid.y) / (0.5 * mm) + 0.5)
-    shown *= smoothstep((grid.y - seam - 0.5 * mm) / (0.5 * mm) + 0.5)
-    left, right = seen.columns[[0, -1]]
-    shown *= smoothstep((grid.x - left) / mm) * smoothstep((right - grid.x) / mm)
-    picture = _picture(frame, seen, grid, light, shown)
-    rgb = picture[..., :3].astype(np.float32) / FULL
-    white = _largest_piece(cv2.GaussianBlur(whiteness(rgb) * shown, (0, 0), 0.8))
-    middle = np.s_[SHAPE[1] // 2 - 12 : SHAPE[1] // 2 + 12]
-    rows = white[:, middle].mean(axis=1) > 0.4
-    if rows.sum() < _LEAST_LOWER_MM * PX_PER_MM:
-        return None
-    picture[..., 3] = np.rint(255 * np.minimum(white, 1))
-    below_mm = float(rows.argmax()) / PX_PER_MM - LOWER_ABOVE_MM
-    shift = np.array([[1, 0, 0], [0, 1, -below_mm * PX_PER_MM]], np.float32)
-    picture = cv2.warpAffine(picture, shift, (SHAPE[1], SHAPE[0]), flags=cv2.INTER_LINEAR)
-    return Arch(_with_gums_below(picture), LOWER_ABOVE_MM, pose.scale), edge_mm + below_mm
-
-
-def _with_gums_below(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A lower row's picture continued downwards, where the lip hid it: a little of the teeth, then gums."""
-    rgb, alpha = picture[..., :3].astype(np.float32), picture[..., 3].astype(np.float32) / 255
-    rows = np.arange(SHAPE[0], dtype=np.float32)[:, None]
-    solid = alpha > 0.9
-    has_any = solid.any(axis=0)
-    last = np.where(has_any, SHAPE[0] - 1 - solid[::-1].argmax(axis=0), -1).astype(np.float32)
-    below = np.where(has_any, np.maximum(rows - last, 0), 0)
-    columns = np.broadcast_to(np.arange(SHAPE[1], dtype=np.float32), below.shape)
-    source = np.broadcast_to(np.maximum(last - 1 - 0.3 * below, 0), below.shape).astype(np.float32)
-    continued = cv2.remap(rgb, columns, source, cv2.INTER_LINEAR)
-    gum = smoothstep((below / PX_PER_MM - 1.0) / 2.0)[..., None]
-    tone = np.median(rgb[solid], axis=0) * (np.array(GUMS, np.float32) * 0.8)
-    filled = continued + gum * (tone - continued)
-    mixed = np.where((below > 0)[..., None], filled, rgb)
-    sides = cv2.GaussianBlur((below > 0).astype(np.float32), (0, 0), PX_PER_MM)
-    full = np.maximum(alpha, np.where(below > 0, sides, 0))
-    return np.rint(np.clip(np.dstack([mixed, 255 * full]), 0, 255)).astype(np.uint8)
-
-
-def _largest_piece(mask: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The mask without all pieces but the largest."""
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats((mask > 0.25).astype(np.uint8))
-    if len(statistics) < 2:
-        return np.zeros_like(mask)
-    piece = (labels == 1 + statistics[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
-    return mask * cv2.dilate(piece, np.ones((3, 3), np.uint8))
-
-
-_LEAST_LOWER_MM = 2.5
-"""Height of the lowest band of white that counts as lower teeth; less may be the tips of the upper ones."""
+_SIDE_MM = 2.5
+"""Width of the soft edge of a row's sides, where it goes into the dark."""
 _RIM_MM = 0.8
 """Height of the rim below a lip that has the lip's colour and shadow."""
 
@@ -241,22 +201,40 @@ def with_gums(arch: Arch) -> Arch:
     rgb, alpha = arch.picture[..., :3].astype(np.float32), arch.picture[..., 3].astype(np.float32) / 255
     rows = np.arange(SHAPE[0], dtype=np.float32)[:, None]
     solid = alpha > 0.95
-    has_any = solid.any(axis=0)
-    first = np.where(has_any, solid.argmax(axis=0) + _RIM_MM * PX_PER_MM, SHAPE[0]).astype(np.float32)
+    # Without the corners, where the lips leave little free and what is seen is half lip.
+    count = solid.sum(axis=0)
+    least_px = (
+        max(_LEAST_HEIGHT_MM * PX_PER_MM, 0.5 * float(np.median(count[count > 0]))) if count.any() else 1
+    )
+    shown = np.flatnonzero(count >= least_px)
+    if not len(shown):
+        return arch
+    every = np.arange(SHAPE[1])
+    first, last = (
+        np.interp(every, shown, heights[shown]).astype(np.float32)
+        for heights in (solid.argmax(axis=0), SHAPE[0] - 1 - solid[::-1].argmax(axis=0))
+    )
+    # Lower by the rim, and smooth: a line that jumps would show as a saw.
+    first = cv2.GaussianBlur(first[None], (0, 0), 0.8 * PX_PER_MM)[0] + _RIM_MM * PX_PER_MM
     alpha = alpha * (rows >= first)
     above = np.maximum(first - rows, 0)
-    columns = np.broadcast_to(np.arange(SHAPE[1], dtype=np.float32), above.shape)
-    continued = cv2.remap(
-        rgb, columns, np.minimum(first + 0.35 * above + 1, SHAPE[0] - 1).astype(np.float32), cv2.INTER_LINEAR
-    )
+    columns = np.broadcast_to(np.clip(every, shown[0], shown[-1]).astype(np.float32), above.shape)
+    source = np.clip(first + 0.35 * above + 1, 0, np.maximum(last - 1, first)).astype(np.float32)
+    continued = cv2.remap(rgb, columns, source, cv2.INTER_LINEAR)
     continued += smoothstep(above / (2 * PX_PER_MM))[..., None] * (
         cv2.GaussianBlur(continued, (0, 0), 1.0 * PX_PER_MM) - continued
     )
     height_mm = arch.above_mm - (rows + 0.5) / PX_PER_MM
-    gum = smoothstep((height_mm - CROWN_MM) / 1.5 + 0.5) * np.ones_like(above)
-    filled = continued + gum[..., None] * (FULL * np.array(GUMS, np.float32) - continued)
+    # Nobody's teeth end below what was seen of them.
+    crown_mm = max(CROWN_MM, arch.above_mm - float(first.min()) / PX_PER_MM + 0.75)
+    gum = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * np.ones_like(above)
+    # Gums are as dim as the teeth below them, whose own colour tells how much light there is.
+    tone = np.minimum(np.median(rgb[solid], axis=0), FULL)
+    gums = 0.6 * float(tone.mean()) * np.array(GUMS, np.float32) + 0.25 * tone
+    filled = continued + gum[..., None] * (gums - continued)
     mixed = np.where(above[..., None] > 0, filled, rgb)
-    sides = cv2.GaussianBlur(np.repeat(has_any[None].astype(np.float32), SHAPE[0], axis=0), (0, 0), PX_PER_MM)
-    full = np.where(above > 0, np.maximum(alpha, sides * has_any), alpha)
+    soft = _SIDE_MM * PX_PER_MM
+    sides = smoothstep((every - shown[0]) / soft) * smoothstep((shown[-1] - every) / soft)
+    full = np.where(above > 0, np.maximum(alpha, 1), alpha) * sides
     picture = np.rint(np.clip(np.dstack([mixed, 255 * full]), 0, 255)).astype(np.uint8)
     return Arch(picture, arch.above_mm, arch.seen_px_per_mm)

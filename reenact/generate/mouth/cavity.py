@@ -28,21 +28,25 @@ class CavityOptions:
     """Height of the opening, as a share from above, at which the tongue has gone into the dark."""
 
 
+def usual_dark() -> NDArray[np.float32]:
+    """(3,) RGB of the depth of a mouth as parts of white teeth."""
+    return np.array(CavityOptions().dark, np.float32)
+
+
 def shade_cavity(
     light: NDArray[np.float32],
     down: NDArray[np.float32],
     aside: NDArray[np.float32],
     open_mm: float,
-    dark: NDArray[np.float32] | None = None,
+    dark: NDArray[np.float32],
     options: CavityOptions = CavityOptions(),
 ) -> NDArray[np.float32]:
     """(height, width, 3) RGB of an open mouth without teeth, shaded continuously.
 
     light: (3,) RGB of white teeth in this light. down: (height, width) 0 at the upper lip .. 1 at the lower.
     aside: (height, width) 0 in the middle .. 1 at the corners. open_mm: the gap between the lips in the
-    middle. dark: (3,) RGB of the depth of this mouth, where it has been seen.
+    middle. dark: (3,) RGB of the depth of this mouth.
     """
-    deep = light * np.array(options.dark, np.float32) if dark is None else dark
     reached = float(smoothstep(np.array((open_mm - options.least_mm) / (options.full_mm - options.least_mm))))
     down, aside = np.clip(down, 0, 1), np.clip(aside, 0, 1)
     # The tongue rises to the front and falls away to both sides: a corner of the mouth is a pocket.
@@ -50,4 +54,4 @@ def shade_cavity(
     lit = options.lit * reached * smoothstep(height) ** 1.3 * (1 - smoothstep((aside - 0.55) / 0.45))
     depth = 1 - 0.25 * (1 - down) - 0.2 * aside**2
     tongue = light * np.array(options.tongue, np.float32)
-    return (deep * depth[..., None] + lit[..., None] * (tongue - deep)).astype(np.float32)
+    return (dark * depth[..., None] + lit[..., None] * (tongue - dark)).astype(np.float32)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
 from reenact.generate.mouth.arch import CROWN_MM, GUMS
-from reenact.generate.mouth.cavity import CavityOptions, shade_cavity
+from reenact.generate.mouth.cavity import shade_cavity
+from reenact.generate.mouth.floor import LINE_MM, jaw_of
 from reenact.generate.mouth.light import colourfulness, ivory
 from reenact.generate.mouth.seen import LOWER, UPPER, SeenMouth, mouth_alignment
 from reenact.generate.mouth.surface import Jaw, jaw_between, on_arch
@@ -31,6 +32,8 @@ _CONTINUED_BLUR_MM = 0.9
 """Standard deviation of the blur of what is continued above the teeth that are seen."""
 _SHADOW = 0.45
 """The share of the light that a lip keeps from the teeth close below it."""
+_LIP_SHADOW = 0.38
+"""The same of the teeth that are drawn."""
 _LEAST_GAP_PX = 0.5
 """Lips that are closer than this everywhere show nothing between them."""
 
@@ -56,6 +59,10 @@ class InsideOptions:
     """Height of the shadow of the upper lip on the teeth."""
     soft_mm: float = 0.7
     """Width of the shade between teeth and dark."""
+    lip_soft_mm: float = 3.5
+    """Width of the shade between what was seen below a lip that has moved away from it and the dark."""
+    side_shade: float = 0.35
+    """The share of the light that is lost on drawn teeth towards the corners."""
 
 
 def paint_inside(
@@ -80,15 +87,16 @@ def paint_inside(
         return warp
     place = _Place.of(face, warp, mouth_alignment(face), box)
     light = ivory(frame.image, face)
-    inside = shade_cavity(light, place.down, place.aside, place.open_mm, None if seen is None else seen.dark)
     teeth = teeth or likely_teeth(face, seen)
-    inside = _drawn_lower(inside, face, teeth, place, light)
+    deep = _deep(light, teeth, seen)
+    inside = shade_cavity(light, place.down, place.aside, place.open_mm, deep)
+    inside = _drawn_floor(inside, face, warp, teeth, place, light)
     if seen is not None:
         inside = _own_lower(inside, frame, seen, place, options)
     inside = _drawn_upper(inside, face, teeth, seen, place, light, options)
     if seen is not None:
         inside = _own_upper(inside, frame, seen, place, options)
-    inside = mix(inside, np.broadcast_to(_deep(light, seen), inside.shape), _shut(place))
+    inside = mix(inside, np.broadcast_to(deep, inside.shape), _shut(place))
     colour = colourfulness(frame.image, face)
     if colour < 1:
         grey = inside @ np.array(_LUMA, np.float32)
@@ -96,11 +104,11 @@ def paint_inside(
     return blend(warp, inside, polygon(outline, box), box)
 
 
-def _deep(light: NDArray[np.float32], seen: SeenMouth | None) -> NDArray[np.float32]:
-    """(3,) RGB of the line between lips that have come together."""
+def _deep(light: NDArray[np.float32], teeth: Teeth, seen: SeenMouth | None) -> NDArray[np.float32]:
+    """(3,) RGB of the depth of the mouth, and of the line between lips that have come together."""
     if seen is not None and seen.dark is not None:
         return seen.dark
-    return light * np.array(CavityOptions().dark, np.float32)
+    return light * teeth.dark
 
 
 def _shut(place: _Place) -> NDArray[np.float32]:
@@ -198,23 +206,35 @@ def _drawn_upper(
     """The upper row of `teeth`, in the shadow of the lip."""
     if seen is not None and seen.teeth > 0:
         light = light + seen.teeth * (seen.enamel - light)
-    colour, alpha = teeth.upper.draw(face.pose, teeth.upper_edge_mm, light, place.box)
+    colour, alpha = teeth.upper.draw(
+        face.pose, teeth.upper_edge_mm, light, place.box, aside_mm=teeth.upper_aside_mm
+    )
     gap_mm = np.maximum(place.gap, 1) / place.px_per_mm
     below_lip_mm = place.down * gap_mm
-    colour *= (0.62 + 0.38 * smoothstep(below_lip_mm / options.lip_shadow_mm))[..., None]
+    # Some of the shadow of a person's own teeth is in their picture already.
+    shadow = _LIP_SHADOW * (1 - 0.8 * teeth.own)
+    shade = 1 - shadow + shadow * smoothstep(below_lip_mm / options.lip_shadow_mm)
+    side = options.side_shade * (1 - teeth.own)
+    colour *= (shade * (1 - side * smoothstep((place.aside - 0.4) / 0.5)))[..., None]
     if seen is not None and seen.teeth > 0:
         below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)
         alpha = alpha * (1 - seen.teeth * smoothstep(below_seam + 0.5) * _between_corners(seen, place))
     return mix(inside, colour.astype(np.float32), alpha.astype(np.float32))
 
 
-def _drawn_lower(
-    inside: NDArray[np.float32], face: Face, teeth: Teeth, place: _Place, light: NDArray[np.float32]
+def _drawn_floor(
+    inside: NDArray[np.float32],
+    face: Face,
+    warp: Warp,
+    teeth: Teeth,
+    place: _Place,
+    light: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """The lower row of `teeth`, if there is one, carried by the jaw."""
-    if teeth.lower is None:
+    """What is known to lie below the upper teeth, carried by the jaw."""
+    if teeth.floor is None:
         return inside
-    colour, alpha = teeth.lower.draw(face.pose, teeth.lower_edge_mm, light, place.box, place.jaw.turn)
+    jaw = jaw_of(face.pose, warp.moved, teeth.bridge_mm)
+    colour, alpha = teeth.floor.draw(face.pose, teeth.bridge_mm + LINE_MM, light, place.box, jaw.turn)
     return mix(inside, colour, alpha)
 
 
@@ -253,6 +273,8 @@ def _own_upper(
     # The tips that a lip leaves when it comes down over the rest would be a light rim along it.
     left_mm = (seam - (place.y - place.down * place.gap)) / mm
     known = known * (1 - smoothstep(-place.lifted / mm) * (1 - smoothstep(left_mm / options.tips_mm - 0.5)))
+    # Beside the teeth there is only the rim of the lip, which goes with the lip.
+    known = known * (1 - smoothstep(np.abs(place.lifted) / mm) * (1 - smoothstep((seam - top) / mm - 0.3)))
     edge = smoothstep((seam - place.y) / (options.soft_mm * mm) + 0.5)
     return mix(inside, colour, (seen.teeth * known * edge * _between_corners(seen, place)).astype(np.float32))
 
@@ -277,7 +299,11 @@ def _own_lower(
     known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
     joined = 1 - float(smoothstep(np.array(np.abs(place.jaw_px[1]) / (0.3 * mm))))
-    edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / soft + 0.5)
+    # Where a lip ended what was seen, and no teeth, its rim would be an arc across a mouth of another shape.
+    crown = seam - seen.line(seen.top, x)
+    lip = away * (1 - seen.teeth * smoothstep(crown / (options.tips_mm * mm)))
+    wide = soft * (1 + lip * (options.lip_soft_mm / options.soft_mm - 1))
+    edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / wide + 0.5 - lip * 0.6)
     return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))
 
 

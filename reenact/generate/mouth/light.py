@@ -19,6 +19,16 @@ _GREY = 0.06
 """Difference of a skin's channels, as a share of their mean, up to which a picture counts as partly grey."""
 
 
+def skin(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
+    """(3,) RGB of the skin of nose and cheeks."""
+    return tone(image, face.landmarks[SKIN]).astype(np.float32)
+
+
+def redness(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(...) of colours (..., 3): how much more red they have than the rest, as a share of their mean."""
+    return (colours[..., 0] - colours[..., 1:].mean(axis=-1)) / np.maximum(colours.mean(axis=-1), 1)
+
+
 def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
     """0..1: 0 in a grey picture, 1 where skin has colour."""
     skin = tone(image, face.landmarks[SKIN])

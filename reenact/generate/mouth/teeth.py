@@ -1,11 +1,15 @@
-"""Which teeth a face has, and where."""
+"""Which teeth a face has, and where, and what lies below them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from reenact.generate.mouth.arch import Arch, edge_of_front_teeth
 from reenact.generate.mouth.bank import load_bank
+from reenact.generate.mouth.cavity import usual_dark
 from reenact.generate.mouth.seen import SeenMouth
 from reenact.types import Face
 
@@ -17,10 +21,17 @@ class Teeth:
     upper: Arch
     upper_edge_mm: float
     """Canonical y of the edge of the upper front teeth."""
-    lower: Arch | None = None
-    """None: they have not been seen. Lips hide most people's, and what is not known is left in the dark."""
-    lower_edge_mm: float = 0.0
-    """Canonical y of the edge of the lower front teeth, with the jaw where it is in the frame."""
+    upper_aside_mm: float = 0.0
+    """Canonical x of the middle of the upper row's picture."""
+    own: float = 0.0
+    """The share of the person's own teeth in the upper row, 0..1: they come with their own shadows."""
+    floor: Arch | None = None
+    """What lies below them, as reenact.generate.mouth.floor has it. None: it has not been seen. Lips hide
+    most people's lower teeth, and what is not known is left in the dark."""
+    bridge_mm: float = 0.0
+    """Canonical y of the bridge of the nose, by which the floor is placed."""
+    dark: NDArray[np.float32] = field(default_factory=usual_dark)
+    """(3,) RGB of the depth of the mouth as parts of white teeth."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""Pictures of the inside of a person's mouth in a profile: the one part of it that is not numbers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+LARGEST_BYTES = 200_000
+"""Of one PNG; they take about 25,000."""
+MOST = 6
+"""Pictures in one profile."""
+_LARGEST_NUMBER = 1e6
+
+
+class MouthPictureError(ValueError):
+    """A picture of a mouth that cannot be read; the message names the key, the value and the right form."""
+
+
+@dataclass(frozen=True)
+class MouthPicture:
+    """The inside of a mouth as a frame showed it (reenact.generate.mouth.views.View)."""
+
+    floor_png: bytes
+    """An RGBA picture of what lies below the upper teeth, in the form of reenact.generate.mouth.floor."""
+    upper_png: bytes | None
+    """An RGBA picture of the upper teeth, in the form of reenact.generate.mouth.arch. None: lips hid them."""
+    opening_mm: float
+    width_mm: float
+    yaw_rad: float
+    pitch_rad: float
+    """How the mouth was open and the head turned."""
+    edge_mm: float
+    """Distance from the bridge of the nose down to the edge of the upper front teeth, canonical."""
+    aside_mm: float
+    """Canonical x of the middle of the upper row."""
+    crown_mm: float
+    """Height of the upper teeth that were seen."""
+    quality: float
+    """How much was seen, how sharply and how frontally; larger is better."""
+    dark: tuple[float, float, float] | None
+    """RGB of the depth of the mouth as parts of white teeth; None: none of it was dark."""
+
+
+_PNGS = ("floor_png", "upper_png")
+_NUMBERS = tuple(each.name for each in fields(MouthPicture) if each.name not in (*_PNGS, "dark"))
+_KEYS = (*_PNGS, *_NUMBERS, "dark")
+
+
+def to_document(picture: MouthPicture) -> dict[str, Any]:
+    """The picture as JSON holds it."""
+    upper = picture.upper_png
+    return {
+        "floor_png": base64.b64encode(picture.floor_png).decode("ascii"),
+        "upper_png": None if upper is None else base64.b64encode(upper).decode("ascii"),
+        **{name: round(getattr(picture, name), 3) for name in _NUMBERS},
+        "dark": None if picture.dark is None else [round(part, 3) for part in picture.dark],
+    }
+
+
+def from_document(document: Any, shown: str) -> MouthPicture:
+    """The picture that JSON holds; `shown` is how to name it. Raises MouthPictureError."""
+    if not isinstance(document, dict) or set(document) != set(_KEYS):
+        raise MouthPictureError(f"{shown} must be an object with the keys {', '.join(_KEYS)}")
+    upper, dark = document["upper_png"], document["dark"]
+    return MouthPicture(
+        _png(document["floor_png"], f'"floor_png" of {shown}'),
+        None if upper is None else _png(upper, f'"upper_png" of {shown}'),
+        dark=None if dark is None else _colour(dark, f'"dark" of {shown}'),
+        **{name: _number(document[name], f'"{name}" of {shown}') for name in _NUMBERS},
+    )
+
+
+def _png(text: Any, shown: str) -> bytes:
+    if not isinstance(text, str) or len(text) > 4 * LARGEST_BYTES // 3 + 4:
+        raise MouthPictureError(f"{shown} must be text of at most {LARGEST_BYTES} bytes in base64")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MouthPictureError(f"{shown} is not base64: {error}") from error
+
+
+def _number(value: Any, shown: str) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or abs(value) > _LARGEST_NUMBER:
+        raise MouthPictureError(f"{shown} is {value!r:.40}; write a number")
+    return float(value)
+
+
+def _colour(value: Any, shown: str) -> tuple[float, float, float]:
+    if not isinstance(value, list) or len(value) != 3:
+        raise MouthPictureError(f"{shown} is {value!r:.40}; write three numbers, or null")
+    red, green, blue = (_number(part, shown) for part in value)
+    return red, green, blue
