@@ -9,7 +9,7 @@ import pytest
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from reenact.generate.mouth import likely_teeth, on_visible_edges, paint_inside, see_mouth
-from reenact.generate.mouth.light import ivory
+from reenact.generate.mouth.light import ivory, sides
 from reenact.generate.warp import warp
 from reenact.types import Frame
 from tests.faces import change, closed_mouth, posed_face
@@ -208,3 +208,17 @@ def test_lips_that_were_seen_apart_are_followed_without_a_jump():
 
 def test_what_is_drawn_in_tests_are_lips_and_teeth():
     assert min(TEETH) > max(LIPS) > max(DARK)
+
+
+def test_drawn_teeth_are_darker_on_the_side_that_lies_in_the_shade():
+    face = shut_face(3.0)
+    frame = drawn(face)
+    frame.image[:, 320:] //= 3
+    _, result = painted(frame, face, change(AU12=2, AU25=3))
+    left, right = (column(result, face.landmarks[13, 0] + by).mean(axis=1).max() for by in (-30, 30))
+    assert right < 0.8 * left
+
+
+def test_a_face_in_even_light_has_teeth_alike_on_both_sides():
+    face = shut_face(3.0)
+    np.testing.assert_allclose(sides(drawn(face).image, face), 1, atol=0.01)

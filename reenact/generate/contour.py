@@ -1,4 +1,4 @@
-"""Lips that a smile has left take the contour that mouths of their new width and opening have."""
+"""Lips that open wide, or that a smile has left, take the contour that mouths of their new size have."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from reenact.types import Face
 NARROWED = (0.02, 0.1)
 """Shares of its width by which a mouth becomes narrower: where its contour begins to be the natural one, and
 where it is."""
+OPENED_MM = (4.0, 12.0)
+"""By how much a mouth opens where its contour begins to be the natural one, and where it is."""
 LOPSIDED_SHARE = 0.7
 """How much of what is lopsided of a smile goes with it."""
 LOPSIDED_RAD = 0.2
@@ -38,19 +40,21 @@ def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float
     """(478, 3) canonical millimetres: what to add to a motion (478, 3) of the landmarks of `face`.
 
     A smile draws the lips tight. When motions of action units narrow such a mouth, its corners stay as
-    pointed as they were, and the lips get kinks. What is asked of one side alone stays lopsided; most of what
-    is lopsided of a smile goes with it, unless the head is turned, when it is the camera's view.
+    pointed as they were, and the lips get kinks; those of one that opens wide get straight edges. What is
+    asked of one side alone stays lopsided; most of what is lopsided of a smile goes with it, unless the head
+    is turned, when it is the camera's view.
     """
     shape_mm = face.pose.to_canonical(face.landmarks)
     moved_mm = shape_mm + motion_mm
-    own, after = measure_mouth(shape_mm).width, measure_mouth(moved_mm).width
-    share = _share(1 - after / max(own, 1.0), NARROWED)
-    share *= smiles(face) if share > 0 else 0
+    own, after = measure_mouth(shape_mm), measure_mouth(moved_mm)
+    left = _share(1 - after.width / max(own.width, 1.0), NARROWED)
+    left *= smiles(face) if left > 0 else 0
+    share = max(left, _share(after.opening - own.opening, OPENED_MM))
     correction = np.zeros_like(shape_mm)
     if share > 0:
         edges = natural_contour(moved_mm) - contour_of(moved_mm)
         yaw = abs(float(face.pose.angles[1])) / LOPSIDED_RAD
-        edges -= LOPSIDED_SHARE * (1 - _share(yaw, (1, 2))) * lopsided(shape_mm)
+        edges -= left / share * LOPSIDED_SHARE * (1 - _share(yaw, (1, 2))) * lopsided(shape_mm)
         correction[:, :2] = _spread() @ (share * edges).reshape(-1, 2)
     return correction
 

@@ -13,7 +13,7 @@ from calib.ramp import smoothstep
 from reenact.generate.mouth.arch import CROWN_MM, GUMS
 from reenact.generate.mouth.cavity import shade_cavity
 from reenact.generate.mouth.floor import LINE_MM, jaw_of
-from reenact.generate.mouth.light import colourfulness, ivory
+from reenact.generate.mouth.light import colourfulness, ivory, sides
 from reenact.generate.mouth.seen import LOWER, UPPER, SeenMouth, mouth_alignment
 from reenact.generate.mouth.surface import Jaw, jaw_between, on_arch
 from reenact.generate.mouth.teeth import Teeth, likely_teeth
@@ -89,11 +89,12 @@ def paint_inside(
     light = ivory(frame.image, face)
     teeth = teeth or likely_teeth(face, seen)
     deep = _deep(light, teeth, seen)
-    inside = shade_cavity(light, place.down, place.aside, place.open_mm, deep)
+    across = _across(sides(frame.image, face), place)
+    inside = cv2.multiply(shade_cavity(light, place.down, place.aside, place.open_mm, deep), across)
     inside = _drawn_floor(inside, face, warp, teeth, place, light)
     if seen is not None:
         inside = _own_lower(inside, frame, seen, place, options)
-    inside = _drawn_upper(inside, face, teeth, seen, place, light, options)
+    inside = _drawn_upper(inside, face, teeth, seen, place, light, across, options)
     if seen is not None:
         inside = _own_upper(inside, frame, seen, place, options)
     inside = mix(inside, np.broadcast_to(deep, inside.shape), _shut(place))
@@ -102,6 +103,12 @@ def paint_inside(
         grey = inside @ np.array(_LUMA, np.float32)
         inside = grey[..., None] + np.float32(colour) * (inside - grey[..., None])
     return blend(warp, inside, polygon(outline, box), box)
+
+
+def _across(sides: NDArray[np.float32], place: _Place) -> NDArray[np.float32]:
+    """(height, width, 3) the light at every place between the corners, whose light is `sides` (2, 3)."""
+    right = np.clip((place.across + 1) / 2, 0, 1)[..., None]
+    return (sides[0] + right * (sides[1] - sides[0])).astype(np.float32)
 
 
 def _deep(light: NDArray[np.float32], teeth: Teeth, seen: SeenMouth | None) -> NDArray[np.float32]:
@@ -127,8 +134,8 @@ class _Place:
     y: NDArray[np.float32]
     down: NDArray[np.float32]
     """0 at the upper lip .. 1 at the lower."""
-    aside: NDArray[np.float32]
-    """0 in the middle .. 1 at the corners."""
+    across: NDArray[np.float32]
+    """-1 at the left corner, 0 in the middle, 1 at the right corner."""
     open_mm: float
     lifted: NDArray[np.float32]
     """Crop pixels by which the upper lip above has risen."""
@@ -142,6 +149,11 @@ class _Place:
     jaw_px: NDArray[np.float32]
     """(2,) crop pixels by which the jaw has moved."""
     px_per_mm: float
+
+    @property
+    def aside(self) -> NDArray[np.float32]:
+        """(height, width) 0 in the middle .. 1 at the corners."""
+        return np.abs(self.across)
 
     @classmethod
     def of(cls, face: Face, warp: Warp, alignment: Alignment, box: Box) -> _Place:
@@ -166,7 +178,7 @@ class _Place:
             x,
             y,
             down,
-            np.abs((x - middle) / half).astype(np.float32),
+            ((x - middle) / half).astype(np.float32),
             float(MOUTH.gaps(warp.moved, face.pose.down).max() / face.pose.scale),
             lifted.astype(np.float32),
             float(smoothstep(np.array(aside_px / px_per_mm))),
@@ -201,6 +213,7 @@ def _drawn_upper(
     seen: SeenMouth | None,
     place: _Place,
     light: NDArray[np.float32],
+    across: NDArray[np.float32],
     options: InsideOptions,
 ) -> NDArray[np.float32]:
     """The upper row of `teeth`, in the shadow of the lip."""
@@ -216,6 +229,8 @@ def _drawn_upper(
     shade = 1 - shadow + shadow * smoothstep(below_lip_mm / options.lip_shadow_mm)
     side = options.side_shade * (1 - teeth.own)
     colour *= (shade * (1 - side * smoothstep((place.aside - 0.4) / 0.5)))[..., None]
+    # A person's own teeth are seen in their light.
+    colour = np.minimum(colour * (across + teeth.own * (1 - across)), 255)
     if seen is not None and seen.teeth > 0:
         below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)
         alpha = alpha * (1 - seen.teeth * smoothstep(below_seam + 0.5) * _between_corners(seen, place))

@@ -15,6 +15,12 @@ _LEVEL, _POWER, _CHROMA = 17.9, 0.448, 0.43
 skin's colour: fitted to the front teeth in 539 smiling portraits, with a residual of 18 %."""
 
 
+CHEEKS = (50, 101, 205, 36, 187, 207), (280, 330, 425, 266, 411, 427)
+"""Landmarks on the cheeks, of the picture's left and right."""
+_SIDES = 0.6
+"""The corners of a mouth are about this much as far apart as the cheeks, and as unlike in light."""
+_UNLIKE = 0.5, 1.6
+"""Limits of what the light at a corner is, as a share of that in the middle."""
 _GREY = 0.06
 """Difference of a skin's channels, as a share of their mean, up to which a picture counts as partly grey."""
 
@@ -40,7 +46,19 @@ def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
 
     Whites of the eyes would tell better, but not through a blink: teeth must not flicker.
     """
-    skin = tone(image, face.landmarks[SKIN])
+    return _ivory_beside(tone(image, face.landmarks[SKIN]))
+
+
+def sides(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
+    """(2, 3) the light at the left and the right corner of the mouth, as the picture has them, as shares of
+    that in the middle: a face lit from one side has teeth in the shade on the other."""
+    left, right = (_ivory_beside(tone(image, face.landmarks[list(cheek)])) for cheek in CHEEKS)
+    shares = np.stack([left, right]) / np.sqrt(left * right)
+    return np.clip(shares**_SIDES, *_UNLIKE).astype(np.float32)
+
+
+def _ivory_beside(skin: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3,) RGB of teeth beside skin of this colour (3,)."""
     level = max(float(skin.mean()), 1.0)
     colour = 1 + _CHROMA * (skin / level - 1)
     return np.minimum(_LEVEL * level**_POWER * colour, 255).astype(np.float32)
