@@ -14,6 +14,7 @@ from calib.au import Change
 from calib.openings import Opening
 from calib.ramp import smoothstep
 from engines.base import Engine
+from reenact.generate.mouth.light import ivory
 from reenact.generate.paint import lay_over
 from reenact.generate.regions import Region, geometry_planes, masks
 from reenact.generate.steady import Steady, moment
@@ -23,6 +24,8 @@ from reenact.types import Face, Frame
 
 Paint: TypeAlias = NDArray[np.float32]
 """(size, size, 3) over a square crop: what is added to the picture, levels of RGB."""
+LIGHTER = 0.6
+"""The largest share of a pixel's darkest channel that paint may add to any channel."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +153,9 @@ def see(
     """An opening of `face` after the move, as its network sees it. alignment: that of the region."""
     before, after = (alignment.points(places) for places in (face.landmarks, warp.moved))
     geometry = geometry_planes(region, opening, before, after)
-    return SeenRegion(
-        np.ascontiguousarray(moved_crop(frame, warp, alignment)[region.rows]),
-        masks(region, opening, geometry, after),
-        geometry,
-    )
+    warped = np.ascontiguousarray(moved_crop(frame, warp, alignment)[region.rows])
+    mask = masks(region, opening, geometry, after, warped, ivory(frame.image, face))
+    return SeenRegion(warped, mask, geometry)
 
 
 def moved_crop(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:
@@ -173,5 +174,11 @@ def _alignment(place: _Place, face: Face, warp: Warp) -> Alignment:
 
 
 def _add(picture: NDArray[np.uint8], added: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Rounded and limited to 0..255."""
-    return cv2.add(picture, added, dtype=cv2.CV_8U)
+    """Rounded and limited to 0..255; what is dark stays dark.
+
+    A pixel gains at most LIGHTER times its darkest channel: the paint of a tooth, sampled between pixels or
+    carried from the frame before, reaches the dark beside it.
+    """
+    red, green, blue = cv2.split(picture)
+    most = cv2.multiply(cv2.min(cv2.min(red, green), blue), LIGHTER, dtype=cv2.CV_32F)
+    return cv2.add(picture, cv2.min(added, cv2.merge([most] * 3)), dtype=cv2.CV_8U)

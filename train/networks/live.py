@@ -41,9 +41,12 @@ _GEOMETRY_MM = 10.0
 """What geometry is divided by."""
 _GAINS = 1 + 3
 """Channels of a gain: light, and a tint of red, green and blue."""
-_PAINTED = 1 + 2 * _GAINS
-"""Channels of a cell: alpha; gains inside the opening, and on its rim."""
-_LIGHT, _TINT = 0.4, 0.1
+_PAINTED = 2 * _GAINS
+"""Channels of a cell: gains inside the opening, and on its rim."""
+_PACE = 0.2
+"""What the last layer's results are multiplied by. At 1 a few early steps drive all gains to their limits,
+from where they hardly come back."""
+_LIGHT, _TINT = 0.5, 0.1
 """Largest shares by which light and tint change a colour."""
 
 
@@ -122,8 +125,8 @@ class LiveGenerator(nn.Module):
     def forward(self, warped_N3HW: Tensor, mask_N2HW: Tensor, geometry_NPHW: Tensor) -> tuple[Tensor, Tensor]:
         """alpha_N1HW in 0..1 and colour_N3HW in -1..1.
 
-        warped_N3HW is in -1..1; mask_N2HW in 0..1: inside the opening, and where paint is allowed, by which
-        alpha is multiplied; geometry_NPHW in millimetres.
+        warped_N3HW is in -1..1; mask_N2HW in 0..1: inside the opening, and where paint is allowed, which is
+        alpha; geometry_NPHW in millimetres.
         """
         x = torch.cat([warped_N3HW, mask_N2HW, geometry_NPHW / _GEOMETRY_MM], 1)
         cells = self.level1(F.leaky_relu(self.stem(x), 0.1))
@@ -133,11 +136,12 @@ class LiveGenerator(nn.Module):
             x = block(x)
         painted = self.paint(self.up1(cells, self.up2(halved, x)))
         painted = F.interpolate(painted, scale_factor=float(_CELL), mode="bilinear", align_corners=False)
-        alpha, inside, rim = painted.split([1, _GAINS, _GAINS], 1)
-        light, tint = torch.tanh(torch.lerp(rim, inside, mask_N2HW[:, :1])).split([1, 3], 1)
+        inside, rim = painted.split(_GAINS, 1)
+        gains = torch.tanh(_PACE * torch.lerp(rim, inside, mask_N2HW[:, :1]))
+        light, tint = gains.split([1, 3], 1)
         gain = _LIGHT * light + _TINT * tint
         colour_N3HW = (warped_N3HW + (warped_N3HW + 1) * gain).clamp(-1, 1)
-        return torch.sigmoid(alpha + 2) * mask_N2HW[:, 1:], colour_N3HW
+        return mask_N2HW[:, 1:].clone(), colour_N3HW
 
 
 class Verdict(NamedTuple):
