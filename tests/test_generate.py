@@ -93,12 +93,12 @@ def test_alpha_zero_leaves_the_warp_bit_for_bit():
 
 def test_alpha_one_shows_the_networks_colour_and_keeps_the_seam():
     record = asked(textured_frame(), change(AU25=3))
-    patch = live(FakeEngine(alpha=1.0, colour=(200, 10, 30)))(record).patches[0]
+    patch = live(FakeEngine(alpha=1.0, colour=(12, 4, 8)))(record).patches[0]
     x, y = patch.origin
     mouth = patch.moved[[13, 14], :2].mean(axis=0).astype(int) - (x, y)
     middle = patch.image[mouth[1] - 4 : mouth[1] + 5, mouth[0] - 4 : mouth[0] + 5]
     # But for what the frame has and the crop is too coarse to show.
-    np.testing.assert_allclose(middle.mean(axis=(0, 1)), [200, 10, 30], atol=4)
+    np.testing.assert_allclose(middle.mean(axis=(0, 1)), [12, 4, 8], atol=4)
     width = patch.image.shape[1]
     np.testing.assert_array_equal(patch.image[0], record.frame.image[y, x : x + width])
 

@@ -99,9 +99,11 @@ def test_dark_stays_dark_under_the_paint_of_a_tooth():
     """However bright the paint: it is sampled between pixels, and carried from the frame before."""
     face, warp = opened()
     image = np.full_like(warp.image, FLOOR)
+    image[:, :100] = TEETH
     white = np.full((*SHAPE, 3), 255, np.float32)
     painted = refined(face, replace(warp, image=image), np.ones(SHAPE, np.float32), white)
-    assert (painted.image.astype(int) - FLOOR).max() == round(LIGHTER * min(FLOOR))
+    assert (painted.image.astype(int) - FLOOR)[:, 100:].max() == round(LIGHTER * min(FLOOR))
+    assert (painted.image[:, :100] > image[:, :100]).any()
 
 
 def test_no_paint_at_all_gives_the_very_same_warp():
@@ -116,6 +118,12 @@ def test_paint_that_nobody_could_see_is_left_out():
     ones = np.ones(SHAPE, np.float32)
     assert refined(face, warp, ones, seen + RefinementOptions.unseen) is warp
     assert refined(face, warp, ones, seen + 3 * RefinementOptions.unseen) is not warp
+
+
+def test_the_network_is_not_asked_where_no_teeth_show():
+    face, warp = opened()
+    floor = replace(warp, image=np.full_like(warp.image, FLOOR))
+    assert Refinement({REGION: None})(FRAME, face, ASKED, floor) is floor
 
 
 @pytest.mark.parametrize("gaps_mm", [(0, 0), (8, 8), (8, 0)])
@@ -172,7 +180,8 @@ def test_the_network_gets_what_the_contract_says():
 
 def test_a_face_that_leaves_the_frame_is_seen_and_painted():
     face, warp = opened((0, 380, 60, 480), centre=(5.0, 400.0))
-    painted = refined(face, warp, np.ones(SHAPE, np.float32), np.zeros((*SHAPE, 3), np.float32))
+    painter = Painter(np.ones(SHAPE, np.float32), np.zeros((*SHAPE, 3), np.float32))
+    painted = Refinement({replace(REGION, teeth_only=False): painter})(FRAME, face, ASKED, warp)
     assert painted.image.shape == warp.image.shape
     assert painted.image.mean() < warp.image.mean()
 

@@ -112,14 +112,16 @@ class Refinement:
         return paint
 
     def _made(self, place: _Place, frame: Frame, face: Face, warp: Warp, alignment: Alignment) -> Paint:
+        paint = np.zeros((alignment.size, alignment.size, 3), np.float32)
         seen = see(frame, face, warp, place.region, place.opening, alignment)
+        if not seen.mask[..., 1].any():
+            return paint
         outputs = place.engine.run(seen.inputs)
         alpha, colour = outputs["alpha"][0], outputs["colour"][0]
         added = cv2.multiply(
             cv2.subtract(colour, seen.warped, dtype=cv2.CV_32F), cv2.merge([np.ascontiguousarray(alpha)] * 3)
         )
         added[np.abs(added) <= self._options.unseen] = 0
-        paint = np.zeros((alignment.size, alignment.size, 3), np.float32)
         paint[place.region.rows] = added
         return paint
 
