@@ -34,9 +34,9 @@ class LiveOptions:
     apart: float = 0.8
     """Difference in brightness of the layers to the truth from which on a place hardly counts in `light`:
     where the truth has a tooth and the layers have none, no light may make up for it."""
-    features: float = 0.1
+    features: float = 0.03
     """L1 to the truth's features in the discriminator."""
-    adversarial: float = 0.01
+    adversarial: float = 0.003
     keep: float = 0.05
     """L1 to the layers where there is no truth: paint as little as will do."""
     r1: float = 0.02
