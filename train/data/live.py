@@ -30,7 +30,7 @@ _MOUTH_SHAPES = tuple(map(au_index, ("AU10", "AU12", "AU14", "AU15", "AU17", "AU
 
 @dataclass(frozen=True)
 class LiveExampleOptions:
-    variants: int = 2
+    variants: int = 1
     """Moves of each picture."""
     forth: float = 0.15
     """Share of the examples that are moves without a truth, which the discriminator judges alone."""
@@ -38,8 +38,10 @@ class LiveExampleOptions:
     """Share of the mouths that are opened with the teeth of the picture itself, as a person's memory has
     them. The others get teeth of the bank, but where the picture has its own: misplaced ones would teach the
     network to make up for them, which it can by a haze alone."""
+    blurred: float = 0.5
+    """Share of the pictures that are blurred."""
     blur_px: float = 0.8
-    """Largest standard deviation by which a picture is blurred."""
+    """Largest standard deviation of that blur."""
     balance: float = 0.06
     """Largest change of a channel's gain."""
 
@@ -92,7 +94,7 @@ class LiveItems:
     def _make(self, number: int, variant: int) -> Example:
         rng = np.random.default_rng((self._seed, number, variant))
         sample = self._samples[number]
-        if variant > 0:
+        if rng.random() < self._options.blurred:
             sample = replace(sample, image=_blurred(sample.image, rng.uniform(0, self._options.blur_px)))
         opening = self._region.openings[int(rng.integers(len(self._region.openings)))]
         # Not by `is`: in a worker's process the region is a copy.

@@ -2,11 +2,11 @@
 
 Generator: a strided convolution to a quarter of the crop's pixels a side, two stride-2 levels, residual
 blocks at the bottom, and one level up again. Weights are standardised in place of a norm. It does not paint
-pixels: for every cell of an eighth of the pixels it finds a gain of light, which varies smoothly from cell to
-cell (after Gharbi et al., Deep Bilateral Learning, 2017), and for the whole crop one gain of tint. So it can
-give the layers the light and the tone of the face around them, but neither blur nor invent a tooth. Offsets,
-tried first, filled the dark of the mouth with a haze wherever the truth had a tooth and the layers had none;
-gains and tints by cells of a quarter left bright and greenish patches on single teeth.
+pixels: it finds gains of light and of tint for the whole crop, and a smaller one of shade for every patch of
+eight pixels, which varies smoothly from patch to patch (after Gharbi et al., Deep Bilateral Learning, 2017).
+So it can give the layers the light and the tone of the face around them, but neither blur nor invent a tooth.
+Offsets, tried first, filled the dark of the mouth with a haze wherever the truth had a tooth and the layers
+had none; large gains of light and tint by patches of four left bright and greenish spots on single teeth.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class LiveShape:
 _CELL = 4
 """Pixels that the first layer sees as one."""
 _PATCH = 2 * _CELL
-"""Pixels between two gains of light."""
+"""Pixels of a patch."""
 _SEEN = 3 + 2 + PLANES
 """Channels that the generator sees: the crop, both masks, and geometry."""
 _GEOMETRY_MM = 10.0
 """What geometry is divided by."""
-_PAINTED = 1 + 1 + 3
-"""Channels of a patch: light inside the opening, light on its rim, and a tint of red, green and blue."""
+_PAINTED = 1 + 1 + 1 + 3
+"""Channels of a patch: shade inside the opening, shade on its rim, and what it says of light and tint."""
 _PACE = 0.2
 """What the last layer's results are multiplied by. At 1 a few early steps drive all gains to their limits,
 from where they hardly come back."""
-_LIGHT, _TINT = 0.5, 0.1
-"""Largest shares by which light and tint change a colour."""
+_LIGHT, _TINT, _SHADE = 0.4, 0.1, 0.15
+"""Largest shares by which light, tint and shade change a colour."""
 
 
 class StandardConv(nn.Conv2d):
@@ -134,11 +134,12 @@ class LiveGenerator(nn.Module):
         x = self.down2(halved)
         for block in self.bottom:
             x = block(x)
-        lights, tints = (_PACE * self.paint(self.up(halved, x))).split([2, 3], 1)
-        lights = F.interpolate(lights, scale_factor=float(_PATCH), mode="bilinear", align_corners=False)
-        inside, rim = lights.split(1, 1)
-        light = torch.lerp(rim, inside, mask_N2HW[:, :1])
-        gain = _LIGHT * torch.tanh(light) + _TINT * torch.tanh(_mean(tints, mask_N2HW[:, 1:]))
+        shades, tones = (_PACE * self.paint(self.up(halved, x))).split([2, 4], 1)
+        shades = F.interpolate(shades, scale_factor=float(_PATCH), mode="bilinear", align_corners=False)
+        inside, rim = shades.split(1, 1)
+        shade = torch.tanh(torch.lerp(rim, inside, mask_N2HW[:, :1]))
+        light, tint = torch.tanh(_mean(tones, mask_N2HW[:, 1:])).split([1, 3], 1)
+        gain = _LIGHT * light + _TINT * tint + _SHADE * shade
         colour_N3HW = (warped_N3HW + (warped_N3HW + 1) * gain).clamp(-1, 1)
         return mask_N2HW[:, 1:].clone(), colour_N3HW
 
