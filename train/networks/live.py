@@ -47,7 +47,7 @@ _PAINTED = 1 + 1 + 1 + 3
 _PACE = 0.2
 """What the last layer's results are multiplied by. At 1 a few early steps drive all gains to their limits,
 from where they hardly come back."""
-_LIGHT, _TINT, _SHADE = 0.4, 0.1, 0.15
+_LIGHT, _TINT, _SHADE = 0.4, 0.06, 0.15
 """Largest shares by which light, tint and shade change a colour."""
 
 
