@@ -171,8 +171,8 @@ def test_a_fresh_generator_leaves_the_picture_as_it_is():
     assert torch.allclose(painted, warped, atol=1e-6)
 
 
-def test_a_network_cannot_paint_what_is_finer_than_its_cells():
-    """What it adds to an even picture bends only at the middles of cells."""
+def test_a_network_cannot_paint_what_is_finer_than_its_patches():
+    """What it adds to an even picture bends only at the middles of patches."""
     torch.manual_seed(0)
     network = LiveGenerator(SMALL)
     torch.nn.init.normal_(network.paint.weight, std=0.2)
@@ -181,7 +181,7 @@ def test_a_network_cannot_paint_what_is_finer_than_its_cells():
     row = colour[0, 0, 50]
     bends = (row[2:] - 2 * row[1:-1] + row[:-2]).abs()
     assert row.std() > 1e-3
-    # The middle of a cell lies between its fourth pixel and its fifth; tanh bends gains, too, though by little.
+    # The middle of a patch lies between its fourth pixel and its fifth; tanh bends gains, too, by little.
     between = ~np.isin(np.arange(1, SIZE[1] - 1) % 8, (3, 4))
     assert bends[between].max() < 0.1 * bends.max()
 

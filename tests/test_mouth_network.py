@@ -125,7 +125,7 @@ def test_onnx_and_the_weights_in_safetensors_are_one_network():
     load_file = pytest.importorskip("safetensors.torch").load_file
     from torch.utils.flop_counter import FlopCounterMode
 
-    from train.export import TOLERANCE, Trained, example, largest_difference
+    from train.export import TOLERANCE, Trained, largest_difference
     from train.networks.live import LiveGenerator
 
     network = LiveGenerator().eval()
