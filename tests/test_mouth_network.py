@@ -85,8 +85,8 @@ def test_the_dark_floor_stays_dark(engine):
     floor = (warp.image == FLOOR).all(axis=2)
     # A pixel of the frame beside the teeth may get a little of their paint.
     assert (after - before)[floor].max() <= 0.6 * min(FLOOR)
-    far = floor & ~cv2.dilate(teeth.astype(np.uint8), np.ones((9, 9))).astype(bool)
-    assert far.sum() > 500
+    far = cv2.erode(floor.astype(np.uint8), np.ones((9, 9))).astype(bool)
+    assert far.sum() > 200
     assert np.array_equal(after[far], before[far])
     assert np.abs(after - before)[teeth].max() > 3, "the teeth are painted"
     ungated = refined(Ungated(engine), frame, face, warp)

@@ -64,7 +64,7 @@ def alignment_of(face, warp):
 
 
 def refined(face, warp, alpha, colour):
-    return Refinement({REGION: Painter(alpha, colour)})(FRAME, face, ASKED, warp)
+    return Refinement({REGION: Painter(alpha, colour)}, WHOLE)(FRAME, face, ASKED, warp)
 
 
 def expected_picture(face, warp, alpha, colour):
@@ -198,6 +198,7 @@ def test_each_eye_is_refined_by_the_same_network():
     assert paints[0] is not None and paints[1] is None, "the other eye stays as it is"
 
 
+WHOLE = RefinementOptions(strength=1)
 LIGHT = np.array([220, 205, 190], np.float32)
 """RGB of white teeth."""
 TEETH, SHADED_TEETH = (200, 185, 165), (120, 108, 95)

@@ -34,6 +34,10 @@ class RefinementOptions:
     """An opening whose edges move by less than this looks as before."""
     full_mm: float = 1.5
     """Motion of the edges from which on a network's paint shows in full."""
+    strength: float = 0.75
+    """The share of a network's paint that is shown at most. Networks learn from portraits, whose teeth are
+    lighter than those of people who talk: with all of the paint, teeth in video frames were 6 levels of 255
+    too light, without any 6 too dark."""
     shut_px: float = 0.5
     """Edges that are closer than this everywhere show nothing between them."""
     unseen: float = 0.5
@@ -132,7 +136,8 @@ class Refinement:
         outline = list(place.opening.outline)
         moved_mm = np.abs((warp.moved - face.landmarks)[outline, :2]).max() / face.pose.scale
         still_mm, full_mm = self._options.still_mm, self._options.full_mm
-        return float(smoothstep(np.array((moved_mm - still_mm) / (full_mm - still_mm))))
+        shown = float(smoothstep(np.array((moved_mm - still_mm) / (full_mm - still_mm))))
+        return self._options.strength * shown
 
 
 @dataclass(frozen=True, eq=False)
