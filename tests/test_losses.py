@@ -113,10 +113,6 @@ def test_perceptual_never_moves_the_truth():
     assert truth.grad is None
 
 
-def test_alpha_sparsity_is_the_share_that_is_painted():
-    assert losses.alpha_sparsity(torch.tensor([1.0, 0.0, 0.0, 0.5]).view(1, 1, 2, 2)).item() == 0.375
-
-
 def test_attention_that_paints_nothing_is_punished_most():
     attention = torch.tensor([0.0, 1.0, 0.5, 0.5]).view(1, 1, 2, 2)
     assert losses.attention_saturation(attention).item() == (1 + 0 + 0.25 + 0.25) / 4

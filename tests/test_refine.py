@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from calib.openings import LEFT_EYE, MOUTH
-from reenact.generate.refine import Refinement, RefinementOptions, moved_crop, see
+from reenact.generate.refine import LIGHTER, Refinement, RefinementOptions, moved_crop, see
 from reenact.generate.regions import PLANES, REGIONS, geometry_planes, masks
 from reenact.generate.warp import Warp
 from tests.faces import change, closed_mouth, posed_face, rotation, textured_frame
@@ -64,7 +64,7 @@ def alignment_of(face, warp):
 
 
 def refined(face, warp, alpha, colour):
-    return Refinement({REGION: Painter(alpha, colour)})(FRAME, face, ASKED, warp)
+    return Refinement({REGION: Painter(alpha, colour)}, WHOLE)(FRAME, face, ASKED, warp)
 
 
 def expected_picture(face, warp, alpha, colour):
@@ -76,7 +76,8 @@ def expected_picture(face, warp, alpha, colour):
     height, width = warp.image.shape[:2]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     matrix = alignment.shifted(warp.region[:2]).matrix
-    picture = warp.image + cv2.warpAffine(added, matrix, (width, height), flags=flags)
+    added = cv2.warpAffine(added, matrix, (width, height), flags=flags)
+    picture = warp.image + np.minimum(added, LIGHTER * warp.image.min(axis=2, keepdims=True))
     picture[[0, -1]] = warp.image[[0, -1]]
     picture[:, [0, -1]] = warp.image[:, [0, -1]]
     return np.clip(picture, 0, 255)
@@ -94,6 +95,17 @@ def test_the_picture_is_the_warp_plus_alpha_times_the_difference(posed, box):
     assert (painted.region, painted.moved is warp.moved) == (warp.region, True)
 
 
+def test_dark_stays_dark_under_the_paint_of_a_tooth():
+    """However bright the paint: it is sampled between pixels, and carried from the frame before."""
+    face, warp = opened()
+    image = np.full_like(warp.image, FLOOR)
+    image[:, :100] = TEETH
+    white = np.full((*SHAPE, 3), 255, np.float32)
+    painted = refined(face, replace(warp, image=image), np.ones(SHAPE, np.float32), white)
+    assert (painted.image.astype(int) - FLOOR)[:, 100:].max() == round(LIGHTER * min(FLOOR))
+    assert (painted.image[:, :100] > image[:, :100]).any()
+
+
 def test_no_paint_at_all_gives_the_very_same_warp():
     face, warp = opened()
     black = np.zeros((*SHAPE, 3), np.float32)
@@ -106,6 +118,12 @@ def test_paint_that_nobody_could_see_is_left_out():
     ones = np.ones(SHAPE, np.float32)
     assert refined(face, warp, ones, seen + RefinementOptions.unseen) is warp
     assert refined(face, warp, ones, seen + 3 * RefinementOptions.unseen) is not warp
+
+
+def test_the_network_is_not_asked_where_no_teeth_show():
+    face, warp = opened()
+    floor = replace(warp, image=np.full_like(warp.image, FLOOR))
+    assert Refinement({REGION: None})(FRAME, face, ASKED, floor) is floor
 
 
 @pytest.mark.parametrize("gaps_mm", [(0, 0), (8, 8), (8, 0)])
@@ -162,7 +180,8 @@ def test_the_network_gets_what_the_contract_says():
 
 def test_a_face_that_leaves_the_frame_is_seen_and_painted():
     face, warp = opened((0, 380, 60, 480), centre=(5.0, 400.0))
-    painted = refined(face, warp, np.ones(SHAPE, np.float32), np.zeros((*SHAPE, 3), np.float32))
+    painter = Painter(np.ones(SHAPE, np.float32), np.zeros((*SHAPE, 3), np.float32))
+    painted = Refinement({replace(REGION, teeth_only=False): painter})(FRAME, face, ASKED, warp)
     assert painted.image.shape == warp.image.shape
     assert painted.image.mean() < warp.image.mean()
 
@@ -179,10 +198,19 @@ def test_each_eye_is_refined_by_the_same_network():
     assert paints[0] is not None and paints[1] is None, "the other eye stays as it is"
 
 
-def masks_of(face, warp):
+WHOLE = RefinementOptions(strength=1)
+LIGHT = np.array([220, 205, 190], np.float32)
+"""RGB of white teeth."""
+TEETH, SHADED_TEETH = (200, 185, 165), (120, 108, 95)
+TONGUE, GUMS, FLOOR = (130, 72, 65), (150, 82, 75), (42, 17, 13)
+
+
+def masks_of(face, warp, colour=TEETH, region=REGION):
+    """The masks of a mouth that shows one colour everywhere."""
     alignment = alignment_of(face, warp)
     before, after = (alignment.points(places) for places in (face.landmarks, warp.moved))
-    return masks(REGION, MOUTH, geometry_planes(REGION, MOUTH, before, after), after)
+    layers = np.full((*SHAPE, 3), colour, np.uint8)
+    return masks(region, MOUTH, geometry_planes(region, MOUTH, before, after), after, layers, LIGHT)
 
 
 def test_no_paint_is_allowed_on_what_the_frame_has_shown():
@@ -190,13 +218,35 @@ def test_no_paint_is_allowed_on_what_the_frame_has_shown():
     middle = np.s_[:, SHAPE[1] // 2]
     inside, allowed = (plane[middle] for plane in cv2.split(masks_of(parted(8), warp)))
     of_shut = cv2.split(masks_of(shut, warp))[1][middle]
-    assert of_shut[inside == 255].min() > 250
+    assert of_shut[inside == 255].min() > 230
     assert (allowed[inside == 255] == 0).mean() > 0.4, "the opening as it was"
     assert allowed[inside == 255].max() > 250, "what it has uncovered"
 
 
-def test_masks_cover_the_opening_and_a_rim_of_it():
-    inside, allowed = cv2.split(masks_of(*opened()))
+@pytest.mark.parametrize("colour", [TEETH, SHADED_TEETH])
+def test_paint_is_allowed_on_teeth_between_the_lips(colour):
+    inside, allowed = cv2.split(masks_of(*opened(), colour))
+    assert allowed[SHAPE[0] // 2, SHAPE[1] // 2] > 180
+    assert (allowed > 0)[inside == 0].mean() < 0.03
+
+
+@pytest.mark.parametrize("colour", [TONGUE, GUMS, FLOOR])
+def test_no_paint_is_allowed_on_what_is_no_tooth(colour):
+    assert not masks_of(*opened(), colour)[..., 1].any()
+
+
+def test_the_gleam_of_a_lip_is_no_tooth():
+    layers = np.full((*SHAPE, 3), FLOOR, np.uint8)
+    layers[60:62] = TEETH
+    face, warp = opened()
+    alignment = alignment_of(face, warp)
+    before, after = (alignment.points(places) for places in (face.landmarks, warp.moved))
+    planes = geometry_planes(REGION, MOUTH, before, after)
+    assert masks(REGION, MOUTH, planes, after, layers, LIGHT)[..., 1].max() == 0
+
+
+def test_masks_of_other_regions_cover_the_opening_and_a_rim_of_it():
+    inside, allowed = cv2.split(masks_of(*opened(), FLOOR, replace(REGION, teeth_only=False)))
     assert inside[SHAPE[0] // 2, SHAPE[1] // 2] == 255 and inside[0].max() == 0
     assert (allowed >= inside).mean() > 0.99 and (allowed > 0).sum() > (inside > 0).sum()
     assert allowed[[0, -1]].max() == 0 and allowed[:, [0, -1]].max() == 0

@@ -15,7 +15,7 @@ from train.options import PRESETS, FitOptions, Scalar
 
 WHAT = {
     "live": "Refines one region of a moved face: gives the layers that were painted there the light and the "
-    "tone of the face around them. It neither blurs nor invents what is finer than its cells of 4 pixels.",
+    "tone of the face around them. It neither blurs nor invents what is finer than its patches of 8 pixels.",
     "paper": "The generator of Ling et al. (ECCV 2020): a whole new face for relative action units.",
     "paper-film": "The generator of Ling et al. (ECCV 2020), its action units fed in after every norm.",
     "ganimation": "GANimation (Pumarola et al., ECCV 2018): attention and colour for absolute action units.",

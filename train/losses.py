@@ -123,11 +123,6 @@ def perceptual(
     return levels_LN.mean() if weights_N is None else (levels_LN * weights_N).mean()
 
 
-def alpha_sparsity(alpha_N1HW: Tensor) -> Tensor:
-    """How much of the picture is painted over, 0..1."""
-    return alpha_N1HW.abs().mean()
-
-
 def attention_saturation(attention_N1HW: Tensor) -> Tensor:
     """How much of the picture is left alone, squared, 0..1: a generator that paints nothing learns nothing.
 

@@ -78,7 +78,7 @@ PRESETS: Mapping[str, FitOptions] = {
     "live": FitOptions(
         preset="live",
         batch=16,
-        images=10_000,
+        images=8_000,
         generator_rate=5e-4,
         discriminator_rate=3e-4,
         beta2=0.99,

@@ -81,9 +81,14 @@ def _refined(region: Region, pictures: NDArray[np.uint8]) -> Tensors:
     before, after = (_places(region, opening, gap_mm) for gap_mm in (0.0, _OPENED_MM))
     geometry = geometry_planes(region, opening, before, after)
     faces = len(pictures)
+    warped = np.ascontiguousarray(pictures[:, region.rows])
+    # As if the lips were teeth: else there would be next to none, and so no paint.
+    light = [np.median(picture, axis=(0, 1)).astype(np.float32) for picture in warped]
     return {
-        "warped": np.ascontiguousarray(pictures[:, region.rows]),
-        "mask": np.stack([masks(region, opening, geometry, after)] * faces),
+        "warped": warped,
+        "mask": np.stack(
+            [masks(region, opening, geometry, after, *each) for each in zip(warped, light, strict=True)]
+        ),
         "geometry": np.stack([geometry] * faces),
     }
 

@@ -25,6 +25,10 @@ RIM_MM = 1.5
 """Width of the rim around an opening that a network may paint, too."""
 REST_MM = 1.5, 3.5
 """An opening with a gap up to the first has shown nothing worth keeping, with the second all there is."""
+PALE = 0.2, 0.4
+"""Whiteness (`pale`) up to which a pixel is no tooth, and from which on it is one."""
+
+_SQUARE = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,9 @@ class Region:
     height_px: int
     width_mm: float
     """Width of the crop on an average face."""
+    teeth_only: bool = False
+    """Whether paint is allowed only where the layers show teeth: the dark of a mouth, its tongue, gums and
+    corners stay as the layers leave them."""
 
     @property
     def crop(self) -> FaceCrop:
@@ -66,7 +73,7 @@ class Region:
 REGIONS: Mapping[str, Region] = {
     region.name: region
     for region in (
-        Region("mouth", (MOUTH,), 128, 96, 72.0),
+        Region("mouth", (MOUTH,), 128, 96, 72.0, teeth_only=True),
         Region("eyes", (LEFT_EYE, RIGHT_EYE), 64, 48, 44.0),
     )
 }
@@ -74,21 +81,47 @@ REGIONS: Mapping[str, Region] = {
 
 
 def masks(
-    region: Region, opening: Opening, geometry: NDArray[np.float32], places: NDArray[np.float32]
+    region: Region,
+    opening: Opening,
+    geometry: NDArray[np.float32],
+    places: NDArray[np.float32],
+    layers: NDArray[np.uint8],
+    light: NDArray[np.float32],
 ) -> NDArray[np.uint8]:
     """(height, width, 2) 255 inside the opening, with an edge that is soft over a pixel; and the same where
-    paint is allowed: in the opening and on a rim that fades out, but not on what the frame has shown there.
+    paint is allowed: in the opening and on a rim that fades out, or on the teeth alone; but not on what the
+    frame has shown there.
 
     geometry: `geometry_planes`. places: (478, 2 or more) landmarks after the move, pixels of the square crop.
+    layers: (height, width, 3) RGB, the crop after the move. light: (3,) RGB of white teeth in its light.
     """
     inside = np.zeros((region.width_px, region.width_px), np.uint8)
     points = np.round(places[list(opening.outline), :2] * 16).astype(np.int32)
     cv2.fillPoly(inside, [points], 255, lineType=cv2.LINE_AA, shift=4)
     inside = cv2.GaussianBlur(inside, (3, 3), 0)
-    across = 2 * round(RIM_MM * region.px_per_mm) - 1
-    allowed = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across)))
-    allowed = cv2.GaussianBlur(allowed, (5, 5), 0)[region.rows] * (1 - _shown(geometry))
+    if region.teeth_only:
+        teeth = inside[region.rows] * pale(layers, light)
+        # A line of one or two pixels along the edge is the gleam of a lip.
+        allowed = cv2.GaussianBlur(cv2.morphologyEx(teeth, cv2.MORPH_OPEN, _SQUARE), (3, 3), 0)
+    else:
+        across = 2 * round(RIM_MM * region.px_per_mm) - 1
+        allowed = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across)))
+        allowed = cv2.GaussianBlur(allowed, (5, 5), 0)[region.rows]
+    allowed = allowed * (1 - _shown(geometry))
     return cv2.merge([inside[region.rows], np.rint(allowed).astype(np.uint8)])
+
+
+def pale(picture: NDArray[np.uint8], light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(height, width) 1 on teeth, 0 on lips, gums, tongue and in the dark.
+
+    Whiteness is twice the smallest less the largest channel, as shares of `light`, the (3,) RGB of white
+    teeth: 0.4 to 0.8 on teeth, also shaded ones, 0.1 on gums and a lit tongue, below 0 in the dark.
+    """
+    shares = cv2.multiply(picture, tuple(map(float, 1 / np.maximum(light, 1))), dtype=cv2.CV_32F)
+    red, green, blue = cv2.split(shares)
+    smallest, largest = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
+    whiteness = cv2.addWeighted(smallest, 2, largest, -1, 0)
+    return smoothstep((whiteness - PALE[0]) / (PALE[1] - PALE[0])).astype(np.float32)
 
 
 def _shown(geometry: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from calib.shape import load_shape
 from reenact.generate.contact import limit_closing
 from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
 from reenact.generate.mouth import Shape, Views, likely_teeth, see_mouth
+from reenact.generate.mouth.light import ivory
 from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
 from reenact.types import Face, Frame
 
@@ -44,6 +45,8 @@ class Move:
     """(478, 3) after the move."""
     change: Change
     """(2, 17) relative action units that led here."""
+    light: NDArray[np.float32]
+    """(3,) RGB of white teeth in the light of the face before the move."""
 
 
 def face_of(landmarks: NDArray[np.float32]) -> Face:
@@ -56,7 +59,8 @@ def forth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Ch
     frame = Frame(picture)
     face, mouth = look_at_mouth(frame, face_of(landmarks))
     moved = move_landmarks(face, change, basis)
-    return Move(_moved(frame, face, mouth, change, moved, WarpOptions()), landmarks, moved, change)
+    picture = _moved(frame, face, mouth, change, moved, WarpOptions())
+    return Move(picture, landmarks, moved, change, ivory(frame.image, face))
 
 
 def there_and_back(
@@ -88,7 +92,7 @@ def there_and_back(
         placed = replace(known.teeth(again, mouth.seen, shape), upper_edge_mm=shown.upper_edge_mm)
         mouth = replace(mouth, teeth=placed)
     picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions())
-    return Move(picture, moved, face.landmarks, -away)
+    return Move(picture, moved, face.landmarks, -away, ivory(between.image, again))
 
 
 def done(face: Face, change: Change, basis: AUBasis) -> Change:

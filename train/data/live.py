@@ -13,7 +13,7 @@ from torch import Tensor
 from calib.au import AU_COUNT, AUVector, au_index, bilateral
 from calib.basis import load_basis
 from calib.openings import MOUTH, Opening
-from reenact.generate.regions import Region, geometry_planes, masks
+from reenact.generate.regions import Region, geometry_planes, masks, pale
 from train.data.degrade import KnownTeeth, Move, face_of, forth, there_and_back
 from train.data.shards import CROP, FaceSample, Shards
 
@@ -30,7 +30,7 @@ _MOUTH_SHAPES = tuple(map(au_index, ("AU10", "AU12", "AU14", "AU15", "AU17", "AU
 
 @dataclass(frozen=True)
 class LiveExampleOptions:
-    variants: int = 2
+    variants: int = 1
     """Moves of each picture."""
     forth: float = 0.15
     """Share of the examples that are moves without a truth, which the discriminator judges alone."""
@@ -38,8 +38,10 @@ class LiveExampleOptions:
     """Share of the mouths that are opened with the teeth of the picture itself, as a person's memory has
     them. The others get teeth of the bank, but where the picture has its own: misplaced ones would teach the
     network to make up for them, which it can by a haze alone."""
+    blurred: float = 0.5
+    """Share of the pictures that are blurred."""
     blur_px: float = 0.8
-    """Largest standard deviation by which a picture is blurred."""
+    """Largest standard deviation of that blur."""
     balance: float = 0.06
     """Largest change of a channel's gain."""
 
@@ -53,6 +55,8 @@ class Example:
     """The picture itself; where there is no truth, the face as it was."""
     mask: NDArray[np.uint8]
     geometry: NDArray[np.float16]
+    comparable: NDArray[np.uint8]
+    """255 where the truth shows the kind of thing that the network paints: teeth, in a mouth."""
     has_truth: bool
 
 
@@ -78,8 +82,8 @@ class LiveItems:
         self._made: dict[tuple[int, int], Example] = {}
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """`warped` and `truth` (3, height, width) and `mask` (2, height, width), all uint8; `geometry`
-        (4, height, width) float32; `has_truth` 0 or 1."""
+        """`warped` and `truth` (3, height, width), `mask` (2, height, width) and `comparable` (1, height,
+        width), all uint8; `geometry` (4, height, width) float32; `has_truth` 0 or 1."""
         rng = np.random.default_rng((self._seed, index))
         drawn = min(int(np.searchsorted(self._until, rng.random(), "right")), len(self._samples) - 1)
         key = drawn, int(rng.integers(self._options.variants))
@@ -90,10 +94,11 @@ class LiveItems:
     def _make(self, number: int, variant: int) -> Example:
         rng = np.random.default_rng((self._seed, number, variant))
         sample = self._samples[number]
-        if variant > 0:
+        if rng.random() < self._options.blurred:
             sample = replace(sample, image=_blurred(sample.image, rng.uniform(0, self._options.blur_px)))
         opening = self._region.openings[int(rng.integers(len(self._region.openings)))]
-        has_truth = self._open[number] or opening is not MOUTH
+        # Not by `is`: in a worker's process the region is a copy.
+        has_truth = self._open[number] or opening != MOUTH
         if has_truth:
             away = bilateral(plan_away(self._region, sample, rng))
             teeth: KnownTeeth = "own" if rng.random() < self._options.own_teeth else "place"
@@ -112,8 +117,10 @@ def example_of(
     before, after = (alignment.points(places) for places in (move.before, move.landmarks))
     warped, truth = (alignment.crop(image)[region.rows] for image in (move.picture, picture))
     planes = geometry_planes(region, opening, before, after)
-    mask = masks(region, opening, planes, after)
-    return Example(warped, truth, mask, planes.astype(np.float16), has_truth)
+    mask = masks(region, opening, planes, after, warped, move.light)
+    teeth = pale(truth, move.light) if region.teeth_only else np.ones(truth.shape[:2], np.float32)
+    comparable = np.rint(255 * teeth).astype(np.uint8)[..., None]
+    return Example(warped, truth, mask, planes.astype(np.float16), comparable, has_truth)
 
 
 def is_open(landmarks: NDArray[np.float32], region: Region) -> bool:
@@ -166,7 +173,7 @@ def vary(example: Example, options: LiveExampleOptions, rng: np.random.Generator
     example = replace(example, warped=cv2.LUT(example.warped, table), truth=cv2.LUT(example.truth, table))
     if rng.random() < 0.5:
         return example
-    planes = ("warped", "truth", "mask", "geometry")
+    planes = ("warped", "truth", "mask", "geometry", "comparable")
     return replace(example, **{name: getattr(example, name)[:, ::-1] for name in planes})
 
 
@@ -187,6 +194,7 @@ def _to_tensors(example: Example) -> dict[str, Tensor]:
         "truth": _planes(example.truth),
         "mask": _planes(example.mask),
         "geometry": _planes(example.geometry.astype(np.float32)),
+        "comparable": _planes(example.comparable),
         "has_truth": torch.tensor(float(example.has_truth)),
     }
 

@@ -1,11 +1,12 @@
 """The network that refines one region of a face in real time, and the discriminator that teaches it.
 
 Generator: a strided convolution to a quarter of the crop's pixels a side, two stride-2 levels, residual
-blocks at the bottom, and the way up again. Weights are standardised in place of a norm. It does not paint
-pixels: for every cell of that quarter it finds gains, of light and a little tint, which vary smoothly from
-cell to cell (after Gharbi et al., Deep Bilateral Learning, 2017). So it can give the layers the light and the
-shade of the face around them, but neither blur nor invent a tooth. Offsets, tried first, filled the dark of
-the mouth with a haze wherever the truth had a tooth and the layers had none.
+blocks at the bottom, and one level up again. Weights are standardised in place of a norm. It does not paint
+pixels: it finds gains of light and of tint for the whole crop, and a smaller one of shade for every patch of
+eight pixels, which varies smoothly from patch to patch (after Gharbi et al., Deep Bilateral Learning, 2017).
+So it can give the layers the light and the tone of the face around them, but neither blur nor invent a tooth.
+Offsets, tried first, filled the dark of the mouth with a haze wherever the truth had a tooth and the layers
+had none; large gains of light and tint by patches of four left bright and greenish spots on single teeth.
 """
 
 from __future__ import annotations
@@ -34,17 +35,20 @@ class LiveShape:
 
 
 _CELL = 4
-"""Pixels of a cell."""
+"""Pixels that the first layer sees as one."""
+_PATCH = 2 * _CELL
+"""Pixels of a patch."""
 _SEEN = 3 + 2 + PLANES
 """Channels that the generator sees: the crop, both masks, and geometry."""
 _GEOMETRY_MM = 10.0
 """What geometry is divided by."""
-_GAINS = 1 + 3
-"""Channels of a gain: light, and a tint of red, green and blue."""
-_PAINTED = 1 + 2 * _GAINS
-"""Channels of a cell: alpha; gains inside the opening, and on its rim."""
-_LIGHT, _TINT = 0.4, 0.1
-"""Largest shares by which light and tint change a colour."""
+_PAINTED = 1 + 1 + 1 + 3
+"""Channels of a patch: shade inside the opening, shade on its rim, and what it says of light and tint."""
+_PACE = 0.2
+"""What the last layer's results are multiplied by. At 1 a few early steps drive all gains to their limits,
+from where they hardly come back."""
+_LIGHT, _TINT, _SHADE = 0.4, 0.06, 0.15
+"""Largest shares by which light, tint and shade change a colour."""
 
 
 class StandardConv(nn.Conv2d):
@@ -112,9 +116,8 @@ class LiveGenerator(nn.Module):
         self.level2 = Conv(second, second)
         self.down2 = Conv(second, bottom, 2)
         self.bottom = nn.ModuleList(Residual(bottom) for _ in range(shape.blocks))
-        self.up2 = Join(second, bottom)
-        self.up1 = Join(first, second)
-        self.paint = nn.Conv2d(first, _PAINTED, 3, 1, 1)
+        self.up = Join(second, bottom)
+        self.paint = nn.Conv2d(second, _PAINTED, 3, 1, 1)
         # At first it leaves the picture as it is.
         nn.init.zeros_(self.paint.weight)
         nn.init.zeros_(self.paint.bias)
@@ -122,8 +125,8 @@ class LiveGenerator(nn.Module):
     def forward(self, warped_N3HW: Tensor, mask_N2HW: Tensor, geometry_NPHW: Tensor) -> tuple[Tensor, Tensor]:
         """alpha_N1HW in 0..1 and colour_N3HW in -1..1.
 
-        warped_N3HW is in -1..1; mask_N2HW in 0..1: inside the opening, and where paint is allowed, by which
-        alpha is multiplied; geometry_NPHW in millimetres.
+        warped_N3HW is in -1..1; mask_N2HW in 0..1: inside the opening, and where paint is allowed, which is
+        alpha; geometry_NPHW in millimetres.
         """
         x = torch.cat([warped_N3HW, mask_N2HW, geometry_NPHW / _GEOMETRY_MM], 1)
         cells = self.level1(F.leaky_relu(self.stem(x), 0.1))
@@ -131,13 +134,21 @@ class LiveGenerator(nn.Module):
         x = self.down2(halved)
         for block in self.bottom:
             x = block(x)
-        painted = self.paint(self.up1(cells, self.up2(halved, x)))
-        painted = F.interpolate(painted, scale_factor=float(_CELL), mode="bilinear", align_corners=False)
-        alpha, inside, rim = painted.split([1, _GAINS, _GAINS], 1)
-        light, tint = torch.tanh(torch.lerp(rim, inside, mask_N2HW[:, :1])).split([1, 3], 1)
-        gain = _LIGHT * light + _TINT * tint
+        shades, tones = (_PACE * self.paint(self.up(halved, x))).split([2, 4], 1)
+        shades = F.interpolate(shades, scale_factor=float(_PATCH), mode="bilinear", align_corners=False)
+        inside, rim = shades.split(1, 1)
+        shade = torch.tanh(torch.lerp(rim, inside, mask_N2HW[:, :1]))
+        light, tint = torch.tanh(_mean(tones, mask_N2HW[:, 1:])).split([1, 3], 1)
+        gain = _LIGHT * light + _TINT * tint + _SHADE * shade
         colour_N3HW = (warped_N3HW + (warped_N3HW + 1) * gain).clamp(-1, 1)
-        return torch.sigmoid(alpha + 2) * mask_N2HW[:, 1:], colour_N3HW
+        return mask_N2HW[:, 1:].clone(), colour_N3HW
+
+
+def _mean(patches_NCHW: Tensor, allowed_N1HW: Tensor) -> Tensor:
+    """(n, c, 1, 1) over the patches in which paint is allowed."""
+    weights = F.avg_pool2d(allowed_N1HW, _PATCH)
+    total = weights.sum((2, 3), keepdim=True) + 1e-3
+    return (patches_NCHW * weights).sum((2, 3), keepdim=True) / total
 
 
 class Verdict(NamedTuple):
