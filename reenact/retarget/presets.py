@@ -73,7 +73,7 @@ _ALL = (
     Preset(
         "disgust",
         "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2.8..,AU10=1.3..,AU12=..0,AU14=..0,AU15=0.4..,AU17=0.4..,"
-        "AU23=1.5..,AU25=..0.3,AU26=0.2..",
+        "AU23=1.5..,AU25=..1.2,AU26=0.2..",
         "nose wrinkled, upper lip raised",
         f"{_GUIDE}: 9+17 and 10+17, with the 4, 6, 7, 23 and 26 that go along; 16 left out",
     ),
