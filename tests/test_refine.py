@@ -235,6 +235,10 @@ def test_no_paint_is_allowed_on_what_is_no_tooth(colour):
     assert not masks_of(*opened(), colour)[..., 1].any()
 
 
+def test_between_lips_that_hardly_part_all_that_is_pale_is_lip():
+    assert not masks_of(*opened(gap_mm=0.9))[..., 1].any()
+
+
 def test_the_gleam_of_a_lip_is_no_tooth():
     layers = np.full((*SHAPE, 3), FLOOR, np.uint8)
     layers[60:62] = TEETH

@@ -27,7 +27,8 @@ REST_MM = 1.5, 3.5
 """An opening with a gap up to the first has shown nothing worth keeping, with the second all there is."""
 PALE = 0.2, 0.4
 """Whiteness (`pale`) up to which a pixel is no tooth, and from which on it is one."""
-
+NARROW_MM = 1.0, 2.5
+"""Lips that are no further apart than the first are all that shows there, from the second on teeth may."""
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -103,6 +104,8 @@ def masks(
         teeth = inside[region.rows] * pale(layers, light)
         # A line of one or two pixels along the edge is the gleam of a lip.
         allowed = cv2.GaussianBlur(cv2.morphologyEx(teeth, cv2.MORPH_OPEN, _SQUARE), (3, 3), 0)
+        apart_mm = geometry[..., 0] + geometry[..., 1]
+        allowed = allowed * smoothstep((apart_mm - NARROW_MM[0]) / (NARROW_MM[1] - NARROW_MM[0]))
     else:
         across = 2 * round(RIM_MM * region.px_per_mm) - 1
         allowed = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,8 @@ from reenact.types import Face, Frame
 class MemoryOptions:
     fade_s: float = 0.25
     """Time constant with which drawn teeth turn into others."""
+    learn_s: float = 0.1
+    """The least time between two frames of a face that are learnt from, which takes up to 20 ms."""
     glance_s: float = 0.2
     """Seconds between two looks at a face that is not to change."""
     patience_s: float = 2.0
@@ -75,7 +78,9 @@ class MouthMemory:
         person.passed_s = time_s - person.time_s
         person.time_s = time_s
         person.looked_s = time_s
-        person.views = person.views.learn(frame, face, seen)
+        if time_s - person.learnt_s >= self._options.learn_s:
+            person.views = person.views.learn(frame, face, seen)
+            person.learnt_s = time_s
         self._people[face.track_id] = person
         return person
 
@@ -93,6 +98,7 @@ class _Person:
     def __init__(self, time_s: float, views: Views) -> None:
         self.time_s = time_s
         self.looked_s = time_s
+        self.learnt_s = -math.inf
         self.passed_s = 0.0
         self.views = views
         self._aim = _Aim(views, None)

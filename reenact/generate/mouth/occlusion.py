@@ -15,8 +15,12 @@ from reenact.types import Face, Frame
 
 @dataclass(frozen=True)
 class OcclusionOptions:
-    share: float = 0.5
-    """The share of the inside that may look like skin, and that of the lips' length, together."""
+    inside: float = 0.4
+    """The share of a column between the lips that may look like skin."""
+    columns: float = 0.05
+    """The share of the columns in which more does, and a lip looks like skin, too."""
+    all_inside: float = 0.6
+    """The share of the whole inside that may look like skin, whatever the lips look like."""
     contrast: float = 10.0
     """Difference of colour between lips and skin, levels of 255, from which on the lips can tell."""
 
@@ -30,8 +34,9 @@ def is_covered(
 ) -> bool:
     """True where a hand, or anything of the colour of skin, hides a part of the mouth. crop: `mouth_crop`."""
     bare = skin(frame.image, face)
-    inside = _skin_share(_inside(crop, seen), bare)
-    return inside + _covered_lips(crop, face, seen, bare, options) > options.share
+    inside = _skin_like(_inside(crop, seen), bare).reshape(-1, len(seen.columns)).mean(axis=0)
+    covered = (inside > options.inside) & _covered_lips(crop, face, seen, bare, options)
+    return bool(covered.mean() > options.columns or inside.mean() > options.all_inside)
 
 
 def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
@@ -42,12 +47,13 @@ def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
     return float(np.percentile(_at(crop, seen.columns[middle], rows).mean(axis=1), 80))
 
 
-def _skin_share(colours: NDArray[np.float32], bare: NDArray[np.float32]) -> float:
-    """The share of colours (n, 3) that are as light as skin and as red: teeth are paler, all else darker."""
+def _skin_like(colours: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n,) 0..1: how much colours (n, 3) are as light as skin and as red: teeth are paler, all else darker."""
     light = colours.mean(axis=1) / max(float(bare.mean()), 1.0)
     red = redness(colours) / max(float(redness(bare)), 0.05)
-    alike = smoothstep((light - 0.65) / 0.1) * smoothstep((red - 0.75) / 0.1) * smoothstep((1.5 - red) / 0.1)
-    return float(alike.mean())
+    return (
+        smoothstep((light - 0.65) / 0.1) * smoothstep((red - 0.75) / 0.1) * smoothstep((1.5 - red) / 0.1)
+    ).astype(np.float32)
 
 
 def _inside(crop: NDArray[np.float32], seen: SeenMouth) -> NDArray[np.float32]:
@@ -62,20 +68,18 @@ def _covered_lips(
     seen: SeenMouth,
     bare: NDArray[np.float32],
     options: OcclusionOptions,
-) -> float:
-    """The share of the lips' length that is liker to skin than to the other lip colours."""
+) -> NDArray[np.bool_]:
+    """(columns,) True where one of the lips is liker to skin than to the rest of that lip."""
     places = seen.alignment.points(face.landmarks)[:, :2]
-    shares = []
+    covered = np.zeros(len(seen.columns), bool)
     for outer, inner in ((OUTER_UPPER, seen.top), (OUTER_LOWER, seen.bottom)):
         order = np.argsort(places[outer, 0])
         edge = np.interp(seen.columns, places[outer, 0][order], places[outer, 1][order])
         red = _at(crop, seen.columns, (inner + edge)[None] / 2)
         usual = np.median(red, axis=0)
         if np.linalg.norm(usual - bare) > options.contrast:
-            shares.append(
-                float((np.linalg.norm(red - bare, axis=1) < np.linalg.norm(red - usual, axis=1)).mean())
-            )
-    return max(shares, default=0.0)
+            covered |= np.linalg.norm(red - bare, axis=1) < np.linalg.norm(red - usual, axis=1)
+    return covered
 
 
 def _at(

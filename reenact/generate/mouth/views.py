@@ -268,12 +268,11 @@ def _view(
     if is_covered(frame, face, seen, crop):
         return None
     light = ivory(frame.image, face)
-    floor = take_floor(frame, face, seen, light)
     dark = None if seen.dark is None else (seen.dark / light).astype(np.float32)
     if seen.teeth < options.none:
         if light_below_lip(crop, seen) > options.dark_below_lip * float(skin(frame.image, face).mean()):
             return None
-        return View(shape, quality, floor, dark=dark)
+        return View(shape, quality, take_floor(frame, face, seen, light), dark=dark)
     most_red = options.red * redness(skin(frame.image, face))
     if seen.crown_mm < options.least_crown_mm or redness(seen.enamel) > most_red:
         return None
@@ -283,6 +282,7 @@ def _view(
     lowest, highest = options.edges_mm
     if not lowest < edge_mm < highest or completeness(upper, seen.enamel / light) < options.complete:
         return None
+    floor = take_floor(frame, face, seen, light)
     return View(shape, quality, floor, upper, edge_mm, 0.0, seen.crown_mm, dark)
 
 
