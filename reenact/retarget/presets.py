@@ -113,7 +113,7 @@ _ALL = (
         "takes tension out of brows and mouth",
     ),
     Preset("serious", "AU06=..0,AU10=..0,AU12=..0,AU14=..0,AU25=..0", "takes a smile away"),
-    Preset("brows-up", "AU01=3..,AU02=3..", "both brows up"),
+    Preset("brows-up", "AU01=2.2..,AU02=2.2..", "both brows up"),
     Preset("brows-down", "AU04=3.5..", "brows down and together"),
     Preset("frown", "AU04=3..,AU12=..0,AU15=2.5..,AU17=1..", "brows down, lip corners down"),
     Preset("worried", "AU01=2.5..,AU04=2..", "inner brows up and together"),
