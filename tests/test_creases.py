@@ -94,7 +94,8 @@ def test_action_units_that_are_hardly_seen_fold_as_others_do():
     for code, shares in BORROWED.items():
         asked = sum(share * change(**{other: 1}) for other, share in shares.items())
         apart = np.abs(shipped.draw(change(**{code: 1}), who) - shipped.draw(asked, who))
-        assert (apart > 2 / 400).mean() < 0.001, "but for lines that are deeper than a file can tell"
+        smooth = dimples() == 0  # which are not borrowed
+        assert (apart[smooth] > 2 / 400).mean() < 0.001, "but for lines that are deeper than a file can tell"
 
 
 def test_noise_goes_and_lines_stay():
