@@ -190,6 +190,11 @@ def arch_picture(
     return np.rint(np.clip(np.dstack([shares, 255 * shown]), 0, 255)).astype(np.uint8)
 
 
+def gums_above(teeth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3,) the colour of the gums of teeth of a colour (3,): as dim, and paler in a pale picture."""
+    return (0.6 * float(teeth.mean()) * np.array(GUMS, np.float32) + 0.25 * teeth).astype(np.float32)
+
+
 _SIDE_MM = 2.5
 """Width of the soft edge of a row's sides, where it goes into the dark."""
 _RIM_MM = 0.8
@@ -229,8 +234,7 @@ def with_gums(arch: Arch) -> Arch:
     crown_mm = max(CROWN_MM, arch.above_mm - float(first.min()) / PX_PER_MM + 0.75)
     gum = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * np.ones_like(above)
     # Gums are as dim as the teeth below them, whose own colour tells how much light there is.
-    tone = np.minimum(np.median(rgb[solid], axis=0), FULL)
-    gums = 0.6 * float(tone.mean()) * np.array(GUMS, np.float32) + 0.25 * tone
+    gums = gums_above(np.minimum(np.median(rgb[solid], axis=0), FULL))
     filled = continued + gum[..., None] * (gums - continued)
     mixed = np.where(above[..., None] > 0, filled, rgb)
     soft = _SIDE_MM * PX_PER_MM

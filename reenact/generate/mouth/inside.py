@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
-from reenact.generate.mouth.arch import CROWN_MM, GUMS
+from reenact.generate.mouth.arch import CROWN_MM, gums_above
 from reenact.generate.mouth.cavity import shade_cavity
 from reenact.generate.mouth.floor import LINE_MM, jaw_of
 from reenact.generate.mouth.light import colourfulness, ivory, sides
@@ -272,10 +272,11 @@ def _own_upper(
     colour = mix(colour, blurred, smoothstep((above - rim) / (1.5 * mm)).astype(np.float32))
     # What is added beyond the height of a tooth is gums.
     height_mm = (seam - place.y) / mm
-    gums = smoothstep((height_mm - CROWN_MM) / 1.5 + 0.5) * smoothstep((above - rim) / (0.5 * mm))
+    crown_mm = max(CROWN_MM, seen.crown_mm + 1)
+    gums = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * smoothstep((above - rim) / (0.5 * mm))
     colour = mix(
         colour,
-        np.broadcast_to(seen.enamel * np.array(GUMS, np.float32), colour.shape),
+        np.broadcast_to(gums_above(seen.enamel), colour.shape),
         gums.astype(np.float32),
     )
     # A lip that has come down casts its shadow on what is left to be seen.

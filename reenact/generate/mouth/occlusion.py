@@ -48,7 +48,7 @@ def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
 
 
 def _skin_like(colours: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n,) 0..1: how much colours (n, 3) are as light as skin and as red: teeth are paler, all else darker."""
+    """(n,) 0..1: how far colours (n, 3) are as light as skin and as red; teeth are paler, all else darker."""
     light = colours.mean(axis=1) / max(float(bare.mean()), 1.0)
     red = redness(colours) / max(float(redness(bare)), 0.05)
     return (
