@@ -43,12 +43,12 @@ class Lesson:
 LESSONS: Mapping[str, Lesson] = {
     "AU05": Lesson({"eyeWide": 1.3}, 0.0),
     "AU06": Lesson({"cheekRaiser": 0.95}, 0.35, spares_lips=True),
-    "AU09": Lesson({"noseSneer": 0.4}, 0.65),
-    "AU10": Lesson({"mouthUpperUp": 0.3}, 0.7),
-    "AU14": Lesson({"mouthDimple": 0.5}, 0.6),
-    "AU15": Lesson({"mouthFrown": 0.5}, 0.7),
-    "AU17": Lesson({"mouthShrugLower": 0.85, "mouthShrugUpper": 0.7}, 0.0),
-    "AU20": Lesson({"mouthStretch": 1.2}, 0.0),
+    "AU09": Lesson({"noseSneer": 0.45}, 0.7),
+    "AU10": Lesson({"mouthUpperUp": 0.33}, 0.77),
+    "AU14": Lesson({"mouthDimple": 0.6}, 0.7),
+    "AU15": Lesson({"mouthFrown": 0.62}, 0.87),
+    "AU17": Lesson({"mouthShrugLower": 1.0, "mouthShrugUpper": 0.8}, 0.0),
+    "AU20": Lesson({"mouthStretch": 1.4}, 0.0),
     # How narrow a tightened mouth is comes from people who are angry (calib.expressions).
     "AU23": Lesson(
         {"mouthRollLower": 0.45, "mouthRollUpper": 0.45, "mouthPress": 0.5}, 0.0, own_sideways=0.8

@@ -45,20 +45,20 @@ _ALL = (
     Preset(
         "surprise",
         "AU01=1.6..,AU02=1.5..,AU04=..0,AU05=2.4..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
-        "AU15=0.25..,AU23=1.8..,AU25=0.5..,AU26=3..",
+        "AU15=0.2..,AU23=1.8..,AU25=0.5..,AU26=3..",
         "brows and upper lids up, jaw dropped, mouth narrowed",
         f"{_GUIDE}: 1+2+5B+26, with 23, since the lips round, and a little 15; 27 (mouth stretch) left out",
     ),
     Preset(
         "anger",
-        "AU01=..0,AU04=3..,AU05=1.2..,AU06=..0,AU07=1.1..,AU09=0.5..,AU10=..0,AU12=..0,AU14=..0,AU15=0.9..,"
+        "AU01=..0,AU04=3..,AU05=1.2..,AU06=..0,AU07=1.1..,AU09=0.35..,AU10=..0,AU12=..0,AU14=..0,AU15=0.65..,"
         "AU23=1.9..,AU25=..0",
         "brows down, lids tense, lips tight",
         f"{_GUIDE}: 4+5+7+23, with a little 9 and 15; 24 (lip pressor) left out",
     ),
     Preset(
         "sad",
-        "AU01=2.1..,AU04=1.6..,AU06=..0,AU07=0.4..,AU09=..0,AU10=..0,AU12=..0,AU14=..0,AU15=1.5..,"
+        "AU01=2.1..,AU04=1.6..,AU06=..0,AU07=0.4..,AU09=..0,AU10=..0,AU12=..0,AU14=..0,AU15=1.1..,"
         "AU17=0.3..,AU25=..0",
         "inner brows up, lip corners down",
         f"{_GUIDE}: 1+4+15 with 17; 11 (nasolabial deepener) left out",
@@ -66,13 +66,13 @@ _ALL = (
     Preset(
         "fear",
         "AU01=2.2..,AU02=1..,AU04=0.6..,AU05=2..,AU06=..0,AU07=..0,AU09=..0,AU10=..0,AU12=..0,AU14=..0,"
-        "AU15=0.8..,AU20=0.85..,AU25=0.2..,AU26=0.8..",
+        "AU15=0.6..,AU20=0.85..,AU25=0.2..,AU26=0.8..",
         "brows up and together, eyes wide, lips stretched",
         f"{_GUIDE}: 1+2+4+5+20+25+26, with the 15 that pulls the corners down",
     ),
     Preset(
         "disgust",
-        "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2.8..,AU10=1.3..,AU12=..0,AU14=..0,AU15=0.4..,AU17=0.4..,"
+        "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2..,AU10=1..,AU12=..0,AU14=..0,AU15=0.3..,AU17=0.4..,"
         "AU23=1.5..,AU25=..1.2,AU26=0.2..",
         "nose wrinkled, upper lip raised",
         f"{_GUIDE}: 9+17 and 10+17, with the 4, 6, 7, 23 and 26 that go along; 16 left out",
@@ -85,7 +85,7 @@ _ALL = (
     ),
     Preset(
         "pain",
-        "AU04=2.2..,AU06=1.5..,AU07=1.5..,AU09=1.5..,AU10=1.2..,AU12=..0,AU14=..0,AU25=..0.8,AU45=+2",
+        "AU04=2.2..,AU06=1.5..,AU07=1.5..,AU09=1.1..,AU10=1..,AU12=..0,AU14=..0,AU25=..0.8,AU45=+2",
         "brows down, eyes narrowed, nose wrinkled",
         "Prkachin & Solomon, Pain 139 (2008): 4, 6, 7, 9, 10, 43; 43 (eyes closed) by 45",
     ),
@@ -93,12 +93,12 @@ _ALL = (
     Preset("smile-soft", "AU06=0.6..,AU12=1..,AU14=0.4..,AU15=..0,AU17=..0", "a slight smile"),
     Preset(
         "smile-open",
-        "AU04=..1,AU06=1.7..,AU07=1..,AU10=0.2..,AU12=3.7..,AU14=0.4..,AU15=..0,AU17=..0,AU25=1..,AU26=0.6..",
+        "AU04=..1,AU06=1.7..,AU07=1..,AU10=0.15..,AU12=3.7..,AU14=0.4..,AU15=..0,AU17=..0,AU25=1..,AU26=0.6..",
         "a broad smile with the lips parted",
     ),
     Preset(
         "laugh",
-        "AU04=..1,AU06=2..,AU07=1.3..,AU10=0.3..,AU12=4..,AU14=0.3..,AU15=..0,AU17=..0,AU25=1.3..,AU26=1.4..",
+        "AU04=..1,AU06=2..,AU07=1.3..,AU10=0.25..,AU12=4..,AU14=0.3..,AU15=..0,AU17=..0,AU25=1.3..,AU26=1.4..",
         "mouth wide open, cheeks high",
     ),
     Preset(
@@ -115,14 +115,14 @@ _ALL = (
     Preset("serious", "AU06=..0,AU10=..0,AU12=..0,AU14=..0,AU25=..0", "takes a smile away"),
     Preset("brows-up", "AU01=2.2..,AU02=2.2..", "both brows up"),
     Preset("brows-down", "AU04=3.5..", "brows down and together"),
-    Preset("frown", "AU04=3..,AU12=..0,AU15=2.5..,AU17=1..", "brows down, lip corners down"),
+    Preset("frown", "AU04=3..,AU12=..0,AU15=1.8..,AU17=1..", "brows down, lip corners down"),
     Preset("worried", "AU01=2.5..,AU04=2..", "inner brows up and together"),
     Preset(
         "confused",
-        "AU04=2.1..,AU07=0.5..,AU12=..0,AU14=..0,AU15=1.2..,AU23=1.2..",
+        "AU04=2.1..,AU07=0.5..,AU12=..0,AU14=..0,AU15=0.9..,AU23=1.2..",
         "brows down, lips drawn together",
     ),
-    Preset("sneer", "AU09=2.5..,AU10=2.5..", "nose wrinkled, upper lip raised"),
+    Preset("sneer", "AU09=1.8..,AU10=2..", "nose wrinkled, upper lip raised"),
     Preset("eyes-wide", "AU05=3..", "upper lids up"),
     Preset("squint", "AU06=1..,AU07=3..", "eyes narrowed"),
     Preset("blink", "AU45=5", "eyes closed"),
