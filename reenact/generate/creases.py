@@ -59,8 +59,8 @@ _FLOOR = np.float32(12)
 _SMOOTHED_BY = 2.0
 """Units of intensity that have to be taken away to smooth a fold altogether."""
 _SMOOTHED_MOST = 0.9
-_DEEPEST = 0.7
-"""Change of log brightness that fills the deepest fold that is smoothed."""
+_DEEPEST = np.float32(1.0)
+"""What the darkest colour of a fold gains at most, as a share of it: beyond, the fold stays in part."""
 _PATH = Path(__file__).with_name("creases.npz")
 
 
@@ -186,8 +186,8 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     gain = cv2.merge([share * (cv2.exp(shade) - 1) for share in _HUE])
     if (less * creases.folding).any():
         without = cv2.multiply(shown.of(smoothed, place), bare, scale=_SMOOTHED_MOST)
-        filled = cv2.exp(cv2.multiply(cv2.merge([without] * 3), _own_folds(warp, alignment, place)))
-        gain = cv2.multiply(gain + 1, filled) - 1
+        filled = cv2.multiply(cv2.merge([without] * 3), _own_folds(warp, alignment, place))
+        gain = cv2.multiply(gain + 1, filled + 1) - 1
     gain[cv2.absdiff(gain, 0) < _LEAST] = 0
     gains = np.zeros((alignment.size, alignment.size, 3), np.float32)
     gains[place] = gain
@@ -195,17 +195,21 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
 
 
 def _own_folds(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> NDArray[np.float32]:
-    """(height, width, 3) how much lighter, in the logarithm of each colour, a part of the crop would be
-    without the folds in it: what fills dark valleys that are narrower than _FOLD_MM. Light that goes from one
-    side of a fold to the other is red: made brighter alike, a fold would become a red line."""
+    """(height, width, 3) what each colour of a part of the crop would gain without the folds in it, as a
+    share of it: what fills dark valleys that are narrower than _FOLD_MM.
+
+    Light that goes from one side of a fold to the other is red: made brighter alike, a fold would become a
+    red line. And so it would if each colour stopped at a limit of its own.
+    """
     px_per_mm = alignment.size / _CROP.width_mm
     crop = alignment.shifted(warp.region[:2]).crop(warp.image)[place]
     fine = cv2.GaussianBlur(crop, (0, 0), _FINE_MM * px_per_mm)
     # A square's closing is a maximum and a minimum along rows and columns: a tenth of a disc's time.
     square = np.ones((2 * round(_FOLD_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
     filled = cv2.GaussianBlur(cv2.morphologyEx(fine, cv2.MORPH_CLOSE, square), (0, 0), px_per_mm)
-    lighter = cv2.log((filled.astype(np.float32) + _FLOOR) / (fine.astype(np.float32) + _FLOOR))
-    return np.clip(lighter, 0, np.float32(_DEEPEST))
+    gain = (filled.astype(np.float32) + _FLOOR) / (fine.astype(np.float32) + _FLOOR) - 1
+    gain = np.maximum(gain, 0)
+    return gain * np.minimum(_DEEPEST / np.maximum(gain.max(axis=2, keepdims=True), _LEAST), 1)
 
 
 def _brightened(picture: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
