@@ -46,8 +46,10 @@ class SeenOptions:
     """Standard deviation of the landmarks' error."""
     contrast: float = 20.0
     """Difference of colour that outweighs one standard deviation of `doubt_mm` twice."""
-    lip_contrast: float = 12.0
-    """Difference of colour from the lip at which a place begins to count as lip; at half of it, it does."""
+    lip_red: float = 0.55
+    """Redness, as a share of the lower lip's, from which on what lies below the teeth may be lip."""
+    lip_light: float = 0.45
+    """Its lightness, likewise."""
     lip_mm: float = 3.5
     """Height up to which a lip's rolled-in part may be seen below the teeth; up to twice as much, a share."""
     edge_stiffness: float = 0.08
@@ -263,13 +265,15 @@ def _without_lip(
     """`bottom` raised to the upper teeth's edge where what lies in between is the lower lip, moist and rolled
     in: as light and as red as the lip is."""
     band = bottom - seam
-    lip = _at(lab, lines.columns, lines.lower_lip)
-    between = np.median([_at(lab, lines.columns, seam + share * band) for share in (0.5, 0.65, 0.8)], axis=0)
-    # A lip is wet, and shines here and there.
-    unlike = np.linalg.norm((between - lip)[0] * (0.5, 1, 1), axis=1)
-    is_lip = smoothstep(2 - 2 * unlike / options.lip_contrast) * smoothstep(
-        2 - band / (options.lip_mm * PX_PER_MM)
+    between = np.median(
+        [_at(lab, lines.columns, seam + share * band)[0] for share in (0.5, 0.65, 0.8)], axis=0
     )
+    # A lip is wet, and shines here and there: all of it together tells its colour.
+    lightness, redness, _ = np.median(_at(lab, lines.columns, lines.lower_lip)[0], axis=0)
+    as_light = between[:, 0] / max(float(lightness), 5.0)
+    as_red = between[:, 1] / max(float(redness), 5.0)
+    is_lip = smoothstep((as_red - options.lip_red) / 0.25) * smoothstep((as_light - options.lip_light) / 0.2)
+    is_lip = is_lip * smoothstep(2 - band / (options.lip_mm * PX_PER_MM))
     raised = cv2.blur(is_lip.astype(np.float32)[None], (5, 1), borderType=cv2.BORDER_REPLICATE)[0]
     return (bottom - raised * band).astype(np.float32)
 
