@@ -186,11 +186,16 @@ def _iris(
     last = place.known_to - 0.8 * place.mm
     seen = (unknown < 0.1) & (place.y < last) & (distance < place.radius)
     rings = np.minimum(distance / place.radius * _RINGS, _RINGS - 1).astype(np.intp)
-    present = np.unique(rings[seen])
-    if not len(present):
+    shown = rings[seen]
+    counts = np.bincount(shown, minlength=_RINGS)
+    if not counts.any():
         return own
-    tones = np.array([np.median(own[seen & (rings == ring)], axis=0) for ring in present])
-    rounded = np.stack([np.interp(rings, present, tones[:, channel]) for channel in range(3)], axis=-1)
+    present = np.flatnonzero(counts)
+    tones = [
+        np.interp(np.arange(_RINGS), present, np.bincount(shown, channel, _RINGS)[present] / counts[present])
+        for channel in own[seen].T
+    ]
+    rounded = np.stack(tones, axis=-1)[rings]
     rounded = cv2.GaussianBlur(rounded.astype(np.float32), (0, 0), max(0.25 * place.mm, 0.5))
     mirrored = place.sample(frame.image, -place.y)
     soft = 0.6 * place.mm
@@ -213,7 +218,8 @@ def _white(
         seen = own[beside & side & (np.abs(place.x) < 2 * place.radius)]
         if len(seen) >= 4:
             light = seen.sum(axis=1)
-            tones.append(seen[light >= np.percentile(light, options.white)].mean(axis=0))
+            whitest = int(options.white / 100 * (len(seen) - 1))
+            tones.append(seen[light >= np.partition(light, whitest)[whitest]].mean(axis=0))
     if not tones:
         # Too little of it is seen to tell its colour: the lightest that there is.
         return np.broadcast_to(np.percentile(own.reshape(-1, 3), 90, axis=0).astype(np.float32), own.shape)
