@@ -183,13 +183,13 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     place = shown.around(cv2.absdiff(picture, -smoothed))
     bare = cv2.resize(skin.bare, (alignment.size, alignment.size), interpolation=cv2.INTER_LINEAR)[place]
     shade = cv2.multiply(_limited(shown.of(picture, place)), bare)
-    gain = cv2.merge([share * (cv2.exp(shade) - 1) for share in _HUE])
+    gain = cv2.exp(shade) - 1
     if (less * creases.folding).any():
         without = cv2.multiply(shown.of(smoothed, place), bare, scale=_SMOOTHED_MOST)
         filled = cv2.multiply(cv2.merge([without] * 3), _own_folds(warp, alignment, place))
-        gain = cv2.multiply(gain + 1, filled + 1) - 1
+        gain = cv2.multiply(_in_hue(gain), filled + 1) - 1
     gain[cv2.absdiff(gain, 0) < _LEAST] = 0
-    gains = np.zeros((alignment.size, alignment.size, 3), np.float32)
+    gains = np.zeros((alignment.size, alignment.size, *gain.shape[2:]), np.float32)
     gains[place] = gain
     return lay_over(warp, alignment, gains, _brightened)
 
@@ -213,8 +213,13 @@ def _own_folds(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> 
 
 
 def _brightened(picture: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(1 + gain) picture, rounded and limited to 0..255."""
-    return cv2.multiply(picture, 1 + gain, dtype=cv2.CV_8U)
+    """(1 + gain) picture, rounded and limited to 0..255; a gain (height, width) has the hue of shadows."""
+    return cv2.multiply(picture, _in_hue(gain) if gain.ndim == 2 else 1 + gain, dtype=cv2.CV_8U)
+
+
+def _in_hue(gain: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(height, width, 3) what a gain (height, width) of brightness multiplies each colour of skin by."""
+    return cv2.merge([1 + share * gain for share in _HUE])
 
 
 def _limited(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ class EyeballOptions:
     """Distances in millimetres of an average face."""
 
     least_mm: float = 0.4
-    """Rise of the lid at which painting begins; it is whole at three times that."""
+    """By how much the eye opens where painting begins; it is whole at three times that."""
     known_mm: float = 1.3
     """Height of the shadow and the lashes of the lid, below which the frame shows the eyeball as it is."""
     radius_mm: tuple[float, float] = (5.3, 6.5)
@@ -59,9 +59,10 @@ def _paint_eyeball(
     frame: Frame, face: Face, warp: Warp, opening: Opening, iris: int, options: EyeballOptions
 ) -> Warp:
     mm, down = face.pose.scale, face.pose.down
-    edge = list(opening.upper)
-    risen_mm = ((face.landmarks - warp.moved)[edge, :2] @ down).max() / mm
-    opened_mm = opening.gaps(face.landmarks, down).max() / mm
+    own_px, after_px = opening.gaps(face.landmarks, down), opening.gaps(warp.moved, down)
+    # A smile lifts both lids and narrows the eye.
+    risen_mm = (after_px - own_px).max() / mm
+    opened_mm = own_px.max() / mm
     low, high = options.open_mm
     share = float(
         smoothstep(np.array((risen_mm / options.least_mm - 1) / 2))
