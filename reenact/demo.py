@@ -25,7 +25,7 @@ _SAMPLE_RATE = 48_000
 PROGRAMME = Timeline(
     (
         Scene("as filmed", "none", 0.9),
-        Scene("brows up", "AU01=+4,AU02=+4"),
+        Scene("brows up", "AU01=+2.5,AU02=+2.5"),
         Scene("surprise", "surprise"),
         Scene("eyes closed", "blink"),
         Scene("smile gone", "serious"),
