@@ -107,7 +107,7 @@ def test_an_open_mouth_has_a_truth_which_differs_between_the_lips():
     inside = example["mask"][0] == 255
     assert example["has_truth"] == 1
     assert inside.float().mean() > 0.03
-    assert apart[inside].float().mean() > 20 > 15 > apart[0].float().mean()
+    assert apart[inside].float().mean() > 3 * apart[~inside].float().mean()
 
 
 def test_shut_lips_are_opened_without_a_truth():
@@ -262,7 +262,7 @@ def test_validation_is_nothing_for_the_truth_and_something_for_the_layers(batch)
     recipe = LiveRecipe(LiveOptions(shape=SMALL))
     of_truth = recipe.validation({**batch, "warped": batch["truth"]}, Untouched())
     assert max(of_truth.values()) < 1e-5
-    assert recipe.validation(batch, Untouched())["light"] > 0.15
+    assert recipe.validation(batch, Untouched())["light"] > 0.02
 
 
 def test_a_tooth_that_the_layers_lack_hardly_counts(batch):

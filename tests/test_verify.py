@@ -297,7 +297,7 @@ def test_more_passes_come_nearer_to_what_is_asked(clip: Path, tmp_path: Path) ->
         result = reenact("video", clip, tmp_path / f"{passes}.mp4", *arguments)
         (face,) = json.loads(result.stdout)["verify"]["faces"]
         errors += [each["error"] for each in face["aus"] if each["code"] == "AU45"]
-    assert errors[1] < 0.7 * errors[0]
+    assert errors[1] < 0.8 * errors[0]
 
 
 def test_a_report_that_could_tell_nothing_is_refused(clip: Path, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
             outwards * (landmarks[outer, :2] - landmarks[inner, :2]) @ down
             for landmarks in (face.landmarks, moved)
         )
-        stretch = np.clip(before / np.maximum(after, 1), 0.3, 3)
+        stretch = np.clip(np.maximum(before, 1) / np.maximum(after, 1), 0.3, 3)
         into = -outwards * height_px[:, None] * down
         places.append(moved[inner, :2] + into)
         values.append(flow[inner] + (stretch - 1)[:, None] * into)
