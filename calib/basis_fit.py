@@ -257,10 +257,7 @@ def _around_shut_lips() -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np
     and how much it goes along, 0..1."""
     canonical = load_shape().canonical[:, :2].astype(np.float64)
     line = (canonical[list(MOUTH.upper)] + canonical[list(MOUTH.lower)]) / 2
-    apart = np.linalg.norm(canonical[:, None] - line, axis=2)
-    near = apart.argmin(axis=1)
-    share = smoothstep(1 - apart.min(axis=1) / _LIPS_MM)
-    share[IRIS_START:] = 0
+    near, share = load_shape().along_with(line, _LIPS_MM)
     return near, canonical[:, 1] < line[near, 1], share
 
 

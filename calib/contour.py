@@ -18,7 +18,7 @@ from calib.openings import MOUTH, OUTER_EDGE
 _PATH = Path(__file__).with_name("data") / "contour.npz"
 EDGES = np.array([MOUTH.upper, MOUTH.lower, OUTER_EDGE[MOUTH.upper], OUTER_EDGE[MOUTH.lower]])
 """(4, 11) landmarks along the lips' edges from corner to corner: the inner ones, then the outer ones."""
-MIDDLE = EDGES.shape[1] // 2
+_MIDDLE = EDGES.shape[1] // 2
 _TYPICAL_MM = np.array([53.0, 6.0, -19.0, -14.0, 6.0, 8.0])
 _SPREAD_MM = np.array([8.0, 6.0, 4.0, 3.0, 2.0, 2.5])
 
@@ -27,7 +27,7 @@ def contour_features(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:
     """(28,) 1, what a mouth's contour depends on, and the products of each two of these, from pose-normalised
     landmarks (478, 3): width, opening, height of corners and upper lip, thickness of both lips."""
     mouth = measure_mouth(landmarks_mm)
-    inner_upper, inner_lower, outer_upper, outer_lower = landmarks_mm[EDGES[:, MIDDLE], 1].tolist()
+    inner_upper, inner_lower, outer_upper, outer_lower = landmarks_mm[EDGES[:, _MIDDLE], 1].tolist()
     sizes = np.array(
         [
             mouth.width,

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.ramp import smoothstep
+
 LANDMARK_COUNT = 478
 IRIS_START = 468
 """Landmarks from here on are the irises; no action unit moves them."""
@@ -28,6 +30,16 @@ class FaceShape:
     """(478,): the landmark on the other side of the face; points on the midline map to themselves."""
     triangles: NDArray[np.int32]
     """(n, 3) landmark indices of the skin, wound alike: positive area in pixels when facing the camera."""
+
+    def along_with(
+        self, places: NDArray[np.floating], reach_mm: float
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """For every landmark the nearest of `places` (n, 2), canonical mm, and how much of its motion the
+        landmark takes on, (478,): 1 at the place itself, 0 from `reach_mm` on; irises take on none."""
+        apart = np.linalg.norm(self.canonical[:, None, :2].astype(np.float64) - places, axis=2)
+        share = smoothstep(1 - apart.min(axis=1) / reach_mm)
+        share[IRIS_START:] = 0
+        return apart.argmin(axis=1), share
 
     @cached_property
     def spread(self) -> float:

@@ -34,7 +34,9 @@ _AHEAD_RAD = (0.35, 0.3)
     "--cache", type=_FOLDER, metavar="DIR", help="Tracked faces, for the next fit.  [default: OUT/cache]"
 )
 def bounds(folders: tuple[Path, ...], out: Path, cache: Path | None) -> None:
-    """Fit the bounds of shape to the faces in each FOLDER (as `python -m calib fit` takes them).
+    """Fit the bounds of shape, and the contour of lips, to the faces in each FOLDER.
+
+    FOLDERs are as `python -m calib fit` takes them.
 
     What a mouth is like without its smile is learned from people who have several pictures.
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calib.bounds import load_bounds, measure_mouth
 from calib.contour import EDGES, contour_of, lopsided, natural_contour
 from calib.ramp import smoothstep
-from calib.shape import IRIS_START, load_shape
+from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.types import Face
 
 NARROWED = (0.02, 0.1)
@@ -31,7 +31,10 @@ SPREAD_MM = 10.0
 
 def smiles(face: Face) -> float:
     """0..1: 1 where the mouth is so much wider than it would be at rest that it must smile."""
-    shape_mm = face.pose.to_canonical(face.landmarks)
+    return _smiles(face.pose.to_canonical(face.landmarks))
+
+
+def _smiles(shape_mm: NDArray[np.float32]) -> float:
     rest, own = load_bounds().at_rest(shape_mm).width, measure_mouth(shape_mm).width
     return _share(1 - rest / max(own, 1.0), WIDE)
 
@@ -48,7 +51,7 @@ def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float
     moved_mm = shape_mm + motion_mm
     own, after = measure_mouth(shape_mm), measure_mouth(moved_mm)
     left = _share(1 - after.width / max(own.width, 1.0), NARROWED)
-    left *= smiles(face) if left > 0 else 0
+    left *= _smiles(shape_mm) if left > 0 else 0
     share = max(left, _share(after.opening - own.opening, OPENED_MM))
     correction = np.zeros_like(shape_mm)
     if share > 0:
@@ -67,14 +70,10 @@ def _share(value: float, limits: tuple[float, float]) -> float:
 @lru_cache(maxsize=1)
 def _spread() -> NDArray[np.float64]:
     """(478, 44) how much every landmark goes with each place of the lips' EDGES."""
-    canonical = load_shape().canonical[:, :2].astype(np.float64)
-    outer = EDGES[2:].ravel()
-    apart = np.linalg.norm(canonical[:, None] - canonical[outer], axis=2)
-    follows = apart.argmin(axis=1)
-    spread = np.zeros((len(canonical), EDGES.size))
-    rows = np.arange(len(canonical))
-    spread[rows, EDGES[:2].size + follows] = smoothstep(1 - apart.min(axis=1) / SPREAD_MM)
-    spread[IRIS_START:] = 0
+    shape = load_shape()
+    follows, share = shape.along_with(shape.canonical[EDGES[2:].ravel(), :2], SPREAD_MM)
+    spread = np.zeros((LANDMARK_COUNT, EDGES.size))
+    spread[np.arange(LANDMARK_COUNT), EDGES[:2].size + follows] = share
     spread[EDGES.ravel()] = 0
     for place, landmark in enumerate(EDGES.ravel().tolist()):
         spread[landmark, place] = 1

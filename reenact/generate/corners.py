@@ -46,7 +46,7 @@ def heal_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions(
     mm = face.pose.scale
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / mm
     was_open = float(smoothstep(np.array(gap_mm / options.open_mm - 0.5)))
-    was_dark = max(was_open, smiles(face))
+    was_dark = was_open if was_open == 1 else max(was_open, smiles(face))
     if was_dark == 0:
         return warp
     corners = MOUTH.upper[0], MOUTH.upper[-1]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH, OUTER_EDGE
 from calib.ramp import smoothstep
-from calib.shape import IRIS_START, load_shape
+from calib.shape import load_shape
 
 LEAST_SHARE = 0.45
 """The share of its height that a lip keeps; tightened lips (AU23) of people keep about half."""
@@ -85,17 +85,16 @@ def _at_least(share: NDArray[np.float32], least: float, soft: float) -> NDArray[
 
 @lru_cache(maxsize=1)
 def _lips() -> tuple[_Lip, _Lip]:
-    canonical = load_shape().canonical[:, :2]
+    shape = load_shape()
+    canonical = shape.canonical[:, :2]
     every = {*MOUTH.outline, *(index for edge in OUTER_EDGE.values() for index in edge)}
     every |= {index for rows in _ROWS.values() for row in rows for index in row}
     lips = []
     for side, edge in ((-1, MOUTH.upper), (1, MOUTH.lower)):
         rows = np.array(_ROWS[side])
-        apart = np.linalg.norm(canonical[:, None] - canonical[rows[0]], axis=2)
-        share = smoothstep(1 - apart.min(axis=1) / _SPREAD_MM).astype(np.float32)
-        share[IRIS_START:] = 0
-        beyond = side * (canonical[:, 1] - canonical[rows[0], 1][apart.argmin(axis=1)]) > 0
+        follows, share = shape.along_with(canonical[rows[0]], _SPREAD_MM)
+        beyond = side * (canonical[:, 1] - canonical[rows[0], 1][follows]) > 0
         skin = np.array([index for index in np.flatnonzero((share > 0) & beyond) if index not in every])
-        follows = apart.argmin(axis=1)[skin]
-        lips.append(_Lip(side, np.array(edge[1:-1]), rows, skin, follows, share[skin]))
+        inner = np.array(edge[1:-1])
+        lips.append(_Lip(side, inner, rows, skin, follows[skin], share[skin].astype(np.float32)))
     return lips[0], lips[1]

@@ -37,8 +37,8 @@ def redness(colours: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
     """0..1: 0 in a grey picture, 1 where skin has colour."""
-    skin = tone(image, face.landmarks[SKIN])
-    return min(float(np.ptp(skin)) / max(float(skin.mean()), 1.0) / _GREY, 1.0)
+    colour = skin(image, face)
+    return min(float(np.ptp(colour)) / max(float(colour.mean()), 1.0) / _GREY, 1.0)
 
 
 def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
@@ -46,7 +46,7 @@ def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
 
     Whites of the eyes would tell better, but not through a blink: teeth must not flicker.
     """
-    return _ivory_beside(tone(image, face.landmarks[SKIN]))
+    return _ivory_beside(skin(image, face))
 
 
 def sides(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
@@ -57,8 +57,8 @@ def sides(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
     return np.clip(shares**_SIDES, *_UNLIKE).astype(np.float32)
 
 
-def _ivory_beside(skin: NDArray[np.float32]) -> NDArray[np.float32]:
+def _ivory_beside(colour: NDArray[np.float32]) -> NDArray[np.float32]:
     """(3,) RGB of teeth beside skin of this colour (3,)."""
-    level = max(float(skin.mean()), 1.0)
-    colour = 1 + _CHROMA * (skin / level - 1)
-    return np.minimum(_LEVEL * level**_POWER * colour, 255).astype(np.float32)
+    level = max(float(colour.mean()), 1.0)
+    hue = 1 + _CHROMA * (colour / level - 1)
+    return np.minimum(_LEVEL * level**_POWER * hue, 255).astype(np.float32)

@@ -114,7 +114,9 @@ class _Person:
             self._drawn = _Drawn.of(aim)
         else:
             share = 1 - float(np.exp(-self.passed_s / options.fade_s))
-            jump_mm = before.edge_mm(face, seen) - aim.upper_edge_mm
+            jump_mm = 0.0
+            if before is not self._aim:
+                jump_mm = before.teeth(face, seen).upper_edge_mm - aim.upper_edge_mm
             self._drawn = self._drawn.towards(aim, jump_mm, share)
         return self._drawn.teeth(aim)
 
@@ -131,10 +133,6 @@ class _Aim:
         if self.view is None:
             return likely_teeth(face, seen)
         return self.views.placed(face, seen, self.view, self._row)
-
-    def edge_mm(self, face: Face, seen: SeenMouth | None) -> float:
-        """Canonical y of the edge of the upper front teeth."""
-        return self.teeth(face, seen).upper_edge_mm
 
 
 @dataclass(frozen=True, eq=False)

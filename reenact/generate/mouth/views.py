@@ -146,7 +146,7 @@ class Views:
     def upper(self) -> View | None:
         """The view that shows most of the upper teeth, and best; None: they have not been seen."""
         rows = [view for view in self.by_bin.values() if view.upper is not None]
-        return max(rows, key=_worth, default=None)
+        return max(rows, key=lambda view: view.worth, default=None)
 
     def learn(
         self, frame: Frame, face: Face, seen: SeenMouth | None, options: ViewOptions = ViewOptions()
@@ -173,7 +173,7 @@ class Views:
     def _with(self, view: View, key: tuple[int, int], options: ViewOptions = ViewOptions()) -> Views:
         """These views and a new one, its row laid over the others'."""
         rest = {each: known for each, known in self.by_bin.items() if each != key}
-        best = max((each for each in rest.values() if each.upper is not None), key=_worth, default=None)
+        best = Views(rest).upper
         if best is None or view.upper is None:
             return Views({**rest, key: view})
         laid = laid_over(view, best)
@@ -237,10 +237,6 @@ class Views:
         """That of the view, or else of any other."""
         known = (each.dark for each in (view, *self.by_bin.values()) if each.dark is not None)
         return next(known, usual_dark())
-
-
-def _worth(view: View) -> float:
-    return view.worth
 
 
 def laid_over(view: View, best: View) -> View | None:
