@@ -9,7 +9,7 @@ import pytest
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from reenact.generate.mouth import likely_teeth, on_visible_edges, paint_inside, see_mouth
-from reenact.generate.mouth.light import ivory, sides
+from reenact.generate.mouth.light import ivory, overexposure, sides, whiteness
 from reenact.generate.warp import warp
 from reenact.types import Frame
 from tests.faces import change, closed_mouth, posed_face
@@ -222,3 +222,49 @@ def test_drawn_teeth_are_darker_on_the_side_that_lies_in_the_shade():
 def test_a_face_in_even_light_has_teeth_alike_on_both_sides():
     face = shut_face(3.0)
     np.testing.assert_allclose(sides(drawn(face).image, face), 1, atol=0.01)
+
+
+def overexposed(face, shade):
+    """A face of which all is white but for the shade in its nostrils."""
+    image = np.full((480, 640, 3), 255, np.uint8)
+    for nostril in ((60, 75, 166, 79, 239, 238, 20, 99), (290, 305, 392, 309, 459, 458, 250, 328)):
+        hull = cv2.convexHull(face.landmarks[list(nostril), :2].astype(np.int32))
+        cv2.fillConvexPoly(image, hull, shade)
+    return Frame(image)
+
+
+@pytest.mark.parametrize("shade", [(240, 200, 170), (215, 215, 215)])
+def test_an_overexposed_mouth_is_no_darker_than_the_nostrils(shade):
+    face = shut_face(3.0)
+    _, result = painted(overexposed(face, shade), face, change(AU12=2, AU25=2, AU26=2))
+    inside = column(result, face.landmarks[13, 0])
+    assert len(inside) > 20
+    assert (inside >= np.array(shade) - 2).all()
+
+
+def test_the_teeth_of_an_overexposed_face_are_as_white_as_its_skin():
+    face = shut_face(3.0)
+    _, result = painted(overexposed(face, (240, 200, 170)), face, change(AU12=2, AU25=2))
+    inside = column(result, face.landmarks[13, 0] + 10)
+    assert (inside.min(axis=1) > 250).sum() > len(inside) // 4
+
+
+def test_a_mouth_in_an_overexposed_grey_picture_is_grey():
+    face = shut_face(3.0)
+    _, result = painted(overexposed(face, (200, 200, 200)), face, change(AU12=2, AU25=2, AU26=2))
+    assert np.ptp(column(result, face.landmarks[13, 0]), axis=1).max() <= 2
+
+
+def test_a_well_exposed_face_is_not_taken_for_an_overexposed_one():
+    face = shut_face(3.0)
+    for level in (60, 140, 225):
+        image = np.full((480, 640, 3), (level, level * 0.8, level * 0.7), np.uint8)
+        assert whiteness(image, face) == 0 and overexposure(image, face) == 1
+
+
+def test_the_step_to_an_overexposed_face_is_no_jump():
+    """As a face grows lighter, its mouth does from frame to frame."""
+    face = shut_face(3.0)
+    factors = [overexposure(np.full((480, 640, 3), level, np.uint8), face) for level in range(230, 256)]
+    assert factors[0] == 1 and factors == sorted(factors)
+    assert np.diff(factors).max() < 0.35

@@ -14,7 +14,7 @@ from calib.au import Change
 from calib.openings import Opening
 from calib.ramp import smoothstep
 from engines.base import Engine
-from reenact.generate.mouth.light import ivory
+from reenact.generate.mouth.light import ivory, whiteness
 from reenact.generate.paint import lay_over
 from reenact.generate.regions import Region, geometry_planes, masks
 from reenact.generate.steady import Steady, moment
@@ -112,6 +112,8 @@ class Refinement:
         now = moment(frame, face, warp.moved, change, alignment)
         paint = place.steady.recall(now, fresh=True)
         if paint is None:
+            # Networks have not learned what is white beyond what a picture can show.
+            share *= 1 - whiteness(frame.image, face)
             paint = place.steady(now, share * self._made(place, frame, face, warp, alignment))
         return paint
 

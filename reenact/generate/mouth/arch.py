@@ -77,7 +77,8 @@ class Arch:
         """(height, width, 3) RGB and (height, width) alpha over the pixels of a box.
 
         edge_mm: canonical y of the place that is `above_mm` below the picture's top. aside_mm: canonical x
-        of its middle. light: (3,) RGB of white teeth in the light of the frame.
+        of its middle. light: (3,) RGB of white teeth in the light of the frame. Colours beyond 255 are those of
+        an overexposed frame.
         """
         height_mm = len(self.picture) / PX_PER_MM
         x_mm, row_mm = np.meshgrid(
@@ -99,7 +100,7 @@ class Arch:
         )
         drawn = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         rgb = drawn[..., :3].astype(np.float32) * (light / FULL)
-        return np.minimum(rgb, 255), drawn[..., 3].astype(np.float32) / 255
+        return rgb, drawn[..., 3].astype(np.float32) / 255
 
 
 def whiteness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from calib.ramp import smoothstep
 from reenact.generate.mouth.arch import CROWN_MM, gums_above
 from reenact.generate.mouth.cavity import shade_cavity
 from reenact.generate.mouth.floor import LINE_MM, jaw_of
-from reenact.generate.mouth.light import colourfulness, ivory, sides
+from reenact.generate.mouth.light import colourfulness, ivory, nostril_shade, overexposure, sides, whiteness
 from reenact.generate.mouth.seen import LOWER, UPPER, SeenMouth, mouth_alignment
 from reenact.generate.mouth.surface import Jaw, jaw_between, on_arch
 from reenact.generate.mouth.teeth import Teeth, likely_teeth
@@ -86,7 +86,8 @@ def paint_inside(
     if MOUTH.gaps(warp.moved, face.pose.down).max() < _LEAST_GAP_PX:
         return warp
     place = _Place.of(face, warp, mouth_alignment(face), box)
-    light = ivory(frame.image, face)
+    # Beyond what a picture can show where it is overexposed: then shade on teeth is white, too.
+    light = ivory(frame.image, face) * np.float32(overexposure(frame.image, face))
     teeth = teeth or likely_teeth(face, seen)
     deep = _deep(light, teeth, seen)
     across = _across(sides(frame.image, face), place)
@@ -102,7 +103,12 @@ def paint_inside(
     if colour < 1:
         grey = inside @ np.array(_LUMA, np.float32)
         inside = grey[..., None] + np.float32(colour) * (inside - grey[..., None])
-    return blend(warp, inside, polygon(outline, box), box)
+    white = whiteness(frame.image, face)
+    if white > 0:
+        # Where even nostrils are light, so is the depth of a mouth.
+        shade = white * nostril_shade(frame.image, face)
+        inside = shade + np.minimum(inside, 255) * (1 - shade / 255)
+    return blend(warp, np.minimum(inside, 255), polygon(outline, box), box)
 
 
 def _across(sides: NDArray[np.float32], place: _Place) -> NDArray[np.float32]:

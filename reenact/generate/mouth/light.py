@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.openings import OUTER_LIPS
+from calib.ramp import smoothstep
 from reenact.generate.paint import tone
 from reenact.types import Face
 
@@ -21,6 +25,13 @@ _SIDES = 0.6
 """The corners of a mouth are about this much as far apart as the cheeks, and as unlike in light."""
 _UNLIKE = 0.5, 1.6
 """Limits of what the light at a corner is, as a share of that in the middle."""
+_NOSTRILS = (60, 75, 166, 79, 239, 238, 20, 99, 290, 305, 392, 309, 459, 458, 250, 328)
+"""Landmarks around and in both nostrils, of which the darker half lies in their shade."""
+_NOSTRIL_SHARE = 0.3
+"""The median level of nostrils' shade, as a share of the skin's, in 20 well exposed portraits."""
+_BLOWN = (236.0, 254.0)
+"""Levels of the darkest channel of skin at which it begins to be overexposed, and at which it is white."""
+_MOST_OVEREXPOSED = 4.0
 _GREY = 0.06
 """Difference of a skin's channels, as a share of their mean, up to which a picture counts as partly grey."""
 
@@ -36,9 +47,47 @@ def redness(colours: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
-    """0..1: 0 in a grey picture, 1 where skin has colour."""
-    colour = skin(image, face)
-    return min(float(np.ptp(colour)) / max(float(colour.mean()), 1.0) / _GREY, 1.0)
+    """The share of its colour that a picture has, 0..1: 0 in a grey picture, 1 where skin has colour.
+
+    Overexposed skin is white in a picture of any kind: there lips and nostrils tell.
+    """
+    colours = skin(image, face)[None]
+    if whiteness(image, face) > 0:
+        colours = np.concatenate([colours, _at(image, face, (*OUTER_LIPS, *_NOSTRILS))])
+    shares = np.ptp(colours, axis=1) / np.maximum(colours.mean(axis=1), 1)
+    return min(float(shares.max()) / _GREY, 1.0)
+
+
+def whiteness(image: NDArray[np.uint8], face: Face) -> float:
+    """How far a face's skin is overexposed, 0..1: 0 where every channel has room, 1 where all are full."""
+    start, full = _BLOWN
+    return float(smoothstep(np.array((skin(image, face).min() - start) / (full - start))))
+
+
+def overexposure(image: NDArray[np.uint8], face: Face) -> float:
+    """The factor by which an overexposed face is lighter than the picture can show, 1..4.
+
+    White skin does not tell it; the shade of the nostrils does, which is lighter by the same factor.
+    """
+    white = whiteness(image, face)
+    if white == 0:
+        return 1.0
+    shade = float(nostril_shade(image, face).mean()) / max(float(skin(image, face).mean()), 1.0)
+    return 1 + white * (min(max(shade / _NOSTRIL_SHARE, 1.0), _MOST_OVEREXPOSED) - 1)
+
+
+def nostril_shade(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
+    """(3,) RGB of the shade in the nostrils, the deepest that every face shows."""
+    colours = _at(image, face, _NOSTRILS)
+    darker = np.argsort(colours.mean(axis=1))[: len(colours) // 2]
+    return np.median(colours[darker], axis=0).astype(np.float32)
+
+
+def _at(image: NDArray[np.uint8], face: Face, landmarks: Sequence[int]) -> NDArray[np.float32]:
+    """(n, 3) RGB at landmarks; those outside the picture count at its border."""
+    x, y = np.rint(face.landmarks[list(landmarks), :2]).astype(np.intp).T
+    height, width = image.shape[:2]
+    return image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
 
 
 def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
