@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reenact.live import LiveOptions
-    from reenact.retarget import Programme, Targets
+    from reenact.retarget import Programme
+    from reenact.retarget.programme import TargetsAt
     from reenact.session import Session
 
 __version__ = "0.1.0"
@@ -17,7 +18,7 @@ __version__ = "0.1.0"
 
 def open(
     camera: int | str | Path = 0,
-    targets: str | Targets | Programme = "none",
+    targets: str | Programme | TargetsAt = "none",
     *,
     strength: float = 1.0,
     mirror: bool = False,

@@ -24,10 +24,8 @@ from reenact.pipeline import Stage, run
 from reenact.profiles import mouth_of
 from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
-from reenact.retarget.cast import Cast
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.retargeter import Correction, uncorrected
-from reenact.retarget.targets import Targets
 from reenact.sinks import Encoding, FileSink
 from reenact.sinks.csv import AUCsvSink, open_csv
 from reenact.stills import Still
@@ -86,7 +84,7 @@ class VideoEdit:
 def open_edit(
     source: Path,
     output: Path,
-    targets: Targets | Programme,
+    targets: Programme,
     options: EditOptions = EditOptions(),
     *,
     finish: Callable[[Frame], Frame] | None = None,
@@ -150,7 +148,7 @@ class StillEdit:
 
     def __call__(
         self,
-        targets: Targets | Programme,
+        targets: Programme,
         witness: Callable[[Retargeted], Retargeted] = lambda retargeted: retargeted,
     ) -> Still:
         """The picture with other action units. `witness` sees what is asked, and hands it on."""
@@ -173,12 +171,11 @@ def open_still_edit(still: Still, options: EditOptions = EditOptions()) -> Itera
         yield StillEdit(still, measured, generator, options)
 
 
-def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:
+def edited_with(targets: Programme, options: RetargetOptions) -> str:
     """What an output says about itself: that it was edited, with what, and the recipe."""
-    recipe = str(targets) if isinstance(targets, Targets | Cast) else "action units that change over time"
     strength = "" if options.strength == 1 else f" at strength {options.strength:g}"
     turned = f", {len(options.inverted)} action units inverted" if options.inverted else ""
-    return f"Edited with reenact {__version__}: {recipe}{turned}{strength}"
+    return f"Edited with reenact {__version__}: {targets}{turned}{strength}"
 
 
 def side_by_side(generated: Generated) -> Frame:

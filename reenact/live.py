@@ -24,7 +24,6 @@ from reenact.pipeline import LiveSink, Stage, live_records
 from reenact.preview import Preview
 from reenact.profiles import mouth_of, profile_to_renew, renewed, save_profile, with_mouth
 from reenact.retarget import Programme
-from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
 from reenact.sinks.encoding import SinkError
 from reenact.sinks.freeze import Freeze
@@ -159,7 +158,7 @@ class LiveEdit:
 
 @contextmanager
 def open_live(
-    where: int | str, targets: Targets | Programme, options: LiveOptions = LiveOptions()
+    where: int | str, targets: Programme, options: LiveOptions = LiveOptions()
 ) -> Iterator[LiveEdit]:
     """Opens everything that a live run needs; `where` is as `open_camera` takes it.
 

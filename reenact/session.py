@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from reenact.controls import Settings, as_targets
+from reenact.controls import Settings, as_programme
 from reenact.edit import EditOptions
 from reenact.live import LiveEdit, LiveOptions, open_live
 from reenact.meter import LiveStatus
-from reenact.retarget import Programme, RetargetOptions, Targets
+from reenact.retarget import Programme, RetargetOptions
+from reenact.retarget.programme import TargetsAt
 from reenact.types import Finished
 
 
@@ -57,18 +58,18 @@ class Session:
         return self._live.controls.now
 
     @property
-    def targets(self) -> Targets | Programme:
+    def targets(self) -> Programme:
         """What faces are to show; may be set, also to text as in "AU12=+2" or "smile"."""
         return self.settings.targets
 
     @targets.setter
-    def targets(self, targets: str | Targets | Programme) -> None:
+    def targets(self, targets: str | Programme | TargetsAt) -> None:
         self.set(targets=targets)
 
     def set(
         self,
         *,
-        targets: str | Targets | Programme | None = None,
+        targets: str | Programme | TargetsAt | None = None,
         strength: float | None = None,
         bypass: bool | None = None,
         mirror: bool | None = None,
@@ -78,7 +79,7 @@ class Session:
         Raises TargetError or ControlError, both ValueErrors, and then changes nothing.
         """
         wanted = {
-            "targets": None if targets is None else as_targets(targets),
+            "targets": None if targets is None else as_programme(targets),
             "strength": strength,
             "bypass": bypass,
             "mirror": mirror,
@@ -115,8 +116,8 @@ def live_options(strength: float, mirror: bool, virtual_camera: bool, generator:
 
 @contextmanager
 def open_session(
-    where: int | str, targets: str | Targets | Programme, options: LiveOptions
+    where: int | str, targets: str | Programme | TargetsAt, options: LiveOptions
 ) -> Iterator[Session]:
     """See reenact.open."""
-    with open_live(where, as_targets(targets), options) as live, closing(Session(live)) as session:
+    with open_live(where, as_programme(targets), options) as live, closing(Session(live)) as session:
         yield session

@@ -11,7 +11,7 @@ import pytest
 
 from calib.au import AU_INDEX, both, neutral_aus
 from calib.limits import load_limits
-from reenact.controls import ControlError, Controls, Settings, as_targets, name_of
+from reenact.controls import ControlError, Controls, Settings, as_programme, name_of
 from reenact.retarget import TargetError, parse_targets
 from reenact.retarget.presets import PRESETS
 from reenact.retarget.timeline import Scene, Timeline
@@ -140,11 +140,11 @@ def test_a_strength_out_of_range_changes_nothing(strength: float) -> None:
 
 
 def test_targets_may_be_text() -> None:
-    targets = as_targets("AU12=+2")
+    targets = as_programme("AU12=+2")
     assert (targets.value[:, AU_INDEX[12]] == 2).all()  # type: ignore[union-attr]
-    assert as_targets(SMILE) is SMILE
+    assert as_programme(SMILE) is SMILE
     with pytest.raises(TargetError, match="did you mean 'smile'"):
-        as_targets("smiel")
+        as_programme("smiel")
 
 
 def test_targets_have_the_name_of_their_preset() -> None:

@@ -118,7 +118,7 @@ def driving_options(command: CommandT) -> CommandT:
 
 def driven(
     driving: Driving, options: EditOptions, live_driver: LivePerformance | None = None
-) -> list[Targets | Programme]:
+) -> list[Programme]:
     """First what the face is to keep of its own expression, then the driver's, then the time line. Reads the
     files. live_driver: the driver, where it is none that can be read."""
     parts = own_expression(driving.neutralise, driving.scale)
@@ -134,9 +134,9 @@ def driven(
     return parts
 
 
-def own_expression(neutralise: float, scale: Targets | None) -> list[Targets | Programme]:
+def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
     """What the face is to keep of what it shows itself."""
-    parts: list[Targets | Programme] = [] if scale is None else [scale]
+    parts: list[Programme] = [] if scale is None else [scale]
     return [*parts, neutralised(neutralise)] if neutralise else parts
 
 

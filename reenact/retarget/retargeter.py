@@ -18,12 +18,10 @@ from reenact.retarget.fade import Fade
 from reenact.retarget.inversion import inverted
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.pace import Pace
+from reenact.retarget.programme import Programme, TargetsAt, programme_of
 from reenact.retarget.targets import Targets
 from reenact.smooth import OneEuro
 from reenact.types import Face, Measured, Retargeted
-
-Programme: TypeAlias = Callable[[Fraction, int], Targets]
-"""Targets that change: called with the presentation time in seconds and the face's track id."""
 
 Correction: TypeAlias = Callable[[Fraction, int], AUVector]
 """What to write on top of what is asked, so that it is read: (17,), called like a programme."""
@@ -41,6 +39,8 @@ def uncorrected(pts: Fraction, track_id: int) -> AUVector:
 
 class Retargeter:
     """Writes down the change of every chosen face; the others, and faces that fade, get less or none.
+
+    A Retargeter is of one run, and restarts its programme when it is made.
 
     Two things keep the change steady while the measurement is not. Measured action units pass a One-Euro
     filter before an absolute target is compared with them. And the room that a face has left (measured plus
@@ -61,14 +61,15 @@ class Retargeter:
 
     def __init__(
         self,
-        targets: Targets | Programme,
+        targets: Programme | TargetsAt,
         options: RetargetOptions = RetargetOptions(),  # noqa: B008
         profile_now: Callable[[], Profile | None] | None = None,
         *,
         correction: Correction = uncorrected,
     ) -> None:
         """profile_now: what is known of the person by now; None takes the options' profile for ever."""
-        self._targets_at: Programme = (lambda pts, face: targets) if isinstance(targets, Targets) else targets
+        self._targets_at = programme_of(targets)
+        self._targets_at.restart()
         self._profile_now = profile_now or (lambda: options.profile)
         self._stranger = Profile()
         self._correction = correction

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -194,6 +195,13 @@ class Targets:
         """These targets, and those of `below` for the action units that these leave alone."""
         named = np.any([aim.named for aim in self._aims], axis=0)
         return _targets(mine.where(named, its) for mine, its in zip(self._aims, below._aims, strict=True))
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        """These targets, at any time and for every face: Targets are a reenact.retarget.Programme."""
+        return self
+
+    def restart(self) -> None:
+        """Nothing is remembered."""
 
     @property
     def _aims(self) -> tuple[Aim, Aim, Aim]:
