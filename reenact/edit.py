@@ -20,7 +20,7 @@ from reenact.lookahead import film_memory
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.paste import paste
-from reenact.pipeline import Stage, run
+from reenact.pipeline import LeftThreads, Stage, closed_after_stages, run
 from reenact.profiles import mouth_of
 from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
@@ -71,12 +71,14 @@ class VideoEdit:
     meter: Meter
     notes: tuple[str, ...]
     """What will not arrive as it was, one plain line each."""
+    left: LeftThreads
+    """The threads that the end of the run did not wait for."""
 
     def run(self, watch: Watch = unwatched) -> Report:
         """Carries every frame through; `watch` is called from another thread."""
         track = tracking(self.tracker, self.meter, watch)
         groups = [[track, *self.beginning], self.finishing]
-        run(self.capture, groups, self.sink.write, meter=self.meter)
+        run(self.capture, groups, self.sink.write, meter=self.meter, left=self.left)
         return self.meter.report()
 
 
@@ -98,17 +100,17 @@ def open_edit(
 
     Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where something cannot be opened.
     """
-    meter = Meter()
-    with ExitStack() as opened:
-        capture = opened.enter_context(open_capture(source))
+    meter, left = Meter(), LeftThreads()
+    with closed_after_stages(left) as used, ExitStack() as opened:
+        capture = used.enter_context(open_capture(source))
         sink = opened.enter_context(
             _open_sink(output, capture, edited_with(targets, options.retarget), options)
         )
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
-        tracker = opened.enter_context(Tracker(options.tracker))
+        tracker = used.enter_context(Tracker(options.tracker))
         threads = thread_count(busy=_BUSY)
         memory = _memory(capture, options) if options.own_mouth else None
-        generator = opened.enter_context(
+        generator = used.enter_context(
             open_generator(options.generator, options.model, options.engine, threads=threads, memory=memory)
         )
         *first_steps, last_step = (Stage(name, step) for name, step in generator.steps.items())
@@ -123,7 +125,7 @@ def open_edit(
             *([Stage("finish", finish)] if finish else []),
         )
         notes = (*capture.notes, *sink.notes, *generator.notes)
-        yield VideoEdit(capture, tracker, beginning, finishing, sink, meter, notes)
+        yield VideoEdit(capture, tracker, beginning, finishing, sink, meter, notes, left)
 
 
 def _memory(capture: FileCapture, options: EditOptions) -> MouthMemory:
