@@ -26,7 +26,7 @@ class Settings:
 
     targets: Programme
     strength: float = RetargetOptions.strength
-    """0..1.5: multiplies the change."""
+    """0..1.5: how far to go to the targets, as RetargetOptions.strength."""
     bypass: bool = False
     """Show the camera's own picture; the change fades out, and in again."""
     neutral: AUVector | None = None

@@ -324,8 +324,8 @@ def _working(
             if thread.is_alive():
                 thread.join(limit_s)
         finally:
-            # An interrupt may also strike while it is waited for, and then Python before 3.13 takes a thread that
-            # runs for one that has ended. One that has no number yet works on nothing.
+            # An interrupt may also strike while it is waited for, and then Python before 3.13 takes a thread
+            # that runs for one that has ended. One that has no number yet works on nothing.
             if thread.ident is not None and not ended.is_set():
                 left.add(thread_name, ended)
 

@@ -34,7 +34,9 @@ class Steer:
         self._settings = controls.now
         self._settings.targets.restart()
         self._profile = options.profile
-        self._retarget = Retargeter(self._targets_at, replace(options, strength=1.0), self._profile_now)
+        self._retarget = Retargeter(
+            self._targets_at, options, self._profile_now, strength_now=lambda: self._settings.strength
+        )
         self._fade = Fade(BYPASS_S, Fraction(0), full=not self._settings.bypass)
         self._recent: tuple[_Reading, ...] = ()
 
@@ -65,8 +67,7 @@ class Steer:
         return recent[-1].track_id if recent else None
 
     def _targets_at(self, pts: Fraction, track_id: int) -> Targets:
-        settings = self._settings
-        return settings.targets(pts, track_id).times(settings.strength)
+        return self._settings.targets(pts, track_id)
 
     def _profile_now(self) -> Profile | None:
         """The person, with the neutral that the controls say."""

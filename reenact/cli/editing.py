@@ -70,7 +70,7 @@ def target_options(command: CommandT) -> CommandT:
                 default=RetargetOptions.strength,
                 show_default=True,
                 help="How far to go from the face's present expression (0) to what is asked for (1), and "
-                "beyond.",
+                "beyond; absolute values are not passed.",
             ),
             click.option(
                 "--faces",

@@ -61,7 +61,7 @@ class InTurn(Programme):
 
 @dataclass(frozen=True)
 class Stronger(Programme):
-    """A programme whose change is multiplied."""
+    """A programme whose change is multiplied, as by Targets.times."""
 
     part: Programme
     strength: float

@@ -50,6 +50,10 @@ class Retargeter:
     Expressions that no face shows are cut back to the nearest that one does, and none comes faster than faces
     move (calib.limits), unless the options say that they may.
 
+    An absolute target means the intensity that it names, beyond the person's neutral: see Targets.times for
+    what a strength makes of it and Targets.with_gain for a person's gain. An inversion comes first, whatever
+    the strength, which then goes from the inverted expression to the targets.
+
     What is held is written with as much more as faces answer too little (calib.answer).
 
     Targets that are the same for both sides change both alike, so that a crooked smile stays crooked. Where
@@ -65,12 +69,15 @@ class Retargeter:
         options: RetargetOptions = RetargetOptions(),  # noqa: B008
         profile_now: Callable[[], Profile | None] | None = None,
         *,
+        strength_now: Callable[[], float] | None = None,
         correction: Correction = uncorrected,
     ) -> None:
-        """profile_now: what is known of the person by now; None takes the options' profile for ever."""
+        """profile_now: what is known of the person by now; None takes the options' profile for ever.
+        strength_now: in place of the options' strength."""
         self._targets_at = programme_of(targets)
         self._targets_at.restart()
         self._profile_now = profile_now or (lambda: options.profile)
+        self._strength_now = strength_now or (lambda: options.strength)
         self._stranger = Profile()
         self._correction = correction
         self._options = options
@@ -107,11 +114,11 @@ class Retargeter:
         if not chosen and level == 0:
             return _Change(*(bilateral(neutral_aus()) for _ in range(3)))
         person = self._profile_now() or self._stranger
-        targets = self._targets_at(pts, face.track_id).above(person.neutral).times(person.gain)
+        targets = self._targets_at(pts, face.track_id).above(person.neutral).with_gain(person.gain)
         sides = targets.one_sided
         shown, room = apart(steady, sides * steady_lean), apart(room, sides * room_lean)
         own = inverted(shown, self._options.inverted, person.neutral)
-        wanted = self._options.strength * targets.change(own) + (own - shown)
+        wanted = targets.times(self._strength_now()).change(own) + (own - shown)
         # Whoever shows more than may be asked of them goes on to.
         change = np.clip(wanted, -room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
         if self._options.safe:
