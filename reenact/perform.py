@@ -26,9 +26,14 @@ from reenact.types import Measured
 
 
 def perform_film(
-    capture: FileCapture, options: TrackerOptions, face: int | None = None, watch: Watch = unwatched
+    capture: FileCapture,
+    options: TrackerOptions,
+    face: int | None = None,
+    watch: Watch = unwatched,
+    left: LeftThreads | None = None,
 ) -> Performance:
     """What one face of a film shows, smoothed. `face`: its track id; None takes the one seen in most frames.
+    `left`: as read_film has it.
 
     Raises PerformanceError where there is none.
     """
@@ -38,7 +43,7 @@ def perform_film(
         for each, aus in zip(measured.faces, measured.aus, strict=True):
             readings[each.track_id].append((float(measured.frame.pts), aus))
 
-    read_film(capture, note, ReadOptions(options), watch)
+    read_film(capture, note, ReadOptions(options), watch, left)
     if not readings:
         raise PerformanceError(f"{capture.path}: no face was found in it to drive another")
     if face is not None and face not in readings:

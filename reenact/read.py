@@ -53,9 +53,13 @@ def read_film(
     note: Callable[[Measured], None],
     options: ReadOptions = ReadOptions(),
     watch: Watch = unwatched,
+    left: LeftThreads | None = None,
 ) -> Report:
-    """Finds and reads the faces of every frame; `note` gets them in order, in the caller's thread."""
-    meter, left = Meter(), LeftThreads()
+    """Finds and reads the faces of every frame; `note` gets them in order, in the caller's thread.
+
+    left: learns of threads that the end did not wait for, and that still use the capture.
+    """
+    meter, left = Meter(), left or LeftThreads()
     with closed_after_stages(left) as used:
         tracker = used.enter_context(Tracker(options.tracker))
         stages = tracking(tracker, meter, watch), *_measuring(options.profile)

@@ -146,11 +146,18 @@ def test_an_error_in_the_loop_comes_out_as_itself(face: Path) -> None:
 
 def test_the_loop_ends_when_another_thread_says_so(face: Path) -> None:
     with reenact.open(face) as session:
-        timer = threading.Timer(0.3, session.stop)
-        timer.start()
+
+        def stop() -> None:
+            deadline = time.monotonic() + LIMIT_S
+            while not session.status().frames and time.monotonic() < deadline:
+                time.sleep(0.01)
+            session.stop()
+
+        stopper = threading.Thread(target=stop)
+        stopper.start()
         assert len(list(session)) > 0
         assert list(session) == []
-        timer.join()
+        stopper.join()
 
 
 def test_another_thread_may_close_while_the_loop_runs(face: Path) -> None:
