@@ -33,6 +33,7 @@ from calib.gains import Response, correct, measure_response
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.atomic import replacing
+from reenact.cli.commands import Program
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.generate import FaceGenerator, MovedFace
 from reenact.measure import estimator_crop
@@ -48,7 +49,7 @@ _AHEAD_RAD = 0.4
 """The basis is fitted to faces with less yaw than this: MediaPipe's depth of the far side is a guess."""
 
 
-@click.group()
+@click.group(cls=Program)
 def main() -> None:
     """Fit the action unit basis and the estimator to labelled faces, judge them; calibrate to a person."""
 

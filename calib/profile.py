@@ -42,7 +42,8 @@ class Profile:
     range: AUVector = field(default_factory=_none_known)
     """0..5, the most that is read beyond neutral; NaN where nobody knows."""
     gain: AUVector = field(default_factory=lambda: np.ones(AU_COUNT, np.float32))
-    """0..4, multiplies what is asked of this face."""
+    """0..4, multiplies what is added to this face. An intensity that it shall show is not multiplied; but
+    where the gain is 0 nothing is asked of the action unit."""
     limit: AUVector = field(default_factory=_none_known)
     """0..5, the most beyond neutral that may be asked of it; NaN: the range, where that is known."""
     how: str = ""

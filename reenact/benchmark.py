@@ -21,7 +21,7 @@ from reenact.capture import open_capture
 from reenact.demo import make_clip
 from reenact.edit import EditOptions, open_edit
 from reenact.meter import Meter, Report, StageTimes, forget_peak_rss, rounded
-from reenact.pipeline import Stage, run
+from reenact.pipeline import LeftThreads, Stage, closed_after_stages, run
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.targets import Targets, parse_targets
 from reenact.sinks import FileSink
@@ -126,10 +126,12 @@ def timed_edit(clip: Path, output: Path, targets: Targets, options: EditOptions)
 
 def timed_pass_through(clip: Path, output: Path) -> float:
     """Frames per second of the same capture and sink with nothing between them, each encoded from RGB."""
-    meter = Meter()
-    with open_capture(clip) as capture, FileSink(output, capture) as sink:
-        start_s = time.perf_counter()
-        run(capture, [[Stage("forget", forget_decoded)]], sink.write, meter=meter)
+    meter, left = Meter(), LeftThreads()
+    with closed_after_stages(left) as used:
+        capture = used.enter_context(open_capture(clip))
+        with FileSink(output, capture) as sink:
+            start_s = time.perf_counter()
+            run(capture, [[Stage("forget", forget_decoded)]], sink.write, meter=meter, left=left)
     return meter.report().frames / (time.perf_counter() - start_s)
 
 

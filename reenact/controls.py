@@ -10,9 +10,10 @@ from threading import Lock
 import numpy as np
 
 from calib.au import MAX_INTENSITY, AUVector
-from reenact.retarget import Programme, Targets, parse_targets
+from reenact.retarget import Programme, parse_targets
 from reenact.retarget.options import MAX_STRENGTH, RetargetOptions
 from reenact.retarget.presets import PRESETS
+from reenact.retarget.programme import TargetsAt, programme_of
 
 
 class ControlError(ValueError):
@@ -23,9 +24,9 @@ class ControlError(ValueError):
 class Settings:
     """How a live run stands at one moment. Stages look once per frame, so that a frame is of one piece."""
 
-    targets: Targets | Programme
+    targets: Programme
     strength: float = RetargetOptions.strength
-    """0..1.5: multiplies the change."""
+    """0..1.5: how far to go to the targets, as RetargetOptions.strength."""
     bypass: bool = False
     """Show the camera's own picture; the change fades out, and in again."""
     neutral: AUVector | None = None
@@ -74,15 +75,13 @@ class Controls:
         return self.change(lambda settings: replace(settings, **changes))  # type: ignore[arg-type]
 
 
-def as_targets(wanted: str | Targets | Programme) -> Targets | Programme:
-    """Targets from the text of --target-aus, or what is none already. Raises TargetError."""
-    return parse_targets(wanted) if isinstance(wanted, str) else wanted
+def as_programme(wanted: str | Programme | TargetsAt) -> Programme:
+    """Targets from the text of --target-aus, or the programme that something else is. Raises TargetError."""
+    return parse_targets(wanted) if isinstance(wanted, str) else programme_of(wanted)
 
 
-def name_of(targets: Targets | Programme) -> str:
+def name_of(targets: Programme) -> str:
     """What people call these targets: a preset's name where they are one."""
-    if not isinstance(targets, Targets):
-        return "changing over time"
     return _preset_names().get(str(targets), str(targets))
 
 

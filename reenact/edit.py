@@ -20,14 +20,12 @@ from reenact.lookahead import film_memory
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.paste import paste
-from reenact.pipeline import Stage, run
+from reenact.pipeline import LeftThreads, Stage, closed_after_stages, run
 from reenact.profiles import mouth_of
 from reenact.read import Watch, read_still, tracking, unwatched
 from reenact.retarget import Programme, Retargeter
-from reenact.retarget.cast import Cast
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.retargeter import Correction, uncorrected
-from reenact.retarget.targets import Targets
 from reenact.sinks import Encoding, FileSink
 from reenact.sinks.csv import AUCsvSink, open_csv
 from reenact.stills import Still
@@ -73,12 +71,14 @@ class VideoEdit:
     meter: Meter
     notes: tuple[str, ...]
     """What will not arrive as it was, one plain line each."""
+    left: LeftThreads
+    """The threads that the end of the run did not wait for."""
 
     def run(self, watch: Watch = unwatched) -> Report:
         """Carries every frame through; `watch` is called from another thread."""
         track = tracking(self.tracker, self.meter, watch)
         groups = [[track, *self.beginning], self.finishing]
-        run(self.capture, groups, self.sink.write, meter=self.meter)
+        run(self.capture, groups, self.sink.write, meter=self.meter, left=self.left)
         return self.meter.report()
 
 
@@ -86,7 +86,7 @@ class VideoEdit:
 def open_edit(
     source: Path,
     output: Path,
-    targets: Targets | Programme,
+    targets: Programme,
     options: EditOptions = EditOptions(),
     *,
     finish: Callable[[Frame], Frame] | None = None,
@@ -100,17 +100,17 @@ def open_edit(
 
     Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where something cannot be opened.
     """
-    meter = Meter()
-    with ExitStack() as opened:
-        capture = opened.enter_context(open_capture(source))
+    meter, left = Meter(), LeftThreads()
+    with closed_after_stages(left) as used, ExitStack() as opened:
+        capture = used.enter_context(open_capture(source))
         sink = opened.enter_context(
             _open_sink(output, capture, edited_with(targets, options.retarget), options)
         )
         table = opened.enter_context(open_csv(options.aus_csv)) if options.aus_csv else None
-        tracker = opened.enter_context(Tracker(options.tracker))
+        tracker = used.enter_context(Tracker(options.tracker))
         threads = thread_count(busy=_BUSY)
         memory = _memory(capture, options) if options.own_mouth else None
-        generator = opened.enter_context(
+        generator = used.enter_context(
             open_generator(options.generator, options.model, options.engine, threads=threads, memory=memory)
         )
         *first_steps, last_step = (Stage(name, step) for name, step in generator.steps.items())
@@ -125,7 +125,7 @@ def open_edit(
             *([Stage("finish", finish)] if finish else []),
         )
         notes = (*capture.notes, *sink.notes, *generator.notes)
-        yield VideoEdit(capture, tracker, beginning, finishing, sink, meter, notes)
+        yield VideoEdit(capture, tracker, beginning, finishing, sink, meter, notes, left)
 
 
 def _memory(capture: FileCapture, options: EditOptions) -> MouthMemory:
@@ -150,7 +150,7 @@ class StillEdit:
 
     def __call__(
         self,
-        targets: Targets | Programme,
+        targets: Programme,
         witness: Callable[[Retargeted], Retargeted] = lambda retargeted: retargeted,
     ) -> Still:
         """The picture with other action units. `witness` sees what is asked, and hands it on."""
@@ -173,12 +173,11 @@ def open_still_edit(still: Still, options: EditOptions = EditOptions()) -> Itera
         yield StillEdit(still, measured, generator, options)
 
 
-def edited_with(targets: Targets | Programme, options: RetargetOptions) -> str:
+def edited_with(targets: Programme, options: RetargetOptions) -> str:
     """What an output says about itself: that it was edited, with what, and the recipe."""
-    recipe = str(targets) if isinstance(targets, Targets | Cast) else "action units that change over time"
     strength = "" if options.strength == 1 else f" at strength {options.strength:g}"
     turned = f", {len(options.inverted)} action units inverted" if options.inverted else ""
-    return f"Edited with reenact {__version__}: {recipe}{turned}{strength}"
+    return f"Edited with reenact {__version__}: {targets}{turned}{strength}"
 
 
 def side_by_side(generated: Generated) -> Frame:

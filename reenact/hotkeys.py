@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from reenact.controls import Settings
-from reenact.retarget import Programme, Targets, parse_targets
+from reenact.retarget import Programme, parse_targets
 from reenact.retarget.options import MAX_STRENGTH
 from reenact.retarget.presets import PRESETS
 
@@ -71,7 +71,7 @@ def key_name(code: int) -> str | None:
     return chr(plain).lower() if 32 < plain < 127 else None
 
 
-def turned(key: str, settings: Settings, asked: Targets | Programme) -> Settings:
+def turned(key: str, settings: Settings, asked: Programme) -> Settings:
     """The settings after a key; the very same where it changes none. asked: what key 0 goes back to."""
     if key == "0":
         return replace(settings, targets=asked)

@@ -20,11 +20,10 @@ from reenact.generate.mouth import MouthMemory, Views
 from reenact.ladder import STEPS, Ladder, LadderOptions
 from reenact.meter import LiveStatus, Meter, Report
 from reenact.paste import paste
-from reenact.pipeline import LiveSink, Stage, live_records
+from reenact.pipeline import LeftThreads, LiveSink, Stage, closed_after_stages, live_records
 from reenact.preview import Preview
 from reenact.profiles import mouth_of, profile_to_renew, renewed, save_profile, with_mouth
 from reenact.retarget import Programme
-from reenact.retarget.targets import Targets
 from reenact.sinks.csv import open_csv
 from reenact.sinks.encoding import SinkError
 from reenact.sinks.freeze import Freeze
@@ -89,6 +88,8 @@ class LiveEdit:
     """Where the result goes, and what is not as it was asked for, one plain line each."""
     warnings: tuple[str, ...]
     """What is missing, and what to do about it, one plain line each."""
+    left: LeftThreads
+    """The threads that the end of the run did not wait for."""
 
     def run(self, going: Callable[[], bool]) -> Report:
         """Goes on while the window is open and `going`, asked many times a second in this thread, says so."""
@@ -107,7 +108,8 @@ class LiveEdit:
         # One group: with the next frame tracked in a thread of its own, frames came as often, but later
         # (720p30, two cores of which one was busy, warp: p50 20 ms, not 18, p95 31, not 26).
         stages = [Stage("track", self.tracker), *self.measuring, *self.making]
-        with closing(live_records(self.camera, [stages], sinks, meter=self.meter)) as records:
+        records_of_run = live_records(self.camera, [stages], sinks, meter=self.meter, left=self.left)
+        with closing(records_of_run) as records:
             for record in records:
                 yield record
                 if preview and preview.closed:
@@ -159,11 +161,12 @@ class LiveEdit:
 
 @contextmanager
 def open_live(
-    where: int | str, targets: Targets | Programme, options: LiveOptions = LiveOptions()
+    where: int | str, targets: Programme, options: LiveOptions = LiveOptions()
 ) -> Iterator[LiveEdit]:
     """Opens everything that a live run needs; `where` is as `open_camera` takes it.
 
-    The table of action units is complete when the block ends well. Raises CaptureError, SinkError, CsvError,
+    The table of action units is complete when the block ends well. A tracker and a generator that a stage
+    still uses then are closed when the stage has ended. Raises CaptureError, SinkError, CsvError,
     TrackerError or EngineError where something cannot be opened, ProfileError for what cannot be saved to.
     """
     edit, person = options.edit, options.edit.retarget.profile
@@ -173,7 +176,8 @@ def open_live(
     if options.save_profile is not None:
         known = profile_to_renew(options.save_profile)
         person = person or known
-    with ExitStack() as opened:
+    left = LeftThreads()
+    with closed_after_stages(left) as used, ExitStack() as opened:
         camera = opened.enter_context(open_camera(where, options.camera))
         meter = Meter()
         window, why_no_window = _window(options.preview, camera.size, opened)
@@ -181,9 +185,9 @@ def open_live(
         sink, why_no_sink = _virtual_camera(camera, options, opened, needed=not seen)
         recorder = _recorder(options, camera, meter, edited_with(targets, edit.retarget))
         table = opened.enter_context(open_csv(edit.aus_csv, asked=True)) if edit.aus_csv else None
-        tracker = opened.enter_context(Tracker(edit.tracker))
+        tracker = used.enter_context(Tracker(edit.tracker))
         memory = _memory(person) if edit.own_mouth else None
-        generator, ladder = _generator(options, memory, opened)
+        generator, ladder = _generator(options, memory, used)
         steer = Steer(controls, edit.retarget)
         if recorder is not None:
             opened.enter_context(recorder)
@@ -206,6 +210,7 @@ def open_live(
             window=window,
             notes=(*camera.notes, *named, *why_no_window, *generator.notes),
             warnings=why_no_sink,
+            left=left,
         )
 
 
@@ -258,7 +263,7 @@ def _views(memory: MouthMemory | None, steer: Steer) -> Callable[[], Views]:
 
 
 def _generator(
-    options: LiveOptions, memory: MouthMemory | None, opened: ExitStack
+    options: LiveOptions, memory: MouthMemory | None, used: ExitStack
 ) -> tuple[FaceGenerator, Ladder]:
     """(the generator, what decides with how much care it works)."""
     edit, budget = options.edit, LadderOptions(options.budget_ms)
@@ -270,7 +275,7 @@ def _generator(
         care=lambda: ladder.step.care,
         memory=memory,
     )
-    opened.enter_context(generator)
+    used.enter_context(generator)
     # One that leaves nothing for later does not heed the steps.
     return generator, ladder if generator.afterwards else Ladder(STEPS[:1], budget)
 

@@ -13,7 +13,7 @@ from reenact.capture import Camera, FileCapture, open_camera
 from reenact.channel import Ended, NothingYet
 from reenact.measure import Measurer
 from reenact.meter import Meter
-from reenact.pipeline import Stage, in_background, live_records
+from reenact.pipeline import LeftThreads, Stage, closed_after_stages, in_background, live_records
 from reenact.read import ReadOptions, Watch, read_film, read_still, unwatched
 from reenact.retarget import RetargetOptions
 from reenact.retarget.choose import Largest
@@ -26,9 +26,14 @@ from reenact.types import Measured
 
 
 def perform_film(
-    capture: FileCapture, options: TrackerOptions, face: int | None = None, watch: Watch = unwatched
+    capture: FileCapture,
+    options: TrackerOptions,
+    face: int | None = None,
+    watch: Watch = unwatched,
+    left: LeftThreads | None = None,
 ) -> Performance:
     """What one face of a film shows, smoothed. `face`: its track id; None takes the one seen in most frames.
+    `left`: as read_film has it.
 
     Raises PerformanceError where there is none.
     """
@@ -38,7 +43,7 @@ def perform_film(
         for each, aus in zip(measured.faces, measured.aus, strict=True):
             readings[each.track_id].append((float(measured.frame.pts), aus))
 
-    read_film(capture, note, ReadOptions(options), watch)
+    read_film(capture, note, ReadOptions(options), watch, left)
     if not readings:
         raise PerformanceError(f"{capture.path}: no face was found in it to drive another")
     if face is not None and face not in readings:
@@ -69,9 +74,12 @@ def perform_live(where: int | str, options: TrackerOptions) -> Iterator[LivePerf
     where: as `open_camera` takes it. A camera that is lost is waited for; meanwhile nobody performs. Raises
     CaptureError or TrackerError where something cannot be opened.
     """
-    with open_camera(where) as camera, Tracker(options) as tracker:
-        readings = live_readings(camera, tracker)
-        with in_background(readings, "driver's camera", capacity=4) as channel:
+    left = LeftThreads()
+    with closed_after_stages(left) as used:
+        camera = used.enter_context(open_camera(where))
+        tracker = used.enter_context(Tracker(options))
+        readings = live_readings(camera, tracker, left)
+        with in_background(readings, "driver's camera", capacity=4, left=left) as channel:
 
             def arrived() -> Iterator[Reading]:
                 try:
@@ -83,11 +91,16 @@ def perform_live(where: int | str, options: TrackerOptions) -> Iterator[LivePerf
             yield LivePerformance(arrived)
 
 
-def live_readings(camera: Camera, tracker: Tracker) -> Generator[Reading | None, None, None]:
-    """What the largest face shows in the newest frames; None now and then while there is no frame."""
+def live_readings(
+    camera: Camera, tracker: Tracker, left: LeftThreads | None = None
+) -> Generator[Reading | None, None, None]:
+    """What the largest face shows in the newest frames; None now and then while there is no frame.
+
+    left: learns of threads that the end does not wait for.
+    """
     largest = Largest(RetargetOptions.larger, RetargetOptions.patience_s)
     stages = Stage("track", tracker), Stage("measure", Measurer(load_estimator()))
-    with closing(live_records(camera, [stages], [], meter=Meter())) as records:
+    with closing(live_records(camera, [stages], [], meter=Meter(), left=left)) as records:
         for measured in records:
             yield None if measured is None else reading_of(measured, largest)
 

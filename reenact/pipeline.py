@@ -18,13 +18,14 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
 from reenact.channel import Channel, Ended, Handover, Latest, NothingYet
 from reenact.meter import Meter
+from reenact.process import WhileNeeded
 from reenact.types import Frame, Tracked
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,11 @@ TICK_S = 0.01
 LEAVE_S = 3.0
 """How long the end of a live run waits for each of its threads. A camera may be stuck in its driver for much
 longer, a stage on its accelerator."""
+
+one_blas_thread = WhileNeeded(lambda: threadpool_limits(limits=1, user_api="blas"))
+"""Meanwhile numpy's BLAS keeps to one thread, in the whole process. Its products here are small, and its
+threads, which wait by spinning, took a quarter of the processor from the stages (720p, two cores: 37 ms a
+frame, 29 without)."""
 
 Records = Generator[Any, None, None]
 
@@ -57,6 +63,7 @@ def run(
     meter: Meter,
     threaded: bool = True,
     capacity: int = 4,
+    left: LeftThreads | None = None,
 ) -> None:
     """Carries every record of the source, in order, through the stages of all groups into the sink.
 
@@ -66,11 +73,57 @@ def run(
     itself once all threads have ended, and a source that is a generator is closed. The meter times the
     stages by their names, the source as "read" and the sink as "write".
 
-    numpy's BLAS keeps to one thread meanwhile. Its products here are small, and its threads, which wait by
-    spinning, took a quarter of the processor from the stages (720p, two cores: 37 ms a frame, 29 without).
+    `left` learns of threads that the end did not wait for, which happens only where an interrupt comes while
+    it waits. numpy's BLAS keeps to one thread meanwhile.
     """
-    with threadpool_limits(limits=1, user_api="blas"):
-        _carry(source, groups, sink, meter, threaded, capacity)
+    with one_blas_thread:
+        _carry(source, groups, sink, meter, threaded, capacity, left or LeftThreads())
+
+
+class LeftThreads:
+    """The threads of a run that did not end with it, each stuck in a stage or in the source of a file."""
+
+    def __init__(self) -> None:
+        self._threads: list[tuple[str, Event]] = []
+
+    def add(self, name: str, ended: Event) -> None:
+        """Says that the thread of this name was left to itself; it sets `ended` at its end."""
+        log.warning("the %s does not answer and is left to itself", name)
+        self._threads.append((name, ended))
+
+    def join(self) -> None:
+        """Waits until all of them have ended, those that are added meanwhile as well."""
+        for _, ended in self._threads:
+            ended.wait()
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The names of those that still run."""
+        return tuple(name for name, ended in self._threads if not ended.is_set())
+
+
+@contextmanager
+def closed_after_stages(left: LeftThreads) -> Iterator[ExitStack]:
+    """A stack for what the source and the stages of a run use, such as a tracker or an engine.
+
+    It is closed with the block; or, where a thread of the run was left to itself, when that thread has ended,
+    because nothing may be closed under a stage that uses it. The block does not wait for that.
+    """
+    with ExitStack() as resources:
+        try:
+            yield resources
+        finally:
+            if left.running:
+                late = resources.pop_all()
+                Thread(target=_close_late, args=(left, late), name="reenact closing", daemon=True).start()
+
+
+def _close_late(left: LeftThreads, resources: ExitStack) -> None:
+    left.join()
+    try:
+        resources.close()
+    except Exception:
+        log.exception("what a stage used does not close")
 
 
 class LiveSink(Protocol):
@@ -88,6 +141,7 @@ def live_records(
     sinks: Sequence[LiveSink],
     *,
     meter: Meter,
+    left: LeftThreads | None = None,
 ) -> Generator[Any, None, None]:
     """Carries the newest frame of the source, again and again, through the stages of all groups to the sinks.
 
@@ -101,18 +155,20 @@ def live_records(
 
     Ends when the source does, when it is closed, or with the first error, which reaches the caller as itself.
     All threads have ended then, but for one that is stuck in its source or in a stage: that is left to itself
-    after LEAVE_S. The meter is told all that `run` tells it, and latencies and drops.
+    after LEAVE_S, and `left` learns of stages. The meter is told what `run` tells it, latencies and drops.
     """
+    left = left or LeftThreads()
     mailbox: Latest[Frame] = Latest()
     channels: list[Channel[Any]] = [mailbox, *(Handover[Any]() for _ in groups)]
     try:
-        with threadpool_limits(limits=1, user_api="blas"), ExitStack() as workers:
+        with one_blas_thread, ExitStack() as workers:
             frames = _present(_read(source, meter), mailbox)
-            workers.enter_context(_working(frames, mailbox, "camera", limit_s=LEAVE_S))
+            # What the camera's thread uses is the camera's own: nothing else has to wait for it.
+            workers.enter_context(_working(frames, mailbox, "camera", LeftThreads(), limit_s=LEAVE_S))
             for group, before, after in zip(groups, channels, channels[1:], strict=False):
                 records = _apply(group, iter(before), meter)
                 workers.enter_context(
-                    _working(records, after, _names(group), waits_at=before, limit_s=LEAVE_S)
+                    _working(records, after, _names(group), left, waits_at=before, limit_s=LEAVE_S)
                 )
             for record in _now_and_then(channels[-1]):
                 _write(record, sinks, meter)
@@ -124,15 +180,21 @@ def live_records(
 
 @contextmanager
 def in_background(
-    records: Records, name: str, *, capacity: int, waits_at: Channel[Any] | None = None
+    records: Records,
+    name: str,
+    *,
+    capacity: int,
+    waits_at: Channel[Any] | None = None,
+    left: LeftThreads | None = None,
 ) -> Iterator[Channel[Any]]:
     """A channel, and meanwhile a thread that makes the records and puts them there; None is no record.
 
     `waits_at`: the channel that the records come from, where the thread may wait for one that never comes.
-    The end waits for the thread no longer than LEAVE_S.
+    The end waits for the thread no longer than LEAVE_S; then `left` learns of it.
     """
     channel: Channel[Any] = Channel(capacity)
-    with _working(_present(records, channel), channel, name, waits_at=waits_at, limit_s=LEAVE_S):
+    present, left = _present(records, channel), left or LeftThreads()
+    with _working(present, channel, name, left, waits_at=waits_at, limit_s=LEAVE_S):
         yield channel
 
 
@@ -143,14 +205,15 @@ def _carry(
     meter: Meter,
     threaded: bool,
     capacity: int,
+    left: LeftThreads,
 ) -> None:
     records = _read(source, meter)
     if threaded:
-        records = _ahead(records, Channel(capacity), "read")
+        records = _ahead(records, Channel(capacity), "read", left)
     for group in groups:
         records = _apply(group, records, meter)
         if threaded:
-            records = _ahead(records, Channel(capacity), _names(group))
+            records = _ahead(records, Channel(capacity), _names(group), left)
     with closing(records):
         for record in records:
             with meter.time("write"):
@@ -226,9 +289,9 @@ def _write(record: Tracked | None, sinks: Sequence[LiveSink], meter: Meter) -> N
     meter.count_frame(record.frame.captured_ns)
 
 
-def _ahead(records: Records, channel: Channel[Any], thread_name: str) -> Records:
+def _ahead(records: Records, channel: Channel[Any], thread_name: str, left: LeftThreads) -> Records:
     """The same records, made in a thread that works ahead of the reader as far as the channel has room."""
-    with _working(records, channel, thread_name):
+    with _working(records, channel, thread_name, left):
         yield from channel
 
 
@@ -237,6 +300,7 @@ def _working(
     records: Records,
     channel: Channel[Any],
     thread_name: str,
+    left: LeftThreads,
     *,
     waits_at: Channel[Any] | None = None,
     limit_s: float | None = None,
@@ -244,9 +308,10 @@ def _working(
     """Meanwhile a thread puts the records into the channel.
 
     `waits_at`: the channel that the records come from, where the thread may wait for one that never comes.
-    `limit_s`: how long its end is waited for.
+    `limit_s`: how long its end is waited for; then `left` learns of it.
     """
-    thread = Thread(target=_feed, args=(records, channel), name=f"reenact {thread_name}", daemon=True)
+    ended = Event()
+    thread = Thread(target=_feed, args=(records, channel, ended), name=f"reenact {thread_name}", daemon=True)
     try:
         thread.start()
         yield
@@ -255,15 +320,20 @@ def _working(
             waits_at.cancel()
         channel.cancel()
         # An interrupt may strike before the thread runs; then it ends by itself at its first put.
-        if thread.is_alive():
-            thread.join(limit_s)
+        try:
             if thread.is_alive():
-                log.warning("the %s does not answer and is left to itself", thread_name)
+                thread.join(limit_s)
+        finally:
+            # An interrupt may also strike while it is waited for, and then Python before 3.13 takes a thread
+            # that runs for one that has ended. One that has no number yet works on nothing.
+            if thread.ident is not None and not ended.is_set():
+                left.add(thread_name, ended)
 
 
-def _feed(records: Records, channel: Channel[Any]) -> None:
-    """Puts all records into the channel, then their end or the error that ended them."""
+def _feed(records: Records, channel: Channel[Any], ended: Event) -> None:
+    """Puts all records into the channel, then their end or the error that ended them; then sets `ended`."""
     try:
+        channel.check()  # started too late, it must not begin with work that nobody wants
         with closing(records):
             for record in records:
                 channel.put(record)
@@ -271,6 +341,8 @@ def _feed(records: Records, channel: Channel[Any]) -> None:
         channel.fail(error)
     else:
         channel.close()
+    finally:
+        ended.set()
 
 
 def _names(group: Sequence[Stage]) -> str:

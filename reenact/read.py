@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from calib.estimator import load_estimator
@@ -11,7 +12,7 @@ from calib.profile import Profile
 from reenact.capture import FileCapture
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
-from reenact.pipeline import Stage, run
+from reenact.pipeline import LeftThreads, Stage, closed_after_stages, run
 from reenact.profiles import beyond_neutral
 from reenact.sinks.csv import AUCsvSink
 from reenact.stills import Still, StillError, load_still
@@ -52,12 +53,17 @@ def read_film(
     note: Callable[[Measured], None],
     options: ReadOptions = ReadOptions(),
     watch: Watch = unwatched,
+    left: LeftThreads | None = None,
 ) -> Report:
-    """Finds and reads the faces of every frame; `note` gets them in order, in the caller's thread."""
-    meter = Meter()
-    with Tracker(options.tracker) as tracker:
+    """Finds and reads the faces of every frame; `note` gets them in order, in the caller's thread.
+
+    left: learns of threads that the end did not wait for, and that still use the capture.
+    """
+    meter, left = Meter(), left or LeftThreads()
+    with closed_after_stages(left) as used:
+        tracker = used.enter_context(Tracker(options.tracker))
         stages = tracking(tracker, meter, watch), *_measuring(options.profile)
-        run(capture, [stages], note, meter=meter)
+        run(capture, [stages], note, meter=meter, left=left)
     return meter.report()
 
 
@@ -73,7 +79,7 @@ def read_pictures(
     `unreadable` is told why. `frame` counts the pictures, `timestamp` is 0, the faces of each have the ids
     0, 1, ...
     """
-    meter = Meter()
+    meter, left = Meter(), LeftThreads()
     names: list[str] = []
 
     def frames() -> Iterator[Frame]:
@@ -86,10 +92,16 @@ def read_pictures(
             names.append(path.name)
             yield Frame(image, index=len(names) - 1)
 
-    with Tracker(replace(options.tracker, stills=True)) as tracker:
+    with closed_after_stages(left) as used:
+        tracker = used.enter_context(Tracker(replace(options.tracker, stills=True)))
         stages = tracking(tracker, meter, watch), Stage("number", numbered), *_measuring(options.profile)
-        run(frames(), [stages], lambda record: table.write(record, names[record.frame.index]), meter=meter)
+        note = partial(_note_named, table, names)
+        run(frames(), [stages], note, meter=meter, left=left)
     return meter.report()
+
+
+def _note_named(table: AUCsvSink, names: Sequence[str], measured: Measured) -> None:
+    table.write(measured, names[measured.frame.index])
 
 
 def _measuring(profile: Profile | None) -> tuple[Stage, ...]:

@@ -7,19 +7,24 @@
             show(frame.image)  # (height, width, 3) RGB uint8
             session.set(targets="AU12=+2,AU4=-1", strength=0.8)
 
-Everything but the loop may be used from any thread.
+Everything but the loop may be used from any thread, at any time, also when the session has been closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from threading import RLock
+from typing import Any, TypeVar
 
-from reenact.controls import Settings, as_targets
+from reenact.controls import Settings, as_programme
 from reenact.edit import EditOptions
 from reenact.live import LiveEdit, LiveOptions, open_live
 from reenact.meter import LiveStatus
-from reenact.retarget import Programme, RetargetOptions, Targets
+from reenact.process import standard_descriptors_held
+from reenact.retarget import Programme, RetargetOptions
+from reenact.retarget.programme import TargetsAt
 from reenact.types import Finished
 
 
@@ -34,7 +39,11 @@ class Session:
     def __init__(self, live: LiveEdit) -> None:
         self._live = live
         self._records = live.records()
+        # One thread at a time runs the generator. Reentrant, for a handler of signals that closes.
+        self._lock = RLock()
+        self._running = False
         self._stopped = False
+        self._closed = False
 
     def __iter__(self) -> Iterator[Finished]:
         """Frames with all that is known of them: `image` is what to show, `frame.image` what the camera saw,
@@ -42,9 +51,30 @@ class Session:
 
         Raises what ended the run early: every later loop is empty then.
         """
-        while not self._stopped and (record := next(self._records, _END)) is not _END:
+        while (record := self._next()) is not _END:
             if isinstance(record, Finished):
                 yield record
+
+    def _next(self) -> object:
+        """The next record, None where there is none yet, or _END."""
+        with self._lock:
+            if self._stopped:
+                return _END
+            self._running = True
+            try:
+                record = next(self._records, _END)
+            finally:
+                self._running = False
+            if self._closed:
+                self._end()
+            return _END if self._closed else record
+
+    def _end(self) -> None:
+        """Ends all threads; in the thread that has the lock."""
+        # It runs where a handler of signals, or a sink, closes the session in the loop's own thread: then the
+        # loop ends it, which is about to go on.
+        if not self._running:
+            self._records.close()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -57,18 +87,18 @@ class Session:
         return self._live.controls.now
 
     @property
-    def targets(self) -> Targets | Programme:
+    def targets(self) -> Programme:
         """What faces are to show; may be set, also to text as in "AU12=+2" or "smile"."""
         return self.settings.targets
 
     @targets.setter
-    def targets(self, targets: str | Targets | Programme) -> None:
+    def targets(self, targets: str | Programme | TargetsAt) -> None:
         self.set(targets=targets)
 
     def set(
         self,
         *,
-        targets: str | Targets | Programme | None = None,
+        targets: str | Programme | TargetsAt | None = None,
         strength: float | None = None,
         bypass: bool | None = None,
         mirror: bool | None = None,
@@ -78,7 +108,7 @@ class Session:
         Raises TargetError or ControlError, both ValueErrors, and then changes nothing.
         """
         wanted = {
-            "targets": None if targets is None else as_targets(targets),
+            "targets": None if targets is None else as_programme(targets),
             "strength": strength,
             "bypass": bypass,
             "mirror": mirror,
@@ -99,24 +129,46 @@ class Session:
         self._stopped = True
 
     def close(self) -> None:
-        """Ends all threads; the `with` block does it."""
-        self._stopped = True
-        self._records.close()
+        """Ends the loop and all threads, from any thread; the `with` block does it.
+
+        A loop in another thread ends within a few hundredths of a second, once the frame that it is about has
+        been written, and this waits for it. Afterwards everything but the loop still answers.
+        """
+        self._stopped = self._closed = True
+        with self._lock:
+            self._end()
 
 
 _END = object()
+OptionsT = TypeVar("OptionsT", LiveOptions, EditOptions, RetargetOptions)
 
 
-def live_options(strength: float, mirror: bool, virtual_camera: bool, generator: str) -> LiveOptions:
-    """What reenact.open's arguments ask for."""
-    edit = EditOptions(generator=generator, retarget=RetargetOptions(strength=strength))
-    return LiveOptions(edit=edit, mirror=mirror, virtual_camera=virtual_camera, preview=False)
+def live_options(
+    options: LiveOptions | None,
+    strength: float | None,
+    mirror: bool | None,
+    virtual_camera: bool | None,
+    generator: str | None,
+) -> LiveOptions:
+    """What reenact.open's arguments ask for: the options, with what is given of the others in its place."""
+    options = LiveOptions(virtual_camera=False, preview=False) if options is None else options
+    retarget = _with_given(options.edit.retarget, strength=strength)
+    edit = _with_given(options.edit, generator=generator, retarget=retarget)
+    return _with_given(options, edit=edit, mirror=mirror, virtual_camera=virtual_camera)
+
+
+def _with_given(options: OptionsT, **given: Any) -> OptionsT:
+    return replace(options, **{name: value for name, value in given.items() if value is not None})
 
 
 @contextmanager
 def open_session(
-    where: int | str, targets: str | Targets | Programme, options: LiveOptions
+    where: int | str, targets: str | Programme | TargetsAt, options: LiveOptions
 ) -> Iterator[Session]:
     """See reenact.open."""
-    with open_live(where, as_targets(targets), options) as live, closing(Session(live)) as session:
+    with (
+        standard_descriptors_held,
+        open_live(where, as_programme(targets), options) as live,
+        closing(Session(live)) as session,
+    ):
         yield session

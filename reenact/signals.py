@@ -24,7 +24,8 @@ def signals_call(handler: Handler, numbers: Sequence[int]) -> Iterator[None]:
     before = {}
     for number in numbers:
         earlier = signal.getsignal(number)
-        if earlier == signal.SIG_IGN:
+        # None: the handler is none of Python's, which Python cannot put back.
+        if earlier is None or earlier == signal.SIG_IGN:
             continue
         try:
             signal.signal(number, handler)
@@ -35,7 +36,7 @@ def signals_call(handler: Handler, numbers: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         for number, earlier in before.items():
-            signal.signal(number, earlier or signal.SIG_DFL)
+            signal.signal(number, earlier)
 
 
 @contextmanager

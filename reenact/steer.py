@@ -32,8 +32,11 @@ class Steer:
         """`options`: all but the strength and the neutral, which are the controls'."""
         self._controls = controls
         self._settings = controls.now
+        self._settings.targets.restart()
         self._profile = options.profile
-        self._retarget = Retargeter(self._targets_at, replace(options, strength=1.0), self._profile_now)
+        self._retarget = Retargeter(
+            self._targets_at, options, self._profile_now, strength_now=lambda: self._settings.strength
+        )
         self._fade = Fade(BYPASS_S, Fraction(0), full=not self._settings.bypass)
         self._recent: tuple[_Reading, ...] = ()
 
@@ -64,11 +67,7 @@ class Steer:
         return recent[-1].track_id if recent else None
 
     def _targets_at(self, pts: Fraction, track_id: int) -> Targets:
-        settings = self._settings
-        targets = settings.targets
-        if not isinstance(targets, Targets):
-            targets = targets(pts, track_id)
-        return targets.times(settings.strength)
+        return self._settings.targets(pts, track_id)
 
     def _profile_now(self) -> Profile | None:
         """The person, with the neutral that the controls say."""

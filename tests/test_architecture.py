@@ -24,8 +24,11 @@ generator and judges its networks in the run-time's own loop."""
 
 NUMPY_AND_CV2_ONLY = {"calib"}
 THREADS = {"threading", "queue", "concurrent", "multiprocessing", "asyncio", "_thread"}
-MAY_KNOW_THREADS = {"reenact.pipeline", "reenact.channel", "reenact.meter", "reenact.controls"}
-"""The meter and the controls start none: each holds a lock, because all of them call it."""
+MAY_KNOW_THREADS = {
+    *("reenact.pipeline", "reenact.channel"),
+    *("reenact.meter", "reenact.controls", "reenact.process", "reenact.session"),
+}
+"""Those in the second line start none: each holds a lock, because all threads call it."""
 
 
 def modules() -> dict[str, Path]:

@@ -443,11 +443,33 @@ def test_opencv_is_told_to_be_quiet_and_not_to_wait_long_unless_the_user_says_ot
 ) -> None:
     monkeypatch.delenv("OPENCV_FFMPEG_LOGLEVEL", raising=False)
     monkeypatch.setenv("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "7")
+    told: list[object] = []
+
+    def opened(*_: object) -> cv2.VideoCapture:
+        told.extend(
+            os.environ[f"OPENCV_{name}"] for name in ("FFMPEG_LOGLEVEL", "VIDEOIO_V4L_SELECT_TIMEOUT")
+        )
+        told.append(cv2.getLogLevel())
+        return nothing
+
+    nothing, level = cv2.VideoCapture(), cv2.getLogLevel()
+    monkeypatch.setattr(cv2, "VideoCapture", opened)
     with pytest.raises(CaptureError):
         open_device("http://127.0.0.1:9/video")
-    assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "-8"
+    assert told == ["-8", "7", 0]
+    assert "OPENCV_FFMPEG_LOGLEVEL" not in os.environ
     assert os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] == "7"
+    assert cv2.getLogLevel() == level
+
+
+def test_opencv_is_quiet_as_long_as_any_camera_is_open(served: str) -> None:
+    level = cv2.getLogLevel()
+    first, second = open_device(served), open_device(served)
+    first.close()
     assert cv2.getLogLevel() == 0
+    second.close()
+    second.close()
+    assert cv2.getLogLevel() == level
 
 
 def test_names_show_no_passwords() -> None:

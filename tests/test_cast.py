@@ -11,7 +11,7 @@ from calib.au import au_index, neutral_aus
 from reenact.retarget import Retargeter, RetargetOptions, Targets, parse_targets
 from reenact.retarget.cast import Cast, Part
 from reenact.retarget.choose import Chooser
-from reenact.retarget.driver import stronger
+from reenact.retarget.programme import Function, stronger
 from reenact.types import Frame, Measured, Tracked
 from tests.faces import posed_face
 
@@ -41,6 +41,9 @@ class Sure:
 
     def doubt(self, index: int) -> str:
         return f"doubt {index}"
+
+    def restart(self) -> None:
+        """Remembers nobody."""
 
 
 def test_each_face_gets_its_part_and_nobody_else_changes() -> None:
@@ -82,7 +85,7 @@ def test_programmes_that_change_over_time_are_asked_with_the_track_id() -> None:
         asked.append((pts, track_id))
         return SMILE
 
-    cast = Cast([Part(7, stronger(programme, 0.5))], FROWN)
+    cast = Cast([Part(7, stronger(Function(programme), 0.5))], FROWN)
     cast.choose(at(0, 7))
     assert shown(cast, 7, Fraction(1, 3)) == "AU04=+3,AU12=+1"
     assert asked == [(Fraction(1, 3), 7)]
@@ -128,6 +131,6 @@ def test_those_who_never_came_are_named() -> None:
 
 
 def test_a_cast_says_what_it_is_made_of() -> None:
-    cast = Cast([Part(0, SMILE), Part(None, lambda pts, track_id: FROWN)], FROWN)
+    cast = Cast([Part(0, SMILE), Part(None, Function(lambda pts, track_id: FROWN))], FROWN)
     assert str(cast) == "AU04=+3; face 0: AU12=+2; other faces: changing over time"
     assert str(Cast([Part(0, SMILE)])) == "face 0: AU12=+2"

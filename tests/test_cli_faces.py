@@ -159,6 +159,17 @@ def test_a_film_has_the_change_from_its_first_frame_on_and_says_what_was_asked(
     assert comments and "face portrait.jpg: AU12=+3" in comments[0]
 
 
+def test_every_pass_over_a_film_changes_it_from_the_first_frame_on(film: Path, tmp_path: Path) -> None:
+    """The second pass once waited for the ids of the first one's end."""
+    output = tmp_path / "out.mkv"
+    who = ("--face", f"{PORTRAIT}:AU12=+3", "--faces", "largest", "--target-aus", "AU04=+3")
+    result = reenact("video", film, output, *WARP, *who, "--passes", 2, "--crf", 0)
+    assert result.exit_code == 0, result.output
+    before, after = frames(film), frames(output)
+    assert len(after) == FRAMES
+    assert all(changes(*each)[1] for each in zip(before, after, strict=True))
+
+
 def test_a_camera_picks_faces_too(film: Path, tmp_path: Path) -> None:
     record = tmp_path / "out.mkv"
     result = reenact(

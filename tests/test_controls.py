@@ -11,8 +11,8 @@ import pytest
 
 from calib.au import AU_INDEX, both, neutral_aus
 from calib.limits import load_limits
-from reenact.controls import ControlError, Controls, Settings, as_targets, name_of
-from reenact.retarget import TargetError, parse_targets
+from reenact.controls import ControlError, Controls, Settings, as_programme, name_of
+from reenact.retarget import Retargeter, RetargetOptions, TargetError, parse_targets
 from reenact.retarget.presets import PRESETS
 from reenact.retarget.timeline import Scene, Timeline
 from reenact.steer import BYPASS_S, REST_S, Steer
@@ -116,6 +116,16 @@ def test_absolute_targets_count_from_the_neutral_and_relative_ones_do_not() -> N
         assert change(steer, 1, someone) == with_neutral, text
 
 
+@pytest.mark.parametrize("strength", [0.5, 1.0, 1.5])
+def test_a_live_run_writes_what_a_file_of_the_same_strength_gets(strength: float) -> None:
+    held = parse_targets("AU12=2,AU04=+1")
+    steer = Steer(Controls(Settings(held, strength=strength)))
+    retarget = Retargeter(held, RetargetOptions(strength=strength))
+    for index in range(3):
+        measured = record(index, Someone(shows=0.5))
+        np.testing.assert_array_equal(steer(measured).changes, retarget(measured).changes)
+
+
 def test_settings_changed_by_many_threads_at_once_are_all_kept() -> None:
     controls = Controls(Settings(SMILE, strength=0.0))
 
@@ -140,11 +150,11 @@ def test_a_strength_out_of_range_changes_nothing(strength: float) -> None:
 
 
 def test_targets_may_be_text() -> None:
-    targets = as_targets("AU12=+2")
+    targets = as_programme("AU12=+2")
     assert (targets.value[:, AU_INDEX[12]] == 2).all()  # type: ignore[union-attr]
-    assert as_targets(SMILE) is SMILE
+    assert as_programme(SMILE) is SMILE
     with pytest.raises(TargetError, match="did you mean 'smile'"):
-        as_targets("smiel")
+        as_programme("smiel")
 
 
 def test_targets_have_the_name_of_their_preset() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from calib.au import ACTION_UNITS, AU_COUNT, AUVector, au_index, both
-from reenact.retarget.driver import REGIONS, Driver, DriverOptions, RegionError, in_turn, parse_regions
+from reenact.retarget.driver import REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.retarget.performance import performance_of
+from reenact.retarget.programme import in_turn
 from reenact.retarget.targets import TargetError, neutralised, no_targets, parse_scales, parse_targets
 from tests.faces import shows
 

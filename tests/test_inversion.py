@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from calib.au import AU_COUNT, AU_INDEX, both, neutral_aus
 from reenact.retarget import Retargeter, RetargetOptions, TargetError, Targets, parse_targets
-from reenact.retarget.driver import in_turn
 from reenact.retarget.inversion import InversionError, inverted, parse_inverted
+from reenact.retarget.programme import in_turn
 from reenact.retarget.targets import no_targets, parse_locks
 from tests.faces import shows
 from tests.test_retarget import AU12, FREE, Someone, record

@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from reenact.meter import Meter
-from reenact.pipeline import Stage, in_background, run
+from reenact.pipeline import LeftThreads, Stage, closed_after_stages, in_background, run
 
 LIMIT_S = 10
 COUNT = 30
@@ -204,6 +204,41 @@ def test_an_interrupt_from_the_keyboard_ends_all_threads(delay_s):
     finally:
         signal.signal(signal.SIGINT, before)
     assert leaked() == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals")
+def test_nothing_is_closed_under_a_stage_when_a_second_interrupt_ends_the_waiting():
+    left, began, released, closed = LeftThreads(), threading.Event(), threading.Event(), threading.Event()
+
+    def hang(number: int) -> int:
+        began.set()
+        assert released.wait(LIMIT_S)
+        assert not closed.is_set()
+        return number
+
+    def interrupt_twice() -> None:
+        assert began.wait(LIMIT_S)
+        for _ in range(2):
+            time.sleep(0.1)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupter = threading.Thread(target=interrupt_twice)
+    try:
+        with pytest.raises(KeyboardInterrupt), closed_after_stages(left) as used:
+            used.callback(closed.set)
+            interrupter.start()
+            run(range(3), [[Stage("hang", hang)]], print, meter=Meter(), left=left)
+        interrupter.join(LIMIT_S)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not closed.is_set() and "hang" in left.running
+    released.set()
+    assert closed.wait(LIMIT_S)
+    deadline = time.monotonic() + LIMIT_S
+    while leaked() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert leaked() == [] and left.running == ()
 
 
 def test_a_stage_that_raises_stop_iteration_does_not_look_like_the_end():

@@ -174,6 +174,34 @@ def test_gains_multiply_what_is_asked():
     assert asked("AU12=+2", known(gain={"AU12": 0}), shows=1) == 0
 
 
+@pytest.mark.parametrize("gain", [0.5, 1.0, 4 / 3, 4.0])
+@pytest.mark.parametrize("own", [0.0, 1.0, 4.0])
+def test_a_gain_does_not_change_an_intensity_that_is_named(gain: float, own: float):
+    """Asked for 3, a face with a gain of 4/3 was made to show 4."""
+    person = known(gain={"AU12": gain})
+    assert asked("AU12=3", person, shows=own) == pytest.approx(3 - own)
+    assert asked("AU12=3..", person, shows=own) == pytest.approx(max(3 - own, 0), abs=0.01)
+    assert asked("AU12=..1", person, shows=own) == pytest.approx(min(1 - own, 0), abs=0.01)
+    smiler = known(gain={"AU12": gain}, neutral={"AU12": 0.5})
+    assert asked("AU12=3", smiler, shows=own) == pytest.approx(3.5 - own)
+
+
+def test_a_gain_of_0_leaves_an_action_unit_alone_whatever_is_asked():
+    for targets in ("AU12=3", "AU12=+1", "AU12=3..", "AU12=..0", "smile"):
+        assert asked(targets, known(gain={"AU12": 0}), shows=1) == 0, targets
+
+
+def test_a_gain_changes_without_a_jump_from_a_relative_target_to_an_absolute_one():
+    added, held = parse_targets("AU12=+2"), parse_targets("AU12=2")
+    gain = np.full(AU_COUNT, 1.5, np.float32)
+    changes = [
+        float(added.blend(held, share).with_gain(gain).change(neutral_aus())[0, AU12])
+        for share in np.linspace(0, 1, 21)
+    ]
+    assert changes[0] == 3 and changes[-1] == 2
+    assert np.abs(np.diff(changes)).max() < 0.1
+
+
 def test_nobody_is_asked_for_more_than_the_range_unless_a_limit_says_so():
     assert asked("AU12=+4", known(range={"AU12": 2}), shows=1) == 1
     assert asked("AU12=+4", known(range={"AU12": 2}, neutral={"AU12": 0.5}), shows=1) == 1.5

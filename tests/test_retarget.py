@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from calib.au import AU_INDEX, Change, bilateral, both, neutral_aus
 from calib.pose import Pose
-from reenact.retarget import Retargeter
+from reenact.retarget import Programme, Retargeter
+from reenact.retarget.inversion import parse_inverted
 from reenact.retarget.options import FaceChoiceError, RetargetOptions, parse_faces
-from reenact.retarget.targets import parse_targets
+from reenact.retarget.programme import in_turn
+from reenact.retarget.targets import neutralised, parse_locks, parse_scales, parse_targets
 from reenact.types import Face, Frame, Measured
 
 RATE = Fraction(30)
@@ -134,6 +136,49 @@ def test_the_record_is_carried_on_and_a_frame_without_a_face_is_untouched() -> N
 def test_strength_multiplies(strength: float, expected: float) -> None:
     change = both(Retargeter(SMILE, RetargetOptions(strength=strength))(record(0, Someone())).changes[0])
     assert change[AU12] == expected
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.25, 0.5, 1.0, 1.25, 1.5])
+@pytest.mark.parametrize("own", [0.0, 1.0, 4.5])
+@pytest.mark.parametrize(
+    "asked", [parse_targets("AU12=3"), in_turn(parse_targets("smile,AU12=+1"), parse_locks("AU12=3"))]
+)
+def test_an_absolute_target_is_reached_at_a_strength_of_1_and_never_passed(
+    asked: Programme, own: float, strength: float
+) -> None:
+    options = replace(FREE, strength=strength)
+    change = both(Retargeter(asked, options)(record(0, Someone(shows=own))).changes[0])[AU12]
+    assert change == pytest.approx(min(strength, 1) * (3 - own), abs=1e-5)
+
+
+def test_strengths_of_a_part_and_of_the_whole_multiply_up_to_an_absolute_target() -> None:
+    held = parse_targets("AU12=4")
+    for first, second, expected in ((0.5, 1.5, 3.0), (1.5, 0.5, 2.0), (1.5, 1.5, 4.0), (0.5, 0.5, 1.0)):
+        change = held.times(first).times(second).change(neutral_aus())[0, AU12]
+        assert change == pytest.approx(expected), (first, second)
+
+
+def test_a_strength_beyond_1_goes_on_where_no_intensity_is_named() -> None:
+    options = replace(FREE, strength=1.5)
+    for targets, own, expected in (("AU12=+2", 0, 3), ("AU12=2..", 0, 3), ("AU12=..2", 4, -3)):
+        measured = record(0, Someone(shows=own))
+        assert both(Retargeter(parse_targets(targets), options)(measured).changes[0])[AU12] == expected
+
+
+def test_what_takes_the_faces_own_away_takes_at_most_all_of_it() -> None:
+    assert neutralised(0.8).times(1.5).change(neutral_aus() + np.float32(2))[0, AU12] == -2
+    assert neutralised(0.4).times(1.5).change(neutral_aus() + np.float32(2))[0, AU12] == pytest.approx(-1.2)
+    more = parse_scales("AU12=1.5").times(1.5).change(neutral_aus() + np.float32(2))
+    assert more[0, AU12] == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0, 1.5])
+def test_a_strength_goes_from_the_inverted_expression_to_an_absolute_target(strength: float) -> None:
+    options = replace(FREE, inverted=parse_inverted("AU12"), strength=strength)
+    measured = record(0, Someone(shows=2))
+    change = both(Retargeter(parse_targets("AU12=3"), options)(measured).changes[0])[AU12]
+    inverted = 0
+    assert change == pytest.approx(inverted + min(strength, 1) * (3 - inverted) - 2)
 
 
 @pytest.mark.parametrize(("targets", "shows", "expected"), [("AU12=+4", 3, 2), ("AU12=-4", 3, -3)])

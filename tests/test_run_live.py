@@ -13,7 +13,7 @@ import pytest
 
 from reenact import pipeline
 from reenact.meter import Meter
-from reenact.pipeline import LiveSink, Stage, live_records
+from reenact.pipeline import LeftThreads, LiveSink, Stage, closed_after_stages, live_records
 from reenact.types import Frame, Signal, Tracked
 from tests.test_pipeline import LIMIT_S, Broken, leaked, within_limit
 
@@ -263,6 +263,66 @@ def test_a_stage_that_is_stuck_does_not_hold_up_the_end(
     (stuck,) = [thread for thread in threading.enumerate() if thread.name == "reenact hang"]
     released.set()
     stuck.join(LIMIT_S)
+    assert leaked() == []
+
+
+class Resource:
+    """Something that stages use."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def __enter__(self) -> Resource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed.set()
+
+
+def test_nothing_is_closed_under_a_stage_that_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "LEAVE_S", 0.05)
+    released, left = threading.Event(), LeftThreads()
+    seen_closed: list[bool] = []
+
+    def hang(frame: Frame) -> Tracked:
+        if frame.index == 3:
+            released.wait(LIMIT_S)
+            seen_closed.append(tracker.closed.is_set())
+        return track(frame)
+
+    def after(tracked: Tracked) -> Tracked:
+        seen_closed.append(engine.closed.is_set())
+        return tracked
+
+    kept = Kept()
+    with closed_after_stages(left) as used:
+        tracker, engine = (used.enter_context(Resource()) for _ in range(2))
+        stages = [Stage("hang", hang), Stage("after", after)]
+        with closing(live_records(frames(5, 0.01), [stages], [kept], meter=Meter(), left=left)) as records:
+            while kept.idled < 10:
+                next(records)
+    assert not tracker.closed.is_set() and not engine.closed.is_set()
+    assert left.running == ("hang, after",)
+    released.set()
+    assert tracker.closed.wait(LIMIT_S) and engine.closed.wait(LIMIT_S)
+    assert seen_closed == [False] * len(seen_closed) and len(seen_closed) == 5
+    left.join()
+    await_no_thread()
+
+
+def test_what_stages_use_is_closed_with_the_run_where_none_is_stuck() -> None:
+    left = LeftThreads()
+    with pytest.raises(Broken), closed_after_stages(left) as used:
+        tracker = used.enter_context(Resource())
+        run_live(frames(3), [[TRACK]], [Kept()], meter=Meter(), going=for_ever)
+        raise Broken
+    assert tracker.closed.is_set() and left.running == ()
+
+
+def await_no_thread() -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while leaked() and time.monotonic() < deadline:
+        time.sleep(0.001)
     assert leaked() == []
 
 

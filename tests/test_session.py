@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from reenact.demo import make_clip
 from reenact.edit import EditOptions
 from reenact.live import LiveOptions
 from reenact.retarget import RetargetOptions, TargetError
-from reenact.session import Session
+from reenact.session import Session, live_options
 from reenact.types import Finished
 from tests.test_architecture import ROOT
 from tests.test_cli_video import SIZE
@@ -144,11 +146,138 @@ def test_an_error_in_the_loop_comes_out_as_itself(face: Path) -> None:
 
 def test_the_loop_ends_when_another_thread_says_so(face: Path) -> None:
     with reenact.open(face) as session:
-        timer = threading.Timer(0.3, session.stop)
-        timer.start()
+
+        def stop() -> None:
+            deadline = time.monotonic() + LIMIT_S
+            while not session.status().frames and time.monotonic() < deadline:
+                time.sleep(0.01)
+            session.stop()
+
+        stopper = threading.Thread(target=stop)
+        stopper.start()
         assert len(list(session)) > 0
         assert list(session) == []
-        timer.join()
+        stopper.join()
+
+
+def test_another_thread_may_close_while_the_loop_runs(face: Path) -> None:
+    """It raised "generator already executing" once, and left all threads."""
+    raised: list[BaseException] = []
+    with reenact.open(face, generator="warp") as session:
+        first(session)
+
+        def close() -> None:
+            try:
+                time.sleep(0.1)
+                session.close()
+                assert leaked() == [], "it waits for the end"
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=close)
+        thread.start()
+        list(session)
+        thread.join(LIMIT_S)
+        assert list(session) == []
+        assert leaked() == []
+    assert raised == []
+
+
+def test_many_threads_may_close_at_once_and_again(face: Path) -> None:
+    with reenact.open(face, generator="warp") as session:
+        first(session)
+        threads = [threading.Thread(target=session.close) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LIMIT_S)
+        session.close()
+        assert leaked() == []
+
+
+def test_a_handler_of_signals_may_close_in_the_thread_of_the_loop(face: Path) -> None:
+    with reenact.open(face, generator="warp") as session:
+        before = signal.signal(signal.SIGALRM, lambda number, frame: session.close())
+        try:
+            first(session)
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            list(session)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert leaked() == []
+
+
+def test_a_body_of_the_loop_may_close(face: Path) -> None:
+    with reenact.open(face, generator="warp") as session:
+        for seen, _ in enumerate(session):
+            if seen == 2:
+                session.close()
+        assert seen == 2 and leaked() == []
+
+
+def test_a_session_may_end_while_another_thread_loops(face: Path) -> None:
+    seen: list[Finished] = []
+    with reenact.open(face, generator="warp") as session:
+        thread = threading.Thread(target=lambda: seen.extend(session))
+        thread.start()
+        deadline = time.monotonic() + LIMIT_S
+        while not seen and time.monotonic() < deadline:
+            time.sleep(0.01)
+    thread.join(LIMIT_S)
+    assert seen and not thread.is_alive()
+
+
+def test_a_closed_session_still_answers(face: Path) -> None:
+    with reenact.open(face, targets="AU12=0", generator="warp") as session:
+        first(session, 5)
+    frames = session.status().frames
+    assert frames >= 5 and session.status().frames == frames
+    assert session.take_neutral(), "of the last second that it saw"
+    session.set(strength=0.5, mirror=True)
+    session.stop()
+    session.close()
+    assert session.settings.strength == 0.5
+    assert list(session) == []
+    assert session.notes is not None and str(session.targets) == "AU12=0"
+
+
+@pytest.mark.parametrize(
+    ("given", "strength", "mirror", "virtual_camera", "generator"),
+    [
+        ({}, 0.5, True, True, "paper"),
+        ({"strength": 1.0}, 1.0, True, True, "paper"),
+        ({"mirror": False}, 0.5, False, True, "paper"),
+        ({"virtual_camera": False, "generator": "warp"}, 0.5, True, False, "warp"),
+    ],
+)
+def test_an_argument_that_is_given_replaces_what_the_options_say(
+    given: dict[str, Any], strength: float, mirror: bool, virtual_camera: bool, generator: str
+) -> None:
+    edit = EditOptions(generator="paper", retarget=RetargetOptions(strength=0.5, fade_s=0.7))
+    options = LiveOptions(edit=edit, mirror=True, virtual_camera=True, budget_ms=70)
+    names = ("strength", "mirror", "virtual_camera", "generator")
+    chosen = live_options(options, **{name: given.get(name) for name in names})
+    assert chosen.edit.retarget.strength == strength
+    assert (chosen.mirror, chosen.virtual_camera, chosen.edit.generator) == (
+        mirror,
+        virtual_camera,
+        generator,
+    )
+    assert (chosen.budget_ms, chosen.edit.retarget.fade_s) == (70, 0.7), "all else is the options'"
+
+
+def test_without_options_nothing_is_shown_but_in_the_frames() -> None:
+    chosen = live_options(None, None, None, None, None)
+    assert (chosen.preview, chosen.virtual_camera, chosen.mirror) == (False, False, False)
+    assert (chosen.edit.generator, chosen.edit.retarget.strength) == ("live", 1.0)
+
+
+def test_options_and_arguments_go_together(face: Path) -> None:
+    with reenact.open(face, targets="AU04=+2", options=FREE, strength=0.5, mirror=True) as session:
+        frame = first(session)
+        assert session.settings.strength == 0.5
+    assert frame.mirrored and frame.changes[0][0, 2] == 1
 
 
 def test_other_threads_steer_while_the_loop_runs(face: Path) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from reenact.machine import (
     may_open,
     this_system,
 )
+from reenact.process import WhileNeeded, environment_defaults
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
@@ -36,7 +37,7 @@ USUAL_RATE = 30.0
 _ENOUGH = 0.9
 """Share of the asked rate below which raw pictures are too few."""
 _OPENCV_SETTINGS = {"OPENCV_FFMPEG_LOGLEVEL": "-8", "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2"}
-"""What OpenCV lets nothing but the environment set, before it is first used. Its FFmpeg is to be quiet: what
+"""What OpenCV lets nothing but the environment set, when it is first used. Its FFmpeg is to be quiet: what
 it says on standard error becomes one line of ours. A silent camera on Linux is to be given up after so many
 seconds, not after 10."""
 _STREAM_LIMIT_MS = 5000
@@ -85,10 +86,14 @@ class Pace:
 class OpenCvDevice:
     """A device or a stream, through OpenCV."""
 
-    def __init__(self, capture: cv2.VideoCapture, pace: Pace | None = None) -> None:
-        """`pace`: for what comes faster than it was filmed, a recording."""
+    def __init__(
+        self, capture: cv2.VideoCapture, pace: Pace | None = None, opened: ExitStack | None = None
+    ) -> None:
+        """`pace`: for what comes faster than it was filmed, a recording. `opened`: what is to be closed after
+        the device."""
         self._capture = capture
         self._pace = pace
+        self._opened = opened or ExitStack()
 
     @property
     def rate(self) -> Fraction | None:
@@ -108,6 +113,7 @@ class OpenCvDevice:
 
     def close(self) -> None:
         self._capture.release()
+        self._opened.close()
 
 
 class FileDevice:
@@ -249,11 +255,13 @@ def _falls_short(capture: cv2.VideoCapture, size: Size, fps: float) -> bool:
 
 def _open_local(where: int | str, size: Size, fps: float) -> OpenCvDevice:
     allowed = _require_local(where)
-    for backend in backends(sys.platform):
-        capture = _opened(where, backend)
-        if capture.isOpened():
-            negotiate(capture, size, fps)
-            return OpenCvDevice(capture)
+    with ExitStack() as opened:
+        opened.enter_context(quiet_opencv)
+        for backend in backends(sys.platform):
+            capture = cv2.VideoCapture(where, backend)
+            if capture.isOpened():
+                negotiate(capture, size, fps)
+                return OpenCvDevice(capture, opened=opened.pop_all())
     raise CaptureError(f"camera {where} does not open: {camera_fix(allowed, this_system())}")
 
 
@@ -274,16 +282,26 @@ def _open_stream(url: str) -> OpenCvDevice:
         cv2.CAP_PROP_READ_TIMEOUT_MSEC,
         _STREAM_LIMIT_MS,
     ]
-    capture = _opened(url, cv2.CAP_FFMPEG, limits)
-    if not capture.isOpened():
-        raise CaptureError(f"{shown(url)} does not open: is it the address of a stream, and is it on?")
-    is_recording = capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
-    return OpenCvDevice(capture, Pace() if is_recording else None)
+    with ExitStack() as opened:
+        opened.enter_context(quiet_opencv)
+        capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+        if not capture.isOpened():
+            raise CaptureError(f"{shown(url)} does not open: is it the address of a stream, and is it on?")
+        is_recording = capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+        return OpenCvDevice(capture, Pace() if is_recording else None, opened.pop_all())
 
 
-def _opened(*arguments: Any) -> cv2.VideoCapture:
-    for name, value in _OPENCV_SETTINGS.items():
-        os.environ.setdefault(name, value)
-    # For good: it also speaks up while it reads, in the middle of what the terminal shows.
-    cv2.setLogLevel(0)
-    return cv2.VideoCapture(*arguments)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with environment_defaults(_OPENCV_SETTINGS):
+        level = cv2.getLogLevel()
+        cv2.setLogLevel(0)
+        try:
+            yield
+        finally:
+            cv2.setLogLevel(level)
+
+
+quiet_opencv = WhileNeeded(_quiet)
+"""Meanwhile OpenCV says nothing, in the whole process. As long as a device is open: OpenCV also speaks up
+while it reads, in the middle of what the terminal shows."""

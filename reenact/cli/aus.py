@@ -15,6 +15,7 @@ from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
 from reenact.cli.progress import progress_bar
 from reenact.meter import Report
+from reenact.pipeline import LeftThreads, closed_after_stages
 from reenact.read import PICTURES, ReadOptions, read_film, read_pictures
 from reenact.sinks.csv import open_csv
 from reenact.stills import load_still
@@ -79,14 +80,15 @@ def aus(
 
 
 def _read_video(source: Path, output: Path | None, options: ReadOptions, **columns: bool) -> Report:
-    with ExitStack() as opened:
+    left = LeftThreads()
+    with closed_after_stages(left) as used, ExitStack() as opened:
         with unusable_input():
-            capture = opened.enter_context(open_capture(source))
+            capture = used.enter_context(open_capture(source))
             table = opened.enter_context(open_csv(output, **columns))
         for line in capture.notes:
             note(line)
         advance = opened.enter_context(progress_bar(capture.frame_count))
-        return read_film(capture, table.write, options, advance)
+        return read_film(capture, table.write, options, advance, left)
 
 
 def _read_pictures(source: Path, output: Path | None, options: ReadOptions, **columns: bool) -> Report:

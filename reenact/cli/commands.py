@@ -10,9 +10,18 @@ from typing import Any
 import click
 
 from reenact.cli.errors import plain_errors, plain_import_errors
+from reenact.process import standard_error_there
 
 
-class Commands(click.Group):
+class Program(click.Group):
+    """A command line that works without a standard error as well."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with standard_error_there():
+            return super().main(*args, **extra)
+
+
+class Commands(Program):
     """The commands of a table of names and descriptions: each stands in the module of its name in `package`.
 
     A module is imported when its command is called; `advice` is for whoever misses a library then.

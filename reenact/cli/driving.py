@@ -14,6 +14,7 @@ from reenact.cli.parameters import FILE, CommandT, NumberParameter, ParsedParame
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions
 from reenact.perform import perform_film, perform_still
+from reenact.pipeline import LeftThreads, closed_after_stages
 from reenact.read import PICTURES
 from reenact.retarget import Programme
 from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
@@ -118,7 +119,7 @@ def driving_options(command: CommandT) -> CommandT:
 
 def driven(
     driving: Driving, options: EditOptions, live_driver: LivePerformance | None = None
-) -> list[Targets | Programme]:
+) -> list[Programme]:
     """First what the face is to keep of its own expression, then the driver's, then the time line. Reads the
     files. live_driver: the driver, where it is none that can be read."""
     parts = own_expression(driving.neutralise, driving.scale)
@@ -134,9 +135,9 @@ def driven(
     return parts
 
 
-def own_expression(neutralise: float, scale: Targets | None) -> list[Targets | Programme]:
+def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
     """What the face is to keep of what it shows itself."""
-    parts: list[Targets | Programme] = [] if scale is None else [scale]
+    parts: list[Programme] = [] if scale is None else [scale]
     return [*parts, neutralised(neutralise)] if neutralise else parts
 
 
@@ -148,12 +149,13 @@ def read_driver(path: Path, face: str | None, rate: float | None, options: Track
         number = _face_number(face)
         if path.suffix.lower() in PICTURES:
             return perform_still(load_still(path), path, options, number)
-    with ExitStack() as opened:
+    left = LeftThreads()
+    with closed_after_stages(left) as used, ExitStack() as opened:
         with unusable_input():
-            capture = opened.enter_context(open_capture(path))
+            capture = used.enter_context(open_capture(path))
         advance = opened.enter_context(progress_bar(capture.frame_count))
         with unusable_input():
-            return perform_film(capture, options, number, advance)
+            return perform_film(capture, options, number, advance, left)
 
 
 def read_timeline(path: Path) -> Programme:

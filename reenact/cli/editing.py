@@ -16,11 +16,12 @@ from reenact.cli.people import driver_profile_option, profile_option
 from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
 from reenact.retarget import Programme
-from reenact.retarget.driver import DriverOptions, Transfer, in_turn
+from reenact.retarget.driver import DriverOptions, Transfer
 from reenact.retarget.live_performance import LivePerformance
 from reenact.retarget.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
 from reenact.retarget.plan import Driving, FacePlan
 from reenact.retarget.presets import PRESETS
+from reenact.retarget.programme import in_turn
 from reenact.retarget.targets import TargetError, Targets, parse_targets
 from reenact.sinks.encoding import PRESETS as ENCODER_PRESETS
 from reenact.track import TrackerOptions
@@ -69,7 +70,7 @@ def target_options(command: CommandT) -> CommandT:
                 default=RetargetOptions.strength,
                 show_default=True,
                 help="How far to go from the face's present expression (0) to what is asked for (1), and "
-                "beyond.",
+                "beyond; absolute values are not passed.",
             ),
             click.option(
                 "--faces",
@@ -198,7 +199,7 @@ def chosen(
     live_driver: LivePerformance | None = None,
     needed: bool = True,
     **choices: Any,
-) -> tuple[Targets | Programme, EditOptions]:
+) -> tuple[Programme, EditOptions]:
     """What the values of `editing_options` or `live_editing_options` ask for. Reads the files.
 
     First what the face is to keep of its own expression, then the driver's, then the time line, then what is

@@ -15,11 +15,10 @@ from reenact.edit import EditOptions
 from reenact.retarget import Programme
 from reenact.retarget.cast import Cast, Part
 from reenact.retarget.choose import Chooser
-from reenact.retarget.driver import in_turn, stronger
 from reenact.retarget.options import FaceChoice, RetargetOptions
 from reenact.retarget.plan import FacePlan, FacePlanError, parse_face
+from reenact.retarget.programme import in_turn, stronger
 from reenact.retarget.programme_file import load_programme
-from reenact.retarget.targets import Targets
 from reenact.track import TrackerOptions
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def face_plans(plans: Sequence[FacePlan], programme: Path | None) -> tuple[FaceP
 
 def open_cast(
     plans: Sequence[FacePlan],
-    common: Targets | Programme,
+    common: Programme,
     faces: FaceChoice | None,
     options: EditOptions,
 ) -> Cast:
@@ -77,7 +76,7 @@ def open_cast(
     return Cast(parts, common, also=also, recognise=recognise)
 
 
-def warn_of_absent(targets: Targets | Programme) -> list[str]:
+def warn_of_absent(targets: Programme) -> list[str]:
     """One line on standard error for each face that was named and has not been seen; returns them."""
     lines = targets.absent() if isinstance(targets, Cast) else []
     for line in lines:
@@ -95,7 +94,7 @@ def _recogniser(plans: Sequence[FacePlan], options: TrackerOptions) -> Recognise
         return Recogniser([load_reference(path, options) for path in pictures]) if pictures else None
 
 
-def _programme(plan: FacePlan, options: EditOptions) -> Targets | Programme:
+def _programme(plan: FacePlan, options: EditOptions) -> Programme:
     parts = driven(plan.driving, options)
     if plan.targets is not None:
         parts.append(plan.targets)

@@ -20,7 +20,6 @@ from reenact.retarget import Programme
 from reenact.retarget.cast import Cast
 from reenact.retarget.driver import DriverOptions
 from reenact.retarget.sweeps import Axis, SweepError, parse_sweep
-from reenact.retarget.targets import Targets
 from reenact.stills import Still, load_still, save_still
 
 SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
@@ -120,12 +119,12 @@ def _check_figure(sweeps: tuple[Axis, ...], gallery: Path | None, output: Path) 
 
 def _write_figure(
     edit: StillEdit,
-    targets: Targets | Programme,
+    targets: Programme,
     sweeps: tuple[Axis, ...],
     actors: list[Actor],
     output: Path,
 ) -> tuple[str, ...]:
-    base = targets if isinstance(targets, Targets) else targets(Fraction(0), 0)
+    base = targets(Fraction(0), 0)
     index = edit.measured.largest
     largest = None if index is None else edit.measured.faces[index]
     rows: list[list[Tile]] = (

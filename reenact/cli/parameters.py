@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +60,8 @@ def json_option(command: CommandT) -> CommandT:
 
 def _in_a_folder_that_exists(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
     """Refuses now what could not be written when the work is done."""
+    if str(path) == "-" and sys.stdout is None:
+        raise click.BadParameter("there is no standard output; give a file's name, not -", ctx, param)
     if path is not None and not path.parent.is_dir():
         raise click.BadParameter(f"the folder {str(path.parent)!r} does not exist", ctx, param)
     return path

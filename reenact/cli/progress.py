@@ -17,7 +17,7 @@ Advance: TypeAlias = Callable[[int], None]
 @contextmanager
 def progress_bar(total: int | None) -> Iterator[Advance]:
     """A bar on standard error with frames per second, time left and faces; nothing if that is no terminal."""
-    if not sys.stderr.isatty():
+    if not _in_terminal():
         yield lambda faces: None
         return
     from rich.console import Console
@@ -50,7 +50,7 @@ def progress_bar(total: int | None) -> Iterator[Advance]:
 def status_line() -> Iterator[Callable[[str], None]]:
     """Shows a text in the last line of standard error, each in place of the one before; nothing if that is no
     terminal. The line is gone afterwards."""
-    if not sys.stderr.isatty():
+    if not _in_terminal():
         yield lambda text: None
         return
     shown = 0
@@ -66,3 +66,7 @@ def status_line() -> Iterator[Callable[[str], None]]:
     finally:
         show("")
         click.echo("\r", nl=False, err=True)
+
+
+def _in_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()

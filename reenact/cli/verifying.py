@@ -17,7 +17,6 @@ from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions, edited_with
 from reenact.retarget import Programme
 from reenact.retarget.keyframes import Keyframes, Marker
-from reenact.retarget.targets import Targets
 from reenact.verify.closed_loop import Corrections, close_loop
 from reenact.verify.figures import Figures
 from reenact.verify.report import ReportPaths, report_paths, verify
@@ -50,9 +49,7 @@ def passes_option(command: CommandT) -> CommandT:
     )(command)
 
 
-def correct(
-    source: Path, output: Path, targets: Targets | Programme, options: EditOptions, drafts: int
-) -> Corrections:
+def correct(source: Path, output: Path, targets: Programme, options: EditOptions, drafts: int) -> Corrections:
     """What so many drafts have missed."""
     with unusable_input(), progress_bar(None) as advance:
         return close_loop(source, output, targets, options, drafts, advance)
@@ -73,7 +70,7 @@ class Verification:
         self._options = options
         self._markers = _markers(timeline)
 
-    def report(self, source: Path, output: Path, targets: Targets | Programme) -> dict[str, Any]:
+    def report(self, source: Path, output: Path, targets: Programme) -> dict[str, Any]:
         """Writes table and page, tells the figures, and returns them for --json."""
         recipe = edited_with(targets, self._options.retarget)
         with progress_bar(None) as advance:

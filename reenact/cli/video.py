@@ -20,7 +20,6 @@ from reenact.edit import EditOptions, open_edit
 from reenact.meter import Report
 from reenact.retarget import Programme
 from reenact.retarget.retargeter import Correction, uncorrected
-from reenact.retarget.targets import Targets
 from reenact.sinks.encoding import CODECS, CONTAINERS, PRESETS, Encoding
 from reenact.types import Frame, Retargeted
 
@@ -96,7 +95,7 @@ def video(
 def edit_with_progress(
     source: Path,
     output: Path,
-    targets: Targets | Programme,
+    targets: Programme,
     options: EditOptions,
     finish: Callable[[Frame], Frame] | None = None,
     witness: Callable[[Retargeted], Retargeted] | None = None,

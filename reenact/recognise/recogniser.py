@@ -51,8 +51,12 @@ class Recogniser:
         self._references = np.array(references, np.float32)
         self._resemblance = resemblance or load_resemblance()
         self._options = options
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets all faces so far."""
         self._sightings: dict[int, _Sighting] = {}
-        self._closest: list[float | None] = [None] * len(references)
+        self._closest: list[float | None] = [None] * len(self._references)
 
     def doubt(self, index: int) -> str:
         """How far the likest face so far was from being taken for a reference."""
@@ -77,12 +81,14 @@ class Recogniser:
         }
 
     def _forget(self, tracked: Tracked) -> None:
-        """Those who have been away for too long, and everybody at a cut: there they get new ids."""
-        earliest = tracked.frame.pts - Fraction(self._options.patience_s)
+        """Those who have been away for too long, and everybody at a cut and where time runs backwards: there
+        they get new ids."""
+        now = tracked.frame.pts
+        earliest = now - Fraction(self._options.patience_s)
         self._sightings = {
             track_id: sighting
             for track_id, sighting in self._sightings.items()
-            if sighting.seen >= earliest and not tracked.cut
+            if earliest <= sighting.seen <= now and not tracked.cut
         }
 
     def _see(self, tracked: Tracked, face: Face) -> None:

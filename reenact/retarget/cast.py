@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from reenact.retarget.driver import in_turn
-from reenact.retarget.options import Choose
-from reenact.retarget.retargeter import Programme
+from reenact.retarget.choose import Chooser
+from reenact.retarget.programme import Programme, in_turn
 from reenact.retarget.targets import Targets, no_targets
 from reenact.types import Tracked
 
@@ -25,6 +24,9 @@ class Recognise(Protocol):
         """Why no face has been taken for a reference, in a few words."""
         ...
 
+    def restart(self) -> None:
+        """Forgets all faces so far."""
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -32,15 +34,15 @@ class Part:
 
     face: int | str | None
     """A track id, the name of a reference, or None for all faces that no other part is for."""
-    programme: Targets | Programme
+    programme: Programme
 
     def __str__(self) -> str:
         who = "other faces" if self.face is None else f"face {self.face}"
-        return f"{who}: {_recipe(self.programme)}"
+        return f"{who}: {self.programme}"
 
 
-class Cast:
-    """A programme (reenact.retarget.Programme), and the choice of faces that goes with it.
+class Cast(Programme):
+    """A programme for each face, and the choice of faces that goes with it.
 
     `choose` must see every frame before its faces are asked for: it learns who is who. What is common to all
     comes first, then the part that names the face by its id, then the one for whom it looks like; a face that
@@ -50,9 +52,9 @@ class Cast:
     def __init__(
         self,
         parts: Sequence[Part],
-        common: Targets | Programme | None = None,
+        common: Programme | None = None,
         *,
-        also: Choose | None = None,
+        also: Chooser | None = None,
         recognise: Recognise | None = None,
     ) -> None:
         """`also`: who else gets what is common to all. `recognise`: knows the named references, in order."""
@@ -63,12 +65,25 @@ class Cast:
         self._common = no_targets() if common is None else common
         self._also = also
         self._recognise = recognise
+        self._forget()
+
+    def _forget(self) -> None:
         self._played: set[Part] = set()
         self._playing: dict[int, tuple[Part, ...]] = {}
         """By track id. Who has lost a part keeps it here: its change has yet to fade out."""
 
+    def restart(self) -> None:
+        self._forget()
+        self._common.restart()
+        for part in self._parts:
+            part.programme.restart()
+        if self._also is not None:
+            self._also.restart()
+        if self._recognise is not None:
+            self._recognise.restart()
+
     def __str__(self) -> str:
-        common = _recipe(self._common)
+        common = str(self._common)
         return "; ".join([*([] if common == "none" else [common]), *map(str, self._parts)])
 
     def choose(self, tracked: Tracked) -> set[int]:
@@ -94,8 +109,7 @@ class Cast:
         parts = self._playing.get(track_id)
         if parts is None:
             return no_targets()
-        together = in_turn(self._common, *(part.programme for part in parts))
-        return together if isinstance(together, Targets) else together(pts, track_id)
+        return in_turn(self._common, *(part.programme for part in parts))(pts, track_id)
 
     def absent(self) -> list[str]:
         """Whom no face has been so far, one plain line each."""
@@ -106,7 +120,3 @@ class Cast:
                 assert self._recognise is not None
                 lines.append(f"no face was taken for {part.face}: {self._recognise.doubt(index)}")
         return lines
-
-
-def _recipe(programme: Targets | Programme) -> str:
-    return str(programme) if isinstance(programme, Targets) else "changing over time"

@@ -15,6 +15,10 @@ class Chooser:
         self._faces: FaceChoice = options.faces
         self._largest = Largest(options.larger, options.patience_s)
 
+    def restart(self) -> None:
+        """Forgets all frames so far."""
+        self._largest.restart()
+
     def __call__(self, tracked: Tracked) -> set[int]:
         present = {face.track_id for face in tracked.faces}
         if self._faces == "all":
@@ -30,6 +34,10 @@ class Largest:
     def __init__(self, larger: float, patience_s: float) -> None:
         self._larger = larger
         self._patience_s = patience_s
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets all frames so far."""
         self._chosen: int | None = None
         self._seen = Fraction(0)
 
@@ -39,7 +47,9 @@ class Largest:
         if tracked.cut:
             self._chosen = None
         current = next((face for face in tracked.faces if face.track_id == self._chosen), None)
-        waiting = self._chosen is not None and current is None and pts - self._seen < self._patience_s
+        # Time that runs backwards is another part of the film, in which nobody is waited for.
+        lately = 0 <= pts - self._seen < self._patience_s
+        waiting = self._chosen is not None and current is None and lately
         if tracked.largest is not None and not waiting:
             self._chosen = self._clearly_largest(tracked.faces[tracked.largest], current).track_id
             self._seen = pts

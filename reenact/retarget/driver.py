@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import ACTION_UNITS, MAX_INTENSITY, AUVector, bilateral
-from reenact.retarget.retargeter import Programme
-from reenact.retarget.targets import Targets, no_targets
+from reenact.retarget.programme import Programme
+from reenact.retarget.targets import Targets
 
 Transfer: TypeAlias = Literal["absolute", "relative"]
 
@@ -61,8 +60,8 @@ class Playable(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Driver:
-    """A programme (reenact.retarget.Programme): what a performance asks of every face."""
+class Driver(Programme):
+    """What a performance asks of every face."""
 
     performance: Playable
     options: DriverOptions = DriverOptions()
@@ -90,26 +89,6 @@ class Driver:
         wanted = frozenset().union(*(REGIONS[name] for name in self.options.regions))
         named = np.array([unit.number in wanted for unit in ACTION_UNITS])
         return (named & self.performance.measured).astype(np.float32)
-
-
-def in_turn(*parts: Targets | Programme) -> Targets | Programme:
-    """All of them, each on the face that those before it make."""
-    constant = [part for part in parts if isinstance(part, Targets)]
-    if len(constant) == len(parts):
-        return reduce(Targets.then, constant, no_targets())
-
-    def programme(pts: Fraction, track_id: int) -> Targets:
-        now = (part if isinstance(part, Targets) else part(pts, track_id) for part in parts)
-        return reduce(Targets.then, now, no_targets())
-
-    return programme
-
-
-def stronger(part: Targets | Programme, strength: float) -> Targets | Programme:
-    """The same with its change multiplied."""
-    if isinstance(part, Targets):
-        return part.times(strength)
-    return lambda pts, track_id: part(pts, track_id).times(strength)
 
 
 def parse_regions(text: str) -> frozenset[str]:

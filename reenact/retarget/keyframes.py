@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from calib.au import Side, rows
+from reenact.retarget.programme import Programme
 from reenact.retarget.targets import Targets, no_targets
 
 
@@ -75,8 +76,8 @@ class Marker:
 
 
 @dataclass(frozen=True)
-class Keyframes:
-    """A programme (reenact.retarget.Programme). What no track names, the face keeps."""
+class Keyframes(Programme):
+    """A programme of keyframes. What no track names, the face keeps."""
 
     tracks: Sequence[Track]
     loop_s: float | None = None

@@ -22,7 +22,8 @@ class RetargetOptions:
     """How targets become changes."""
 
     strength: float = 1.0
-    """How far to go from the face's present expression (0) to what the targets say (1) and beyond (1.5)."""
+    """How far to go from the face's present expression (0) to what the targets say (1) and, with relative
+    targets and presets, beyond (1.5); an absolute target is not passed."""
     faces: FaceChoice = "largest"
     fade_s: float = 0.3
     """Seconds from no change to full change when a face is found, and back when it is lost."""

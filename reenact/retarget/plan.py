@@ -47,7 +47,7 @@ class FacePlan:
     targets: Targets | None = None
     driving: Driving = field(default_factory=Driving)
     strength: float = 1.0
-    """Multiplies the change."""
+    """How far to go to the targets, as RetargetOptions.strength."""
 
 
 def parse_face(text: str) -> FacePlan:

@@ -18,12 +18,10 @@ from reenact.retarget.fade import Fade
 from reenact.retarget.inversion import inverted
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.pace import Pace
+from reenact.retarget.programme import Programme, TargetsAt, programme_of
 from reenact.retarget.targets import Targets
 from reenact.smooth import OneEuro
 from reenact.types import Face, Measured, Retargeted
-
-Programme: TypeAlias = Callable[[Fraction, int], Targets]
-"""Targets that change: called with the presentation time in seconds and the face's track id."""
 
 Correction: TypeAlias = Callable[[Fraction, int], AUVector]
 """What to write on top of what is asked, so that it is read: (17,), called like a programme."""
@@ -42,6 +40,8 @@ def uncorrected(pts: Fraction, track_id: int) -> AUVector:
 class Retargeter:
     """Writes down the change of every chosen face; the others, and faces that fade, get less or none.
 
+    A Retargeter is of one run, and restarts its programme when it is made.
+
     Two things keep the change steady while the measurement is not. Measured action units pass a One-Euro
     filter before an absolute target is compared with them. And the room that a face has left (measured plus
     change stays within 0..5) is taken from a value that follows the measurement only beyond a slack, so that
@@ -49,6 +49,10 @@ class Retargeter:
 
     Expressions that no face shows are cut back to the nearest that one does, and none comes faster than faces
     move (calib.limits), unless the options say that they may.
+
+    An absolute target means the intensity that it names, beyond the person's neutral: see Targets.times for
+    what a strength makes of it and Targets.with_gain for a person's gain. An inversion comes first, whatever
+    the strength, which then goes from the inverted expression to the targets.
 
     What is held is written with as much more as faces answer too little (calib.answer).
 
@@ -61,15 +65,19 @@ class Retargeter:
 
     def __init__(
         self,
-        targets: Targets | Programme,
+        targets: Programme | TargetsAt,
         options: RetargetOptions = RetargetOptions(),  # noqa: B008
         profile_now: Callable[[], Profile | None] | None = None,
         *,
+        strength_now: Callable[[], float] | None = None,
         correction: Correction = uncorrected,
     ) -> None:
-        """profile_now: what is known of the person by now; None takes the options' profile for ever."""
-        self._targets_at: Programme = (lambda pts, face: targets) if isinstance(targets, Targets) else targets
+        """profile_now: what is known of the person by now; None takes the options' profile for ever.
+        strength_now: in place of the options' strength."""
+        self._targets_at = programme_of(targets)
+        self._targets_at.restart()
         self._profile_now = profile_now or (lambda: options.profile)
+        self._strength_now = strength_now or (lambda: options.strength)
         self._stranger = Profile()
         self._correction = correction
         self._options = options
@@ -106,11 +114,11 @@ class Retargeter:
         if not chosen and level == 0:
             return _Change(*(bilateral(neutral_aus()) for _ in range(3)))
         person = self._profile_now() or self._stranger
-        targets = self._targets_at(pts, face.track_id).above(person.neutral).times(person.gain)
+        targets = self._targets_at(pts, face.track_id).above(person.neutral).with_gain(person.gain)
         sides = targets.one_sided
         shown, room = apart(steady, sides * steady_lean), apart(room, sides * room_lean)
         own = inverted(shown, self._options.inverted, person.neutral)
-        wanted = self._options.strength * targets.change(own) + (own - shown)
+        wanted = targets.times(self._strength_now()).change(own) + (own - shown)
         # Whoever shows more than may be asked of them goes on to.
         change = np.clip(wanted, -room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
         if self._options.safe:

@@ -60,7 +60,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class StrengthSweep:
-    """What is asked for anyway, more and more of it."""
+    """What is asked for anyway, more and more of it; an absolute target is reached at 1 and not passed."""
 
     values: tuple[float, ...]
     """0..MOST_STRENGTH."""

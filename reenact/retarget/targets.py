@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -130,9 +131,11 @@ class Targets:
            + max(0, what the face's expression misses `at_least`) + min(0, the same for `at_most`)
 
     A relative target (hold 0) adds to what the face does, an absolute one (hold 1) replaces it, and a preset
-    leads the face to an expression. An action unit that is left alone has neither value nor hold. Aims go by
-    the face's expression alone (reenact.retarget.expression): they count neither speech nor blinks, nor what
-    is read of a face at rest. Two targets blend by blending their arrays.
+    leads the face to an expression. An absolute target means the intensity that it names: a strength fades
+    between what the face shows (0) and that (1) and goes no further, and a person's gain does not change it.
+    An action unit that is left alone has neither value nor hold. Aims go by the face's expression alone
+    (reenact.retarget.expression): they count neither speech nor blinks, nor what is read of a face at rest.
+    Two targets blend by blending their arrays.
     """
 
     value: Sided
@@ -182,8 +185,36 @@ class Targets:
         return Targets(kept * self.value + later.value, later.hold + kept * self.hold, *aims)
 
     def times(self, strength: float | AUVector) -> Targets:
-        """Those whose change is `strength` times the change of these, of all or for each action unit."""
-        return _targets(aim.times(strength) for aim in self._aims)
+        """Those whose change is `strength` times the change of these, of all or for each action unit.
+
+        Absolute targets are reached at a strength of 1 and not passed, and what takes away a share of the
+        face's own takes at most all of it. Relative targets and aims (at least, at most) go on beyond 1.
+        """
+        whole = np.divide(1, self.hold, out=np.full_like(self.hold, np.inf), where=self.hold > 0)
+        return _targets(
+            (
+                Aim(self.value, self.hold).times(np.minimum(strength, whole).astype(np.float32)),
+                self.at_least.times(strength),
+                self.at_most.times(strength),
+            )
+        )
+
+    def with_gain(self, gain: AUVector) -> Targets:
+        """What is asked of a person with this gain (17,), 0 or more: it multiplies what is added to the face.
+
+        Where an intensity is named (absolute targets and aims) that is what the face shall show, whatever the
+        gain; but where the gain is 0 nothing is asked. In between, as on the way from a relative keyframe to
+        an absolute one, it is a mixture.
+        """
+        asked = (gain > 0).astype(np.float32)
+        absolute = np.clip(self.hold, 0, 1)
+        return _targets(
+            (
+                Aim(self.value, self.hold).times(gain + absolute * (asked - gain)),
+                self.at_least.times(asked),
+                self.at_most.times(asked),
+            )
+        )
 
     def above(self, neutral: AUVector) -> Targets:
         """Those of a person in whose face at rest `neutral` (0..5) is measured: absolute targets and aims
@@ -194,6 +225,13 @@ class Targets:
         """These targets, and those of `below` for the action units that these leave alone."""
         named = np.any([aim.named for aim in self._aims], axis=0)
         return _targets(mine.where(named, its) for mine, its in zip(self._aims, below._aims, strict=True))
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        """These targets, at any time and for every face: Targets are a reenact.retarget.Programme."""
+        return self
+
+    def restart(self) -> None:
+        """Nothing is remembered."""
 
     @property
     def _aims(self) -> tuple[Aim, Aim, Aim]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from reenact.retarget.programme import Programme
 from reenact.retarget.targets import Targets, parse_targets
 
 
@@ -21,7 +22,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Timeline:
+class Timeline(Programme):
     """Scenes one after the other, each blending into the next."""
 
     scenes: Sequence[Scene]

@@ -115,6 +115,8 @@ def open_csv(
     Raises CsvError where nothing can be written.
     """
     if path is None:
+        if sys.stdout is None:
+            raise CsvError("there is no standard output to write the table to; name a file, such as aus.csv")
         yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names, asked=asked, sides=sides)
         sys.stdout.flush()
         return

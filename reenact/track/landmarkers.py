@@ -73,7 +73,7 @@ def open_landmarker(backend: str = "auto", model_path: Path | None = None) -> La
         raise TrackerError(
             "this mediapipe has no face mesh model; install mediapipe==0.10.21 or choose face_landmarker"
         )
-    with native_messages_logged(), signals_answered_afterwards():
+    with native_messages_logged, signals_answered_afterwards():
         landmarker = FaceMesh() if backend == "face_mesh" else _open_face_landmarker(model_path)
         _warm_up(landmarker)
     return landmarker

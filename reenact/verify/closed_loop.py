@@ -16,7 +16,6 @@ from calib.au import AUVector, neutral_aus
 from reenact.edit import EditOptions, open_edit
 from reenact.read import Watch, unwatched
 from reenact.retarget import Programme
-from reenact.retarget.targets import Targets
 from reenact.verify.compare import Comparison, compare
 from reenact.verify.figures import LEAST_ASKED
 from reenact.verify.reread import read_output
@@ -84,7 +83,7 @@ class Corrections:
 def close_loop(
     source: Path,
     output: Path,
-    targets: Targets | Programme,
+    targets: Programme,
     options: EditOptions,
     passes: int,
     watch: Watch = unwatched,
@@ -105,7 +104,7 @@ def close_loop(
 def _draft(
     source: Path,
     draft: Path,
-    targets: Targets | Programme,
+    targets: Programme,
     options: EditOptions,
     corrections: Corrections,
     watch: Watch,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.capture import open_capture
+from reenact.pipeline import LeftThreads, closed_after_stages
 from reenact.read import PICTURES, ReadOptions, Watch, read_film, read_still, unwatched
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
@@ -44,8 +45,9 @@ def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -
     def note(measured: Measured) -> None:
         readings.append(Reading(measured.frame.index, float(measured.frame.pts), sightings(measured)))
 
-    with open_capture(path) as capture:
-        read_film(capture, note, ReadOptions(options), watch)
+    left = LeftThreads()
+    with closed_after_stages(left) as used:
+        read_film(used.enter_context(open_capture(path)), note, ReadOptions(options), watch, left)
     return readings
 
 
