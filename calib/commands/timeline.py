@@ -9,6 +9,7 @@ import click
 from reenact.atomic import replacing
 from reenact.cli.driving import read_timeline
 from reenact.cli.errors import Unusable, plain_errors, unusable_input
+from reenact.cli.parameters import NumberParameter
 from reenact.drawing import Drawing
 from reenact.retarget.driver import Driver
 from reenact.retarget.keyframes import Keyframes
@@ -27,12 +28,16 @@ def timeline() -> None:
 @timeline.command()
 @click.argument("source", metavar="FILE", type=_FILE)
 @click.option("--out", "-o", "output", metavar="OUT", type=_FILE, required=True, help="A .png or .svg.")
-def preview(source: Path, output: Path) -> None:
+@click.option("--driver-face", "face", metavar="ID", help="Of several faces in a table of action units.")
+@click.option(
+    "--driver-fps", "fps", type=NumberParameter(0, min_open=True), help="Of such a table without timestamps."
+)
+def preview(source: Path, output: Path, face: str | None, fps: float | None) -> None:
     """Plot what the time line in FILE asks for: a chart for each action unit, with keyframes and markers."""
     with plain_errors():
         if output.suffix.lower() not in (".png", ".svg"):
             raise Unusable(f"{output}: a preview is written as .png or .svg")
-        programme = read_timeline(source)
+        programme = read_timeline(source, face, fps)
         if isinstance(programme, Keyframes):
             drawing = keyframes_drawing(programme, source.name)
         else:
