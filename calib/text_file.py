@@ -44,6 +44,11 @@ def read_text(path: Path, refusal: type[ValueError], largest_bytes: int) -> str:
         raise refusal(f"cannot be read: {error}") from error
     if len(data) > largest_bytes:
         raise refusal(f"is larger than {largest_bytes} bytes")
+    return text_of(data, refusal)
+
+
+def text_of(data: bytes, refusal: type[ValueError]) -> str:
+    """The text that is the whole content of a file. Raises `refusal` where it is none."""
     try:
         return data.decode(encoding_of(data))
     except UnicodeDecodeError as error:

@@ -13,6 +13,7 @@ from reenact.cli.parameters import NumberParameter
 from reenact.drawing import Drawing
 from reenact.retarget.driver import Driver
 from reenact.retarget.keyframes import Keyframes
+from reenact.retarget.keyframes_file import load_keyframes, to_csv, to_json
 from reenact.retarget.performance import Performance
 from reenact.stills import Still, save_still
 from reenact.storyboard import keyframes_drawing, performance_drawing
@@ -45,6 +46,22 @@ def preview(source: Path, output: Path, face: str | None, fps: float | None) -> 
             drawing = performance_drawing(programme.performance, source.name)
         with unusable_input():
             _save(drawing, output)
+        click.echo(str(output), err=True)
+
+
+@timeline.command()
+@click.argument("source", metavar="IN", type=_FILE)
+@click.argument("output", metavar="OUT", type=_FILE)
+def convert(source: Path, output: Path) -> None:
+    """Write the keyframes in IN, a .csv or .json, as the other of the two."""
+    with plain_errors():
+        writers = {".csv": to_csv, ".json": to_json}
+        if output.suffix.lower() not in writers:
+            raise Unusable(f"{output}: a time line is written as .csv or .json")
+        with unusable_input():
+            text = writers[output.suffix.lower()](load_keyframes(source))
+            with replacing(output) as beside:
+                beside.write_text(text, encoding="utf-8")
         click.echo(str(output), err=True)
 
 

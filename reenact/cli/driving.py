@@ -20,7 +20,7 @@ from reenact.retarget import Programme
 from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.retarget.inversion import InversionError, parse_inverted
 from reenact.retarget.keyframes import Marker
-from reenact.retarget.keyframes_file import load_keyframes
+from reenact.retarget.keyframes_file import doubtful_signs, load_keyframes
 from reenact.retarget.live_performance import LivePerformance
 from reenact.retarget.options import track_id_of
 from reenact.retarget.performance import Performance
@@ -168,7 +168,10 @@ def read_timeline(path: Path, face: str | None = None, rate: float | None = None
     with unusable_input():
         if path.suffix.lower() in TABLES and is_performance(path):
             return Driver(_read_table(path, face, rate))
-        return load_keyframes(path)
+        keyframes = load_keyframes(path)
+    for line in doubtful_signs(keyframes):
+        note(f"{path}: {line}")
+    return keyframes
 
 
 def read_markers(path: Path) -> Sequence[Marker]:
