@@ -36,7 +36,11 @@ class Row:
     line: int
     """The number of the line on which the row ends, from 1."""
     cells: Sequence[str]
-    """The texts without the spaces around them; a row that breaks off has fewer than the header."""
+    """The texts as they are written; a row that breaks off has fewer than the header."""
+
+    def text(self, place: int) -> str:
+        """A cell without the spaces around it; "" where the row breaks off before it."""
+        return self.cells[place].strip() if place < len(self.cells) else ""
 
 
 @dataclass(frozen=True)
@@ -115,11 +119,11 @@ def _rows(
     cells: Iterator[list[str]], before: int, header: Sequence[str], refusal: type[ValueError]
 ) -> Iterator[Row]:
     for values in cells:
-        row = Row(before + cells.line_num, [value.strip() for value in values])  # type: ignore[attr-defined]
-        if any(row.cells[len(header) :]):
+        line = before + cells.line_num  # type: ignore[attr-defined]
+        if any(value.strip() for value in values[len(header) :]):
             raise refusal(
-                f"line {row.line} has {len(row.cells)} cells, and the header {len(header)}; "
+                f"line {line} has {len(values)} cells, and the header {len(header)}; "
                 "put numbers with a decimal comma in quotes, or separate cells by semicolons"
             )
-        if any(row.cells):
-            yield row
+        if any(value.strip() for value in values):
+            yield Row(line, values)

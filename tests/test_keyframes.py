@@ -302,6 +302,12 @@ def test_spreadsheets_save_time_lines_in_many_ways(tmp_path, encoding, separator
     ]
 
 
+@pytest.mark.parametrize("index", ["", "Unnamed: 0"])
+def test_the_index_that_pandas_writes_and_empty_columns_are_passed_over(tmp_path, index):
+    path = written(tmp_path, f"{index},time,au,value,,\n0,0,AU12,+1,,\n1,1,AU12,+2,,\n")
+    assert asked(load_keyframes(path), 1) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [

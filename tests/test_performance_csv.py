@@ -125,6 +125,10 @@ def test_times_that_are_the_same_in_all_frames_are_none(tmp_path):
         read_performance(path)
     bare = table(tmp_path, "timestamp,AU12_r\n0,1\n0,1\n0,1\n")
     assert read_performance(bare, rate=10).times_s == pytest.approx([0, 0.1, 0.2])
+    seconds = table(tmp_path, "frame,time,AU12_r\n" + "".join(f"{n},{n // 10},1\n" for n in range(30)))
+    assert len(read_performance(seconds, rate=10).times_s) == 30
+    with pytest.raises(PerformanceError, match=r"time has 3 times for 30 frames, .* give --driver-fps"):
+        read_performance(seconds)
     empty = table(tmp_path, "frame,timestamp,AU12_r\n0,,1\n1,,1\n")
     with pytest.raises(PerformanceError, match="timestamp has no values; give --driver-fps"):
         read_performance(empty)

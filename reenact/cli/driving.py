@@ -90,7 +90,8 @@ def driving_options(command: CommandT) -> CommandT:
             click.option(
                 "--timeline",
                 type=FILE,
-                help="Keyframes, as .csv (time,au,value,easing,face) or .json; or a table by `reenact aus`.",
+                help="Keyframes, as .csv (time,au,value,kind,easing,face) or .json; or a table of measured "
+                "action units, as --driver takes it.",
             ),
             click.option(
                 "--neutralise",

@@ -133,6 +133,8 @@ def _from_csv(table: Table) -> Keyframes:
         if name not in header:
             raise KeyframesError(f"{where} has no column {name!r}; write {','.join(_COLUMNS)}")
     for name in header:
+        if _is_unnamed(name):
+            continue
         if name not in known:
             raise KeyframesError(f"{where}: unknown column {name!r:.40}; choose from {', '.join(known)}")
         if header.count(name) > 1:
@@ -140,9 +142,14 @@ def _from_csv(table: Table) -> Keyframes:
     return Keyframes(_tracks(_csv_keys(table, header)))
 
 
+def _is_unnamed(name: str) -> bool:
+    """Whether a column is pandas' index, or empty."""
+    return name == "" or name.startswith("unnamed: ")
+
+
 def _csv_keys(table: Table, header: Sequence[str]) -> Iterator[tuple[_Place, Keyframe, str]]:
     for each in table.rows:
-        row = dict(zip(header, each.cells, strict=False))
+        row = {name: each.text(place) for place, name in enumerate(header)}
         where = f"line {each.line}"
         place = *_au(row.get("au", ""), where), _face(row.get("face") or None, where)
         value = _csv_value(row.get("value", ""), row.get("kind") or None, where)

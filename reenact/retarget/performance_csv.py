@@ -36,8 +36,9 @@ class _Column:
 
     def text(self, row: Row) -> str:
         """The cell; "" where the row breaks off before it."""
-        first, *others = (row.cells[place] if place < len(row.cells) else "" for place in self.places)
-        for other in others:
+        first = row.text(self.places[0])
+        for place in self.places[1:]:
+            other = row.text(place)
             if other != first:
                 raise PerformanceError(
                     f"line {row.line}: the table has more than one column {self.name}, and they say "

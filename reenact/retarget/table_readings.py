@@ -154,10 +154,11 @@ def _check_one_row_a_frame(chosen: Sequence[_Placed], numbered: bool) -> None:
 
 
 def _times_s(chosen: Sequence[_Placed], rate: float | None, column: str | None) -> list[float]:
-    """The times of the table; where it has none, frames by the rate."""
+    """The times of the table; where it has none, frames by the rate. Times that are the same in all frames,
+    or in most of them, as whole seconds are, tell none."""
     known = {each.reading.time_s for each in chosen} - {None}
     frames = {each.frame for each in chosen}
-    if len(known) > 1 or (known and len(frames) == 1):
+    if len(known) > len(frames) / 2:
         return [_time_of(each.reading, column) for each in chosen]
     if len(frames) == 1:
         return [0.0] * len(chosen)
@@ -165,10 +166,12 @@ def _times_s(chosen: Sequence[_Placed], rate: float | None, column: str | None) 
         return [each.frame / rate for each in chosen]
     if column is None:
         wrong = "there is no column timestamp"
-    elif known:
+    elif not known:
+        wrong = f"the column {column} has no values"
+    elif len(known) == 1:
         wrong = f"{column} is {known.pop():g} in all frames, so it holds no times"
     else:
-        wrong = f"the column {column} has no values"
+        wrong = f"{column} has {len(known)} times for {len(frames)} frames, too few to tell them apart"
     raise PerformanceError(f"{wrong}; give --driver-fps, frames per second")
 
 
