@@ -21,7 +21,23 @@ from reenact.storyboard import keyframes_drawing, performance_drawing
 _FILE = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+    A .csv has a row for each keyframe, in any order; kind, easing and face may be left out:
+      time,au,value,kind,easing,face
+      0.0,AU12,+0,,,
+      1.5,AU12,+2,,ease-out,
+      3.0,AU45L,5,,hold,0
+    A .json may loop and name moments as well:
+      {"version": 1, "loop": 4, "markers": [{"time": 1.5, "name": "smile"}],
+       "tracks": [{"au": "AU12", "kind": "relative", "face": 0,
+                   "keys": [{"time": 0, "value": -0.5}, {"time": 1.5, "value": 2}]}]}
+
+    Relative values, -5 to 5, are added to what the face does; absolute ones, 0 to 5, are what it shall show.
+    A text is relative where it has a sign (+2, also "+2" in JSON) and else absolute, unless kind says what
+    the number is: spreadsheets take plus signs away. A number in JSON is of the "kind" of its track,
+    absolute where the track has none."""
+)
 def timeline() -> None:
     """Time lines, as `reenact video --timeline` takes them."""
 

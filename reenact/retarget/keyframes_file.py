@@ -235,7 +235,7 @@ def _of_kind(number: float, absolute: bool, shown: Any, where: str) -> float:
     try:
         return in_range(number, "absolute" if absolute else "relative", f"{shown!r:.40}")
     except TargetError as error:
-        advice = '; values to be added are of "kind": "relative"' if number < 0 else ""
+        advice = '; to add it, give its track "kind": "relative"' if number < 0 else ""
         raise KeyframesError(f"{where}, value: {error}{advice}") from error
 
 
