@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AU_COUNT, AU_INDEX, AUVector
+from calib.json_file import read_json
 
 _PATH = Path(__file__).with_name("data") / "answer.json"
 DRIVEN = (12, 25)
@@ -35,7 +36,7 @@ def driven(change: NDArray[np.float32], hold: NDArray[np.float32]) -> NDArray[np
 @lru_cache(maxsize=1)
 def load_drive() -> AUVector:
     """(17,) how many times what is asked has to be written. Ships beside the basis (calib/data)."""
-    answer = json.loads(_PATH.read_text(encoding="utf-8"))
+    answer = read_json(_PATH, ValueError)
     return to_drive(np.array([answer[code] for code in AU_CODES]))
 
 

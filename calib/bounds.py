@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.json_file import parse_json
 from calib.openings import MOUTH, Opening
 
 _PATH = Path(__file__).with_name("data") / "bounds.json"
@@ -120,7 +121,7 @@ def to_json(bounds: Bounds) -> str:
 
 
 def from_json(text: str) -> Bounds:
-    document = json.loads(text)
+    document = parse_json(text, ValueError)
     del document["version"]
     rest = tuple(tuple(row) for row in document.pop("rest"))
     rest_range = tuple((low, high) for low, high in document.pop("rest_range"))

@@ -1,28 +1,56 @@
-"""Where the action units stand in a table by OpenFace, by py-feat or by `reenact aus`."""
+"""Where the action units stand in a table by OpenFace, LibreFace, py-feat, FaceReader or `reenact aus`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from calib.au import AU_CODES, MAX_INTENSITY
+from calib.au import ACTION_UNITS, AU_INDEX, MAX_INTENSITY
+
+_BLINK, _EYES_CLOSED = 45, 43
+_FORMS = (
+    (re.compile(r"au_?0*(\d{1,3})_r"), 1.0),  # OpenFace and `reenact aus`: AU12_r, 0..5
+    (
+        re.compile(r"au_?0*(\d{1,3})_intensity"),
+        1.0,
+    ),  # LibreFace: au_12_intensity, 0..5; its au_12 is yes or no
+    (re.compile(r"au0*(\d{1,3})"), MAX_INTENSITY),  # py-feat: AU12, 0..1
+    (re.compile(r"action_unit_0*(\d{1,3})_-_(?!.*(?:left|right)).*"), MAX_INTENSITY),  # FaceReader, 0..1
+)
+"""How programs name the columns of intensities, as `column_key` writes them, and the factor to 0..5."""
 
 
 @dataclass(frozen=True)
 class AUColumns:
     names: Mapping[int, str]
     """Names of columns by position of the action unit; what a table does not measure is left out."""
+    places: Mapping[int, tuple[int, ...]]
+    """Where these columns are in the header; more than one place where the header repeats a name."""
     scale: float
     """From the table's intensities to ours, 0..5."""
 
 
-def au_columns(header: Collection[str]) -> AUColumns | None:
-    """OpenFace's AU01_r ... AU45_r, which run from 0 to 5, or else py-feat's AU01 ... from 0 to 1, whose AU43
-    (eyes closed) stands for AU45; None where a header has neither."""
-    openface = {index: f"{code}_r" for index, code in enumerate(AU_CODES) if f"{code}_r" in header}
-    if openface:
-        return AUColumns(openface, 1.0)
-    py_feat = {index: code for index, code in enumerate(AU_CODES) if code in header}
-    if "AU43" in header:
-        py_feat.setdefault(AU_CODES.index("AU45"), "AU43")
-    return AUColumns(py_feat, MAX_INTENSITY) if py_feat else None
+def column_key(name: str) -> str:
+    """A column's name without what programs and people write differently: case, and spaces."""
+    return "_".join(name.lower().split())
+
+
+def au_columns(header: Sequence[str]) -> AUColumns | None:
+    """The columns of intensities in a header; None where it has none.
+
+    Where a table has intensities in two forms, those from 0 to 5 count. AU43 (eyes closed) stands for AU45.
+    """
+    keys = [column_key(name) for name in header]
+    for form, scale in _FORMS:
+        numbers = [int(match[1]) if (match := form.fullmatch(key)) else None for key in keys]
+        if _EYES_CLOSED in numbers and _BLINK not in numbers:
+            numbers = [_BLINK if number == _EYES_CLOSED else number for number in numbers]
+        places = {
+            AU_INDEX[unit.number]: tuple(place for place, each in enumerate(numbers) if each == unit.number)
+            for unit in ACTION_UNITS
+            if unit.number in numbers
+        }
+        if places:
+            return AUColumns({index: header[found[0]] for index, found in places.items()}, places, scale)
+    return None

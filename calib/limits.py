@@ -6,7 +6,6 @@ nothing moves faster than real onsets do. Fitted by `python -m calib limits`.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AU_COUNT, au_index
+from calib.json_file import read_json
 
 _PATH = Path(__file__).with_name("data") / "limits.json"
 AT_REST = 1.0
@@ -137,7 +137,7 @@ def _pair(aus: tuple[str, str], shares: tuple[float, float], bound: float) -> Pa
 @lru_cache(maxsize=1)
 def load_limits() -> Limits:
     """The limits that ship with the project (see calib/data/MODEL_CARD.md)."""
-    return from_json(json.loads(_PATH.read_text(encoding="utf-8")))
+    return from_json(read_json(_PATH, ValueError))
 
 
 def _named(values: NDArray[np.float32]) -> dict[str, float]:

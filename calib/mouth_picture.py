@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from dataclasses import dataclass, fields
 from typing import Any
+
+from calib.json_file import number_in
 
 LARGEST_BYTES = 200_000
 """Of one PNG; they take about 25,000."""
@@ -83,10 +84,10 @@ def _png(text: Any, shown: str) -> bytes:
 
 
 def _number(value: Any, shown: str) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or abs(value) > _LARGEST_NUMBER:
+    number = number_in(value)
+    if not abs(number) <= _LARGEST_NUMBER:  # also catches NaN
         raise MouthPictureError(f"{shown} is {value!r:.40}; write a number")
-    return float(value)
+    return number
 
 
 def _colour(value: Any, shown: str) -> tuple[float, float, float]:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, UnknownAUError, au_index
+from calib.json_file import has_version, number_in, parse_json
 from calib.mouth_picture import MOST, MouthPicture, MouthPictureError, from_document, to_document
+from calib.text_file import read_text
 
 VERSION = 1
 MAX_GAIN = 4.0
@@ -112,28 +114,17 @@ def load_profile(path: Path) -> Profile:
     """
     shown = f"profile {str(path)!r}"
     try:
-        return parse_profile(_read(path))
+        return parse_profile(read_text(path, ProfileError, _LIMIT_BYTES))
     except ProfileError as error:
         raise ProfileError(f"{shown}: {error}") from error
-    except OSError as error:
-        raise ProfileError(f"{shown} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ProfileError(f"{shown} is not UTF-8 text") from error
 
 
 def parse_profile(text: str) -> Profile:
     """A profile from the text of its file. Raises ProfileError naming key, value and the right form."""
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ProfileError(
-            f"is not JSON at line {error.lineno}, column {error.colno}: {error.msg}"
-        ) from error
-    except (ValueError, RecursionError) as error:  # digits without end, brackets without end
-        raise ProfileError(f"is not JSON that can be read: {error}") from error
+    document = parse_json(text, ProfileError)
     if not isinstance(document, dict):
         raise ProfileError(f"must be an object: {_FORM}")
-    if isinstance(document.get("version"), bool) or document.get("version") != VERSION:
+    if not has_version(document, VERSION):
         raise ProfileError(f'"version" is {document.get("version")!r:.40}; this release reads {VERSION}')
     for key in document.keys() - set(_KEYS):
         raise ProfileError(f"unknown key {key!r:.40}; choose from {', '.join(_KEYS)}")
@@ -182,14 +173,6 @@ _GAIN = _Table("gain", 1.0, MAX_GAIN)
 _LIMIT = _Table("limit", math.nan, MAX_INTENSITY)
 
 
-def _read(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(_LIMIT_BYTES + 1)
-    if len(data) > _LIMIT_BYTES:
-        raise ProfileError(f"is larger than {_LIMIT_BYTES} bytes")
-    return data.decode("utf-8-sig")
-
-
 def _text(document: dict[str, Any], key: str) -> str:
     value = document.get(key, "")
     if not isinstance(value, str) or not value.isprintable():
@@ -219,7 +202,7 @@ def _vector(document: dict[str, Any], table: _Table) -> AUVector:
 
 
 def _number(value: object, table: _Table, shown: str) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= table.most:  # type: ignore[operator]
+    number = number_in(value)
+    if not 0 <= number <= table.most:  # also catches NaN
         raise ProfileError(f"{shown} is {value!r:.40}; write {table.form}")
-    return float(value)  # type: ignore[arg-type]
+    return number

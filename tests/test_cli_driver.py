@@ -163,3 +163,46 @@ def test_only_the_unsafe_get_what_no_face_shows(tmp_path: Path) -> None:
 def test_what_cannot_be_locked_or_inverted_is_refused(tmp_path: Path, arguments: tuple, word: str) -> None:
     result = reenact("image", PORTRAIT, tmp_path / "out.png", *arguments)
     assert result.exit_code == 2 and word in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("row.csv", "AU06,AU12\n0,0\n"),
+        ("row.tsv", "frame\tAU06_r\tAU12_r\n3\t0,00\t0,00\n"),
+        ("row.txt", "frame_idx;au_6_intensity;au_12_intensity\n0;0;0\n"),
+    ],
+)
+def test_one_row_of_a_table_drives_a_picture(tmp_path: Path, serious: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert np.array_equal(made(tmp_path, "--driver", tmp_path / name), made(tmp_path, "--driver", serious))
+
+
+def test_names_that_are_taken_for_one_face_are_said(tmp_path: Path) -> None:
+    (tmp_path / "ids.csv").write_text("timestamp,face_id,AU12_r\n0,0,0\n0.1,3,0\n")
+    arguments = ("image", PORTRAIT, tmp_path / "out.png", *WARP)
+    for option in ("--driver", "--timeline"):
+        result = reenact(*arguments, option, tmp_path / "ids.csv")
+        assert result.exit_code == 0
+        assert "Note: " in result.stderr and "the faces '0', '3' are never in one frame" in result.stderr
+        assert "Note: " not in reenact(*arguments, option, tmp_path / "ids.csv", "--driver-face", "3").stderr
+
+
+@pytest.mark.parametrize("option", ["--driver", "--timeline"])
+def test_a_table_says_what_it_needs_and_gets_it(tmp_path: Path, option: str) -> None:
+    (tmp_path / "two.csv").write_text("frame,Identity,AU12\n0,ann,0\n0,bob,1\n1,ann,0\n1,bob,1\n")
+    arguments = ["image", PORTRAIT, tmp_path / "out.png", *WARP, option, tmp_path / "two.csv"]
+    for missing, given in (("--driver-face", "ann"), ("--driver-fps", 30)):
+        result = reenact(*arguments)
+        assert result.exit_code == 2
+        assert missing in result.stderr and len(result.stderr.splitlines()) == 1
+        assert not (tmp_path / "out.png").exists()
+        arguments += [missing, given]
+    assert reenact(*arguments).exit_code == 0
+
+
+def test_a_report_needs_no_times_of_a_table_that_names_no_moments(tmp_path: Path) -> None:
+    (tmp_path / "numbered.csv").write_text("frame,AU12_r\n0,0\n1,0\n")
+    arguments = ("image", PORTRAIT, tmp_path / "out.png", *WARP, "--verify", "--driver-fps", 30)
+    result = reenact(*arguments, "--timeline", tmp_path / "numbered.csv")
+    assert result.exit_code == 0, result.output

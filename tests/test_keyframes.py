@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from calib.au import au_index, both
 from reenact.retarget.keyframes import EASINGS, Keyframe, Keyframes, Marker, Track
-from reenact.retarget.keyframes_file import KeyframesError, load_keyframes
+from reenact.retarget.keyframes_file import KeyframesError, doubtful_signs, load_keyframes, to_csv, to_json
 from tests.faces import shows
 
 SMILE = au_index("AU12")
@@ -218,3 +218,159 @@ def test_no_row_crashes_it(tmp_path_factory, text):
         assert "\n" not in str(error)
     else:
         assert np.isfinite(line(Fraction(1), 0).value).all()
+
+
+def value_in_json(value: str, kind: str = "") -> str:
+    return f'{{"version": 1, "tracks": [{{"au": "AU12", {kind}"keys": [{{"time": 0, "value": {value}}}]}}]}}'
+
+
+def only_key(line: Keyframes) -> Keyframe:
+    ((key,),) = (track.keys for track in line.tracks)
+    return key
+
+
+@pytest.mark.parametrize("value", ["5e-05", "0.1234567890123", "1e-320", "4.999999999999999", "3"])
+def test_numbers_keep_all_their_digits(tmp_path, value):
+    for text in (value_in_json(value), value_in_json(f'"{value}"')):
+        key = only_key(load_keyframes(written(tmp_path, text, "line.json")))
+        assert (key.value, key.absolute) == (float(value), True)
+    key = only_key(load_keyframes(written(tmp_path, f"time,au,value\n{value},AU12,-{value}\n")))
+    assert (key.time_s, key.value, key.absolute) == (float(value), -float(value), False)
+
+
+def test_numbers_in_json_are_of_one_kind_on_both_sides_of_0(tmp_path):
+    keys = ", ".join(f'{{"time": {n}, "value": {n - 2}}}' for n in range(5))
+    for kind, refused in (('"kind": "relative", ', False), ('"kind": "absolute", ', True), ("", True)):
+        text = f'{{"version": 1, "tracks": [{{"au": "AU12", {kind}"keys": [{keys}]}}]}}'
+        path = written(tmp_path, text, "line.json")
+        if refused:
+            with pytest.raises(
+                KeyframesError, match=r"key 0, value: -2 is out of range: .* \"kind\": \"relative\""
+            ):
+                load_keyframes(path)
+        else:
+            (track,) = load_keyframes(path).tracks
+            assert [(key.value, key.absolute) for key in track.keys] == [(n - 2, False) for n in range(5)]
+
+
+def test_texts_in_json_say_themselves_what_they_are(tmp_path):
+    text = value_in_json('"3"', '"kind": "relative", ')
+    assert only_key(load_keyframes(written(tmp_path, text, "line.json"))).absolute
+
+
+def test_a_column_of_a_csv_says_the_kind_where_a_spreadsheet_takes_plus_signs_away(tmp_path):
+    rows = "0,AU12,-1,relative\n1,AU12,1,Relative\n2,AU12,1,absolute\n3,AU12,1,\n4,AU12,+1,\n"
+    (track,) = load_keyframes(written(tmp_path, f"time,au,value,kind\n{rows}")).tracks
+    assert [(key.value, key.absolute) for key in track.keys] == [
+        (-1, False),
+        (1, False),
+        (1, True),
+        (1, True),
+        (1, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "doubtful"),
+    [
+        (("-1", "1"), True),
+        (("1", "0", "-1"), True),
+        (("-1", "+1"), False),
+        (("+0", "3"), False),
+        (("-1", "0"), False),
+    ],
+)
+def test_plus_signs_that_a_spreadsheet_may_have_taken_are_asked_for(tmp_path, values, doubtful):
+    rows = "".join(f"{time},AU12,{value}\n" for time, value in enumerate(values))
+    notes = list(doubtful_signs(load_keyframes(written(tmp_path, f"time,au,value\n{rows}"))))
+    assert len(notes) == doubtful
+    if doubtful:
+        assert "write +1, or relative in a column kind" in notes[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_spreadsheets_save_time_lines_in_many_ways(tmp_path, encoding, separator):
+    path = tmp_path / "line.csv"
+    rows = ["sep=;"] * (separator == ";") + ["Time,AU,Value,Easing", "0 5,AU12,+1 5,linear", "1,AU12,2 5,"]
+    text = "\r\n".join(row.replace(",", separator).replace(" ", ",") for row in rows)
+    path.write_bytes(text.encode(encoding))
+    (track,) = load_keyframes(path).tracks
+    assert [(key.time_s, key.value, key.absolute) for key in track.keys] == [
+        (0.5, 1.5, False),
+        (1, 2.5, True),
+    ]
+
+
+@pytest.mark.parametrize("index", ["", "Unnamed: 0"])
+def test_the_index_that_pandas_writes_and_empty_columns_are_passed_over(tmp_path, index):
+    path = written(tmp_path, f"{index},time,au,value,,\n0,0,AU12,+1,,\n1,1,AU12,+2,,\n")
+    assert asked(load_keyframes(path), 1) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (value_in_json("1")[:-1] + ', "version": 1}', "line.json", "holds 'version' twice in one object"),
+        (value_in_json("1").replace('"version": 1', '"version": true'), "line.json", '"version": 1'),
+        (value_in_json("NaN"), "line.json", "holds NaN at line 1"),
+        (value_in_json("true"), "line.json", "track 0, key 0, value: True is not a number"),
+        (
+            value_in_json("1", '"kind": "added", '),
+            "line.json",
+            "track 0, kind: 'added' is neither 'relative' nor",
+        ),
+        (
+            value_in_json("1", '"faces": 1, '),
+            "line.json",
+            "track 0: unknown key 'faces'; choose from au, face",
+        ),
+        ("time,au,value,Time\n0,AU12,1,1\n", "line.csv", "line 1: the column 'time' is there twice"),
+        ("time,au,value\n0,5,AU12,+1\n", "line.csv", "line 2 has 4 cells, and the header 3"),
+        ("time,au,value,kind\n0,AU12,-1,absolute\n", "line.csv", "line 2, value: '-1' is out of range"),
+        ("time,au,value,kind\n0,AU12,x,absolute\n", "line.csv", "line 2, value: 'x' is not a number"),
+        ("time,au,value,kind\n0,AU12,1,added\n", "line.csv", "line 2, kind: 'added' is neither"),
+        ("time,au,value\nnan,AU12,1\n", "line.csv", "line 2, time: 'nan' is not a time"),
+    ],
+)
+def test_what_could_be_taken_in_two_ways_is_refused(tmp_path, text, name, message):
+    with pytest.raises(KeyframesError) as caught:
+        load_keyframes(written(tmp_path, text, name))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+SECONDS = st.floats(0, 1e6)
+RELATIVE = st.builds(Keyframe, SECONDS, st.floats(-5, 5), st.just(False), st.sampled_from(list(EASINGS)))
+ABSOLUTE = st.builds(Keyframe, SECONDS, st.floats(0, 5), st.just(True), st.sampled_from(list(EASINGS)))
+KEYS = st.lists(RELATIVE | ABSOLUTE, min_size=1, max_size=5, unique_by=lambda key: key.time_s).map(
+    lambda keys: tuple(sorted(keys, key=lambda key: key.time_s))
+)
+TRACKS = st.lists(
+    st.builds(
+        Track, st.integers(0, 14), KEYS, st.none() | st.integers(0, 99), st.sampled_from([None, "L", "R"])
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda track: (track.index, track.face, track.side),
+).map(tuple)
+MARKERS = st.lists(st.builds(Marker, SECONDS, st.text(max_size=8)), max_size=3).map(
+    lambda markers: tuple(sorted(markers, key=lambda marker: marker.time_s))
+)
+
+
+@given(st.builds(Keyframes, TRACKS, st.none() | st.floats(1e-3, 1e6), MARKERS))
+def test_a_time_line_that_is_written_as_json_is_read_the_same(tmp_path_factory, line):
+    path = written(tmp_path_factory.mktemp("same"), to_json(line), "line.json")
+    assert load_keyframes(path) == line
+
+
+@given(st.builds(Keyframes, TRACKS))
+def test_a_time_line_that_is_written_as_csv_is_read_the_same(tmp_path_factory, line):
+    path = written(tmp_path_factory.mktemp("same"), to_csv(line))
+    assert load_keyframes(path) == line
+
+
+def test_a_csv_has_no_place_for_loops_and_markers():
+    for line in (Keyframes([rising()], loop_s=2.0), Keyframes([rising()], markers=(Marker(1.0, "x"),))):
+        with pytest.raises(KeyframesError, match=r"write \.json"):
+            to_csv(line)

@@ -81,7 +81,7 @@ def test_what_is_written_is_read_again(neutral, ranges, unknown, text):
         ('{"version": 1, "neutral": {"AU99": 1}}', "'AU99' in \"neutral\": unknown action unit"),
         ('{"version": 1, "gain": {"AU12": 4.5}}', "'AU12' in \"gain\" is 4.5; write numbers from 0 to 4"),
         ('{"version": 1, "range": {"AU12": null}}', "'AU12' in \"range\" is None; write numbers from 0 to 5"),
-        ('{"version": 1, "limit": {"AU12": NaN}}', "'AU12' in \"limit\" is nan; write numbers"),
+        ('{"version": 1, "limit": {"AU12": NaN}}', "holds NaN at line 1, column 34"),
         ('{"version": 1, "limit": {"AU4": 1, "AU04": 1}}', "AU04 is given twice"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`python -m calib timeline preview`."""
+"""`python -m calib timeline`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from calib.__main__ import main
 from calib.au import AU_CODES
+from reenact.retarget.keyframes_file import load_keyframes
 
 LINE = "time,au,value,easing\n0,AU12,+0\n1,AU12,+2,spring\n2,AU04,3\n"
 
@@ -72,3 +73,21 @@ def test_a_time_line_that_is_wrong_is_refused(tmp_path: Path) -> None:
     result = preview(tmp_path / "line.csv", tmp_path / "p.png")
     assert result.exit_code == 2 and "line 2" in result.stderr
     assert not (tmp_path / "p.png").exists()
+
+
+def test_a_time_line_is_converted_and_back(line: Path, tmp_path: Path) -> None:
+    arguments = [[line, tmp_path / "line.json"], [tmp_path / "line.json", tmp_path / "again.csv"]]
+    for source, output in arguments:
+        result = CliRunner().invoke(main, ["timeline", "convert", str(source), str(output)])
+        assert result.exit_code == 0, result.output
+    assert load_keyframes(tmp_path / "again.csv") == load_keyframes(line)
+    result = CliRunner().invoke(main, ["timeline", "convert", str(line), str(tmp_path / "line.txt")])
+    assert result.exit_code == 2 and ".csv or .json" in result.stderr
+
+
+def test_a_preview_of_a_table_without_times_takes_their_rate(tmp_path: Path) -> None:
+    (tmp_path / "aus.csv").write_text("frame,AU12_r\n0,1\n1,2\n")
+    result = preview(tmp_path / "aus.csv", tmp_path / "p.svg")
+    assert result.exit_code == 2 and "--driver-fps" in result.stderr
+    command = ["timeline", "preview", str(tmp_path / "aus.csv"), "-o", str(tmp_path / "p.svg")]
+    assert CliRunner().invoke(main, [*command, "--driver-fps", "30"]).exit_code == 0

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from calib.json_file import parse_json
 from reenact.generate.contract import ModelInfo
 from train.options import PRESETS, FitOptions, Scalar
 
@@ -109,7 +110,7 @@ def read_data_card(path: Path) -> str:
     if path.suffix.lower() != ".json":
         return text.strip()
     try:
-        sets = [DataSet(**entry) for entry in json.loads(text)]
+        sets = [DataSet(**entry) for entry in parse_json(text, CardError)]
     except (ValueError, TypeError) as error:
         names = ", ".join(each.name for each in fields(DataSet))
         raise CardError(f"{path} is no list of objects with {names}: {error}") from error

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from calib.json_file import read_json
 from reenact.atomic import replacing
 
 Scalar = str | int | float | bool
@@ -141,7 +142,7 @@ def write_options(options: FitOptions, path: Path) -> None:
 def load_options(path: Path) -> FitOptions:
     """What `write_options` wrote; OptionsError if it is something else."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path, OptionsError)
         return FitOptions(**known)
     except (ValueError, TypeError) as error:
         raise OptionsError(f"{path} is damaged or of another version: {error}") from error

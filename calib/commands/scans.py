@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import numpy as np
 
 from calib.basis import load_basis, read_basis, write_basis
 from calib.dataset import DatasetError
+from calib.json_file import read_json
 from calib.scans import LESSONS, Scans, motions_on_landmarks, teach_by_scans
 from calib.shape import load_shape
 from reenact.atomic import replacing
@@ -49,7 +49,7 @@ def read_scans(folder: Path) -> Scans:
     for path in (indices, shapes):
         if not path.is_file():
             raise DatasetError(f"no {path.name} in {folder}; give the folder of ICT-FaceKit")
-    vertices = json.loads(indices.read_text(encoding="utf-8"))["idx_to_landmark_verts"]
+    vertices = read_json(indices, DatasetError)["idx_to_landmark_verts"]
     with np.load(shapes, allow_pickle=False) as data:
         names = [str(name) for name in data["names"]]
         expressions = dict(zip(names, data["expressions"][:, :_FACE].astype(np.float64), strict=True))

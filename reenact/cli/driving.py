@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 
 from calib.profile import stretch
 from reenact.capture import open_capture
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import note, unusable_input
 from reenact.cli.parameters import FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions
@@ -19,11 +20,12 @@ from reenact.read import PICTURES
 from reenact.retarget import Programme
 from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.retarget.inversion import InversionError, parse_inverted
-from reenact.retarget.keyframes_file import load_keyframes
+from reenact.retarget.keyframes import Marker
+from reenact.retarget.keyframes_file import doubtful_signs, load_keyframes
 from reenact.retarget.live_performance import LivePerformance
 from reenact.retarget.options import track_id_of
 from reenact.retarget.performance import Performance
-from reenact.retarget.performance_csv import is_performance, read_performance
+from reenact.retarget.performance_csv import TABLES, is_performance, read_performance
 from reenact.retarget.plan import Driving
 from reenact.retarget.targets import TargetError, Targets, neutralised, parse_locks, parse_scales
 from reenact.stills import load_still
@@ -43,7 +45,7 @@ def driving_options(command: CommandT) -> CommandT:
                 "--driver",
                 type=FILE,
                 help="Take over the expression of another face: of a film, of a picture, or from a table by "
-                "OpenFace, py-feat or `reenact aus`.",
+                "OpenFace, py-feat, LibreFace or `reenact aus`.",
             ),
             click.option(
                 "--transfer",
@@ -67,7 +69,10 @@ def driving_options(command: CommandT) -> CommandT:
                 help="Multiplies the driver's expression.",
             ),
             click.option(
-                "--driver-face", metavar="ID", help="Of several faces, as `reenact aus` numbers them."
+                "--driver-face",
+                metavar="ID",
+                help="Of several faces, as `reenact aus` numbers them, or a table in face_id or Identity; "
+                "0,2 where a table has two names for one face.",
             ),
             click.option(
                 "--driver-start",
@@ -81,12 +86,13 @@ def driving_options(command: CommandT) -> CommandT:
             click.option(
                 "--driver-fps",
                 type=NumberParameter(0, min_open=True),
-                help="Frames per second of a table that has no timestamps.",
+                help="Frames per second of a table that has no timestamps, or the same in all frames.",
             ),
             click.option(
                 "--timeline",
                 type=FILE,
-                help="Keyframes, as .csv (time,au,value,easing,face) or .json; or a table by `reenact aus`.",
+                help="Keyframes, as .csv (time,au,value,kind,easing,face) or .json; or a table of measured "
+                "action units, as --driver takes it.",
             ),
             click.option(
                 "--neutralise",
@@ -131,7 +137,9 @@ def driven(
             performance = performance.resting(driving.profile.neutral)
         parts.append(Driver(performance, driving.how, stretch(driving.profile, options.retarget.profile)))
     if driving.timeline is not None:
-        parts.append(read_timeline(driving.timeline))
+        # Where there is a driver, the name is that of its face.
+        face = driving.driver_face if performance is None else None
+        parts.append(read_timeline(driving.timeline, face, driving.driver_fps))
     return parts
 
 
@@ -144,8 +152,8 @@ def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
 def read_driver(path: Path, face: str | None, rate: float | None, options: TrackerOptions) -> Performance:
     """Read from a table; else seen in a picture or a film."""
     with unusable_input():
-        if path.suffix.lower() == ".csv":
-            return read_performance(path, face, rate)
+        if path.suffix.lower() in TABLES:
+            return _read_table(path, face, rate)
         number = _face_number(face)
         if path.suffix.lower() in PICTURES:
             return perform_still(load_still(path), path, options, number)
@@ -158,12 +166,30 @@ def read_driver(path: Path, face: str | None, rate: float | None, options: Track
             return perform_film(capture, options, number, advance, left)
 
 
-def read_timeline(path: Path) -> Programme:
-    """Keyframes, or what a table of measured action units shows."""
+def read_timeline(path: Path, face: str | None = None, rate: float | None = None) -> Programme:
+    """Keyframes, or what a table of measured action units shows; `face` and `rate` are for tables."""
     with unusable_input():
-        if path.suffix.lower() == ".csv" and is_performance(path):
-            return Driver(read_performance(path))
-        return load_keyframes(path)
+        if path.suffix.lower() in TABLES and is_performance(path):
+            return Driver(_read_table(path, face, rate))
+        keyframes = load_keyframes(path)
+    for line in doubtful_signs(keyframes):
+        note(f"{path}: {line}")
+    return keyframes
+
+
+def read_markers(path: Path) -> Sequence[Marker]:
+    """The moments that a time line names; a table of measured action units names none."""
+    with unusable_input():
+        if path.suffix.lower() in TABLES and is_performance(path):
+            return ()
+        return load_keyframes(path).markers
+
+
+def _read_table(path: Path, face: str | None, rate: float | None) -> Performance:
+    performance = read_performance(path, face, rate)
+    for line in performance.notes:
+        note(f"{path}: {line}")
+    return performance
 
 
 def _face_number(text: str | None) -> int | None:

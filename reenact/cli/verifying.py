@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reenact.cli.driving import read_timeline
+from reenact.cli.driving import read_markers
 from reenact.cli.errors import Unusable, unusable_input, warn
 from reenact.cli.parameters import FILE, CommandT
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions, edited_with
 from reenact.retarget import Programme
-from reenact.retarget.keyframes import Keyframes, Marker
 from reenact.verify.closed_loop import Corrections, close_loop
 from reenact.verify.figures import Figures
 from reenact.verify.report import ReportPaths, report_paths, verify
@@ -68,7 +66,7 @@ class Verification:
             self.paths: ReportPaths = report_paths(None if str(page) == _BESIDE else page, output)
         self.witness = Witness()
         self._options = options
-        self._markers = _markers(timeline)
+        self._markers = () if timeline is None else read_markers(timeline)
 
     def report(self, source: Path, output: Path, targets: Programme) -> dict[str, Any]:
         """Writes table and page, tells the figures, and returns them for --json."""
@@ -97,11 +95,6 @@ def open_verification(
 ) -> Verification | None:
     """None where no report is asked for."""
     return None if page is None else Verification(page, output, options, timeline)
-
-
-def _markers(timeline: Path | None) -> Sequence[Marker]:
-    programme = None if timeline is None else read_timeline(timeline)
-    return programme.markers if isinstance(programme, Keyframes) else ()
 
 
 def _summary(figures: Figures) -> str:

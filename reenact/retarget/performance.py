@@ -22,6 +22,10 @@ RESTING_FRAMES = 30
 """Of fewer frames none can be told to show the face at rest: then all zeros is."""
 
 
+class PerformanceError(ValueError):
+    """A driver that cannot be used; the message is one line for the user."""
+
+
 @dataclass(frozen=True, eq=False)
 class Performance:
     """The readings of one face, frame by frame; at least one."""
@@ -34,6 +38,8 @@ class Performance:
     """(17,) which action units were."""
     at_rest: AUVector | None = None
     """(17,) the face at rest, where that is known; else it is estimated."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how it was read, one line each."""
 
     @property
     def is_still(self) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from reenact.json_file import read_json
+from calib.json_file import has_version, number_in, read_json
 from reenact.retarget.driver import MAX_GAIN, DriverOptions, RegionError, parse_regions
 from reenact.retarget.options import MAX_STRENGTH
 from reenact.retarget.plan import Driving, FacePlan, FacePlanError, face_of
@@ -40,7 +40,7 @@ def load_programme(path: Path) -> tuple[FacePlan, ...]:
 
 
 def _plans(document: Any, folder: Path) -> tuple[FacePlan, ...]:
-    if not isinstance(document, dict) or document.get("version") != 1 or document["version"] is True:
+    if not has_version(document, 1):
         raise ProgrammeError('must be an object with "version": 1')
     _check_keys(document, _KEYS, "")
     if not isinstance(document.get("description", ""), str):
@@ -116,20 +116,12 @@ def _number(low: float, high: float = math.inf, *, above: bool = False) -> Reade
     limits = f"{'above' if above else 'from'} {low:g}" + (f" to {high:g}" if high < math.inf else "")
 
     def read(value: Any, folder: Path, where: str) -> float:
-        number = _as_float(value)
+        number = number_in(value)
         if not low <= number <= high or (above and number == low) or math.isinf(number):
             raise ProgrammeError(f"{where}: {value!r:.40} is not a number {limits}")
         return number
 
     return read
-
-
-def _as_float(value: Any) -> float:
-    """NaN for what is no number, or too large for one."""
-    try:
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    except OverflowError:
-        return math.nan
 
 
 def _transfer(value: Any, folder: Path, where: str) -> str:

@@ -30,12 +30,14 @@ from calib.au import (
     rows,
     sided_au,
 )
-from reenact.json_file import read_json
+from calib.json_file import has_version, number_in, read_json
 from reenact.retarget.expression import expression
 from reenact.retarget.presets import PRESETS
 
 _ITEM = re.compile(r"\s*([^=]*?)\s*=\s*(.*?)\s*", re.DOTALL)
 _NUMBER = re.compile(r"([+-]?)\s*(\d+\.?\d*|\.\d+)", re.ASCII)
+_WRITTEN_NUMBER = re.compile(r"([+-]?)\s*((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)", re.ASCII | re.IGNORECASE)
+"""As programs write small numbers, too: 5e-05."""
 _ONE_WAY = re.compile(r"(?P<most>\.\.)?\s*(?P<number>.*?)\s*(?P<least>\.\.)?", re.DOTALL)
 _FORM = "write AU12=+2 to add, AU12=3 to set, or a preset's name"
 _JSON_KEYS = {"version", "description", "preset", "relative", "absolute", "at_least", "at_most"}
@@ -292,7 +294,7 @@ def parse_targets(text: str) -> Targets:
 
 def parse_value(text: str) -> tuple[float, bool]:
     """(value, absolute) from text such as +2 (to add, -5..5) or 3 (to show, 0..5). Raises TargetError."""
-    value, kind = _parse_plain_number(text.strip(), repr(text.strip()))
+    value, kind = _parse_plain_number(text.strip(), repr(text.strip()), _WRITTEN_NUMBER)
     return value, kind == "absolute"
 
 
@@ -407,15 +409,16 @@ def _parse_number(text: str, shown: str) -> tuple[float, Kind]:
     return value, "at_most" if match["most"] else "at_least"
 
 
-def _parse_plain_number(text: str, shown: str) -> tuple[float, Kind]:
-    match = _NUMBER.fullmatch(text.replace("\u2212", "-"))
+def _parse_plain_number(text: str, shown: str, form: re.Pattern[str] = _NUMBER) -> tuple[float, Kind]:
+    match = form.fullmatch(text.replace("\u2212", "-"))
     if match is None:
         raise TargetError(f"{shown}: {text!r} is not a number; {_FORM}")
     kind: Kind = "relative" if match[1] else "absolute"
-    return _in_range(float(match[1] + match[2]), kind, shown), kind
+    return in_range(float(match[1] + match[2]), kind, shown), kind
 
 
-def _in_range(value: float, kind: Kind, shown: str) -> float:
+def in_range(value: float, kind: Kind, shown: str) -> float:
+    """The value, which fits its kind. Raises TargetError that calls it `shown` where it does not."""
     low = -MAX_INTENSITY if kind == "relative" else 0.0
     if not low <= value <= MAX_INTENSITY:  # also catches NaN
         form = (
@@ -447,8 +450,8 @@ def _set(targets: Targets, named: _Named, value: float, kind: Kind) -> Targets:
 def _from_json(document: Any) -> Targets:
     if not isinstance(document, dict):
         raise TargetError('must be an object: {"version": 1, "relative": {"AU12": 2}}')
-    if document.get("version") != 1:
-        raise TargetError(f'"version" is {document.get("version")!r}; this release reads 1')
+    if not has_version(document, 1):
+        raise TargetError(f'"version" is {document.get("version")!r:.40}; this release reads 1')
     for key in document.keys() - _JSON_KEYS:
         raise TargetError(f"unknown key {key!r}; choose from {', '.join(sorted(_JSON_KEYS))}")
     targets = no_targets()
@@ -471,6 +474,7 @@ def _entries(kind: Kind, table: Any) -> Iterator[tuple[_Named, float, Kind, str]
     for name, value in table.items():
         shown = f'{name!r} in "{kind}"'
         named = _name(name, shown)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        number = number_in(value)
+        if math.isnan(number):
             raise TargetError(f"{shown}: {value!r:.40} is not a number")
-        yield named, _in_range(value, kind, shown), kind, shown
+        yield named, in_range(number, kind, shown), kind, shown

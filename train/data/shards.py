@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from calib import dataset
 from calib.au import AU_COUNT, AUVector
+from calib.json_file import read_json
 from calib.shape import LANDMARK_COUNT
 from reenact.atomic import replacing
 from reenact.generate.crop import FaceCrop
@@ -124,7 +125,7 @@ def read_meta(folder: Path) -> FolderMeta | None:
     if not path.is_file():
         return None
     try:
-        known = json.loads(path.read_text())
+        known = read_json(path, ShardError)
         crop = known["crop"] | {"centre_mm": tuple(known["crop"]["centre_mm"])}
         meta = FolderMeta(known["seed"], known["share"], FaceCrop(**crop), known["format"])
     except (ValueError, KeyError, TypeError) as error:

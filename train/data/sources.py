@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, au_index, neutral_aus
+from calib.json_file import parse_json
+from calib.text_file import text_of
 from reenact.capture.file import CaptureError, open_capture
 from train.data.items import ClipFrame, Item, PictureFile, TarMember
 from train.data.tables import TableError, file_of, find_picture, name_of, pictures_beside, read_table
@@ -139,12 +140,19 @@ def _read_tar(path: Path) -> list[Item]:
                         f"{path} has a table in it ({member.name}); unpack it and give its folder"
                     )
                 elif suffix == ".json" and (content := tar.extractfile(member)):
-                    labels[key] = json.load(content)
+                    labels[key] = _label(content.read(), f"{path}, {member.name}")
     except SourceError:
         raise
     except (tarfile.TarError, ValueError) as error:
         raise SourceError(f"{path} is no plain tar of pictures and JSON: {error}") from error
     return [_from_tar(f"{path.name}/{key}", place, labels.get(key)) for key, place in places.items()]
+
+
+def _label(data: bytes, where: str) -> Any:
+    try:
+        return parse_json(text_of(data, SourceError), SourceError)
+    except SourceError as error:
+        raise SourceError(f"{where}: {error}") from error
 
 
 def _from_tar(name: str, place: TarMember, label: Any) -> Item:
