@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +24,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from reenact.capture.file_clock import LATE_S, FileClock, has_own_zero, read_clock
 from reenact.capture.wholeness import is_cut_short
 from reenact.colour import FULL, RGB, Colour
 from reenact.types import Decoded, Frame
@@ -35,6 +36,9 @@ SWS_BILINEAR, SWS_ACCURATE_RND = 0x2, 0x40000
 
 # Headers round durations and count a last frame or not.
 _SHORT_S = Fraction(1, 10)
+
+_MOST_HELD = 8
+"""Pictures that wait at most for a time by which theirs can be told."""
 
 # Formats that FFmpeg reads as pictures besides those named `*_pipe`.
 _PICTURE_FORMATS = frozenset({"image2"})
@@ -99,6 +103,8 @@ class FileCapture:
     pixel_aspect: Fraction
     """Width over height of one displayed pixel."""
     colour: Colour
+    clock: FileClock
+    """How the times of the file's packets are moved."""
     sound_rates: tuple[int, ...]
     """Samples per second of each sound stream."""
     notes: tuple[str, ...]
@@ -116,11 +122,13 @@ class FileCapture:
             self.rate = stream.average_rate or stream.guessed_rate or None
             self.duration = _duration(container, stream)
             self._declared_frames = stream.frames
-            self.end = _end(stream)
+            self.clock, moved = self._read_clock(stream.index, _zero_s(container, stream, frame))
+            self.end = _end(stream, self.clock)
             self.frame_count = _frame_count(stream, self.rate, self.duration)
+            self._heed_clock(late=bool(moved))
             self.colour = _colour(frame)
             self.sound_rates = tuple(sound.rate for sound in container.streams.audio)
-            self.notes = _notes(frame, stream)
+            self.notes = (*_notes(frame, stream), *self.clock.notes(), *moved)
             self._orientation = _orientation(frame)
             self._stored_size = frame.height, frame.width
             self.size = self._orientation.size(self._stored_size)
@@ -165,12 +173,30 @@ class FileCapture:
             except av.FFmpegError:
                 return
 
+    def _read_clock(self, picture: int, zero_s: float) -> tuple[FileClock, tuple[str, ...]]:
+        """The clock on which `zero_s` of the file's own is 0, and what there is to say about that."""
+        with closing(_open_container(self.path)) as container:
+            clock = read_clock(container, container.streams[picture])
+            if has_own_zero(container) or zero_s < LATE_S:
+                return clock.started_at(zero_s), ()
+        return clock.started_at(zero_s), (f"the film's clock begins at {zero_s:.2f} s: it is moved to 0",)
+
+    def _heed_clock(self, late: bool) -> None:
+        """Headers know nothing of jumps, take a late start for a part of the film, or only guess."""
+        if self.clock.picture_span_s is None:
+            return
+        begin_s, end_s = self.clock.picture_span_s
+        seen = Fraction(round((end_s - begin_s) / self.time_base)) * self.time_base
+        if self.clock.jumps or late or self.duration is None or self.duration < seen:
+            self.duration = seen
+        self.frame_count = self._declared_frames or self.clock.picture_packets
+
     def _frames(self, container: InputContainer) -> Iterator[Frame]:
         to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)
         clock = _Clock(self.time_base, self.rate)
         upright = self._orientation == Orientation()
-        for index, picture in enumerate(self._pictures(container)):
-            frame = Frame(image=to_rgb(picture), pts=clock(picture), index=index)
+        for index, (picture, pts) in enumerate(clock(self._pictures(container))):
+            frame = Frame(image=to_rgb(picture), pts=pts, index=index)
             yield frame.made_of(Decoded(picture)) if upright else frame
 
     def _pictures(self, container: InputContainer) -> Iterator[VideoFrame]:
@@ -178,9 +204,10 @@ class FileCapture:
         stream = container.streams.video[self._video_index]
         # Whole frames in parallel: slices, the default, leave the second core idle for most codecs.
         stream.thread_type = "AUTO"
-        progress = _Progress()
+        progress, move = _Progress(), self.clock.mover(stream)
         try:
             for packet in container.demux(stream):
+                move(packet)
                 yield from progress.decode(packet)
         except av.FFmpegError as error:
             raise self._break(progress) from error
@@ -322,16 +349,38 @@ class _Clock:
         self._frame_s = max(frame_ticks, 1) * time_base
         self._last: Fraction | None = None
 
-    def __call__(self, picture: VideoFrame) -> Fraction:
-        pts = None if picture.pts is None else picture.pts * self._tick
-        if self._last is None:
-            pts = Fraction(0) if pts is None else pts
-        elif pts is None:
-            pts = self._last + self._frame_s
-        elif pts <= self._last:
-            pts = self._last + self._tick
-        self._last = pts
-        return pts
+    def __call__(self, pictures: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, Fraction]]:
+        """Each picture with its time. Those that come no later than the one before are spread up to the next
+        that does."""
+        held: list[VideoFrame] = []
+        for picture in pictures:
+            pts = self._pts(picture)
+            if self._last is not None and pts <= self._last and len(held) < _MOST_HELD:
+                held.append(picture)
+                continue
+            yield from self._spread(held, pts)
+            held = []
+            self._last = pts if self._last is None else max(pts, self._last + self._tick)
+            yield picture, self._last
+        yield from self._spread(held, (self._last or Fraction(0)) + (len(held) + 1) * self._frame_s)
+
+    def _pts(self, picture: VideoFrame) -> Fraction:
+        if picture.pts is not None:
+            return picture.pts * self._tick
+        return Fraction(0) if self._last is None else self._last + self._frame_s
+
+    def _spread(
+        self, pictures: Sequence[VideoFrame], until: Fraction
+    ) -> Iterator[tuple[VideoFrame, Fraction]]:
+        """The pictures at even steps between the last time and `until`, or a tick apart without room."""
+        if not pictures:
+            return
+        assert self._last is not None
+        ticks = max(Fraction(1), (until - self._last) / self._tick / (len(pictures) + 1))
+        begin = self._last
+        for position, picture in enumerate(pictures, 1):
+            self._last = begin + int(position * ticks) * self._tick
+            yield picture, self._last
 
 
 def pixels(plane: VideoPlane) -> NDArray[np.uint8]:
@@ -393,10 +442,32 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
     return Fraction(container.duration, av.time_base) if container.duration else None
 
 
-def _end(stream: VideoStream) -> Fraction | None:
-    if stream.duration and stream.time_base:
-        return ((stream.start_time or 0) + stream.duration) * stream.time_base
-    return None
+def _zero_s(container: InputContainer, stream: VideoStream, frame: VideoFrame) -> float:
+    """What the file's clock shows where the film begins: 0, unless that clock starts anywhere, as that of
+    broadcasts does, or is so far off that players would skip the beginning or wait for it."""
+    if frame.pts is None or not stream.time_base:
+        return 0.0
+    picture_s = float(frame.pts * stream.time_base)
+    sounds_s = [
+        float(sound.start_time * sound.time_base)
+        for sound in container.streams.audio
+        if sound.start_time is not None and sound.time_base
+    ]
+    begin_s = min([picture_s, *sounds_s])
+    if has_own_zero(container) or begin_s > LATE_S:
+        return begin_s
+    return min(picture_s, 0.0)
+
+
+def _end(stream: VideoStream, clock: FileClock) -> Fraction | None:
+    if not stream.time_base:
+        return None
+    if clock.jumps and clock.picture_span_s is not None:
+        return Fraction(round(clock.picture_span_s[1] / stream.time_base)) * stream.time_base
+    if not stream.duration:
+        return None
+    moved = round(clock.shift_s(stream.index) / stream.time_base)
+    return ((stream.start_time or 0) + stream.duration + moved) * stream.time_base
 
 
 def _frame_count(stream: VideoStream, rate: Fraction | None, duration: Fraction | None) -> int | None:

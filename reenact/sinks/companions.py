@@ -6,9 +6,8 @@ import io
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import av
 from av.audio.frame import AudioFrame
@@ -17,6 +16,11 @@ from av.container import InputContainer, OutputContainer
 from av.filter import Graph
 from av.packet import Packet
 from av.stream import Disposition, Stream
+
+from reenact.capture.file import FileCapture
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 # For sound that a container cannot hold as it is.
 _SOUND_CODECS = {"webm": "libopus"}
@@ -41,13 +45,15 @@ class Companions:
     metadata: dict[str, str]
     """Of the input as a whole."""
 
-    def __init__(self, path: Path, picture_index: int, output: OutputContainer) -> None:
-        self._input: InputContainer = av.open(f"file:{path}", metadata_errors="replace")
+    def __init__(self, like: FileCapture, output: OutputContainer) -> None:
+        """`like`: the file that they come from, whose picture comes to `output` in another way."""
+        self._input: InputContainer = av.open(f"file:{like.path}", metadata_errors="replace")
+        self._clock = like.clock
         self._routes: dict[int, Route] = {}
         notes: list[str] = []
-        output.set_chapters(self._input.chapters())
+        output.set_chapters([_moved(chapter, like) for chapter in self._input.chapters()])
         for stream in self._input.streams:
-            if stream.index != picture_index:
+            if stream.index != like.stream_index:
                 notes += self._add(stream, output)
         self.metadata = dict(self._input.metadata)
         self._packets = self._demux()
@@ -93,8 +99,11 @@ class Companions:
         streams = [self._input.streams[index] for index in self._routes]
         if not streams:
             return
+        movers = {stream.index: self._clock.mover(stream) for stream in streams}
         try:
-            yield from self._input.demux(streams)
+            for packet in self._input.demux(streams):
+                movers[packet.stream.index](packet)
+                yield packet
         except av.FFmpegError:
             # The file breaks off here. Whoever reads its pictures will meet the break and report it.
             return
@@ -204,6 +213,12 @@ def _add_copy(output: OutputContainer, stream: Stream) -> Stream:
 def _copy_labels(source: Stream, target: Stream) -> None:
     target.metadata.update(source.metadata)
     target.disposition = Disposition(source.disposition)
+
+
+def _moved(chapter: Chapter, like: FileCapture) -> Chapter:
+    """The chapter on the moved clock."""
+    shift = round(like.clock.shift_s(like.stream_index) / (chapter["time_base"] or Fraction(1, 1000)))
+    return {**chapter, "start": chapter["start"] + shift, "end": chapter["end"] + shift}
 
 
 def _codec_name(stream: Stream) -> str:

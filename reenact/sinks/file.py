@@ -73,9 +73,7 @@ class FileSink:
             )
             self._picture = add_picture(self._output, self._like, self._codec, self._encoding, self._size)
             self._to_yuv = ToYuv(self._size, self._picture)
-            self._companions = stack.enter_context(
-                Companions(self._like.path, self._like.stream_index, self._output)
-            )
+            self._companions = stack.enter_context(Companions(self._like, self._output))
             label(self._output, self._companions.metadata, self._comment)
             self._resources = stack.pop_all()
         self.notes = (*_notes(self._like, self._container, self._codec, self._size), *self._companions.notes)
