@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +18,7 @@ from av.buffer import Buffer
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
@@ -37,6 +38,8 @@ SWS_BILINEAR, SWS_ACCURATE_RND = 0x2, 0x40000
 # Headers round durations and count a last frame or not.
 _SHORT_S = Fraction(1, 10)
 
+_MOST_RATE = 1000
+"""Pictures a second of which a file is not believed to have more."""
 _MOST_HELD = 8
 """Pictures that wait at most for a time by which theirs can be told."""
 
@@ -44,6 +47,22 @@ _MOST_HELD = 8
 _PICTURE_FORMATS = frozenset({"image2"})
 # FFmpeg draws text files as a terminal would: a video, but not one that anybody meant.
 _TEXT_FORMATS = frozenset({"tty"})
+
+
+_SAMPLINGS = {(8, 8): "4:4:4", (4, 8): "4:2:2", (2, 8): "4:1:1", (8, 4): "4:4:0"}
+"""By the width and height of the colour planes of a picture of 8 x 8 pixels."""
+_SIDE_DATA = {
+    "MASTERING_DISPLAY_METADATA": "HDR mastering display",
+    "CONTENT_LIGHT_LEVEL": "HDR content light level",
+    "DYNAMIC_HDR_PLUS": "HDR10+",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid",
+    "DOVI_RPU_BUFFER": "Dolby Vision",
+    "DOVI_METADATA": "Dolby Vision",
+    "A53_CC": "closed captions in the picture",
+    "STEREO3D": "the arrangement of a 3D picture",
+    "SPHERICAL": "the projection of a 360 degree picture",
+}
+"""What decoders hand out beside a picture, and no encoder of ours takes."""
 
 
 class CaptureError(OSError):
@@ -105,10 +124,16 @@ class FileCapture:
     colour: Colour
     clock: FileClock
     """How the times of the file's packets are moved."""
+    labels: Mapping[str, str]
+    """What is said of the picture: its language, its timecode."""
+    disposition: int
+    """What the picture is for, as av.stream.Disposition has it."""
     sound_rates: tuple[int, ...]
     """Samples per second of each sound stream."""
     notes: tuple[str, ...]
     """What is lost on the way in, one plain line each."""
+    unkept: tuple[str, ...]
+    """What is lost where the picture is encoded anew, one plain line each."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -119,7 +144,7 @@ class FileCapture:
             self.stream_index = stream.index
             self._video_index = container.streams.video.index(stream)
             self.time_base = stream.time_base or Fraction(1, 1000)
-            self.rate = stream.average_rate or stream.guessed_rate or None
+            self.rate = _rate(stream)
             self.duration = _duration(container, stream)
             self._declared_frames = stream.frames
             self.clock, moved = self._read_clock(stream.index, _zero_s(container, stream, frame))
@@ -127,8 +152,11 @@ class FileCapture:
             self.frame_count = _frame_count(stream, self.rate, self.duration)
             self._heed_clock(late=bool(moved))
             self.colour = _colour(frame)
+            self.labels = _labels(container, stream)
+            self.disposition = int(stream.disposition)
             self.sound_rates = tuple(sound.rate for sound in container.streams.audio)
             self.notes = (*_notes(frame, stream), *self.clock.notes(), *moved)
+            self.unkept = (*_coarser_colour(frame.format), *_dropped_data(frame))
             self._orientation = _orientation(frame)
             self._stored_size = frame.height, frame.width
             self.size = self._orientation.size(self._stored_size)
@@ -470,6 +498,12 @@ def _end(stream: VideoStream, clock: FileClock) -> Fraction | None:
     return ((stream.start_time or 0) + stream.duration + moved) * stream.time_base
 
 
+def _rate(stream: VideoStream) -> Fraction | None:
+    """The average, unless that is the tick of the clock, as in short DV files: then what FFmpeg guesses."""
+    rates = [rate for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    return next((rate for rate in rates if rate < _MOST_RATE), rates[0] if rates else None)
+
+
 def _frame_count(stream: VideoStream, rate: Fraction | None, duration: Fraction | None) -> int | None:
     if stream.frames:
         return stream.frames
@@ -484,6 +518,13 @@ def _colour(frame: VideoFrame) -> Colour:
         primaries=frame.color_primaries,
         transfer=frame.color_trc,
     )
+
+
+def _labels(container: InputContainer, stream: VideoStream) -> dict[str, str]:
+    """Those of the picture. Its timecode may be said of the file or of a track of its own."""
+    tracks = [other.metadata for other in container.streams if other.type == "data"]
+    said = [each["timecode"] for each in (*tracks, container.metadata) if "timecode" in each]
+    return {**({"timecode": said[0]} if said else {}), **stream.metadata}
 
 
 def _orientation(frame: VideoFrame) -> Orientation:
@@ -506,3 +547,18 @@ def _notes(frame: VideoFrame, stream: VideoStream) -> tuple[str, ...]:
     if frame.interlaced_frame:
         notes.append("interlaced video is processed as it is, without deinterlacing")
     return tuple(notes)
+
+
+def _coarser_colour(pixel_format: VideoFormat) -> tuple[str, ...]:
+    """What there is to say of colour that is finer than what all players show."""
+    if pixel_format.is_rgb or pixel_format.has_palette:
+        return ("RGB colour is stored as YUV 4:2:0, at half the resolution",)
+    if len(pixel_format.components) < 3:
+        return ()  # grey
+    sampling = _SAMPLINGS.get((pixel_format.chroma_width(8), pixel_format.chroma_height(8)))
+    return () if sampling is None else (f"{sampling} colour is stored as 4:2:0, at half the resolution",)
+
+
+def _dropped_data(frame: VideoFrame) -> tuple[str, ...]:
+    dropped = dict.fromkeys(name for kind, name in _SIDE_DATA.items() if frame.side_data.get(kind))
+    return (f"dropped with the old encoding: {', '.join(dropped)}",) if dropped else ()

@@ -12,13 +12,25 @@ from typing import Protocol
 
 import av
 from av.container import OutputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from reenact.colour import LIMITED, RGB, UNSPECIFIED, Colour
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-# Written anew by every muxer.
-_FORMAT_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+# Written anew by every muxer, or said of the picture (timecode).
+_FORMAT_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "timecode"})
+# Beginnings of the names of labels that hold for the picture as it was encoded before.
+_ENCODED_KEYS = (
+    "encoder",
+    "vendor_id",
+    "alpha_mode",
+    "rotate",
+    "duration",
+    "bps",
+    "number_of_",
+    "_statistics_",
+)
 
 
 class SinkError(OSError):
@@ -215,6 +227,14 @@ def label(output: OutputContainer, metadata: Mapping[str, str], comment: str | N
     if comment:
         earlier = metadata.get("comment")
         output.metadata["comment"] = f"{earlier}; {comment}" if earlier else comment
+
+
+def label_picture(stream: VideoStream, labels: Mapping[str, str], disposition: int) -> None:
+    """Takes over what is said of the input's picture: its timecode, its language, that it is the default."""
+    stream.metadata.update(
+        {key: value for key, value in labels.items() if not key.lower().startswith(_ENCODED_KEYS)}
+    )
+    stream.disposition = Disposition(disposition)
 
 
 def size_notes(codec: Codec, size: tuple[int, int]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from math import lcm
@@ -23,6 +25,7 @@ from reenact.sinks.encoding import (
     add_picture,
     choose,
     label,
+    label_picture,
     named_errors,
     open_output,
     require_place,
@@ -72,11 +75,14 @@ class FileSink:
                 open_output(beside, self._container.format, _options(self._container, self._like))
             )
             self._picture = add_picture(self._output, self._like, self._codec, self._encoding, self._size)
+            labels, dropped = self._labels()
+            label_picture(self._picture, labels, self._like.disposition)
             self._to_yuv = ToYuv(self._size, self._picture)
             self._companions = stack.enter_context(Companions(self._like, self._output))
             label(self._output, self._companions.metadata, self._comment)
             self._resources = stack.pop_all()
-        self.notes = (*_notes(self._like, self._container, self._codec, self._size), *self._companions.notes)
+        notes = _notes(self._like, self._container, self._codec, self._size)
+        self.notes = (*self._like.unkept, *notes, *dropped, *self._companions.notes)
         return self
 
     def __exit__(
@@ -103,6 +109,22 @@ class FileSink:
         picture.duration = self._frame_ticks
         with named_errors(self.path):
             self._mux(self._picture.encode(picture))
+
+    def _labels(self) -> tuple[Mapping[str, str], list[str]]:
+        """What to say of the picture, and what there is to say about that. Not every timecode goes with every
+        container and rate: a header is written to memory as a trial."""
+        labels = self._like.labels
+        if "timecode" not in labels:
+            return labels, []
+        try:
+            with av.open(io.BytesIO(), "w", format=self._container.format) as trial:
+                picture = add_picture(trial, self._like, self._codec, self._encoding, self._size)
+                label_picture(picture, labels, self._like.disposition)
+                trial.start_encoding()
+        except (av.FFmpegError, ValueError):
+            note = f"the timecode {labels['timecode']} is dropped: {self._container.format} cannot hold it"
+            return {key: value for key, value in labels.items() if key != "timecode"}, [note]
+        return labels, []
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
