@@ -25,7 +25,9 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from reenact.capture.animation import as_film, is_animation
 from reenact.capture.file_clock import LATE_S, FileClock, has_own_zero, read_clock
+from reenact.capture.spool import CaptureError, Source, passes_by, spooled
 from reenact.capture.wholeness import is_cut_short
 from reenact.colour import FULL, RGB, Colour
 from reenact.types import Decoded, Frame
@@ -45,6 +47,8 @@ _MOST_HELD = 8
 
 # Formats that FFmpeg reads as pictures besides those named `*_pipe`.
 _PICTURE_FORMATS = frozenset({"image2"})
+# HEIC and AVIF, which lie in containers as films do.
+_PICTURE_BRANDS = frozenset({"avif", "heic", "heix", "heim", "heis", "mif1"})
 # FFmpeg draws text files as a terminal would: a video, but not one that anybody meant.
 _TEXT_FORMATS = frozenset({"tty"})
 
@@ -63,10 +67,6 @@ _SIDE_DATA = {
     "SPHERICAL": "the projection of a 360 degree picture",
 }
 """What decoders hand out beside a picture, and no encoder of ours takes."""
-
-
-class CaptureError(OSError):
-    """The input cannot be read as a video; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,9 @@ class FileCapture:
     """
 
     path: Path
+    """The file that is read."""
+    name: str
+    """The input as the user named it."""
     size: tuple[int, int]
     """(height, width) as displayed: rotation in the file's metadata is honoured."""
     rate: Fraction | None
@@ -135,12 +138,13 @@ class FileCapture:
     unkept: tuple[str, ...]
     """What is lost where the picture is encoded anew, one plain line each."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self._open_containers = ExitStack()
-        with _open_container(self.path) as container:
-            stream = _picture_stream(container, self.path)
-            frame = _first_frame(container, stream, self.path)
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.path, self.name = Path(source), str(source)
+        self._resources = ExitStack()
+        with _open_container(source) as container:
+            stream = _picture_stream(container, self.name)
+            frame = _first_frame(container, stream, self.name)
             self.stream_index = stream.index
             self._video_index = container.streams.video.index(stream)
             self.time_base = stream.time_base or Fraction(1, 1000)
@@ -169,10 +173,14 @@ class FileCapture:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open_containers.close()
+        self._resources.close()
+
+    def keep(self, resources: ExitStack) -> None:
+        """What is closed with the capture."""
+        self._resources.push(resources)
 
     def __iter__(self) -> Iterator[Frame]:
-        container = self._open_containers.enter_context(_open_container(self.path))
+        container = self._resources.enter_context(_open_container(self._source))
         with closing(container):
             yield from self._frames(container)
 
@@ -182,7 +190,7 @@ class FileCapture:
 
         Stretches begin at keyframes, because from there on frames are quick to reach. Ends early where the
         file is damaged or cannot be searched; `index` counts the glances."""
-        with closing(_open_container(self.path)) as container:
+        with closing(_open_container(self._source)) as container:
             stream = container.streams.video[self._video_index]
             to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)
             begin, duration = stream.start_time or 0, self.duration or Fraction(0)
@@ -203,7 +211,7 @@ class FileCapture:
 
     def _read_clock(self, picture: int, zero_s: float) -> tuple[FileClock, tuple[str, ...]]:
         """The clock on which `zero_s` of the file's own is 0, and what there is to say about that."""
-        with closing(_open_container(self.path)) as container:
+        with closing(_open_container(self._source)) as container:
             clock = read_clock(container, container.streams[picture])
             if has_own_zero(container) or zero_s < LATE_S:
                 return clock.started_at(zero_s), ()
@@ -242,7 +250,7 @@ class FileCapture:
         if progress.ends_in_damage or (is_cut_short(self.path) and self._is_short(progress, container)):
             raise self._break(progress)
         if progress.damaged:
-            log.warning("%s: %d damaged packets were passed over", self.path, progress.damaged)
+            log.warning("%s: %d damaged packets were passed over", self.name, progress.damaged)
 
     def _is_short(self, progress: _Progress, container: InputContainer) -> bool:
         if "asf" in container.format.name.split(","):
@@ -254,7 +262,7 @@ class FileCapture:
         whole = ""
         if self.duration is not None and self.duration > progress.end_s:
             whole = f" of {float(self.duration):.2f} s"
-        return CaptureError(f"{self.path} breaks off at {float(progress.end_s):.2f} s{whole}")
+        return CaptureError(f"{self.name} breaks off at {float(progress.end_s):.2f} s{whole}")
 
 
 class _Progress:
@@ -290,9 +298,23 @@ class _Progress:
         return pictures
 
 
-def open_capture(path: str | Path) -> FileCapture:
-    """The video at `path`; raises CaptureError where there is none to read."""
-    return FileCapture(path)
+def open_capture(source: Source | str) -> FileCapture:
+    """The video `source`; raises CaptureError where there is none to read.
+
+    What can be read only once, and animated pictures that FFmpeg does not know, are kept in a file as long
+    as the capture is open.
+    """
+    with ExitStack() as opened:
+        film: Source
+        if isinstance(source, Path | str) and passes_by(source):
+            film = opened.enter_context(spooled(source))
+        else:
+            film = Path(source) if isinstance(source, str) else source
+        if is_animation(film):
+            film = opened.enter_context(as_film(film))
+        capture = FileCapture(film)
+        capture.keep(opened.pop_all())
+    return capture
 
 
 _SEEKS = 8
@@ -418,50 +440,53 @@ def pixels(plane: VideoPlane) -> NDArray[np.uint8]:
     ]
 
 
-def _open_container(path: Path) -> InputContainer:
+def _open_container(source: Source) -> InputContainer:
+    path = Path(source)
     if not path.exists():
-        raise CaptureError(f"{path}: no such file")
+        raise CaptureError(f"{source}: no such file")
     if path.is_dir():
-        raise CaptureError(f"{path} is a folder; a video file is needed")
+        raise CaptureError(f"{source} is a folder; a video file is needed")
     if path.is_file() and path.stat().st_size == 0:
-        raise CaptureError(f"{path} is empty (0 bytes)")
+        raise CaptureError(f"{source} is empty (0 bytes)")
     try:
         # With the protocol in front, a colon in a file's name is not taken for one.
         return av.open(f"file:{path}", metadata_errors="replace")
     except PermissionError as error:
-        raise CaptureError(f"{path} may not be read: {error.strerror}") from error
+        raise CaptureError(f"{source} may not be read: {error.strerror}") from error
     except av.FFmpegError as error:
         if is_cut_short(path):
             raise CaptureError(
-                f"{path} has lost its end, and with it the index that tells what is in it"
+                f"{source} has lost its end, and with it the index that tells what is in it"
             ) from error
-        raise CaptureError(f"{path} is not a video that can be read: {error.strerror}") from error
+        raise CaptureError(f"{source} is not a video that can be read: {error.strerror}") from error
 
 
-def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
+def _picture_stream(container: InputContainer, name: str) -> VideoStream:
     formats = container.format.name.split(",")
-    if any(name.endswith("_pipe") or name in _PICTURE_FORMATS for name in formats):
-        raise CaptureError(f"{path} is a still picture; use `reenact image` for stills")
+    if any(each.endswith("_pipe") or each in _PICTURE_FORMATS for each in formats):
+        raise CaptureError(f"{name} is a still picture; use `reenact image` for stills")
+    if container.metadata.get("major_brand", "").strip() in _PICTURE_BRANDS:
+        raise CaptureError(f"{name} is a still picture; use `reenact image` for stills")
     if _TEXT_FORMATS.intersection(formats):
-        raise CaptureError(f"{path} is a text file; a video file is needed")
+        raise CaptureError(f"{name} is a text file; a video file is needed")
     films = [
         stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic
     ]
     if not films:
         kinds = " and ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-        raise CaptureError(f"{path} has no video in it, only {kinds}")
+        raise CaptureError(f"{name} has no video in it, only {kinds}")
     if films[0].codec_context is None:
-        raise CaptureError(f"{path}: this FFmpeg has no decoder for its video")
+        raise CaptureError(f"{name}: this FFmpeg has no decoder for its video")
     return films[0]
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> VideoFrame:
+def _first_frame(container: InputContainer, stream: VideoStream, name: str) -> VideoFrame:
     try:
         for frame in container.decode(stream):
             return frame
     except av.FFmpegError as error:
-        raise CaptureError(f"{path}: its video cannot be decoded: {error.strerror}") from error
-    raise CaptureError(f"{path} has a video stream without a single frame")
+        raise CaptureError(f"{name}: its video cannot be decoded: {error.strerror}") from error
+    raise CaptureError(f"{name} has a video stream without a single frame")
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:

@@ -10,11 +10,12 @@ import click
 from calib.profile import stretch
 from reenact.capture import open_capture
 from reenact.cli.errors import unusable_input
+from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions
 from reenact.perform import perform_film, perform_still
-from reenact.read import PICTURES
+from reenact.read import is_still
 from reenact.retarget import Programme
 from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.retarget.inversion import InversionError, parse_inverted
@@ -40,7 +41,7 @@ def driving_options(command: CommandT) -> CommandT:
         (
             click.option(
                 "--driver",
-                type=FILE,
+                type=INPUT,
                 help="Take over the expression of another face: of a film, of a picture, or from a table by "
                 "OpenFace, py-feat or `reenact aus`.",
             ),
@@ -140,13 +141,16 @@ def own_expression(neutralise: float, scale: Targets | None) -> list[Targets | P
     return [*parts, neutralised(neutralise)] if neutralise else parts
 
 
-def read_driver(path: Path, face: str | None, rate: float | None, options: TrackerOptions) -> Performance:
+def read_driver(
+    source: Path | str, face: str | None, rate: float | None, options: TrackerOptions
+) -> Performance:
     """Read from a table; else seen in a picture or a film."""
+    path = kept(source)
     with unusable_input():
         if path.suffix.lower() == ".csv":
-            return read_performance(path, face, rate)
+            return read_performance(Path(path), face, rate)
         number = _face_number(face)
-        if path.suffix.lower() in PICTURES:
+        if is_still(path):
             return perform_still(load_still(path), path, options, number)
     with ExitStack() as opened:
         with unusable_input():

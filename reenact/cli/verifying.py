@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from reenact.capture.spool import Source
 from reenact.cli.driving import read_timeline
 from reenact.cli.errors import Unusable, unusable_input, warn
 from reenact.cli.parameters import FILE, CommandT
@@ -51,7 +52,7 @@ def passes_option(command: CommandT) -> CommandT:
 
 
 def correct(
-    source: Path, output: Path, targets: Targets | Programme, options: EditOptions, drafts: int
+    source: Source, output: Path, targets: Targets | Programme, options: EditOptions, drafts: int
 ) -> Corrections:
     """What so many drafts have missed."""
     with unusable_input(), progress_bar(None) as advance:
@@ -73,7 +74,7 @@ class Verification:
         self._options = options
         self._markers = _markers(timeline)
 
-    def report(self, source: Path, output: Path, targets: Targets | Programme) -> dict[str, Any]:
+    def report(self, source: Source, output: Path, targets: Targets | Programme) -> dict[str, Any]:
         """Writes table and page, tells the figures, and returns them for --json."""
         recipe = edited_with(targets, self._options.retarget)
         with progress_bar(None) as advance:
