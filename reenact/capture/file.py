@@ -132,7 +132,7 @@ class FileCapture:
     disposition: int
     """What the picture is for, as av.stream.Disposition has it."""
     sound_rates: tuple[int, ...]
-    """Samples per second of each sound stream."""
+    """Samples per second of each sound stream of which it is known."""
     notes: tuple[str, ...]
     """What is lost on the way in, one plain line each."""
     unkept: tuple[str, ...]
@@ -158,7 +158,7 @@ class FileCapture:
             self.colour = _colour(frame)
             self.labels = _labels(container, stream)
             self.disposition = int(stream.disposition)
-            self.sound_rates = tuple(sound.rate for sound in container.streams.audio)
+            self.sound_rates = tuple(sound.rate for sound in container.streams.audio if sound.rate)
             self.notes = (*_notes(frame, stream), *self.clock.notes(), *moved)
             self.unkept = (*_coarser_colour(frame.format), *_dropped_data(frame))
             self._orientation = _orientation(frame)

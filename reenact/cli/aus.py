@@ -31,6 +31,7 @@ from reenact.track import TrackerOptions
       reenact aus faces/ aus.csv --landmarks
       reenact aus me.jpg
       reenact aus in.mp4 aus.csv --sides
+      cat in.mp4 | reenact aus - aus.csv
 
     The table has OpenFace's columns: frame (from 1), face_id, timestamp (s), confidence, success,
     pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0..5; with --profile, beyond that

@@ -36,8 +36,9 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
       reenact image in.jpg row.png --preset smile --sweep strength=0:1.25:6
       reenact image in.jpg others.png --gallery faces/
 
-    OUT is a .png, .jpg, .webp or .heic; one sweep may also be a .gif or .mp4. Transparency, EXIF and
-    colour profile are kept where its kind has them."""
+    IN may be a pipe, an http address, or - for standard input. OUT is a .png, .jpg, .webp or .heic; one
+    sweep may also be a .gif or .mp4. Transparency, EXIF and colour profile are kept where its kind has
+    them."""
 )
 @click.argument("source", metavar="IN", type=INPUT)
 @click.argument("output", metavar="OUT", type=FILE)

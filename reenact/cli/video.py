@@ -37,8 +37,9 @@ DEFAULTS = Encoding()
       reenact video in.mp4 out.mp4 --face 0:smile --face anna.png:neutral
       reenact video in.mov both.mp4 --preset surprise --compare --json -
 
-    Everything but the picture (sound, subtitles, tags) is copied, times are kept, and OUT says in its
-    metadata that it was edited. OUT appears when it is complete and then replaces a file of that name;
+    IN is a film, an animated picture, a pipe, an http address, or - for standard input. Everything but the
+    picture (sound, subtitles, tags) is copied, times are kept, and OUT says in its metadata that it was
+    edited. OUT appears when it is complete and then replaces a file of that name;
     its ending chooses the kind: {", ".join(CONTAINERS)}."""
 )
 @click.argument("source", metavar="IN", type=INPUT)
