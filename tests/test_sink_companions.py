@@ -185,6 +185,30 @@ def test_damaged_sound_that_is_converted_is_passed_over(tmp_path: Path) -> None:
     assert samples.shape[1] / rate == pytest.approx(2.0, abs=0.15), "silence stands for what is lost"
 
 
+def test_damaged_sound_that_is_copied_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = write_film(tmp_path / "a.ts", Film(sound="aac", sound_s=2.0))
+    with av.open(str(source)) as container:
+        packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+    content = source.read_bytes()
+    at = content.index(packets[40][:30])
+    source.write_bytes(content[:at] + bytes(30) + content[at + 30 :])
+    pass_through(source, tmp_path / "b.mp4")
+    samples, rate = sound_of(tmp_path / "b.mp4")
+    assert samples.shape[1] / rate == pytest.approx(2.0, abs=0.15)
+
+
+def test_sound_of_an_unknown_kind_is_copied_or_dropped(tmp_path: Path) -> None:
+    source = write_film(tmp_path / "a.mkv", replace(MILLISECONDS, sound="flac"))
+    content = source.read_bytes()
+    assert content.count(b"A_FLAC") == 1
+    source.write_bytes(content.replace(b"A_FLAC", b"A_XLAC"))
+    with open_capture(source) as capture:
+        assert capture.sound_rates == ()
+    assert pass_through(source, tmp_path / "b.mp4") == (
+        "audio stream 1 (unknown) is dropped: mp4 cannot hold it",
+    )
+
+
 def test_sound_that_changes_its_channels_on_the_way_is_converted_to_the_end(tmp_path: Path) -> None:
     film = Film(sound="mp2", sound_rate=48_000)
     mono = write_film(tmp_path / "mono.ts", film)

@@ -158,7 +158,8 @@ class FileCapture:
             self.colour = _colour(frame)
             self.labels = _labels(container, stream)
             self.disposition = int(stream.disposition)
-            self.sound_rates = tuple(sound.rate for sound in container.streams.audio if sound.rate)
+            decodable = [sound for sound in container.streams.audio if sound.codec_context is not None]
+            self.sound_rates = tuple(sound.rate for sound in decodable if sound.rate)
             self.notes = (*_notes(frame, stream), *self.clock.notes(), *moved)
             self.unkept = (*_coarser_colour(frame.format), *_dropped_data(frame))
             self._orientation = _orientation(frame)

@@ -85,7 +85,7 @@ class FileClock:
         }
         span = self.picture_span_s
         moved = None if span is None else (span[0] - zero_s, span[1] - zero_s)
-        return FileClock(moves, self.jumps, self.strays, moved, self.picture_packets)
+        return replace(self, moves=moves, picture_span_s=moved)
 
     def mover(self, stream: Stream) -> Callable[[Packet], None]:
         """Called with each packet of the stream from its first on, moves it on the clock."""
@@ -147,7 +147,9 @@ def read_clock(container: InputContainer, picture: Stream) -> FileClock:
         return FileClock({stream.index: (Move(0, 0.0),) for stream in container.streams})
     leading = {picture.index, *(stream.index for stream in container.streams.audio)}
     may_leap = has_own_zero(container) or bool(_LEAPING.intersection(container.format.name.split(",")))
-    return clock_of(list(_stamps(container)), leading, picture.index, may_leap)
+    clock = clock_of(list(_stamps(container)), leading, picture.index, may_leap)
+    unmoved = {stream.index: (Move(0, 0.0),) for stream in container.streams}
+    return replace(clock, moves={**unmoved, **clock.moves})
 
 
 def clock_of(stamps: Sequence[Stamp], leading: Collection[int], picture: int, may_leap: bool) -> FileClock:

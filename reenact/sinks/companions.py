@@ -96,7 +96,7 @@ class Companions:
         container = output.format.name
         if stream.type == "video":
             return [f"{name} is dropped: only the main picture is carried over"]
-        if self._input.chapters() and stream.name == "bin_data":
+        if self._input.chapters() and _codec_name(stream) == "bin_data":
             return []  # QuickTime's chapters, which are carried over as such
         if _is_timecode(stream):
             return []  # the picture has it as a tag, from which a container that has such tracks makes one
@@ -243,7 +243,7 @@ def _decoded(packet: Packet) -> list[AudioFrame]:
     """The sound of a packet; a damaged one has none, and is passed over like a picture's."""
     try:
         return cast("list[AudioFrame]", packet.decode())
-    except av.InvalidDataError:
+    except av.FFmpegError:
         return []
 
 
@@ -308,7 +308,8 @@ def _moved(chapter: Chapter, like: FileCapture) -> Chapter:
 
 
 def _codec_name(stream: Stream) -> str:
-    return stream.codec_context.name if stream.codec_context else stream.name or "unknown"
+    # A stream that FFmpeg has no decoder for has no codec, and PyAV then finds no name on some.
+    return stream.codec_context.name if stream.codec_context else getattr(stream, "name", None) or "unknown"
 
 
 def _start_s(packet: Packet) -> Fraction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
@@ -33,6 +34,8 @@ from reenact.sinks.encoding import (
 )
 from reenact.sinks.yuv import ToYuv
 from reenact.types import Frame
+
+log = logging.getLogger(__name__)
 
 
 class FileSink:
@@ -67,6 +70,7 @@ class FileSink:
         self._resources = ExitStack()
         self._frame_ticks = round(1 / (like.rate * like.time_base)) if like.rate else 1
         self._last_ticks: int | None = None
+        self._damaged = 0
 
     def __enter__(self) -> FileSink:
         with ExitStack() as stack, named_errors(self.path):
@@ -135,7 +139,12 @@ class FileSink:
 
     def _mux_companions(self, until_s: Fraction | None) -> None:
         for packet in self._companions.until(until_s):
-            self._output.mux(packet)
+            try:
+                self._output.mux(packet)
+            except (
+                av.InvalidDataError
+            ):  # what turns a stream's packets into this container's met a broken one
+                self._damaged += 1
 
     def _finish(self, until_s: Fraction | None) -> None:
         if self._last_ticks is None:
@@ -146,6 +155,8 @@ class FileSink:
                 packet.duration = self._last_frame_ticks()
         self._mux(packets)
         self._mux_companions(until_s)
+        if self._damaged:
+            log.warning("%s: %d damaged packets of sound were left out", self._like.name, self._damaged)
 
     def _last_frame_ticks(self) -> int:
         """How long the last frame is shown: to the input's end, if that is in sight."""
