@@ -141,9 +141,8 @@ class FileSink:
         for packet in self._companions.until(until_s):
             try:
                 self._output.mux(packet)
-            except (
-                av.InvalidDataError
-            ):  # what turns a stream's packets into this container's met a broken one
+            except av.InvalidDataError:
+                # What repacks the AAC of broadcasts for this container met a broken packet.
                 self._damaged += 1
 
     def _finish(self, until_s: Fraction | None) -> None:
