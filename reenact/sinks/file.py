@@ -141,7 +141,7 @@ class FileSink:
         for packet in self._companions.until(until_s):
             try:
                 self._output.mux(packet)
-            except av.InvalidDataError:
+            except (av.InvalidDataError, av.PatchWelcomeError):
                 # What repacks the AAC of broadcasts for this container met a broken packet.
                 self._damaged += 1
 
