@@ -13,6 +13,7 @@ from calib.estimator import load_estimator
 from engines.threads import thread_count
 from reenact import __version__
 from reenact.capture import FileCapture, open_capture
+from reenact.capture.spool import Source
 from reenact.generate import Generator, open_generator
 from reenact.generate.mouth import MouthMemory
 from reenact.generate.warp import WarpOptions
@@ -84,7 +85,7 @@ class VideoEdit:
 
 @contextmanager
 def open_edit(
-    source: Path,
+    source: Source,
     output: Path,
     targets: Programme,
     options: EditOptions = EditOptions(),

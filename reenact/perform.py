@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from calib.au import AUVector
 from calib.estimator import load_estimator
 from reenact.capture import Camera, FileCapture, open_camera
+from reenact.capture.spool import Source
 from reenact.channel import Ended, NothingYet
 from reenact.measure import Measurer
 from reenact.meter import Meter
@@ -45,15 +45,17 @@ def perform_film(
 
     read_film(capture, note, ReadOptions(options), watch, left)
     if not readings:
-        raise PerformanceError(f"{capture.path}: no face was found in it to drive another")
+        raise PerformanceError(f"{capture.name}: no face was found in it to drive another")
     if face is not None and face not in readings:
         there = ", ".join(map(str, sorted(readings)))
-        raise PerformanceError(f"{capture.path}: there is no face {face}; it has {there}")
+        raise PerformanceError(f"{capture.name}: there is no face {face}; it has {there}")
     chosen = readings[face] if face is not None else max(readings.values(), key=len)
     return performance_of(chosen).smoothed()
 
 
-def perform_still(still: Still, path: Path, options: TrackerOptions, face: int | None = None) -> Performance:
+def perform_still(
+    still: Still, path: Source, options: TrackerOptions, face: int | None = None
+) -> Performance:
     """What a face of a picture shows. `face`: its number from 0 on; None takes the largest.
 
     Raises PerformanceError where there is none.

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 from calib.estimator import load_estimator
 from calib.profile import Profile
 from reenact.capture import FileCapture
+from reenact.capture.spool import Source, Spooled
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
 from reenact.pipeline import LeftThreads, Stage, closed_after_stages, run
 from reenact.profiles import beyond_neutral
 from reenact.sinks.csv import AUCsvSink
-from reenact.stills import Still, StillError, load_still
+from reenact.stills import Still, StillError, count_pictures, load_still
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame, Measured, Tracked
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jfif"})
+PICTURES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".jfif"),
+        *(".heic", ".heif", ".hif"),
+    }
+)
 """Endings of names that are taken for still pictures."""
 
 Watch = Callable[[int], None]
@@ -48,6 +53,15 @@ class ReadOptions:
     """What is known of the person: intensities are those beyond the neutral."""
 
 
+def is_still(source: Source) -> bool:
+    """Whether it is a picture rather than a film: by its name, but for pictures that move; and what came
+    through a pipe, which may have any name, by what is in it."""
+    pictures = count_pictures(source)
+    if isinstance(source, Spooled):
+        return pictures == 1
+    return source.suffix.lower() in PICTURES and pictures <= 1
+
+
 def read_film(
     capture: FileCapture,
     note: Callable[[Measured], None],
@@ -68,7 +82,7 @@ def read_film(
 
 
 def read_pictures(
-    paths: Iterable[Path],
+    paths: Iterable[Source],
     table: AUCsvSink,
     options: ReadOptions,
     watch: Watch = unwatched,

@@ -13,10 +13,21 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from reenact.atomic import replacing
+from reenact.capture.spool import CaptureError, Source, passes_by, spooled
 
 _ORIENTATION_TAG = 0x0112
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-_ANIMATED = frozenset({"GIF", "PNG", "WEBP"})
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
+    ".hif": "HEIF",
+}
+_ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+"""Kinds of files that HEIC's library reads, as they are named in their first bytes."""
 
 
 class StillError(OSError):
@@ -39,15 +50,23 @@ class Still:
     """What was lost on the way in, one plain line each."""
 
 
-def load_still(path: str | Path) -> Still:
-    """The picture at `path`, turned upright as its EXIF says."""
-    path = Path(path)
+def load_still(source: Source | str) -> Still:
+    """The picture `source`, turned upright as its EXIF says."""
+    if isinstance(source, Path | str) and passes_by(source):
+        try:
+            with spooled(source) as picture:
+                return load_still(picture)
+        except CaptureError as error:
+            raise StillError(str(error)) from error
+    path = Path(source) if isinstance(source, str) else source
     try:
+        _prepare_heif(path)
         with Image.open(path) as picture:
-            # A phone's JPEG may hold several pictures (MPO) without moving: the first is the one to take.
-            count = getattr(picture, "n_frames", 1) if picture.format in _ANIMATED else 1
+            count = _count(picture)
             if count > 1:
-                raise StillError(f"{path} is an animation of {count} pictures; a still is needed")
+                raise StillError(
+                    f"{path} is an animation of {count} pictures; use `reenact video` for what moves"
+                )
             return _still(ImageOps.exif_transpose(picture), dict(picture.info), _notes(path, picture))
     except StillError:
         raise
@@ -56,6 +75,8 @@ def load_still(path: str | Path) -> Still:
     except IsADirectoryError as error:
         raise StillError(f"{path} is a folder; a picture is needed") from error
     except UnidentifiedImageError as error:
+        if Path(path).stat().st_size == 0:
+            raise StillError(f"{path} is empty (0 bytes), not a picture that can be read") from error
         raise StillError(
             f"{path} is not a picture that can be read (use `reenact video` for films)"
         ) from error
@@ -63,13 +84,46 @@ def load_still(path: str | Path) -> Still:
         raise StillError(f"{path} cannot be read as a picture: {error}") from error
 
 
+def count_pictures(source: Source) -> int:
+    """How many pictures of an animation there are, 1 for a still, 0 for what is no picture."""
+    try:
+        _prepare_heif(source)
+        with Image.open(source) as picture:
+            return _count(picture)
+    except StillError:
+        return 1
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 0
+
+
+def _count(picture: Image.Image) -> int:
+    # A phone's JPEG or HEIC may hold several pictures without moving: the first is the one to take.
+    return int(getattr(picture, "n_frames", 1)) if picture.format in _ANIMATED else 1
+
+
+def _prepare_heif(source: Source) -> None:
+    """Pillow reads HEIC with the help of another library. Raises StillError where that is missing."""
+    with open(source, "rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+        _register_heif(f"{source} is a HEIC picture")
+
+
+def _register_heif(reason: str) -> None:
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise StillError(f"{reason}, which needs another library: pip install 'reenact[heic]'") from error
+    pillow_heif.register_heif_opener()
+
+
 def save_still(
     still: Still, path: str | Path, quality: int = 95, comment: str | None = None
 ) -> tuple[str, ...]:
     """Write the picture in the format that the name's ending says; returns what was lost, one line each.
 
-    `quality`: 1..100 for JPEG and WebP, where 100 is lossless WebP. `comment` goes into the file's own
-    comment; WebP has none.
+    `quality`: 1..100 for JPEG, WebP and HEIC, where 100 is lossless WebP and HEIC. `comment` goes into the
+    file's own comment; WebP and HEIC have none.
     """
     path = Path(path)
     kind = _FORMATS.get(path.suffix.lower())
@@ -83,6 +137,8 @@ def save_still(
     pixels = still.image if alpha is None else np.dstack([still.image, alpha])
     kept = {"exif": still.exif, "icc_profile": still.icc}
     options = {key: value for key, value in kept.items() if value} | _options(kind, quality, comment)
+    if kind == "HEIF":
+        _register_heif(f"{path} is to be a HEIC picture")
     try:
         with replacing(path) as beside:
             Image.fromarray(pixels).save(beside, kind, **options)
@@ -127,7 +183,7 @@ def _is_rgb_profile(icc: bytes) -> bool:
     return icc[16:20] == b"RGB "
 
 
-def _notes(path: Path, picture: Image.Image) -> tuple[str, ...]:
+def _notes(path: Source, picture: Image.Image) -> tuple[str, ...]:
     notes = []
     if _bit_depth(path, picture) > 8:
         notes.append(f"{_bit_depth(path, picture)}-bit picture is processed at 8 bits")
@@ -136,11 +192,13 @@ def _notes(path: Path, picture: Image.Image) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _bit_depth(path: Path, picture: Image.Image) -> int:
+def _bit_depth(path: Source, picture: Image.Image) -> int:
     """Bits of a channel. Pillow hides those of 16-bit colour PNG, so the file's own header is asked."""
     if picture.format == "PNG":
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             return file.read(25)[24]
+    if "bit_depth" in picture.info:
+        return int(picture.info["bit_depth"])  # HEIC
     return 16 if picture.mode.startswith("I") else 8
 
 
@@ -172,4 +230,7 @@ def _options(kind: str, quality: int, comment: str | None) -> dict[str, Any]:
     if kind == "JPEG":
         # Full colour resolution: halved, it bleeds over lips and teeth.
         return {"quality": quality, "subsampling": 0, **({"comment": comment} if comment else {})}
+    if kind == "HEIF":
+        lossless = {"quality": -1, "matrix_coefficients": 0}
+        return {"chroma": "444", **(lossless if quality == 100 else {"quality": quality})}
     return {"quality": quality, "lossless": quality == 100, "exact": True}

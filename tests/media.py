@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 RATE = Fraction(30)
 
@@ -22,19 +23,27 @@ class Film:
     ticks: Sequence[int] = tuple(range(0, 30 * 512, 512))
     """Times of the frames in units of `time_base`."""
     time_base: Fraction = Fraction(1, 15360)
+    rate: Fraction = RATE
     codec: str = "libx264"
     pixel_format: str = "yuv420p"
     container: str | None = None
     sound: str | None = None
     sound_s: float = 1.0
     sound_start_s: Fraction = Fraction(0)
+    sound_layout: str = "mono"
+    sound_rate: int = 44100
     tags: dict[str, int] = field(default_factory=dict)
     """color_range, colorspace, color_primaries, color_trc: codes of H.273."""
     rotation: int | None = None
     """Degrees that a player turns the picture counter-clockwise."""
     pixel_aspect: Fraction = Fraction(1)
     metadata: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    """What is said of the picture."""
+    disposition: int = 0
+    """What the picture is for."""
     options: dict[str, str] = field(default_factory=dict)
+    codec_options: dict[str, str] = field(default_factory=dict)
 
 
 def gradient(index: int, size: tuple[int, int]) -> np.ndarray:
@@ -50,7 +59,7 @@ def write_film(path: Path, film: Film = Film(), pictures: Sequence[av.VideoFrame
     """`pictures`: frames to encode as they are, instead of the gradient."""
     with av.open(str(path), "w", format=film.container, container_options=film.options) as output:
         output.metadata.update(film.metadata)
-        video = output.add_stream(film.codec, rate=RATE)
+        video = output.add_stream(film.codec, rate=film.rate)
         video.height, video.width = film.size
         video.pix_fmt = film.pixel_format
         video.codec_context.time_base = film.time_base
@@ -59,6 +68,9 @@ def write_film(path: Path, film: Film = Film(), pictures: Sequence[av.VideoFrame
             setattr(video.codec_context, name, value)
         if film.codec == "libx264":
             video.options = {"preset": "veryfast", "crf": "10"}
+        video.options = {**video.options, **film.codec_options}
+        video.metadata.update(film.labels)
+        video.disposition = Disposition(film.disposition)
         if film.rotation is not None:
             video.set_display_rotation(film.rotation)
         if film.sound:
@@ -94,18 +106,20 @@ def _picture(index: int, film: Film) -> av.VideoFrame:
 
 
 def _sound(output: av.container.OutputContainer, film: Film) -> list[av.Packet]:
-    stream = output.add_stream(film.sound, rate=44100, layout="mono", bit_rate=64000)
+    rate, layout = film.sound_rate, av.AudioLayout(film.sound_layout)
+    stream = output.add_stream(film.sound, rate=rate, layout=layout, bit_rate=64000 * layout.nb_channels)
     context = stream.codec_context
     context.open(strict=False)
     samples = context.frame_size or 1024
-    convert = av.AudioResampler(context.format, "mono", 44100)
+    convert = av.AudioResampler(context.format, layout, rate)
     packets = []
-    for index in range(int(film.sound_s * 44100 / samples)):
-        wave = 0.3 * np.sin(2 * np.pi * 440 * (np.arange(samples) + index * samples) / 44100)
-        frame = av.AudioFrame.from_ndarray(wave[None].astype(np.float32), "fltp", "mono")
-        frame.sample_rate = 44100
-        frame.time_base = Fraction(1, 44100)
-        frame.pts = index * samples + round(film.sound_start_s * 44100)
+    for index in range(int(film.sound_s * rate / samples)):
+        wave = 0.3 * np.sin(2 * np.pi * 440 * (np.arange(samples) + index * samples) / rate)
+        waves = np.repeat(wave.astype(np.float32), layout.nb_channels)[None]
+        frame = av.AudioFrame.from_ndarray(waves, "flt", layout)
+        frame.sample_rate = rate
+        frame.time_base = Fraction(1, rate)
+        frame.pts = index * samples + round(film.sound_start_s * rate)
         for converted in convert.resample(frame):
             packets += stream.encode(converted)
     return packets + stream.encode(None)

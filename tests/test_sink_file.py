@@ -225,6 +225,20 @@ def test_every_codec_makes_what_its_name_says(tmp_path: Path, codec: str) -> Non
     assert picture_times(tmp_path / "b.mp4") == picture_times(source)
 
 
+@pytest.mark.parametrize(
+    ("target", "picture", "sound"),
+    [("b.webm", "vp9", "opus"), ("b.mp4", "h264", "aac"), ("b.mkv", "h264", "aac")],
+)
+def test_the_codec_is_one_that_the_kind_of_file_holds(
+    tmp_path: Path, target: str, picture: str, sound: str
+) -> None:
+    source = write_film(tmp_path / "a.mp4", Film(sound="aac"))
+    _pass_through(source, tmp_path / target)
+    with av.open(str(tmp_path / target)) as container:
+        kinds = [stream.codec_context.codec.canonical_name for stream in container.streams]
+    assert kinds == [picture, sound]
+
+
 def test_a_larger_frame_is_written_at_its_own_size(tmp_path: Path) -> None:
     source = write_film(tmp_path / "a.mp4")
     with open_capture(source) as capture, FileSink(tmp_path / "b.mp4", capture, size=(48, 128)) as sink:
@@ -302,7 +316,7 @@ def test_the_file_obeys_the_umask_and_a_link_stays_a_link(tmp_path: Path) -> Non
     [
         ("b.xyz", Encoding(), r"choose \.mp4"),
         ("b", Encoding(), r"choose \.mp4"),
-        ("b.webm", Encoding(), r"\.webm files do not hold h264; choose vp9"),
+        ("b.webm", Encoding(codec="h264"), r"\.webm files do not hold h264; choose vp9"),
         ("b.mp4", Encoding(codec="theora"), "unknown codec 'theora'; choose h264"),
         ("b.mp4", Encoding(preset="warp"), "unknown preset 'warp'; choose ultrafast"),
         ("b.mp4", Encoding(crf=99), "crf 99 is out of range for h264: 0 to 51"),

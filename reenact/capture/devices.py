@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.capture.file import CaptureError, open_capture
+from reenact.capture.spool import Source, passes_by, shown, spooled
 from reenact.diagnose import camera_fix
 from reenact.machine import (
     CameraIdentity,
@@ -121,10 +122,14 @@ class FileDevice:
 
     def __init__(self, path: Path, pace: Pace | None = None) -> None:
         """Raises CaptureError where there is no video."""
-        with open_capture(path) as capture:
-            self.rate = capture.rate
+        with ExitStack() as opened:
+            # From a pipe nothing comes a second time.
+            source = opened.enter_context(spooled(path)) if passes_by(path) else path
+            with open_capture(source) as capture:
+                self.rate = capture.rate
+            self._kept = opened.pop_all()
         self._pace = pace or Pace()
-        self._pictures = _over_and_over(path)
+        self._pictures = _over_and_over(source)
         self._image: NDArray[np.uint8] | None = None
 
     def grab(self) -> bool:
@@ -140,12 +145,13 @@ class FileDevice:
 
     def close(self) -> None:
         self._pictures.close()
+        self._kept.close()
 
 
-def _over_and_over(path: Path) -> Generator[tuple[float, NDArray[np.uint8]], None, None]:
+def _over_and_over(source: Source) -> Generator[tuple[float, NDArray[np.uint8]], None, None]:
     """(seconds after the picture before, picture), without end."""
     while True:
-        with open_capture(path) as capture:
+        with open_capture(source) as capture:
             after_s = 1 / (capture.rate or _ASSUMED_RATE)
             before: Fraction | None = None
             for frame in capture:
@@ -204,11 +210,6 @@ class NumberedCamera:
         device = open_device(self._where, self._size, self._fps)
         self._identity = camera_identity(self._number)
         return device
-
-
-def shown(where: str) -> str:
-    """A camera's name for messages: without what a URL may have of users and passwords."""
-    return re.sub(r"://[^/]*@", "://", where)
 
 
 def what_there_is(names: Mapping[int, str], platform: str = sys.platform) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,14 +10,16 @@ import click
 
 from calib.profile import Profile
 from reenact.capture import open_capture
+from reenact.capture.spool import Source
 from reenact.cli.editing import tracker_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
+from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
 from reenact.cli.progress import progress_bar
 from reenact.meter import Report
 from reenact.pipeline import LeftThreads, closed_after_stages
-from reenact.read import PICTURES, ReadOptions, read_film, read_pictures
+from reenact.read import PICTURES, ReadOptions, is_still, read_film, read_pictures
 from reenact.sinks.csv import open_csv
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
@@ -29,6 +32,7 @@ from reenact.track import TrackerOptions
       reenact aus faces/ aus.csv --landmarks
       reenact aus me.jpg
       reenact aus in.mp4 aus.csv --sides
+      cat in.mp4 | reenact aus - aus.csv
 
     The table has OpenFace's columns: frame (from 1), face_id, timestamp (s), confidence, success,
     pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0..5; with --profile, beyond that
@@ -36,7 +40,7 @@ from reenact.track import TrackerOptions
     success 0. A table of a folder starts with a column `file`. --sides adds AU12L, AU12R, ... at the end,
     for the person's own left and right."""
 )
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=INPUT)
 @click.argument(
     "output", metavar="[OUT.csv]", required=False, type=click.Path(path_type=Path, allow_dash=True)
 )
@@ -48,7 +52,7 @@ from reenact.track import TrackerOptions
 @tracker_options
 @json_option
 def aus(
-    source: Path,
+    source: Path | str,
     output: Path | None,
     landmarks: bool,
     sides: bool,
@@ -67,19 +71,20 @@ def aus(
             "table and JSON cannot both go to standard output", click.get_current_context()
         )
     options = ReadOptions(TrackerOptions(max_faces=max_faces, model_path=landmarker), profile)
-    if source.is_dir() or source.suffix.lower() in PICTURES:
-        report = _read_pictures(source, table_path, options, landmarks=landmarks, sides=sides)
+    shown = kept(source)
+    if Path(shown).is_dir() or is_still(shown):
+        report = _read_pictures(shown, table_path, options, landmarks=landmarks, sides=sides)
     else:
-        report = _read_video(source, table_path, options, landmarks=landmarks, sides=sides)
+        report = _read_video(shown, table_path, options, landmarks=landmarks, sides=sides)
     if not report.frames_with_face:
         warn("no face was found")
     if table_path is not None:
-        kind = "pictures" if source.is_dir() else "frames"
+        kind = "pictures" if Path(shown).is_dir() else "frames"
         click.echo(f"{table_path}: {report.frames} {kind}, {report.frames_with_face} with a face", err=True)
-    write_json({"input": str(source), "output": str(output or "-"), **report.to_json()}, json_path)
+    write_json({"input": str(shown), "output": str(output or "-"), **report.to_json()}, json_path)
 
 
-def _read_video(source: Path, output: Path | None, options: ReadOptions, **columns: bool) -> Report:
+def _read_video(source: Source, output: Path | None, options: ReadOptions, **columns: bool) -> Report:
     left = LeftThreads()
     with closed_after_stages(left) as used, ExitStack() as opened:
         with unusable_input():
@@ -91,21 +96,21 @@ def _read_video(source: Path, output: Path | None, options: ReadOptions, **colum
         return read_film(capture, table.write, options, advance, left)
 
 
-def _read_pictures(source: Path, output: Path | None, options: ReadOptions, **columns: bool) -> Report:
+def _read_pictures(source: Source, output: Path | None, options: ReadOptions, **columns: bool) -> Report:
     with ExitStack() as opened:
         with unusable_input():
             pictures = _pictures(source)
-            table = opened.enter_context(open_csv(output, **columns, names=source.is_dir()))
+            table = opened.enter_context(open_csv(output, **columns, names=Path(source).is_dir()))
         advance = opened.enter_context(progress_bar(len(pictures)))
         return read_pictures(pictures, table, options, advance, lambda error: warn(str(error)))
 
 
-def _pictures(source: Path) -> list[Path]:
+def _pictures(source: Source) -> Sequence[Source]:
     """The pictures of a folder in the order of their names, or the one that `source` is."""
-    if not source.is_dir():
+    if not Path(source).is_dir():
         load_still(source)  # a picture that cannot be read is an error where it is the only one
         return [source]
-    pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURES)
+    pictures = sorted(path for path in Path(source).iterdir() if path.suffix.lower() in PICTURES)
     if not pictures:
         raise Unusable(f"{source}: the folder has no pictures in it ({', '.join(sorted(PICTURES))})")
     return pictures

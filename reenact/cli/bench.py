@@ -25,8 +25,10 @@ from reenact.benchmark import (
     to_json,
 )
 from reenact.capture import open_capture
+from reenact.capture.spool import Source
 from reenact.cli.errors import unusable_input
-from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.cli.inputs import INPUT, kept
+from reenact.cli.parameters import json_option, write_json
 from reenact.generate import READY
 
 DEFAULTS = BenchmarkOptions()
@@ -42,7 +44,7 @@ DEFAULTS = BenchmarkOptions()
     Each clip is edited, and decoded and encoded again with no work in between: the second is the
     ceiling that no edit can pass on this machine. Close other programs first."""
 )
-@click.argument("clip", required=False, type=FILE)
+@click.argument("clip", required=False, type=INPUT)
 @click.option(
     "--size",
     type=click.Choice([*SIZES, "all"]),
@@ -74,7 +76,7 @@ DEFAULTS = BenchmarkOptions()
 )
 @json_option
 def bench(
-    clip: Path | None,
+    clip: Path | str | None,
     size: str,
     faces: str,
     generator: str,
@@ -92,7 +94,7 @@ def bench(
         if clip is None:
             cases = opened.enter_context(built_in_cases(sizes, counts, seconds, status.update))
         else:
-            cases = [user_case(clip)]
+            cases = [user_case(kept(clip))]
         measurements = [measure(case, options, status.update) for case in cases]
     machine = this_machine()
     if str(json_path) != "-":
@@ -100,7 +102,7 @@ def bench(
     write_json(to_json(machine, measurements), json_path)
 
 
-def refuse_options_of_the_built_in_clip(clip: Path | None) -> None:
+def refuse_options_of_the_built_in_clip(clip: Path | str | None) -> None:
     """Raises a usage error where the user's own clip comes with options that it cannot follow."""
     context = click.get_current_context()
     for name in ("size", "faces", "seconds"):
@@ -108,10 +110,10 @@ def refuse_options_of_the_built_in_clip(clip: Path | None) -> None:
             raise click.UsageError(f"--{name} is of the built-in clip; leave it out with {clip}", context)
 
 
-def user_case(clip: Path) -> Case:
+def user_case(clip: Source) -> Case:
     """The user's own video, once it is known to be one."""
     with unusable_input(), open_capture(clip):
-        return Case(clip.name, clip)
+        return Case(clip.name, Path(clip))
 
 
 def show(machine: Mapping[str, Any], measurements: Sequence[Measurement], console: Console) -> None:

@@ -11,12 +11,13 @@ import click
 from calib.profile import stretch
 from reenact.capture import open_capture
 from reenact.cli.errors import note, unusable_input
+from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
 from reenact.edit import EditOptions
 from reenact.perform import perform_film, perform_still
 from reenact.pipeline import LeftThreads, closed_after_stages
-from reenact.read import PICTURES
+from reenact.read import is_still
 from reenact.retarget import Programme
 from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.retarget.inversion import InversionError, parse_inverted
@@ -43,7 +44,7 @@ def driving_options(command: CommandT) -> CommandT:
         (
             click.option(
                 "--driver",
-                type=FILE,
+                type=INPUT,
                 help="Take over the expression of another face: of a film, of a picture, or from a table by "
                 "OpenFace, py-feat, LibreFace or `reenact aus`.",
             ),
@@ -149,13 +150,16 @@ def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
     return [*parts, neutralised(neutralise)] if neutralise else parts
 
 
-def read_driver(path: Path, face: str | None, rate: float | None, options: TrackerOptions) -> Performance:
+def read_driver(
+    source: Path | str, face: str | None, rate: float | None, options: TrackerOptions
+) -> Performance:
     """Read from a table; else seen in a picture or a film."""
+    path = kept(source)
     with unusable_input():
         if path.suffix.lower() in TABLES:
-            return _read_table(path, face, rate)
+            return _read_table(Path(path), face, rate)
         number = _face_number(face)
-        if path.suffix.lower() in PICTURES:
+        if is_still(path):
             return perform_still(load_still(path), path, options, number)
     left = LeftThreads()
     with closed_after_stages(left) as used, ExitStack() as opened:

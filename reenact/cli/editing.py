@@ -179,7 +179,7 @@ def chosen(
     *,
     target_aus: Targets | None,
     preset: Targets | None,
-    driver: Path | None,
+    driver: Path | str | None,
     driver_profile: Profile | None,
     transfer: Transfer,
     regions: frozenset[str],

@@ -11,6 +11,7 @@ import click
 from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.faces import warn_of_absent
+from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.cli.verifying import open_verification, verify_option
 from reenact.edit import StillEdit, edited_with, open_still_edit
@@ -34,10 +35,11 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
       reenact image in.jpg row.png --preset smile --sweep strength=0:1.25:6
       reenact image in.jpg others.png --gallery faces/
 
-    OUT is a .png, .jpg or .webp; one sweep may also be a .gif or .mp4. Transparency, EXIF and
-    colour profile are kept where its kind has them."""
+    IN may be a pipe, an http address, or - for standard input. OUT is a .png, .jpg, .webp or .heic; one
+    sweep may also be a .gif or .mp4. Transparency, EXIF and colour profile are kept where its kind has
+    them."""
 )
-@click.argument("source", metavar="IN", type=FILE)
+@click.argument("source", metavar="IN", type=INPUT)
 @click.argument("output", metavar="OUT", type=FILE)
 @editing_options
 @click.option(
@@ -58,7 +60,7 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
 @verify_option
 @json_option
 def image(
-    source: Path,
+    source: Path | str,
     output: Path,
     sweeps: tuple[Axis, ...],
     gallery: Path | None,
@@ -80,8 +82,9 @@ def image(
     with unusable_input():
         actors = read_gallery(gallery, how, options.tracker, passed_over=note) if gallery else []
     with unusable_input():
-        still = load_still(source)
-        if output.exists() and output.samefile(source):
+        picture = kept(source)
+        still = load_still(picture)
+        if output.exists() and output.samefile(picture):
             raise Unusable(f"{output} is the input itself; give the output another name")
     with open_still_edit(still, options) as edit:
         if sweeps or actors:
@@ -100,9 +103,9 @@ def image(
     else:
         notes += warn_of_absent(targets)
     click.echo(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}", err=True)
-    document = {"input": str(source), "output": str(output), "faces": faces, "notes": notes}
+    document = {"input": str(picture), "output": str(output), "faces": faces, "notes": notes}
     if verification is not None:
-        document["verify"] = verification.report(source, output, targets)
+        document["verify"] = verification.report(picture, output, targets)
     write_json(document, json_path)
 
 

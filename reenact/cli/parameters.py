@@ -16,7 +16,17 @@ from reenact.atomic import replacing
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path)
+
+class FileParameter(click.Path):
+    """A file's name; no address, of which a Path would lose a slash."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "://" in value:
+            self.fail(f"{value!r} is an address; a file's name is needed here", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = FileParameter(path_type=Path)
 
 
 class NumberParameter(click.FloatRange):

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from reenact.capture.spool import Source
 from reenact.cli.driving import read_markers
 from reenact.cli.errors import Unusable, unusable_input, warn
 from reenact.cli.parameters import FILE, CommandT
@@ -47,7 +48,9 @@ def passes_option(command: CommandT) -> CommandT:
     )(command)
 
 
-def correct(source: Path, output: Path, targets: Programme, options: EditOptions, drafts: int) -> Corrections:
+def correct(
+    source: Source, output: Path, targets: Programme, options: EditOptions, drafts: int
+) -> Corrections:
     """What so many drafts have missed."""
     with unusable_input(), progress_bar(None) as advance:
         return close_loop(source, output, targets, options, drafts, advance)
@@ -68,7 +71,7 @@ class Verification:
         self._options = options
         self._markers = () if timeline is None else read_markers(timeline)
 
-    def report(self, source: Path, output: Path, targets: Programme) -> dict[str, Any]:
+    def report(self, source: Source, output: Path, targets: Programme) -> dict[str, Any]:
         """Writes table and page, tells the figures, and returns them for --json."""
         recipe = edited_with(targets, self._options.retarget)
         with progress_bar(None) as advance:

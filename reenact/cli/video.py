@@ -10,9 +10,11 @@ from typing import Any
 
 import click
 
+from reenact.capture.spool import Source
 from reenact.cli.editing import chosen, editing_options
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.faces import warn_of_absent
+from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
 from reenact.cli.verifying import correct, open_verification, passes_option, verify_option
@@ -34,14 +36,19 @@ DEFAULTS = Encoding()
       reenact video in.mp4 out.mp4 --face 0:smile --face anna.png:neutral
       reenact video in.mov both.mp4 --preset surprise --compare --json -
 
-    Everything but the picture (sound, subtitles, tags) is copied, times are kept, and OUT says in its
-    metadata that it was edited. OUT appears when it is complete and then replaces a file of that name;
+    IN is a film, an animated picture, a pipe, an http address, or - for standard input. Everything but the
+    picture (sound, subtitles, tags) is copied, times are kept, and OUT says in its metadata that it was
+    edited. OUT appears when it is complete and then replaces a file of that name;
     its ending chooses the kind: {", ".join(CONTAINERS)}."""
 )
-@click.argument("source", metavar="IN", type=FILE)
+@click.argument("source", metavar="IN", type=INPUT)
 @click.argument("output", metavar="OUT", type=FILE)
 @editing_options
-@click.option("--codec", type=click.Choice(list(CODECS)), default=DEFAULTS.codec, show_default=True)
+@click.option(
+    "--codec",
+    type=click.Choice(list(CODECS)),
+    help="How the picture is compressed. [default: h264, in .webm vp9]",
+)
 @click.option(
     "--crf",
     type=click.IntRange(0, 63),
@@ -64,9 +71,9 @@ DEFAULTS = Encoding()
 @verify_option
 @json_option
 def video(
-    source: Path,
+    source: Path | str,
     output: Path,
-    codec: str,
+    codec: str | None,
     crf: int | None,
     encoder_preset: str,
     aus_csv: Path | None,
@@ -82,18 +89,17 @@ def video(
     encoding = Encoding(codec=codec, crf=crf, preset=encoder_preset)
     options = replace(options, keep_partial=keep_partial, aus_csv=aus_csv, encoding=encoding)
     witness = verification.witness if verification else None
-    correction = correct(source, output, targets, options, passes - 1)
-    report, notes = edit_with_progress(
-        source, output, targets, options, witness=witness, correction=correction
-    )
-    document = {"input": str(source), "output": str(output), **report.to_json(), "notes": notes}
+    film = kept(source)
+    correction = correct(film, output, targets, options, passes - 1)
+    report, notes = edit_with_progress(film, output, targets, options, witness=witness, correction=correction)
+    document = {"input": str(film), "output": str(output), **report.to_json(), "notes": notes}
     if verification is not None:
-        document["verify"] = verification.report(source, output, targets)
+        document["verify"] = verification.report(film, output, targets)
     write_json(document, json_path)
 
 
 def edit_with_progress(
-    source: Path,
+    source: Source,
     output: Path,
     targets: Programme,
     options: EditOptions,

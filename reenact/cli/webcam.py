@@ -204,7 +204,7 @@ def _second_camera(
     where: str | None,
     opened: ExitStack,
     *,
-    driver: Path | None,
+    driver: Path | str | None,
     max_faces: int,
     landmarker: Path | None,
     **_: Any,

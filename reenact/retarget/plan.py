@@ -23,8 +23,8 @@ class FacePlanError(ValueError):
 class Driving:
     """Whose expression a face takes over, and how much it keeps of its own."""
 
-    driver: Path | None = None
-    """A film, a picture or a table of measured action units."""
+    driver: Path | str | None = None
+    """A film, a picture or a table of measured action units: a file, or the address of one."""
     how: DriverOptions = field(default_factory=DriverOptions)
     driver_face: str | None = None
     driver_fps: float | None = None

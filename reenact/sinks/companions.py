@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.codec import Codec
 from av.container import InputContainer, OutputContainer
 from av.filter import Graph
 from av.packet import Packet
 from av.stream import Disposition, Stream
+
+from reenact.capture.file import FileCapture
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 # For sound that a container cannot hold as it is.
 _SOUND_CODECS = {"webm": "libopus"}
@@ -24,7 +31,15 @@ _SOUND_CODEC = "aac"
 _SOUND_BITS_PER_S = 96_000
 """For each channel: hard to tell from the original."""
 # Every encoder knows these; the original may name its channels otherwise, or not at all.
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+_MOST_PLANES = 7
+"""Of sound that PyAV can put together from an array; 18.1 fails at eight."""
+_TRIED_PACKETS = 3
+"""Of each stream; some containers refuse a stream only when its first packet comes, or the last."""
+_SEARCHED_PACKETS = 3000
+"""Of a file, at most, for the first ones of a stream, such as a subtitle that comes late."""
+_STEP_S = Fraction(1, 1000)
+"""From a packet to one that claims the same time: a tick of the coarsest container."""
 
 
 class Route(Protocol):
@@ -41,13 +56,16 @@ class Companions:
     metadata: dict[str, str]
     """Of the input as a whole."""
 
-    def __init__(self, path: Path, picture_index: int, output: OutputContainer) -> None:
-        self._input: InputContainer = av.open(f"file:{path}", metadata_errors="replace")
+    def __init__(self, like: FileCapture, output: OutputContainer) -> None:
+        """`like`: the file that they come from, whose picture comes to `output` in another way."""
+        self._input: InputContainer = av.open(f"file:{like.path}", metadata_errors="replace")
+        self._path = like.path
+        self._clock = like.clock
         self._routes: dict[int, Route] = {}
         notes: list[str] = []
-        output.set_chapters(self._input.chapters())
+        output.set_chapters([_moved(chapter, like) for chapter in self._input.chapters()])
         for stream in self._input.streams:
-            if stream.index != picture_index:
+            if stream.index != like.stream_index:
                 notes += self._add(stream, output)
         self.metadata = dict(self._input.metadata)
         self._packets = self._demux()
@@ -78,37 +96,60 @@ class Companions:
         container = output.format.name
         if stream.type == "video":
             return [f"{name} is dropped: only the main picture is carried over"]
-        if self._input.chapters() and stream.name == "bin_data":
+        if self._input.chapters() and _codec_name(stream) == "bin_data":
             return []  # QuickTime's chapters, which are carried over as such
-        if _accepts(container, stream):
-            self._routes[stream.index] = _Copy(_add_copy(output, stream))
-            return []
-        if isinstance(stream, AudioStream) and stream.codec_context is not None:
-            codec = _SOUND_CODECS.get(container, _SOUND_CODEC)
-            self._routes[stream.index] = _Transcode(stream, output, codec)
-            return [f"{name} is converted to {codec}: {container} cannot hold it as it is"]
+        if _is_timecode(stream):
+            return []  # the picture has it as a tag, from which a container that has such tracks makes one
+        routes = self._possible_routes(stream, container)
+        for add, note in routes:
+            if _works(container, add, _first_packets(self._path, stream.index)):
+                self._routes[stream.index] = add(output)
+                return [f"{name} {note}"] if note else []
         return [f"{name} is dropped: {container} cannot hold it"]
+
+    def _possible_routes(self, stream: Stream, container: str) -> list[tuple[AddRoute, str]]:
+        """What may become of a stream, best first, and what there is to say about it."""
+        routes: list[tuple[AddRoute, str]] = [(lambda output: _Copy(_add_copy(output, stream)), "")]
+        if isinstance(stream, AudioStream) and stream.codec_context is not None and stream.rate:
+            codec = _SOUND_CODECS.get(container, _SOUND_CODEC)
+            note = f"is converted to {codec}: {container} cannot hold it as it is"
+            routes.append((lambda output: _Transcode(stream, output, codec), note))
+        return routes
 
     def _demux(self) -> Generator[Packet, None, None]:
         streams = [self._input.streams[index] for index in self._routes]
         if not streams:
             return
+        movers = {stream.index: self._clock.mover(stream) for stream in streams}
         try:
-            yield from self._input.demux(streams)
+            for packet in self._input.demux(streams):
+                movers[packet.stream.index](packet)
+                yield packet
         except av.FFmpegError:
             # The file breaks off here. Whoever reads its pictures will meet the break and report it.
             return
 
 
+AddRoute = Callable[[OutputContainer], Route]
+
+
 class _Copy:
-    """Passes packets on as they are."""
+    """Passes packets on as they are, in order of time: containers take none that is due with the one before
+    or earlier."""
 
     def __init__(self, target: Stream) -> None:
         self._target = target
+        self._last: int | None = None
 
     def __call__(self, packet: Packet) -> list[Packet]:
         if packet.dts is None and packet.size == 0:
             return []
+        dts = packet.dts if packet.dts is not None else packet.pts
+        if self._last is not None and (dts is None or dts <= self._last):
+            dts = self._last + max(1, round(_STEP_S / packet.time_base))
+        self._last = packet.dts = dts or 0
+        if packet.pts is None or packet.pts < self._last:
+            packet.pts = self._last
         packet.stream = self._target
         return [packet]
 
@@ -117,29 +158,35 @@ class _Transcode:
     """Decodes sound and encodes it anew."""
 
     def __init__(self, source: AudioStream, output: OutputContainer, codec: str) -> None:
-        # Opus knows only a few rates; 48 kHz holds everything.
-        rate = 48000 if codec == "libopus" else source.rate
-        layout = _LAYOUTS.get(source.channels, "stereo")
-        target = output.add_stream(codec, rate=rate, layout=layout)
+        target = output.add_stream(
+            codec, rate=_encodable_rate(codec, source.rate), layout=_LAYOUTS.get(source.channels, "stereo")
+        )
         assert isinstance(target, AudioStream)
         target.codec_context.bit_rate = _SOUND_BITS_PER_S * target.channels
         _copy_labels(source, target)
         self._target = target
-        self._source_layout = layout if source.layout.name.endswith("channels") else source.layout.name
         self._graph: Graph | None = None
+        self._kind: tuple[str, str, int] | None = None
 
     def __call__(self, packet: Packet) -> list[Packet]:
         packets = []
-        for frame in packet.decode():
-            assert isinstance(frame, AudioFrame)
-            if self._graph is None:
-                self._graph = self._conversion(frame)
-            self._graph.push(frame)
+        for frame in _decoded(packet):
+            if self._kind != _kind(frame):  # at the beginning, and where a broadcast changes its sound
+                packets += self._drained()
+                self._graph, self._kind = self._conversion(frame), _kind(frame)
+            assert self._graph is not None
+            self._graph.push(_named(frame))
             packets += self._encoded()
         if packet.size == 0 and self._graph is not None:
-            self._graph.push(None)
-            packets += self._encoded() + self._target.encode(None)
+            packets += self._drained() + self._target.encode(None)
         return packets
+
+    def _drained(self) -> list[Packet]:
+        """What the conversion so far still holds."""
+        if self._graph is None:
+            return []
+        self._graph.push(None)
+        return self._encoded()
 
     def _encoded(self) -> list[Packet]:
         assert self._graph is not None
@@ -160,7 +207,7 @@ class _Transcode:
             graph.add_abuffer(
                 sample_rate=frame.sample_rate,
                 format=frame.format.name,
-                layout=self._source_layout,
+                layout=_named(frame).layout.name,
                 time_base=frame.time_base,
             ),
             # Silence goes in where sound is missing, and what overlaps is cut, from 30 ms on: sooner
@@ -184,15 +231,63 @@ def _shift_notes(start_s: Fraction, source: str, target: str) -> list[str]:
     return [f"all times move by {round(-1000 * start_s)} ms: {target} holds none before 0"]
 
 
-def _accepts(container: str, stream: Stream) -> bool:
-    """Whether the container takes the stream's packets: a header for it is written to memory as a trial."""
+def _encodable_rate(codec: str, rate: int) -> int:
+    """The lowest rate of the encoder that keeps all of the sound. Opus knows few: 48 kHz holds everything."""
+    rates = Codec(codec, "w").audio_rates or [rate]
+    if codec == "libopus" or rate > max(rates):
+        return max(rates) if codec == "libopus" else 48000
+    return min(known for known in rates if known >= rate)
+
+
+def _decoded(packet: Packet) -> list[AudioFrame]:
+    """The sound of a packet; a damaged one has none, and is passed over like a picture's."""
+    try:
+        return cast("list[AudioFrame]", packet.decode())
+    except av.FFmpegError:
+        return []
+
+
+def _kind(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _named(frame: AudioFrame) -> AudioFrame:
+    """The same sound, its channels named as usual where they have no names: cameras' AVI and WAV say only how
+    many there are."""
+    channels = frame.layout.nb_channels
+    if not frame.layout.name.endswith("channels") or channels not in _LAYOUTS:
+        return frame
+    if frame.format.is_planar and channels > _MOST_PLANES:
+        return frame
+    named = AudioFrame.from_ndarray(frame.to_ndarray(), frame.format.name, _LAYOUTS[channels])
+    named.sample_rate, named.time_base, named.pts = frame.sample_rate, frame.time_base, frame.pts
+    return named
+
+
+def _is_timecode(stream: Stream) -> bool:
+    """QuickTime's track that says at which time of day or of the reel the film begins."""
+    return stream.type == "data" and "timecode" in stream.metadata
+
+
+def _works(container: str, add: AddRoute, packets: Iterable[Packet]) -> bool:
+    """Whether the container takes a stream in this way, tried with its first packets in memory."""
     try:
         with av.open(io.BytesIO(), "w", format=container) as trial:
-            _add_copy(trial, stream)
+            route = add(trial)
             trial.start_encoding()
+            for packet in packets:
+                trial.mux(route(packet))
     except (av.FFmpegError, ValueError):
         return False
     return True
+
+
+def _first_packets(path: Path, index: int) -> Iterator[Packet]:
+    """A stream's first packets, read anew, because who writes packets changes them."""
+    with av.open(f"file:{path}", metadata_errors="replace") as container, suppress(av.FFmpegError):
+        packets = islice(container.demux(), _SEARCHED_PACKETS)
+        own = (packet for packet in packets if packet.stream.index == index and packet.size)
+        yield from islice(own, _TRIED_PACKETS)
 
 
 def _add_copy(output: OutputContainer, stream: Stream) -> Stream:
@@ -206,8 +301,15 @@ def _copy_labels(source: Stream, target: Stream) -> None:
     target.disposition = Disposition(source.disposition)
 
 
+def _moved(chapter: Chapter, like: FileCapture) -> Chapter:
+    """The chapter on the moved clock."""
+    shift = round(like.clock.shift_s(like.stream_index) / (chapter["time_base"] or Fraction(1, 1000)))
+    return {**chapter, "start": chapter["start"] + shift, "end": chapter["end"] + shift}
+
+
 def _codec_name(stream: Stream) -> str:
-    return stream.codec_context.name if stream.codec_context else stream.name or "unknown"
+    # A stream that FFmpeg has no decoder for has no codec, and PyAV then finds no name on some.
+    return stream.codec_context.name if stream.codec_context else getattr(stream, "name", None) or "unknown"
 
 
 def _start_s(packet: Packet) -> Fraction:

@@ -12,13 +12,25 @@ from typing import Protocol
 
 import av
 from av.container import OutputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from reenact.colour import LIMITED, RGB, UNSPECIFIED, Colour
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-# Written anew by every muxer.
-_FORMAT_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+# Written anew by every muxer, or said of the picture (timecode).
+_FORMAT_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "timecode"})
+# Beginnings of the names of labels that hold for the picture as it was encoded before.
+_ENCODED_KEYS = (
+    "encoder",
+    "vendor_id",
+    "alpha_mode",
+    "rotate",
+    "duration",
+    "bps",
+    "number_of_",
+    "_statistics_",
+)
 
 
 class SinkError(OSError):
@@ -29,7 +41,8 @@ class SinkError(OSError):
 class Encoding:
     """How the output's picture is compressed."""
 
-    codec: str = "h264"
+    codec: str | None = None
+    """None: the first of CODECS that the kind of file holds, which is vp9 for WebM and otherwise h264."""
     crf: int | None = None
     """Constant quality, lower is better and larger; None takes the codec's usual value."""
     preset: str = "veryfast"
@@ -124,16 +137,17 @@ def choose(path: Path, encoding: Encoding) -> tuple[Container, Codec]:
             f"{path}: no video can be written as {path.suffix or 'a name without ending'!r}; "
             f"choose {', '.join(CONTAINERS)}"
         )
-    codec = CODECS.get(encoding.codec)
+    fitting = [name for name, codec in CODECS.items() if container.format in codec.containers]
+    name = encoding.codec or fitting[0]
+    codec = CODECS.get(name)
     if codec is None:
-        raise SinkError(f"unknown codec {encoding.codec!r}; choose {', '.join(CODECS)}")
-    if container.format not in codec.containers:
-        fitting = [name for name, codec in CODECS.items() if container.format in codec.containers]
-        raise SinkError(f"{path.suffix} files do not hold {encoding.codec}; choose {', '.join(fitting)}")
+        raise SinkError(f"unknown codec {name!r}; choose {', '.join(CODECS)}")
+    if name not in fitting:
+        raise SinkError(f"{path.suffix} files do not hold {name}; choose {', '.join(fitting)}")
     if encoding.preset not in PRESETS:
         raise SinkError(f"unknown preset {encoding.preset!r}; choose {', '.join(PRESETS)}")
     if encoding.crf is not None and not 0 <= encoding.crf <= codec.worst_crf:
-        raise SinkError(f"crf {encoding.crf} is out of range for {encoding.codec}: 0 to {codec.worst_crf}")
+        raise SinkError(f"crf {encoding.crf} is out of range for {name}: 0 to {codec.worst_crf}")
     return container, codec
 
 
@@ -215,6 +229,14 @@ def label(output: OutputContainer, metadata: Mapping[str, str], comment: str | N
     if comment:
         earlier = metadata.get("comment")
         output.metadata["comment"] = f"{earlier}; {comment}" if earlier else comment
+
+
+def label_picture(stream: VideoStream, labels: Mapping[str, str], disposition: int) -> None:
+    """Takes over what is said of the input's picture: its timecode, its language, that it is the default."""
+    stream.metadata.update(
+        {key: value for key, value in labels.items() if not key.lower().startswith(_ENCODED_KEYS)}
+    )
+    stream.disposition = Disposition(disposition)
 
 
 def size_notes(codec: Codec, size: tuple[int, int]) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import logging
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from math import lcm
@@ -23,6 +26,7 @@ from reenact.sinks.encoding import (
     add_picture,
     choose,
     label,
+    label_picture,
     named_errors,
     open_output,
     require_place,
@@ -30,6 +34,8 @@ from reenact.sinks.encoding import (
 )
 from reenact.sinks.yuv import ToYuv
 from reenact.types import Frame
+
+log = logging.getLogger(__name__)
 
 
 class FileSink:
@@ -64,6 +70,7 @@ class FileSink:
         self._resources = ExitStack()
         self._frame_ticks = round(1 / (like.rate * like.time_base)) if like.rate else 1
         self._last_ticks: int | None = None
+        self._damaged = 0
 
     def __enter__(self) -> FileSink:
         with ExitStack() as stack, named_errors(self.path):
@@ -72,13 +79,14 @@ class FileSink:
                 open_output(beside, self._container.format, _options(self._container, self._like))
             )
             self._picture = add_picture(self._output, self._like, self._codec, self._encoding, self._size)
+            labels, dropped = self._labels()
+            label_picture(self._picture, labels, self._like.disposition)
             self._to_yuv = ToYuv(self._size, self._picture)
-            self._companions = stack.enter_context(
-                Companions(self._like.path, self._like.stream_index, self._output)
-            )
+            self._companions = stack.enter_context(Companions(self._like, self._output))
             label(self._output, self._companions.metadata, self._comment)
             self._resources = stack.pop_all()
-        self.notes = (*_notes(self._like, self._container, self._codec, self._size), *self._companions.notes)
+        notes = _notes(self._like, self._container, self._codec, self._size)
+        self.notes = (*self._like.unkept, *notes, *dropped, *self._companions.notes)
         return self
 
     def __exit__(
@@ -106,6 +114,22 @@ class FileSink:
         with named_errors(self.path):
             self._mux(self._picture.encode(picture))
 
+    def _labels(self) -> tuple[Mapping[str, str], list[str]]:
+        """What to say of the picture, and what there is to say about that. Not every timecode goes with every
+        container and rate: a header is written to memory as a trial."""
+        labels = self._like.labels
+        if "timecode" not in labels:
+            return labels, []
+        try:
+            with av.open(io.BytesIO(), "w", format=self._container.format) as trial:
+                picture = add_picture(trial, self._like, self._codec, self._encoding, self._size)
+                label_picture(picture, labels, self._like.disposition)
+                trial.start_encoding()
+        except (av.FFmpegError, ValueError):
+            note = f"the timecode {labels['timecode']} is dropped: {self._container.format} cannot hold it"
+            return {key: value for key, value in labels.items() if key != "timecode"}, [note]
+        return labels, []
+
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
             # Sound goes in just before the picture it is due with, so that nothing piles up in memory.
@@ -115,7 +139,11 @@ class FileSink:
 
     def _mux_companions(self, until_s: Fraction | None) -> None:
         for packet in self._companions.until(until_s):
-            self._output.mux(packet)
+            try:
+                self._output.mux(packet)
+            except (av.InvalidDataError, av.PatchWelcomeError):
+                # What repacks the AAC of broadcasts for this container met a broken packet.
+                self._damaged += 1
 
     def _finish(self, until_s: Fraction | None) -> None:
         if self._last_ticks is None:
@@ -126,6 +154,8 @@ class FileSink:
                 packet.duration = self._last_frame_ticks()
         self._mux(packets)
         self._mux_companions(until_s)
+        if self._damaged:
+            log.warning("%s: %d damaged packets of sound were left out", self._like.name, self._damaged)
 
     def _last_frame_ticks(self) -> int:
         """How long the last frame is shown: to the input's end, if that is in sight."""

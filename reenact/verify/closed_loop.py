@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from calib.answer import load_drive
 from calib.au import AUVector, neutral_aus
+from reenact.capture.spool import Source
 from reenact.edit import EditOptions, open_edit
 from reenact.read import Watch, unwatched
 from reenact.retarget import Programme
@@ -81,7 +82,7 @@ class Corrections:
 
 
 def close_loop(
-    source: Path,
+    source: Source,
     output: Path,
     targets: Programme,
     options: EditOptions,
@@ -102,7 +103,7 @@ def close_loop(
 
 
 def _draft(
-    source: Path,
+    source: Source,
     draft: Path,
     targets: Programme,
     options: EditOptions,

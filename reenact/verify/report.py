@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reenact import __version__
 from reenact.atomic import replacing
+from reenact.capture.spool import Source
 from reenact.read import Watch, unwatched
 from reenact.retarget.keyframes import Marker
 from reenact.track import TrackerOptions
@@ -43,7 +44,7 @@ def report_paths(page: Path | None, output: Path) -> ReportPaths:
 
 
 def verify(
-    source: Path,
+    source: Source,
     output: Path,
     witness: Witness,
     paths: ReportPaths,

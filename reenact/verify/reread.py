@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.capture import open_capture
+from reenact.capture.spool import Source
 from reenact.pipeline import LeftThreads, closed_after_stages
-from reenact.read import PICTURES, ReadOptions, Watch, read_film, read_still, unwatched
+from reenact.read import ReadOptions, Watch, is_still, read_film, read_still, unwatched
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
 from reenact.types import Measured
@@ -38,7 +39,7 @@ class Pair:
 
 def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -> list[Reading]:
     """What the faces of every frame show; a still picture is one frame at 0 s."""
-    if path.suffix.lower() in PICTURES:
+    if is_still(path):
         return [Reading(0, 0.0, sightings(read_still(load_still(path), options)))]
     readings: list[Reading] = []
 
@@ -51,13 +52,14 @@ def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -
     return readings
 
 
-def telling_pairs(source: Path, output: Path, comparisons: Sequence[Comparison]) -> list[list[Pair]]:
+def telling_pairs(source: Source, output: Path, comparisons: Sequence[Comparison]) -> list[list[Pair]]:
     """Each face in both, in each part of the film's time where most was asked of it."""
     rows = [_telling_rows(comparison) for comparison in comparisons]
     indices = {
         int(each.frames[row]) for each, its_rows in zip(comparisons, rows, strict=True) for row in its_rows
     }
-    before, after = _frames(source, indices), _frames(output, indices)
+    stills = is_still(output)
+    before, after = _frames(source, indices, stills), _frames(output, indices, stills)
     return [
         [
             _pair(comparison, row, before[index], after[index])
@@ -79,11 +81,11 @@ def _pair(comparison: Comparison, row: int, before: NDArray[np.uint8], after: ND
     return Pair(float(comparison.times_s[row]), _around(before, place), _around(after, place))
 
 
-def _frames(path: Path, indices: Collection[int]) -> dict[int, NDArray[np.uint8]]:
+def _frames(path: Source, indices: Collection[int], stills: bool) -> dict[int, NDArray[np.uint8]]:
     """(height, width, 3) RGB, by index; a frame that the file does not have is left out."""
     if not indices:
         return {}
-    if path.suffix.lower() in PICTURES:
+    if stills:
         return {0: load_still(path).image}
     found: dict[int, NDArray[np.uint8]] = {}
     with open_capture(path) as capture:
