@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 
 from train.__main__ import main  # noqa: E402
+from train.card import read_history  # noqa: E402
 from train.checkpoint import CheckpointError  # noqa: E402
 from train.loop import fit  # noqa: E402
 from train.meters import Diverged  # noqa: E402
@@ -265,6 +266,42 @@ def test_the_best_weights_are_those_of_the_lowest_validation(tmp_path):
     with safetensors.safe_open(tmp_path / "best.safetensors", "pt") as best:
         assert best.metadata()["images"] == str(8 * (errors.index(min(errors)) + 1))
         assert best.metadata()["preset"] == "live"
+
+
+class Untold(Tiny):
+    """Whose validation tells nothing."""
+
+    def validation(self, batch, generator):
+        return {}
+
+
+def test_where_a_validation_tells_nothing_the_last_weights_count_as_best(tmp_path):
+    train(tmp_path, Untold(), replace(OPTIONS, validate_every=8))
+    assert checkpoint(tmp_path)["best"] is None
+    with safetensors.safe_open(tmp_path / "best.safetensors", "pt") as best:
+        assert best.metadata()["images"] == "48"
+
+
+class Otherwise(Tiny):
+    """Whose validation has other terms."""
+
+    def validation(self, batch, generator):
+        return {"other": 1000 + super().validation(batch, generator)["doubled"]}
+
+
+def test_a_validation_by_other_terms_is_not_held_against_earlier_ones(tmp_path):
+    train(tmp_path, options=replace(OPTIONS, images=24, validate_every=8))
+    assert checkpoint(tmp_path)["best"] < 1000
+    train(tmp_path, Otherwise(), replace(OPTIONS, validate_every=8))
+    assert checkpoint(tmp_path)["best"] > 1000
+    with safetensors.safe_open(tmp_path / "best.safetensors", "pt") as best:
+        assert int(best.metadata()["images"]) > 24
+
+
+def test_a_models_card_finds_the_validations(tmp_path):
+    train(tmp_path, options=replace(OPTIONS, validate_every=8))
+    found = read_history(tmp_path / "stats.jsonl").validations
+    assert len(found) == 6 and found[0].error == found[0].parts["doubled"]
 
 
 def test_exported_weights_are_the_average(tmp_path):

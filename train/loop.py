@@ -65,7 +65,8 @@ def fit(
 
     Goes on from the checkpoint in the folder `run` if there is one, and then ends with the weights of a run
     that never stopped. What the folder holds in the end: checkpoint.pt, generator.safetensors (the average),
-    best.safetensors (of the lowest validation), stats.jsonl, previews/*.png and TensorBoard's events.
+    best.safetensors (of the lowest validation, or the last where none can be told), stats.jsonl,
+    previews/*.png and TensorBoard's events.
     """
     began = time.monotonic()
     with joined(machine.device) as ranks, stop_on_signals() as asked_to_stop, no_denormals():
@@ -281,7 +282,7 @@ def judge(
     options: FitOptions,
     run: Path,
 ) -> None:
-    """Validates the average, and keeps it if it is the best so far."""
+    """Validates the average, and keeps it if it is the best so far, or if nobody can tell."""
     if not strangers:
         return
     means, device = Means(), next(state.generator.parameters()).device
@@ -289,10 +290,15 @@ def judge(
         terms = recipe.validation(to_device(batch, device), state.average.network)
         means.add(terms, of="validation", weight=len(next(iter(batch.values()))))
     values = means.take()
+    if not values:
+        save_weights(state.average.network, run / "best.safetensors", about(state, options))
+        return
     error = sum(values.values())
-    log.scalars(state.images, values)
-    if math.isfinite(error) and (state.best is None or error < state.best):
-        state.best = error
+    log.scalars(state.images, {"validation": error, **values})
+    judged_by = ",".join(sorted(values))
+    lowest = math.inf if state.best is None or state.judged_by != judged_by else state.best
+    if error < lowest:
+        state.best, state.judged_by = error, judged_by
         save_weights(state.average.network, run / "best.safetensors", about(state, options))
 
 
