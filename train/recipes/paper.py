@@ -207,12 +207,11 @@ class PaperItems:
         self._samples = samples
         self._seed = seed
         self._options = options
-        self._aus = samples.aus if isinstance(samples, Shards) else np.stack([each.aus for each in samples])
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         sample = self._samples[index % len(self._samples)]
         random = np.random.default_rng((self._seed, index))
-        other = self._aus[random.integers(len(self._aus))]
+        other = _shown_by(self._samples, int(random.integers(len(self._samples))))
         image = augment(sample.image, self._options.size, self._options.shift_px, random)
         return {
             "image": torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1),
@@ -220,6 +219,12 @@ class PaperItems:
             "targets": _noisy(other, self._options.target_noise, random),
             "mix": torch.tensor(random.random(), dtype=torch.float32),
         }
+
+
+def _shown_by(samples: Sequence[FaceSample], index: int) -> AUVector:
+    """(17,) the action units of one sample, whose picture is not read if it does not have to be."""
+    aus: AUVector = samples.value("aus", index) if isinstance(samples, Shards) else samples[index].aus
+    return aus
 
 
 def augment(
