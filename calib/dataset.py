@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AUVector
+from calib.pictures import PictureFolder
 
 _FORMAT = 1
 """Counts up when what a cache file holds changes."""
@@ -87,11 +88,11 @@ class FaceTable:
 def read_labels(folder: Path) -> list[LabelledPicture]:
     """What the CSV in `folder` says: its columns are `file`, AU01_r to AU45_r and, if known, `person`.
 
-    `success` is honoured: rows where it is 0 are left out. Pictures lie in `folder/images` or beside the CSV.
+    `success` is honoured: rows where it is 0 are left out. Pictures lie where PictureFolder finds them.
     Raises DatasetError for a folder or CSV that cannot be used.
     """
     table = _find_csv(folder)
-    images = folder / "images" if (folder / "images").is_dir() else folder
+    pictures = PictureFolder(folder)
     with table.open(newline="", encoding="utf-8-sig") as stream:
         # OpenFace puts a blank after every comma.
         reader = csv.reader(stream, skipinitialspace=True)
@@ -102,7 +103,7 @@ def read_labels(folder: Path) -> list[LabelledPicture]:
                 f"{table} has no column {', '.join(missing)}; it needs file and AU01_r to AU45_r"
             )
         rows = [
-            _read_row(row, columns, images, folder.resolve().name, f"{table}, line {reader.line_num}")
+            _read_row(row, columns, pictures, folder.resolve().name, f"{table}, line {reader.line_num}")
             for row in reader
             if row
         ]
@@ -121,7 +122,7 @@ def _find_csv(folder: Path) -> Path:
 
 
 def _read_row(
-    row: list[str], columns: dict[str, int], images: Path, collection: str, where: str
+    row: list[str], columns: dict[str, int], pictures: PictureFolder, collection: str, where: str
 ) -> LabelledPicture | None:
     """One line of the CSV; None where OpenFace says that it failed."""
     if len(row) < len(columns):
@@ -136,7 +137,7 @@ def _read_row(
         raise DatasetError(f"{where}: an intensity is not finite; intensities are numbers from 0 to 5")
     file = row[columns["file"]].strip()
     person = row[columns["person"]].strip() if "person" in columns else file
-    return LabelledPicture(images / file, aus, person, collection)
+    return LabelledPicture(pictures.expected(file), aus, person, collection)
 
 
 @dataclass(frozen=True, eq=False)

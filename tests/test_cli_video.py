@@ -21,6 +21,7 @@ from reenact import __version__
 from reenact.cli import main
 from reenact.demo import make_clip
 from reenact.generate.generator import shipped_models
+from reenact.sinks.encoding import CODECS
 
 SIZE = (240, 320)
 SMILE = ("--target-aus", "AU12=+2")
@@ -362,3 +363,9 @@ def test_importing_the_command_line_is_quick_because_it_imports_no_video_library
     code = "import sys, reenact.cli; print(sorted({'av', 'cv2', 'mediapipe', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_help_tells_the_quality_that_is_taken() -> None:
+    shown = " ".join(CliRunner().invoke(main, ["video", "--help"]).output.split())
+    for name, codec in CODECS.items():
+        assert f"{codec.crf} for {name}" in shown

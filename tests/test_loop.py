@@ -18,11 +18,16 @@ from click.testing import CliRunner
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
 
+from tests.faces import textured_frame  # noqa: E402
 from train.__main__ import main  # noqa: E402
+from train.card import read_history  # noqa: E402
 from train.checkpoint import CheckpointError  # noqa: E402
+from train.data.shards import FaceSample  # noqa: E402
+from train.distributed import DistributedError, Ranks, shared  # noqa: E402
 from train.loop import fit  # noqa: E402
 from train.meters import Diverged  # noqa: E402
 from train.options import FitOptions, MachineOptions, OptionsError, load_options  # noqa: E402
+from train.recipes.paper import PaperOptions, PaperRecipe  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = FitOptions(
@@ -200,20 +205,21 @@ def test_parts_of_a_batch_make_the_step_of_the_whole(tmp_path):
     assert_same_weights(tmp_path / "whole", tmp_path / "parts", rtol=1e-4, atol=1e-5)
 
 
-def test_two_processes_take_the_steps_of_one(tmp_path):
-    train(tmp_path / "one")
+def in_two_processes(call, run):
+    """What each of two processes prints that calls a function of this module with `run`, as by torchrun."""
+    if not (torch.distributed.is_available() and torch.distributed.is_gloo_available()):
+        pytest.skip("this PyTorch was built without Gloo, by which processes on CPUs train together")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     program = (
-        "import sys; from pathlib import Path; from tests.test_loop import train;"
-        "print(train(Path(sys.argv[1])).reason)"
+        f"import sys; from pathlib import Path; from tests.test_loop import {call};"
+        f"print({call}(Path(sys.argv[1])).reason)"
     )
     common = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    command = [sys.executable, "-c", program, str(tmp_path / "two")]
     processes = [
         subprocess.Popen(
-            command,
+            [sys.executable, "-c", program, str(run)],
             cwd=ROOT,
             env=common | {"RANK": rank, "LOCAL_RANK": rank},
             stdout=subprocess.PIPE,
@@ -221,13 +227,85 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
         )
         for rank in ("0", "1")
     ]
-    assert [process.communicate(timeout=120)[0] for process in processes] == ["done\n", "done\n"]
+    try:
+        return [process.communicate(timeout=120)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()  # one that waits for another that has failed
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    train(tmp_path / "one")
+    assert in_two_processes("train", tmp_path / "two") == ["done\n", "done\n"]
     assert_same_weights(tmp_path / "one", tmp_path / "two", rtol=1e-4, atol=1e-5)
     one, two = stats(tmp_path / "one")[-1], stats(tmp_path / "two")[-1]
     assert one["validation/doubled"] == pytest.approx(two["validation/doubled"], rel=1e-4)
     assert stats(tmp_path / "one")[3]["discriminator/told"] == pytest.approx(
         stats(tmp_path / "two")[3]["discriminator/told"], rel=1e-4
     )
+
+
+def train_in_parts(run):
+    return train(run, machine=replace(MACHINE, accumulate=2))
+
+
+def test_two_processes_that_take_a_batch_in_parts_do_so_too(tmp_path):
+    train(tmp_path / "one")
+    assert in_two_processes("train_in_parts", tmp_path / "two") == ["done\n", "done\n"]
+    assert_same_weights(tmp_path / "one", tmp_path / "two", rtol=1e-4, atol=1e-5)
+
+
+def train_paper(run):
+    """The paper's networks, small, with the gradient penalty's second derivatives."""
+    run.mkdir(exist_ok=True)
+    torch.manual_seed(0)
+    samples = [
+        FaceSample(
+            textured_frame(320, 320, seed=number).image,
+            np.zeros((478, 3), np.float32),
+            np.full(17, number % 5, np.float32),
+            "someone",
+            "set",
+            str(number),
+        )
+        for number in range(6)
+    ]
+    recipe = PaperRecipe(PaperOptions(size=32, ngf=4, ndf=4))
+    rates = {"generator_rate": 1e-3, "discriminator_rate": 1e-3}
+    options = replace(OPTIONS, preset="paper", images=24, clip=0.0, **rates)
+    return fit(recipe, samples, [], options, MACHINE, run)
+
+
+def test_two_processes_train_the_papers_networks_as_one_does(tmp_path):
+    train_paper(tmp_path / "one")
+    assert in_two_processes("train_paper", tmp_path / "two") == ["done\n", "done\n"]
+    one, two = (checkpoint(tmp_path / name)["discriminator"] for name in ("one", "two"))
+    # Not the generator's: what an instance norm takes away again has no gradient but rounding, which Adam
+    # makes a whole step of.
+    apart = max((one[name] - two[name]).abs().max().item() for name in one)
+    torch.manual_seed(0)
+    first = PaperRecipe(PaperOptions(size=32, ngf=4, ndf=4)).discriminator.state_dict()
+    moved = max((one[name] - first[name]).abs().max().item() for name in one)
+    assert apart < 5e-4 < 0.2 * moved
+
+
+def test_processes_share_gradients_by_torchs_own_means(tmp_path, monkeypatch):
+    ranks = Ranks(0, 2, torch.device("cpu"))
+    made = []
+    monkeypatch.setattr(
+        "train.distributed.DistributedDataParallel", lambda module, **options: made.append(module) or module
+    )
+    network = torch.nn.Linear(2, 2)
+    shared(network, ranks)
+    assert made == [network]
+    assert shared(network, replace(ranks, world=1)) is network and made == [network]
+
+
+def test_without_gloo_one_line_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.distributed, "is_gloo_available", lambda: False)
+    with pytest.raises(DistributedError, match="cannot train with 2 processes: it was built without Gloo"):
+        train(tmp_path)
 
 
 def test_numbers_next_to_nothing_are_numbers_again_after_a_run(tmp_path):
@@ -265,6 +343,42 @@ def test_the_best_weights_are_those_of_the_lowest_validation(tmp_path):
     with safetensors.safe_open(tmp_path / "best.safetensors", "pt") as best:
         assert best.metadata()["images"] == str(8 * (errors.index(min(errors)) + 1))
         assert best.metadata()["preset"] == "live"
+
+
+class Untold(Tiny):
+    """Whose validation tells nothing."""
+
+    def validation(self, batch, generator):
+        return {}
+
+
+def test_where_a_validation_tells_nothing_the_last_weights_count_as_best(tmp_path):
+    train(tmp_path, Untold(), replace(OPTIONS, validate_every=8))
+    assert checkpoint(tmp_path)["best"] is None
+    with safetensors.safe_open(tmp_path / "best.safetensors", "pt") as best:
+        assert best.metadata()["images"] == "48"
+
+
+class Otherwise(Tiny):
+    """Whose validation has other terms."""
+
+    def validation(self, batch, generator):
+        return {"other": 1000 + super().validation(batch, generator)["doubled"]}
+
+
+def test_a_validation_by_other_terms_is_not_held_against_earlier_ones(tmp_path):
+    train(tmp_path, options=replace(OPTIONS, images=24, validate_every=8))
+    assert checkpoint(tmp_path)["best"] < 1000
+    train(tmp_path, Otherwise(), replace(OPTIONS, validate_every=8))
+    assert checkpoint(tmp_path)["best"] > 1000
+    with safetensors.safe_open(tmp_path / "best.safetensors", "pt") as best:
+        assert int(best.metadata()["images"]) > 24
+
+
+def test_a_models_card_finds_the_validations(tmp_path):
+    train(tmp_path, options=replace(OPTIONS, validate_every=8))
+    found = read_history(tmp_path / "stats.jsonl").validations
+    assert len(found) == 6 and found[0].error == found[0].parts["doubled"]
 
 
 def test_exported_weights_are_the_average(tmp_path):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,6 +16,17 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.utils.data import default_collate  # noqa: E402
 
+import reenact  # noqa: E402
+from calib.au import au_index  # noqa: E402
+from calib.basis import load_basis  # noqa: E402
+from calib.estimator import load_estimator  # noqa: E402
+from reenact.generate.crop import FaceCrop  # noqa: E402
+from reenact.measure import Measurer  # noqa: E402
+from reenact.stills import load_still  # noqa: E402
+from reenact.track import Tracker, TrackerOptions  # noqa: E402
+from reenact.types import Frame  # noqa: E402
+from tests.faces import change  # noqa: E402
+from train.data.degrade import forth  # noqa: E402
 from train.data.shards import FaceSample  # noqa: E402
 from train.options import OptionsError  # noqa: E402
 from train.recipes.paper import (  # noqa: E402
@@ -234,12 +248,103 @@ def test_the_terms_weigh_as_published():
     assert terms["cycle"].item() == pytest.approx(30 * 0.75 * brightness, rel=1e-4)
 
 
-def test_validation_is_zero_for_faces_that_survive(recipe):
-    absolute = recipe.options.generator == "ganimation"
-    keep = Stub(lambda image, _: (torch.zeros_like(image[:, :1]), image) if absolute else image)
-    perfect = recipe.validation(batch(recipe), keep)
-    assert sum(term.item() for term in perfect.values()) == 0
-    assert sum(term.item() for term in recipe.validation(batch(recipe), recipe.generator).values()) > 0
+class Brightness:
+    """Reads every action unit as a picture's brightness, 0..5; nothing in a black one."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def __call__(self, image, near):
+        shown = np.full(17, 5 * image.mean() / 255, np.float32)
+        return SimpleNamespace(aus=shown) if image.any() else None
+
+
+def judged(make, name="paper", aus=0.4, targets=0.7, picture=0.4):
+    """A validation on two grey pictures that show `picture` and are labelled with `aus`."""
+    recipe = PaperRecipe(OPTIONS[name], open_reader=Brightness)
+    examples = {
+        "image": torch.full((2, 3, 32, 32), 2 * picture - 1),
+        "aus": torch.full((2, 17), aus),
+        "targets": torch.full((2, 17), targets),
+    }
+    terms = recipe.validation(examples, Stub(make))
+    return {term: value.item() for term, value in terms.items()}
+
+
+def obey(image, change):
+    return image + 2 * change[:, :1, None, None]
+
+
+def keep(image, change):
+    return image
+
+
+def test_a_generator_that_changes_nothing_loses_to_one_that_does_what_is_asked():
+    kept, obeyed = judged(keep), judged(obey)
+    assert kept["self_reconstruction"] == kept["cycle"] == 0
+    assert kept["au"] == pytest.approx(150 * 0.3**2, rel=0.02)
+    assert obeyed["au"] < 0.01
+    assert sum(obeyed.values()) < 0.1 * sum(kept.values())
+
+
+def test_one_that_obeys_by_half_and_hurts_the_face_a_little_still_wins():
+    clumsy = judged(lambda image, change: obey(image, change / 2) + 0.01)
+    assert clumsy["cycle"] > 0 and sum(clumsy.values()) < sum(judged(keep).values())
+
+
+def test_a_face_that_is_lost_is_worse_than_one_that_stays():
+    assert judged(lambda image, _: image * 0 - 1)["au"] == 150 > judged(keep)["au"]
+
+
+def test_what_a_reader_is_off_in_both_pictures_does_not_count():
+    assert judged(obey, picture=0.2)["au"] == pytest.approx(judged(obey)["au"], abs=0.01)
+
+
+def test_nothing_is_told_where_no_face_is_found(recipe):
+    assert recipe.validation(batch(recipe), recipe.generator) == {}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_the_runtimes_reader_tells_a_blink_from_an_unchanged_portrait(name):
+    """With no stub: a portrait, its eyes shut by the run-time's own warp, against itself."""
+    image, aus, shut = shut_eyes()
+    recipe = PaperRecipe(replace(OPTIONS[name], size=128))
+    targets = aus.clone()
+    targets[0, au_index("AU45")] = 0.8
+    examples = {"image": image, "aus": aus, "targets": targets}
+    ones = torch.ones_like(image[:, :1])
+
+    def blink(image, asked):
+        at = au_index("AU45")
+        closes = asked[0, at] > 0.5 if name == "ganimation" else asked[0, at] > 0
+        out = shut if closes else examples["image"]
+        return (ones, out) if name == "ganimation" else out
+
+    def unmoved(image, asked):
+        return (ones, image) if name == "ganimation" else image
+
+    blinked, unchanged = (recipe.validation(examples, Stub(make)) for make in (blink, unmoved))
+    assert unchanged["self_reconstruction"] == unchanged["cycle"] == 0
+    assert sum(blinked.values()) < 0.7 * sum(unchanged.values())
+
+
+def shut_eyes():
+    """The portrait that ships in the run-time's crop, (1, 3, 128, 128); what it shows; its eyes shut."""
+    portrait = load_still(Path(reenact.__file__).with_name("data") / "portrait.jpg").image
+    with Tracker(TrackerOptions(stills=True, smoothing=False)) as track:
+        tracked = track(Frame(portrait))
+    (face,) = tracked.faces
+    moved = forth(portrait, face.landmarks, change(AU45=4), load_basis()).picture
+    alignment = FaceCrop(size=128).align(face)
+    picture, shut = (
+        torch.from_numpy(alignment.crop(each).transpose(2, 0, 1).astype(np.float32))[None] / 127.5 - 1
+        for each in (portrait, moved)
+    )
+    aus = torch.from_numpy(Measurer(load_estimator())(tracked).aus[0])[None] / 5
+    return picture, aus, shut
 
 
 def test_a_preview_is_a_row_that_begins_with_the_picture(recipe):

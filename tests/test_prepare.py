@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import time
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calib.au import AU_CODES
+from calib.au import AU_CODES, au_index
 from calib.estimator import load_estimator
 from reenact.measure import Measurer
 from reenact.stills import load_still
@@ -98,12 +99,19 @@ class TestRun:
         _, report = prepared
         assert report.counts == {
             "found": {"samples": 1, "duplicate": 1},
-            "labelled": {"samples": 1, "duplicate": 1, "unreadable": 2, "no face": 1, "too small": 1},
+            "labelled": {
+                "samples": 1,
+                "duplicate": 1,
+                "missing": 1,
+                "unreadable": 1,
+                "no face": 1,
+                "too small": 1,
+            },
         }
         assert {(collection, each.name): each.reason for collection, each in report.dropped} == {
             ("labelled", "twice.jpg"): "duplicate",
             ("labelled", "broken.jpg"): "unreadable",
-            ("labelled", "missing.jpg"): "unreadable",
+            ("labelled", "missing.jpg"): "missing",
             ("labelled", "noise.png"): "no face",
             ("labelled", "tiny.png"): "too small",
             ("found", "known.jpg"): "duplicate",
@@ -290,12 +298,12 @@ class TestCommand:
         )
         assert done.exit_code == 0, done.output
         assert [line.split() for line in done.stdout.splitlines()[1:]] == [
-            ["found", "2", "1", "1", "0", "0", "0"],
-            ["labelled", "6", "1", "1", "2", "1", "1"],
-            ["all", "8", "2", "2", "2", "1", "1"],
+            ["found", "2", "1", "1", "0", "0", "0", "0"],
+            ["labelled", "6", "1", "1", "1", "1", "1", "1"],
+            ["all", "8", "2", "2", "1", "1", "1", "1"],
         ]
         counts = json.loads((folder / "new/report.json").read_text())
-        assert counts["labelled"]["unreadable"] == 2
+        assert counts["labelled"]["unreadable"] == counts["labelled"]["missing"] == 1
         assert "labelled,noise.png,no face" in (folder / "new/dropped.csv").read_text()
         assert len(open_shards(folder / "new")) == 2
 
@@ -303,6 +311,70 @@ class TestCommand:
         done = CliRunner().invoke(main, ["prepare", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
         assert done.exit_code == 2 and done.stderr.count("\n") == 1
         assert "there is nothing at" in done.stderr and not (tmp_path / "out").exists()
+
+    @pytest.fixture
+    def command(self, tmp_path):
+        def call(*arguments):
+            return CliRunner().invoke(
+                main, ["prepare", *map(str, arguments), "--out", str(tmp_path / "out"), "--processes", "1"]
+            )
+
+        return call
+
+    def write_eleven(self, folder: Path) -> Path:
+        (folder / "imgs").mkdir(parents=True)
+        shutil.copy(PORTRAIT, folder / "imgs/1.jpg")
+        table = folder / "aus_dataset.pkl"
+        table.write_bytes(pickle.dumps([{"path": "imgs/1.jpg", "aus": np.arange(11.0) / 4}]))
+        return table
+
+    def test_numbers_that_are_not_needed_need_no_names(self, tmp_path, command):
+        done = command(self.write_eleven(tmp_path), "--labels", "estimator")
+        assert done.exit_code == 0, done.output
+        (sample,) = open_shards(tmp_path / "out")
+        assert sample.name == "1.jpg"
+
+    def test_eleven_numbers_are_refused_until_they_have_names(self, tmp_path, command):
+        table = self.write_eleven(tmp_path)
+        done = command(table)
+        assert done.exit_code == 2 and done.stderr.count("\n") == 1
+        assert "these 11 have no names" in done.stderr and "--aus 1,2,4,..." in done.stderr
+        assert not (tmp_path / "out").exists()
+        done = command(table, "--aus", "1,2,4,5,6,9,12,17,20,25,26")
+        assert done.exit_code == 0, done.output
+        (sample,) = open_shards(tmp_path / "out")
+        assert sample.aus[au_index("AU26")] == 2.5 and sample.aus[au_index("AU45")] == 0
+
+    def test_names_of_numbers_that_nobody_reads_are_refused(self, tmp_path, command):
+        done = command(self.write_eleven(tmp_path), "--labels", "estimator", "--aus", "1,2")
+        assert done.exit_code == 2 and "does not read; leave one out" in done.stderr
+
+    def test_a_source_whose_pictures_are_all_missing_is_one_line_that_names_them(self, tmp_path, command):
+        table = self.write_eleven(tmp_path)
+        (tmp_path / "imgs/1.jpg").unlink()
+        done = command(table, "--labels", "estimator")
+        assert done.exit_code == 2 and done.stderr.count("\n") == 1
+        assert f"all 1 pictures that it names are missing: {tmp_path / 'imgs/1.jpg'}; put" in done.stderr
+        assert not (tmp_path / "out").exists()
+
+    def test_a_run_without_a_sample_does_not_succeed(self, tmp_path, command):
+        write(tmp_path / "noise/a.png", textured_frame(200, 200).image)
+        done = command(tmp_path / "noise")
+        assert done.exit_code == 1
+        assert "no picture became a sample: 1 no face" in done.stderr.splitlines()[-1]
+
+    def test_ganimations_folder_becomes_samples(self, tmp_path, command):
+        (tmp_path / "gan/imgs").mkdir(parents=True)
+        shutil.copy(PORTRAIT, tmp_path / "gan/imgs/N_0001_00190.JPG")
+        (tmp_path / "gan/train_ids.csv").write_text("N_0001_00190.jpg\n")
+        (tmp_path / "gan/test_ids.csv").write_text("")
+        numbers = {"N_0001_00190": np.arange(17) / 4}
+        (tmp_path / "gan/aus_openface.pkl").write_bytes(pickle.dumps(numbers))
+        done = command(tmp_path / "gan")
+        assert done.exit_code == 0, done.output
+        (sample,) = open_shards(tmp_path / "out")
+        assert (sample.name, sample.collection) == ("N_0001_00190.JPG", "gan")
+        assert sample.aus == pytest.approx(np.arange(17) / 4)
 
 
 def process_of(number: int) -> int:

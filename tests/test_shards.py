@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import pickle
 import tarfile
 from pathlib import Path
@@ -109,6 +110,46 @@ def test_who_is_held_out_does_not_depend_on_who_else_is_there(tmp_path):
 def test_shards_can_be_sent_to_another_process(folder):
     sent = pickle.loads(pickle.dumps(open_shards(folder)))
     assert np.array_equal(sent[3].image, open_shards(folder)[3].image)
+
+
+def test_what_is_sent_does_not_grow_with_what_is_known_of_samples(folder):
+    """Once 6 kB a sample, whole columns of which may have been looked at."""
+    shards = open_shards(folder)
+    assert len(shards.aus) == len(shards.names) == 5
+    assert len(pickle.dumps(shards)) < 2000
+    many = shards.where(np.arange(1000) % 5)
+    assert len(pickle.dumps(many)) < 2000 + 12 * 1000
+
+
+def test_a_choice_is_sent_as_it_is(folder):
+    chosen = open_shards(folder).where(np.array([4, 1, 3]))
+    sent = pickle.loads(pickle.dumps(chosen))
+    assert sent.names.tolist() == ["4.png", "1.png", "3.png"]
+    assert np.array_equal(sent[1].landmarks, chosen[1].landmarks)
+    assert sent[1].aus.tolist() == chosen[1].aus.tolist()
+
+
+def test_tables_are_mapped_and_not_read(folder):
+    shards = open_shards(folder)
+    base = shards.value("landmarks", 0)
+    while not isinstance(base, mmap.mmap):
+        base = base.base
+    assert not shards.value("landmarks", 0).flags.writeable
+
+
+def test_shards_that_were_made_again_meanwhile_are_refused(folder):
+    sent = pickle.dumps(open_shards(folder))
+    write_shard(folder, "set-00001", [face(7)], "other")
+    with pytest.raises(ShardError, match=r"set-00001\.npz was made again while it was in use; start again"):
+        pickle.loads(sent)
+
+
+def test_a_table_that_is_cut_off_or_compressed_is_one_line(folder):
+    table = folder / "set-00000.npz"
+    with np.load(table) as data:
+        np.savez_compressed(table, **dict(data))
+    with pytest.raises(ShardError, match=r"cannot be read \(.* in it is compressed\)"):
+        open_shards(folder)
 
 
 def test_pictures_can_be_read_by_any_tar_program(folder):

@@ -11,12 +11,19 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AU_COUNT, au_index
+from calib.au import AU_CODES, AU_COUNT, UnknownAUError, au_index
 from calib.dataset import DatasetError
 from tests.faces import textured_frame
 from tests.media import Film, gradient, write_film
 from train.data.items import ClipFrame, Item, PictureFile, load_pictures
-from train.data.sources import Source, SourceError, open_source
+from train.data.sources import (
+    GivenLabels,
+    Source,
+    SourceError,
+    check_pictures,
+    open_source,
+    parse_order,
+)
 from train.data.tables import TableError
 
 OPENFACE = ",".join(["file", "person", *(f"{code}_r" for code in AU_CODES)])
@@ -110,6 +117,12 @@ class TestTables:
         with pytest.raises(TableError, match=r"fex\.csv names no file; it needs one of file, file_path"):
             open_source(tmp_path / "set")
 
+    def test_a_table_of_names_is_enough_where_labels_are_not_needed(self, tmp_path):
+        write_picture(tmp_path / "set/a.png")
+        (tmp_path / "set/list.csv").write_text("path,person,AU12\na,Ann,much\n")
+        (item,) = open_source(tmp_path / "set", labels=GivenLabels(needed=False)).items
+        assert (item.name, item.person, item.aus) == ("a.png", "Ann", None)
+
     def test_two_tables_are_one_too_many(self, tmp_path):
         write_py_feat(tmp_path / "set")
         write_py_feat(tmp_path / "set", name="more.csv")
@@ -165,6 +178,147 @@ class TestPickles:
         (tmp_path / "d.pkl").write_bytes(pickle.dumps(content))
         with pytest.raises(SourceError, match=r"d\.pkl is no list of records"):
             open_source(tmp_path / "d.pkl")
+
+    def test_ganimations_numbers_by_name_are_read(self, tmp_path):
+        write_picture(tmp_path / "set/imgs/a.JPG")
+        numbers = {"a": np.arange(17) / 4, "gone": np.ones(17)}
+        (tmp_path / "set/aus_openface.pkl").write_bytes(pickle.dumps(numbers))
+        for name in ("train_ids.csv", "test_ids.csv"):
+            (tmp_path / "set" / name).write_text("a.jpg\n")
+        for source in (open_source(tmp_path / "set"), open_source(tmp_path / "set/aus_openface.pkl")):
+            assert names(source) == ["a.JPG", "gone"]
+            assert source.items[0].aus == pytest.approx(np.arange(17) / 4)
+            assert source.items[0].place == PictureFile(tmp_path / "set/imgs/a.JPG")
+
+    def test_numbers_get_the_names_that_are_given(self, tmp_path):
+        (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "a.png", "aus": [1.0, 2.0, 3.0]}]))
+        labels = GivenLabels(order=parse_order("AU12,-,4"))
+        (item,) = open_source(tmp_path / "d.pkl", labels=labels).items
+        assert item.aus[au_index("AU12")] == 1 and item.aus[au_index("AU04")] == 3 and item.aus.sum() == 4
+
+    def test_names_that_do_not_fit_the_numbers_are_one_line(self, tmp_path):
+        (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "a.png", "aus": [1.0] * 3}]))
+        with pytest.raises(SourceError, match=r"2 numbers from 0 to 5 are needed; these 3 have no names"):
+            open_source(tmp_path / "d.pkl", labels=GivenLabels(order=parse_order("1,2")))
+        with pytest.raises(SourceError, match="names AU04 twice"):
+            parse_order("1,4,AU04")
+        with pytest.raises(UnknownAUError, match="unknown action unit '3'"):
+            parse_order("1,3")
+
+    @pytest.mark.parametrize("aus", [[1.0] * 11, "much", {"AU99": 1}, [[1.0], [2.0, 3.0]]])
+    def test_numbers_that_are_not_needed_may_be_anything(self, tmp_path, aus):
+        (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "a.png", "aus": aus}]))
+        (item,) = open_source(tmp_path / "d.pkl", labels=GivenLabels(needed=False)).items
+        assert item.aus is None
+
+    def test_a_pickle_of_something_else_does_not_hide_a_folder_of_pictures(self, tmp_path):
+        write_picture(tmp_path / "a.png")
+        (tmp_path / "cache.pkl").write_bytes(b"cache")
+        assert names(open_source(tmp_path)) == ["a.png"]
+
+
+class TestPlaces:
+    @pytest.mark.parametrize(
+        ("named", "lies"),
+        [
+            ("imgs/1.jpg", "imgs/1.jpg"),
+            ("1.jpg", "imgs/1.jpg"),
+            ("1", "imgs/1.JPG"),
+            ("1.jpg", "imgs/1.JPEG"),
+            ("1.png", "imgs/1.jpg"),
+            ("v1.5", "imgs/v1.5.png"),
+            ("sub\\1.jpg", "imgs/sub/1.jpg"),
+            ("C:\\data\\sub\\1.jpg", "images/sub/1.jpg"),
+            ("/data/set/sub/1.jpg", "sub/1.jpg"),
+            ("1.jpg", "imgs/Ann/1.jpg"),
+            ("./imgs/1.jpg", "imgs/1.jpg"),
+            ("1.jpg", "Imgs/1.jpg"),
+        ],
+    )
+    def test_pictures_are_found_under_any_of_their_names(self, tmp_path, named, lies):
+        picture = write_picture(tmp_path / lies)
+        write_picture(tmp_path / "imgs/other.png", 1)
+        (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": named}]))
+        assert open_source(tmp_path / "d.pkl").items[0].place == PictureFile(picture)
+
+    def test_a_longer_name_goes_before_a_shorter_one(self, tmp_path):
+        picture = write_picture(tmp_path / "imgs/Ann/1.jpg")
+        write_picture(tmp_path / "imgs/1.jpg", 1)
+        (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "/data/Ann/1.jpg"}]))
+        assert open_source(tmp_path / "d.pkl").items[0].place == PictureFile(picture)
+
+    def test_a_name_that_two_pictures_have_is_neithers(self, tmp_path):
+        for person in ("Ann", "Bob"):
+            write_picture(tmp_path / "imgs" / person / "1.jpg")
+        (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "1.jpg"}]))
+        source = open_source(tmp_path / "d.pkl")
+        with pytest.raises(SourceError, match="d: all 1 pictures that it names are missing"):
+            check_pictures(source)
+
+    def test_pictures_of_tables_are_found_likewise(self, tmp_path):
+        picture = write_picture(tmp_path / "set/imgs/a.PNG")
+        (tmp_path / "set/aus.csv").write_text(f"{OPENFACE}\na,Ann,{','.join(['1.5'] * 17)}\n")
+        write_py_feat(tmp_path / "feat", {"input": "a"})
+        write_picture(tmp_path / "feat/imgs/a.PNG")
+        assert open_source(tmp_path / "set").items[0].place == PictureFile(picture)
+        assert names(open_source(tmp_path / "feat")) == ["a.PNG"]
+
+    def test_some_pictures_may_be_missing(self, tmp_path):
+        write_picture(tmp_path / "imgs/1.jpg")
+        (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "1.jpg"}, {"path": "2.jpg"}]))
+        check_pictures(open_source(tmp_path / "d.pkl"))
+
+
+class TestFaceLandmarkImg:
+    """One CSV for each picture."""
+
+    def write(self, path: Path, *faces: tuple[float, float]) -> None:
+        """faces: (width in pixels, intensity of all action units)."""
+        columns = ["face", "confidence", *(f"x_{n}" for n in range(68)), *(f"{code}_r" for code in AU_CODES)]
+        rows = [
+            [number, 0.98, *np.linspace(0, width, 68).tolist(), *[value] * 17]
+            for number, (width, value) in enumerate(faces)
+        ]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(", ".join(map(str, line)) for line in [columns, *rows]) + "\n")
+
+    @pytest.mark.parametrize("tables", ["", "aus", "processed", "imgs"])
+    def test_every_table_belongs_to_the_picture_of_its_name(self, tmp_path, tables):
+        pictures = [write_picture(tmp_path / f"imgs/{name}", n) for n, name in enumerate(("a.JPG", "b.png"))]
+        self.write(tmp_path / tables / "a.csv", (90, 1.5))
+        self.write(tmp_path / tables / "b.csv", (30, 1.0), (90, 2.5), (60, 0.5))
+        source = open_source(tmp_path)
+        assert [item.place for item in source.items] == [PictureFile(picture) for picture in pictures]
+        assert [item.aus.tolist() for item in source.items] == [[1.5] * 17, [2.5] * 17]
+        assert names(source) == ["a.JPG", "b.png"]
+
+    def test_one_table_alone_is_read_too(self, tmp_path):
+        write_picture(tmp_path / "a.png")
+        self.write(tmp_path / "a.csv", (90, 1.5))
+        (item,) = open_source(tmp_path).items
+        assert item.aus.tolist() == [1.5] * 17
+
+    def test_a_picture_without_a_face_has_no_labels(self, tmp_path):
+        write_picture(tmp_path / "a.png")
+        self.write(tmp_path / "a.csv")
+        (item,) = open_source(tmp_path).items
+        assert item.aus is None
+
+    def test_the_picture_with_landmarks_drawn_into_it_is_not_taken(self, tmp_path):
+        original = write_picture(tmp_path / "imgs/a.jpg")
+        write_picture(tmp_path / "processed/a.jpg", 1)
+        self.write(tmp_path / "processed/a.csv", (90, 1.5))
+        (tmp_path / "processed/a_of_details.txt").write_text("Input:imgs/a.jpg\nOutput image:a.jpg\n")
+        for folder in (tmp_path, tmp_path / "processed"):
+            assert [item.place for item in open_source(folder).items] == [PictureFile(original)]
+
+    def test_a_table_that_lacks_an_action_unit_is_one_line(self, tmp_path):
+        write_picture(tmp_path / "a.png")
+        (tmp_path / "a.csv").write_text("face, AU01_r, AU02_r\n0, 1, 2\n")
+        with pytest.raises(TableError, match=r"a\.csv has no column AU04_r, .*; it needs AU01_r to AU45_r"):
+            open_source(tmp_path)
+        (item,) = open_source(tmp_path, labels=GivenLabels(needed=False)).items
+        assert item.aus is None
 
 
 class TestTars:

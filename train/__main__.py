@@ -17,6 +17,7 @@ COMMANDS = {
     "fit": "Train networks on shards.",
     "export": "Write a trained generator as ONNX.",
     "evaluate": "Judge trained generators on people they have not seen.",
+    "transfer": "Measure how well faces take over the expressions of others.",
     "bench": "Measure how fast this machine trains.",
     "compare": "Measure how fast a network of `live` paints, against the paper's.",
 }

@@ -100,16 +100,17 @@ def loop_turn(options: BenchmarkOptions, fit: FitOptions, ranks: Ranks) -> Turn:
     """As train.loop steps: one backward pass a step, AMP, the device's memory format, no idle gradients."""
     recipe = recipe_of(options)
     state = begin(recipe, fit, ranks.device)
+    generator, discriminator = state.generator, state.discriminator
 
     def turn(batch: Batch) -> None:
         batch = to_device(batch, ranks.device)
         for step in range(fit.critic_per_generator):
-            with frozen(state.generator):
-                loss = loss_of(recipe.discriminator_loss, state, step)
-                descend(loss, [batch], state.discriminator_optimiser, fit, ranks)
-        with frozen(state.discriminator):
-            loss = loss_of(recipe.generator_loss, state, step)
-            descend(loss, [batch], state.generator_optimiser, fit, ranks)
+            with frozen(generator):
+                loss = loss_of(recipe.discriminator_loss, generator, discriminator, step)
+                descend(loss, [batch], discriminator, state.discriminator_optimiser, fit, ranks)
+        with frozen(discriminator):
+            loss = loss_of(recipe.generator_loss, generator, discriminator, step)
+            descend(loss, [batch], generator, state.generator_optimiser, fit, ranks)
 
     return turn
 

@@ -39,6 +39,8 @@ class Training:
     """Steps that were not taken because they were not finite."""
     best: float | None = None
     """The lowest validation so far."""
+    judged_by: str = ""
+    """The terms that it is the sum of: sums of other terms are not held against it."""
 
     def parts(self) -> Mapping[str, nn.Module | Optimizer]:
         return {
@@ -58,6 +60,7 @@ def save_checkpoint(training: Training, samples: int, path: Path) -> None:
         "images": training.images,
         "skipped": training.skipped,
         "best": training.best,
+        "judged_by": training.judged_by,
         "samples": samples,
         "random": torch.get_rng_state(),
     }
@@ -79,7 +82,7 @@ def load_checkpoint(training: Training, samples: int, path: Path) -> None:
         for name, part in training.parts().items():
             part.load_state_dict(content[name])
         training.images, training.skipped = int(content["images"]), int(content["skipped"])
-        training.best = content["best"]
+        training.best, training.judged_by = content["best"], str(content.get("judged_by", ""))
         torch.set_rng_state(content["random"])
         if "cuda_random" in content and torch.cuda.is_available():
             torch.cuda.set_rng_state(content["cuda_random"])

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 
 class DistributedError(RuntimeError):
-    """The processes do not start from the same state."""
+    """The processes cannot work together, or do not start from the same state."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ def joined(device: str) -> Iterator[Ranks]:
     if world == 1:
         yield Ranks(0, 1, chosen)
         return
+    if not dist.is_available() or not dist.is_gloo_available():
+        raise DistributedError(
+            f"this PyTorch cannot train with {world} processes: it was built without Gloo; "
+            "start one process, without torchrun"
+        )
     # Gloo beside NCCL: what is agreed on between steps lies on the CPU and must not wait for a GPU.
     dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     try:
@@ -67,6 +73,25 @@ def broadcast(modules: Iterable[nn.Module], ranks: Ranks) -> None:
             whole = tensor.detach().contiguous()
             dist.broadcast(whole, 0)
             tensor.data.copy_(whole)
+
+
+def shared(module: nn.Module, ranks: Ranks) -> nn.Module:
+    """The module as all processes train it: with the first one's weights, and with gradients that are their
+    means once `backward` is done. Where there is one process, the module itself.
+
+    To be called while it is trained, and only then: a call without a `backward` would be waited for.
+    """
+    if ranks.world == 1:
+        return module
+    devices = None if ranks.device.type == "cpu" else [ranks.device]
+    return DistributedDataParallel(module, device_ids=devices)
+
+
+def apart(module: nn.Module, alone: bool) -> AbstractContextManager[None]:
+    """Around a loss and its `backward`: if `alone`, the gradients wait for those of a later one."""
+    if alone and isinstance(module, DistributedDataParallel):
+        return module.no_sync()
+    return nullcontext()
 
 
 def average(tensors: Sequence[Tensor], ranks: Ranks) -> None:

@@ -16,7 +16,7 @@ from torch.optim import Adam, Optimizer
 
 from train.checkpoint import Training, load_checkpoint, save_checkpoint, save_weights
 from train.data.shards import Shards
-from train.distributed import Ranks, any_of, average, broadcast, check_same, joined
+from train.distributed import Ranks, any_of, apart, average, broadcast, check_same, joined, shared
 from train.ema import Ema
 from train.loader import held_out_batches, load_batches, picture_format, to_device
 from train.log import RunLog, Say, progress_line
@@ -65,7 +65,8 @@ def fit(
 
     Goes on from the checkpoint in the folder `run` if there is one, and then ends with the weights of a run
     that never stopped. What the folder holds in the end: checkpoint.pt, generator.safetensors (the average),
-    best.safetensors (of the lowest validation), stats.jsonl, previews/*.png and TensorBoard's events.
+    best.safetensors (of the lowest validation, or the last where none can be told), stats.jsonl,
+    previews/*.png and TensorBoard's events.
     """
     began = time.monotonic()
     with joined(machine.device) as ranks, stop_on_signals() as asked_to_stop, no_denormals():
@@ -77,9 +78,10 @@ def fit(
         if checkpoint.is_file():
             load_checkpoint(state, samples, checkpoint)
         check_same(state.images, ranks)
-        broadcast((state.generator, state.discriminator, state.average.network), ranks)
+        broadcast((state.average.network,), ranks)
         if machine.compile:
             state.generator.compile()  # not the discriminator: compiled, it has no second derivatives
+        generator, discriminator = (shared(each, ranks) for each in (state.generator, state.discriminator))
 
         # ---- Data --------------------------------------------------------------------------------------
         total = total_images(options, samples)
@@ -104,14 +106,16 @@ def fit(
             set_rate(state.discriminator_optimiser, options.discriminator_rate * factor)
 
             with frozen(state.generator):
-                loss = loss_of(recipe.discriminator_loss, state, step)
-                terms, finite = descend(loss, parts, state.discriminator_optimiser, options, ranks)
+                loss = loss_of(recipe.discriminator_loss, state.generator, discriminator, step)
+                terms, finite = descend(
+                    loss, parts, discriminator, state.discriminator_optimiser, options, ranks
+                )
             means.add(terms, of="discriminator")
             health.add(finite, of="discriminator")
             if (step + 1) % options.critic_per_generator == 0:
                 with frozen(state.discriminator):
-                    loss = loss_of(recipe.generator_loss, state, step)
-                    terms, finite = descend(loss, parts, state.generator_optimiser, options, ranks)
+                    loss = loss_of(recipe.generator_loss, generator, state.discriminator, step)
+                    terms, finite = descend(loss, parts, generator, state.generator_optimiser, options, ranks)
                 means.add(terms, of="generator")
                 health.add(finite, of="generator")
                 since = options.batch * options.critic_per_generator
@@ -203,8 +207,10 @@ def trainable(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
-def loss_of(loss: Callable[..., Terms], state: Training, step: int) -> Callable[[Batch], Terms]:
-    return lambda batch: loss(batch, state.generator, state.discriminator, step)
+def loss_of(
+    loss: Callable[..., Terms], generator: nn.Module, discriminator: nn.Module, step: int
+) -> Callable[[Batch], Terms]:
+    return lambda batch: loss(batch, generator, discriminator, step)
 
 
 @contextmanager
@@ -223,30 +229,32 @@ def frozen(network: nn.Module) -> Iterator[None]:
 def descend(
     loss: Callable[[Batch], Terms],
     parts: Sequence[Batch],
+    trained: nn.Module,
     optimiser: Optimizer,
     options: FitOptions,
     ranks: Ranks,
 ) -> tuple[Terms, Tensor]:
     """One step down the mean of the loss over the parts and processes: its terms, and whether it was finite.
 
-    A step that was not is left out, on all processes alike.
+    A step that was not is left out, on all processes alike. trained: the network, as `shared` has it.
     """
     optimiser.zero_grad(set_to_none=True)
     sums: Terms = {}
-    for part in parts:
-        # Not cached: a weight that was cast where gradients were off would be taken for one without any.
-        with torch.autocast(ranks.device.type, torch.bfloat16, enabled=options.amp, cache_enabled=False):
-            terms = loss(part)
-        if not terms:
-            return {}, torch.ones((), dtype=torch.bool, device=ranks.device)
-        whole = torch.stack([term.float() for term in terms.values()]).sum()
-        (whole / len(parts)).backward()
+    for number, part in enumerate(parts):
+        with apart(trained, alone=number + 1 < len(parts)):
+            # Not cached: a weight that was cast where gradients were off would be taken for one without any.
+            with torch.autocast(ranks.device.type, torch.bfloat16, enabled=options.amp, cache_enabled=False):
+                terms = loss(part)
+            if not terms:
+                return {}, torch.ones((), dtype=torch.bool, device=ranks.device)
+            whole = torch.stack([term.float() for term in terms.values()]).sum()
+            (whole / len(parts)).backward()
         for name, term in terms.items():
             sums[name] = sums.get(name, 0.0) + term.detach().float() / len(parts)
 
     parameters = optimiser.param_groups[0]["params"]
     value = torch.stack(list(sums.values())).sum()
-    average([*(p.grad for p in parameters if p.grad is not None), value], ranks)
+    average([value], ranks)
     norm = nn.utils.clip_grad_norm_(parameters, options.clip or math.inf)
     finite = norm.isfinite() & value.isfinite()
     optimiser.found_inf = (~finite).float()
@@ -281,7 +289,7 @@ def judge(
     options: FitOptions,
     run: Path,
 ) -> None:
-    """Validates the average, and keeps it if it is the best so far."""
+    """Validates the average, and keeps it if it is the best so far, or if nobody can tell."""
     if not strangers:
         return
     means, device = Means(), next(state.generator.parameters()).device
@@ -289,10 +297,15 @@ def judge(
         terms = recipe.validation(to_device(batch, device), state.average.network)
         means.add(terms, of="validation", weight=len(next(iter(batch.values()))))
     values = means.take()
+    if not values:
+        save_weights(state.average.network, run / "best.safetensors", about(state, options))
+        return
     error = sum(values.values())
-    log.scalars(state.images, values)
-    if math.isfinite(error) and (state.best is None or error < state.best):
-        state.best = error
+    log.scalars(state.images, {"validation": error, **values})
+    judged_by = ",".join(sorted(values))
+    lowest = math.inf if state.best is None or state.judged_by != judged_by else state.best
+    if error < lowest:
+        state.best, state.judged_by = error, judged_by
         save_weights(state.average.network, run / "best.safetensors", about(state, options))
 
 

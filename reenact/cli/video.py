@@ -52,7 +52,8 @@ DEFAULTS = Encoding()
 @click.option(
     "--crf",
     type=click.IntRange(0, 63),
-    help="Quality: lower is better and larger. [default: hard to tell from the input, 18 for h264]",
+    help="Quality: lower is better and larger.  [default: hard to tell from the input, "
+    f"{', '.join(f'{codec.crf} for {name}' for name, codec in CODECS.items())}]",
 )
 @click.option(
     "--encoder-preset",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from reenact.atomic import replacing
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import Failure, unusable_input
 from train.data import prepare as preparing
 from train.data.picture import LABELS, PrepareOptions, Reason
 from train.data.prepare import Report
 from train.data.shards import FolderMeta
-from train.data.sources import open_source
+from train.data.sources import GivenLabels, Source, check_pictures, open_source, parse_order
 from train.data.workers import Workers
 
 _PATH = click.Path(path_type=Path)
@@ -32,6 +34,13 @@ _META = FolderMeta()
     default=_DEFAULTS.labels,
     show_default=True,
     help="Action units that came with a picture, and our estimator's elsewhere; or always ours.",
+)
+@click.option(
+    "--aus",
+    "order",
+    metavar="1,2,4,...",
+    help="Action units that lists of numbers without names are of, in their order; - passes a number over. "
+    "[default: OpenFace's 17]",
 )
 @click.option(
     "--min-face",
@@ -72,6 +81,7 @@ def prepare(
     places: tuple[Path, ...],
     out: Path,
     labels: str,
+    order: str | None,
     min_face: float,
     min_confidence: float,
     max_yaw: float,
@@ -86,16 +96,23 @@ def prepare(
     \b
     A SOURCE is one of
       a folder of pictures with a CSV of action units, by OpenFace or py-feat
+      a folder of pictures with a CSV each, by OpenFace's FaceLandmarkImg
       a folder of pictures without labels
       a folder of videos, with OpenFace's table of NAME.mp4 in labels/NAME.csv
       aus_dataset.pkl: records with file_path (or path) and aus
+      a folder with aus_openface.pkl, {name: 17 numbers}, as GANimation wants it
       a tar, or a folder of tars, of pictures and JSON
 
-    Pictures that cannot be used are left out, counted in report.json and named in dropped.csv. Run it again
-    to go on after a stop, or when sources have grown: finished shards are not made again.
+    The pictures of a table lie beside it, or in images/ or imgs/ there; endings, case and the folders of
+    another machine may differ. Pictures that cannot be used are left out, counted in report.json and named in
+    dropped.csv. Run it again to go on after a stop, or when sources have grown: finished shards are not made
+    again.
     """
     with unusable_input():
-        sources = [open_source(place, people_by_folder) for place in places]
+        given = _given_labels(labels, order)
+        sources = [open_source(place, people_by_folder, given) for place in places]
+        for source in sources:
+            check_pictures(source)
     options = PrepareOptions(labels, min_face, min_confidence, max_yaw)
     total = sum(len(source.items) for source in sources)
     with click.progressbar(length=total, label="pictures", show_pos=True, file=sys.stderr) as bar:
@@ -104,6 +121,29 @@ def prepare(
         )
     _write_report(report, out)
     click.echo(_to_table(report))
+    _check_samples(report, sources)
+
+
+def _given_labels(labels: str, order: str | None) -> GivenLabels:
+    if order is None:
+        return GivenLabels(needed=labels == "given")
+    if labels != "given":
+        raise click.UsageError(f"--aus names numbers that --labels {labels} does not read; leave one out")
+    return GivenLabels(order=parse_order(order))
+
+
+def _check_samples(report: Report, sources: Sequence[Source]) -> None:
+    """Raises Failure where none of this run's pictures is a sample, in its own shards or in earlier ones."""
+    counts = Counter[str]()
+    for name in {source.collection for source in sources}:
+        counts.update(report.counts.get(name, {}))
+    if counts["samples"] or counts[Reason.DUPLICATE.value]:
+        return
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)
+    raise Failure(
+        f"no picture became a sample: {reasons or 'the sources name none'}; dropped.csv names them, and "
+        "--min-face, --min-confidence and --max-yaw let more of them through"
+    )
 
 
 def _write_report(report: Report, out: Path) -> None:

@@ -7,6 +7,7 @@ they would be when somebody asks for this very expression, and the picture itsel
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -18,7 +19,7 @@ from calib.basis import AUBasis
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.generate.contact import limit_closing
-from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
+from reenact.generate.generator import PAINTERS, Mouth, look_at_mouth, paint_by_rule
 from reenact.generate.mouth import Shape, Views, likely_teeth, see_mouth
 from reenact.generate.mouth.light import ivory
 from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
@@ -29,6 +30,10 @@ _SHARP = WarpOptions(sharp=True)
 KnownTeeth: TypeAlias = Literal["none", "place", "own"]
 """What is known of a person's teeth: nothing; where the upper ones end; or what they look like, too, as of a
 person who has been seen before."""
+_BOTH_WAYS = tuple(name for name in PAINTERS if name != "creases")
+"""What paints on the way there and on the way back. Folds stay: at run time a face has those of the
+expression that it is led to when its network sees it, drawn ones; here the picture has its own. Smoothed on
+either way, they would be missing in what the network sees and be there in the truth."""
 _NEARLY = 0.98
 """Of the furthest that an action unit moves: there its motion no longer tells how much was asked."""
 
@@ -59,7 +64,7 @@ def forth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Ch
     frame = Frame(picture)
     face, mouth = look_at_mouth(frame, face_of(landmarks))
     moved = move_landmarks(face, change, basis)
-    picture = _moved(frame, face, mouth, change, moved, WarpOptions())
+    picture = _moved(frame, face, mouth, change, moved, WarpOptions(), PAINTERS)
     return Move(picture, landmarks, moved, change, ivory(frame.image, face))
 
 
@@ -73,6 +78,7 @@ def there_and_back(
     """The face moved by `away`, and from there back to its own landmarks. The truth is `picture`.
 
     The change that led here is `away` undone, so far as it could be done: lips and lids end where they meet.
+    The picture's own folds are neither smoothed nor drawn over on the way.
     teeth: what is known on the way back of the teeth that `picture` shows.
     """
     frame = Frame(picture)
@@ -81,7 +87,7 @@ def there_and_back(
     views = Views().learn(frame, face, mouth.seen)
     away = done(face, away, basis)
     moved = move_landmarks(face, away, basis)
-    between = Frame(_moved(frame, face, mouth, away, moved, _SHARP))
+    between = Frame(_moved(frame, face, mouth, away, moved, _SHARP, _BOTH_WAYS))
     # Of one pose, which fitted anew would follow the jaw, and the teeth with it; and with lips that end where
     # they were moved to, which looked for anew would be off by some of a millimetre.
     again = replace(face, landmarks=moved)
@@ -91,7 +97,7 @@ def there_and_back(
         shape = Shape.of(again, face.landmarks)
         placed = replace(known.teeth(again, mouth.seen, shape), upper_edge_mm=shown.upper_edge_mm)
         mouth = replace(mouth, teeth=placed)
-    picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions())
+    picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions(), _BOTH_WAYS)
     return Move(picture, moved, face.landmarks, -away, ivory(between.image, again))
 
 
@@ -109,11 +115,12 @@ def _moved(
     change: Change,
     moved: NDArray[np.float32],
     options: WarpOptions,
+    painters: Collection[str],
 ) -> NDArray[np.uint8]:
     warp = warp_to(frame, face, moved, options)
     if warp is None:
         return frame.image
-    painted = paint_by_rule(frame, face, change, warp, mouth)
+    painted = paint_by_rule(frame, face, change, warp, mouth, painters)
     return _pasted(frame.image, painted)
 
 

@@ -51,6 +51,11 @@ class Item:
     """(17,) 0..5; None where nobody tells."""
     place: Place
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no file where the picture should lie."""
+        return not self.place.path.is_file()
+
 
 def load_pictures(items: Iterable[Item]) -> Iterator[NDArray[np.uint8] | None]:
     """The picture of each item, (height, width, 3) RGB upright; None where it cannot be read.

@@ -42,6 +42,7 @@ class Reason(Enum):
     """Why a picture becomes no sample."""
 
     DUPLICATE = "duplicate"
+    MISSING = "missing"
     UNREADABLE = "unreadable"
     NO_FACE = "no face"
     TOO_SMALL = "too small"

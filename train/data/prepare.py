@@ -86,7 +86,7 @@ def _outcomes(chunk: Chunk, tracker: Tracker, options: PrepareOptions) -> Iterat
     for name in chunk.duplicates:
         yield Dropped(name, Reason.DUPLICATE.value)
     for item, digest, image in zip(chunk.items, chunk.digests, load_pictures(chunk.items), strict=True):
-        seen = see(image, tracker, options)
+        seen = Reason.MISSING if image is None and item.is_missing else see(image, tracker, options)
         if isinstance(seen, Reason):
             yield Dropped(item.name, seen.value)
         else:

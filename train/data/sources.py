@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import csv
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, au_index, neutral_aus
+from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY, AUVector, au_index, neutral_aus
 from calib.json_file import parse_json
+from calib.pictures import PICTURE_ENDINGS, PictureFolder
 from calib.text_file import text_of
 from reenact.capture.file import CaptureError, open_capture
 from train.data.items import ClipFrame, Item, PictureFile, TarMember
-from train.data.tables import TableError, file_of, find_picture, name_of, pictures_beside, read_table
+from train.data.openface_pictures import find_face_landmark_img, read_face_landmark_img
+from train.data.tables import FILE_COLUMNS, TableError, file_of, read_table
 from train.data.unpickle import load_plain
 
-_PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".m4v"})
+_PICKLES = frozenset({".pkl", ".pickle"})
+_USUAL_PICKLES = ("aus_openface", "aus_dataset")
+_SHOWN_MISSING = 3
+"""Of pictures that are missing, how many an error names."""
 _CLIP_RATE_HZ = 3
 """Frames taken from a second of a clip: neighbours that are closer look alike."""
 
@@ -36,44 +42,147 @@ class Source:
     items: tuple[Item, ...]
 
 
-def open_source(path: Path, people_by_folder: bool = False) -> Source:
+@dataclass(frozen=True)
+class GivenLabels:
+    """How the action units are read that come with pictures."""
+
+    needed: bool = True
+    """False: they are not read, so that they may have any form."""
+    order: tuple[int | None, ...] | None = None
+    """Positions of the action units that lists of numbers without names are of, None for a number that counts
+    for nothing; None: OpenFace's 17 in its order."""
+
+    def __call__(self, value: Any, where: str) -> AUVector | None:
+        """(17,) intensities 0..5 of a list of numbers, or of some by name, {"AU12": 2.0}; what is not among
+        them is 0. None where there is none.
+
+        Raises SourceError.
+        """
+        if value is None or not self.needed:
+            return None
+        try:
+            aus = _by_name(value) if isinstance(value, dict) else self._in_order(np.array(value, np.float32))
+            if not (aus >= 0).all() or not (aus <= MAX_INTENSITY).all():
+                raise ValueError("out of range")
+        except (TypeError, ValueError) as error:
+            shown = " ".join(repr(value).split())
+            count = AU_COUNT if self.order is None else len(self.order)
+            raise SourceError(
+                f"{where}: aus is {shown:.60}; {count} numbers from 0 to 5 are needed{_advice(value, count)}"
+            ) from error
+        return aus
+
+    def _in_order(self, numbers: NDArray[np.float32]) -> AUVector:
+        if self.order is None:
+            return numbers.reshape(AU_COUNT)
+        aus = neutral_aus()
+        for index, number in zip(self.order, numbers.reshape(len(self.order)), strict=True):
+            if index is not None:
+                aus[index] = number
+        return aus
+
+
+def parse_order(text: str) -> tuple[int | None, ...]:
+    """The action units that unnamed numbers are of: "1,2,4" or "AU01,AU02,AU04"; "-" passes a number over.
+
+    Raises calib.au.UnknownAUError, or SourceError for one that is named twice.
+    """
+    order = tuple(None if name.strip() == "-" else au_index(name) for name in text.split(","))
+    named = [index for index in order if index is not None]
+    twice = [AU_CODES[index] for index in AU_INDEX.values() if named.count(index) > 1]
+    if twice:
+        raise SourceError(f"--aus {text} names {twice[0]} twice; name each number's action unit once, or -")
+    return order
+
+
+def _advice(value: Any, count: int) -> str:
+    """What to do with numbers that are none too few, but nameless."""
+    size = (
+        value.size if isinstance(value, np.ndarray) else len(value) if isinstance(value, list | tuple) else 0
+    )
+    if size in (0, 1, count):
+        return ""
+    return (
+        f"; these {size} have no names: give them in their order, as --aus 1,2,4,... ({size} of them, - for "
+        "one to pass over), or read the pictures instead with --labels estimator"
+    )
+
+
+def open_source(path: Path, people_by_folder: bool = False, labels: GivenLabels = GivenLabels()) -> Source:
     """What lies at `path`, which is one of
 
-    - a folder with aus.csv (or one other CSV) by OpenFace or py-feat, pictures beside it or in images/,
+    - a folder with aus.csv (or one other CSV) by OpenFace or py-feat,
+    - a folder with one CSV for each picture, as OpenFace's FaceLandmarkImg leaves them,
+    - a folder with a pickle as below, such as GANimation's aus_openface.pkl,
     - a folder of pictures, at any depth, without labels: every picture, or with `people_by_folder` every
       folder in it, is a person of its own,
     - a folder of videos; labels/NAME.csv, if any, is OpenFace's table of NAME.*; every clip is one person,
-    - `aus_dataset.pkl`, or another pickle of records with `file_path` (or `path`) and `aus`,
+    - a pickle of records with `file_path` (or `path`) and `aus`, as the paper's aus_dataset.pkl, or of
+      {name: numbers},
     - a tar, or a folder of tars, of pictures KEY.jpg and labels KEY.json: {"aus": ..., "person": ...}.
 
+    calib.pictures.PictureFolder finds the pictures of tables and pickles.
     Raises SourceError, TableError, UnpickleError or calib.dataset.DatasetError for what cannot be read.
     """
     if path.is_dir():
-        return Source(path.absolute().name, tuple(_read_folder(path, people_by_folder)))
+        return Source(path.absolute().name, tuple(_read_folder(path, people_by_folder, labels)))
     if not path.is_file():
         raise SourceError(f"there is nothing at {path}; give a folder, a .pkl or a .tar")
-    if path.suffix.lower() in (".pkl", ".pickle"):
-        return Source(path.stem, tuple(_read_pickle(path)))
+    if path.suffix.lower() in _PICKLES:
+        return Source(path.stem, tuple(_read_pickle(path, labels)))
     if path.suffix.lower() == ".tar":
-        return Source(path.stem, tuple(_read_tar(path)))
+        return Source(path.stem, tuple(_read_tar(path, labels)))
     raise SourceError(f"{path} is not a source of pictures; give a folder, a .pkl or a .tar")
 
 
-def _read_folder(folder: Path, people_by_folder: bool) -> list[Item]:
+def check_pictures(source: Source) -> None:
+    """Raises SourceError where all the pictures that a source names are missing."""
+    places = [item.place for item in source.items]
+    if not places or any(not isinstance(place, PictureFile) or place.path.is_file() for place in places):
+        return
+    missing = [str(place.path) for place in places]
+    shown = ", ".join(missing[:_SHOWN_MISSING]) + (" ..." if len(missing) > _SHOWN_MISSING else "")
+    raise SourceError(
+        f"{source.collection}: all {len(missing)} pictures that it names are missing: {shown}; put them "
+        "beside its table, or into images/ or imgs/ there"
+    )
+
+
+def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> list[Item]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     videos = [path for path in files if path.suffix.lower() in _VIDEOS]
     tars = [path for path in files if path.suffix.lower() == ".tar"]
     if videos:
-        return [item for video in videos for item in _read_clip(video, folder / "labels")]
+        return [item for video in videos for item in _read_clip(video, folder / "labels", labels)]
     if tars:
-        return [item for tar in tars for item in _read_tar(tar)]
+        return [item for tar in tars for item in _read_tar(tar, labels)]
+    if (folder / "aus.csv") in files:
+        return read_table(folder, labels.needed)
+    pickle = _pickle_of(folder, files)
+    if pickle is not None:
+        return _read_pickle(pickle, labels)
+    by_picture = find_face_landmark_img(folder)
+    if by_picture:
+        return read_face_landmark_img(by_picture, folder, labels.needed)
     if any(path.suffix.lower() == ".csv" for path in files):
-        return read_table(folder)
+        return read_table(folder, labels.needed)
     return _read_pictures(folder, people_by_folder)
 
 
+def _pickle_of(folder: Path, files: Sequence[Path]) -> Path | None:
+    """The pickle that names a folder's pictures: one of the usual names, or the only one beside imgs/."""
+    pickles = [path for path in files if path.suffix.lower() in _PICKLES]
+    usual = [path for path in pickles if path.stem in _USUAL_PICKLES]
+    if len(usual) == 1:
+        return usual[0]
+    has_pictures = len(PictureFolder(folder).places) > 1
+    return pickles[0] if len(pickles) == 1 and has_pictures else None
+
+
 def _read_pictures(folder: Path, people_by_folder: bool) -> list[Item]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and path.is_file())
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_ENDINGS and path.is_file()
+    )
     if not paths:
         raise SourceError(f"{folder} has no pictures, videos, tars or CSV in it")
     names = [path.relative_to(folder) for path in paths]
@@ -84,37 +193,40 @@ def _read_pictures(folder: Path, people_by_folder: bool) -> list[Item]:
     ]
 
 
-def _read_pickle(path: Path) -> list[Item]:
-    """Records of the paper's `aus_dataset.pkl`, or a dict of them."""
+def _read_pickle(path: Path, labels: GivenLabels) -> list[Item]:
+    """Records as of the paper's `aus_dataset.pkl`, a dict of them, or GANimation's {name: numbers}."""
     content = load_plain(path)
+    pictures = PictureFolder(path.parent)
+    if _is_by_picture(content):
+        return [
+            _from_record({"path": str(name), "aus": numbers}, path, pictures, labels)
+            for name, numbers in content.items()
+        ]
     records = list(content.values()) if isinstance(content, dict) else content
     if not isinstance(records, list | tuple) or not all(isinstance(record, dict) for record in records):
-        raise SourceError(f"{path} is no list of records with file_path (or path) and aus")
-    return [_from_record(record, path) for record in records]
-
-
-def _from_record(record: Mapping[str, Any], source: Path) -> Item:
-    base = pictures_beside(source)
-    picture = find_picture(file_of(record, str(source)), base)
-    name = name_of(picture, base)
-    return Item(name, str(record.get("person", name)), _to_aus(record, name), PictureFile(picture))
-
-
-def _to_aus(record: Mapping[str, Any], where: str) -> AUVector | None:
-    """`aus` of a record: 17 intensities, 0..5, or some by name, {"AU12": 2.0}; None where there is none."""
-    value = record.get("aus")
-    if value is None:
-        return None
-    try:
-        aus = _by_name(value) if isinstance(value, dict) else np.array(value, np.float32).reshape(AU_COUNT)
-        if not (aus >= 0).all() or not (aus <= MAX_INTENSITY).all():
-            raise ValueError("out of range")
-    except (TypeError, ValueError) as error:
-        shown = " ".join(repr(value).split())
         raise SourceError(
-            f"{where}: aus is {shown:.60}; {AU_COUNT} numbers from 0 to 5 are needed"
-        ) from error
-    return aus
+            f"{path} is no list of records with file_path (or path) and aus, nor a dict of numbers by picture"
+        )
+    return [_from_record(record, path, pictures, labels) for record in records]
+
+
+def _is_by_picture(content: Any) -> bool:
+    """Whether it is {name: numbers}; {"path": "a.jpg"}, a record alone, is not."""
+    return (
+        isinstance(content, dict)
+        and len(content) > 0
+        and not any(column in content for column in FILE_COLUMNS)
+        and all(isinstance(name, str) for name in content)
+        and all(isinstance(numbers, list | tuple | np.ndarray) for numbers in content.values())
+    )
+
+
+def _from_record(
+    record: Mapping[str, Any], source: Path, pictures: PictureFolder, labels: GivenLabels
+) -> Item:
+    picture = pictures.expected(file_of(record, str(source)))
+    name = pictures.name_of(picture)
+    return Item(name, str(record.get("person", name)), labels(record.get("aus"), name), PictureFile(picture))
 
 
 def _by_name(intensities: Mapping[str, float]) -> AUVector:
@@ -124,28 +236,28 @@ def _by_name(intensities: Mapping[str, float]) -> AUVector:
     return aus
 
 
-def _read_tar(path: Path) -> list[Item]:
+def _read_tar(path: Path, labels: GivenLabels) -> list[Item]:
     places: dict[str, TarMember] = {}
-    labels: dict[str, Any] = {}
+    records: dict[str, Any] = {}
     try:
         # "r:" refuses compressed archives: their members cannot be read from where they lie.
         with tarfile.open(path, "r:") as tar:
             for member in tar:
                 key = member.name.removesuffix(Path(member.name).suffix)
                 suffix = Path(member.name).suffix.lower()
-                if member.isfile() and suffix in _PICTURES:
+                if member.isfile() and suffix in PICTURE_ENDINGS:
                     places[key] = TarMember(path, member.offset_data, member.size)
                 elif suffix == ".csv":
                     raise SourceError(
                         f"{path} has a table in it ({member.name}); unpack it and give its folder"
                     )
                 elif suffix == ".json" and (content := tar.extractfile(member)):
-                    labels[key] = _label(content.read(), f"{path}, {member.name}")
+                    records[key] = _label(content.read(), f"{path}, {member.name}")
     except SourceError:
         raise
     except (tarfile.TarError, ValueError) as error:
         raise SourceError(f"{path} is no plain tar of pictures and JSON: {error}") from error
-    return [_from_tar(f"{path.name}/{key}", place, labels.get(key)) for key, place in places.items()]
+    return [_from_tar(f"{path.name}/{key}", place, records.get(key), labels) for key, place in places.items()]
 
 
 def _label(data: bytes, where: str) -> Any:
@@ -155,12 +267,12 @@ def _label(data: bytes, where: str) -> Any:
         raise SourceError(f"{where}: {error}") from error
 
 
-def _from_tar(name: str, place: TarMember, label: Any) -> Item:
-    record = label if isinstance(label, dict) else {}
-    return Item(name, str(record.get("person", name)), _to_aus(record, name), place)
+def _from_tar(name: str, place: TarMember, content: Any, labels: GivenLabels) -> Item:
+    record = content if isinstance(content, dict) else {}
+    return Item(name, str(record.get("person", name)), labels(record.get("aus"), name), place)
 
 
-def _read_clip(video: Path, labels: Path) -> list[Item]:
+def _read_clip(video: Path, tables: Path, labels: GivenLabels) -> list[Item]:
     """Three frames a second of a clip; where there is a table, of those in which OpenFace saw a face."""
     try:
         with open_capture(video) as capture:
@@ -169,9 +281,9 @@ def _read_clip(video: Path, labels: Path) -> list[Item]:
             count = capture.frame_count or 1
     except CaptureError:
         step, count = 1, 1
-    table = labels / f"{video.stem}.csv"
+    table = tables / f"{video.stem}.csv"
     known: Mapping[int, AUVector | None] = (
-        _frame_labels(table) if table.is_file() else dict.fromkeys(range(count))
+        _frame_labels(table) if labels.needed and table.is_file() else dict.fromkeys(range(count))
     )
     return [
         Item(f"{video.name}#{index:06d}", video.stem, known[index], ClipFrame(video, index))

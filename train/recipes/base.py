@@ -43,7 +43,10 @@ class Recipe(Protocol):
     ) -> Terms: ...
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
-        """How far `generator` is off on people it was not trained on; the sum decides which is best."""
+        """How far `generator` is off on people it was not trained on; the sum decides which is best.
+
+        Empty where the batch tells nothing of that; where no batch does, the last generator counts as best.
+        """
         ...
 
     def preview(self, batch: Batch, generator: nn.Module) -> Tensor:

@@ -20,11 +20,13 @@ from torch import Tensor, nn
 from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index
 from train import losses
 from train.data.shards import CROP, FaceSample, Shards
+from train.evaluate.reading import Reader
 from train.networks.discriminator import Discriminator
 from train.networks.ganimation import Ganimation, compose
 from train.networks.paper import Paper
 from train.options import OptionsError, described
 from train.recipes.base import Batch, Terms
+from train.recipes.reading import OpenReader, asked_and_achieved
 
 GeneratorName = Literal["paper", "paper-film", "ganimation"]
 _SIZES = (32, 64, 128, 256)
@@ -90,6 +92,10 @@ class GanimationOptions(PaperOptions):
     attention: float = described(0.1, "Weight of what the attention leaves alone.")
 
 
+JUDGED = PaperOptions()
+"""Whose weights a validation uses, of every preset and whatever the losses weigh: so runs can be compared."""
+
+
 class Painted(NamedTuple):
     """A generator's picture."""
 
@@ -102,8 +108,10 @@ class Painted(NamedTuple):
 class PaperRecipe:
     """The networks with the published first weights, the examples, and the losses."""
 
-    def __init__(self, options: PaperOptions = PaperOptions()):
+    def __init__(self, options: PaperOptions = PaperOptions(), open_reader: OpenReader = Reader):
+        """open_reader: who tells in a validation what action units pictures show."""
         self.options = options
+        self._open_reader = open_reader
         self.generator = _network(options)
         self.discriminator = Discriminator(options.size, options.ndf)
         self.generator.apply(_draw_weights)
@@ -151,14 +159,24 @@ class PaperRecipe:
         return terms
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
-        """How well faces survive, in levels of -1..1: it says nothing of whether action units are obeyed."""
+        """How far a generator is from what the paper wants, by its published weights: action units as they
+        were asked for, in the eyes of a reader that is no part of the training, and faces that survive.
+
+        Without the first, a generator that changes nothing would be the best. Nothing where the reader finds
+        no face: then no generator can be told from another.
+        """
         image, aus, targets = batch["image"], batch["aus"], batch["targets"]
-        unchanged = self.paint(generator, image, aus, aus).image
         fake = self.paint(generator, image, aus, targets).image
+        change = targets.clamp(0, 1) - aus.clamp(0, 1)
+        errors = asked_and_achieved(image, fake, change, self._open_reader)
+        if errors is None:
+            return {}
+        unchanged = self.paint(generator, image, aus, aus).image
         returned = self.paint(generator, fake, targets, aus).image
         return {
-            "self_reconstruction": losses.self_reconstruction(unchanged, image),
-            "cycle": losses.cycle(returned, image),
+            "au": JUDGED.au * errors.mean().to(image.device),
+            "self_reconstruction": JUDGED.self_reconstruction * losses.self_reconstruction(unchanged, image),
+            "cycle": JUDGED.cycle * losses.cycle(returned, image),
         }
 
     def preview(self, batch: Batch, generator: nn.Module) -> Tensor:
@@ -189,12 +207,11 @@ class PaperItems:
         self._samples = samples
         self._seed = seed
         self._options = options
-        self._aus = samples.aus if isinstance(samples, Shards) else np.stack([each.aus for each in samples])
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         sample = self._samples[index % len(self._samples)]
         random = np.random.default_rng((self._seed, index))
-        other = self._aus[random.integers(len(self._aus))]
+        other = _shown_by(self._samples, int(random.integers(len(self._samples))))
         image = augment(sample.image, self._options.size, self._options.shift_px, random)
         return {
             "image": torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1),
@@ -202,6 +219,12 @@ class PaperItems:
             "targets": _noisy(other, self._options.target_noise, random),
             "mix": torch.tensor(random.random(), dtype=torch.float32),
         }
+
+
+def _shown_by(samples: Sequence[FaceSample], index: int) -> AUVector:
+    """(17,) the action units of one sample, whose picture is not read if it does not have to be."""
+    aus: AUVector = samples.value("aus", index) if isinstance(samples, Shards) else samples[index].aus
+    return aus
 
 
 def augment(

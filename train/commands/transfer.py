@@ -1,0 +1,113 @@
+"""`python -m train transfer`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import click
+
+from reenact.capture import open_capture
+from reenact.cli.driving import read_driver
+from reenact.cli.errors import unusable_input
+from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.generate import READY
+from reenact.read import PICTURES
+from reenact.stills import load_still
+from reenact.track import TrackerOptions
+from train.data.workers import Workers, map_chunks
+from train.evaluate.tables import write_tables
+from train.evaluate.transfer import Drive, TransferOptions, drive, transfer_tables
+
+DEFAULTS = TransferOptions()
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      python -m train transfer --driver a.mp4 --driver b.mp4 anna.mp4 bob.mp4 carla.jpg
+      python -m train transfer --driver a.csv --passes 3 anna.mp4 --out report/
+
+    Choose people whom nothing was fitted to, and drivers who move much: the figures are of those."""
+)
+@click.argument("faces", nargs=-1, required=True, type=FILE, metavar="FACE...")
+@click.option(
+    "--driver",
+    "drivers",
+    type=FILE,
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="A film, or a table by OpenFace, py-feat or `reenact aus`; may be given several times.",
+)
+@click.option(
+    "--passes",
+    type=click.IntRange(1, 5),
+    default=DEFAULTS.passes,
+    show_default=True,
+    help="As of `reenact video`.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(1),
+    default=DEFAULTS.seconds,
+    show_default=True,
+    help="Of each driver, from its beginning.",
+)
+@click.option("--generator", type=click.Choice(READY), default=DEFAULTS.generator, show_default=True)
+@click.option("--out", type=FILE, metavar="DIR", help="Also write report.md, report.json and CSVs there.")
+@click.option("--processes", default=os.cpu_count() or 1, show_default=True, type=click.IntRange(1))
+@json_option
+def transfer(
+    faces: tuple[Path, ...],
+    drivers: tuple[Path, ...],
+    passes: int,
+    seconds: float,
+    generator: str,
+    out: Path | None,
+    processes: int,
+    json_path: Path | None,
+) -> None:
+    """Measure how well each FACE takes over the expression of each driver.
+
+    FACE: a film, whose face moves by itself, or a picture. A file that is both is not driven by itself. What
+    the driver shows and what the driven face shows are read by the run-time's estimator, frame by frame.
+    """
+    options = TransferOptions(passes, seconds, generator)
+    with unusable_input():
+        for face in faces:
+            _check(face)
+    performances = {path: read_driver(path, None, None, TrackerOptions()) for path in dict.fromkeys(drivers)}
+    still = [path for path, performance in performances.items() if performance.is_still]
+    if still:
+        raise click.BadParameter(f"{still[0]} does not move; give a film or a table", param_hint="--driver")
+    work = [
+        Drive(driver.name, performance, face)
+        for driver, performance in performances.items()
+        for face in faces
+        if face.resolve() != driver.resolve()
+    ]
+    if not work:
+        raise click.UsageError("no FACE is driven by another; give one that is not the driver")
+    found = []
+    for done in map_chunks(partial(drive, options=options), work, Workers(processes)):
+        click.echo(f"{done.driver} on {done.face}: r {done.r:.2f} over {done.frames} frames", err=True)
+        found.append(done)
+    tables = transfer_tables(found, options)
+    if str(json_path) != "-":
+        click.echo("\n".join(table.to_markdown() for table in tables))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_tables(tables, out, "# Transfer\n")
+    write_json({"options": asdict(options), **{table.name: table.to_json() for table in tables}}, json_path)
+
+
+def _check(face: Path) -> None:
+    """Raises now what would be raised after minutes of work."""
+    if face.suffix.lower() in PICTURES:
+        load_still(face)
+        return
+    with open_capture(face):
+        pass

@@ -1,0 +1,240 @@
+"""How well faces take over the expressions of others: what a driver shows against what they then show.
+
+Every face is driven by every driver, through the run-time's own frame loop. The output is tracked and read
+anew, frame by frame, before it is encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, au_index
+from calib.estimator import load_estimator
+from reenact.capture import open_capture
+from reenact.generate import open_generator
+from reenact.generate.mouth import MouthMemory
+from reenact.lookahead import film_memory
+from reenact.measure import Measurer
+from reenact.paste import paste
+from reenact.read import PICTURES
+from reenact.retarget import Retargeter
+from reenact.retarget.driver import Driver
+from reenact.retarget.performance import Performance
+from reenact.stills import load_still
+from reenact.track import Tracker, TrackerOptions
+from reenact.types import Frame
+from reenact.verify.closed_loop import Corrections
+from reenact.verify.compare import Comparison, Reading, compare
+from reenact.verify.figures import LEAST_VARIED, correlation, lag_s
+from reenact.verify.witness import Witness, sightings
+from train.evaluate.statistics import mean, slope
+from train.evaluate.tables import Cell, Table
+
+JUDGED = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU25", "AU26", "AU45")
+"""What a mean is taken over: the action units that are read best."""
+_PICTURE_RATE = Fraction(25)
+"""Frames per second of a picture that is driven."""
+_LEAST_FRAMES = 25
+"""Fewer tell nothing of a correlation."""
+
+
+@dataclass(frozen=True)
+class TransferOptions:
+    passes: int = 1
+    """How often the film is made: from the second time on with what the one before has missed, as by
+    `reenact video --passes`."""
+    seconds: float = 8.0
+    """Of each driver, from its beginning."""
+    generator: str = "live"
+    own_mouth: bool = True
+    """Whether a film's own teeth are drawn, as at run time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drive:
+    """One driver and one face that is to take over its expression."""
+
+    driver: str
+    """Its name."""
+    performance: Performance
+    face: Path
+    """A film, whose face moves by itself, or a picture."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """How one action unit of a face follows a driver's."""
+
+    code: str
+    r: float
+    """Pearson's correlation over time."""
+    gain: float
+    """Change of the face for one unit of the driver's, by least squares, each around its own mean."""
+    lag_s: float
+    """By how much the face is late; NaN where no shift makes the two agree."""
+
+
+@dataclass(frozen=True)
+class Driven:
+    """What came of one driver on one face."""
+
+    driver: str
+    face: str
+    frames: int
+    """That were compared."""
+    moving: bool
+    """Whether the face moves by itself, as in a film; pictures do not."""
+    follows: tuple[Follow, ...]
+    """The action units that the driver moves by a standard deviation of LEAST_VARIED or more."""
+
+    @property
+    def r(self) -> float:
+        """Mean over those of JUDGED that the driver moves; NaN where it moves none."""
+        return mean([follow.r for follow in self.follows if follow.code in JUDGED])
+
+
+def drive(work: Drive, options: TransferOptions = TransferOptions()) -> Driven:
+    """Raises CaptureError, StillError or EngineError for a face that cannot be opened."""
+    comparison = _driven_face(work, options)
+    moving = work.face.suffix.lower() not in PICTURES
+    if comparison is None:
+        return Driven(work.driver, work.face.name, 0, moving, ())
+    shown, after, times_s = _side_by_side(work.performance, comparison)
+    return Driven(work.driver, work.face.name, len(times_s), moving, follow(shown, after, times_s))
+
+
+def follow(
+    shown: NDArray[np.float64], after: NDArray[np.float64], times_s: NDArray[np.float64]
+) -> tuple[Follow, ...]:
+    """shown, after: (n, 17) what the driver shows, and the face that it drives, at times (n,) that rise."""
+    if len(times_s) < _LEAST_FRAMES:
+        return ()
+    found = []
+    for index, code in enumerate(AU_CODES):
+        driver, face = shown[:, index], after[:, index]
+        if driver.std() >= LEAST_VARIED:
+            gain = slope(driver - driver.mean(), face - face.mean())
+            found.append(Follow(code, correlation(driver, face), gain, lag_s(times_s, driver, face)))
+    return tuple(found)
+
+
+def _driven_face(work: Drive, options: TransferOptions) -> Comparison | None:
+    """The face of which most is asked; None where the film shows none."""
+    until_s = min(options.seconds, float(work.performance.times_s[-1]))
+    targets, corrections = Driver(work.performance), Corrections()
+    comparisons: list[Comparison] = []
+    for _ in range(options.passes):
+        retarget = Retargeter(targets, correction=corrections)
+        comparisons = _run(work.face, until_s, retarget, options)
+        corrections = corrections.after(comparisons)
+    return comparisons[0] if comparisons else None
+
+
+def _run(face: Path, until_s: float, retarget: Retargeter, options: TransferOptions) -> list[Comparison]:
+    """One run of the frame loop over the face, the output read anew."""
+    measure, witness, readings = Measurer(load_estimator()), Witness(), list[Reading]()
+    with (
+        open_generator(options.generator, memory=_memory(face, options)) as generate,
+        Tracker(TrackerOptions()) as track,
+        Tracker(TrackerOptions()) as track_again,
+    ):
+        for frame in _frames(face, until_s):
+            edited = paste(generate(witness(retarget(measure(track(frame))))))
+            faces = sightings(measure(track_again(edited)))
+            readings.append(Reading(frame.index, float(frame.pts), faces))
+    return compare(witness.faces, readings)
+
+
+def _memory(face: Path, options: TransferOptions) -> MouthMemory | None:
+    if not options.own_mouth or face.suffix.lower() in PICTURES:
+        return None
+    with open_capture(face) as capture:
+        return film_memory(capture, TrackerOptions())
+
+
+def _frames(face: Path, until_s: float) -> Iterator[Frame]:
+    """Of a film until a time; of a picture as many as a film of that length has."""
+    if face.suffix.lower() not in PICTURES:
+        with open_capture(face) as capture:
+            yield from takewhile(lambda frame: float(frame.pts) <= until_s, capture)
+        return
+    image = load_still(face).image
+    for index in range(int(until_s * _PICTURE_RATE) + 1):
+        yield Frame(image, index=index, pts=index / _PICTURE_RATE)
+
+
+def _side_by_side(
+    performance: Performance, comparison: Comparison
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """What the driver shows and the face after it (n, 17) at the times (n,) at which both are there."""
+    driver = [performance.at(time_s) for time_s in comparison.times_s]
+    there = np.array([level == 1 for _, level in driver]) & np.isfinite(comparison.after).all(axis=1)
+    shown = np.array([aus for aus, _ in driver], np.float64)
+    return shown[there], comparison.after[there].astype(np.float64), comparison.times_s[there]
+
+
+def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[Table]:
+    """By action unit, and by driver and face."""
+    note = (
+        f"{len(found)} pairs of a driver and a face, at most {options.seconds:g} s each, made "
+        f"in {options.passes} pass{'es' if options.passes > 1 else ''}; generator {options.generator}. "
+        "r: Pearson's correlation over time between what the run-time's estimator reads of the driver and of "
+        f"the output, tracked anew, where the driver's standard deviation is {LEAST_VARIED:g} or more. The "
+        f"estimator also steers: it is no outside judge. Means are over {', '.join(JUDGED)}."
+    )
+    kinds = [(name, moving) for name, moving in (("films", True), ("pictures", False))]
+    columns = ["action unit", *(f"{what}, {name}" for name, _ in kinds for what in ("r", "gain", "pairs"))]
+    rows: list[tuple[Cell, ...]] = []
+    for code in sorted({each.code for driven in found for each in driven.follows}, key=au_index):
+        cells: list[Cell] = [code]
+        for _, moving in kinds:
+            cells += _of_unit([driven for driven in found if driven.moving == moving], code)
+        rows.append(tuple(cells))
+    whole: list[Cell] = ["mean"]
+    for _, moving in kinds:
+        pairs = [driven.r for driven in found if driven.moving == moving and not np.isnan(driven.r)]
+        whole += [mean(pairs), None, len(pairs)]
+    return [
+        Table("transfer", "Transfer, by action unit", note, tuple(columns), (*rows, tuple(whole)), 2),
+        _pairs_table(found),
+    ]
+
+
+def _of_unit(found: Iterable[Driven], code: str) -> list[Cell]:
+    follows = [each for driven in found for each in driven.follows if each.code == code]
+    return [mean([each.r for each in follows]), mean([each.gain for each in follows]), len(follows)]
+
+
+def _pairs_table(found: Sequence[Driven]) -> Table:
+    columns = ("driver", "face", "frames", "mean r", "action units", "late by s")
+    rows = tuple(
+        (
+            each.driver,
+            each.face,
+            each.frames,
+            each.r,
+            len([one for one in each.follows if one.code in JUDGED]),
+            mean([one.lag_s for one in each.follows if one.code in JUDGED]),
+        )
+        for each in sorted(found, key=lambda each: (each.driver, each.face))
+    )
+    return Table("transfer_pairs", "Transfer, by driver and face", spread_line(found), columns, rows, 2)
+
+
+def spread_line(found: Sequence[Driven], of: Callable[[Driven], bool] = lambda driven: True) -> str:
+    """The mean of the pairs, and how far they lie apart."""
+    values = np.array([each.r for each in found if of(each) and not np.isnan(each.r)])
+    if not len(values):
+        return "No pair can be judged: no face was found, or the drivers do not move."
+    low, high = np.quantile(values, (0.1, 0.9))
+    return (
+        f"Mean r {values.mean():.2f} over {len(values)} pairs; the lowest {values.min():.2f}, the highest "
+        f"{values.max():.2f}, eight in ten between {low:.2f} and {high:.2f}."
+    )
