@@ -131,7 +131,7 @@ def judge_mediapipe(answer: Answer, system: System) -> Finding:
         "mediapipe",
         "problem",
         f"{facts['version']} comes without the face mesh model",
-        f"pip install {MEDIAPIPE}, or give --tracker-model a face_landmarker.task",
+        f"pip install {MEDIAPIPE}, or give --landmarker a face_landmarker.task",
     )
 
 
