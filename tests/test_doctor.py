@@ -295,7 +295,7 @@ def test_a_broken_cv2_is_reported_with_exit_code_1_and_does_not_crash_the_doctor
 
 
 def test_warnings_alone_leave_the_exit_code_0_and_fixes_are_printed_unwrapped(tmp_path, monkeypatch):
-    fix = "sudo apt-get install -y " + "a-very-long-package-name " * 10
+    fix = "sudo apt-get install -y" + " a-very-long-package-name" * 10
     findings = [Finding("python", "ok", "3.11"), Finding("virtual camera", "warning", "none", fix)]
     monkeypatch.setattr("reenact.diagnose.diagnose", lambda _: iter(findings))
     result = CliRunner().invoke(doctor, ["--out", str(tmp_path)])
