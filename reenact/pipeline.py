@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Any, Protocol
 
+import cv2
 from threadpoolctl import threadpool_limits
 
+from engines.threads import core_count
 from reenact.channel import Channel, Ended, Handover, Latest, NothingYet
 from reenact.meter import Meter
 from reenact.types import Frame, Tracked
@@ -68,9 +70,22 @@ def run(
 
     numpy's BLAS keeps to one thread meanwhile. Its products here are small, and its threads, which wait by
     spinning, took a quarter of the processor from the stages (720p, two cores: 37 ms a frame, 29 without).
+    OpenCV has no more threads than there are cores that this process may use.
     """
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _few_threads():
         _carry(source, groups, sink, meter, threaded, capacity)
+
+
+@contextmanager
+def _few_threads() -> Iterator[None]:
+    """Limits the threads of the libraries that the stages call; see `run`."""
+    before = cv2.getNumThreads()
+    with threadpool_limits(limits=1, user_api="blas"):
+        cv2.setNumThreads(min(before, core_count()))
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(before)
 
 
 class LiveSink(Protocol):
@@ -106,7 +121,7 @@ def live_records(
     mailbox: Latest[Frame] = Latest()
     channels: list[Channel[Any]] = [mailbox, *(Handover[Any]() for _ in groups)]
     try:
-        with threadpool_limits(limits=1, user_api="blas"), ExitStack() as workers:
+        with _few_threads(), ExitStack() as workers:
             frames = _present(_read(source, meter), mailbox)
             workers.enter_context(_working(frames, mailbox, "camera", limit_s=LEAVE_S))
             for group, before, after in zip(groups, channels, channels[1:], strict=False):

@@ -17,6 +17,7 @@ from reenact.diagnose import (
     diagnose,
     judge_cameras,
     judge_codecs,
+    judge_cores,
     judge_cv2_wheels,
     judge_disk,
     judge_engine,
@@ -51,6 +52,13 @@ def test_python_must_be_one_that_mediapipe_has_wheels_for(version, is_64_bit, ve
     finding = judge_python(version, is_64_bit)
     assert finding.verdict == verdict
     assert (finding.fix is None) == (verdict == "ok")
+
+
+def test_a_quota_is_told_beside_the_cores_that_are_there():
+    assert judge_cores(8, 8) == Finding("processor", "ok", "8 cores")
+    assert judge_cores(1, 1).value == "1 core"
+    limited = judge_cores(2, 8)
+    assert limited.value == "2 cores of 8: this container's quota (cpu.max) allows no more"
 
 
 def test_numpy_2_is_a_problem_with_its_fix():

@@ -24,6 +24,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from engines.threads import codec_threads
 from reenact.capture.wholeness import is_cut_short
 from reenact.colour import FULL, RGB, Colour
 from reenact.types import Decoded, Frame
@@ -178,6 +179,7 @@ class FileCapture:
         stream = container.streams.video[self._video_index]
         # Whole frames in parallel: slices, the default, leave the second core idle for most codecs.
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = codec_threads()
         progress = _Progress()
         try:
             for packet in container.demux(stream):
