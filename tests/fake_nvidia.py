@@ -25,7 +25,6 @@ import onnxruntime
 import pytest
 
 from engines import Availability
-from engines.onnx import DTYPES
 from engines.onnx_file import FLOAT, HALF
 from engines.protobuf import fields
 
@@ -398,6 +397,16 @@ NUMPY = {
     DataType.BOOL: np.bool_,
     DataType.UINT8: np.uint8,
 }
+ORT_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+"""As ONNX Runtime calls them."""
 LAYERS = {"Conv": LayerType.CONVOLUTION, "MatMul": LayerType.MATRIX_MULTIPLY, "Cast": LayerType.CAST}
 
 
@@ -780,4 +789,4 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 def _tensor(argument: Any) -> Tensor:
     kinds = {np.dtype(value): kind for kind, value in NUMPY.items()}
     shape = Dims(length if isinstance(length, int) else -1 for length in argument.shape)
-    return Tensor(argument.name, shape, kinds[np.dtype(DTYPES[argument.type])])
+    return Tensor(argument.name, shape, kinds[np.dtype(ORT_DTYPES[argument.type])])
