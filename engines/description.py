@@ -69,7 +69,7 @@ class Signature:
 
 
 def read_signature(model: bytes) -> Signature:
-    """Reads the content of an ONNX file. Raises EngineError where it is none, was cut off or has other types."""
+    """Reads the content of an ONNX file. Raises EngineError where it is damaged, none or has other types."""
     inputs, outputs, weights = list[TensorSpec](), list[TensorSpec](), set[str]()
     try:
         graph = next((content for number, content in _contents(model) if number == _GRAPH), None)

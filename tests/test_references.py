@@ -21,7 +21,7 @@ PROGRAMS = {
 }
 FOREIGN = {
     "--help",  # of every command
-    *("--force-reinstall", "--no-deps", "--only-binary"),  # of pip
+    *("--force-reinstall", "--no-build-isolation", "--no-deps", "--only-binary"),  # of pip
     "--nproc-per-node",  # of torchrun
     "--version",
 }
