@@ -178,8 +178,10 @@ def convert(
     opt_shapes: list[tuple[int, ...]] | None = None,
     onnx_opset: int | None = None,
 ) -> Any:
-    """Like the real one, it passes over tensors that are not of float32, halves or truth values, and hands torch
-    a list of inputs for a module that takes a list. It looks neither at the parser's answer nor the builder's.
+    """Like the real one, it passes over tensors that are not of float32, halves or truth values.
+
+    It hands torch a list of inputs for a module that takes a list, and looks at neither the parser's nor the
+    builder's answer.
     """
     import tensorrt
     import torch
