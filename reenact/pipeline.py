@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 from engines.threads import core_count
 from reenact.channel import Channel, Ended, Handover, Latest, NothingYet
 from reenact.meter import Meter
+from reenact.signals import signals_answered_afterwards
 from reenact.types import Frame, Tracked
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,10 @@ def run(
 def _few_threads() -> Iterator[None]:
     """Limits the threads of the libraries that the stages call; see `run`."""
     before = cv2.getNumThreads()
-    with threadpool_limits(limits=1, user_api="blas"):
+    with ExitStack() as limits:
+        # It looks for libraries by a callback from C, in which what an interrupt raises would be lost.
+        with signals_answered_afterwards():
+            limits.enter_context(threadpool_limits(limits=1, user_api="blas"))
         cv2.setNumThreads(min(before, core_count()))
         try:
             yield

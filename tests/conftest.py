@@ -65,7 +65,9 @@ def signals_as_in_a_terminal() -> Iterator[None]:
         if (number := getattr(signal, name, None)) and signal.getsignal(number) == signal.SIG_IGN
     ]
     for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
+        # Of an interrupt Python makes an exception, where it may: else it would end the tests.
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)

@@ -1,9 +1,11 @@
 import _thread
+import ctypes
 import random
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -201,6 +203,27 @@ def test_an_interrupt_from_the_keyboard_ends_all_threads(delay_s):
         with pytest.raises(KeyboardInterrupt):
             timer.start()
             run(endless(), GROUPS, lambda _: time.sleep(0.0005), meter=Meter())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert leaked() == []
+
+
+def test_an_interrupt_while_threads_are_being_limited_is_not_lost(monkeypatch):
+    """threadpoolctl finds libraries by a callback from C, out of which nothing can be raised."""
+
+    def look_for_libraries() -> None:
+        signal.raise_signal(signal.SIGINT)
+        sum(range(100))
+
+    def limit(**_):
+        ctypes.CFUNCTYPE(None)(look_for_libraries)()
+        return nullcontext()
+
+    monkeypatch.setattr("reenact.pipeline.threadpool_limits", limit)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(iter([1]), GROUPS, lambda _: None, meter=Meter())
     finally:
         signal.signal(signal.SIGINT, before)
     assert leaked() == []
