@@ -89,13 +89,17 @@ def read_signature(model: bytes) -> Signature:
 def _spec(value: memoryview) -> TensorSpec:
     """Of a ValueInfoProto."""
     name = _text(value, _NAME)
-    tensor = dict(fields(_only(_only(value, _TYPE), _TENSOR)))
-    element = tensor[_ELEMENT]
+    value_type = _only(_only(value, _TYPE), _TENSOR)
+    element = dict(fields(value_type))[_ELEMENT]
     if element not in DTYPES:
         known = ", ".join(np.dtype(dtype).name for dtype in DTYPES.values())
         raise EngineError(f"has a tensor {name!r} of a type (number {element} in ONNX) other than {known}")
     lengths = [
-        dict(fields(each)) for number, each in _contents(tensor.get(_SHAPE, b"")) if number == _DIMENSION
+        dict(fields(dimension))
+        for shape_number, message in _contents(value_type)
+        if shape_number == _SHAPE
+        for number, dimension in _contents(message)
+        if number == _DIMENSION
     ]
     shape = tuple(_length(each.get(_LENGTH)) for each in lengths)
     return TensorSpec(name, shape, np.dtype(DTYPES[element]))
