@@ -23,27 +23,17 @@ from numpy.typing import NDArray
 from engines import cuda
 from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import foreign_folder
+from engines.description import Signature, read_signature
 from engines.providers import PROVIDERS, SYSTEMS, Provider, Setting, switch
 from engines.threads import thread_count
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, NodeArg, SessionOptions
+    from onnxruntime import InferenceSession, SessionOptions
 
 PRECISIONS = ("fp32",)
 """Of the CPU."""
 
 CPU = "CPUExecutionProvider"
-
-DTYPES = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-    "tensor(uint8)": np.uint8,
-    "tensor(int8)": np.int8,
-    "tensor(int32)": np.int32,
-    "tensor(int64)": np.int64,
-    "tensor(bool)": np.bool_,
-}
 
 _DISTRIBUTIONS = ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime")
 """Which bring the module `onnxruntime`; pip installs them over each other."""
@@ -153,10 +143,12 @@ class OnnxEngine:
         provider = PROVIDERS.get(options.engine)
         left: tuple[str, ...] = ()
         try:
-            self._session = onnxruntime.InferenceSession(model, _options(threads), providers=[CPU])
-            self.inputs = tuple(_spec(argument) for argument in self._session.get_inputs())
-            self.outputs = tuple(_spec(argument) for argument in self._session.get_outputs())
-            if provider is not None:
+            # Read from the file: a session on the CPU, opened only to be asked, costs its time and memory.
+            signature = _signature(model)
+            self.inputs, self.outputs = signature.inputs, signature.outputs
+            if provider is None:
+                self._session = onnxruntime.InferenceSession(model, _options(threads), providers=[CPU])
+            else:
                 opening = _Opening(onnxruntime, model, provider, threads)
                 setting = _setting(onnxruntime.__version__, model, options, provider, self.inputs)
                 self._session, left = opening(setting)
@@ -285,12 +277,11 @@ def _options(threads: int) -> SessionOptions:
     return options
 
 
-def _spec(argument: NodeArg) -> TensorSpec:
-    """What the runtime says of one input or output."""
-    if argument.type not in DTYPES:
-        raise EngineError(f"the model's {argument.name!r} is {argument.type}; can do {', '.join(DTYPES)}")
-    shape = tuple(length if isinstance(length, int) else None for length in argument.shape)
-    return TensorSpec(argument.name, shape, np.dtype(DTYPES[argument.type]))
+def _signature(model: bytes) -> Signature:
+    try:
+        return read_signature(model)
+    except EngineError as error:
+        raise EngineError(f"ONNX Runtime cannot load the model: it {error}") from error
 
 
 def _zeros(spec: TensorSpec) -> NDArray[Any]:

@@ -160,14 +160,16 @@ class OpenVinoEngine:
 
         def build() -> Plan:
             made.append(self._compiled(shapes))
-            return Plan(made[0].export_model().getvalue(), self._precision)
+            exported = BytesIO()  # given, since what export_model() returns differs from release to release
+            made[0].export_model(exported)
+            return Plan(exported.getvalue(), self._precision)
 
         key = self._key(shapes)
         plan = self._cache.load_or_build(key, title(self._content), build).plan
         if made:
             return made[0]
         try:
-            return self._core.import_model(BytesIO(plan.content), "CPU", self._properties)
+            return self._core.import_model(plan.content, "CPU", self._properties)
         except Exception:  # whole, but the runtime does not take it any more; its errors share no class
             self._cache.discard(key)
             return self._compiled(shapes)

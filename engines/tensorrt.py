@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engines import cuda
 from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import Loaded, Plan, PlanCache, PlanKey
-from engines.description import title
+from engines.description import read_signature, title
 from engines.plan import MOST_FACES, TensorRtOptions, build_plan, first_of, plan_key, the_logger
 
 OLDEST = (10, 12)
@@ -121,6 +121,7 @@ class TensorRtEngine:
             self._engine, loaded, builder = source.open(keys)
             with ExitStack() as opened:
                 self._open(tensorrt, opened)
+                self.inputs = tuple(_given(tensor.spec, model) for tensor in self._inputs)
                 self._opened = opened.pop_all()
         except EngineError:
             raise
@@ -164,7 +165,6 @@ class TensorRtEngine:
         tensors = {name: self._allocate(_spec(tensorrt, self._engine, name), opened) for name in names}
         self._inputs = [tensor for name, tensor in tensors.items() if is_input[name]]
         self._outputs = [tensor for name, tensor in tensors.items() if not is_input[name]]
-        self.inputs = tuple(tensor.spec for tensor in self._inputs)
         self.outputs = tuple(tensor.spec for tensor in self._outputs)
         batches = any(tensor.counts_faces for tensor in self._inputs)
         self._launches = {
@@ -294,6 +294,13 @@ def _spec(tensorrt: Any, engine: Any, name: str) -> TensorSpec:
         return TensorSpec(name, shape, np.dtype(tensorrt.nptype(kind)))
     except TypeError as error:
         raise EngineError(f"the model's {name!r} is {kind}, which numpy does not have") from error
+
+
+def _given(spec: TensorSpec, model: bytes) -> TensorSpec:
+    """What callers give for an input of the plan: of the type in the model's file, which may be narrower."""
+    dtypes = {each.name: each.dtype for each in read_signature(model).inputs}
+    dtype = dtypes.get(spec.name, spec.dtype)
+    return replace(spec, dtype=dtype) if np.can_cast(dtype, spec.dtype) else spec
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ faster. What it is not: for TensorRT 11, which has done away with that way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -14,7 +14,11 @@ from typing import Any
 from engines import cuda, tensorrt
 from engines.base import Availability, EngineError, one_line
 from engines.cache import Loaded, Plan, PlanCache
+from engines.description import read_signature
 from engines.plan import MOST_FACES, TensorRtOptions, plan_key
+
+_NEEDED = {"onnx": "onnx", "onnx_graphsurgeon": "onnx-graphsurgeon", "packaging": "packaging"}
+"""What torch2trt imports for its way by ONNX, but does not install: modules and their packages."""
 
 
 def probe() -> Availability:
@@ -30,8 +34,12 @@ def probe() -> Availability:
         return Availability(
             False,
             "torch2trt is not installed, and not on the package index: "
-            "pip install git+https://github.com/NVIDIA-AI-IOT/torch2trt",
+            "pip install --no-build-isolation git+https://github.com/NVIDIA-AI-IOT/torch2trt",
         )
+    missing = [package for module, package in _NEEDED.items() if find_spec(module) is None]
+    if missing:
+        names = " ".join(missing)
+        return Availability(False, f"torch2trt lacks what it needs: pip install {names}")
     return Availability(True, "torch2trt", runtime.device)
 
 
@@ -47,7 +55,9 @@ def build(
 
     model: the content of the ONNX file of the same network. examples: a tensor of one face for each input, by
     its name in the file, in the module's order and on its device. outputs: their names. cache: None: the
-    user's own. Raises EngineError, in one line, where it cannot be built.
+    user's own. The plan takes every input as float32, also bytes, which torch2trt passes over: the engine
+    converts them on their way in, and the module must take both. Raises EngineError, in one line, where it
+    cannot be built.
     """
     available = probe()
     if not available.available:
@@ -55,18 +65,23 @@ def build(
     gpu = cuda.read_gpu(cuda.import_runtime())
     version = tensorrt.import_tensorrt().__version__
     key = plan_key(model, version, gpu, TensorRtOptions(), builder="torch2trt")
-    convert = partial(_convert, module, examples, outputs, opset)
+    batched = {spec.name for spec in read_signature(model).inputs if spec.shape[:1] == (None,)}
+    convert = partial(_convert, module, examples, batched, outputs, opset)
     return (cache or PlanCache()).load_or_build(key, tensorrt.title(model), convert)
 
 
-def _convert(module: Any, examples: Mapping[str, Any], outputs: Sequence[str], opset: int) -> Plan:
-    shapes = [tuple(tensor.shape) for tensor in examples.values()]
+def _convert(
+    module: Any, examples: Mapping[str, Any], batched: Set[str], outputs: Sequence[str], opset: int
+) -> Plan:
+    """batched: the inputs that hold a row for each face."""
+    inputs = [tensor.float() for tensor in examples.values()]
+    shapes = [tuple(tensor.shape) for tensor in inputs]
     try:
         from torch2trt import torch2trt
 
         converted = torch2trt(
             module,
-            list(examples.values()),
+            inputs,
             input_names=list(examples),
             output_names=list(outputs),
             fp16_mode=True,
@@ -75,8 +90,13 @@ def _convert(module: Any, examples: Mapping[str, Any], outputs: Sequence[str], o
             onnx_opset=opset,
             min_shapes=shapes,
             opt_shapes=shapes,
-            max_shapes=[(MOST_FACES, *rest) for _, *rest in shapes],
+            max_shapes=[
+                (MOST_FACES, *shape[1:]) if name in batched else shape
+                for name, shape in zip(examples, shapes, strict=True)
+            ],
         )
+        if converted.engine is None:
+            raise EngineError("TensorRT refuses it, for the reason that it gives on standard error")
         content = bytes(converted.engine.serialize())
     except Exception as error:  # its errors share no class
         raise EngineError(f"torch2trt cannot convert the model: {one_line(error)}") from error

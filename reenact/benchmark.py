@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from typing import Any
 import av
 import cv2
 
+from engines.threads import core_count
 from reenact.capture import open_capture
 from reenact.demo import make_clip
 from reenact.edit import EditOptions, open_edit
@@ -186,11 +185,10 @@ def built_in_cases(
 
 def this_machine() -> dict[str, Any]:
     """What the figures depend on."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
-        "cores": cores,
+        "cores": core_count(),
         "python": platform.python_version(),
         "av": av.__version__,
         "cv2": cv2.__version__,

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.threads import codec_threads
 from reenact.retarget.timeline import Scene, Timeline
 
 PORTRAIT = Path(__file__).with_name("data") / "portrait.jpg"
@@ -49,6 +50,7 @@ def make_clip(path: Path, size: tuple[int, int] = (720, 1280), seconds: float = 
         picture = output.add_stream("libx264", rate=_RATE, options={"crf": "16", "preset": "veryfast"})
         picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
         picture.codec_context.thread_type = "AUTO"
+        picture.codec_context.thread_count = codec_threads()
         sound = output.add_stream("aac", rate=_SAMPLE_RATE, layout="stereo")
         for index in range(round(seconds * _RATE)):
             image = _view(portrait, size, index / _RATE, faces)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import engines
+from engines.threads import core_count, visible_cores
 from reenact import machine
 from reenact.machine import Answer, Camera, System
 
@@ -50,6 +51,7 @@ def diagnose(folder: Path) -> Iterator[Finding]:
     """All checks, one after the other; `folder` is where output would go."""
     system = machine.this_system()
     yield judge_python(sys.version_info[:3], sys.maxsize > 2**32)
+    yield judge_cores(core_count(), visible_cores())
     yield judge_numpy(metadata.version("numpy"))
     yield judge_cv2_wheels(machine.installed(CV2_WHEELS))
     yield judge_import("cv2", machine.ask(machine.CV2), system, CV2)
@@ -77,6 +79,18 @@ def judge_python(version: Sequence[int], is_64_bit: bool) -> Finding:
         f"install 64-bit Python {_dotted(OLDEST_PYTHON)} to {_dotted(NEWEST_PYTHON)}: "
         f"{MEDIAPIPE} has no wheels for others",
     )
+
+
+def judge_cores(usable: int, visible: int) -> Finding:
+    """usable: how many cores this process may be busy on. visible: how many it may run on."""
+    if usable == visible:
+        return Finding("processor", "ok", _cores(usable))
+    value = f"{_cores(usable)} of {visible}: this container's quota (cpu.max) allows no more"
+    return Finding("processor", "ok", value)
+
+
+def _cores(count: int) -> str:
+    return "1 core" if count == 1 else f"{count} cores"
 
 
 def judge_numpy(version: str) -> Finding:
@@ -131,7 +145,7 @@ def judge_mediapipe(answer: Answer, system: System) -> Finding:
         "mediapipe",
         "problem",
         f"{facts['version']} comes without the face mesh model",
-        f"pip install {MEDIAPIPE}, or give --tracker-model a face_landmarker.task",
+        f"pip install {MEDIAPIPE}, or give --landmarker a face_landmarker.task",
     )
 
 

@@ -21,11 +21,14 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Protocol
 
+import cv2
 from threadpoolctl import threadpool_limits
 
+from engines.threads import core_count
 from reenact.channel import Channel, Ended, Handover, Latest, NothingYet
 from reenact.meter import Meter
 from reenact.process import WhileNeeded
+from reenact.signals import signals_answered_afterwards
 from reenact.types import Frame, Tracked
 
 log = logging.getLogger(__name__)
@@ -36,10 +39,25 @@ LEAVE_S = 3.0
 """How long the end of a live run waits for each of its threads. A camera may be stuck in its driver for much
 longer, a stage on its accelerator."""
 
-one_blas_thread = WhileNeeded(lambda: threadpool_limits(limits=1, user_api="blas"))
-"""Meanwhile numpy's BLAS keeps to one thread, in the whole process. Its products here are small, and its
-threads, which wait by spinning, took a quarter of the processor from the stages (720p, two cores: 37 ms a
-frame, 29 without)."""
+
+@contextmanager
+def _few_threads() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    with ExitStack() as limits:
+        # It looks for libraries by a callback from C, in which what an interrupt raises would be lost.
+        with signals_answered_afterwards():
+            limits.enter_context(threadpool_limits(limits=1, user_api="blas"))
+        cv2.setNumThreads(min(before, core_count()))
+        try:
+            yield
+        finally:
+            cv2.setNumThreads(before)
+
+
+few_threads = WhileNeeded(_few_threads)
+"""Meanwhile, in the whole process, numpy's BLAS keeps to one thread, and OpenCV has no more than there are
+cores that the process may use. BLAS's products here are small, and its threads, which wait by spinning, took a
+quarter of the processor from the stages (720p, two cores: 37 ms a frame, 29 without)."""
 
 Records = Generator[Any, None, None]
 
@@ -74,9 +92,10 @@ def run(
     stages by their names, the source as "read" and the sink as "write".
 
     `left` learns of threads that the end did not wait for, which happens only where an interrupt comes while
-    it waits. numpy's BLAS keeps to one thread meanwhile.
+    it waits. Libraries that the stages call have few threads
+    meanwhile (few_threads).
     """
-    with one_blas_thread:
+    with few_threads:
         _carry(source, groups, sink, meter, threaded, capacity, left or LeftThreads())
 
 
@@ -161,7 +180,7 @@ def live_records(
     mailbox: Latest[Frame] = Latest()
     channels: list[Channel[Any]] = [mailbox, *(Handover[Any]() for _ in groups)]
     try:
-        with one_blas_thread, ExitStack() as workers:
+        with few_threads, ExitStack() as workers:
             frames = _present(_read(source, meter), mailbox)
             # What the camera's thread uses is the camera's own: nothing else has to wait for it.
             workers.enter_context(_working(frames, mailbox, "camera", LeftThreads(), limit_s=LEAVE_S))

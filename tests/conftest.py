@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,34 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="Run the files in an order that depends on SEED, and the tests of each file likewise.",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        items[:] = shuffled(items, seed)
+
+
+def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
+    """In another order for each seed; a file's tests stay together, so that its fixtures are made once."""
+    chance = random.Random(seed)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    groups = list(files.values())
+    chance.shuffle(groups)
+    for group in groups:
+        chance.shuffle(group)
+    return [item for group in groups for item in group]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,7 +65,9 @@ def signals_as_in_a_terminal() -> Iterator[None]:
         if (number := getattr(signal, name, None)) and signal.getsignal(number) == signal.SIG_IGN
     ]
     for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
+        # Of an interrupt Python makes an exception, where it may: else it would end the tests.
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
     yield
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import enum
 import gc
+import io
 import json
 import sys
 import weakref
@@ -25,7 +26,6 @@ import onnxruntime
 import pytest
 
 from engines import Availability
-from engines.onnx import DTYPES
 from engines.onnx_file import FLOAT, HALF
 from engines.protobuf import fields
 
@@ -156,45 +156,95 @@ def install(monkeypatch: pytest.MonkeyPatch, cache: Any, version: str = OLD) -> 
     return gpu
 
 
-def install_torch2trt(monkeypatch: pytest.MonkeyPatch, to_onnx: Callable[..., bytes]) -> None:
-    """A converter as the real one is with `use_onnx`. to_onnx: (module, inputs, input names, output names,
-    opset, dynamic axes) to the content of an ONNX file."""
-    import tensorrt
-
-    def torch2trt(
-        module: Any,
-        inputs: list[Any],
-        input_names: list[str] | None = None,
-        output_names: list[str] | None = None,
-        fp16_mode: bool = False,
-        use_onnx: bool = False,
-        min_shapes: list[tuple[int, ...]] | None = None,
-        max_shapes: list[tuple[int, ...]] | None = None,
-        opt_shapes: list[tuple[int, ...]] | None = None,
-        onnx_opset: int | None = None,
-    ) -> Any:
-        assert use_onnx, "its own converters do not know these layers"
-        assert input_names and output_names and min_shapes and opt_shapes and max_shapes
-        axes = {name: {0: "batch"} for name in input_names}
-        model = to_onnx(module, tuple(inputs), input_names, output_names, onnx_opset, axes)
-        logger = ILogger()
-        logger.log = lambda severity, message: None
-        builder = tensorrt.Builder(logger)
-        network = builder.create_network(1 << int(tensorrt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
-        if not tensorrt.OnnxParser(network, logger).parse(model):
-            raise RuntimeError("the network\ncannot be parsed")
-        config, profile = builder.create_builder_config(), builder.create_optimization_profile()
-        if fp16_mode:
-            config.set_flag(tensorrt.BuilderFlag.FP16)
-        for shapes in zip(input_names, min_shapes, opt_shapes, max_shapes, strict=True):
-            profile.set_shape(*shapes)
-        config.add_optimization_profile(profile)
-        plan = builder.build_serialized_network(network, config)
-        return SimpleNamespace(engine=tensorrt.Runtime(logger).deserialize_cuda_engine(plan))
-
+def install_torch2trt(monkeypatch: pytest.MonkeyPatch, surgeon: bool = True) -> None:
+    """torch2trt as it is on its way by ONNX, under TensorRT 10; see convert. surgeon: with what it needs."""
     module: Any = ModuleType("torch2trt")
-    module.torch2trt, module.__spec__ = torch2trt, SimpleNamespace(name="torch2trt")
+    module.torch2trt, module.__spec__ = convert, SimpleNamespace(name="torch2trt")
     monkeypatch.setitem(sys.modules, "torch2trt", module)
+    graphsurgeon: Any = ModuleType("onnx_graphsurgeon")
+    graphsurgeon.__spec__ = SimpleNamespace(name="onnx_graphsurgeon") if surgeon else None
+    monkeypatch.setitem(sys.modules, "onnx_graphsurgeon", graphsurgeon if surgeon else None)
+
+
+def convert(
+    module: Any,
+    inputs: list[Any],
+    input_names: list[str],
+    output_names: list[str],
+    fp16_mode: bool = False,
+    use_onnx: bool = False,
+    min_shapes: list[tuple[int, ...]] | None = None,
+    max_shapes: list[tuple[int, ...]] | None = None,
+    opt_shapes: list[tuple[int, ...]] | None = None,
+    onnx_opset: int | None = None,
+) -> Any:
+    """Like the real one, it passes over tensors that are not of float32, halves or truth values.
+
+    It hands torch a list of inputs for a module that takes a list, and looks at neither the parser's nor the
+    builder's answer.
+    """
+    import tensorrt
+    import torch
+
+    assert use_onnx, "its own converters do not know these layers"
+    assert min_shapes and opt_shapes and max_shapes
+    module(*inputs)
+    kept = [index for index, each in enumerate(inputs) if each.dtype in (torch.float, torch.half, torch.bool)]
+    least, best, most = ([shapes[index] for index in kept] for shapes in (min_shapes, opt_shapes, max_shapes))
+    open_axes = [
+        [axis for axis, (fewest, longest) in enumerate(zip(*pair, strict=True)) if fewest != longest]
+        for pair in zip(least, most, strict=True)
+    ]
+    import onnx_graphsurgeon  # noqa: F401
+
+    written = io.BytesIO()
+    torch.onnx.export(
+        _taking_a_list(module, kept, len(inputs)),
+        [inputs[index] for index in kept],
+        written,
+        input_names=input_names,
+        output_names=output_names,
+        dynamic_axes={
+            name: {axis: f"input_{index}_axis_{axis}" for axis in open_axes[index]}
+            for index, name in enumerate(input_names)
+        },
+        opset_version=onnx_opset,
+    )
+    logger = ILogger()
+    logger.log = lambda severity, message: None
+    builder = tensorrt.Builder(logger)
+    network = builder.create_network(1 << int(tensorrt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
+    tensorrt.OnnxParser(network, logger).parse(written.getvalue())
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    config.set_flag(tensorrt.BuilderFlag.GPU_FALLBACK)
+    if fp16_mode:
+        config.set_flag(tensorrt.BuilderFlag.FP16)
+    for index, name in enumerate(input_names):
+        profile.set_shape(name, least[index], best[index], most[index])
+    config.add_optimization_profile(profile)
+    plan = builder.build_serialized_network(network, config)
+    engine = plan and tensorrt.Runtime(logger).deserialize_cuda_engine(plan)
+    if engine is not None:
+        engine.create_execution_context()
+    return SimpleNamespace(engine=engine)
+
+
+def _taking_a_list(module: Any, kept: list[int], count: int) -> Any:
+    """The torch module with its tensors in one list, without those that are passed over."""
+    import torch
+
+    class Flat(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = module
+
+        def forward(self, *arguments: Any) -> Any:
+            return self.module(*self.spread(*arguments))
+
+        def spread(self, flat: list[Any]) -> list[Any]:
+            return [flat[kept.index(index)] if index in kept else None for index in range(count)]
+
+    return Flat()
 
 
 # ---- cuda.bindings.runtime ---------------------------------------------------------------------------------
@@ -398,6 +448,16 @@ NUMPY = {
     DataType.BOOL: np.bool_,
     DataType.UINT8: np.uint8,
 }
+ORT_DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}
+"""As ONNX Runtime calls them."""
 LAYERS = {"Conv": LayerType.CONVOLUTION, "MatMul": LayerType.MATRIX_MULTIPLY, "Cast": LayerType.CAST}
 
 
@@ -447,7 +507,7 @@ class Tensorrt:
             {"EXPLICIT_BATCH": 0, "STRONGLY_TYPED": 1} if old else {"STRONGLY_TYPED": 0},
         )
         self.module.BuilderFlag = enum.Enum(
-            "BuilderFlag", ["TF32", "REFIT", *(["FP16", "INT8", "BF16"] if old else [])]
+            "BuilderFlag", ["TF32", "REFIT", *(["FP16", "INT8", "BF16", "GPU_FALLBACK"] if old else [])]
         )
         for kind in (Builder, OnnxParser, Runtime):
             setattr(self.module, kind.__name__, self._bound(kind))
@@ -780,4 +840,4 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 def _tensor(argument: Any) -> Tensor:
     kinds = {np.dtype(value): kind for kind, value in NUMPY.items()}
     shape = Dims(length if isinstance(length, int) else -1 for length in argument.shape)
-    return Tensor(argument.name, shape, kinds[np.dtype(DTYPES[argument.type])])
+    return Tensor(argument.name, shape, kinds[np.dtype(ORT_DTYPES[argument.type])])

@@ -68,12 +68,16 @@ class Fake:
     registered: list[str] = field(default_factory=list)
     opened: list[Session] = field(default_factory=list)
     """Sessions with a provider, not those on the CPU."""
+    on_cpu: int = 0
+    """How many sessions were opened on the CPU alone."""
 
 
 class SessionOptions(onnxruntime.SessionOptions):
     appended: tuple[str, dict[str, str]] | None = None
 
     def add_provider_for_devices(self, devices: Sequence[Any], options: dict[str, str]) -> None:
+        if not devices:
+            raise RuntimeError("Must provide one or more OrtEpDevice instances.")
         (name,) = {device.ep_name for device in devices}
         self.appended = name, options
 
@@ -113,6 +117,8 @@ class Session:
         return [*self._providers, "CPUExecutionProvider"]
 
     def _assignment(self) -> list[Any]:
+        if self.options.get_session_config_entry("session.record_ep_graph_assignment_info") != "1":
+            raise RuntimeError("Session configuration entry must be set to 1 to retrieve the assignment")
         counts = {self._providers[0]: 5, "CPUExecutionProvider": self._fake.left_to_cpu}
         return [
             SimpleNamespace(ep_name=name, get_nodes=lambda count=count: ["node"] * count)
@@ -152,7 +158,12 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, system: str = "linux"
 
 def _functions(fake: Fake) -> dict[str, Any]:
     def inference_session(model, options, providers=None, enable_fallback=1):
+        assert isinstance(model, bytes)
+        assert providers is None or options.appended is None, (
+            "only the providers would be used, not the device"
+        )
         if providers == ["CPUExecutionProvider"]:
+            fake.on_cpu += 1
             return onnxruntime.InferenceSession(model, options, providers=providers)
         chosen = options.appended if providers is None else providers[0]
         return Session(fake, model, options, *chosen, enable_fallback=bool(enable_fallback))

@@ -124,7 +124,7 @@ def test_a_precision_that_there_is_not_is_a_usage_error_in_one_line(model):
 
 
 def test_torch2trt_sends_one_to_where_the_torch_module_is(gpu, model, monkeypatch):
-    install_torch2trt(monkeypatch, lambda module, *_: module)
+    install_torch2trt(monkeypatch)
     result = ask("build", model, "--builder", "torch2trt")
     assert result.exit_code == 2
     assert "python -m train export RUN OUT.onnx --plan" in result.stderr

@@ -17,6 +17,7 @@ from reenact.diagnose import (
     diagnose,
     judge_cameras,
     judge_codecs,
+    judge_cores,
     judge_cv2_wheels,
     judge_disk,
     judge_engine,
@@ -51,6 +52,13 @@ def test_python_must_be_one_that_mediapipe_has_wheels_for(version, is_64_bit, ve
     finding = judge_python(version, is_64_bit)
     assert finding.verdict == verdict
     assert (finding.fix is None) == (verdict == "ok")
+
+
+def test_a_quota_is_told_beside_the_cores_that_are_there():
+    assert judge_cores(8, 8) == Finding("processor", "ok", "8 cores")
+    assert judge_cores(1, 1).value == "1 core"
+    limited = judge_cores(2, 8)
+    assert limited.value == "2 cores of 8: this container's quota (cpu.max) allows no more"
 
 
 def test_numpy_2_is_a_problem_with_its_fix():
@@ -295,7 +303,7 @@ def test_a_broken_cv2_is_reported_with_exit_code_1_and_does_not_crash_the_doctor
 
 
 def test_warnings_alone_leave_the_exit_code_0_and_fixes_are_printed_unwrapped(tmp_path, monkeypatch):
-    fix = "sudo apt-get install -y " + "a-very-long-package-name " * 10
+    fix = "sudo apt-get install -y" + " a-very-long-package-name" * 10
     findings = [Finding("python", "ok", "3.11"), Finding("virtual camera", "warning", "none", fix)]
     monkeypatch.setattr("reenact.diagnose.diagnose", lambda _: iter(findings))
     result = CliRunner().invoke(doctor, ["--out", str(tmp_path)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -304,21 +303,8 @@ def assert_tensorrt_agrees(run, precision, computes, tmp_path, monkeypatch):
 
 
 def test_torch2trt_turns_the_network_into_the_plan_that_the_engine_runs(live_run, tmp_path, monkeypatch):
-    def to_onnx(module, inputs, input_names, output_names, opset, axes):
-        with io.BytesIO() as written:
-            torch.onnx.export(
-                module,
-                inputs,
-                written,
-                input_names=input_names,
-                output_names=output_names,
-                dynamic_axes=axes,
-                opset_version=opset,
-            )
-            return written.getvalue()
-
     gpu = fake_nvidia.install(monkeypatch, tmp_path)
-    fake_nvidia.install_torch2trt(monkeypatch, to_onnx)
+    fake_nvidia.install_torch2trt(monkeypatch)
     trained, _ = load_run(live_run)
     write_model(trained, tmp_path / "live.onnx")
     built = build_plan(trained, (tmp_path / "live.onnx").read_bytes(), device="cpu")

@@ -98,6 +98,7 @@ def test_each_provider_is_opened_alone_with_its_options_and_runs(
     assert {key: folders.get(value, value) for key, value in session.provider_options.items()} == options
     assert all(Path(folder).is_dir() for folder in folders)
     assert session.alone and not session.falls_back
+    assert fake.on_cpu == 0
     assert capfd.readouterr() == ("", "")
 
 
@@ -125,6 +126,7 @@ def test_a_provider_that_does_not_start_is_refused_and_not_replaced_by_the_cpu(f
 def test_what_a_provider_leaves_to_the_cpu_is_told(fake, tripler, tells_nodes, note):
     fake.left_to_cpu, fake.tells_nodes = 2, tells_nodes
     with load_engine(tripler, "onnx-cuda") as engine:
+        assert fake.on_cpu == 0
         assert engine.notes == (note,)
         assert engine.run(ONES)["y"].max() == 3
 

@@ -1,9 +1,11 @@
 import _thread
+import ctypes
 import random
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -239,6 +241,27 @@ def test_nothing_is_closed_under_a_stage_when_a_second_interrupt_ends_the_waitin
     while leaked() and time.monotonic() < deadline:
         time.sleep(0.001)
     assert leaked() == [] and left.running == ()
+
+
+def test_an_interrupt_while_threads_are_being_limited_is_not_lost(monkeypatch):
+    """threadpoolctl finds libraries by a callback from C, out of which nothing can be raised."""
+
+    def look_for_libraries() -> None:
+        signal.raise_signal(signal.SIGINT)
+        sum(range(100))
+
+    def limit(**_):
+        ctypes.CFUNCTYPE(None)(look_for_libraries)()
+        return nullcontext()
+
+    monkeypatch.setattr("reenact.pipeline.threadpool_limits", limit)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(iter([1]), GROUPS, lambda _: None, meter=Meter())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert leaked() == []
 
 
 def test_a_stage_that_raises_stop_iteration_does_not_look_like_the_end():

@@ -16,7 +16,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from reenact.demo import PORTRAIT, make_clip
-from reenact.pipeline import one_blas_thread
+from reenact.pipeline import few_threads
 from reenact.process import (
     WhileNeeded,
     environment_defaults,
@@ -206,11 +206,11 @@ def test_blas_has_its_threads_back_when_the_last_of_two_runs_has_ended() -> None
         return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
 
     before = counts()
-    one_blas_thread.__enter__()
-    one_blas_thread.__enter__()
+    few_threads.__enter__()
+    few_threads.__enter__()
     assert set(counts()) == {1}
     for _ in range(2):
-        one_blas_thread.__exit__(None, None, None)
+        few_threads.__exit__(None, None, None)
     assert counts() == before
 
 

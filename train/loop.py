@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from engines.threads import core_count
 from train.checkpoint import Training, load_checkpoint, save_checkpoint, save_weights
 from train.data.shards import Shards
 from train.distributed import Ranks, any_of, apart, average, broadcast, check_same, joined, shared
@@ -159,8 +160,8 @@ def fit(
 
 def prepare_device(device: torch.device, machine: MachineOptions) -> None:
     """Settings of the whole process; none changes results by more than rounding."""
-    if machine.threads:
-        torch.set_num_threads(machine.threads)
+    # torch counts the cores that it sees, not those that a container's quota gives it.
+    torch.set_num_threads(machine.threads or min(torch.get_num_threads(), core_count()))
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True

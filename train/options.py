@@ -65,7 +65,9 @@ class MachineOptions:
     workers: int = described(
         1, "Processes that make examples, for each process that trains; 0: it makes them itself."
     )
-    threads: int = described(0, "Of the process that trains, on a CPU; 0: as many as torch chooses.")
+    threads: int = described(
+        0, "Of the process that trains, on a CPU; 0: as many as torch chooses of the cores it may use."
+    )
     accumulate: int = described(
         1, "Parts that a batch is computed in, one after the other: less memory, the same step."
     )

@@ -25,6 +25,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from engines.threads import codec_threads
 from reenact.capture.animation import as_film, is_animation
 from reenact.capture.file_clock import LATE_S, FileClock, has_own_zero, read_clock
 from reenact.capture.spool import CaptureError, Source, passes_by, spooled
@@ -241,6 +242,7 @@ class FileCapture:
         stream = container.streams.video[self._video_index]
         # Whole frames in parallel: slices, the default, leave the second core idle for most codecs.
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = codec_threads()
         progress, move = _Progress(), self.clock.mover(stream)
         try:
             for packet in container.demux(stream):

@@ -15,6 +15,7 @@ from av.container import OutputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from engines.threads import codec_threads
 from reenact.colour import LIMITED, RGB, UNSPECIFIED, Colour
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -48,7 +49,7 @@ class Encoding:
     preset: str = "veryfast"
     """x264's scale of speed against size, translated for other codecs."""
     threads: int = 0
-    """Of the encoder; 0 lets it choose."""
+    """Of the encoder; 0 lets it choose among the cores that this process may use."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,13 @@ class Codec:
     odd_sizes: bool
     """Whether 4:2:0 pictures with an odd number of rows or columns can be stored."""
 
-    def options(self, encoding: Encoding) -> dict[str, str]:
+    def options(self, encoding: Encoding, threads: int = 0) -> dict[str, str]:
+        """threads: 0 lets the encoder choose."""
         crf = self.crf if encoding.crf is None else encoding.crf
-        return {"crf": str(crf), **self.preset(PRESETS.index(encoding.preset))}
+        options = {"crf": str(crf), **self.preset(PRESETS.index(encoding.preset))}
+        if threads and "x265-params" in options:
+            options["x265-params"] += f":pools={threads}"  # it takes no other word for them
+        return options
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,9 @@ def add_picture(
     output: OutputContainer, like: Pictures, codec: Codec, encoding: Encoding, size: tuple[int, int]
 ) -> VideoStream:
     """The output's picture, of (height, width), of pictures such as `like`."""
-    stream = output.add_stream(codec.encoder, rate=like.rate or Fraction(25), options=codec.options(encoding))
+    threads = encoding.threads or codec_threads()
+    options = codec.options(encoding, threads)
+    stream = output.add_stream(codec.encoder, rate=like.rate or Fraction(25), options=options)
     assert isinstance(stream, VideoStream)
     context = stream.codec_context
     height, width = size
@@ -201,7 +208,7 @@ def add_picture(
     context.sample_aspect_ratio = like.pixel_aspect
     # Frames in parallel: the encoder's own choice, slices, is a fifth slower and costs bits.
     context.thread_type = "AUTO"
-    context.thread_count = encoding.threads
+    context.thread_count = threads
     colour = output_colour(like.colour, like.size, size)
     context.color_range = colour.range
     context.colorspace = colour.matrix

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -53,8 +52,8 @@ DEFAULTS = ExamOptions()
 )
 @click.option(
     "--processes",
-    default=os.cpu_count() or 1,
-    show_default=True,
+    default=Workers().processes,
+    show_default="one for each core",
     type=click.IntRange(1),
     help="Methods at once.",
 )

@@ -31,7 +31,7 @@ _OWN_FLAGS = ("preset", "recipe")
 """Options of a run that are asked for in another way than by their name and a value."""
 
 
-class Duration(click.ParamType[float]):
+class Duration(click.ParamType):  # not ParamType[float]: click before 8.5 cannot subscript it
     """90m, 1h30m or 45s, in seconds."""
 
     name = "duration"

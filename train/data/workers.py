@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -15,6 +14,8 @@ from typing import TypeVar
 
 import cv2
 
+from engines.threads import core_count
+
 Work = TypeVar("Work")
 Answer = TypeVar("Answer")
 
@@ -25,7 +26,7 @@ class WorkerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Workers:
-    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    processes: int = field(default_factory=core_count)
     """On this machine; 1: no other than this one."""
     ray: str | None = None
     """The address of a Ray cluster, whose every free core then takes a chunk; "auto": the one that this
