@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from calib.profile import Profile
 from reenact.capture import open_capture
 from reenact.cli.editing import tracker_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
+from reenact.cli.faces import warn_of_left_out
 from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
 from reenact.cli.progress import progress_bar
@@ -52,7 +54,7 @@ def aus(
     landmarks: bool,
     sides: bool,
     profile: Profile | None,
-    max_faces: int,
+    max_faces: int | None,
     landmarker: Path | None,
     json_path: Path | None,
 ) -> None:
@@ -72,10 +74,13 @@ def aus(
         report = _read_video(source, table_path, options, landmarks=landmarks, sides=sides)
     if not report.frames_with_face:
         warn("no face was found")
+    stills = source.is_dir() or source.suffix.lower() in PICTURES
+    left_out = warn_of_left_out(report.faces_left_out, replace(options.tracker, stills=stills))
     if table_path is not None:
         kind = "pictures" if source.is_dir() else "frames"
         click.echo(f"{table_path}: {report.frames} {kind}, {report.frames_with_face} with a face", err=True)
-    write_json({"input": str(source), "output": str(output or "-"), **report.to_json()}, json_path)
+    document = {"input": str(source), "output": str(output or "-"), **report.to_json(), "notes": left_out}
+    write_json(document, json_path)
 
 
 def _read_video(source: Path, output: Path | None, options: ReadOptions, **columns: bool) -> Report:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from reenact.cli.editing import chosen, editing_options
+from reenact.cli.editing import chosen, editing_options, several
 from reenact.cli.errors import note, unusable_input, warn
-from reenact.cli.faces import warn_of_absent
+from reenact.cli.faces import warn_of_absent, warn_of_left_out
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
 from reenact.cli.verifying import correct, open_verification, passes_option, verify_option
@@ -126,6 +126,8 @@ def edit_with_progress(
         warn(notes[-1])
     else:
         notes += warn_of_absent(targets)
+        if several(options):
+            notes += warn_of_left_out(report.faces_left_out, options.tracker)
     click.echo(
         f"{output}: {report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps",
         err=True,

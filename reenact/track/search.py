@@ -17,19 +17,20 @@ class Search:
     goes to the whole picture, where most faces are found, and those between take their turns over the rest.
     """
 
-    def __init__(self, height: int, width: int, rescan_s: float) -> None:
-        """`rescan_s`: the least time between two looks while faces are tracked."""
-        self._rescan_s = rescan_s
+    def __init__(self, height: int, width: int) -> None:
         self._searched_s = float("-inf")
         self._upright = cycle(_alternated(upright_looks(height, width)))
         self._any = cycle(_alternated([*upright_looks(height, width), *turned_looks(height, width)]))
 
-    def look(self, time_s: float, tracking: bool) -> Region | None:
-        """The place to look at in this frame; None when the last look was a moment ago."""
-        if tracking and time_s - self._searched_s < self._rescan_s:
+    def look(self, time_s: float, wait_s: float | None) -> Region | None:
+        """The place to look at in this frame; None when the last look was a moment ago.
+
+        `wait_s`: the least time between two looks while faces are tracked; None: none are.
+        """
+        if wait_s is not None and time_s - self._searched_s < wait_s:
             return None
         self._searched_s = time_s
-        return next(self._upright if tracking else self._any)
+        return next(self._any if wait_s is None else self._upright)
 
 
 def upright_looks(height: int, width: int) -> list[Region]:
