@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -299,3 +300,76 @@ def test_two_runs_over_a_moving_face_are_equal(portrait: np.ndarray) -> None:
             )
             runs.append([tracker(frame).faces[0].landmarks for frame in frames])
     assert np.array_equal(*runs)
+
+
+BAD_MESHES = {
+    "nan": np.full((478, 3), np.nan, np.float32),
+    "one nan": np.where(np.arange(478)[:, None] == 7, np.nan, face_landmarks(300, 180, 80)),
+    "infinite": np.full((478, 3), np.inf, np.float32),
+    "far away": face_landmarks(3e8, 180, 80),
+    "in one place": np.full((478, 3), 200, np.float32),
+    "flat": face_landmarks(300, 180, 80) * np.array([1, 0, 1], np.float32),
+    "empty": np.zeros((0, 3), np.float32),
+    "short": np.zeros((10, 3), np.float32),
+}
+
+
+@pytest.mark.parametrize("mesh", list(BAD_MESHES))
+def test_a_mesh_that_is_none_is_no_face_and_leaves_no_trace(mesh: str) -> None:
+    class Failing(Stage):
+        fails = False
+
+        def fit(self, image: np.ndarray, region: Region) -> Fit | None:
+            fit = super().fit(image, region)
+            return replace(fit, landmarks=BAD_MESHES[mesh]) if fit and self.fails else fit
+
+    stage = Failing()
+    stage.faces = {200: (300, 180, 80)}
+    tracker = Tracker(landmarker=stage)
+    for i in range(20):
+        stage.fails = i in (0, 8, 9)
+        faces = tracker(_frame(i)).faces
+        assert len(faces) == (not stage.fails)
+        assert all(np.isfinite(face.landmarks).all() and np.isfinite(face.confidence) for face in faces)
+    assert [face.track_id for face in faces] == [0]
+    assert np.abs(faces[0].landmarks - face_landmarks(300, 180, 80)).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        Region(np.nan, 180, 80),
+        Region(300, 180, 0),
+        Region(300, 180, np.inf),
+        Region(300, 180, -5),
+        Region(300, 180, 80, np.nan),
+    ],
+)
+def test_a_place_that_is_none_is_passed_over(region: Region) -> None:
+    class Failing(Stage):
+        def find(self, image: np.ndarray, within: Region) -> list[Region]:
+            assert np.isfinite(within.width)
+            return [region]
+
+    stage = Failing()
+    stage.faces = {200: (300, 180, 80)}
+    assert Tracker(landmarker=stage)(_frame(0)).faces == ()
+
+
+@pytest.mark.parametrize("presence", [np.nan, -np.inf])
+def test_a_presence_that_is_no_number_is_no_certainty(presence: float) -> None:
+    class Unsure(Stage):
+        def fit(self, image: np.ndarray, region: Region) -> Fit | None:
+            fit = super().fit(image, region)
+            return fit and replace(fit, presence=presence)
+
+    stage = Unsure()
+    stage.faces = {200: (300, 180, 80)}
+    assert Tracker(landmarker=stage)(_frame(0)).faces == ()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (2, 2), (60, 40_000), (40_000, 60)])
+@pytest.mark.parametrize("stills", [False, True])
+def test_a_picture_of_any_size_can_be_searched(size: tuple[int, int], stills: bool) -> None:
+    with Tracker(TrackerOptions(stills=stills)) as tracker:
+        assert tracker(Frame(np.full((*size, 3), 128, np.uint8))).faces == ()

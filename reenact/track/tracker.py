@@ -15,7 +15,7 @@ from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.smooth import OneEuro
 from reenact.track.identity import Identities
-from reenact.track.landmarkers import Fit, Landmarker, open_landmarker
+from reenact.track.landmarkers import CheckedLandmarker, Fit, Landmarker, open_landmarker
 from reenact.track.plausibility import confidence
 from reenact.track.region import Region, region_around
 from reenact.track.scenes import CutDetector
@@ -92,7 +92,7 @@ class Tracker:
         self._shape = load_shape()
         self._opened = ExitStack()
         self._landmarker = self._opened.enter_context(
-            landmarker or open_landmarker(options.backend, options.model_path)
+            CheckedLandmarker(landmarker or open_landmarker(options.backend, options.model_path))
         )
         self._identities = Identities(options.memory_s)
         self._is_cut = CutDetector()

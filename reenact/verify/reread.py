@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.capture import open_capture
+from reenact.geometry import Alignment
 from reenact.read import PICTURES, ReadOptions, Watch, read_film, read_still, unwatched
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
@@ -100,4 +101,4 @@ def _around(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.
     to_square = np.array(
         [[shrink, 0, _PICTURE_PX / 2 - shrink * x], [0, shrink, _PICTURE_PX / 2 - shrink * y]]
     )
-    return np.asarray(cv2.warpAffine(image, to_square, (_PICTURE_PX, _PICTURE_PX)), np.uint8)
+    return Alignment(to_square.astype(np.float32), _PICTURE_PX).crop(image, cv2.BORDER_CONSTANT)
