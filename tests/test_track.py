@@ -368,8 +368,60 @@ def test_a_presence_that_is_no_number_is_no_certainty(presence: float) -> None:
     assert Tracker(landmarker=stage)(_frame(0)).faces == ()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (2, 2), (60, 40_000), (40_000, 60)])
-@pytest.mark.parametrize("stills", [False, True])
-def test_a_picture_of_any_size_can_be_searched(size: tuple[int, int], stills: bool) -> None:
-    with Tracker(TrackerOptions(stills=stills)) as tracker:
-        assert tracker(Frame(np.full((*size, 3), 128, np.uint8))).faces == ()
+@pytest.mark.parametrize("size", [(1, 1), (500, 1), (2, 2)])
+def test_a_picture_of_any_size_can_be_searched(stills: Tracker, size: tuple[int, int]) -> None:
+    assert stills(Frame(np.full((*size, 3), 128, np.uint8))).faces == ()
+
+
+def _swaying(tracker: Tracker, stage: Stage, times_s: list[float]) -> dict[float, tuple[int, ...]]:
+    """The ids at each time while a face sways by two and a half of its widths a second."""
+    ids = {}
+    for i, time_s in enumerate(times_s):
+        stage.faces = {200: (320 + 200 * np.sin(2 * np.pi * time_s / 1.9), 180, 260)}
+        tracked = tracker(Frame(_frame(0).image, Fraction(time_s).limit_denominator(6000), i))
+        ids[time_s] = tuple(face.track_id for face in tracked.faces)
+    return ids
+
+
+class Narrow(Stage):
+    """Finds nobody a second time, and fits only where it is told rather exactly where the face is."""
+
+    def __init__(self, reach: float) -> None:
+        super().__init__()
+        self._reach = reach
+        self._found = False
+
+    def find(self, image: np.ndarray, within: Region) -> list[Region]:
+        return super().find(image, within) if self.finds < 30 else []
+
+    def fit(self, image: np.ndarray, region: Region) -> Fit | None:
+        ((x, y, width),) = self.faces.values()
+        near = np.hypot(x - region.x, y - region.y) < self._reach * width
+        return super().fit(image, region) if near else None
+
+
+@pytest.mark.parametrize("rate", [15, 24, 30, 60, 120])
+def test_a_face_is_followed_alike_at_any_frame_rate(rate: int) -> None:
+    stage = Narrow(0.12)
+    ids = _swaying(Tracker(landmarker=stage), stage, [i / rate for i in range(3 * rate)])
+    assert set(ids.values()) == {(0,)}
+
+
+def test_a_face_is_followed_through_dropped_frames_and_uneven_times() -> None:
+    rng = np.random.default_rng(2)
+    times_s = np.cumsum(rng.choice([1 / 90, 1 / 30, 1 / 15], 120)).tolist()
+    stage = Narrow(0.12)
+    assert set(_swaying(Tracker(landmarker=stage), stage, times_s).values()) == {(0,)}
+
+
+def test_looks_for_a_first_face_are_as_many_a_second_at_any_frame_rate() -> None:
+    counts = {}
+    for rate in (15, 30, 60):
+        stage = Stage()
+        tracker = Tracker(landmarker=stage)
+        tracker(_frame(0))
+        before = stage.finds
+        for i in range(1, 2 * rate + 1):
+            tracker(Frame(_frame(0).image, Fraction(i, rate), i))
+        counts[rate] = stage.finds - before
+    assert all(59 <= count <= 60 for count in counts.values())

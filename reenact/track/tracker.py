@@ -24,6 +24,11 @@ from reenact.types import Face, Frame, Tracked
 
 FOLLOWED = 4
 """Faces that are followed in a film unless another number is asked for; each costs about 4 ms a frame."""
+_STEADY_S = 0.01
+"""Time constant of the velocity with which a face is followed: so short that it matters only where two frames
+are hardly apart and their difference is noise."""
+_COAST_S = 0.25
+"""No face is expected to move on as it did for longer than this."""
 _RIGHT_WAY_UP = 0.8
 """Presence that a face does not reach on its head or lying down."""
 
@@ -65,6 +70,31 @@ class TrackerOptions:
         return FOLLOWED if self.max_faces is None and not self.stills else self.max_faces
 
 
+@dataclass(frozen=True)
+class _Motion:
+    """Where a face was last, and how it moves."""
+
+    region: Region
+    time_s: float
+    velocity: tuple[float, float] = (0.0, 0.0)
+    """Pixels per second in x and y."""
+
+    def at(self, time_s: float) -> Region:
+        """Where it should be by now."""
+        return self.region.onward(self.velocity, min(time_s - self.time_s, _COAST_S))
+
+    def seen(self, region: Region, time_s: float) -> _Motion:
+        """The same after another sighting."""
+        passed_s = time_s - self.time_s
+        if passed_s <= 0:
+            return replace(self, region=region)
+        share = passed_s / (passed_s + _STEADY_S)
+        x, y = self.velocity
+        x += share * ((region.x - self.region.x) / passed_s - x)
+        y += share * ((region.y - self.region.y) / passed_s - y)
+        return _Motion(region, time_s, (x, y))
+
+
 @dataclass
 class _Scene:
     """What a cut makes worthless."""
@@ -73,10 +103,8 @@ class _Scene:
     search: Search
     fresh: bool = True
     time_s: float = float("-inf")
-    regions: dict[int, Region] = field(default_factory=dict)
-    """Where each face was in the frame before, by track id."""
-    expected: list[Region] = field(default_factory=list)
-    """Where they should be in the next frame."""
+    motions: dict[int, _Motion] = field(default_factory=dict)
+    """Of each face in the frame before, by track id."""
     filters: dict[int, OneEuro] = field(default_factory=dict)
     """By track id."""
 
@@ -115,8 +143,10 @@ class Tracker:
         ids = self._identities(fits, scene.time_s)
         faces = [self._face(track_id, fit, scene) for track_id, fit in zip(ids, fits, strict=True)]
         regions = {track_id: region_around(fit.landmarks) for track_id, fit in zip(ids, fits, strict=True)}
-        scene.expected = [region.onward(scene.regions.get(key, region)) for key, region in regions.items()]
-        scene.regions = regions
+        scene.motions = {
+            track_id: scene.motions.get(track_id, _Motion(region, scene.time_s)).seen(region, scene.time_s)
+            for track_id, region in regions.items()
+        }
         scene.filters = {track_id: scene.filters[track_id] for track_id in ids}
         in_order = tuple(sorted(faces, key=lambda face: face.track_id))
         return Tracked(frame, in_order, cut, left_out=left_out)
@@ -136,8 +166,8 @@ class Tracker:
         Without the motion people who jump about are lost: on one clip of three, 16 ids instead of 4.
         """
         fits: list[Fit] = []
-        for region in scene.expected:
-            fit = self._landmarker.fit(image, region)
+        for motion in scene.motions.values():
+            fit = self._landmarker.fit(image, motion.at(scene.time_s))
             if fit is not None and fit.presence >= self._options.keep_presence and not _is_among(fit, fits):
                 fits.append(fit)
         return fits
@@ -165,12 +195,10 @@ class Tracker:
         For a moment after a loss that is every frame: most are found again before they are missed.
         """
         if self._options.limit is not None and known >= self._options.limit:
-            place = scene.search.look(scene.time_s, self._options.recount_s)
-            return [] if place is None else [place]
-        place = scene.search.look(scene.time_s, self._options.rescan_s if known else None)
-        within_s = self._options.memory_s if place is not None else self._options.rescan_s
-        lost = self._identities.missing(scene.time_s, within_s)[:1]
-        return [place, *lost] if place is not None else lost
+            return scene.search.looks(scene.time_s, self._options.recount_s)
+        places = scene.search.looks(scene.time_s, self._options.rescan_s if known else None)
+        within_s = self._options.memory_s if places else self._options.rescan_s
+        return places + self._identities.missing(scene.time_s, within_s)[:1]
 
     def _look_everywhere(self, image: NDArray[np.uint8]) -> list[Fit]:
         """Faces in all upright looks, so that a scene's first frame has them all; if none, in turned ones."""
