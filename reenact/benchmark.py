@@ -49,7 +49,7 @@ class Case:
 
     name: str
     clip: Path
-    max_faces: int = TrackerOptions.max_faces
+    max_faces: int | None = TrackerOptions.max_faces
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 
 from calib.pose import Pose
 
+CV2_SIDE_PX = 32_766
+"""cv2 samples no picture with a longer side."""
+
+
+class SizeError(ValueError):
+    """A face or a crop has a size that nothing can be made of; the message is one line."""
+
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
@@ -46,6 +53,9 @@ class Alignment:
         matrix = self.matrix
         if self.scale < 0.5:
             image, matrix = self._shrunk(image)
+        elif max(image.shape[:2]) > CV2_SIDE_PX:
+            x0, y0, x1, y1 = self.bounds((image.shape[0], image.shape[1]))
+            image, matrix = image[y0:y1, x0:x1], self.shifted((x0, y0)).matrix
         return cv2.warpAffine(
             image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border
         )
@@ -54,7 +64,9 @@ class Alignment:
         """The needed part of `image`, area-averaged so that bilinear sampling does not alias."""
         factor = int(1 / self.scale)
         x0, y0, x1, y1 = self.bounds((image.shape[0], image.shape[1]))
-        width, height = max(1, (x1 - x0) // factor), max(1, (y1 - y0) // factor)
+        # No smaller than one pixel: of a picture that is hardly there, less is averaged.
+        factor = max(1, min(factor, x1 - x0, y1 - y0))
+        width, height = (x1 - x0) // factor, (y1 - y0) // factor
         part = image[y0 : y0 + height * factor, x0 : x0 + width * factor]
         small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
         shift = np.array([x0, y0], np.float32) + (factor - 1) / 2
@@ -88,6 +100,10 @@ def align(
 
     Roll is taken out; yaw and pitch stay. The width does not shrink when the head turns.
     """
+    if size < 1:
+        raise SizeError(f"a crop of {size} px cannot be made; its side must be 1 px or more")
+    if not (np.isfinite(pose.scale) and pose.scale > 0 and np.isfinite(pose.translation).all()):
+        raise SizeError(f"a face of {pose.scale:g} px per mm has no crop; its scale must be above 0")
     r = pose.rotation
     roll = np.arctan2(r[1, 0] - r[0, 1], r[0, 0] + r[1, 1])
     zoom = size / (width_mm * pose.scale)

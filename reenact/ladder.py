@@ -83,6 +83,8 @@ class Ladder:
 
     def note(self, latency_ms: float) -> None:
         """Tells the latency of the frame that is out now."""
+        if not math.isfinite(latency_ms):
+            return
         now_s = self._clock()
         if self._since_s == -math.inf:  # the first frame is late, because everything is new
             self._go(0, now_s, climbed=False)

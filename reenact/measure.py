@@ -26,6 +26,7 @@ class Measurer:
             tracked.faces,
             tracked.cut,
             tuple(aus for aus, _ in readings),
+            left_out=tracked.left_out,
             leans=tuple(lean for _, lean in readings),
         )
 

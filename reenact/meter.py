@@ -41,6 +41,8 @@ class Report:
 
     frames: int = 0
     frames_with_face: int = 0
+    faces_left_out: int = 0
+    """How many more faces than are followed were found in one frame, at most."""
     fps: float = 0.0
     """Frames written per second, from the first read to the last write."""
     elapsed_s: float = 0.0
@@ -118,6 +120,7 @@ class Meter:
         self._last_frame: float | None = None
         self._frames = 0
         self._frames_with_face = 0
+        self._faces_left_out = 0
         self._dropped = 0
         self._written: deque[float] = deque(maxlen=KEPT)
         self._latencies_s: deque[float | None] = deque(maxlen=KEPT)
@@ -147,10 +150,10 @@ class Meter:
                 self._first_frame = now
 
     def count_faces(self, tracked: TrackedT) -> TrackedT:
-        """Counts the frame if it shows a face, and hands the record on."""
-        if tracked.faces:
-            with self._lock:
-                self._frames_with_face += 1
+        """Counts the frame if it shows a face, notes how many are left out, and hands the record on."""
+        with self._lock:
+            self._frames_with_face += bool(tracked.faces)
+            self._faces_left_out = max(self._faces_left_out, tracked.left_out)
         return tracked
 
     def note_dropped(self, dropped: int) -> None:
@@ -193,6 +196,7 @@ class Meter:
             return Report(
                 frames=self._frames,
                 frames_with_face=self._frames_with_face,
+                faces_left_out=self._faces_left_out,
                 fps=self._frames / elapsed_s if elapsed_s > 0 else 0.0,
                 elapsed_s=elapsed_s,
                 first_frame_s=None if self._first_frame is None else self._first_frame - self._made,

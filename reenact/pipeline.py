@@ -56,8 +56,8 @@ def _few_threads() -> Iterator[None]:
 
 few_threads = WhileNeeded(_few_threads)
 """Meanwhile, in the whole process, numpy's BLAS keeps to one thread, and OpenCV has no more than there are
-cores that the process may use. BLAS's products here are small, and its threads, which wait by spinning, took a
-quarter of the processor from the stages (720p, two cores: 37 ms a frame, 29 without)."""
+cores that the process may use. BLAS's products here are small, and its threads, which wait by spinning, took
+a quarter of the processor from the stages (720p, two cores: 37 ms a frame, 29 without)."""
 
 Records = Generator[Any, None, None]
 

@@ -48,9 +48,18 @@ class OneEuro:
     def __call__(self, values: Values, time_s: float, *, unit: float = 1.0) -> Values:
         """The smoothed values at `time_s`. Speed is counted in `unit` per second.
 
-        Time that stands still or runs backwards (a seek, a new video) starts afresh.
+        Time that stands still or runs backwards (a seek, a new video) starts afresh. A value that is no
+        finite number is taken for the one before it, so that none ever stays in the filter; before there is
+        one, and at a time that is none, the values come back and nothing is remembered.
         """
         past = self._past
+        if not np.isfinite(time_s) or not np.isfinite(unit) or unit <= 0:
+            return values.copy() if past is None else past.value.copy()
+        finite = np.isfinite(values)
+        if not finite.all():
+            if past is None:
+                return values.copy()
+            values = np.where(finite, values, past.value).astype(past.value.dtype)
         if past is None or time_s <= past.time_s:
             self._past = _Past(time_s, values.copy(), np.zeros_like(values))
             return values.copy()

@@ -122,6 +122,8 @@ class Tracked:
     faces: tuple[Face, ...]
     cut: bool = False
     """True on the first frame of a new scene: what was learned from the frames before no longer holds."""
+    left_out: int = field(default=0, kw_only=True)
+    """How many more faces were found in this frame than are followed."""
 
     @property
     def largest(self) -> int | None:

@@ -214,3 +214,66 @@ def test_what_cannot_be_done_is_one_line(
     assert result.stderr.count("\n") == 1
     assert words in result.stderr
     assert not (tmp_path / "out.png").exists()
+
+
+CROWD = 6
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of six."""
+    head = load_still(PORTRAIT).image[30:230, 124:324]
+    rows = [np.hstack([head, head[:, ::-1], (0.8 * head).astype(np.uint8)])] * 2
+    path = tmp_path_factory.mktemp("crowd") / "crowd.png"
+    Image.fromarray(np.vstack(rows)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def crowd_film(crowd: Path) -> Path:
+    path = crowd.with_name("crowd.mkv")
+    picture = np.ascontiguousarray(np.asarray(Image.open(crowd)))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=30)
+        stream.height, stream.width = picture.shape[:2]
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def heads_changed(before: np.ndarray, after: np.ndarray) -> int:
+    changed = np.abs(before - after).max(axis=-1) > 12
+    return sum(
+        bool(changed[y : y + 200, x : x + 200].any()) for y in range(0, 400, 200) for x in range(0, 600, 200)
+    )
+
+
+def test_all_faces_of_a_picture_change(crowd: Path, tmp_path: Path) -> None:
+    changed, result = made(crowd, tmp_path, "--target-aus", "AU12=+3", "--faces", "all")
+    assert heads_changed(pixels(crowd), changed) == CROWD
+    assert "6 faces" in result.stderr
+    assert "Warning" not in result.stderr
+
+
+def test_faces_over_the_limit_are_told_of(crowd: Path, crowd_film: Path, tmp_path: Path) -> None:
+    words = "6 faces were found and {} of them left out; give --max-faces 6 to take all"
+    smile = ("--target-aus", "AU12=+3", *WARP, "--json", "-")
+    few, film = ("--max-faces", 3), tmp_path / "out.mkv"
+    runs = [
+        (3, reenact("image", crowd, tmp_path / "out.png", *smile, *few, "--faces", "all")),
+        (2, reenact("video", crowd_film, film, *smile, "--faces", "all")),
+        (2, reenact("aus", crowd_film, tmp_path / "out.csv", "--json", "-")),
+        (3, reenact("aus", crowd, tmp_path / "out.csv", "--json", "-", *few)),
+    ]
+    for left_out, result in runs:
+        assert result.exit_code == 0, result.output
+        assert f"Warning: {words.format(left_out)}" in result.stderr
+        document = json.loads(result.stdout)
+        assert document["faces_left_out"] == left_out
+        assert words.format(left_out) in document["notes"]
+    every = reenact("video", crowd_film, film, *smile, "--faces", "all", "--max-faces", CROWD)
+    assert "left out" not in every.stderr
+    largest = reenact("video", crowd_film, film, *smile)
+    assert "left out" not in largest.stderr
+    assert json.loads(largest.stdout)["faces_left_out"] == 2

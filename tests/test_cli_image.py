@@ -79,6 +79,7 @@ def test_without_a_face_it_warns_and_the_picture_passes_through(tmp_path: Path) 
         "output": str(tmp_path / "out.png"),
         "faces": 0,
         "notes": ["no face was found: the picture is unchanged"],
+        "faces_left_out": 0,
     }
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from calib.au import au_index, neutral_aus
 from calib.shape import load_shape
 from reenact.generate.creases import COARSE_SIZE, SIZE, Creases, Lines, load_creases, paint_creases, to_cells
+from reenact.generate.crop import FaceCrop
 from reenact.generate.skin import see_skin
 from reenact.generate.warp import Warp
 from reenact.types import Frame
@@ -256,3 +257,16 @@ def test_the_file_gives_back_what_was_saved(tmp_path, creases):
 def test_the_command_refuses_what_is_no_source(tmp_path):
     result = CliRunner().invoke(main, ["creases", str(tmp_path / "none"), str(tmp_path / "out.npz")])
     assert result.exit_code != 0 and "none" in result.output and not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize("size", [256, 130, 131])
+def test_shade_reaches_the_same_places_in_a_crop_of_any_size(size):
+    face = posed_face()
+    creases = load_creases()
+    places = FaceCrop(size=size).align(face).points(face.landmarks)
+    shade = creases.shade(places, change(AU04=3), size, creases.likest(0.01))
+    assert shade.shape == (size, size)
+    whole = creases.shade(
+        FaceCrop().align(face).points(face.landmarks), change(AU04=3), 256, creases.likest(0.01)
+    )
+    assert np.abs(cv2.resize(shade, (256, 256)) - whole).mean() < 0.1 * np.abs(whole).max()

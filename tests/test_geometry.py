@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from reenact.geometry import align
+from calib.pose import Pose
+from reenact.geometry import SizeError, align
 from tests.faces import posed_face, rotation, textured_frame
 
 
@@ -62,3 +63,16 @@ def test_bounds_stay_inside_the_frame():
     for centre in ((-500.0, 240.0), (10.0, 5.0), (640.0, 480.0)):
         x0, y0, x1, y1 = align(posed_face(centre=centre).pose, 112, 160).bounds((480, 640))
         assert 0 <= x0 < x1 <= 640 and 0 <= y0 < y1 <= 480
+
+
+@pytest.mark.parametrize("scale", [0.0, np.nan, -1.0])
+def test_a_face_without_size_has_no_crop_and_is_told_so_in_one_line(scale: float) -> None:
+    pose = Pose(scale, np.eye(3, dtype=np.float32), np.zeros(3, np.float32))
+    with pytest.raises(SizeError, match="its scale must be above 0"):
+        align(pose, 64, 100)
+
+
+def test_a_crop_without_size_is_refused() -> None:
+    pose = Pose(1.0, np.eye(3, dtype=np.float32), np.zeros(3, np.float32))
+    with pytest.raises(SizeError, match="0 px cannot be made"):
+        align(pose, 0, 100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 
 import pytest
@@ -134,3 +135,8 @@ def test_it_says_which_step_it_is_on(index: int) -> None:
     run = Run(lambda step: 100 if step < index else 35)
     run.go(30)
     assert run.ladder.line == f"over 40 ms: {STEPS[index].says} (step {index} of 2)"
+
+
+def test_a_latency_that_is_no_number_counts_for_nothing() -> None:
+    latencies_ms = itertools.cycle([*[100.0] * 20, math.nan])
+    assert Run(lambda step: next(latencies_ms)).go(20) == len(STEPS) - 1

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import reenact
-from reenact.track.landmarkers import Landmarker, TrackerError, open_landmarker
+from reenact.track.landmarkers import CheckedLandmarker, Landmarker, TrackerError, open_landmarker
 from reenact.track.region import Region, region_around
 
 PORTRAIT = Path(reenact.__file__).with_name("data") / "portrait.jpg"
@@ -121,3 +121,28 @@ def test_a_file_that_is_no_model_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrackerError, match=r"broken\.task") as caught:
         open_landmarker("face_landmarker", path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("points", "score"),
+    [
+        (np.zeros((478, 3), np.float32), np.nan),
+        (np.full((478, 3), np.nan, np.float32), 30.0),
+        (None, 30.0),
+    ],
+)
+def test_what_a_network_answers_in_error_is_no_face(
+    portrait: np.ndarray, points: np.ndarray | None, score: float
+) -> None:
+    with CheckedLandmarker(open_landmarker("face_mesh")) as landmarker:
+        mesh = landmarker._landmarker
+        mesh._run = lambda crop: (points, score)  # type: ignore[attr-defined]
+        assert landmarker.fit(portrait, WHOLE) is None
+
+
+def test_an_empty_mesh_of_the_graph_is_no_face(portrait: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_landmarker("face_mesh") as landmarker:
+        getter = landmarker._mediapipe.packet_getter  # type: ignore[attr-defined]
+        whole = getter.get_float_list
+        monkeypatch.setattr(getter, "get_float_list", lambda packet: whole(packet)[:1])
+        assert landmarker.fit(portrait, WHOLE) is None

@@ -203,3 +203,12 @@ def test_the_command_fits_folders_and_clips(tmp_path: Path) -> None:
     fitted = from_json(json.loads((tmp_path / "out" / "limits.json").read_text()))
     assert len(fitted.pairs) % len(DIRECTIONS) == 0
     assert "AU12" in (tmp_path / "out" / "limits.md").read_text()
+
+
+def test_a_change_that_is_no_number_is_held_and_never_stays():
+    pace = Pace(np.full(17, 10, np.float32))
+    broken = np.full((2, 17), np.nan, np.float32)
+    assert not pace(broken, Fraction(0)).any()
+    pace(np.full((2, 17), 0.2, np.float32), Fraction(1, 10))
+    assert pace(broken, Fraction(2, 10)) == pytest.approx(np.full((2, 17), 0.2))
+    assert pace(np.full((2, 17), 0.5, np.float32), Fraction(3, 10)) == pytest.approx(np.full((2, 17), 0.5))

@@ -74,3 +74,24 @@ def test_the_answer_can_be_written_to_without_harm() -> None:
         answer = smooth(np.ones(3, np.float32), i / RATE_HZ)
         assert np.array_equal(answer, np.ones(3))
         answer[:] = 99
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_passed_over_and_never_stays(bad: float) -> None:
+    smooth, untouched = OneEuro(1.0, 0.3, speed_axis=1), OneEuro(1.0, 0.3, speed_axis=1)
+    path = np.cumsum(np.ones((30, 4, 2), np.float32), axis=0)
+    for i, values in enumerate(path):
+        spoilt = values.copy()
+        if i in (0, 10):
+            spoilt[1:3] = bad
+        answer, right = smooth(spoilt, i / RATE_HZ), untouched(values, i / RATE_HZ)
+        assert np.isfinite(answer).all() or i == 0
+    assert np.abs(answer - right).max() < 0.1
+
+
+@pytest.mark.parametrize(("time_s", "unit"), [(np.nan, 1.0), (0.1, 0.0), (0.1, np.nan)])
+def test_a_time_or_unit_that_is_none_changes_nothing(time_s: float, unit: float) -> None:
+    smooth = OneEuro(1.0, 0.3)
+    smooth(np.ones(3, np.float32), 0.0)
+    assert np.array_equal(smooth(np.full(3, 9, np.float32), time_s, unit=unit), np.ones(3))
+    assert np.isfinite(smooth(np.full(3, 2, np.float32), 0.2)).all()

@@ -157,3 +157,13 @@ def test_older_paint_is_carried_until_it_is_too_old():
     late = at(OPTIONS.longest_s, asked=change(AU12=3))
     assert steady.recall(late, fresh=False)[SIZE // 2, SIZE // 2, 0] == pytest.approx(10)
     assert steady.recall(at(OPTIONS.longest_s + 0.01), fresh=False) is None
+
+
+@pytest.mark.parametrize("size", [130, 129, 131, 3])
+def test_paint_of_a_crop_of_any_size_is_carried(size):
+    face = posed_face()
+    places = FaceCrop(size=size).align(face).points(face.landmarks)
+    paint = np.full((size, size, 4), 7, np.float32)
+    found = carried(paint, places, places)
+    assert found.shape == paint.shape
+    assert found[size // 2, size // 2, 0] == pytest.approx(7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from reenact.capture import open_capture
 from reenact.capture.spool import Source
 from reenact.cli.editing import tracker_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
+from reenact.cli.faces import warn_of_left_out
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
@@ -57,7 +59,7 @@ def aus(
     landmarks: bool,
     sides: bool,
     profile: Profile | None,
-    max_faces: int,
+    max_faces: int | None,
     landmarker: Path | None,
     json_path: Path | None,
 ) -> None:
@@ -72,16 +74,19 @@ def aus(
         )
     options = ReadOptions(TrackerOptions(max_faces=max_faces, model_path=landmarker), profile)
     shown = kept(source)
-    if Path(shown).is_dir() or is_still(shown):
+    stills = Path(shown).is_dir() or is_still(shown)
+    if stills:
         report = _read_pictures(shown, table_path, options, landmarks=landmarks, sides=sides)
     else:
         report = _read_video(shown, table_path, options, landmarks=landmarks, sides=sides)
     if not report.frames_with_face:
         warn("no face was found")
+    left_out = warn_of_left_out(report.faces_left_out, replace(options.tracker, stills=stills))
     if table_path is not None:
         kind = "pictures" if Path(shown).is_dir() else "frames"
         click.echo(f"{table_path}: {report.frames} {kind}, {report.frames_with_face} with a face", err=True)
-    write_json({"input": str(shown), "output": str(output or "-"), **report.to_json()}, json_path)
+    document = {"input": str(shown), "output": str(output or "-"), **report.to_json(), "notes": left_out}
+    write_json(document, json_path)
 
 
 def _read_video(source: Source, output: Path | None, options: ReadOptions, **columns: bool) -> Report:

@@ -24,7 +24,7 @@ from reenact.retarget.presets import PRESETS
 from reenact.retarget.programme import in_turn
 from reenact.retarget.targets import TargetError, Targets, parse_targets
 from reenact.sinks.encoding import PRESETS as ENCODER_PRESETS
-from reenact.track import TrackerOptions
+from reenact.track import FOLLOWED, TrackerOptions
 
 TARGETS = ParsedParameter("SPEC", parse_targets, TargetError)
 FACES = ParsedParameter("WHICH", parse_faces, FaceChoiceError)
@@ -95,10 +95,10 @@ def tracker_options(command: CommandT) -> CommandT:
         (
             click.option(
                 "--max-faces",
-                type=click.IntRange(1, 20),
+                type=click.IntRange(min=1),
                 default=TrackerOptions.max_faces,
-                show_default=True,
-                help="Look for at most this many faces.",
+                show_default=f"in a picture all there are, in a film or before a camera {FOLLOWED}",
+                help="Look for at most this many faces; of more, the largest are taken.",
             ),
             click.option(
                 "--landmarker",
@@ -233,6 +233,11 @@ def chosen(
     return targets, options if faces is None else _with_faces(options, faces)
 
 
+def several(options: EditOptions) -> bool:
+    """Whether more faces than the largest may be asked to change."""
+    return options.retarget.faces != "largest"
+
+
 def _with_faces(options: EditOptions, faces: FaceChoice) -> EditOptions:
     return replace(options, retarget=replace(options.retarget, faces=faces))
 
@@ -241,7 +246,7 @@ def _edit_options(
     strength: float,
     unsafe: bool,
     profile: Profile | None,
-    max_faces: int,
+    max_faces: int | None,
     landmarker: Path | None,
     generator: str,
     model: Path | None,

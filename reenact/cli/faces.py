@@ -84,6 +84,17 @@ def warn_of_absent(targets: Programme) -> list[str]:
     return lines
 
 
+def warn_of_left_out(left_out: int, tracker: TrackerOptions) -> list[str]:
+    """One line on standard error where more faces were found than are followed; returns it."""
+    if not left_out:
+        return []
+    assert tracker.limit is not None
+    found = tracker.limit + left_out
+    line = f"{found} faces were found and {left_out} of them left out; give --max-faces {found} to take all"
+    warn(line)
+    return [line]
+
+
 def _recogniser(plans: Sequence[FacePlan], options: TrackerOptions) -> Recogniser | None:
     """Knows the people in the plans' pictures; None where there are no pictures."""
     from reenact.recognise.recogniser import Recogniser

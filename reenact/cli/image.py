@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reenact.cli.editing import chosen, editing_options
+from reenact.cli.editing import chosen, editing_options, several
 from reenact.cli.errors import Unusable, note, unusable_input, warn
-from reenact.cli.faces import warn_of_absent
+from reenact.cli.faces import warn_of_absent, warn_of_left_out
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.cli.verifying import open_verification, verify_option
@@ -102,8 +103,11 @@ def image(
         warn(notes[-1])
     else:
         notes += warn_of_absent(targets)
+        if several(options):
+            notes += warn_of_left_out(edit.measured.left_out, replace(options.tracker, stills=True))
     click.echo(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}", err=True)
     document = {"input": str(picture), "output": str(output), "faces": faces, "notes": notes}
+    document["faces_left_out"] = edit.measured.left_out
     if verification is not None:
         document["verify"] = verification.report(picture, output, targets)
     write_json(document, json_path)

@@ -15,9 +15,9 @@ import click
 
 from reenact.capture import CameraOptions
 from reenact.capture.devices import USUAL_RATE, USUAL_SIZE, Size, shown
-from reenact.cli.editing import chosen, live_editing_options
+from reenact.cli.editing import chosen, live_editing_options, several
 from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
-from reenact.cli.faces import warn_of_absent
+from reenact.cli.faces import warn_of_absent, warn_of_left_out
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
 from reenact.cli.recording import recorded, recording_options, tell_recordings
@@ -188,6 +188,8 @@ def webcam(
             note(f"{save_profile} was not written: n was not pressed")
     tell(report)
     absent = warn_of_absent(targets) if report.frames_with_face else []
+    if several(edit):
+        absent += warn_of_left_out(report.faces_left_out, edit.tracker)
     recordings = tell_recordings(live.recorder)
     document = {
         "camera": shown(where),
@@ -205,7 +207,7 @@ def _second_camera(
     opened: ExitStack,
     *,
     driver: Path | str | None,
-    max_faces: int,
+    max_faces: int | None,
     landmarker: Path | None,
     **_: Any,
 ) -> LivePerformance | None:

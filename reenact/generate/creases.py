@@ -22,7 +22,7 @@ from calib.shape import load_shape
 from calib.sides import sidedness
 from reenact.generate.crop import FaceCrop
 from reenact.generate.flow import nearest, to_pixels
-from reenact.generate.mesh import CROP_CELL_PX, over_crop, warp_triangles
+from reenact.generate.mesh import CROP_CELL_PX, cell_count, over_crop, warp_triangles
 from reenact.generate.paint import lay_over
 from reenact.generate.skin import see_skin
 from reenact.generate.warp import Warp
@@ -253,17 +253,18 @@ class _View:
         inside = (x >= left - 1) & (x <= left + width) & (y >= top - 1) & (y <= top + height)
         left, top, width, height = cv2.boundingRect((inside & self._covered).view(np.uint8))
         # One cell more all around, between whose centres pixels are interpolated.
-        bottom, right = (min(end + 1, self._size // CROP_CELL_PX) for end in (top + height, left + width))
+        bottom, right = (min(end + 1, cell_count(self._size)) for end in (top + height, left + width))
         return (
-            slice(CROP_CELL_PX * max(top - 1, 0), CROP_CELL_PX * bottom),
-            slice(CROP_CELL_PX * max(left - 1, 0), CROP_CELL_PX * right),
+            slice(CROP_CELL_PX * max(top - 1, 0), min(CROP_CELL_PX * bottom, self._size)),
+            slice(CROP_CELL_PX * max(left - 1, 0), min(CROP_CELL_PX * right, self._size)),
         )
 
     def of(self, picture: NDArray[np.float32], place: tuple[slice, slice]) -> NDArray[np.float32]:
         """A picture of the canonical face (380, 320) as seen in a place of the crop, 0 off the face."""
-        cells = tuple(slice(part.start // CROP_CELL_PX, part.stop // CROP_CELL_PX) for part in place)
+        cells = tuple(slice(part.start // CROP_CELL_PX, cell_count(part.stop)) for part in place)
+        height, width = (part.stop - part.start for part in place)
         x, y, on_face = (
-            to_pixels(np.ascontiguousarray(plane[cells]), CROP_CELL_PX)
+            np.ascontiguousarray(to_pixels(np.ascontiguousarray(plane[cells]), CROP_CELL_PX)[:height, :width])
             for plane in (*self._field, self._covered.astype(np.float32))
         )
         return cv2.multiply(

@@ -30,6 +30,7 @@ from reenact.generate.mouth import (
 from reenact.generate.refine import Refinement
 from reenact.generate.regions import REGIONS, Region
 from reenact.generate.warp import Warp, WarpOptions, warp
+from reenact.generate.window import window_around
 from reenact.types import Face, Frame, Generated, Patch, Retargeted
 
 READY = ("warp", "live")
@@ -165,19 +166,25 @@ class FaceGenerator:
         return Generated(**vars(retargeted), patches=patches)
 
     def _patch(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Patch | None:
+        window = window_around(frame, face)
         if change.any():
-            return self._make_patch(frame, face, aus, change)
-        self._watch(frame, face)
+            patch = self._make_patch(window.frame, window.face, aus, change)
+            return patch and window.outwards(patch)
+        self._watch(window.frame, window.face)
         return None
 
     def _painted(self, generated: Generated) -> Generated:
-        assert self._paint is not None
         faces = zip(generated.faces, generated.changes, generated.patches, strict=True)
         patches = tuple(
-            self._paint(generated.frame, face, change, warp) if isinstance(warp, Warp) else warp
+            self._painted_face(generated.frame, face, change, warp) if isinstance(warp, Warp) else warp
             for face, change, warp in faces
         )
         return replace(generated, patches=patches)
+
+    def _painted_face(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
+        assert self._paint is not None
+        window = window_around(frame, face)
+        return window.warp_outwards(self._paint(window.frame, window.face, change, window.inwards(warp)))
 
     def __enter__(self) -> FaceGenerator:
         for engine in self._engines:

@@ -35,6 +35,7 @@ def over_crop(
 
     places: (478, 3) the landmarks in the crop, pixels; corner_values: (k, n, 3); size: of the crop, pixels.
     Returns the values (k, rows, columns) on a grid of CROP_CELL_PX, zero where no face is, and where it is.
+    The last row and column of cells reach beyond a crop whose size is no multiple of CROP_CELL_PX.
     """
     found = _scan(places.tobytes(), size)
     return found.fill(corner_values), found.covered
@@ -46,8 +47,13 @@ def _scan(places: bytes, size: int) -> Scan:
     same crop one after the other, and it takes three times as long as filling in their values."""
     points = np.frombuffer(places, np.float32).reshape(LANDMARK_COUNT, 3)
     cells = (points + 0.5) / CROP_CELL_PX - 0.5
-    shape = size // CROP_CELL_PX, size // CROP_CELL_PX
-    return scan(cells[:, :2], warp_triangles(), cells[:, 2], shape)
+    count = cell_count(size)
+    return scan(cells[:, :2], warp_triangles(), cells[:, 2], (count, count))
+
+
+def cell_count(size: int) -> int:
+    """How many cells of CROP_CELL_PX cover `size` pixels."""
+    return -(-size // CROP_CELL_PX)
 
 
 def links(triangles: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -32,18 +32,22 @@ def spread(
 ) -> NDArray[np.float32]:
     """Vertices' values over the pixels of a box, (k, height, width): linear in the strips, nearest outside.
 
+    The lattice of `cell_px` is pinned to the frame, so that it does not jump with the box.
+
     places: (n, 2) vertices in the frame; values: (n, k); strips: triangles, wound like the skin.
     """
     x0, y0, x1, y1 = box
-    shape = -(-(y1 - y0) // cell_px), -(-(x1 - x0) // cell_px)
+    left, top = x0 // cell_px * cell_px, y0 // cell_px * cell_px
+    shape = -(-(y1 - top) // cell_px), -(-(x1 - left) // cell_px)
     triangles = np.array(strips, np.intp)
-    cells = ((places - (x0, y0) + 0.5) / cell_px - 0.5).astype(np.float32)
+    cells = ((places - (left, top) + 0.5) / cell_px - 0.5).astype(np.float32)
     field, covered = rasterise(
         cells, triangles, values.T[:, triangles], np.zeros(len(places), np.float32), shape
     )
     if covered.any():
         field = nearest(field, covered)[0]
-    return np.stack([to_pixels(plane, cell_px)[: y1 - y0, : x1 - x0] for plane in field])
+    inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+    return np.stack([to_pixels(plane, cell_px)[inside] for plane in field])
 
 
 def sample(image: NDArray[np.uint8], offset: NDArray[np.float32], box: Box) -> NDArray[np.float32]:

@@ -141,5 +141,6 @@ def carried(paint: Layers, before: NDArray[np.float32], now: NDArray[np.float32]
     # Back-facing triangles, as in nostrils, leave holes of a cell.
     field, _ = nearest(field, covered)
     along = np.arange(size, dtype=np.float32)
-    x, y = to_pixels(field[0], CROP_CELL_PX) + along, to_pixels(field[1], CROP_CELL_PX) + along[:, None]
+    back_x, back_y = (to_pixels(plane, CROP_CELL_PX)[:size, :size] for plane in field)
+    x, y = back_x + along, back_y + along[:, None]
     return cv2.remap(paint, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

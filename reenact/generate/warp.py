@@ -89,10 +89,33 @@ def warp_to(
     frame: Frame, face: Face, moved: NDArray[np.float32], options: WarpOptions = WarpOptions()
 ) -> Warp | None:
     """The face with its landmarks (478, 3) moved to `moved`, pixels, or None where no pixel moves."""
+    grid = flow_grid(face, moved, options)
+    return None if grid is None else _remap(frame, grid.field, grid.low, grid.cell_px, moved, options)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowGrid:
+    """A backward flow on the cells of a lattice over a part of the frame."""
+
+    field: Flow
+    """(2, rows, columns) pixels, at the centres of the cells."""
+    low: NDArray[np.int_]
+    """(x, y) of the frame's pixel at the lattice's top left corner: a multiple of `cell_px`."""
+    cell_px: int
+
+
+def flow_grid(
+    face: Face, moved: NDArray[np.float32], options: WarpOptions = WarpOptions()
+) -> FlowGrid | None:
+    """The flow that moves the landmarks of a face to `moved`, (478, 3) pixels; None: nothing is covered.
+
+    The lattice is pinned to the frame: one that began at the face would jump by whole pixels with it, and the
+    field between its cells with it.
+    """
     cell_px = max(1, round(options.cell_mm * face.pose.scale))
     reach = options.reach_mm * face.pose.scale / cell_px
     # Two cells of zero flow all around, so that the border of what moves is the frame's own pixels.
-    low = np.floor(moved[:, :2].min(axis=0)).astype(int) - (int(reach) + 2) * cell_px
+    low = (np.floor(moved[:, :2].min(axis=0) / cell_px).astype(int) - (int(reach) + 2)) * cell_px
     columns, rows = np.ceil((moved[:, :2].max(axis=0) - low) / cell_px).astype(int) + int(reach) + 2
     cells = ((moved[:, :2] - low + 0.5) / cell_px - 0.5).astype(np.float32)
     flaps = _flaps(face, moved)
@@ -105,7 +128,7 @@ def warp_to(
     if not covered.any():
         return None
     field = _lips_into_mouth(field[:2], covered, field[2] > 0.5)
-    return _remap(frame, extend(field, covered, reach), low, cell_px, moved, options)
+    return FlowGrid(extend(field, covered, reach), low, cell_px)
 
 
 FLAP_MM = 2.5

@@ -193,7 +193,8 @@ class _Steady:
 
     def __call__(self, measured: AUVector, pts: Fraction) -> tuple[AUVector, AUVector]:
         """(steadied measurement, the measurement that limits go by), each (17,) within the scale."""
-        steady = np.clip(self._filter(measured, float(pts)), self._low, self._high)
+        # Only at first may the filter answer what is no number: then there is nothing that it could hold.
+        steady = np.clip(np.nan_to_num(self._filter(measured, float(pts))), self._low, self._high)
         room = steady if self._room is None else self._room
         self._room = np.clip(room, steady - self._slack, steady + self._slack)
         return steady, np.clip(self._room, self._low, self._high)

@@ -13,8 +13,8 @@ from reenact.track.landmarkers import Fit
 from reenact.track.region import Region
 
 _SIGNATURE_PX = 8
-_SIGNATURE_MEMORY = 0.9
-"""Share of the old signature that a new one keeps: one odd frame does not rewrite a person."""
+_SIGNATURE_S = 0.3
+"""Time constant with which a person's signature follows what is seen: one odd frame does not rewrite it."""
 _DRIFT_PER_S = 2.0
 """How much farther than a face just seen one may be found from its expected place, for every second lost."""
 _UNLIKE_WEIGHT = 4.0
@@ -152,7 +152,7 @@ def _merged(before: Person, now: Person) -> Person:
     if interval_s > 0:
         share = interval_s / (interval_s + _STEADY_S)
         velocity = velocity + share * ((now.centre - before.centre) / interval_s - velocity)
-    memory = _SIGNATURE_MEMORY
+    memory = float(np.exp(-max(interval_s, 0.0) / _SIGNATURE_S))
     return replace(
         now,
         track_id=before.track_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -54,6 +54,56 @@ class Landmarker(Protocol):
 
     def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
         """The face in `region`, which came from `find` or `region_around`; None when there is none."""
+
+
+_FARTHEST_PX = 1e6
+"""No picture has a face whose landmarks are farther from its corner."""
+_SMALLEST_PX = 1.0
+"""A region or face with a shorter side has collapsed."""
+
+
+class CheckedLandmarker:
+    """Another landmarker, whose answers that are no face's count as no face there.
+
+    Networks answer with NaN, with an empty mesh or with all points in one place now and then; everything
+    after this one place may rely on 478 finite landmarks and a presence between 0 and 1.
+    """
+
+    def __init__(self, landmarker: Landmarker) -> None:
+        self._landmarker = landmarker
+
+    def __enter__(self) -> CheckedLandmarker:
+        self._landmarker.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._landmarker.__exit__(kind, error, trace)
+
+    def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
+        if not _is_place(within):
+            return []
+        return [region for region in self._landmarker.find(image, within) if _is_place(region)]
+
+    def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
+        fit = self._landmarker.fit(image, region) if _is_place(region) else None
+        if fit is None or not _is_mesh(fit.landmarks) or not np.isfinite(fit.presence):
+            return None
+        return replace(fit, presence=float(np.clip(fit.presence, 0.0, 1.0)))
+
+
+def _is_place(region: Region) -> bool:
+    """Whether a region is a square in or near a picture."""
+    near = all(abs(value) <= _FARTHEST_PX for value in (region.x, region.y, region.width, region.roll))
+    return near and region.width >= _SMALLEST_PX  # NaN is never near
+
+
+def _is_mesh(landmarks: NDArray[np.float32]) -> bool:
+    """Whether these are the landmarks of a face that has a size."""
+    if landmarks.shape != (LANDMARK_COUNT, 3) or not (np.abs(landmarks) <= _FARTHEST_PX).all():
+        return False
+    return bool((np.ptp(landmarks[:, :2], axis=0) >= _SMALLEST_PX).all())
 
 
 def open_landmarker(backend: str = "auto", model_path: Path | None = None) -> Landmarker:
@@ -144,12 +194,15 @@ class FaceMesh:
         alignment = region.alignment(self.CROP_PX)
         crop = alignment.crop(image)
         points, score = self._run(crop)
-        if score <= 0:
+        if points is None or not score > 0:  # a score that is no number is none
             return None
         return Fit(_from_crop(points, alignment), min(1.0, score / self.SURE), crop)
 
-    def _run(self, crop: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-        """Landmarks (478, 3) in pixels of the crop, and the presence score before its sigmoid."""
+    def _run(self, crop: NDArray[np.uint8]) -> tuple[NDArray[np.float32] | None, float]:
+        """Landmarks (478, 3) in pixels of the crop, and the presence score before its sigmoid.
+
+        None: the mesh is empty or incomplete.
+        """
         mediapipe = self._mediapipe
         packet = mediapipe.packet_creator.create_image_frame(crop, image_format=mediapipe.ImageFormat.SRGB)
         self._count += 1  # a graph's time must rise; the graph keeps no memory, so any count will do
@@ -157,6 +210,8 @@ class FaceMesh:
         self._graph.wait_until_idle()
         numbers = mediapipe.packet_getter.get_float_list(self._answers["landmarks"])
         score = mediapipe.packet_getter.get_float_list(self._answers["presence"])[0]
+        if len(numbers) != 3 * LANDMARK_COUNT:
+            return None, score
         return np.array(numbers, np.float32).reshape(LANDMARK_COUNT, 3), score
 
 
@@ -213,13 +268,14 @@ class FaceLandmarker:
     def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
         alignment = within.alignment(self.FIND_PX)
         faces = self._many.detect(self._to_image(alignment.crop(image))).face_landmarks
+        faces = [face for face in faces if len(face) == LANDMARK_COUNT]
         return [region_around(_from_crop(_to_points(face, self.FIND_PX), alignment)) for face in faces]
 
     def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
         alignment = region.alignment(self.CROP_PX)
         crop = alignment.crop(image)
         faces = self._one.detect(self._to_image(crop)).face_landmarks
-        if not faces:
+        if not faces or len(faces[0]) != LANDMARK_COUNT:
             return None
         return Fit(_from_crop(_to_points(faces[0], self.CROP_PX), alignment), 1.0, crop)
 

@@ -11,8 +11,12 @@ from reenact.track.landmarkers import Fit
 
 
 def confidence(fit: Fit, pose: Pose, size: tuple[int, int]) -> float:
-    """0..1: the model's belief, less what speaks against the fit in a picture of `size` (height, width)."""
-    return fit.presence * face_likeness(fit.landmarks, pose) * visible_share(fit.landmarks, size)
+    """0..1: the model's belief, less what speaks against the fit in a picture of `size` (height, width).
+
+    A figure that is no number speaks for nothing.
+    """
+    sure = fit.presence * face_likeness(fit.landmarks, pose) * visible_share(fit.landmarks, size)
+    return sure if np.isfinite(sure) else 0.0
 
 
 def face_likeness(landmarks: NDArray[np.float32], pose: Pose) -> float:

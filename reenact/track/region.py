@@ -31,9 +31,9 @@ class Region:
         """The same square for a face that is rolled by so many quarter turns more."""
         return replace(self, roll=self.roll + quarters * np.pi / 2)
 
-    def onward(self, before: Region) -> Region:
-        """Where the square will be if it moves on as it did from `before`."""
-        return replace(self, x=2 * self.x - before.x, y=2 * self.y - before.y)
+    def onward(self, velocity: tuple[float, float], passed_s: float) -> Region:
+        """Where the square is after this time if it moves on at `velocity`, pixels per second in x and y."""
+        return replace(self, x=self.x + velocity[0] * passed_s, y=self.y + velocity[1] * passed_s)
 
     def alignment(self, size: int) -> Alignment:
         """Maps the picture to a crop of `size` pixels that holds exactly this square."""

@@ -9,6 +9,17 @@ import numpy as np
 
 from reenact.track.region import Region
 
+LOOKS_PER_S = 30
+"""While no face is tracked."""
+MOST_LOOKS = 4
+"""In one frame."""
+_JITTER = 0.25
+"""Share of the time between two looks by which a camera's frame may come too early for the next."""
+
+
+_SMALLEST_PX = 16
+"""No face can be made out in a square whose side is shorter."""
+
 
 class Search:
     """The order in which one scene's pictures are searched.
@@ -17,19 +28,25 @@ class Search:
     goes to the whole picture, where most faces are found, and those between take their turns over the rest.
     """
 
-    def __init__(self, height: int, width: int, rescan_s: float) -> None:
-        """`rescan_s`: the least time between two looks while faces are tracked."""
-        self._rescan_s = rescan_s
+    def __init__(self, height: int, width: int) -> None:
         self._searched_s = float("-inf")
         self._upright = cycle(_alternated(upright_looks(height, width)))
         self._any = cycle(_alternated([*upright_looks(height, width), *turned_looks(height, width)]))
 
-    def look(self, time_s: float, tracking: bool) -> Region | None:
-        """The place to look at in this frame; None when the last look was a moment ago."""
-        if tracking and time_s - self._searched_s < self._rescan_s:
-            return None
-        self._searched_s = time_s
-        return next(self._upright if tracking else self._any)
+    def looks(self, time_s: float, wait_s: float | None) -> list[Region]:
+        """The places to look at in this frame; none when the last look was a moment ago.
+
+        `wait_s`: the least time between two looks while faces are tracked; None: none are, and there are
+        LOOKS_PER_S, whatever the frame rate.
+        """
+        passed_s = time_s - self._searched_s
+        if wait_s is None:
+            due = min(int(passed_s * LOOKS_PER_S + _JITTER), MOST_LOOKS) if np.isfinite(passed_s) else 1
+        else:
+            due = int(passed_s >= wait_s)
+        if due:
+            self._searched_s = time_s
+        return [next(self._any if wait_s is None else self._upright) for _ in range(due)]
 
 
 def upright_looks(height: int, width: int) -> list[Region]:
@@ -62,6 +79,8 @@ def _whole(height: int, width: int) -> Region:
 
 
 def _tiles(height: int, width: int, side: float) -> Iterator[Region]:
+    if side < _SMALLEST_PX:
+        return
     for y in _centres(height, side):
         for x in _centres(width, side):
             yield Region(x, y, side)

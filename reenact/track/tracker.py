@@ -15,21 +15,29 @@ from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.smooth import OneEuro
 from reenact.track.identity import Identities
-from reenact.track.landmarkers import Fit, Landmarker, open_landmarker
+from reenact.track.landmarkers import CheckedLandmarker, Fit, Landmarker, open_landmarker
 from reenact.track.plausibility import confidence
 from reenact.track.region import Region, region_around
 from reenact.track.scenes import CutDetector
 from reenact.track.search import Search, turned_looks, upright_looks
 from reenact.types import Face, Frame, Tracked
 
+FOLLOWED = 4
+"""Faces that are followed in a film unless another number is asked for; each costs about 4 ms a frame."""
+_STEADY_S = 0.01
+"""Time constant of the velocity with which a face is followed: so short that it matters only where two frames
+are hardly apart and their difference is noise."""
+_COAST_S = 0.25
+"""No face is expected to move on as it did for longer than this."""
 _RIGHT_WAY_UP = 0.8
 """Presence that a face does not reach on its head or lying down."""
 
 
 @dataclass(frozen=True)
 class TrackerOptions:
-    max_faces: int = 4
-    """At most this many faces are followed; those seen first stay, and of new ones the largest are taken."""
+    max_faces: int | None = None
+    """At most this many faces are followed; those seen first stay, and of new ones the largest are taken.
+    None: as many as there are in a still, FOLLOWED in a film."""
     backend: str = "auto"
     """"auto", "face_mesh" or "face_landmarker"."""
     model_path: Path | None = None
@@ -47,12 +55,44 @@ class TrackerOptions:
     derivative_cutoff_hz: float = 10.0
     rescan_s: float = 0.15
     """The least time between two looks for new faces while some are tracked and there is room for more."""
+    recount_s: float = 1.0
+    """The same while there is no room for more: then faces are only counted."""
     memory_s: float = 1.0
     """How long a lost face may stay away and keep its id."""
     new_presence: float = 0.3
     """Presence (of the fit) that a face must reach to be taken up."""
     keep_presence: float = 0.1
     """Presence below which a tracked face is lost."""
+
+    @property
+    def limit(self) -> int | None:
+        """The number of faces that are followed at most; None: there is no limit."""
+        return FOLLOWED if self.max_faces is None and not self.stills else self.max_faces
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """Where a face was last, and how it moves."""
+
+    region: Region
+    time_s: float
+    velocity: tuple[float, float] = (0.0, 0.0)
+    """Pixels per second in x and y."""
+
+    def at(self, time_s: float) -> Region:
+        """Where it should be by now."""
+        return self.region.onward(self.velocity, min(time_s - self.time_s, _COAST_S))
+
+    def seen(self, region: Region, time_s: float) -> _Motion:
+        """The same after another sighting."""
+        passed_s = time_s - self.time_s
+        if passed_s <= 0:
+            return replace(self, region=region)
+        share = passed_s / (passed_s + _STEADY_S)
+        x, y = self.velocity
+        x += share * ((region.x - self.region.x) / passed_s - x)
+        y += share * ((region.y - self.region.y) / passed_s - y)
+        return _Motion(region, time_s, (x, y))
 
 
 @dataclass
@@ -63,10 +103,8 @@ class _Scene:
     search: Search
     fresh: bool = True
     time_s: float = float("-inf")
-    regions: dict[int, Region] = field(default_factory=dict)
-    """Where each face was in the frame before, by track id."""
-    expected: list[Region] = field(default_factory=list)
-    """Where they should be in the next frame."""
+    motions: dict[int, _Motion] = field(default_factory=dict)
+    """Of each face in the frame before, by track id."""
     filters: dict[int, OneEuro] = field(default_factory=dict)
     """By track id."""
 
@@ -82,7 +120,7 @@ class Tracker:
         self._shape = load_shape()
         self._opened = ExitStack()
         self._landmarker = self._opened.enter_context(
-            landmarker or open_landmarker(options.backend, options.model_path)
+            CheckedLandmarker(landmarker or open_landmarker(options.backend, options.model_path))
         )
         self._identities = Identities(options.memory_s)
         self._is_cut = CutDetector()
@@ -100,21 +138,25 @@ class Tracker:
         cut = not self._options.stills and self._is_cut(frame.image)
         scene = self._scene_of(frame, cut)
         fits = self._follow(frame.image, scene)
-        fits += self._new_faces(frame.image, scene, fits)
+        new, left_out = self._within_limit(self._new_faces(frame.image, scene, fits), len(fits))
+        fits += new
         ids = self._identities(fits, scene.time_s)
         faces = [self._face(track_id, fit, scene) for track_id, fit in zip(ids, fits, strict=True)]
         regions = {track_id: region_around(fit.landmarks) for track_id, fit in zip(ids, fits, strict=True)}
-        scene.expected = [region.onward(scene.regions.get(key, region)) for key, region in regions.items()]
-        scene.regions = regions
+        scene.motions = {
+            track_id: scene.motions.get(track_id, _Motion(region, scene.time_s)).seen(region, scene.time_s)
+            for track_id, region in regions.items()
+        }
         scene.filters = {track_id: scene.filters[track_id] for track_id in ids}
-        return Tracked(frame, tuple(sorted(faces, key=lambda face: face.track_id)), cut)
+        in_order = tuple(sorted(faces, key=lambda face: face.track_id))
+        return Tracked(frame, in_order, cut, left_out=left_out)
 
     def _scene_of(self, frame: Frame, cut: bool) -> _Scene:
         """The scene that this frame belongs to, its clock set; a new one after a cut or a jump back."""
         scene, time_s = self._scene, float(frame.pts)
         if scene is None or cut or self._options.stills or frame.size != scene.size or time_s < scene.time_s:
             self._identities.forget()
-            scene = self._scene = _Scene(frame.size, Search(*frame.size, self._options.rescan_s))
+            scene = self._scene = _Scene(frame.size, Search(*frame.size))
         scene.time_s = time_s
         return scene
 
@@ -124,35 +166,39 @@ class Tracker:
         Without the motion people who jump about are lost: on one clip of three, 16 ids instead of 4.
         """
         fits: list[Fit] = []
-        for region in scene.expected:
-            fit = self._landmarker.fit(image, region)
+        for motion in scene.motions.values():
+            fit = self._landmarker.fit(image, motion.at(scene.time_s))
             if fit is not None and fit.presence >= self._options.keep_presence and not _is_among(fit, fits):
                 fits.append(fit)
         return fits
 
     def _new_faces(self, image: NDArray[np.uint8], scene: _Scene, known: Sequence[Fit]) -> list[Fit]:
-        """Faces that were not known, the largest first, as many as there is room for."""
-        room = self._options.max_faces - len(known)
-        if room <= 0:
-            return []
+        """Faces that were not known, the largest first."""
         if scene.fresh:
             scene.fresh = False
             found = self._look_everywhere(image)
         else:
             found = []
-            for place in self._places(scene, tracking=bool(known)):
+            for place in self._places(scene, len(known)):
                 found += self._look(image, place, [*known, *found])
-        return sorted(found, key=lambda fit: region_around(fit.landmarks).width, reverse=True)[:room]
+        return sorted(found, key=lambda fit: region_around(fit.landmarks).width, reverse=True)
 
-    def _places(self, scene: _Scene, tracking: bool) -> list[Region]:
+    def _within_limit(self, new: list[Fit], known: int) -> tuple[list[Fit], int]:
+        """Those of the new faces that there is room for beside the known, and how many are left out."""
+        limit = self._options.limit
+        room = len(new) if limit is None else max(0, limit - known)
+        return new[:room], len(new[room:])
+
+    def _places(self, scene: _Scene, known: int) -> list[Region]:
         """Where to look in this frame: the search's next place, and where the last lost face should be.
 
         For a moment after a loss that is every frame: most are found again before they are missed.
         """
-        place = scene.search.look(scene.time_s, tracking)
-        within_s = self._options.memory_s if place is not None else self._options.rescan_s
-        lost = self._identities.missing(scene.time_s, within_s)[:1]
-        return [place, *lost] if place is not None else lost
+        if self._options.limit is not None and known >= self._options.limit:
+            return scene.search.looks(scene.time_s, self._options.recount_s)
+        places = scene.search.looks(scene.time_s, self._options.rescan_s if known else None)
+        within_s = self._options.memory_s if places else self._options.rescan_s
+        return places + self._identities.missing(scene.time_s, within_s)[:1]
 
     def _look_everywhere(self, image: NDArray[np.uint8]) -> list[Fit]:
         """Faces in all upright looks, so that a scene's first frame has them all; if none, in turned ones."""

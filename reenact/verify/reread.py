@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reenact.capture import open_capture
 from reenact.capture.spool import Source
+from reenact.geometry import Alignment
 from reenact.pipeline import LeftThreads, closed_after_stages
 from reenact.read import ReadOptions, Watch, is_still, read_film, read_still, unwatched
 from reenact.stills import load_still
@@ -104,4 +105,4 @@ def _around(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.
     to_square = np.array(
         [[shrink, 0, _PICTURE_PX / 2 - shrink * x], [0, shrink, _PICTURE_PX / 2 - shrink * y]]
     )
-    return np.asarray(cv2.warpAffine(image, to_square, (_PICTURE_PX, _PICTURE_PX)), np.uint8)
+    return Alignment(to_square.astype(np.float32), _PICTURE_PX).crop(image, cv2.BORDER_CONSTANT)
