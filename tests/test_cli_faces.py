@@ -173,7 +173,7 @@ def test_every_pass_over_a_film_changes_it_from_the_first_frame_on(film: Path, t
 def test_a_camera_picks_faces_too(film: Path, tmp_path: Path) -> None:
     record = tmp_path / "out.mkv"
     result = reenact(
-        *("webcam", "--camera", film, "--no-preview", "--no-virtual-camera", "--duration", 1.5, *WARP),
+        *("webcam", "--camera", film, "--no-preview", "--no-virtual-camera", "--duration", 4, *WARP),
         *(
             "--face",
             f"{PORTRAIT}:AU12=+3",

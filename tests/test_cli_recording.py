@@ -46,7 +46,7 @@ class Deaf:
 
 def test_what_is_shown_is_recorded_with_its_table(face: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
-    arguments = "--record", output, "--no-audio", "--duration", 1.5, "--json", "-"
+    arguments = "--record", output, "--no-audio", "--duration", 3, "--json", "-"
     result = reenact("webcam", "--camera", face, *SMILE, *arguments)
     assert result.exit_code == 0, result.output
     (recording,) = json.loads(result.stdout)["recordings"]
