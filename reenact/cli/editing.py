@@ -113,7 +113,7 @@ def tracker_options(command: CommandT) -> CommandT:
 
 
 def generator_options(command: CommandT) -> CommandT:
-    """How new pixels are made: --generator, --model, --own-mouth, --engine."""
+    """How new pixels are made: --generator, --model, --own-mouth, --occlusion, --engine."""
     for option in reversed(
         (
             click.option(
@@ -135,6 +135,14 @@ def generator_options(command: CommandT) -> CommandT:
                 show_default=True,
                 help="Draw the teeth that the person has shown in this film, or before this camera, where an "
                 "asked mouth shows more than the frame does; without, likely ones.",
+            ),
+            click.option(
+                "--occlusion",
+                type=click.Choice(("auto", "off")),
+                default="auto",
+                show_default=True,
+                help="auto leaves the lower face as it is while a mask, a hand, a cup or a microphone hides "
+                "the mouth; off never looks.",
             ),
             click.option(
                 "--engine",
@@ -246,6 +254,7 @@ def _edit_options(
     model: Path | None,
     engine: str,
     own_mouth: bool,
+    occlusion: str,
     compare: bool = False,
     inverted: frozenset[int] = frozenset(),
 ) -> EditOptions:
@@ -254,6 +263,7 @@ def _edit_options(
         model=model,
         engine=engine,
         own_mouth=own_mouth,
+        occlusion=occlusion != "off",
         compare=compare,
         retarget=RetargetOptions(strength=strength, profile=profile, inverted=inverted, safe=not unsafe),
         tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),
