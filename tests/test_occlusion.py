@@ -18,7 +18,7 @@ from calib.openings import OUTER_LIPS
 from reenact.cli import main
 from reenact.demo import PORTRAIT
 from reenact.occlusion import MouthOcclusion, OcclusionOptions, OcclusionWatch, load_mouth_occlusion
-from reenact.occlusion.mouth import LowerFace
+from reenact.occlusion.mouth import LowerFace, lips_seen
 from reenact.retarget import Retargeter
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.targets import parse_targets
@@ -195,7 +195,23 @@ def test_the_network_is_two_layers_of_rectified_units(portrait):
     network = MouthOcclusion(hidden, bias, np.float32([0.01, -0.02]), 0.5)
     units = [max(float(row @ described + each), 0) for row, each in zip(hidden, bias, strict=True)]
     expected = 1 / (1 + np.exp(-(0.01 * units[0] - 0.02 * units[1] + 0.5)))
-    assert network(tracked.frame.image, tracked.faces[0]) == pytest.approx(expected, rel=1e-3)
+    assert float(network.of(described)) == pytest.approx(expected, rel=1e-3)
+
+
+def certain():
+    """A network that takes every mouth for hidden."""
+    length = LowerFace().length
+    return MouthOcclusion(np.zeros((1, length), np.float32), np.zeros(1, np.float32), np.zeros(1), 20.0)
+
+
+def test_a_mouth_whose_lips_are_seen_is_free_whatever_the_network_says(portrait):
+    image, landmarks = portrait
+    tracked = seen(image)
+    assert lips_seen(tracked.frame.image, tracked.faces[0]) == 1
+    assert certain()(tracked.frame.image, tracked.faces[0]) == 0
+    hidden = seen(with_mask(image, landmarks, (70, 150, 200)))
+    assert lips_seen(hidden.frame.image, hidden.faces[0]) == 0
+    assert certain()(hidden.frame.image, hidden.faces[0]) > 0.99
 
 
 def test_the_shipped_network_has_a_card():

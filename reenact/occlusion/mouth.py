@@ -2,7 +2,8 @@
 
 A small network on oriented gradients and colours of the lower face, and on colours across the lips where the
 landmarks have them. `python -m train occlusion` fits it to portraits with drawn occluders; data, licence and
-error rates are in MODEL_CARD.md beside it.
+error rates are in MODEL_CARD.md beside it. Where lips are seen that are redder than the skin around them, the
+mouth is free whatever the network says.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from calib.features import OrientedGradients
 from calib.openings import MOUTH, OUTER_LIPS
+from calib.ramp import smoothstep
 from reenact.generate.crop import FaceCrop
 from reenact.types import Face
 
@@ -34,6 +36,12 @@ _FLOOR = 12.0
 """Added to levels before their logarithm, so that noise in the dark counts little."""
 _FURTHEST = 2.5
 """Limit of a colour's difference to the skin's, octaves."""
+_REDDER = 1.5
+"""The difference of a* (CIELAB) between lips and the skin beside them from which on they are seen as lips."""
+_BESIDE_MM = 4.0
+"""The distance from the lips' outer edge of the skin that they are compared with, millimetres."""
+_SEEN = (0.6, 0.75)
+"""Shares of the lips' outline seen as lips at which a mouth begins to count as free, and at which it is."""
 _PATH = Path(__file__).with_name("mouth.npz")
 
 
@@ -69,6 +77,25 @@ def _skin(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
     return np.median(_at(image, face.landmarks[list(_SKIN), :2]), axis=0).astype(np.float32)
 
 
+def lips_seen(image: NDArray[np.uint8], face: Face, crop: FaceCrop = LOWER_CROP) -> float:
+    """How far the lips are seen, 0..1: all around redder than the skin beside them."""
+    alignment = crop.align(face)
+    picture, places = alignment.crop(image), alignment.points(face.landmarks)[:, :2]
+    soft = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32) / 255
+    red = cv2.cvtColor(soft, cv2.COLOR_RGB2LAB)[..., 1:2]
+    outer, inner = places[list(OUTER_LIPS)], places[list(_INNER_LIPS)]
+    beside = outer + _BESIDE_MM * crop.size / crop.width_mm * _outwards(outer)
+    redder = _at(red, (outer + inner) / 2) - _at(red, beside)
+    start, full = _SEEN
+    return float(smoothstep(np.array((float((redder > _REDDER).mean()) - start) / (full - start))))
+
+
+def _outwards(outline: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 2) directions from the middle of an outline (n, 2) to its points."""
+    away = outline - outline.mean(axis=0)
+    return away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), np.float32(1e-3))
+
+
 def _across_lips(
     crop: NDArray[np.uint8], places: NDArray[np.float32], px_per_mm: float
 ) -> NDArray[np.float32]:
@@ -78,16 +105,14 @@ def _across_lips(
     edge. places: (478, 2) landmarks in the crop.
     """
     outer, inner = places[list(OUTER_LIPS)], places[list(_INNER_LIPS)]
-    outwards = outer - outer.mean(axis=0)
-    outwards = outwards / np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-3)
-    around = [outer - distance * px_per_mm * outwards for distance in _ACROSS_MM]
+    around = [outer - distance * px_per_mm * _outwards(outer) for distance in _ACROSS_MM]
     colours = np.stack([_at(crop, each) for each in (*around, (outer + inner) / 2, inner)])
     skin = np.median(colours[: len(_ACROSS_MM)].reshape(-1, 3), axis=0)
     return np.log2((colours + _FLOOR) / (skin + _FLOOR)).astype(np.float32)
 
 
-def _at(image: NDArray[np.uint8], places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, 3) RGB at places (n, 2); those outside the picture count at its border."""
+def _at(image: NDArray[np.uint8] | NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, channels) values at places (n, 2); those outside the picture count at its border."""
     x, y = np.rint(places).astype(np.intp).T
     height, width = image.shape[:2]
     return image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
@@ -108,7 +133,9 @@ class MouthOcclusion:
 
     def __call__(self, image: NDArray[np.uint8], face: Face) -> float:
         """The probability that the mouth of a face in an RGB picture (height, width, 3) is hidden, 0..1."""
-        return float(self.of(self.describe(image, face)))
+        probability = float(self.of(self.describe(image, face)))
+        # The lips are looked for only where they can change the answer.
+        return probability and probability * (1 - lips_seen(image, face, self.describe.crop))
 
     def of(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(...) probabilities of descriptors (..., k)."""
