@@ -64,6 +64,8 @@ Change = Sided
 """(2, 17) relative action units, -5..5: what is to be added to each side of a face."""
 
 
+LOWER_FACE = frozenset({6, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26})
+"""FACS numbers of what moves cheeks, nose, mouth or chin."""
 ONE_PIECE = frozenset({26})
 """FACS numbers of what both sides can only do together: the jaw is one bone."""
 

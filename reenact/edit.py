@@ -20,6 +20,7 @@ from reenact.generate.warp import WarpOptions
 from reenact.lookahead import film_memory
 from reenact.measure import Measurer
 from reenact.meter import Meter, Report
+from reenact.occlusion import OcclusionWatch
 from reenact.paste import paste
 from reenact.pipeline import LeftThreads, Stage, closed_after_stages, run
 from reenact.profiles import mouth_of
@@ -47,6 +48,8 @@ class EditOptions:
     """What runs it; see engines.load_engine."""
     own_mouth: bool = True
     """Whether a person's own teeth are drawn where an asked mouth shows more than the frame, once seen."""
+    occlusion: bool = True
+    """Whether the lower face is left as it is while something in front of it hides the mouth."""
     compare: bool = False
     """Input and output side by side."""
     keep_partial: bool = False
@@ -116,7 +119,9 @@ def open_edit(
         )
         *first_steps, last_step = (Stage(name, step) for name, step in generator.steps.items())
         beginning = (
-            *measuring_stages(Retargeter(targets, options.retarget, correction=correction), table),
+            *measuring_stages(
+                Retargeter(targets, options.retarget, correction=correction), table, options.occlusion
+            ),
             *([Stage("witness", witness)] if witness else []),
             *first_steps,
         )
@@ -169,6 +174,8 @@ class StillEdit:
 def open_still_edit(still: Still, options: EditOptions = EditOptions()) -> Iterator[StillEdit]:
     """Finds and reads the faces. Raises TrackerError or EngineError where something cannot be opened."""
     measured = read_still(still, options.tracker)
+    if options.occlusion:
+        measured = OcclusionWatch()(measured)
     sharp = WarpOptions(sharp=True)
     with open_generator(options.generator, options.model, options.engine, sharp) as generator:
         yield StillEdit(still, measured, generator, options)
@@ -188,12 +195,13 @@ def side_by_side(generated: Generated) -> Frame:
 
 
 def measuring_stages(
-    retarget: Callable[[Measured], Retargeted], table: AUCsvSink | None
+    retarget: Callable[[Measured], Retargeted], table: AUCsvSink | None, occlusion: bool = True
 ) -> tuple[Stage, ...]:
-    """What follows the tracker: which action units the faces show, which changes that asks for, and both into
-    the table if there is one."""
+    """What follows the tracker: which action units the faces show, whether their mouths are hidden if
+    `occlusion` says so, which changes that asks for, and both into the table if there is one."""
     return (
         Stage("measure", Measurer(load_estimator())),
+        *([Stage("occlusion", OcclusionWatch())] if occlusion else []),
         Stage("retarget", retarget),
         *([Stage("table", _noted_in(table))] if table else []),
     )

@@ -139,6 +139,9 @@ class Measured(Tracked):
     leans: tuple[AUVector, ...] = field(default=(), kw_only=True)
     """One for each face: how much more of each the person's left shows, and the right less (calib.au.apart).
     Empty where nobody has looked: then both sides count as alike."""
+    mouth_hidden: tuple[bool, ...] = field(default=(), kw_only=True)
+    """One for each face: whether something in front of it hides its mouth (reenact.occlusion). Empty where
+    nobody has looked: then no mouth counts as hidden."""
 
     @property
     def sided_aus(self) -> tuple[Sided, ...]:

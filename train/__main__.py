@@ -14,6 +14,7 @@ COMMANDS = {
     "creases": "Fit the folds that action units make, which the run-time paints.",
     "teeth": "Cut the rows of teeth that the run-time draws out of chosen portraits.",
     "resemblance": "Fit how a face is picked by a picture, and measure how often that is wrong.",
+    "occlusion": "Fit what tells hidden mouths from free ones, and measure how often that is wrong.",
     "fit": "Train networks on shards.",
     "export": "Write a trained generator as ONNX.",
     "evaluate": "Judge trained generators on people they have not seen.",

@@ -114,7 +114,7 @@ def tracker_options(command: CommandT) -> CommandT:
 
 
 def generator_options(command: CommandT) -> CommandT:
-    """How new pixels are made: --generator, --model, --own-mouth, --engine."""
+    """How new pixels are made: --generator, --model, --own-mouth, --occlusion, --engine."""
     for option in reversed(
         (
             click.option(
@@ -136,6 +136,14 @@ def generator_options(command: CommandT) -> CommandT:
                 show_default=True,
                 help="Draw the teeth that the person has shown in this film, or before this camera, where an "
                 "asked mouth shows more than the frame does; without, likely ones.",
+            ),
+            click.option(
+                "--occlusion",
+                type=click.Choice(("auto", "off")),
+                default="auto",
+                show_default=True,
+                help="auto leaves the lower face as it is while a mask, a hand, a cup or a microphone hides "
+                "the mouth; off never looks.",
             ),
             click.option(
                 "--engine",
@@ -252,6 +260,7 @@ def _edit_options(
     model: Path | None,
     engine: str,
     own_mouth: bool,
+    occlusion: str,
     compare: bool = False,
     inverted: frozenset[int] = frozenset(),
 ) -> EditOptions:
@@ -260,6 +269,7 @@ def _edit_options(
         model=model,
         engine=engine,
         own_mouth=own_mouth,
+        occlusion=occlusion != "off",
         compare=compare,
         retarget=RetargetOptions(strength=strength, profile=profile, inverted=inverted, safe=not unsafe),
         tracker=TrackerOptions(max_faces=max_faces, model_path=landmarker),

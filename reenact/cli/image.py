@@ -105,12 +105,20 @@ def image(
         notes += warn_of_absent(targets)
         if several(options):
             notes += warn_of_left_out(edit.measured.left_out, replace(options.tracker, stills=True))
+        if hidden := sum(edit.measured.mouth_hidden):
+            notes.append(_hidden(hidden))
+            note(notes[-1])
     click.echo(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}", err=True)
     document = {"input": str(picture), "output": str(output), "faces": faces, "notes": notes}
     document["faces_left_out"] = edit.measured.left_out
     if verification is not None:
         document["verify"] = verification.report(picture, output, targets)
     write_json(document, json_path)
+
+
+def _hidden(count: int) -> str:
+    what = "the mouth of 1 face is" if count == 1 else f"the mouths of {count} faces are"
+    return f"{what} hidden, and the lower face is left as it is; --occlusion off changes it all the same"
 
 
 def _check_figure(sweeps: tuple[Axis, ...], gallery: Path | None, output: Path) -> None:

@@ -10,7 +10,18 @@ from typing import TypeAlias
 import numpy as np
 
 from calib.answer import driven, load_drive
-from calib.au import AU_INDEX, MAX_INTENSITY, AUVector, Change, Sided, apart, bilateral, neutral_aus
+from calib.au import (
+    AU_COUNT,
+    AU_INDEX,
+    LOWER_FACE,
+    MAX_INTENSITY,
+    AUVector,
+    Change,
+    Sided,
+    apart,
+    bilateral,
+    neutral_aus,
+)
 from calib.limits import load_limits
 from calib.profile import Profile
 from reenact.retarget.choose import Chooser
@@ -27,6 +38,7 @@ Correction: TypeAlias = Callable[[Fraction, int], AUVector]
 """What to write on top of what is asked, so that it is read: (17,), called like a programme."""
 
 _LIPS_PART = AU_INDEX[25]
+_LOWER_FACE = [AU_INDEX[number] for number in sorted(LOWER_FACE)]
 
 SCENE_START_S = 0.1
 """A face found this soon after a cut was there from the cut on: trackers may need a frame or two."""
@@ -58,6 +70,8 @@ class Retargeter:
 
     Targets that are the same for both sides change both alike, so that a crooked smile stays crooked. Where
     they differ, each side has its own reading and its own limits.
+
+    While something in front of a face hides its mouth, the lower face is left as it is.
 
     A face that comes into the picture fades in. One that is there when a scene starts has its full change on
     the first frame: in an edited film a fade after each cut would show as the face twitching in every shot.
@@ -92,9 +106,10 @@ class Retargeter:
             self._memories.clear()
         chosen = self._chooser(measured)
         leans = measured.leans or [neutral_aus()] * len(measured.faces)
+        hidden = measured.mouth_hidden or [False] * len(measured.faces)
         changes = [
-            self._change(face, aus, lean, face.track_id in chosen, pts)
-            for face, aus, lean in zip(measured.faces, measured.aus, leans, strict=True)
+            self._change(face, aus, lean, face.track_id in chosen, mouth_hidden, pts)
+            for face, aus, lean, mouth_hidden in zip(measured.faces, measured.aus, leans, hidden, strict=True)
         ]
         self._forget({face.track_id for face in measured.faces}, pts)
         return Retargeted(
@@ -104,13 +119,16 @@ class Retargeter:
             wanted=tuple(change.wanted for change in changes),
         )
 
-    def _change(self, face: Face, aus: AUVector, lean: AUVector, chosen: bool, pts: Fraction) -> _Change:
+    def _change(
+        self, face: Face, aus: AUVector, lean: AUVector, chosen: bool, mouth_hidden: bool, pts: Fraction
+    ) -> _Change:
         memory = self._memories.get(face.track_id)
         if memory is None:
-            memory = self._memories[face.track_id] = self._meet(face, chosen, pts)
+            memory = self._memories[face.track_id] = self._meet(face, chosen, mouth_hidden, pts)
         steady, room = memory.aus(aus, pts)
         steady_lean, room_lean = memory.lean(lean, pts)
         level = memory.level(chosen, face.confidence, pts)
+        visible = memory.visible(mouth_hidden, pts)
         if not chosen and level == 0:
             return _Change(*(bilateral(neutral_aus()) for _ in range(3)))
         person = self._profile_now() or self._stranger
@@ -124,8 +142,8 @@ class Retargeter:
         if self._options.safe:
             beyond_rest = np.maximum(room - person.neutral, 0)
             change = memory.pace(load_limits().within(beyond_rest, change), pts)
-        asked = np.float32(level) * change
-        correction = np.float32(level) * self._correction(pts, face.track_id)
+        asked = np.float32(level) * visible * change
+        correction = np.float32(level) * visible * self._correction(pts, face.track_id)
         written = self._written(asked, targets, room, correction)
         return _Change(written, asked, wanted.astype(np.float32))
 
@@ -140,12 +158,13 @@ class Retargeter:
         lowest = np.maximum(-room * load_drive(), -MAX_INTENSITY)
         return np.clip(driven(asked, held) + correction, lowest, MAX_INTENSITY)
 
-    def _meet(self, face: Face, chosen: bool, pts: Fraction) -> _Memory:
+    def _meet(self, face: Face, chosen: bool, mouth_hidden: bool, pts: Fraction) -> _Memory:
         """The memory of a face seen for the first time."""
         assert self._scene_start is not None
         there_from_the_start = pts - self._scene_start <= SCENE_START_S
         wanted = chosen and face.confidence >= self._options.confidence_in
-        return _Memory(self._options, pts, full=there_from_the_start and wanted)
+        full = there_from_the_start and wanted
+        return _Memory(self._options, pts, full=full, mouth_hidden=mouth_hidden)
 
     def _forget(self, present: set[int], pts: Fraction) -> None:
         """Fades out the faces that are gone, so that one lost for a frame comes back nearly where it was."""
@@ -166,12 +185,13 @@ class _Change:
 class _Memory:
     """What must be known of a face from its frames before."""
 
-    def __init__(self, options: RetargetOptions, pts: Fraction, *, full: bool) -> None:
+    def __init__(self, options: RetargetOptions, pts: Fraction, *, full: bool, mouth_hidden: bool) -> None:
         self._options = options
         self.aus = _Steady(options, 0, MAX_INTENSITY)
         self.lean = _Steady(options, -MAX_INTENSITY / 2, MAX_INTENSITY / 2)
         self._confident = False
         self._fade = Fade(options.fade_s, pts, full=full)
+        self._mouth = Fade(options.fade_s, pts, full=not mouth_hidden)
         self.pace = Pace(load_limits().rates)
 
     def level(self, chosen: bool, confidence: float, pts: Fraction) -> float:
@@ -179,6 +199,12 @@ class _Memory:
         threshold = self._options.confidence_out if self._confident else self._options.confidence_in
         self._confident = confidence >= threshold
         return self._fade(chosen and self._confident, pts)
+
+    def visible(self, mouth_hidden: bool, pts: Fraction) -> AUVector:
+        """(17,) the share of each action unit to show, 0..1: none of the lower face's at a hidden mouth."""
+        shown = np.ones(AU_COUNT, np.float32)
+        shown[_LOWER_FACE] = self._mouth(not mouth_hidden, pts)
+        return shown
 
 
 class _Steady:

@@ -77,8 +77,8 @@ class Arch:
         """(height, width, 3) RGB and (height, width) alpha over the pixels of a box.
 
         edge_mm: canonical y of the place that is `above_mm` below the picture's top. aside_mm: canonical x
-        of its middle. light: (3,) RGB of white teeth in the light of the frame. Colours beyond 255 are those of
-        an overexposed frame.
+        of its middle. light: (3,) RGB of white teeth in the light of the frame. Colours exceed 255 where the
+        frame is overexposed.
         """
         height_mm = len(self.picture) / PX_PER_MM
         x_mm, row_mm = np.meshgrid(
