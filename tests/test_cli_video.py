@@ -85,7 +85,7 @@ def test_the_json_says_what_was_done(face_clip: Path, tmp_path: Path) -> None:
     assert document["fps"] > 0
     assert document["peak_rss_mb"] > 50
     assert list(document["stages"]) == [
-        *("read", "track", "measure", "retarget", "generate"),
+        *("read", "track", "measure", "occlusion", "retarget", "generate"),
         *(["appearance"] if shipped_models() else []),
         *("paste", "write"),
     ]

@@ -97,7 +97,8 @@ def test_the_json_says_how_it_went(face: Path) -> None:
     assert 0 < document["latency"]["p50_ms"] <= document["latency"]["p95_ms"]
     assert document["dropped"] == document["last"]["dropped"] >= 0
     refining = ["appearance"] if shipped_models() else []
-    stages = ["read", "track", "measure", "retarget", "generate", *refining, "paste", "write"]
+    stages = ["read", "track", "measure", "occlusion", "retarget", "generate", *refining]
+    stages += ["paste", "write"]
     assert [stage for stage in document["stages"] if stage != "appearance later"] == stages
     assert document["last"]["slowest"] in stages[1:]
     assert document["last"]["signal"]["state"] == "live"
