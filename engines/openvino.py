@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 from io import BytesIO
@@ -77,6 +78,16 @@ def import_runtime() -> Any:
     return openvino
 
 
+@lru_cache(maxsize=1)
+def shared_core() -> Any:
+    """OpenVINO's core: one for the process, and kept until the process ends. Raises EngineError.
+
+    Its CPU plugin gives the thread that loads it another stack for signals, and frees it when it goes itself:
+    with an engine closed in another thread, the next signal ended the process in a segmentation fault.
+    """
+    return import_runtime().Core()
+
+
 class OpenVinoEngine:
     """A model in OpenVINO, on the CPU; compiled anew for each shape of its inputs, which is fast to run.
 
@@ -95,12 +106,11 @@ class OpenVinoEngine:
 
         cache: None: the user's own.
         """
-        openvino = import_runtime()
         self._content = model
         self._cache = cache or PlanCache()
         self._requests: dict[Shapes, InferRequest] = {}
         try:
-            self._core = openvino.Core()
+            self._core = shared_core()
             precision = choose_precision(
                 options.precision,
                 self._core.get_property("CPU", "INFERENCE_PRECISION_HINT").to_string(),

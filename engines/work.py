@@ -28,7 +28,7 @@ def read_work(model: bytes, inputs: Tensors) -> Work | None:
     if not openvino.probe().available:
         return None
     try:
-        graph = openvino.import_runtime().Core().read_model(BytesIO(model))
+        graph = openvino.shared_core().read_model(BytesIO(model))
         graph.reshape({name: list(tensor.shape) for name, tensor in inputs.items()})
     except (EngineError, RuntimeError):
         return None

@@ -22,7 +22,7 @@ from engines import (
     parse_choice,
 )
 from engines.cache import PlanCache
-from engines.openvino import OpenVinoEngine, OpenVinoOptions, choose_precision
+from engines.openvino import OpenVinoEngine, OpenVinoOptions, choose_precision, shared_core
 from engines.threads import thread_count
 from tests import fake_nvidia, fake_onnxruntime
 
@@ -171,6 +171,7 @@ def test_auto_takes_the_fastest_runtime_and_does_not_complain_that_there_is_no_g
 @pytest.mark.usefixtures("no_gpu")
 def test_auto_falls_back_to_the_next_runtime_and_notes_why(monkeypatch, model, broken, value, reason):
     monkeypatch.setattr(broken, value)
+    monkeypatch.setattr("engines.openvino.shared_core", shared_core.__wrapped__)  # as in a fresh process
     with load_engine(model) as engine:
         assert engine.name.startswith("onnxruntime")
         (note,) = engine.notes
@@ -406,3 +407,25 @@ def test_a_runtime_beside_busy_threads_keeps_one_core_to_itself(monkeypatch):
     for cores, busy, expected in ((2, 0, 2), (2, 4, 1), (6, 4, 2), (32, 4, 4), (32, 0, 4)):
         monkeypatch.setattr("engines.threads.os.cpu_count", lambda cores=cores: cores)
         assert thread_count(busy) == expected
+
+
+CLOSED_ELSEWHERE = """
+import signal, sys, threading
+from pathlib import Path
+from engines import load_engine
+signal.signal(signal.SIGTERM, lambda number, frame: print("answered"))
+opened = [load_engine(Path(sys.argv[1]), "openvino")]
+thread = threading.Thread(target=lambda: opened.pop().__exit__(None, None, None))
+thread.start()
+thread.join()
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+@needs_openvino
+def test_signals_are_answered_after_an_engine_was_closed_in_another_thread(model):
+    """OpenVINO's CPU plugin, when it was freed there, left the main thread without a stack for signals."""
+    result = subprocess.run(
+        [sys.executable, "-c", CLOSED_ELSEWHERE, str(model)], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (0, "answered\n"), result.stderr
