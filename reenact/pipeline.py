@@ -134,7 +134,7 @@ def closed_after_stages(left: LeftThreads) -> Iterator[ExitStack]:
         finally:
             if left.running:
                 late = resources.pop_all()
-                Thread(target=_close_late, args=(left, late), name="reenact closing", daemon=True).start()
+                Thread(target=_close_late, args=(left, late), name="reenact-closing", daemon=True).start()
 
 
 def _close_late(left: LeftThreads, resources: ExitStack) -> None:

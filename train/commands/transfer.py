@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import click
 
+from engines.threads import core_count
 from reenact.capture import open_capture
 from reenact.cli.driving import read_driver
 from reenact.cli.errors import unusable_input
@@ -58,7 +58,7 @@ DEFAULTS = TransferOptions()
 )
 @click.option("--generator", type=click.Choice(READY), default=DEFAULTS.generator, show_default=True)
 @click.option("--out", type=FILE, metavar="DIR", help="Also write report.md, report.json and CSVs there.")
-@click.option("--processes", default=os.cpu_count() or 1, show_default=True, type=click.IntRange(1))
+@click.option("--processes", default=core_count(), show_default=True, type=click.IntRange(1))
 @json_option
 def transfer(
     faces: tuple[Path, ...],
