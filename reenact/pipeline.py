@@ -92,8 +92,7 @@ def run(
     stages by their names, the source as "read" and the sink as "write".
 
     `left` learns of threads that the end did not wait for, which happens only where an interrupt comes while
-    it waits. Libraries that the stages call have few threads
-    meanwhile (few_threads).
+    it waits. Libraries that the stages call have few threads meanwhile (few_threads).
     """
     with few_threads:
         _carry(source, groups, sink, meter, threaded, capacity, left or LeftThreads())

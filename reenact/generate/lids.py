@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calib.openings import LEFT_EYE, RIGHT_EYE, Opening
 from calib.ramp import smoothstep
 from calib.shape import load_shape
-from reenact.generate.paint import blend, box_around, mix, polygon, sample, spread, tone
+from reenact.generate.paint import blend, box_around, mix, pixels_at, polygon, sample, spread, tone
 from reenact.generate.warp import Warp
 from reenact.types import Face, Frame
 
@@ -180,9 +180,7 @@ def _lash_tone(frame: Frame, face: Face, eye: _Eye) -> NDArray[np.float32]:
     """(3,) the colour of the lashes: the darkest third of what lies along the edge of the lid."""
     edge = face.landmarks[list(eye.opening.upper[1:-1]), :2]
     above = edge - 0.6 * face.pose.scale * face.pose.down
-    height, width = frame.size
-    x, y = np.rint(np.concatenate([edge, above])).astype(np.intp).T
-    seen = frame.image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
+    seen = pixels_at(frame.image, np.concatenate([edge, above])).astype(np.float32)
     darkest = np.argsort(seen.sum(axis=1))[: len(seen) // 3]
     return seen[darkest].mean(axis=0).astype(np.float32)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from reenact.generate.flow import nearest, rasterise, to_pixels
 from reenact.generate.warp import Warp
 from reenact.geometry import Alignment
 from reenact.types import Box
+
+_Value = TypeVar("_Value", bound=np.generic)
 
 
 def box_around(outline: NDArray[np.float32], region: Box) -> Box | None:
@@ -60,10 +63,15 @@ def sample(image: NDArray[np.uint8], offset: NDArray[np.float32], box: Box) -> N
 
 def tone(image: NDArray[np.uint8], places: NDArray[np.float32]) -> NDArray[np.float32]:
     """(3,) the median colour at places (n, 2 or 3), which may lie outside the picture."""
+    middle = len(places) // 2
+    return np.partition(pixels_at(image, places), middle, axis=0)[middle].astype(np.float32)
+
+
+def pixels_at(image: NDArray[_Value], places: NDArray[np.float32]) -> NDArray[_Value]:
+    """(n, channels) the pixels at places (n, 2 or 3); those outside the picture count at its border."""
     x, y = np.rint(places[:, :2]).astype(np.intp).T
     x, y = np.minimum(np.maximum(x, 0), image.shape[1] - 1), np.minimum(np.maximum(y, 0), image.shape[0] - 1)
-    middle = len(places) // 2
-    return np.partition(image[y, x], middle, axis=0)[middle].astype(np.float32)
+    return image[y, x]
 
 
 def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:

@@ -20,12 +20,13 @@ from calib.features import OrientedGradients
 from calib.openings import MOUTH, OUTER_LIPS
 from calib.ramp import smoothstep
 from reenact.generate.crop import FaceCrop
+from reenact.generate.paint import pixels_at, tone
 from reenact.types import Face
 
 LOWER_CROP = FaceCrop(size=80, width_mm=100.0, centre_mm=(0.0, 44.0, 0.0))
 """From the tip of the nose to below the chin."""
 
-_SKIN = (151, 9, 8, 168, 6, 108, 337, 69, 299)
+_SKIN = [151, 9, 8, 168, 6, 108, 337, 69, 299]
 """Landmarks on forehead and bridge of the nose, which masks, cups and microphones leave free."""
 _CELLS = 10
 _INNER_LIPS = (*MOUTH.upper, *MOUTH.lower[-2:0:-1])
@@ -65,16 +66,11 @@ class LowerFace:
         alignment = self.crop.align(face)
         crop, places = alignment.crop(image), alignment.points(face.landmarks)[:, :2]
         cells = cv2.resize(crop, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).astype(np.float32)
-        octaves = np.log2((cells + _FLOOR) / (_skin(image, face) + _FLOOR))
+        octaves = np.log2((cells + _FLOOR) / (tone(image, face.landmarks[_SKIN]) + _FLOOR))
         octaves = np.concatenate(
             [octaves.ravel(), _across_lips(crop, places, self.crop.size / self.crop.width_mm).ravel()]
         )
         return np.concatenate([self.gradients(crop), np.clip(octaves, -_FURTHEST, _FURTHEST)])
-
-
-def _skin(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
-    """(3,) the median colour of the upper face's skin."""
-    return np.median(_at(image, face.landmarks[list(_SKIN), :2]), axis=0).astype(np.float32)
 
 
 def lips_seen(image: NDArray[np.uint8], face: Face, crop: FaceCrop = LOWER_CROP) -> float:
@@ -85,7 +81,7 @@ def lips_seen(image: NDArray[np.uint8], face: Face, crop: FaceCrop = LOWER_CROP)
     red = cv2.cvtColor(soft, cv2.COLOR_RGB2LAB)[..., 1:2]
     outer, inner = places[list(OUTER_LIPS)], places[list(_INNER_LIPS)]
     beside = outer + _BESIDE_MM * crop.size / crop.width_mm * _outwards(outer)
-    redder = _at(red, (outer + inner) / 2) - _at(red, beside)
+    redder = pixels_at(red, (outer + inner) / 2) - pixels_at(red, beside)
     start, full = _SEEN
     return float(smoothstep(np.array((float((redder > _REDDER).mean()) - start) / (full - start))))
 
@@ -106,16 +102,9 @@ def _across_lips(
     """
     outer, inner = places[list(OUTER_LIPS)], places[list(_INNER_LIPS)]
     around = [outer - distance * px_per_mm * _outwards(outer) for distance in _ACROSS_MM]
-    colours = np.stack([_at(crop, each) for each in (*around, (outer + inner) / 2, inner)])
+    colours = np.stack([pixels_at(crop, each) for each in (*around, (outer + inner) / 2, inner)])
     skin = np.median(colours[: len(_ACROSS_MM)].reshape(-1, 3), axis=0)
     return np.log2((colours + _FLOOR) / (skin + _FLOOR)).astype(np.float32)
-
-
-def _at(image: NDArray[np.uint8] | NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, channels) values at places (n, 2); those outside the picture count at its border."""
-    x, y = np.rint(places).astype(np.intp).T
-    height, width = image.shape[:2]
-    return image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +122,7 @@ class MouthOcclusion:
 
     def __call__(self, image: NDArray[np.uint8], face: Face) -> float:
         """The probability that the mouth of a face in an RGB picture (height, width, 3) is hidden, 0..1."""
-        probability = float(self.of(self.describe(image, face)))
-        # The lips are looked for only where they can change the answer.
-        return probability and probability * (1 - lips_seen(image, face, self.describe.crop))
+        return float(self.of(self.describe(image, face))) * (1 - lips_seen(image, face, self.describe.crop))
 
     def of(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
         """(...) probabilities of descriptors (..., k)."""

@@ -14,6 +14,7 @@ from reenact.cli.errors import unusable_input
 from reenact.measure import Measurer
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Tracked
+from train.commands.fitting import output_argument
 from train.data.creases import CreaseOptions, Look, fit_creases, save_creases, skin_of, to_look
 from train.data.items import Item, load_pictures
 from train.data.picture import PrepareOptions, Reason, see
@@ -25,7 +26,7 @@ _SHARP_PX = 130.0
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
-@click.argument("output", metavar="OUT.npz", type=click.Path(path_type=Path, dir_okay=False))
+@output_argument("OUT.npz")
 def creases(sources: tuple[Path, ...], output: Path) -> None:
     """Fit the folds that action units make, from several pictures of the same people.
 
@@ -34,8 +35,6 @@ def creases(sources: tuple[Path, ...], output: Path) -> None:
 
     reenact/generate/creases.npz was made by it; FOLDS_CARD.md beside it names the sources.
     """
-    if not output.parent.is_dir():
-        raise click.BadParameter(f"{output.parent} is not a folder; make it first", param_hint="OUT.npz")
     with unusable_input():
         items = [item for source in sources for item in open_source(source).items]
     pictures = Counter(item.person for item in items)

@@ -11,6 +11,7 @@ from engines import torch2trt
 from reenact.atomic import replacing
 from reenact.cli.errors import Unusable, note, unusable_input
 from train import card
+from train.commands.fitting import output_argument
 from train.export import LICENCE, PRECISIONS, Precision, load_run, write_model
 from train.plan import build_plan
 from train.recipes import flat_options, open_recipe
@@ -20,7 +21,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-@click.argument("output", metavar="OUT.onnx", type=_FILE)
+@output_argument("OUT.onnx")
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
@@ -55,8 +56,6 @@ def export(
     Beside it go OUT.safetensors with the same weights, and OUT_MODEL_CARD.md. The averaged weights are
     written, those of the best validation unless --newest is given.
     """
-    if not output.parent.is_dir():
-        raise click.BadParameter(f"{output.parent} is not a folder; make it first", param_hint="OUT.onnx")
     if plan and not (available := torch2trt.probe()).available:
         raise Unusable(f"--plan: {available.detail}")
     with unusable_input():

@@ -10,8 +10,8 @@ from reenact.cli.errors import unusable_input
 from reenact.occlusion import OcclusionOptions
 from reenact.track import TrackerOptions
 from reenact.track.landmarkers import open_landmarker
+from train.commands.fitting import fitting_options, output_argument, show_tables
 from train.data.shards import open_shards
-from train.evaluate.tables import write_tables
 from train.occlusion import (
     MouthOcclusionOptions,
     describe_mouths,
@@ -23,29 +23,14 @@ from train.occlusion import (
 
 
 @click.command()
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="SHARDS",
-    help="What `prepare` made.",
-)
-@click.option("--seed", default=MouthOcclusionOptions.seed, show_default=True)
-@click.option(
-    "--report",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Where the figures go, as report.md and tables.",
-)
-@click.argument("output", metavar="OUT.npz", type=click.Path(path_type=Path, dir_okay=False))
+@fitting_options(MouthOcclusionOptions.seed)
+@output_argument("OUT.npz")
 def occlusion(data: Path, seed: int, report: Path | None, output: Path) -> None:
     """Fit what tells hidden mouths (masks, hands, cups, microphones) from free ones; measure it on people
     held out.
 
     reenact/occlusion/mouth.npz was made by it.
     """
-    if not output.parent.is_dir():
-        raise click.BadParameter(f"{output.parent} is not a folder; make it first", param_hint="OUT.npz")
     options = MouthOcclusionOptions(seed=seed)
     with unusable_input():
         training, unseen = (open_shards(data, held_out=held_out) for held_out in (False, True))
@@ -54,8 +39,5 @@ def occlusion(data: Path, seed: int, report: Path | None, output: Path) -> None:
     network = rounded(fit_mouth_occlusion(mouths, options))
     save_mouth_occlusion(network, output)
     table = occlusion_table(network, judged, OcclusionOptions.hidden)
-    click.echo(table.to_markdown())
-    if report is not None:
-        report.mkdir(parents=True, exist_ok=True)
-        write_tables([table], report, "# How often a mouth is wrongly taken for hidden\n")
+    show_tables([table], report, "# How often a mouth is wrongly taken for hidden\n")
     click.echo(f"{output}: {output.stat().st_size / 1000:.0f} kB")

@@ -8,6 +8,7 @@ import click
 import cv2
 
 from reenact.cli.errors import unusable_input
+from train.commands.fitting import output_argument
 from train.data.teeth import CHOICE, cut_bank, read_choice, save_bank, sheet
 
 
@@ -15,7 +16,7 @@ from train.data.teeth import CHOICE, cut_bank, read_choice, save_bank, sheet
 @click.argument(
     "folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
 )
-@click.argument("output", metavar="OUT.npz", type=click.Path(path_type=Path, dir_okay=False))
+@output_argument("OUT.npz")
 @click.option(
     "--choice",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -34,8 +35,6 @@ def teeth(folders: tuple[Path, ...], output: Path, choice: Path, sheet_path: Pat
 
     reenact/generate/mouth/teeth.npz was made by it; nothing of the faces is in it.
     """
-    if not output.parent.is_dir():
-        raise click.BadParameter(f"{output.parent} is not a folder; make it first", param_hint="OUT.npz")
     with unusable_input():
         arrays = cut_bank(folders, read_choice(choice))
     save_bank(arrays, output)

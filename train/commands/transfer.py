@@ -14,7 +14,7 @@ from reenact.cli.driving import read_driver
 from reenact.cli.errors import unusable_input
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.generate import READY
-from reenact.read import PICTURES
+from reenact.read import is_still
 from reenact.stills import load_still
 from reenact.track import TrackerOptions
 from train.data.workers import Workers, map_chunks
@@ -106,7 +106,7 @@ def transfer(
 
 def _check(face: Path) -> None:
     """Raises now what would be raised after minutes of work."""
-    if face.suffix.lower() in PICTURES:
+    if is_still(face):
         load_still(face)
         return
     with open_capture(face):

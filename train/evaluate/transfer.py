@@ -6,7 +6,7 @@ anew, frame by frame, before it is encoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import takewhile
@@ -23,7 +23,7 @@ from reenact.generate.mouth import MouthMemory
 from reenact.lookahead import film_memory
 from reenact.measure import Measurer
 from reenact.paste import paste
-from reenact.read import PICTURES
+from reenact.read import is_still
 from reenact.retarget import Retargeter
 from reenact.retarget.driver import Driver
 from reenact.retarget.performance import Performance
@@ -103,7 +103,7 @@ class Driven:
 def drive(work: Drive, options: TransferOptions = TransferOptions()) -> Driven:
     """Raises CaptureError, StillError or EngineError for a face that cannot be opened."""
     comparison = _driven_face(work, options)
-    moving = work.face.suffix.lower() not in PICTURES
+    moving = not is_still(work.face)
     if comparison is None:
         return Driven(work.driver, work.face.name, 0, moving, ())
     shown, after, times_s = _side_by_side(work.performance, comparison)
@@ -153,7 +153,7 @@ def _run(face: Path, until_s: float, retarget: Retargeter, options: TransferOpti
 
 
 def _memory(face: Path, options: TransferOptions) -> MouthMemory | None:
-    if not options.own_mouth or face.suffix.lower() in PICTURES:
+    if not options.own_mouth or is_still(face):
         return None
     with open_capture(face) as capture:
         return film_memory(capture, TrackerOptions())
@@ -161,7 +161,7 @@ def _memory(face: Path, options: TransferOptions) -> MouthMemory | None:
 
 def _frames(face: Path, until_s: float) -> Iterator[Frame]:
     """Of a film until a time; of a picture as many as a film of that length has."""
-    if face.suffix.lower() not in PICTURES:
+    if not is_still(face):
         with open_capture(face) as capture:
             yield from takewhile(lambda frame: float(frame.pts) <= until_s, capture)
         return
@@ -189,7 +189,7 @@ def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[T
         f"the output, tracked anew, where the driver's standard deviation is {LEAST_VARIED:g} or more. The "
         f"estimator also steers: it is no outside judge. Means are over {', '.join(JUDGED)}."
     )
-    kinds = [(name, moving) for name, moving in (("films", True), ("pictures", False))]
+    kinds = (("films", True), ("pictures", False))
     columns = ["action unit", *(f"{what}, {name}" for name, _ in kinds for what in ("r", "gain", "pairs"))]
     rows: list[tuple[Cell, ...]] = []
     for code in sorted({each.code for driven in found for each in driven.follows}, key=au_index):
@@ -228,9 +228,9 @@ def _pairs_table(found: Sequence[Driven]) -> Table:
     return Table("transfer_pairs", "Transfer, by driver and face", spread_line(found), columns, rows, 2)
 
 
-def spread_line(found: Sequence[Driven], of: Callable[[Driven], bool] = lambda driven: True) -> str:
+def spread_line(found: Sequence[Driven]) -> str:
     """The mean of the pairs, and how far they lie apart."""
-    values = np.array([each.r for each in found if of(each) and not np.isnan(each.r)])
+    values = np.array([each.r for each in found if not np.isnan(each.r)])
     if not len(values):
         return "No pair can be judged: no face was found, or the drivers do not move."
     low, high = np.quantile(values, (0.1, 0.9))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import OUTER_LIPS
 from calib.ramp import smoothstep
-from reenact.generate.paint import tone
+from reenact.generate.paint import pixels_at, tone
 from reenact.types import Face
 
 SKIN = [4, 5, 195, 50, 280, 101, 330]
@@ -25,7 +23,7 @@ _SIDES = 0.6
 """The corners of a mouth are about this much as far apart as the cheeks, and as unlike in light."""
 _UNLIKE = 0.5, 1.6
 """Limits of what the light at a corner is, as a share of that in the middle."""
-_NOSTRILS = (60, 75, 166, 79, 239, 238, 20, 99, 290, 305, 392, 309, 459, 458, 250, 328)
+_NOSTRILS = [60, 75, 166, 79, 239, 238, 20, 99, 290, 305, 392, 309, 459, 458, 250, 328]
 """Landmarks around and in both nostrils, of which the darker half lies in their shade."""
 _NOSTRIL_SHARE = 0.3
 """The median level of nostrils' shade, as a share of the skin's, in 20 well exposed portraits."""
@@ -53,7 +51,7 @@ def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
     """
     colours = skin(image, face)[None]
     if whiteness(image, face) > 0:
-        colours = np.concatenate([colours, _at(image, face, (*OUTER_LIPS, *_NOSTRILS))])
+        colours = np.concatenate([colours, pixels_at(image, face.landmarks[[*OUTER_LIPS, *_NOSTRILS]])])
     shares = np.ptp(colours, axis=1) / np.maximum(colours.mean(axis=1), 1)
     return min(float(shares.max()) / _GREY, 1.0)
 
@@ -78,16 +76,9 @@ def overexposure(image: NDArray[np.uint8], face: Face) -> float:
 
 def nostril_shade(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
     """(3,) RGB of the shade in the nostrils, the deepest that every face shows."""
-    colours = _at(image, face, _NOSTRILS)
+    colours = pixels_at(image, face.landmarks[_NOSTRILS]).astype(np.float32)
     darker = np.argsort(colours.mean(axis=1))[: len(colours) // 2]
     return np.median(colours[darker], axis=0).astype(np.float32)
-
-
-def _at(image: NDArray[np.uint8], face: Face, landmarks: Sequence[int]) -> NDArray[np.float32]:
-    """(n, 3) RGB at landmarks; those outside the picture count at its border."""
-    x, y = np.rint(face.landmarks[list(landmarks), :2]).astype(np.intp).T
-    height, width = image.shape[:2]
-    return image[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float32)
 
 
 def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
