@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from reenact.capture import CaptureError, open_capture
 from reenact.sinks import Encoding, FileSink, SinkError
+from reenact.sinks.encoding import last_packets
 from tests.media import Film, gradient, packets_of, picture_times, write_film
 
 UNEVEN = Film(
@@ -223,6 +225,27 @@ def test_every_codec_makes_what_its_name_says(tmp_path: Path, codec: str) -> Non
         name = container.streams.video[0].codec_context.codec.canonical_name
     assert name == codec
     assert picture_times(tmp_path / "b.mp4") == picture_times(source)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_films_of_a_picture_or_two_have_times_too(tmp_path: Path, codec: str, count: int) -> None:
+    source = write_film(tmp_path / "a.mp4", Film(ticks=range(0, count * 512, 512)))
+    _pass_through(source, tmp_path / "b.mp4", Encoding(codec=codec))
+    assert picture_times(tmp_path / "b.mp4") == picture_times(source)
+
+
+@pytest.mark.parametrize(("encoder", "count", "mended"), [("libx265", 2, True), ("libx265", 3, False)])
+def test_decoding_times_that_x265_never_sets_are_those_of_showing(
+    encoder: str, count: int, mended: bool
+) -> None:
+    """They lie in memory as they will; an encoder that has set them for real is a stand-in here."""
+    packets = [av.Packet() for _ in range(count)]
+    for number, packet in enumerate(packets):
+        packet.pts, packet.dts = number, -93931477063880 + number
+    context = SimpleNamespace(codec=SimpleNamespace(name=encoder))
+    stream = SimpleNamespace(encode=lambda picture: packets, codec_context=context)
+    assert [packet.dts == packet.pts for packet in last_packets(stream)] == [mended] * count
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from reenact.capture import open_capture
 from reenact.colour import Colour
 from reenact.meter import Meter
 from reenact.pipeline import Stage, run
-from reenact.sinks.encoding import CODECS, Encoding, add_picture
+from reenact.sinks.encoding import CODECS, Encoding, add_picture, last_packets
 from tests.test_architecture import MODULES
 from train.data.workers import Workers
 
@@ -136,7 +136,7 @@ def test_encoder_and_decoder_keep_within_the_quota(tmp_path, monkeypatch, codec)
         stream = add_picture(output, like, CODECS[codec], Encoding(codec=codec), (64, 64))
         assert stream.codec_context.thread_count == 3
         output.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
-        output.mux(stream.encode(None))
+        output.mux(last_packets(stream))
     assert CODECS[codec].options(Encoding(codec=codec), 3).get("x265-params", ":pools=3").endswith(":pools=3")
     counts = []
     monkeypatch.setattr("reenact.capture.file.codec_threads", lambda: counts.append(3) or 3)

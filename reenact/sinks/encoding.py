@@ -12,6 +12,7 @@ from typing import Protocol
 
 import av
 from av.container import OutputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -106,6 +107,8 @@ class Pictures(Protocol):
     def colour(self) -> Colour: ...
 
 
+_X265_DELAY = 2
+"""Pictures by which x265 decodes ahead of showing."""
 _MP4 = {"movflags": "+faststart"}
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container("mp4", _MP4),
@@ -215,6 +218,19 @@ def add_picture(
     context.color_primaries = colour.primaries
     context.color_trc = colour.transfer
     return stream
+
+
+def last_packets(stream: VideoStream) -> list[Packet[VideoStream]]:
+    """What the encoder still holds when no more pictures come.
+
+    x265 has a film of one or two pictures decoded at times that it never sets: whatever lies in memory there.
+    Such pictures are decoded in the order in which they are shown.
+    """
+    packets = stream.encode(None)
+    if stream.codec_context.codec.name == "libx265" and len(packets) <= _X265_DELAY:
+        for packet in packets:
+            packet.dts = packet.pts
+    return packets
 
 
 def output_colour(colour: Colour, input_size: tuple[int, int], output_size: tuple[int, int]) -> Colour:

@@ -27,6 +27,7 @@ from reenact.sinks.encoding import (
     choose,
     label,
     label_picture,
+    last_packets,
     named_errors,
     open_output,
     require_place,
@@ -148,7 +149,7 @@ class FileSink:
     def _finish(self, until_s: Fraction | None) -> None:
         if self._last_ticks is None:
             raise SinkError(f"{self.path}: there were no frames to write")
-        packets = self._picture.encode(None)
+        packets = last_packets(self._picture)
         for packet in packets:
             if packet.pts == self._last_ticks:
                 packet.duration = self._last_frame_ticks()

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from reenact.atomic import replacing
 from reenact.colour import HD, Colour
-from reenact.sinks.encoding import Encoding, add_picture, choose, named_errors, open_output, require_place
+from reenact.sinks.encoding import (
+    Encoding,
+    add_picture,
+    choose,
+    last_packets,
+    named_errors,
+    open_output,
+    require_place,
+)
 from reenact.sinks.yuv import ToYuv
 
 
@@ -49,4 +57,4 @@ def save_slides(
             picture = to_yuv(image)
             picture.pts, picture.time_base = index, like.time_base
             output.mux(stream.encode(picture))
-        output.mux(stream.encode(None))
+        output.mux(last_packets(stream))

@@ -20,6 +20,7 @@ from reenact.sinks.encoding import (
     add_picture,
     choose,
     label,
+    last_packets,
     named_errors,
     open_output,
     require_place,
@@ -209,7 +210,7 @@ class Take:
         # The last picture is shown as long as it was: until now.
         if self._seconds(now_ns) > self._last_s and self._last is not None:
             self._hold(now_ns)
-        self._output.mux(self._picture.encode(None))
+        self._output.mux(last_packets(self._picture))
         if self._soundtrack is not None:
             self._soundtrack.finish(self._last_s)
 
