@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from calib.au import AU_COUNT
 from calib.openings import OUTER_LIPS
-from reenact.occlusion import MouthOcclusion
+from reenact.occlusion import MouthOcclusion, load_mouth_occlusion
 from reenact.occlusion.mouth import LowerFace
 from tests.faces import closed_mouth, posed_face, textured_frame
 from train.data.occluders import SHAPES, occlude, painted_face, photographed
+from train.data.shards import FaceSample, FolderMeta, PreparedFace, write_meta, write_shard
 
 torch = pytest.importorskip("torch")
 
+from tests.test_evaluate_command import portrait  # noqa: E402
+from train.commands.occlusion import occlusion  # noqa: E402
 from train.occlusion import (  # noqa: E402
     MouthOcclusionOptions,
     Mouths,
@@ -95,3 +100,27 @@ def test_the_network_learns_what_tells_hidden_mouths_and_says_how_often_it_is_wr
     np.testing.assert_allclose(
         kept.of(described(seed=2).descriptors), network.of(described(seed=2).descriptors), atol=1e-6
     )
+
+
+def test_the_command_fits_writes_and_judges(tmp_path):
+    """A dozen people who are one portrait in other light."""
+    image, landmarks = portrait()
+    rng = np.random.default_rng(0)
+    faces = []
+    for number in range(12):
+        lit = np.clip(image * rng.uniform(0.7, 1.1, 3), 0, 255).astype(np.uint8)
+        sample = FaceSample(
+            lit, landmarks, np.zeros(AU_COUNT, np.float32), f"person {number}", "set", f"{number}.png"
+        )
+        faces.append(PreparedFace(sample, True, 0.0, 1.0, 0.2, False, str(number)))
+    write_meta(tmp_path, FolderMeta(seed=1, share=0.4))
+    write_shard(tmp_path, "set-00000", faces, "fingerprint")
+    output = tmp_path / "mouth.npz"
+    arguments = ["--data", tmp_path, "--report", tmp_path / "report", output]
+    result = CliRunner().invoke(occlusion, [str(each) for each in arguments])
+    assert result.exit_code == 0, result.output
+    assert "Mouths taken for hidden" in (tmp_path / "report" / "report.md").read_text()
+    network = load_mouth_occlusion.__wrapped__(output)
+    assert network.hidden.shape == (MouthOcclusionOptions.units, LowerFace().length)
+    refused = CliRunner().invoke(occlusion, ["--data", str(tmp_path), str(tmp_path / "no" / "mouth.npz")])
+    assert refused.exit_code == 2 and "is not a folder; make it first" in refused.output
