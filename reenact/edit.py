@@ -120,7 +120,7 @@ def open_edit(
         *first_steps, last_step = (Stage(name, step) for name, step in generator.steps.items())
         beginning = (
             *measuring_stages(
-                Retargeter(targets, options.retarget, correction=correction), table, options.occlusion
+                Retargeter(targets, options.retarget, correction=correction), table, meter, options.occlusion
             ),
             *([Stage("witness", witness)] if witness else []),
             *first_steps,
@@ -195,16 +195,23 @@ def side_by_side(generated: Generated) -> Frame:
 
 
 def measuring_stages(
-    retarget: Callable[[Measured], Retargeted], table: AUCsvSink | None, occlusion: bool = True
+    retarget: Callable[[Measured], Retargeted], table: AUCsvSink | None, meter: Meter, occlusion: bool
 ) -> tuple[Stage, ...]:
     """What follows the tracker: which action units the faces show, whether their mouths are hidden if
-    `occlusion` says so, which changes that asks for, and both into the table if there is one."""
+    `occlusion` says so, which changes that asks for, and both into the table if there is one.
+
+    The meter counts the frames with a hidden mouth."""
     return (
         Stage("measure", Measurer(load_estimator())),
-        *([Stage("occlusion", OcclusionWatch())] if occlusion else []),
+        *([Stage("occlusion", _watching(OcclusionWatch(), meter))] if occlusion else []),
         Stage("retarget", retarget),
         *([Stage("table", _noted_in(table))] if table else []),
     )
+
+
+def _watching(watch: OcclusionWatch, meter: Meter) -> Callable[[Measured], Measured]:
+    """The watch as a stage that also counts what it finds."""
+    return lambda measured: meter.count_hidden_mouths(watch(measured))
 
 
 def _noted_in(table: AUCsvSink) -> Callable[[Measured], Measured]:

@@ -196,7 +196,7 @@ def open_live(
         yield LiveEdit(
             camera=camera,
             tracker=tracker,
-            measuring=measuring_stages(steer, table, edit.occlusion),
+            measuring=measuring_stages(steer, table, meter, edit.occlusion),
             making=(*_steps(generator), Stage("paste", Finish(controls))),
             sinks=tuple(filter(None, (sink, recorder))),
             recorder=recorder,

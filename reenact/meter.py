@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from reenact.types import Signal, Tracked
+from reenact.types import Measured, Signal, Tracked
 
 KEPT = 4096
 """Durations kept of each stage, the last ones: a live run may go on for days."""
@@ -43,6 +43,8 @@ class Report:
     frames_with_face: int = 0
     faces_left_out: int = 0
     """How many more faces than are followed were found in one frame, at most."""
+    frames_with_hidden_mouth: int = 0
+    """Frames in which something hid a mouth, so that the lower face was left as it was."""
     fps: float = 0.0
     """Frames written per second, from the first read to the last write."""
     elapsed_s: float = 0.0
@@ -121,6 +123,7 @@ class Meter:
         self._frames = 0
         self._frames_with_face = 0
         self._faces_left_out = 0
+        self._frames_with_hidden_mouth = 0
         self._dropped = 0
         self._written: deque[float] = deque(maxlen=KEPT)
         self._latencies_s: deque[float | None] = deque(maxlen=KEPT)
@@ -155,6 +158,12 @@ class Meter:
             self._frames_with_face += bool(tracked.faces)
             self._faces_left_out = max(self._faces_left_out, tracked.left_out)
         return tracked
+
+    def count_hidden_mouths(self, measured: Measured) -> Measured:
+        """Counts the frame if a mouth in it is hidden, and hands the record on."""
+        with self._lock:
+            self._frames_with_hidden_mouth += any(measured.mouth_hidden)
+        return measured
 
     def note_dropped(self, dropped: int) -> None:
         """Says how many frames have been dropped so far."""
@@ -197,6 +206,7 @@ class Meter:
                 frames=self._frames,
                 frames_with_face=self._frames_with_face,
                 faces_left_out=self._faces_left_out,
+                frames_with_hidden_mouth=self._frames_with_hidden_mouth,
                 fps=self._frames / elapsed_s if elapsed_s > 0 else 0.0,
                 elapsed_s=elapsed_s,
                 first_frame_s=None if self._first_frame is None else self._first_frame - self._made,

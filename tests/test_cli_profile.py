@@ -169,7 +169,7 @@ def test_pictures_of_the_mouth_go_into_the_profile_only_when_that_is_asked_for(
     for name, asked in (("with.json", ["--with-mouth"]), ("without.json", [])):
         path = tmp_path / name
         record = "--record", tmp_path / f"{name}.mp4"
-        result = reenact(*run, *record, "--save-profile", path, *asked, "--duration", 1.5)
+        result = reenact(*run, *record, "--save-profile", path, *asked, "--duration", 3)
         assert result.exit_code == 0, result.output
         assert path.exists() == bool(asked)
         assert (f"Note: {path} holds 1 picture of the inside of your mouth" in result.stderr) == bool(asked)

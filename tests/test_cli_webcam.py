@@ -59,7 +59,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Seen]]:
 
 def test_the_virtual_camera_shows_the_camera_with_its_face_changed(face: Path, seen: list[Seen]) -> None:
     surprise = "--preset", "surprise", "--no-preview"
-    result = reenact("webcam", "--camera", face, *surprise, "--duration", 1.5, "--json", "-")
+    result = reenact("webcam", "--camera", face, *surprise, "--duration", 4, "--json", "-")
     assert result.exit_code == 0, result.output
     (camera,) = seen
     assert (camera.size, camera.fps, camera.closed) == (SIZE, 30, 1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from reenact.stills import load_still
 from reenact.track import Tracker, TrackerOptions
 from reenact.types import Frame, Measured
 from tests.faces import posed_face
+from tests.media import Film, write_film
 
 FREE = RetargetOptions(safe=False, driven=False)
 LOWER = [AU_INDEX[number] for number in LOWER_FACE]
@@ -174,7 +177,7 @@ def test_a_picture_of_a_face_mask_stays_as_it_is_and_says_so(portrait, tmp_path)
     cv2.imwrite(str(before), masked[..., ::-1])
     result = CliRunner().invoke(main, ["image", str(before), str(after), "--preset", "smile-open"])
     assert result.exit_code == 0
-    assert "mouth of 1 face is hidden" in result.stderr and "--occlusion off" in result.stderr
+    assert "hides the mouth in 1 face" in result.stderr and "--occlusion off" in result.stderr
     mask = (masked == (70, 150, 200)).all(axis=2)
     changed = np.abs(load_still(after).image.astype(int) - masked).max(axis=2) > 8
     assert changed[mask].mean() < 0.01
@@ -183,6 +186,24 @@ def test_a_picture_of_a_face_mask_stays_as_it_is_and_says_so(portrait, tmp_path)
     )
     changed = np.abs(load_still(after).image.astype(int) - masked).max(axis=2) > 8
     assert changed[mask].mean() > 0.02
+
+
+def test_a_film_says_in_how_many_frames_a_mouth_is_hidden(portrait, tmp_path):
+    image, landmarks = portrait
+    pictures = [image] * 6 + [with_mask(image, landmarks, (70, 150, 200))] * 9
+    pictures = [cv2.resize(each, (480, 360), interpolation=cv2.INTER_AREA) for each in pictures]
+    film = write_film(
+        tmp_path / "in.mp4",
+        Film(size=(360, 480), ticks=range(0, 15 * 512, 512)),
+        [av.VideoFrame.from_ndarray(each, "rgb24") for each in pictures],
+    )
+    arguments = ["video", str(film), str(tmp_path / "out.mp4"), "--preset", "smile", "--json", "-"]
+    result = CliRunner().invoke(main, arguments)
+    hidden = json.loads(result.stdout)["frames_with_hidden_mouth"]
+    assert 6 <= hidden <= 9
+    assert f"hides the mouth in {hidden} frames" in result.stderr
+    result = CliRunner().invoke(main, [*arguments, "--occlusion", "off"])
+    assert json.loads(result.stdout)["frames_with_hidden_mouth"] == 0 and "hides" not in result.stderr
 
 
 def test_the_network_is_two_layers_of_rectified_units(portrait):

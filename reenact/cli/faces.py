@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reenact.cli.driving import driven
-from reenact.cli.errors import unusable_input, warn
+from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.parameters import FILE, CommandT, ParsedParameter
 from reenact.edit import EditOptions
 from reenact.retarget import Programme
@@ -92,6 +92,19 @@ def warn_of_left_out(left_out: int, tracker: TrackerOptions) -> list[str]:
     found = tracker.limit + left_out
     line = f"{found} faces were found and {left_out} of them left out; give --max-faces {found} to take all"
     warn(line)
+    return [line]
+
+
+def note_hidden_mouths(count: int, what: str) -> list[str]:
+    """One line on standard error where something hid a mouth in `count` faces or frames; returns it."""
+    if not count:
+        return []
+    where = f"1 {what}" if count == 1 else f"{count} {what}s"
+    line = (
+        f"something hides the mouth in {where}: there the lower face is left as it is; "
+        "--occlusion off changes it all the same"
+    )
+    note(line)
     return [line]
 
 

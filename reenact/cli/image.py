@@ -11,7 +11,7 @@ import click
 
 from reenact.cli.editing import chosen, editing_options, several
 from reenact.cli.errors import Unusable, note, unusable_input, warn
-from reenact.cli.faces import warn_of_absent, warn_of_left_out
+from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.cli.verifying import open_verification, verify_option
@@ -105,20 +105,13 @@ def image(
         notes += warn_of_absent(targets)
         if several(options):
             notes += warn_of_left_out(edit.measured.left_out, replace(options.tracker, stills=True))
-        if hidden := sum(edit.measured.mouth_hidden):
-            notes.append(_hidden(hidden))
-            note(notes[-1])
+        notes += note_hidden_mouths(sum(edit.measured.mouth_hidden), "face")
     click.echo(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}", err=True)
     document = {"input": str(picture), "output": str(output), "faces": faces, "notes": notes}
     document["faces_left_out"] = edit.measured.left_out
     if verification is not None:
         document["verify"] = verification.report(picture, output, targets)
     write_json(document, json_path)
-
-
-def _hidden(count: int) -> str:
-    what = "the mouth of 1 face is" if count == 1 else f"the mouths of {count} faces are"
-    return f"{what} hidden, and the lower face is left as it is; --occlusion off changes it all the same"
 
 
 def _check_figure(sweeps: tuple[Axis, ...], gallery: Path | None, output: Path) -> None:

@@ -13,7 +13,7 @@ import click
 from reenact.capture.spool import Source
 from reenact.cli.editing import chosen, editing_options, several
 from reenact.cli.errors import note, unusable_input, warn
-from reenact.cli.faces import warn_of_absent, warn_of_left_out
+from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
@@ -134,6 +134,7 @@ def edit_with_progress(
         notes += warn_of_absent(targets)
         if several(options):
             notes += warn_of_left_out(report.faces_left_out, options.tracker)
+        notes += note_hidden_mouths(report.frames_with_hidden_mouth, "frame")
     click.echo(
         f"{output}: {report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps",
         err=True,

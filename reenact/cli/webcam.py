@@ -17,7 +17,7 @@ from reenact.capture import CameraOptions
 from reenact.capture.devices import USUAL_RATE, USUAL_SIZE, Size, shown
 from reenact.cli.editing import chosen, live_editing_options, several
 from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
-from reenact.cli.faces import warn_of_absent, warn_of_left_out
+from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
 from reenact.cli.recording import recorded, recording_options, tell_recordings
@@ -190,6 +190,7 @@ def webcam(
     absent = warn_of_absent(targets) if report.frames_with_face else []
     if several(edit):
         absent += warn_of_left_out(report.faces_left_out, edit.tracker)
+    absent += note_hidden_mouths(report.frames_with_hidden_mouth, "frame")
     recordings = tell_recordings(live.recorder)
     document = {
         "camera": shown(where),
