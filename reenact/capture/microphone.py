@@ -36,7 +36,7 @@ class Ear(Protocol):
         """Samples that can be read at once."""
 
     def read(self, count: int) -> tuple[NDArray[np.float32], bool]:
-        """(count, channels), -1..1, RATE a second, one channel or two; and whether sound was lost before it."""
+        """(count, channels), -1..1, RATE a second, one channel or two; whether sound was lost before it."""
 
     def close(self) -> None: ...
 
@@ -171,7 +171,7 @@ class PortAudioEar:
 
 
 def _reason(error: Exception) -> str:
-    """What sounddevice says, in one line. It asks PortAudio for the words, which fails if that does not run."""
+    """What sounddevice says, in one line. It asks PortAudio for the words, and fails if that does not run."""
     try:
         return " ".join(str(error).split())
     except Exception:
