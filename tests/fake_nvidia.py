@@ -1,10 +1,10 @@
 """A GPU that is none: what engines use of `tensorrt` and `cuda.bindings.runtime`, as strict as the real ones.
 
-Names, signatures, return values, values of enumerations and removed attributes are those of tensorrt 10.12 and
-11.4 and of cuda-bindings 12.9 and 13.5; test_fakes.py compares them where the real ones are installed. What the
-real ones answer with an error is answered with that error; what they leave undefined (memory that was freed, a
-context changed under its CUDA graph) raises Misuse. Work waits until somebody waits for it, so that results
-read too early are wrong. Plans are computed with ONNX Runtime.
+Names, signatures, return values, values of enumerations and removed attributes are those of tensorrt 10.12
+and 11.4 and of cuda-bindings 12.9 and 13.5; test_fakes.py compares them where the real ones are installed.
+What the real ones answer with an error is answered with that error; what they leave undefined (memory that
+was freed, a context changed under its CUDA graph) raises Misuse. Work waits until somebody waits for it, so
+that results read too early are wrong. Plans are computed with ONNX Runtime.
 """
 
 from __future__ import annotations

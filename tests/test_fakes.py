@@ -1,4 +1,4 @@
-"""Fakes of libraries refuse what the real ones refuse, and are compared with them where they are installed."""
+"""Fakes of libraries refuse what the real ones refuse, and are like them where those are installed."""
 
 from __future__ import annotations
 
