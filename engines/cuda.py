@@ -75,7 +75,13 @@ def import_runtime() -> Any:
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function of the runtime returns beside its error code; raises EngineError where that is one."""
-    error, *results = function(*arguments)
+    try:
+        error, *results = function(*arguments)
+    except (
+        RuntimeError,
+        ValueError,
+    ) as failure:  # what the driver lacks; an error code newer than the bindings
+        raise EngineError(f"{function.__name__} failed: {one_line(failure)}") from failure
     if error.value:
         raise EngineError(f"{function.__name__} failed: {error.name}{ADVICE.get(error.name, '')}")
     return results[0] if results else None

@@ -275,6 +275,8 @@ def judge_microphone(answer: Answer, system: System) -> Finding:
     check = "microphone"
     if answer.error is None:
         return Finding(check, "ok", answer.printed or "none, which only recordings with sound need")
+    if "PortAudioError" in answer.error:  # it is there, and does not start
+        return Finding(check, "warning", answer.error, "restart the system's sound service, or the computer")
     if "PortAudio" in answer.error:
         fix = system.install(["libportaudio.so.2"])
         return Finding(check, "warning", "no PortAudio, which only recordings with sound need", fix)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from engines.base import one_line
 from reenact.atomic import replacing
 from reenact.capture.spool import CaptureError, Source, passes_by, spooled
 
@@ -26,8 +27,14 @@ _FORMATS = {
     ".hif": "HEIF",
 }
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_HEIF_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+)
 """Kinds of files that HEIC's library reads, as they are named in their first bytes."""
+
+
+_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError)
+"""What Pillow and the library for HEIC raise for a file that is damaged, cut off or larger than they take."""
 
 
 class StillError(OSError):
@@ -80,8 +87,8 @@ def load_still(source: Source | str) -> Still:
         raise StillError(
             f"{path} is not a picture that can be read (use `reenact video` for films)"
         ) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise StillError(f"{path} cannot be read as a picture: {error}") from error
+    except _UNREADABLE as error:
+        raise StillError(f"{path} cannot be read as a picture: {one_line(error)}") from error
 
 
 def count_pictures(source: Source) -> int:
@@ -92,7 +99,7 @@ def count_pictures(source: Source) -> int:
             return _count(picture)
     except StillError:
         return 1
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except _UNREADABLE:
         return 0
 
 
@@ -139,12 +146,17 @@ def save_still(
     options = {key: value for key, value in kept.items() if value} | _options(kind, quality, comment)
     if kind == "HEIF":
         _register_heif(f"{path} is to be a HEIC picture")
+        if kind not in Image.SAVE:
+            raise StillError(
+                f"{path} cannot be written: this pillow-heif reads HEIC only; "
+                "pip install --force-reinstall pillow-heif, or choose a name that ends in .png"
+            )
     try:
         with replacing(path) as beside:
             Image.fromarray(pixels).save(beside, kind, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: HEIC's encoder
         reason = getattr(error, "strerror", None) or error
-        raise StillError(f"{path} cannot be written: {reason}") from error
+        raise StillError(f"{path} cannot be written: {one_line(reason)}") from error
     return ("alpha is dropped: JPEG has none",) if still.alpha is not alpha else ()
 
 

@@ -1,9 +1,10 @@
 """A GPU that is none: what engines use of `tensorrt` and `cuda.bindings.runtime`, as strict as the real ones.
 
-Names, signatures, return values and removed attributes are those of tensorrt 10.12 and 11.4 and of
-cuda-bindings 12 and 13. What the real ones answer with an error is answered with that error; what they leave
-undefined (memory that was freed, a context changed under its CUDA graph) raises Misuse. Work waits until
-somebody waits for it, so that results read too early are wrong. Plans are computed with ONNX Runtime.
+Names, signatures, return values, values of enumerations and removed attributes are those of tensorrt 10.12
+and 11.4 and of cuda-bindings 12.9 and 13.5; test_fakes.py compares them where the real ones are installed.
+What the real ones answer with an error is answered with that error; what they leave undefined (memory that
+was freed, a context changed under its CUDA graph) raises Misuse. Work waits until somebody waits for it, so
+that results read too early are wrong. Plans are computed with ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import json
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -41,6 +43,8 @@ class cudaError_t(enum.IntEnum):
     cudaErrorInvalidValue = 1
     cudaErrorMemoryAllocation = 2
     cudaErrorInsufficientDriver = 35
+    cudaErrorNoDevice = 100
+    cudaErrorInvalidDevice = 101
     cudaErrorIllegalAddress = 700
     cudaErrorStreamCaptureUnsupported = 900
     cudaErrorStreamCaptureInvalidated = 901
@@ -50,6 +54,8 @@ class cudaMemcpyKind(enum.IntEnum):
     cudaMemcpyHostToHost = 0
     cudaMemcpyHostToDevice = 1
     cudaMemcpyDeviceToHost = 2
+    cudaMemcpyDeviceToDevice = 3
+    cudaMemcpyDefault = 4
 
 
 class cudaStreamCaptureMode(enum.IntEnum):
@@ -258,16 +264,33 @@ def cuda_runtime(gpu: Gpu) -> Any:
     runtime.cudaStreamNonBlocking, runtime.cudaEventBlockingSync, runtime.cudaEventDisableTiming = 1, 1, 2
     good = cudaError_t.cudaSuccess
 
+    def check(name: str, what: Any, kind: str) -> None:
+        """As strict as a C library is. The real one takes numbers for handles, and crashes of bad ones."""
+        if kind == "int" and isinstance(what, int):
+            if what < 0:
+                raise OverflowError("can't convert negative value to size_t")
+        elif type(what).__name__ != kind:
+            raise TypeError(f"{name}() is given {what!r}, not {kind}")
+        elif isinstance(what, Stream | Event | Graph | GraphExec) and what not in gpu.opened:
+            raise Misuse(f"{name}() is given a {kind} that is closed")
+
     def offer(returns: int) -> Callable[[Callable[..., tuple[Any, ...]]], None]:
         def add(function: Callable[..., tuple[Any, ...]]) -> None:
             name = function.__name__
 
+            kinds = [parameter.annotation for parameter in signature(function).parameters.values()]
+
             def checked(*arguments: Any) -> tuple[Any, ...]:
+                if len(arguments) != len(kinds):
+                    raise TypeError(f"{name}() takes exactly {len(kinds)} positional arguments")
+                for what, kind in zip(arguments, kinds, strict=True):
+                    check(name, what, kind)
                 error = gpu.fails.get(name)
                 answer = (cudaError_t[error],) if error else function(*arguments)
                 return (*answer, *(None,) * (1 + returns - len(answer)))
 
             checked.__name__ = name
+            checked.arguments = len(kinds)  # type: ignore[attr-defined]
             setattr(runtime, name, checked)
 
         return add
@@ -279,7 +302,9 @@ def cuda_runtime(gpu: Gpu) -> Any:
             if isinstance(each, Stream) and each.captured is not None:
                 each.invalid = True
                 return (cudaError_t.cudaErrorStreamCaptureUnsupported,)
-        buffer = (ctypes.c_uint8 * size)(*([0xAB] * size))  # nobody has said that it is 0
+        whole = (ctypes.c_uint8 * (size + ALIGNMENT)).from_buffer(bytearray([0xAB]) * (size + ALIGNMENT))
+        offset = -ctypes.addressof(whole) % ALIGNMENT  # its content: nobody has said that it is 0
+        buffer = (ctypes.c_uint8 * size).from_buffer(whole, offset)
         memory[ctypes.addressof(buffer)] = buffer
         return good, ctypes.addressof(buffer)
 
@@ -308,10 +333,14 @@ def cuda_runtime(gpu: Gpu) -> Any:
 
     @offer(1)
     def cudaGetDeviceProperties(device: int) -> tuple[Any, ...]:
+        if device != 0:
+            return (cudaError_t.cudaErrorInvalidDevice,)
         return good, SimpleNamespace(name=gpu.name.encode(), major=9, minor=0)
 
     @offer(1)
     def cudaStreamCreateWithFlags(flags: int) -> tuple[Any, ...]:
+        if flags not in (0, runtime.cudaStreamNonBlocking):
+            return (cudaError_t.cudaErrorInvalidValue,)
         return opened(Stream(handle=0x1000 + len(gpu.opened)))
 
     @offer(0)
@@ -324,6 +353,8 @@ def cuda_runtime(gpu: Gpu) -> Any:
 
     @offer(1)
     def cudaEventCreateWithFlags(flags: int) -> tuple[Any, ...]:
+        if flags & ~(runtime.cudaEventBlockingSync | runtime.cudaEventDisableTiming):
+            return (cudaError_t.cudaErrorInvalidValue,)
         return opened(Event())
 
     @offer(0)
@@ -360,6 +391,8 @@ def cuda_runtime(gpu: Gpu) -> Any:
         target: int, source: int, size: int, kind: cudaMemcpyKind, stream: Stream
     ) -> tuple[Any, ...]:
         there = kind is cudaMemcpyKind.cudaMemcpyHostToDevice
+        if not there and kind is not cudaMemcpyKind.cudaMemcpyDeviceToHost:
+            raise Misuse(f"{kind.name} is nothing that engines need")
         to, of = (gpu.device, gpu.pinned) if there else (gpu.pinned, gpu.device)
 
         def copy() -> None:
@@ -371,7 +404,6 @@ def cuda_runtime(gpu: Gpu) -> Any:
 
     @offer(0)
     def cudaStreamBeginCapture(stream: Stream, mode: cudaStreamCaptureMode) -> tuple[Any, ...]:
-        assert isinstance(mode, cudaStreamCaptureMode)
         if stream.captured is not None:
             return (cudaError_t.cudaErrorInvalidValue,)
         stream.captured, stream.invalid = [], False
@@ -415,28 +447,129 @@ def cuda_runtime(gpu: Gpu) -> Any:
 # ---- tensorrt ----------------------------------------------------------------------------------------------
 
 
-class Dims(tuple[int, ...]):
-    """A shape, -1 where it is open."""
+class Dims(Sequence[int]):
+    """A shape, -1 where it is open; no tuple, cannot be added or hashed, and compares to any sequence."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, shape: Iterable[int] = ()) -> None:
+        if isinstance(shape, str | bytes) or not isinstance(shape, Sequence | np.ndarray):
+            raise TypeError(f"__init__(): incompatible constructor arguments. Invoked with: {shape!r}")
+        if not all(isinstance(length, int | np.integer) for length in shape):
+            raise TypeError(f"__init__(): incompatible constructor arguments. Invoked with: {shape!r}")
+        if len(shape) > 8:
+            raise ValueError(f"Input length {len(shape)}. Max expected length is 8")
+        self._lengths = [int(length) for length in shape]
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return Dims(self._lengths[index]) if isinstance(index, slice) else self._lengths[index]
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
 
 
 class HostMemory(bytearray):
     """Can be read through the buffer protocol, and no other way."""
 
+    def _missing(self, *_: object) -> Any:
+        raise TypeError("object of type 'tensorrt_bindings.tensorrt.IHostMemory' is a buffer and no sequence")
 
-class TensorIOMode(enum.Enum):
-    NONE, INPUT, OUTPUT = range(3)
+    __len__ = __getitem__ = __iter__ = __add__ = __contains__ = _missing  # type: ignore[assignment]
+    __bool__ = lambda self: True  # noqa: E731
 
-
-class DataType(enum.Enum):
-    FLOAT, HALF, INT8, INT32, BOOL, UINT8, FP8, BF16, INT64 = range(9)
-
-
-class LayerType(enum.Enum):
-    CONVOLUTION, CAST, ELEMENTWISE, MATRIX_MULTIPLY, DECONVOLUTION = range(5)
+    @property
+    def nbytes(self) -> int:
+        return memoryview(self).nbytes
 
 
-class Severity(enum.Enum):
-    INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
+class Value:
+    """One value of an enumeration; of pybind11's kind: no int, and equal to none."""
+
+    __slots__ = ("kind", "name", "value")
+
+    def __init__(self, kind: Enumeration, name: str, value: int) -> None:
+        self.kind, self.name, self.value = kind, name, value
+
+    def __int__(self) -> int:
+        return self.value
+
+    __index__ = __int__
+
+    def __hash__(self) -> int:
+        return self.value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Value) and (self.kind, self.value) == (other.kind, other.value)
+
+    def __str__(self) -> str:
+        return f"{self.kind.name}.{self.name}"
+
+    def __repr__(self) -> str:
+        return f"<{self}: {self.value}>"
+
+
+class Enumeration:
+    """Its values are attributes, and in `__members__`; it cannot be iterated over, nor indexed."""
+
+    def __init__(self, name: str, **members: int) -> None:
+        self.name = name
+        self.__members__ = {member: Value(self, member, value) for member, value in members.items()}
+
+    def __getattr__(self, name: str) -> Value:
+        if name in self.__dict__.get("__members__", {}):
+            return self.__members__[name]
+        raise AttributeError(f"type object {self.__dict__.get('name')!r} has no attribute {name!r}")
+
+
+def argument(what: Any, kind: Enumeration | type | tuple[type, ...]) -> Any:
+    """`what`, of this kind, or the TypeError with which pybind11 refuses all others."""
+    fits = what.kind is kind if isinstance(what, Value) else not isinstance(kind, Enumeration)
+    if not fits or (not isinstance(kind, Enumeration) and not isinstance(what, kind)):
+        raise TypeError(f"incompatible function arguments. Invoked with: {what!r}")
+    return what
+
+
+TensorIOMode = Enumeration("TensorIOMode", NONE=0, INPUT=1, OUTPUT=2)
+_DTYPES = ("FLOAT", "HALF", "INT8", "INT32", "BOOL", "UINT8", "FP8", "BF16", "INT64", "INT4", "FP4", "E8M0")
+DataType = Enumeration("DataType", **{name: value for value, name in enumerate(_DTYPES)})
+LayerType = Enumeration(
+    "LayerType", CONVOLUTION=0, CAST=1, DECONVOLUTION=7, ELEMENTWISE=9, MATRIX_MULTIPLY=17
+)
+"""Those that are made here, of more."""
+Severity = Enumeration("Severity", INTERNAL_ERROR=0, ERROR=1, WARNING=2, INFO=3, VERBOSE=4)
+FLAGS = {
+    10: {
+        "FP16": 0,
+        "INT8": 1,
+        "DEBUG": 2,
+        "GPU_FALLBACK": 3,
+        "REFIT": 4,
+        "TF32": 6,
+        "FP8": 15,
+        "BF16": 17,
+        "STRIP_PLAN": 19,
+    },
+    11: {"DEBUG": 2, "GPU_FALLBACK": 3, "REFIT": 4, "TF32": 6, "STRIP_PLAN": 18},
+}
+"""BuilderFlag, by the major version; some of those that concern nobody here are left out."""
+NETWORK_FLAGS = {
+    10: {
+        "EXPLICIT_BATCH": 0,
+        "STRONGLY_TYPED": 1,
+        "PREFER_JIT_PYTHON_PLUGINS": 2,
+        "PREFER_AOT_PYTHON_PLUGINS": 3,
+    },
+    11: {"STRONGLY_TYPED": 0, "PREFER_JIT_PYTHON_PLUGINS": 1, "PREFER_AOT_PYTHON_PLUGINS": 2},
+}
+"""NetworkDefinitionCreationFlag, by the major version: numbers of bits."""
+ALIGNMENT = 256
+"""Of the addresses of tensors, in bytes: TensorRT demands it, and cudaMalloc gives it."""
 
 
 NUMPY = {
@@ -468,7 +601,7 @@ class ILogger:
         self.ready = True
 
 
-def nptype(kind: DataType) -> Any:
+def nptype(kind: Any) -> Any:
     if kind not in NUMPY:
         raise TypeError("Could not resolve TensorRT datatype to an equivalent numpy datatype.")
     return NUMPY[kind]
@@ -478,12 +611,12 @@ def nptype(kind: DataType) -> Any:
 class Tensor:
     name: str
     shape: Dims
-    dtype: DataType
+    dtype: Value
 
 
 @dataclass(eq=False)
 class Layer:
-    type: LayerType
+    type: Value
     output: Tensor
 
     def get_output(self, index: int) -> Tensor:
@@ -500,15 +633,12 @@ class Tensorrt:
         self.module.__version__ = version
         self.module.ILogger, self.module.nptype = ILogger, nptype
         self.module.TensorIOMode, self.module.LayerType = TensorIOMode, LayerType
+        self.module.DataType, self.module.Dims = DataType, Dims
         # What 11 has removed is not there.
-        old = self.major == 10
-        self.module.NetworkDefinitionCreationFlag = enum.IntEnum(
-            "NetworkDefinitionCreationFlag",
-            {"EXPLICIT_BATCH": 0, "STRONGLY_TYPED": 1} if old else {"STRONGLY_TYPED": 0},
+        self.module.NetworkDefinitionCreationFlag = Enumeration(
+            "NetworkDefinitionCreationFlag", **NETWORK_FLAGS[self.major]
         )
-        self.module.BuilderFlag = enum.Enum(
-            "BuilderFlag", ["TF32", "REFIT", *(["FP16", "INT8", "BF16", "GPU_FALLBACK"] if old else [])]
-        )
+        self.module.BuilderFlag = Enumeration("BuilderFlag", **FLAGS[self.major])
         for kind in (Builder, OnnxParser, Runtime):
             setattr(self.module, kind.__name__, self._bound(kind))
 
@@ -524,6 +654,17 @@ class _Object:
         return self.library.gpu
 
 
+def check_logger(logger: Any, gpu: Gpu, kind: str) -> None:
+    """As the constructors of TensorRT's objects do, which raise TypeError whatever is wrong."""
+    if not isinstance(logger, ILogger):
+        raise TypeError(f"__init__(): incompatible constructor arguments. Invoked with: {logger!r}")
+    if not getattr(logger, "ready", False):
+        raise TypeError("ILogger.__init__() must be called when overriding __init__")
+    if kind in gpu.fails:
+        say(logger, f"CUDA initialization failure with error: {int(cudaError_t[gpu.fails[kind]])}")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+
 def say(logger: Any, message: str) -> None:
     logger.log(Severity.ERROR, message)
     logger.log(Severity.WARNING, "and this is only a warning")
@@ -531,13 +672,12 @@ def say(logger: Any, message: str) -> None:
 
 class Builder(_Object):
     def __init__(self, logger: ILogger) -> None:
-        if not isinstance(logger, ILogger) or not logger.ready:
-            raise TypeError("__init__(): incompatible constructor arguments")
+        check_logger(logger, self.gpu, "Builder")
         self.logger = logger
 
     def create_network(self, flags: int = 0) -> Network:
-        known = sum(1 << int(flag) for flag in self.library.module.NetworkDefinitionCreationFlag)
-        assert flags & ~known == 0, f"unknown flags {flags:b}"
+        known = sum(1 << bit for bit in NETWORK_FLAGS[self.library.major].values())
+        assert argument(flags, int) & ~known == 0, f"unknown flags {flags:b}"
         return Network(self.library.major > 10 or bool(flags & 2))
 
     def create_builder_config(self) -> BuilderConfig:
@@ -547,12 +687,13 @@ class Builder(_Object):
         return Profile()
 
     def build_serialized_network(self, network: Network, config: BuilderConfig) -> HostMemory | None:
+        argument(network, Network), argument(config, BuilderConfig)
         error = self.gpu.build_error or network.error(config)
         if error:
             return say(self.logger, error)
         self.gpu.builds += 1
         self.gpu.strongly_typed = network.strongly_typed
-        self.gpu.flags = frozenset(flag.name for flag in config.flags)
+        self.gpu.flags = config.names()
         self.gpu.plans_are_foreign = False
         shapes = config.profile.shapes if config.profile else {}
         made_for = [self.library.version, self.gpu.name]
@@ -571,59 +712,88 @@ class Network:
     def num_inputs(self) -> int:
         return len(self.inputs)
 
-    def get_input(self, index: int) -> Tensor:
-        return self.inputs[index]
+    def get_input(self, index: int) -> Tensor | None:
+        return self.inputs[index] if 0 <= argument(index, int) < len(self.inputs) else None
 
     @property
     def num_layers(self) -> int:
         return len(self.layers)
 
-    def get_layer(self, index: int) -> Layer:
-        return self.layers[index]
+    def get_layer(self, index: int) -> Layer | None:
+        return self.layers[index] if 0 <= argument(index, int) < len(self.layers) else None
 
     def error(self, config: BuilderConfig) -> str | None:
         """Why this cannot be built."""
         if not self.model:
             return "Network must have at least one output"
-        if self.strongly_typed and {"FP16", "INT8", "BF16"} & {flag.name for flag in config.flags}:
+        if self.strongly_typed and {"FP16", "INT8", "BF16", "FP8"} & config.names():
             return "precision flags are not allowed in strongly typed networks"
+        shapes = config.profile.shapes if config.profile else {}
         open_inputs = {tensor.name for tensor in self.inputs if -1 in tensor.shape}
-        if open_inputs - set(config.profile.shapes if config.profile else {}):
+        if open_inputs - set(shapes):
             return "Network has dynamic or shape inputs, but no optimization profile has been defined."
+        unknown = set(shapes) - {tensor.name for tensor in self.inputs}
+        if unknown:
+            return f"an optimization profile names {unknown}, which are no inputs of the network"
+        for tensor in self.inputs:
+            for asked in shapes.get(tensor.name, ()):
+                if not _agrees(asked, tensor.shape):
+                    return f"{tensor.name}: {asked} of the profile does not agree with {tensor.shape}"
         return None
+
+
+def _agrees(asked: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether this is the network's shape, but for what is open there."""
+    return len(asked) == len(shape) and all(
+        known in (-1, length) for known, length in zip(shape, asked, strict=True)
+    )
 
 
 class BuilderConfig:
     def __init__(self, library: Tensorrt) -> None:
         self._known = library.module.BuilderFlag
-        self.flags = {self._known.TF32}  # as the real one begins
+        self._flags = {self._known.TF32}  # as the real one begins
         self.profile: Profile | None = None
 
+    def names(self) -> frozenset[str]:
+        """Of the flags."""
+        return frozenset(flag.name for flag in self._flags)
+
     def set_flag(self, flag: Any) -> None:
-        assert isinstance(flag, self._known)
-        self.flags.add(flag)
+        self._flags.add(argument(flag, self._known))
 
     def clear_flag(self, flag: Any) -> None:
-        assert isinstance(flag, self._known)
-        self.flags.discard(flag)
+        self._flags.discard(argument(flag, self._known))
 
     def add_optimization_profile(self, profile: Profile) -> int:
-        self.profile = profile
-        return 0 if profile.shapes else -1
+        self.profile = argument(profile, Profile)
+        return 0 if profile else -1
 
 
 class Profile:
     def __init__(self) -> None:
         self.shapes: dict[str, tuple[list[int], ...]] = {}
 
+    def __bool__(self) -> bool:
+        """What is set is in order, as far as it can be told here; nothing need be."""
+        return all(
+            len(least) == len(best) == len(most)
+            and all(0 <= a <= b <= c for a, b, c in zip(least, best, most, strict=True))
+            for least, best, most in self.shapes.values()
+        )
+
     def set_shape(self, input: str, min: Any, opt: Any, max: Any) -> None:  # the real names
-        if not all(0 <= a <= b <= c for a, b, c in zip(min, opt, max, strict=True)):
-            raise ValueError("an inconsistency was detected")
-        self.shapes[input] = (list(min), list(opt), list(max))
+        argument(input, str)
+        self.shapes[input] = (list(Dims(min)), list(Dims(opt)), list(Dims(max)))
+        if not self:
+            del self.shapes[input]
+            raise ValueError("Shape provided for max is inconsistent with other shapes.")
 
 
 class OnnxParser(_Object):
     def __init__(self, network: Network, logger: ILogger) -> None:
+        argument(network, Network)
+        check_logger(logger, self.gpu, "OnnxParser")
         self._network, self._errors = network, list[str]()
 
     @property
@@ -631,10 +801,12 @@ class OnnxParser(_Object):
         return len(self._errors)
 
     def get_error(self, index: int) -> Any:
+        if not 0 <= argument(index, int) < len(self._errors):
+            return None
         return SimpleNamespace(desc=lambda: self._errors[index])
 
     def parse(self, model: bytes, path: str | None = None) -> bool:
-        assert isinstance(model, bytes)
+        model = bytes(memoryview(model))
         try:
             session = open_session(model)
         except Exception as error:
@@ -653,6 +825,7 @@ class OnnxParser(_Object):
 
 class Runtime(_Object):
     def __init__(self, logger: ILogger) -> None:
+        check_logger(logger, self.gpu, "Runtime")
         self._logger = logger
 
     def deserialize_cuda_engine(self, serialized_engine: Any) -> CudaEngine | None:
@@ -683,17 +856,26 @@ class CudaEngine:
     def num_io_tensors(self) -> int:
         return len(self._names)
 
-    def get_tensor_name(self, index: int) -> str:
-        return self._names[index]
+    def get_tensor_name(self, index: int) -> str | None:
+        return self._names[index] if 0 <= argument(index, int) < len(self._names) else None
 
-    def get_tensor_mode(self, name: str) -> TensorIOMode:
+    def get_tensor_mode(self, name: str) -> Value:
+        if self._known(name) is None:
+            return TensorIOMode.NONE
         return TensorIOMode.INPUT if name in self.inputs else TensorIOMode.OUTPUT
 
     def get_tensor_shape(self, name: str) -> Dims:
-        return {**self.inputs, **self.outputs}[name].shape
+        found = self._known(name)
+        if found is None:
+            raise Misuse(f"{name!r} is no tensor, its shape has -1 lengths")
+        return Dims(found.shape)
 
-    def get_tensor_dtype(self, name: str) -> DataType:
-        return {**self.inputs, **self.outputs}[name].dtype
+    def get_tensor_dtype(self, name: str) -> Value:
+        found = self._known(name)
+        return DataType.FLOAT if found is None else found.dtype
+
+    def _known(self, name: str) -> Tensor | None:
+        return {**self.inputs, **self.outputs}.get(argument(name, str))
 
     def serialize(self) -> HostMemory:
         return HostMemory(self.plan)
@@ -719,7 +901,10 @@ class Context:
         self._warm_at: int | None = None
 
     def set_input_shape(self, name: str, shape: Any) -> bool:
-        assert isinstance(shape, tuple | list) and name in self.engine.inputs
+        if argument(name, str) not in self.engine.inputs:
+            say(self.engine.logger, f"Given invalid tensor name: {name}")
+            return False
+        shape = list(Dims(argument(shape, (tuple, list, Dims))))
         least, _, most = self.engine.profile.get(name, (self.engine.inputs[name].shape,) * 3)
         fits = len(shape) == len(least) and all(
             a <= length <= b for a, length, b in zip(least, shape, most, strict=True)
@@ -732,10 +917,11 @@ class Context:
         return True
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
-        if name not in self.engine.inputs and name not in self.engine.outputs:
+        if argument(name, str) not in self.engine.inputs and name not in self.engine.outputs:
+            say(self.engine.logger, f"Given invalid tensor name: {name}")
             return False
-        if not isinstance(memory, int) or memory % 4:
-            raise Misuse(f"{memory!r} is no address")
+        if argument(memory, int) % ALIGNMENT:
+            raise Misuse(f"{memory!r} is no address for a tensor: it is to be a multiple of {ALIGNMENT}")
         self._addresses[name] = memory
         self._changes += 1
         return True
@@ -745,7 +931,7 @@ class Context:
 
     def execute_async_v3(self, stream_handle: int) -> bool:
         gpu = self.engine.library.gpu
-        stream = gpu.stream(stream_handle)
+        stream = gpu.stream(argument(stream_handle, int))
         missing = {*self.engine.inputs, *self.engine.outputs} - set(self._addresses)
         if missing or self.infer_shapes():
             say(self.engine.logger, f"not all is set: {missing or self.infer_shapes()}")
@@ -839,5 +1025,5 @@ def open_session(model: bytes) -> onnxruntime.InferenceSession:
 
 def _tensor(argument: Any) -> Tensor:
     kinds = {np.dtype(value): kind for kind, value in NUMPY.items()}
-    shape = Dims(length if isinstance(length, int) else -1 for length in argument.shape)
+    shape = Dims([length if isinstance(length, int) else -1 for length in argument.shape])
     return Tensor(argument.name, shape, kinds[np.dtype(ORT_DTYPES[argument.type])])

@@ -220,6 +220,13 @@ def test_a_virtual_camera_that_opens_is_named():
         (Answer(""), "ok", "only recordings with sound"),
         (Answer(error="OSError: PortAudio library not found"), "warning", "libportaudio2"),
         (Answer(error="ImportError: No module named 'sounddevice'"), "warning", "sounddevice"),
+        (
+            Answer(
+                error="sounddevice.PortAudioError: Error initializing PortAudio: Unanticipated host error"
+            ),
+            "warning",
+            "restart the system's sound service",
+        ),
     ],
 )
 def test_a_microphone_is_named_and_what_is_missing_comes_with_its_fix(answer, verdict, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import subprocess
 import sys
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from reenact.capture.microphone import (
     open_microphone,
 )
 from reenact.types import Sound
+from tests.portaudio import Device, install
 from tests.test_camera import Clock
 
 OPTIONS = MicrophoneOptions()
@@ -46,10 +48,10 @@ class ScriptedEar:
             raise MicrophoneError("the microphone is gone")
         return int(min(heard_s, self._seconds) * RATE) - self._read
 
-    def read(self, count: int) -> np.ndarray:
+    def read(self, count: int) -> tuple[np.ndarray, bool]:
         samples = np.arange(self._read, self._read + count, dtype=np.float32) / RATE
         self._read += count
-        return np.repeat(samples[:, None], self._channels, axis=1)
+        return np.repeat(samples[:, None], self._channels, axis=1), False
 
     def close(self) -> None:
         self.closed += 1
@@ -165,6 +167,108 @@ def test_without_portaudio_the_line_says_what_to_install(monkeypatch: pytest.Mon
     assert "libportaudio" in str(caught.value)
 
 
+# ---- Over the real sounddevice, with a PortAudio that is none ----------------------------------------------
+
+ROOM, HEADSET, SPEAKER = Device("Room", 4), Device("Headset"), Device("Speaker", 0)
+
+
+def test_a_microphone_is_opened_with_at_most_two_channels_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    portaudio = install(monkeypatch, SPEAKER, ROOM, HEADSET)
+    for device, channels in ((None, 2), ("room", 2), ("1", 2), ("Headset", 1)):
+        with closing(open_microphone(device)()) as ear:
+            (stream,) = portaudio.streams.values()
+            stream.samples = 480
+            assert ear.available() == 480
+            samples, lost = ear.read(480)
+            assert (samples.shape, samples.dtype, lost) == ((480, channels), np.float32, False)
+            assert samples[1, 0] == channels
+        assert portaudio.streams == {}
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("0", r"^microphone 0 does not open: Not an input device: 'Speaker'$"),
+        ("7", r"^microphone 7 does not open: Error querying device 7$"),
+        ("99999999999", r"^microphone 99999999999 does not open: .*int"),
+        ("kitchen", r"^microphone 'kitchen' does not open: No input device matching 'kitchen'$"),
+        (
+            "e",
+            r"^microphone 'e' does not open: Multiple input devices found for 'e': \[1\] Headset, ALSA \[2\]",
+        ),
+    ],
+)
+def test_a_microphone_that_there_is_not_is_refused_in_one_line(
+    device: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portaudio = install(monkeypatch, SPEAKER, HEADSET, Device("Webcam"))
+    with pytest.raises(MicrophoneError, match=message) as caught:
+        open_microphone(device)()
+    assert "\n" not in str(caught.value)
+    assert portaudio.streams == {}
+
+
+def test_a_portaudio_that_does_not_start_is_no_microphone_until_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """sounddevice starts it while it is imported, and raises an error of its own."""
+    portaudio = install(monkeypatch, HEADSET)
+    portaudio.starts = False
+    open_ear = open_microphone(None)
+    with pytest.raises(MicrophoneError, match="PortAudio does not start: Error initializing PortAudio"):
+        open_ear()
+    portaudio.starts = True
+    open_ear().close()
+    portaudio.starts = False  # as when it is started again, for a new list of devices
+    with pytest.raises(MicrophoneError, match="PortAudio does not start"):
+        open_ear()
+    portaudio.starts = True
+    open_ear().close()
+
+
+def test_a_microphone_that_is_plugged_in_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PortAudio lists the devices once, when it starts."""
+    portaudio = install(monkeypatch)
+    open_ear = open_microphone(None)
+    with pytest.raises(MicrophoneError, match="there is no microphone"):
+        open_ear()
+    portaudio.plugged.append(HEADSET)
+    with closing(open_ear()) as ear:
+        assert ear.available() == 0
+        portaudio.plugged.remove(HEADSET)
+        with pytest.raises(MicrophoneError, match=r"^the microphone is gone: .*ALSA error -19"):
+            ear.available()
+    with pytest.raises(MicrophoneError, match="there is no microphone"):
+        open_ear()
+    portaudio.plugged.append(ROOM)
+    open_ear().close()
+
+
+def test_a_microphone_that_does_not_start_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    portaudio = install(monkeypatch, HEADSET)
+    portaudio.streams_start = False
+    with pytest.raises(MicrophoneError, match="does not open: Error starting stream"):
+        open_microphone(None)()
+    assert portaudio.streams == {}
+
+
+def test_sound_that_portaudio_drops_does_not_shift_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so once, and never how much."""
+    portaudio, clock, options = install(monkeypatch, HEADSET), Clock(), MicrophoneOptions()
+    sounds = listen(open_microphone(None), options, clock, clock.sleep)
+    assert next(sounds) is None
+    (stream,) = portaudio.streams.values()
+    errors_ms = []
+    for index in range(20):
+        clock.now_ns += 300_000_000 if index == 10 else 10_000_000
+        stream.samples, stream.overflowed = 480, index == 10
+        sound = next(each for each in sounds if each is not None)
+        errors_ms.append((sound.heard_ns - (clock.now_ns - 10_000_000)) / 1e6)
+    assert np.abs(errors_ms).max() < 20, errors_ms
+
+
+# ---- Over a real PortAudio ---------------------------------------------------------------------------------
+
 ASOUNDRC = """
 pcm.mic { type file file "/dev/null" infile "INFILE" format raw slave.pcm { type null } }
 pcm.!default mic
@@ -172,7 +276,7 @@ pcm.!default mic
 HEAR = """
 from reenact.capture.microphone import open_microphone
 ear = open_microphone(None)()
-samples = ear.read(4800)
+samples, lost = ear.read(4800)
 print(samples.shape, samples.dtype, ear.available() >= 0)
 ear.close()
 """

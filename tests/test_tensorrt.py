@@ -217,6 +217,18 @@ def test_why_a_build_fails_is_told_in_tensorrts_words(gpu):
         TensorRtEngine(tripler())
 
 
+@pytest.mark.parametrize(
+    ("kind", "does"), [("Builder", "build"), ("OnnxParser", "build"), ("Runtime", "load")]
+)
+def test_a_tensorrt_that_makes_no_object_is_told_in_its_own_words(gpu, kind, does):
+    """Of such a failure Python is told no more than that a factory returned nothing."""
+    gpu.fails[kind] = "cudaErrorInsufficientDriver"
+    with pytest.raises(
+        EngineError, match=f"cannot {does} the model: CUDA initialization failure with error: 35"
+    ):
+        TensorRtEngine(tripler())
+
+
 # ---- Plans that are kept -----------------------------------------------------------------------------------
 
 
@@ -338,6 +350,19 @@ def test_an_error_code_becomes_the_names_of_the_call_and_of_the_error():
         return SimpleNamespace(value=2, name="cudaErrorMemoryAllocation"), None
 
     with pytest.raises(EngineError, match="cudaMalloc failed: cudaErrorMemoryAllocation; the GPU's memory"):
+        cuda.call(cudaMalloc, 10)
+
+
+@pytest.mark.parametrize(
+    "raised", [ValueError("12345 is not a valid cudaError_t"), RuntimeError('Function "cuMalloc" not found')]
+)
+def test_what_the_bindings_raise_instead_of_returning_it_is_named_as_well(raised):
+    """cuda-bindings does so for an error that it does not know, and for a function that the driver lacks."""
+
+    def cudaMalloc(size):
+        raise raised
+
+    with pytest.raises(EngineError, match=f"^cudaMalloc failed: {re.escape(str(raised))}$"):
         cuda.call(cudaMalloc, 10)
 
 

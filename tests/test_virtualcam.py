@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Iterator
 from typing import ClassVar
@@ -19,7 +20,10 @@ pyvirtualcam = pytest.importorskip("pyvirtualcam")
 
 
 class Seen:
-    """What a program that uses the virtual camera sees; the backend that pyvirtualcam opens."""
+    """What a program that uses the virtual camera sees; the backend that the real pyvirtualcam opens.
+
+    Like the one for v4l2loopback (0.15), it takes C's numbers and text, and no device that it has open.
+    """
 
     opened: ClassVar[list[Seen]] = []
     broken = False
@@ -27,6 +31,13 @@ class Seen:
     def __init__(self, *, width: int, height: int, fps: float, fourcc: int, device: str | None) -> None:
         if Seen.broken:
             raise RuntimeError("there is no such device")
+        for number in (width, height, fourcc):
+            if operator.index(number) <= 0:
+                raise TypeError(f"incompatible constructor arguments. Invoked with: {number!r}")
+        if not isinstance(fps, int | float) or not isinstance(device, str | None):
+            raise TypeError(f"incompatible constructor arguments. Invoked with: {fps!r}, {device!r}")
+        if any(each._name == (device or each._name) and not each.closed for each in Seen.opened):
+            raise RuntimeError("the device is already in use")
         self.size, self.fps, self.fourcc = (height, width), fps, fourcc
         self.images: list[np.ndarray] = []
         self.closed = 0
@@ -36,10 +47,12 @@ class Seen:
     def send(self, pixels: np.ndarray) -> None:
         if Seen.broken:
             raise OSError("the device has vanished")
+        assert not self.closed and pixels.dtype == np.uint8
         assert pixels.ndim == 1 and pixels.flags.c_contiguous
         self.images.append(pixels.reshape(*self.size, 3).copy())
 
     def close(self) -> None:
+        assert not self.closed, "pyvirtualcam closes once"
         self.closed += 1
 
     def device(self) -> str:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,8 +35,8 @@ class Ear(Protocol):
     def available(self) -> int:
         """Samples that can be read at once."""
 
-    def read(self, count: int) -> NDArray[np.float32]:
-        """(count, channels), -1..1, RATE a second; one channel or two."""
+    def read(self, count: int) -> tuple[NDArray[np.float32], bool]:
+        """(count, channels), -1..1, RATE a second, one channel or two; whether sound was lost before it."""
 
     def close(self) -> None: ...
 
@@ -110,7 +109,23 @@ def open_microphone(device: str | None) -> Callable[[], Ear]:
     with suppress(MicrophoneError):
         # Now, by whoever asks: it turns standard error off for the whole process while it looks for devices.
         _import_sounddevice()
-    return partial(PortAudioEar, int(device) if device is not None and device.isdecimal() else device)
+    return _PortAudioOpener(int(device) if device is not None and device.isdecimal() else device)
+
+
+class _PortAudioOpener:
+    """Opens a microphone, also one that was plugged in since the last attempt."""
+
+    def __init__(self, device: int | str | None) -> None:
+        self._device = device
+        self._tried = False
+
+    def __call__(self) -> PortAudioEar:
+        """Raises MicrophoneError."""
+        library = _import_sounddevice()
+        if self._tried:
+            _list_devices_again(library)
+        self._tried = True
+        return PortAudioEar(library, self._device)
 
 
 class PortAudioEar:
@@ -119,26 +134,30 @@ class PortAudioEar:
     Not through PyAV: the ALSA in its Linux wheels looks for its settings where it was built, and finds none.
     """
 
-    def __init__(self, device: int | str | None) -> None:
-        """Raises MicrophoneError."""
+    def __init__(self, library: Any, device: int | str | None) -> None:
+        """`library`: the module sounddevice. Raises MicrophoneError."""
+        self._library = library
         self._name = "the microphone" if device is None else f"microphone {device!r}"
-        self._library = _import_sounddevice()
-        if device is None and self._library.default.device[0] < 0:
+        if device is None and library.default.device[0] < 0:
             raise MicrophoneError("there is no microphone")
         with self._plain_errors("does not open"):
-            told = self._library.query_devices(device, "input")
+            told = library.query_devices(device, "input")
             channels = min(2, told["max_input_channels"])
-            self._stream = self._library.InputStream(RATE, device=device, channels=channels, dtype="float32")
-            self._stream.start()
+            self._stream = library.InputStream(RATE, device=device, channels=channels, dtype="float32")
+            try:
+                self._stream.start()
+            except library.PortAudioError:
+                self.close()
+                raise
 
     def available(self) -> int:
         with self._plain_errors("is gone"):
             return int(self._stream.read_available)
 
-    def read(self, count: int) -> NDArray[np.float32]:
+    def read(self, count: int) -> tuple[NDArray[np.float32], bool]:
         with self._plain_errors("is gone"):
-            samples: NDArray[np.float32] = self._stream.read(count)[0]
-            return samples
+            samples, lost = self._stream.read(count)
+            return samples, bool(lost)
 
     def close(self) -> None:
         self._stream.close(ignore_errors=True)
@@ -147,9 +166,26 @@ class PortAudioEar:
     def _plain_errors(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (self._library.PortAudioError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise MicrophoneError(f"{self._name} {what}: {reason}") from error
+        except (self._library.PortAudioError, ValueError, OverflowError) as error:  # overflow: 99999999999
+            raise MicrophoneError(f"{self._name} {what}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What sounddevice says, in one line. It asks PortAudio for the words, and fails if that does not run."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        return str(error.args[0])
+
+
+def _list_devices_again(library: Any) -> None:
+    """PortAudio lists the devices when it starts, and never again while it runs. Raises MicrophoneError."""
+    with suppress(library.PortAudioError):  # it did not start the last time
+        library._terminate()
+    try:
+        library._initialize()
+    except library.PortAudioError as error:
+        raise MicrophoneError(f"PortAudio does not start: {_reason(error)}") from error
 
 
 def _import_sounddevice() -> Any:
@@ -161,6 +197,8 @@ def _import_sounddevice() -> Any:
     except OSError as error:
         fix = this_system().install(["libportaudio.so.2"])
         raise MicrophoneError(f"microphones need PortAudio ({error}): {fix}") from error
+    except Exception as error:  # its own PortAudioError, which nobody can name before it is imported
+        raise MicrophoneError(f"PortAudio does not start: {_reason(error)}") from error
     return sounddevice
 
 
@@ -175,8 +213,10 @@ def _heard(
             yield None
             sleep(options.pause_s)
             continue
-        samples = ear.read(count)
+        samples, lost = ear.read(count)
         last_ns = clock_ns()
+        if lost:
+            sound_clock = SoundClock()  # what it has counted is less than what was heard
         yield Sound(_stereo(samples), sound_clock(count, last_ns))
     raise MicrophoneError(f"the microphone has sent nothing for {options.stall_s:g} s")
 
