@@ -81,9 +81,19 @@ class AUTable:
         return None if time is None else time.name
 
     @property
-    def unmeasured(self) -> list[str]:
-        """The action units, such as AU45, that have no column."""
-        return [code for index, code in enumerate(AU_CODES) if index not in self.columns.places]
+    def frame_column(self) -> str | None:
+        """The name of the column of frames' numbers; None: there is none."""
+        frame = self.find(*_FRAMES)
+        return None if frame is None else frame.name
+
+    def check_complete(self) -> None:
+        """Refuses a table that lacks an action unit."""
+        missing = [code for index, code in enumerate(AU_CODES) if index not in self.columns.places]
+        if missing:
+            raise self.refusal(
+                f"line {self.table.header_line}: no column holds {', '.join(missing)}; "
+                f"labels to fit to need all {len(AU_CODES)} action units"
+            )
 
     def find(self, *keys: str) -> Column | None:
         """The column that the first of the keys names that there is, as `calib.columns.column_key` has it."""

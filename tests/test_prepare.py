@@ -145,6 +145,18 @@ class TestRun:
 
 
 class TestResuming:
+    def test_what_a_table_does_not_tell_is_read(self, folder, portrait):
+        measured = Measurer(load_estimator())(portrait).aus[0]
+        (folder / "some/images").mkdir(parents=True)
+        shutil.copy(PORTRAIT, folder / "some/images/a.jpg")
+        (folder / "some/aus.csv").write_text("file;au_12_intensity;au_25_intensity\na.jpg;3,5;-nan(ind)\n")
+        prepare([open_source(folder / "some")], folder / "new", OPTIONS, WORKERS)
+        (sample,) = open_shards(folder / "new")
+        smile = au_index("AU12")
+        assert sample.aus[smile] == 3.5 != measured[smile]
+        others = np.arange(len(AU_CODES)) != smile
+        assert sample.aus[others] == pytest.approx(measured[others], abs=1e-3)
+
     def test_what_is_finished_is_not_done_again(self, folder, prepared):
         before = written(folder)
         assert run(folder) == prepared[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY, AUVector, au_index, neutral_aus
+from calib.film_labels import frame_labels
 from calib.json_file import parse_json
+from calib.picture_labels import FILE_COLUMNS, tables_in
 from calib.pictures import PICTURE_ENDINGS, PictureFolder
 from calib.text_file import text_of
 from reenact.capture.file import CaptureError, open_capture
 from train.data.items import ClipFrame, Item, PictureFile, TarMember
 from train.data.openface_pictures import find_face_landmark_img, read_face_landmark_img
-from train.data.tables import FILE_COLUMNS, TableError, file_of, read_table
+from train.data.tables import TableError, file_of, read_table
 from train.data.unpickle import load_plain
 
 _VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".m4v"})
@@ -153,10 +154,12 @@ def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> l
     videos = [path for path in files if path.suffix.lower() in _VIDEOS]
     tars = [path for path in files if path.suffix.lower() == ".tar"]
     if videos:
-        return [item for video in videos for item in _read_clip(video, folder / "labels", labels)]
+        tables = tables_in(folder / "labels")
+        return [item for video in videos for item in _read_clip(video, tables, labels)]
     if tars:
         return [item for tar in tars for item in _read_tar(tar, labels)]
-    if (folder / "aus.csv") in files:
+    tables = tables_in(folder)
+    if any(table.stem.lower() == "aus" for table in tables):
         return read_table(folder, labels.needed)
     pickle = _pickle_of(folder, files)
     if pickle is not None:
@@ -164,7 +167,7 @@ def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> l
     by_picture = find_face_landmark_img(folder)
     if by_picture:
         return read_face_landmark_img(by_picture, folder, labels.needed)
-    if any(path.suffix.lower() == ".csv" for path in files):
+    if tables:
         return read_table(folder, labels.needed)
     return _read_pictures(folder, people_by_folder)
 
@@ -272,8 +275,8 @@ def _from_tar(name: str, place: TarMember, content: Any, labels: GivenLabels) ->
     return Item(name, str(record.get("person", name)), labels(record.get("aus"), name), place)
 
 
-def _read_clip(video: Path, tables: Path, labels: GivenLabels) -> list[Item]:
-    """Three frames a second of a clip; where there is a table, of those in which OpenFace saw a face."""
+def _read_clip(video: Path, tables: Sequence[Path], labels: GivenLabels) -> list[Item]:
+    """Three frames a second of a clip; where there is a table, of those in which it shows a face."""
     try:
         with open_capture(video) as capture:
             step = max(1, round((capture.rate or 30) / _CLIP_RATE_HZ))
@@ -281,27 +284,12 @@ def _read_clip(video: Path, tables: Path, labels: GivenLabels) -> list[Item]:
             count = capture.frame_count or 1
     except CaptureError:
         step, count = 1, 1
-    table = tables / f"{video.stem}.csv"
+    table = next((each for each in tables if each.stem == video.stem), None) if labels.needed else None
     known: Mapping[int, AUVector | None] = (
-        _frame_labels(table) if labels.needed and table.is_file() else dict.fromkeys(range(count))
+        frame_labels(table, TableError, plain=True) if table is not None else dict.fromkeys(range(count))
     )
     return [
         Item(f"{video.name}#{index:06d}", video.stem, known[index], ClipFrame(video, index))
         for index in sorted(known)
         if index % step == 0
     ]
-
-
-def _frame_labels(table: Path) -> dict[int, AUVector]:
-    """By frame, from 0 (OpenFace: from 1). AU01_rs, not normalised per person, is preferred to AU01_r."""
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream, skipinitialspace=True))
-    ending = "_rs" if rows and f"{AU_CODES[0]}_rs" in rows[0] else "_r"
-    try:
-        return {
-            int(row["frame"]) - 1: np.array([float(row[code + ending]) for code in AU_CODES], np.float32)
-            for row in rows
-            if float(row.get("success") or 1) != 0 and int(row.get("face_id") or 0) == 0
-        }
-    except (KeyError, ValueError, TypeError) as error:
-        raise TableError(f"{table} is no table of frames by OpenFace: {error}") from error
