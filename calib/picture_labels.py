@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from calib.table_file import Row, Table, open_table
 
 FILE_COLUMNS = ("file", "file_path", "path", "input", "image")
 """Names of the column, or of a record's key, that holds the picture's file."""
-_WIDTHS = "facerectwidth"
+_WIDTH = "facerectwidth"
 """py-feat's column of the widths of faces."""
 _LANDMARKS_X = tuple(f"x_{number}" for number in range(68))
+_DISTANCE = "pose_tz"
 """OpenFace's columns, from which the width of a face is told."""
 _TABLES = frozenset({".csv", ".tsv"})
 _LISTS = frozenset({"train_ids", "test_ids"})
@@ -98,35 +99,44 @@ def read_widest_face(path: Path, refusal: type[ValueError]) -> AUVector | None:
 @dataclass(frozen=True, eq=False)
 class _Face:
     line: int
-    width_px: float
-    """0 where the table does not say."""
+    width: float
+    """In a unit of the table's own; 0 where it does not say."""
     aus: AUVector
 
 
 def _faces(table: AUTable) -> Iterator[tuple[Row, _Face | None]]:
     """None where a row shows no face."""
-    width, landmarks = table.find(_WIDTHS), [table.find(key) for key in _LANDMARKS_X]
-    places = [width] if width is not None else [each for each in landmarks if each is not None]
+    width_of = _widths(table)
     for row, aus in table.faces():
-        yield row, None if aus is None else _Face(row.line, _width_px(row, places), aus)
+        yield row, None if aus is None else _Face(row.line, width_of(row), aus)
 
 
-def _width_px(row: Row, columns: Sequence[Column]) -> float:
-    """From one column of widths, or from those of landmarks."""
-    numbers = [column.number(row) for column in columns]
-    if not numbers or np.isnan(numbers).any():
-        return 0.0
-    return numbers[0] if len(numbers) == 1 else max(numbers) - min(numbers)
+def _widths(table: AUTable) -> Callable[[Row], float]:
+    """What tells the width of a row's face, so that those of one picture can be compared."""
+    width, distance = table.find(_WIDTH), table.find(_DISTANCE)
+    landmarks = [column for key in _LANDMARKS_X if (column := table.find(key)) is not None]
+    if width is not None:
+        return lambda row: _known(width.number(row))
+    if landmarks:
+        return lambda row: _known(float(np.ptp([column.number(row) for column in landmarks])))
+    if distance is not None:
+        # Of faces of one size, the nearer one is the wider.
+        return lambda row: 1 / far if (far := _known(distance.number(row))) else 0.0
+    return lambda row: 0.0
+
+
+def _known(number: float) -> float:
+    return number if number > 0 else 0.0
 
 
 def _widest(faces: Sequence[_Face], of: str, refusal: type[ValueError]) -> list[_Face]:
     """The widest face alone. Equally wide ones must not differ: the order of the rows never decides."""
-    first, *others = sorted(faces, key=lambda face: (-face.width_px, face.line))
+    first, *others = sorted(faces, key=lambda face: (-face.width, face.line))
     for other in others:
-        if other.width_px == first.width_px and not np.array_equal(first.aus, other.aus, equal_nan=True):
+        if other.width == first.width and not np.array_equal(first.aus, other.aus, equal_nan=True):
             raise refusal(
                 f"lines {first.line} and {other.line} are of one {of} and differ; "
-                "keep one row for each picture, or tell the widths of faces in a column FaceRectWidth"
+                "keep one row for each picture, or tell how wide the faces are in a column FaceRectWidth"
             )
     return [first]
 

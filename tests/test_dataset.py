@@ -99,10 +99,11 @@ def test_pictures_of_which_an_action_unit_is_not_known_are_left_out(tmp_path):
     assert [picture.path.name for picture in read_labels(write_folder(tmp_path, rows))] == ["a.jpg"]
 
 
-def test_the_widest_of_several_faces_in_a_picture_counts(tmp_path):
-    rows = [[*row("a.jpg", "Ann", width / 100), width] for width in (30, 90, 60)]
-    (found,) = read_labels(write_folder(tmp_path, rows, [*HEADER, "FaceRectWidth"]))
-    assert found.aus[0] == np.float32(0.9)
+@pytest.mark.parametrize(("column", "widest"), [("FaceRectWidth", 90), ("pose_Tz", 30)])
+def test_the_widest_of_several_faces_in_a_picture_counts(tmp_path, column, widest):
+    rows = [[*row("a.jpg", "Ann", value / 100), value] for value in (60, 30, 90)]
+    (found,) = read_labels(write_folder(tmp_path, rows, [*HEADER, column]))
+    assert found.aus[0] == np.float32(widest / 100)
 
 
 def test_a_csv_of_any_name_is_taken_if_it_is_the_only_one(tmp_path):

@@ -12,7 +12,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, MAX_INTENSITY, AUVector
+from calib.au import MAX_INTENSITY, AUVector
 from calib.dataset import DatasetError
 from calib.estimator import load_estimator
 from calib.features import face_features
@@ -113,7 +113,9 @@ def labelled_readings(video: Path, labels: Path) -> LabelledReadings:
         crop = estimator_crop(frame, face, estimator.crop)
         times_s.append(float(frame.pts))
         rows.append((estimator(crop, face.pose.to_canonical(face.landmarks)), *known))
-    readings, plain, normalised = np.array(rows, np.float32).reshape(-1, 3, AU_COUNT).swapaxes(0, 1)
+    if not rows:
+        raise DatasetError(f"{video} has no frame with both a label and a face")
+    readings, plain, normalised = np.array(rows, np.float32).swapaxes(0, 1)
     return LabelledReadings(np.array(times_s), readings, plain, normalised)
 
 
