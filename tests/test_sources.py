@@ -24,6 +24,7 @@ from train.data.sources import (
     open_source,
     parse_order,
 )
+from train.data.split import Split
 from train.data.tables import TableError
 
 OPENFACE = ",".join(["file", "person", *(f"{code}_r" for code in AU_CODES)])
@@ -185,12 +186,13 @@ class TestPickles:
         write_picture(tmp_path / "set/imgs/a.JPG")
         numbers = {"a": np.arange(17) / 4, "gone": np.ones(17)}
         (tmp_path / "set/aus_openface.pkl").write_bytes(pickle.dumps(numbers))
-        for name in ("train_ids.csv", "test_ids.csv"):
-            (tmp_path / "set" / name).write_text("a.jpg\n")
+        (tmp_path / "set/train_ids.csv").write_text("a.jpg\n")
+        (tmp_path / "set/test_ids.csv").write_text("gone\n")
         for source in (open_source(tmp_path / "set"), open_source(tmp_path / "set/aus_openface.pkl")):
             assert names(source) == ["a.JPG", "gone"]
             assert source.items[0].aus == pytest.approx(np.arange(17) / 4)
             assert source.items[0].place == PictureFile(tmp_path / "set/imgs/a.JPG")
+            assert source.split == Split(frozenset({"a.JPG"}), frozenset({"gone"}))
 
     def test_numbers_get_the_names_that_are_given(self, tmp_path):
         (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "a.png", "aus": [1.0, 2.0, 3.0]}]))

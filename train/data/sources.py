@@ -20,6 +20,7 @@ from calib.text_file import text_of
 from reenact.capture.file import CaptureError, open_capture
 from train.data.items import ClipFrame, Item, PictureFile, TarMember
 from train.data.openface_pictures import find_face_landmark_img, read_face_landmark_img
+from train.data.split import UNTOLD, Split, read_split
 from train.data.tables import TableError, file_of, read_table
 from train.data.unpickle import load_plain
 
@@ -41,6 +42,8 @@ class Source:
     collection: str
     """Its name."""
     items: tuple[Item, ...]
+    split: Split = UNTOLD
+    """What lists of files beside the pictures say of who is held out."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +125,19 @@ def open_source(path: Path, people_by_folder: bool = False, labels: GivenLabels 
       {name: numbers},
     - a tar, or a folder of tars, of pictures KEY.jpg and labels KEY.json: {"aus": ..., "person": ...}.
 
-    calib.pictures.PictureFolder finds the pictures of tables and pickles.
-    Raises SourceError, TableError, UnpickleError or calib.dataset.DatasetError for what cannot be read.
+    calib.pictures.PictureFolder finds the pictures of tables and pickles. train_ids.csv and test_ids.csv in a
+    folder, as GANimation keeps them, tell who is for training and who is held out.
+    Raises SourceError, TableError, SplitError, UnpickleError or calib.dataset.DatasetError for what cannot be
+    read.
     """
     if path.is_dir():
-        return Source(path.absolute().name, tuple(_read_folder(path, people_by_folder, labels)))
+        items = tuple(_read_folder(path, people_by_folder, labels))
+        return Source(path.absolute().name, items, read_split(path, items))
     if not path.is_file():
         raise SourceError(f"there is nothing at {path}; give a folder, a .pkl or a .tar")
     if path.suffix.lower() in _PICKLES:
-        return Source(path.stem, tuple(_read_pickle(path, labels)))
+        items = tuple(_read_pickle(path, labels))
+        return Source(path.stem, items, read_split(path.parent, items))
     if path.suffix.lower() == ".tar":
         return Source(path.stem, tuple(_read_tar(path, labels)))
     raise SourceError(f"{path} is not a source of pictures; give a folder, a .pkl or a .tar")
