@@ -9,16 +9,30 @@ from dataclasses import dataclass
 from calib.au import ACTION_UNITS, AU_INDEX, MAX_INTENSITY
 
 _BLINK, _EYES_CLOSED = 45, 43
-_FORMS = (
-    (re.compile(r"au_?0*(\d{1,3})_r"), 1.0),  # OpenFace and `reenact aus`: AU12_r, 0..5
-    (
-        re.compile(r"au_?0*(\d{1,3})_intensity"),
-        1.0,
-    ),  # LibreFace: au_12_intensity, 0..5; its au_12 is yes or no
-    (re.compile(r"au0*(\d{1,3})"), MAX_INTENSITY),  # py-feat: AU12, 0..1
-    (re.compile(r"action_unit_0*(\d{1,3})_-_(?!.*(?:left|right)).*"), MAX_INTENSITY),  # FaceReader, 0..1
-)
-"""How programs name the columns of intensities, as `column_key` writes them, and the factor to 0..5."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How a program names its columns of intensities, and counts."""
+
+    pattern: re.Pattern[str]
+    """Of a column's name, as `column_key` writes it, with the number of the action unit."""
+    scale: float
+    """The factor to 0..5."""
+    first_frame: int
+
+
+_NORMALISED = _Form(re.compile(r"au_?0*(\d{1,3})_r"), 1.0, 1)
+"""OpenFace and `reenact aus`: AU12_r, 0..5."""
+_PLAIN = _Form(re.compile(r"au_?0*(\d{1,3})_rs"), 1.0, 1)
+"""OpenFace's AU12_rs, 0..5, which is not normalised per person."""
+_LIBREFACE = _Form(re.compile(r"au_?0*(\d{1,3})_intensity"), 1.0, 0)
+"""au_12_intensity, 0..5; its au_12 is yes or no."""
+_PY_FEAT = _Form(re.compile(r"au0*(\d{1,3})"), MAX_INTENSITY, 0)
+"""AU12, 0..1."""
+_FACEREADER = _Form(re.compile(r"action_unit_0*(\d{1,3})_-_(?!.*(?:left|right)).*"), MAX_INTENSITY, 0)
+"""Action Unit 12 - Lip Corner Puller, 0..1."""
+_FORMS = (_NORMALISED, _LIBREFACE, _PY_FEAT, _FACEREADER, _PLAIN)
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,8 @@ class AUColumns:
     """Where these columns are in the header; more than one place where the header repeats a name."""
     scale: float
     """From the table's intensities to ours, 0..5."""
+    first_frame: int
+    """The number that the program gives to the first frame of a film."""
 
 
 def column_key(name: str) -> str:
@@ -36,14 +52,15 @@ def column_key(name: str) -> str:
     return "_".join(name.lower().split())
 
 
-def au_columns(header: Sequence[str]) -> AUColumns | None:
+def au_columns(header: Sequence[str], plain: bool = False) -> AUColumns | None:
     """The columns of intensities in a header; None where it has none.
 
     Where a table has intensities in two forms, those from 0 to 5 count. AU43 (eyes closed) stands for AU45.
+    plain: whether AU12_rs, which is not normalised per person, goes before AU12_r.
     """
     keys = [column_key(name) for name in header]
-    for form, scale in _FORMS:
-        numbers = [int(match[1]) if (match := form.fullmatch(key)) else None for key in keys]
+    for form in (_PLAIN, *_FORMS) if plain else _FORMS:
+        numbers = [int(match[1]) if (match := form.pattern.fullmatch(key)) else None for key in keys]
         if _EYES_CLOSED in numbers and _BLINK not in numbers:
             numbers = [_BLINK if number == _EYES_CLOSED else number for number in numbers]
         places = {
@@ -52,5 +69,6 @@ def au_columns(header: Sequence[str]) -> AUColumns | None:
             if unit.number in numbers
         }
         if places:
-            return AUColumns({index: header[found[0]] for index, found in places.items()}, places, scale)
+            names = {index: header[found[0]] for index, found in places.items()}
+            return AUColumns(names, places, form.scale, form.first_frame)
     return None

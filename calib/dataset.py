@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import zlib
@@ -15,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AUVector
+from calib.picture_labels import read_picture_labels, tables_in
 from calib.pictures import PictureFolder
 
 _FORMAT = 1
 """Counts up when what a cache file holds changes."""
-_LABEL_COLUMNS = tuple(f"{code}_r" for code in AU_CODES)
 
 
 class DatasetError(ValueError):
@@ -86,58 +85,35 @@ class FaceTable:
 
 
 def read_labels(folder: Path) -> list[LabelledPicture]:
-    """What the CSV in `folder` says: its columns are `file`, AU01_r to AU45_r and, if known, `person`.
+    """The pictures of which the table in `folder` tells all 17 action units.
 
-    `success` is honoured: rows where it is 0 are left out. Pictures lie where PictureFolder finds them.
-    Raises DatasetError for a folder or CSV that cannot be used.
+    The table is one that `calib.au_table` reads and that names files, in a column `file`, and, if known, who
+    is shown, in `person`. Pictures in which no face was found (success 0), or in which an action unit has no
+    value, are left out; of several faces in a picture the widest counts. Pictures lie where PictureFolder
+    finds them. Raises DatasetError for a folder or table that cannot be used.
     """
-    table = _find_csv(folder)
+    table = find_table(folder)
     pictures = PictureFolder(folder)
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        # OpenFace puts a blank after every comma.
-        reader = csv.reader(stream, skipinitialspace=True)
-        columns = {name.strip(): index for index, name in enumerate(next(reader, []))}
-        missing = [name for name in ("file", *_LABEL_COLUMNS) if name not in columns]
-        if missing:
-            raise DatasetError(
-                f"{table} has no column {', '.join(missing)}; it needs file and AU01_r to AU45_r"
-            )
-        rows = [
-            _read_row(row, columns, pictures, folder.resolve().name, f"{table}, line {reader.line_num}")
-            for row in reader
-            if row
-        ]
-    return [row for row in rows if row is not None]
+    collection = folder.resolve().name
+    found = read_picture_labels(table, DatasetError, complete=True)
+    if not found:
+        raise DatasetError(f"{table}: no row shows a face with all action units")
+    return [
+        LabelledPicture(pictures.expected(each.file), each.aus, each.person or each.file, collection)
+        for each in found
+        if each.aus is not None
+    ]
 
 
-def _find_csv(folder: Path) -> Path:
+def find_table(folder: Path) -> Path:
+    """The table of a folder: aus.csv, or else the only one. Raises DatasetError."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; give one with pictures and an OpenFace CSV")
-    if (folder / "aus.csv").is_file():
-        return folder / "aus.csv"
-    tables = sorted(folder.glob("*.csv"))
-    if len(tables) != 1:
+    tables = tables_in(folder)
+    chosen = [table for table in tables if table.stem.lower() == "aus"] or tables
+    if len(chosen) != 1:
         raise DatasetError(f"{folder} has {len(tables)} CSV files and none called aus.csv; one is needed")
-    return tables[0]
-
-
-def _read_row(
-    row: list[str], columns: dict[str, int], pictures: PictureFolder, collection: str, where: str
-) -> LabelledPicture | None:
-    """One line of the CSV; None where OpenFace says that it failed."""
-    if len(row) < len(columns):
-        raise DatasetError(f"{where} has {len(row)} fields; the header has {len(columns)}")
-    try:
-        if "success" in columns and float(row[columns["success"]]) == 0:
-            return None
-        aus = np.array([float(row[columns[name]]) for name in _LABEL_COLUMNS], np.float32)
-    except ValueError as error:
-        raise DatasetError(f"{where}: {error}; intensities are numbers from 0 to 5") from error
-    if not np.isfinite(aus).all():
-        raise DatasetError(f"{where}: an intensity is not finite; intensities are numbers from 0 to 5")
-    file = row[columns["file"]].strip()
-    person = row[columns["person"]].strip() if "person" in columns else file
-    return LabelledPicture(pictures.expected(file), aus, person, collection)
+    return chosen[0]
 
 
 @dataclass(frozen=True, eq=False)

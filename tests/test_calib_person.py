@@ -158,3 +158,14 @@ def test_clips_compares_readings_before_and_after_calibration(still_film: Path, 
     smile = [calibration[when]["aus"]["AU12"]["mae"] for when in ("before", "after")]
     assert smile[0] > 2 and smile[1] < 0.3
     assert "before > after" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_clips_says_which_film_has_no_labels(still_film: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "still.mp4").write_bytes(still_film.read_bytes())
+    columns = [f"{code}_r" for code in AU_CODES]
+    table = "\n".join(";".join(row) for row in [["frame", *columns], ["1", *["-nan(ind)"] * AU_COUNT]])
+    (tmp_path / "labels" / "still.csv").write_text(table)
+    refused = calib("clips", tmp_path)
+    assert refused.exit_code == 2
+    assert refused.output == f"Error: {tmp_path / 'still.mp4'} has no frame with both a label and a face\n"

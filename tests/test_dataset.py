@@ -83,8 +83,8 @@ def test_labels_are_read_with_openfaces_blanks(folder):
 
 def test_columns_may_come_in_any_order_and_without_persons(tmp_path):
     header = ["confidence", *reversed(HEADER[2:]), "file"]
-    found = read_labels(write_folder(tmp_path, [[0.9, *range(17), "x.jpg"]], header))
-    np.testing.assert_array_equal(found[0].aus, np.arange(17)[::-1])
+    found = read_labels(write_folder(tmp_path, [[0.9, *(np.arange(17) / 4), "x.jpg"]], header))
+    np.testing.assert_array_equal(found[0].aus, np.arange(17)[::-1] / 4)
     assert found[0].person == "x.jpg" and found[0].path == tmp_path / "x.jpg"
 
 
@@ -92,6 +92,18 @@ def test_rows_where_openface_failed_are_left_out(tmp_path):
     header = [*HEADER, "success"]
     rows = [[*row("a.jpg", "Ann"), 0], [*row("b.jpg", "Ann"), 1]]
     assert [picture.path.name for picture in read_labels(write_folder(tmp_path, rows, header))] == ["b.jpg"]
+
+
+def test_pictures_of_which_an_action_unit_is_not_known_are_left_out(tmp_path):
+    rows = [row("a.jpg", "Ann"), ["b.jpg", "Ann", "-nan(ind)", *[0.25] * 16], ["c.jpg", "Ann", *[""] * 17]]
+    assert [picture.path.name for picture in read_labels(write_folder(tmp_path, rows))] == ["a.jpg"]
+
+
+@pytest.mark.parametrize(("column", "widest"), [("FaceRectWidth", 90), ("pose_Tz", 30)])
+def test_the_widest_of_several_faces_in_a_picture_counts(tmp_path, column, widest):
+    rows = [[*row("a.jpg", "Ann", value / 100), value] for value in (60, 30, 90)]
+    (found,) = read_labels(write_folder(tmp_path, rows, [*HEADER, column]))
+    assert found.aus[0] == np.float32(widest / 100)
 
 
 def test_a_csv_of_any_name_is_taken_if_it_is_the_only_one(tmp_path):
@@ -105,15 +117,25 @@ def test_a_csv_of_any_name_is_taken_if_it_is_the_only_one(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
     [
-        ([], HEADER[:-2], "no column AU26_r, AU45_r"),
-        ([["a.jpg", "Ann", "high", *[0] * 16]], HEADER, "line 2: could not convert"),
-        ([["a.jpg", "Ann", "nan", *[0] * 16]], HEADER, "line 2: an intensity is not finite"),
-        ([["a.jpg", "Ann"]], HEADER, "line 2 has 2 fields; the header has 19"),
+        ([], HEADER[:-2], "line 1: no column holds AU26, AU45; labels to fit to need all 17"),
+        ([], HEADER[1:], "line 1: no column names the pictures' files; it needs one of file, file_path"),
+        ([["a.jpg", "Ann", "high", *[0] * 16]], HEADER, "line 2, column AU01_r: 'high' is not a number"),
+        ([["a.jpg", "Ann", "80", *[0] * 16]], HEADER, "line 2, column AU01_r: 80 is out of range"),
+        ([["", "Ann", *[0] * 17]], HEADER, "line 2, column file: there is no file"),
+        ([["a.jpg", "Ann", *[0] * 17, 3]], HEADER, "line 2 has 20 cells, and the header 19"),
+        (
+            [row("a.jpg", "Ann", 1), row("a.jpg", "Ann", 2)],
+            HEADER,
+            "lines 2 and 3 are of one picture 'a.jpg'",
+        ),
+        ([["a.jpg", "Ann", "nan", *[0] * 16]], HEADER, "no row shows a face with all action units"),
+        ([["a.jpg", "Ann"]], HEADER, "no row shows a face with all action units"),
     ],
 )
 def test_a_bad_csv_is_named_with_its_line(tmp_path, rows, header, message):
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(DatasetError, match=message) as caught:
         read_labels(write_folder(tmp_path, rows, header))
+    assert str(tmp_path / "aus.csv") in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

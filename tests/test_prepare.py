@@ -145,6 +145,18 @@ class TestRun:
 
 
 class TestResuming:
+    def test_what_a_table_does_not_tell_is_read(self, folder, portrait):
+        measured = Measurer(load_estimator())(portrait).aus[0]
+        (folder / "some/images").mkdir(parents=True)
+        shutil.copy(PORTRAIT, folder / "some/images/a.jpg")
+        (folder / "some/aus.csv").write_text("file;au_12_intensity;au_25_intensity\na.jpg;3,5;-nan(ind)\n")
+        prepare([open_source(folder / "some")], folder / "new", OPTIONS, WORKERS)
+        (sample,) = open_shards(folder / "new")
+        smile = au_index("AU12")
+        assert sample.aus[smile] == 3.5 != measured[smile]
+        others = np.arange(len(AU_CODES)) != smile
+        assert sample.aus[others] == pytest.approx(measured[others], abs=1e-3)
+
     def test_what_is_finished_is_not_done_again(self, folder, prepared):
         before = written(folder)
         assert run(folder) == prepared[1]
@@ -375,6 +387,56 @@ class TestCommand:
         (sample,) = open_shards(tmp_path / "out")
         assert (sample.name, sample.collection) == ("N_0001_00190.JPG", "gan")
         assert sample.aus == pytest.approx(np.arange(17) / 4)
+
+    def write_lists(self, folder: Path, training: str, held_out: str) -> Path:
+        """Two pictures by GANimation, of different content."""
+        (folder / "imgs").mkdir(parents=True)
+        portrait = load_still(PORTRAIT).image
+        write(folder / "imgs/a.png", portrait)
+        write(folder / "imgs/b.png", portrait[:, ::-1])
+        numbers = {"a": np.ones(17), "b": np.ones(17)}
+        (folder / "aus_openface.pkl").write_bytes(pickle.dumps(numbers))
+        (folder / "train_ids.csv").write_text(training)
+        (folder / "test_ids.csv").write_text(held_out)
+        return folder
+
+    @pytest.mark.parametrize(("training", "held_out"), [("a", "b"), ("b", "a")])
+    @pytest.mark.parametrize("share", ["0", "0.9"])
+    def test_ganimations_lists_tell_who_is_held_out(self, tmp_path, command, training, held_out, share):
+        folder = self.write_lists(tmp_path / "gan", f"{training}.jpg\n", f"{held_out}.jpg\n")
+        done = command(folder, "--held-out", share)
+        assert done.exit_code == 0, done.output
+        assert (
+            "gan: train_ids.csv and test_ids.csv name 1 of its people for training and 1 to be" in done.stderr
+        )
+        for name, side in ((training, False), (held_out, True)):
+            (sample,) = open_shards(tmp_path / "out", held_out=side)
+            assert sample.name == f"{name}.png"
+        self.change_lists(folder, held_out, training)
+        assert command(folder, "--held-out", share).exit_code == 0
+        (sample,) = open_shards(tmp_path / "out", held_out=True)
+        assert sample.name == f"{training}.png"
+
+    def change_lists(self, folder: Path, training: str, held_out: str) -> None:
+        (folder / "train_ids.csv").write_text(f"{training}\n")
+        (folder / "test_ids.csv").write_text(f"{held_out}\n")
+
+    def test_a_person_in_both_lists_is_one_line(self, tmp_path, command):
+        done = command(self.write_lists(tmp_path / "gan", "a.png\nb.png\n", "b.png\n"))
+        assert done.exit_code == 2 and done.stderr.count("\n") == 1
+        assert "train_ids.csv and test_ids.csv both name pictures of 'b.png'; a person's" in done.stderr
+        assert not (tmp_path / "out").exists()
+
+    def test_a_person_on_two_sides_in_two_sources_is_one_line(self, tmp_path, command):
+        for name, side in (("one", "test"), ("two", "train")):
+            write(tmp_path / name / "imgs/a.png", textured_frame(200, 200, len(name)).image)
+            records = [{"path": "a.png", "aus": np.ones(17), "person": "Ann"}]
+            (tmp_path / name / "aus_dataset.pkl").write_bytes(pickle.dumps(records))
+            (tmp_path / name / f"{side}_ids.csv").write_text("a.png\n")
+        done = command(tmp_path / "one", tmp_path / "two")
+        assert done.exit_code == 2
+        assert "'Ann' is for training in two and held out in one; a person must be" in done.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def process_of(number: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,15 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector
+from calib.au import MAX_INTENSITY, AUVector
 from calib.dataset import DatasetError
 from calib.estimator import load_estimator
 from calib.features import face_features
+from calib.film_labels import frame_labels
 from calib.halves import judge_leans
 from calib.metrics import Agreement, Comparison, Report, agreement, mean_of
 from calib.neutral import NeutralEstimator
+from calib.picture_labels import tables_in
 from reenact.atomic import replacing
 from reenact.capture.file import open_capture
 from reenact.cli.errors import plain_errors, unusable_input
@@ -28,7 +29,6 @@ from reenact.track import Tracker, TrackerOptions
 from reenact.types import Face, Frame
 
 _FOLDER = click.Path(path_type=Path)
-_NORMALISED, _PLAIN = "_r", "_rs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,9 @@ def labelled_readings(video: Path, labels: Path) -> LabelledReadings:
         crop = estimator_crop(frame, face, estimator.crop)
         times_s.append(float(frame.pts))
         rows.append((estimator(crop, face.pose.to_canonical(face.landmarks)), *known))
-    readings, plain, normalised = np.array(rows, np.float32).reshape(-1, 3, AU_COUNT).swapaxes(0, 1)
+    if not rows:
+        raise DatasetError(f"{video} has no frame with both a label and a face")
+    readings, plain, normalised = np.array(rows, np.float32).swapaxes(0, 1)
     return LabelledReadings(np.array(times_s), readings, plain, normalised)
 
 
@@ -142,7 +144,7 @@ def _labelled_faces(video: Path, labels: Path) -> Iterator[tuple[Frame, Face, tu
 
 
 def _labelled_videos(folder: Path) -> list[tuple[Path, Path]]:
-    tables = sorted((folder / "labels").glob("*.csv"))
+    tables = tables_in(folder / "labels")
     videos = (
         {path.stem: path for path in sorted(folder.iterdir()) if path.is_file()} if folder.is_dir() else {}
     )
@@ -153,16 +155,7 @@ def _labelled_videos(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def _frame_labels(table: Path) -> dict[int, tuple[AUVector, AUVector]]:
-    """(not normalised, normalised) by frame, from 0. OpenFace counts frames from 1."""
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream, skipinitialspace=True))
-    there = [suffix for suffix in (_PLAIN, _NORMALISED) if rows and f"{AU_CODES[0]}{suffix}" in rows[0]]
-    return {
-        int(row["frame"]) - 1: (_intensities(row, there[0]), _intensities(row, there[-1]))
-        for row in rows
-        if int(row["success"]) == 1 and int(row.get("face_id", 0)) == 0
-    }
-
-
-def _intensities(row: dict[str, str], suffix: str) -> AUVector:
-    return np.array([float(row[code + suffix]) for code in AU_CODES], np.float32)
+    """(not normalised, normalised) by frame, from 0."""
+    plain = frame_labels(table, DatasetError, plain=True, complete=True)
+    normalised = frame_labels(table, DatasetError, complete=True)
+    return {index: (aus, normalised[index]) for index, aus in plain.items() if index in normalised}

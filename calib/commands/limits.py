@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
-from calib.au import AU_CODES
 from calib.dataset import DatasetError, read_labels
+from calib.film_labels import timed_labels
 from calib.limits import to_json
 from calib.limits_fit import FitOptions, fastest, fit_limits, to_markdown
+from calib.picture_labels import tables_in
 from reenact.atomic import replacing
 from reenact.cli.errors import plain_errors, unusable_input
 
@@ -41,7 +40,9 @@ def limits(folders: tuple[Path, ...], clips_folder: Path, out: Path, seed: int) 
     with plain_errors():
         with unusable_input():
             aus = np.array([picture.aus for folder in folders for picture in read_labels(folder)])
-            rates = fastest([_over_time(table) for table in _tables(clips_folder)])
+            rates = fastest(
+                [timed_labels(table, DatasetError, plain=True) for table in _tables(clips_folder)]
+            )
         found, antagonists = fit_limits(aus, rates, FitOptions(seed=seed))
         out.mkdir(parents=True, exist_ok=True)
         report = f"{len(aus)} faces\n\n{to_markdown(found, antagonists)}"
@@ -53,17 +54,7 @@ def limits(folders: tuple[Path, ...], clips_folder: Path, out: Path, seed: int) 
 
 
 def _tables(folder: Path) -> list[Path]:
-    tables = sorted((folder / "labels").glob("*.csv"))
+    tables = tables_in(folder / "labels")
     if not tables:
         raise DatasetError(f"{folder} has no table labels/*.csv")
     return tables
-
-
-def _over_time(table: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """((n,) seconds, (n, 17) labels) of the first face: those not normalised per person, if there."""
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        rows = [row for row in csv.DictReader(stream, skipinitialspace=True) if int(row["success"]) == 1]
-    rows = [row for row in rows if int(row.get("face_id", 0)) == 0]
-    suffix = "_rs" if rows and f"{AU_CODES[0]}_rs" in rows[0] else "_r"
-    times_s = np.array([float(row["timestamp"]) for row in rows])
-    return times_s, np.array([[float(row[code + suffix]) for code in AU_CODES] for row in rows])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AUVector
+from calib.au_table import AUReading
 from reenact.retarget.performance import Performance, PerformanceError
 
 _MOST_NAMED = 8
@@ -18,25 +19,10 @@ _MOST_NAMED = 8
 
 
 @dataclass(frozen=True, eq=False)
-class TableReading:
-    """What a row of a table says of a face."""
-
-    line: int
-    face: str
-    """The face's name; "" where the table does not name faces."""
-    frame: float | None
-    """The number of the frame; None: the table does not say."""
-    time_s: float | None
-    """None: the table does not say."""
-    aus: AUVector
-    """(17,) 0..5; NaN where there is no value."""
-
-
-@dataclass(frozen=True, eq=False)
 class _Placed:
     """A reading, and in which frame it is."""
 
-    reading: TableReading
+    reading: AUReading
     frame: float
     """The same for two readings of one frame; it counts frames where there are no times."""
 
@@ -45,7 +31,7 @@ _Faces = Mapping[str, Sequence[_Placed]]
 
 
 def performance_of_face(
-    readings: Sequence[TableReading], face: str | None, rate: float | None, time_column: str | None
+    readings: Sequence[AUReading], face: str | None, rate: float | None, time_column: str | None
 ) -> Performance:
     """The performance of one face, not smoothed.
 
@@ -65,7 +51,7 @@ def performance_of_face(
     return _performance(_times_s(chosen, rate, time_column), [each.reading.aus for each in chosen], notes)
 
 
-def _placed(readings: Sequence[TableReading]) -> list[_Placed]:
+def _placed(readings: Sequence[AUReading]) -> list[_Placed]:
     """Frames are told apart by their numbers, else by their times, else by counting the rows of each face."""
     numbers = [reading.frame for reading in readings if reading.frame is not None]
     if len(numbers) < len(readings):
@@ -75,7 +61,7 @@ def _placed(readings: Sequence[TableReading]) -> list[_Placed]:
     return [_Placed(reading, number) for reading, number in zip(readings, numbers, strict=True)]
 
 
-def _counted(readings: Sequence[TableReading]) -> list[float]:
+def _counted(readings: Sequence[AUReading]) -> list[float]:
     rows: dict[str, int] = defaultdict(int)
     found: list[float] = []
     for reading in readings:
@@ -141,7 +127,7 @@ def _taken_for_one(names: Sequence[str]) -> str:
 
 def _check_one_row_a_frame(chosen: Sequence[_Placed], numbered: bool) -> None:
     """Refuses frames about which rows disagree: the order of the rows must not decide."""
-    first_of: dict[float, TableReading] = {}
+    first_of: dict[float, AUReading] = {}
     for each in chosen:
         first = first_of.setdefault(each.frame, each.reading)
         # Without numbers, the same time may also be two frames whose times were rounded.
@@ -175,7 +161,7 @@ def _times_s(chosen: Sequence[_Placed], rate: float | None, column: str | None) 
     raise PerformanceError(f"{wrong}; give --driver-fps, frames per second")
 
 
-def _time_of(reading: TableReading, column: str | None) -> float:
+def _time_of(reading: AUReading, column: str | None) -> float:
     if reading.time_s is None:
         raise PerformanceError(f"line {reading.line}, column {column}: there is no time")
     return reading.time_s

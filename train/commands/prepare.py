@@ -12,12 +12,13 @@ from pathlib import Path
 import click
 
 from reenact.atomic import replacing
-from reenact.cli.errors import Failure, unusable_input
+from reenact.cli.errors import Failure, note, unusable_input
 from train.data import prepare as preparing
 from train.data.picture import LABELS, PrepareOptions, Reason
 from train.data.prepare import Report
 from train.data.shards import FolderMeta
 from train.data.sources import GivenLabels, Source, check_pictures, open_source, parse_order
+from train.data.split import HELD_OUT_LIST, TRAINING_LIST
 from train.data.workers import Workers
 
 _PATH = click.Path(path_type=Path)
@@ -104,15 +105,17 @@ def prepare(
       a tar, or a folder of tars, of pictures and JSON
 
     The pictures of a table lie beside it, or in images/ or imgs/ there; endings, case and the folders of
-    another machine may differ. Pictures that cannot be used are left out, counted in report.json and named in
-    dropped.csv. Run it again to go on after a stop, or when sources have grown: finished shards are not made
-    again.
+    another machine may differ. People whose pictures train_ids.csv beside them names are for training, and
+    those of test_ids.csv are held out, whatever --held-out says. Pictures that cannot be used are left out,
+    counted in report.json and named in dropped.csv. Run it again to go on after a stop, or when sources have
+    grown: finished shards are not made again.
     """
     with unusable_input():
         given = _given_labels(labels, order)
         sources = [open_source(place, people_by_folder, given) for place in places]
         for source in sources:
             check_pictures(source)
+    _tell_splits(sources)
     options = PrepareOptions(labels, min_face, min_confidence, max_yaw)
     total = sum(len(source.items) for source in sources)
     with click.progressbar(length=total, label="pictures", show_pos=True, file=sys.stderr) as bar:
@@ -130,6 +133,16 @@ def _given_labels(labels: str, order: str | None) -> GivenLabels:
     if labels != "given":
         raise click.UsageError(f"--aus names numbers that --labels {labels} does not read; leave one out")
     return GivenLabels(order=parse_order(order))
+
+
+def _tell_splits(sources: Sequence[Source]) -> None:
+    for source in sources:
+        training, held_out = len(source.split.training), len(source.split.held_out)
+        if training or held_out:
+            note(
+                f"{source.collection}: {TRAINING_LIST} and {HELD_OUT_LIST} name {training} of its people for "
+                f"training and {held_out} to be held out"
+            )
 
 
 def _check_samples(report: Report, sources: Sequence[Source]) -> None:

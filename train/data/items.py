@@ -48,7 +48,7 @@ class Item:
     person: str
     """Who is shown; the same as the name where nobody tells."""
     aus: AUVector | None
-    """(17,) 0..5; None where nobody tells."""
+    """(17,) 0..5, NaN where an action unit was not measured; None: none was."""
     place: Place
 
     @property

@@ -101,7 +101,11 @@ def to_sample(
     alignment = CROP.align(face)
     image = alignment.crop(tracked.frame.image)
     given = item.aus if options.labels == "given" else None
-    aus = measure(tracked).aus[0] if given is None else given
+    if given is None or np.isnan(given).any():
+        read = measure(tracked).aus[0]
+        aus = read if given is None else np.where(np.isnan(given), read, given)
+    else:
+        aus = given
     landmarks = alignment.points(face.landmarks)
     return PreparedFace(
         FaceSample(image, landmarks, aus, item.person, collection, item.name),

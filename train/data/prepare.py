@@ -31,6 +31,7 @@ from train.data.shards import (
     write_shard,
 )
 from train.data.sources import Source, SourceError
+from train.data.split import check_apart, load_splits, save_splits
 from train.data.workers import Workers, cluster, map_chunks
 
 _OPTIONS, _WORKERS, _META = PrepareOptions(), Workers(), FolderMeta()
@@ -57,10 +58,13 @@ def prepare(
     """Shards of all usable pictures of `sources` in `out`, which may have some of them already.
 
     advance: called with the number of pictures that are done since it was called last.
-    Raises SourceError, ShardError or train.data.workers.WorkerError.
+    Raises SourceError, SplitError, ShardError or train.data.workers.WorkerError.
     """
     _check_names(sources)
+    splits = {**load_splits(out), **{source.collection: source.split for source in sources}}
+    check_apart(splits)
     _open_folder(out, meta)
+    save_splits(out, splits)
     known = read_reports(out)
     with cluster(workers):
         chunks = _cut_all(sources, options.shard_size, known, workers)

@@ -1,7 +1,8 @@
 """Aligned faces in shards: a tar of pictures and a table of what is known of them.
 
 A folder of shards holds meta.json and, for each shard, NAME.tar with JPEGs and NAME.npz with a row for
-each of them. The npz is written last: a shard without one is unfinished and is not read.
+each of them. The npz is written last: a shard without one is unfinished and is not read. Where lists of files
+tell who is held out, there is split.json, too.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from calib.shape import LANDMARK_COUNT
 from reenact.atomic import replacing
 from reenact.generate.crop import FaceCrop
 from train.data.mapped import map_npz
+from train.data.split import load_splits, with_split
 
 CROP = FaceCrop(size=320, width_mm=237.5)
 """The run-time's crop of 256 pixels on 190 mm, 32 pixels more all around: same scale and centre."""
@@ -408,8 +410,8 @@ class Shards(Sequence[FaceSample]):
 def open_shards(folder: Path, held_out: bool | None = None) -> Shards:
     """The samples in `folder`: of the people held out, of the others, or (None) of all.
 
-    Who is held out is told by a person's name and the folder's seed alone (calib.dataset.held_out).
-    Raises ShardError where there are none.
+    Who is held out is told by a person's name and the folder's seed alone (calib.dataset.held_out), unless
+    lists of files tell it (train.data.split). Raises ShardError where there are none, or SplitError.
     """
     meta = read_meta(folder)
     if meta is None:
@@ -419,7 +421,9 @@ def open_shards(folder: Path, held_out: bool | None = None) -> Shards:
         raise ShardError(f"{folder} has no finished shard; make some with `python -m train prepare`")
     if held_out is None:
         return shards
-    return shards.where(dataset.held_out(shards.persons, meta.seed, meta.share) == held_out)
+    drawn = dataset.held_out(shards.persons, meta.seed, meta.share)
+    told = with_split(drawn, shards.persons, shards.collections, load_splits(folder))
+    return shards.where(told == held_out)
 
 
 def _tables(folder: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY, AUVector, au_index, neutral_aus
+from calib.film_labels import frame_labels
 from calib.json_file import parse_json
+from calib.picture_labels import FILE_COLUMNS, tables_in
 from calib.pictures import PICTURE_ENDINGS, PictureFolder
 from calib.text_file import text_of
 from reenact.capture.file import CaptureError, open_capture
 from train.data.items import ClipFrame, Item, PictureFile, TarMember
 from train.data.openface_pictures import find_face_landmark_img, read_face_landmark_img
-from train.data.tables import FILE_COLUMNS, TableError, file_of, read_table
+from train.data.split import UNTOLD, Split, read_split
+from train.data.tables import TableError, file_of, read_table
 from train.data.unpickle import load_plain
 
 _VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".m4v"})
@@ -40,6 +42,8 @@ class Source:
     collection: str
     """Its name."""
     items: tuple[Item, ...]
+    split: Split = UNTOLD
+    """What lists of files beside the pictures say of who is held out."""
 
 
 @dataclass(frozen=True)
@@ -121,15 +125,19 @@ def open_source(path: Path, people_by_folder: bool = False, labels: GivenLabels 
       {name: numbers},
     - a tar, or a folder of tars, of pictures KEY.jpg and labels KEY.json: {"aus": ..., "person": ...}.
 
-    calib.pictures.PictureFolder finds the pictures of tables and pickles.
-    Raises SourceError, TableError, UnpickleError or calib.dataset.DatasetError for what cannot be read.
+    calib.pictures.PictureFolder finds the pictures of tables and pickles. train_ids.csv and test_ids.csv in a
+    folder, as GANimation keeps them, tell who is for training and who is held out.
+    Raises SourceError, TableError, SplitError, UnpickleError or calib.dataset.DatasetError for what cannot be
+    read.
     """
     if path.is_dir():
-        return Source(path.absolute().name, tuple(_read_folder(path, people_by_folder, labels)))
+        items = tuple(_read_folder(path, people_by_folder, labels))
+        return Source(path.absolute().name, items, read_split(path, items))
     if not path.is_file():
         raise SourceError(f"there is nothing at {path}; give a folder, a .pkl or a .tar")
     if path.suffix.lower() in _PICKLES:
-        return Source(path.stem, tuple(_read_pickle(path, labels)))
+        items = tuple(_read_pickle(path, labels))
+        return Source(path.stem, items, read_split(path.parent, items))
     if path.suffix.lower() == ".tar":
         return Source(path.stem, tuple(_read_tar(path, labels)))
     raise SourceError(f"{path} is not a source of pictures; give a folder, a .pkl or a .tar")
@@ -153,10 +161,12 @@ def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> l
     videos = [path for path in files if path.suffix.lower() in _VIDEOS]
     tars = [path for path in files if path.suffix.lower() == ".tar"]
     if videos:
-        return [item for video in videos for item in _read_clip(video, folder / "labels", labels)]
+        tables = tables_in(folder / "labels")
+        return [item for video in videos for item in _read_clip(video, tables, labels)]
     if tars:
         return [item for tar in tars for item in _read_tar(tar, labels)]
-    if (folder / "aus.csv") in files:
+    tables = tables_in(folder)
+    if any(table.stem.lower() == "aus" for table in tables):
         return read_table(folder, labels.needed)
     pickle = _pickle_of(folder, files)
     if pickle is not None:
@@ -164,7 +174,7 @@ def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> l
     by_picture = find_face_landmark_img(folder)
     if by_picture:
         return read_face_landmark_img(by_picture, folder, labels.needed)
-    if any(path.suffix.lower() == ".csv" for path in files):
+    if tables:
         return read_table(folder, labels.needed)
     return _read_pictures(folder, people_by_folder)
 
@@ -272,8 +282,8 @@ def _from_tar(name: str, place: TarMember, content: Any, labels: GivenLabels) ->
     return Item(name, str(record.get("person", name)), labels(record.get("aus"), name), place)
 
 
-def _read_clip(video: Path, tables: Path, labels: GivenLabels) -> list[Item]:
-    """Three frames a second of a clip; where there is a table, of those in which OpenFace saw a face."""
+def _read_clip(video: Path, tables: Sequence[Path], labels: GivenLabels) -> list[Item]:
+    """Three frames a second of a clip; where there is a table, of those in which it shows a face."""
     try:
         with open_capture(video) as capture:
             step = max(1, round((capture.rate or 30) / _CLIP_RATE_HZ))
@@ -281,27 +291,12 @@ def _read_clip(video: Path, tables: Path, labels: GivenLabels) -> list[Item]:
             count = capture.frame_count or 1
     except CaptureError:
         step, count = 1, 1
-    table = tables / f"{video.stem}.csv"
+    table = next((each for each in tables if each.stem == video.stem), None) if labels.needed else None
     known: Mapping[int, AUVector | None] = (
-        _frame_labels(table) if labels.needed and table.is_file() else dict.fromkeys(range(count))
+        frame_labels(table, TableError, plain=True) if table is not None else dict.fromkeys(range(count))
     )
     return [
         Item(f"{video.name}#{index:06d}", video.stem, known[index], ClipFrame(video, index))
         for index in sorted(known)
         if index % step == 0
     ]
-
-
-def _frame_labels(table: Path) -> dict[int, AUVector]:
-    """By frame, from 0 (OpenFace: from 1). AU01_rs, not normalised per person, is preferred to AU01_r."""
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream, skipinitialspace=True))
-    ending = "_rs" if rows and f"{AU_CODES[0]}_rs" in rows[0] else "_r"
-    try:
-        return {
-            int(row["frame"]) - 1: np.array([float(row[code + ending]) for code in AU_CODES], np.float32)
-            for row in rows
-            if float(row.get("success") or 1) != 0 and int(row.get("face_id") or 0) == 0
-        }
-    except (KeyError, ValueError, TypeError) as error:
-        raise TableError(f"{table} is no table of frames by OpenFace: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.au_table import find_column
+from calib.table_file import open_table
 from reenact.atomic import replacing
 from reenact.generate.mouth.arch import Arch, take_upper, with_gums
 from reenact.generate.mouth.seen import see_mouth
@@ -35,12 +36,17 @@ class Source:
 
 
 def read_choice(path: Path = CHOICE) -> list[Source]:
-    """The sources that a CSV with the columns set and file names. Raises TeethError."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or set(rows[0]) != {"set", "file"}:
+    """The sources that a table with the columns set and file names. Raises TeethError."""
+    try:
+        with open_table(path, TeethError) as table:
+            name, file = (find_column(table, (key,), TeethError) for key in ("set", "file"))
+            rows = [] if name is None or file is None else list(table.rows)
+            sources = [Source(name.text(row), file.text(row)) for row in rows if name and file]
+    except TeethError as error:
+        raise TeethError(f"{path}: {error}") from error
+    if not sources:
         raise TeethError(f"{path}: the columns of a choice are set and file, and it has a row at least")
-    return [Source(**row) for row in rows]
+    return sources
 
 
 @dataclass(frozen=True, eq=False)
