@@ -32,14 +32,14 @@ from calib.fit import FitOptions, fit_estimator, judge, to_design
 from calib.gains import Response, correct, measure_response
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.atomic import replacing
 from reenact.cli.commands import Program
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.generate import FaceGenerator, MovedFace
-from reenact.measure import estimator_crop
-from reenact.paste import paste
+from reenact.generate.paste import paste
+from reenact.measure.measurer import estimator_crop
+from reenact.media.atomic import replacing
+from reenact.records import Frame, Retargeted, Tracked
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame, Retargeted, Tracked
 
 _CHUNK = 200
 """Pictures that a process looks at before it hands them over; opening a tracker costs about ten of them."""

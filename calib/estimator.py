@@ -66,7 +66,7 @@ class AUEstimator:
         """Intensities 0..5 of one face.
 
         `crop` is cut as `self.crop` says, without background, RGB or gray; `landmarks_mm` are (478, 3) in the
-        canonical pose: `pose.to_canonical(face.landmarks)`. `reenact.measure` brings both.
+        canonical pose: `pose.to_canonical(face.landmarks)`. `reenact.measure.measurer` brings both.
         """
         return np.clip(self.evidence(crop, landmarks_mm), 0, MAX_INTENSITY)
 

@@ -22,12 +22,12 @@ class MouthPictureError(ValueError):
 
 @dataclass(frozen=True)
 class MouthPicture:
-    """The inside of a mouth as a frame showed it (reenact.generate.mouth.views.View)."""
+    """The inside of a mouth as a frame showed it (reenact.generate.painters.mouth.views.View)."""
 
     floor_png: bytes
-    """An RGBA picture of what lies below the upper teeth, in the form of reenact.generate.mouth.floor."""
+    """An RGBA picture of what lies below the upper teeth (see reenact.generate.painters.mouth.floor)."""
     upper_png: bytes | None
-    """An RGBA picture of the upper teeth, in the form of reenact.generate.mouth.arch. None: lips hid them."""
+    """An RGBA picture of the upper teeth (see reenact.generate.painters.mouth.arch). None: lips hid them."""
     opening_mm: float
     width_mm: float
     yaw_rad: float

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from reenact.live import LiveOptions
-    from reenact.retarget import Programme
-    from reenact.retarget.programme import TargetsAt
-    from reenact.session import Session
+    from reenact.programme import Programme
+    from reenact.programme.protocol import TargetsAt
+    from reenact.run.live import LiveOptions
+    from reenact.run.session import Session
 
 __version__ = "0.1.0"
 
@@ -26,7 +26,7 @@ def open(
     generator: str | None = None,
     options: LiveOptions | None = None,
 ) -> AbstractContextManager[Session]:
-    """A live run to loop over; see reenact.session.
+    """A live run to loop over; see reenact.run.session.
 
         with reenact.open(0, targets="smile") as session:
             for frame in session:
@@ -55,7 +55,7 @@ def open(
     something cannot be opened, TargetError or ControlError (both ValueErrors) for what cannot be asked for.
     """
     # Here, so that `import reenact` stays cheap.
-    from reenact.session import live_options, open_session
+    from reenact.run.session import live_options, open_session
 
     chosen = live_options(options, strength, mirror, virtual_camera, generator)
     return open_session(str(camera), targets, chosen)

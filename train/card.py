@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.json_file import parse_json
-from reenact.generate.contract import ModelInfo
+from reenact.generate.network.contract import ModelInfo
 from train.options import PRESETS, FitOptions, Scalar
 
 WHAT = {

@@ -13,7 +13,7 @@ from safetensors.torch import save as serialise
 from torch import nn
 from torch.optim import Optimizer
 
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 from train.ema import Ema
 
 _FORMAT = "reenact.train checkpoint 1"

@@ -24,10 +24,10 @@ from calib.au import AU_COUNT
 from engines import load_engine
 from engines.description import describe
 from reenact import __version__
-from reenact.atomic import replacing
-from reenact.generate.contract import WHOLE_FACE, ModelInfo, to_metadata
-from reenact.generate.crop import FaceCrop
-from reenact.generate.regions import PLANES, REGIONS
+from reenact.generate.geometry.face_crop import FaceCrop
+from reenact.generate.network.contract import WHOLE_FACE, ModelInfo, to_metadata
+from reenact.generate.network.regions import PLANES, REGIONS
+from reenact.media.atomic import replacing
 from train.graphs import GRAPHS
 from train.options import FitOptions, load_options
 from train.recipes import open_recipe
@@ -57,7 +57,7 @@ class Trained:
     height_px: int
     """Of its pictures, which are as wide as the crop."""
     region: str = WHOLE_FACE
-    """What it paints (reenact.generate.contract.ModelInfo.region)."""
+    """What it paints (reenact.generate.network.contract.ModelInfo.region)."""
     images: int | None = None
     """Seen in training until these weights."""
 

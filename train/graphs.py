@@ -1,6 +1,6 @@
 """From the frame loop's arrays to the networks' tensors and back, inside the exported graph.
 
-One module for each contract of reenact.generate.contract; the networks stay clean of it.
+One module for each contract of reenact.generate.network.contract; the networks stay clean of it.
 N: pictures, H, W: height and width, K: action units, P: planes of geometry.
 """
 

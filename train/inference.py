@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from engines import AUTO, load_engine
-from reenact.generate.contract import model_info
-from reenact.generate.example import example
+from reenact.generate.network.contract import model_info
+from reenact.generate.network.example_inputs import example
 from train.benchmark import BenchmarkOptions, random_batch, recipe_of
 
 PAPER = BenchmarkOptions(preset="paper", size=128, channels=64, batch=1)

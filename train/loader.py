@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 import cv2
+import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader, default_collate
 
 from train.data.shards import Shards
 from train.options import FitOptions, MachineOptions
-from train.order import item_order
 from train.recipes.base import Batch, Items, Recipe
 
 
@@ -72,3 +72,22 @@ def picture_format(device: torch.device) -> torch.memory_format:
     On a CPU that is slower: by 12 % for `live` and 13 % for `paper` in bfloat16, 6 % and 10 % in float32.
     """
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
+def item_order(start: int, samples: int, seed: int) -> Iterator[int]:
+    """Indexes of items from the `start`-th on, without end: epoch e has e n .. e n + n - 1, shuffled."""
+    epoch, used = divmod(start, samples)
+    while True:
+        shuffled = np.random.default_rng((seed, epoch)).permutation(samples)
+        yield from (epoch * samples + int(index) for index in shuffled[used:])
+        epoch, used = epoch + 1, 0
+
+
+def parts_of_batches(
+    order: Iterator[int], batches: int, batch: int, rank: int, world: int, accumulate: int
+) -> Iterator[list[int]]:
+    """This process's share of each batch, in `accumulate` parts; all shares and parts are of one size."""
+    for _ in range(batches):
+        share = [next(order) for _ in range(batch)][rank::world]
+        size = len(share) // accumulate
+        yield from (share[start : start + size] for start in range(0, len(share), size))

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 
 Say = Callable[[str], None]
 

@@ -19,7 +19,14 @@ from train.checkpoint import Training, load_checkpoint, save_checkpoint, save_we
 from train.data.shards import Shards
 from train.distributed import Ranks, any_of, apart, average, broadcast, check_same, joined, shared
 from train.ema import Ema
-from train.loader import held_out_batches, load_batches, picture_format, to_device
+from train.loader import (
+    held_out_batches,
+    item_order,
+    load_batches,
+    parts_of_batches,
+    picture_format,
+    to_device,
+)
 from train.log import RunLog, Say, progress_line
 from train.meters import Health, Means, Pace
 from train.options import (
@@ -30,7 +37,6 @@ from train.options import (
     total_images,
     write_options,
 )
-from train.order import item_order, parts_of_batches
 from train.recipes.base import Batch, Recipe, Terms
 from train.stop import stop_on_signals
 

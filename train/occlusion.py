@@ -15,11 +15,11 @@ from calib.au import AU_COUNT, SIDES, Change
 from calib.basis import load_basis
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 from reenact.occlusion.mouth import LowerFace, MouthOcclusion
+from reenact.records import Face
 from reenact.track.landmarkers import Landmarker
 from reenact.track.region import region_around
-from reenact.types import Face
 from train.data.degrade import forth
 from train.data.occluders import occlude, painted_face, photographed
 from train.data.shards import Shards

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calib.json_file import read_json
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 
 Scalar = str | int | float | bool
 

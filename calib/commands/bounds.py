@@ -15,10 +15,10 @@ from calib.contour_fit import fit_contour
 from calib.dataset import Miss, Sight, join, read_labels, see_faces
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.atomic import replacing
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.media.atomic import replacing
+from reenact.records import Frame
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame
 
 _FOLDER = click.Path(path_type=Path)
 _AHEAD_RAD = (0.35, 0.3)

@@ -21,12 +21,12 @@ from calib.halves import judge_leans
 from calib.metrics import Agreement, Comparison, Report, agreement, mean_of
 from calib.neutral import NeutralEstimator
 from calib.picture_labels import tables_in
-from reenact.atomic import replacing
-from reenact.capture.file import open_capture
 from reenact.cli.errors import plain_errors, unusable_input
-from reenact.measure import estimator_crop
+from reenact.measure.measurer import estimator_crop
+from reenact.media.atomic import replacing
+from reenact.media.read.video_file import open_capture
+from reenact.records import Face, Frame
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Face, Frame
 
 _FOLDER = click.Path(path_type=Path)
 

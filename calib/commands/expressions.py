@@ -14,12 +14,12 @@ from calib.basis import AUBasis, load_basis, read_basis, write_basis
 from calib.dataset import DatasetError, LabelledPicture, read_labels
 from calib.expressions import AT_REST, PROTOTYPES, PosedShapes, Taught, symmetric, teach
 from calib.shape import load_shape
-from reenact.atomic import replacing
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.generate import FaceGenerator, MovedFace
-from reenact.paste import paste
+from reenact.generate.paste import paste
+from reenact.media.atomic import replacing
+from reenact.records import Frame, Retargeted, Tracked
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame, Retargeted, Tracked
 
 _FOLDER = click.Path(path_type=Path)
 _STEP = 0.8

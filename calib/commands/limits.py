@@ -13,8 +13,8 @@ from calib.film_labels import timed_labels
 from calib.limits import to_json
 from calib.limits_fit import FitOptions, fastest, fit_limits, to_markdown
 from calib.picture_labels import tables_in
-from reenact.atomic import replacing
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.media.atomic import replacing
 
 _FOLDER = click.Path(path_type=Path)
 

@@ -21,9 +21,9 @@ from calib.profile import Profile, to_json
 from reenact.cli.errors import plain_errors, unusable_input, warn
 from reenact.cli.parameters import FILE, NumberParameter
 from reenact.cli.progress import status_line
-from reenact.profiles import profile_to_renew, renewed, save_profile
-from reenact.read import read_still
-from reenact.stills import load_still
+from reenact.measure.profiles import profile_to_renew, renewed, save_profile
+from reenact.measure.read_aus import read_still
+from reenact.media.image_file import load_still
 from reenact.track import TrackerOptions
 
 ENOUGH_S = 5.0

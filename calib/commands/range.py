@@ -21,7 +21,7 @@ from calib.guided import PROMPTS, GuidedSession
 from calib.profile import Profile
 from reenact.cli.errors import plain_errors, unusable_input, warn
 from reenact.cli.parameters import FILE, NumberParameter
-from reenact.profiles import profile_to_renew, renewed
+from reenact.measure.profiles import profile_to_renew, renewed
 
 PROMPT_S = 4.0
 _SCHEDULE = "\n".join(

@@ -12,9 +12,9 @@ from calib.dataset import DatasetError
 from calib.json_file import read_json
 from calib.scans import LESSONS, Scans, motions_on_landmarks, teach_by_scans
 from calib.shape import load_shape
-from reenact.atomic import replacing
 from reenact.cli.errors import plain_errors
-from reenact.sinks.csv import LANDMARKS_68
+from reenact.media.atomic import replacing
+from reenact.media.write.au_csv import LANDMARKS_68
 
 _FOLDER = click.Path(path_type=Path)
 _FACE = 11248

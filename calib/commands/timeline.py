@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from reenact.atomic import replacing
 from reenact.cli.driving import read_timeline
 from reenact.cli.errors import Unusable, plain_errors, unusable_input
 from reenact.cli.parameters import NumberParameter
-from reenact.drawing import Drawing
-from reenact.retarget.driver import Driver
-from reenact.retarget.keyframes import Keyframes
-from reenact.retarget.keyframes_file import load_keyframes, to_csv, to_json
-from reenact.retarget.performance import Performance
-from reenact.stills import Still, save_still
-from reenact.storyboard import keyframes_drawing, performance_drawing
+from reenact.figures.drawing import Drawing
+from reenact.figures.storyboard import keyframes_drawing, performance_drawing
+from reenact.media.atomic import replacing
+from reenact.media.image_file import Still, save_still
+from reenact.programme.au_recording import Performance
+from reenact.programme.driver import Driver
+from reenact.programme.keyframes import Keyframes
+from reenact.programme.keyframes_file import load_keyframes, to_csv, to_json
 
 _FILE = click.Path(path_type=Path)
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 
 from calib.estimator import load_estimator
-from reenact.capture import Camera, FileCapture, open_camera, open_capture
-from reenact.capture.devices import shown
 from reenact.cli.errors import note, unusable_input
 from reenact.cli.parameters import FILE, CommandT
-from reenact.measure import Measurer
-from reenact.perform import live_readings, reading_of
-from reenact.retarget import RetargetOptions
-from reenact.retarget.choose import Largest
-from reenact.retarget.live_performance import Reading
+from reenact.measure.measurer import Measurer
+from reenact.media.read import Camera, FileCapture, open_camera, open_capture
+from reenact.media.read.devices import shown
+from reenact.programme import RetargetOptions
+from reenact.programme.face_choice import Largest
+from reenact.programme.live_driver import Reading
+from reenact.run.read_driver import live_readings, reading_of
 from reenact.track import Tracker, TrackerOptions
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import click
 
 from calib.profile import Profile
-from reenact.capture import open_capture
-from reenact.capture.spool import Source
 from reenact.cli.editing import tracker_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.faces import warn_of_left_out
@@ -19,11 +17,13 @@ from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
 from reenact.cli.progress import progress_bar
-from reenact.meter import Report
-from reenact.pipeline import LeftThreads, closed_after_stages
-from reenact.read import PICTURES, ReadOptions, is_still, read_film, read_pictures
-from reenact.sinks.csv import open_csv
-from reenact.stills import load_still
+from reenact.measure.read_aus import PICTURES, ReadOptions, is_still, read_film, read_pictures
+from reenact.media.image_file import load_still
+from reenact.media.read import open_capture
+from reenact.media.read.spool import Source
+from reenact.media.write.au_csv import open_csv
+from reenact.pipeline.meter import Report
+from reenact.pipeline.runner import LeftThreads, closed_after_stages
 from reenact.track import TrackerOptions
 
 

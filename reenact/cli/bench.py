@@ -13,7 +13,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from reenact.benchmark import (
+from reenact.cli.errors import unusable_input
+from reenact.cli.inputs import INPUT, kept
+from reenact.cli.parameters import json_option, write_json
+from reenact.generate import READY
+from reenact.media.read import open_capture
+from reenact.media.read.spool import Source
+from reenact.run.benchmark import (
     FACES,
     SIZES,
     BenchmarkOptions,
@@ -24,12 +30,6 @@ from reenact.benchmark import (
     this_machine,
     to_json,
 )
-from reenact.capture import open_capture
-from reenact.capture.spool import Source
-from reenact.cli.errors import unusable_input
-from reenact.cli.inputs import INPUT, kept
-from reenact.cli.parameters import json_option, write_json
-from reenact.generate import READY
 
 DEFAULTS = BenchmarkOptions()
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reenact.cli.errors import plain_errors, plain_import_errors
-from reenact.process import standard_error_there
+from reenact.process.settings import standard_error_there
 
 
 class Program(click.Group):

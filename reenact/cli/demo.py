@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from reenact.atomic import replacing
-from reenact.captions import Captions, contact_sheet
 from reenact.cli.errors import unusable_input
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.video import edit_with_progress
-from reenact.demo import CREDIT, PROGRAMME, make_clip
-from reenact.edit import EditOptions
+from reenact.figures.captions import Captions, contact_sheet
+from reenact.media.atomic import replacing
+from reenact.run.demo import CREDIT, PROGRAMME, make_clip
+from reenact.run.files import EditOptions
 
 SIZE = 720, 640
 """Of the film, (height, width); two side by side are 720p."""

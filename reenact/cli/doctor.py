@@ -13,7 +13,7 @@ from reenact.cli.parameters import json_option, write_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from reenact.diagnose import Finding
+    from reenact.doctor.diagnose import Finding
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
@@ -35,7 +35,7 @@ def doctor(folder: Path, json_path: Path | None) -> None:
     """
     from rich.console import Console
 
-    from reenact.diagnose import diagnose
+    from reenact.doctor.diagnose import diagnose
 
     console = Console(quiet=str(json_path) == "-", highlight=False)
     findings = []

@@ -9,27 +9,27 @@ from pathlib import Path
 import click
 
 from calib.profile import stretch
-from reenact.capture import open_capture
 from reenact.cli.errors import note, unusable_input
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
-from reenact.edit import EditOptions
-from reenact.perform import perform_film, perform_still
-from reenact.pipeline import LeftThreads, closed_after_stages
-from reenact.read import is_still
-from reenact.retarget import Programme
-from reenact.retarget.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
-from reenact.retarget.inversion import InversionError, parse_inverted
-from reenact.retarget.keyframes import Marker
-from reenact.retarget.keyframes_file import doubtful_signs, load_keyframes
-from reenact.retarget.live_performance import LivePerformance
-from reenact.retarget.options import track_id_of
-from reenact.retarget.performance import Performance
-from reenact.retarget.performance_csv import TABLES, is_performance, read_performance
-from reenact.retarget.plan import Driving
-from reenact.retarget.targets import TargetError, Targets, neutralised, parse_locks, parse_scales
-from reenact.stills import load_still
+from reenact.measure.read_aus import is_still
+from reenact.media.image_file import load_still
+from reenact.media.read import open_capture
+from reenact.pipeline.runner import LeftThreads, closed_after_stages
+from reenact.programme import Programme
+from reenact.programme.au_recording import Performance
+from reenact.programme.au_recording_csv import TABLES, is_performance, read_performance
+from reenact.programme.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
+from reenact.programme.inversion import InversionError, parse_inverted
+from reenact.programme.keyframes import Marker
+from reenact.programme.keyframes_file import doubtful_signs, load_keyframes
+from reenact.programme.live_driver import LivePerformance
+from reenact.programme.options import track_id_of
+from reenact.programme.request import Driving
+from reenact.programme.targets import TargetError, Targets, neutralised, parse_locks, parse_scales
+from reenact.run.files import EditOptions
+from reenact.run.read_driver import perform_film, perform_still
 from reenact.track import TrackerOptions
 
 LOCKS = ParsedParameter("SPEC", parse_locks, TargetError)

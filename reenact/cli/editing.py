@@ -13,17 +13,17 @@ from reenact.cli.driving import driven, driving_options
 from reenact.cli.faces import face_options, face_plans, open_cast
 from reenact.cli.parameters import ENGINE, FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.people import driver_profile_option, profile_option
-from reenact.edit import EditOptions
 from reenact.generate import GENERATORS
-from reenact.retarget import Programme
-from reenact.retarget.driver import DriverOptions, Transfer
-from reenact.retarget.live_performance import LivePerformance
-from reenact.retarget.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
-from reenact.retarget.plan import Driving, FacePlan
-from reenact.retarget.presets import PRESETS
-from reenact.retarget.programme import in_turn
-from reenact.retarget.targets import TargetError, Targets, parse_targets
-from reenact.sinks.encoding import PRESETS as ENCODER_PRESETS
+from reenact.media.write.encoding import PRESETS as ENCODER_PRESETS
+from reenact.programme import Programme
+from reenact.programme.driver import DriverOptions, Transfer
+from reenact.programme.live_driver import LivePerformance
+from reenact.programme.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
+from reenact.programme.presets import PRESETS
+from reenact.programme.protocol import in_turn
+from reenact.programme.request import Driving, FacePlan
+from reenact.programme.targets import TargetError, Targets, parse_targets
+from reenact.run.files import EditOptions
 from reenact.track import FOLLOWED, TrackerOptions
 
 TARGETS = ParsedParameter("SPEC", parse_targets, TargetError)

@@ -13,12 +13,12 @@ from engines import AUTO, Choice, parse_choice, read_model
 from engines.bench import Bench, BenchOptions, Contest, Measured, Refused, Tools, Workload, every_choice
 from reenact.cli.errors import Unusable, unusable_input
 from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
-from reenact.meter import rss_mb
+from reenact.pipeline.meter import rss_mb
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from reenact.generate.contract import ModelInfo
+    from reenact.generate.network.contract import ModelInfo
 
 BATCHES = 4
 """Of different faces, by which engines are compared and on which they are timed."""
@@ -61,7 +61,7 @@ def bench(
     """
     from rich.console import Console
 
-    from reenact.benchmark import this_machine
+    from reenact.run.benchmark import this_machine
 
     path = model or shipped_model()
     workload, info = open_workload(path, faces)
@@ -94,8 +94,8 @@ def shipped_model() -> Path:
 def open_workload(model: Path, faces: int) -> tuple[Workload, ModelInfo]:
     """The model with what it is measured on."""
     from engines.work import read_work
-    from reenact.generate.contract import model_info
-    from reenact.generate.example import RANGES, compose, example
+    from reenact.generate.network.contract import model_info
+    from reenact.generate.network.example_inputs import RANGES, compose, example
 
     with unusable_input():
         info = model_info(model)

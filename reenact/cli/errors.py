@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from reenact.signals import ENDING, INTERRUPT, signals_call
+from reenact.process.signals import ENDING, INTERRUPT, signals_call
 
 _OWN_PACKAGES = frozenset({"reenact", "calib", "engines", "train"})
 _INTERRUPTED, _ENDED = 130, 143

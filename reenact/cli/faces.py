@@ -11,14 +11,14 @@ import click
 from reenact.cli.driving import driven
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.parameters import FILE, CommandT, ParsedParameter
-from reenact.edit import EditOptions
-from reenact.retarget import Programme
-from reenact.retarget.cast import Cast, Part
-from reenact.retarget.choose import Chooser
-from reenact.retarget.options import FaceChoice, RetargetOptions
-from reenact.retarget.plan import FacePlan, FacePlanError, parse_face
-from reenact.retarget.programme import in_turn, stronger
-from reenact.retarget.programme_file import load_programme
+from reenact.programme import Programme
+from reenact.programme.face_choice import Chooser
+from reenact.programme.options import FaceChoice, RetargetOptions
+from reenact.programme.per_face import Cast, Part
+from reenact.programme.programme_file import load_programme
+from reenact.programme.protocol import in_turn, stronger
+from reenact.programme.request import FacePlan, FacePlanError, parse_face
+from reenact.run.files import EditOptions
 from reenact.track import TrackerOptions
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def note_hidden_mouths(count: int, what: str) -> list[str]:
 
 def _recogniser(plans: Sequence[FacePlan], options: TrackerOptions) -> Recogniser | None:
     """Knows the people in the plans' pictures; None where there are no pictures."""
-    from reenact.recognise.recogniser import Recogniser
-    from reenact.recognise.reference import load_reference
+    from reenact.recognise.recogniser import Recogniser, load_reference
 
     pictures = [plan.face for plan in plans if isinstance(plan.face, Path)]
     with unusable_input():

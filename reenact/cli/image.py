@@ -15,14 +15,14 @@ from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_o
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.cli.verifying import open_verification, verify_option
-from reenact.edit import StillEdit, edited_with, open_still_edit
-from reenact.figure import MOVING, Tile, gallery_rows, save_moving, sweep_rows, to_grid
-from reenact.gallery import Actor, read_gallery
-from reenact.retarget import Programme
-from reenact.retarget.cast import Cast
-from reenact.retarget.driver import DriverOptions
-from reenact.retarget.sweeps import Axis, SweepError, parse_sweep
-from reenact.stills import Still, load_still, save_still
+from reenact.figures.expression_folder import Actor, read_gallery
+from reenact.figures.face_grid import MOVING, Tile, gallery_rows, save_moving, sweep_rows, to_grid
+from reenact.media.image_file import Still, load_still, save_still
+from reenact.programme import Programme
+from reenact.programme.driver import DriverOptions
+from reenact.programme.per_face import Cast
+from reenact.programme.sweeps import Axis, SweepError, parse_sweep
+from reenact.run.files import StillEdit, edited_with, open_still_edit
 
 SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
 

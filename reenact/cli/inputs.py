@@ -23,10 +23,10 @@ INPUT = InputParameter()
 
 
 def kept(source: Path | str) -> Any:
-    """The input as a reenact.capture.spool.Source: what can be read only once, such as a pipe, is kept in a
-    file until the command ends."""
+    """The input as a reenact.media.read.spool.Source: what can be read only once, such as a pipe, is kept in
+    a file until the command ends."""
     # Here, because the command line is to start without a video library.
-    from reenact.capture.spool import passes_by, spooled
+    from reenact.media.read.spool import passes_by, spooled
 
     if not passes_by(source):
         return Path(source)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from engines import ChoiceError, parse_choice
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 

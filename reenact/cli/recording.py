@@ -9,7 +9,7 @@ import click
 
 from reenact.cli.editing import NumberParameter
 from reenact.cli.parameters import FILE, CommandT
-from reenact.sinks.recorder import Recorder, RecordOptions
+from reenact.run.recording.recorder import Recorder, RecordOptions
 
 AUTO = "auto"
 LONGEST_DELAY_MS = 5000

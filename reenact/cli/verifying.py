@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from reenact.capture.spool import Source
 from reenact.cli.driving import read_markers
 from reenact.cli.errors import Unusable, unusable_input, warn
 from reenact.cli.parameters import FILE, CommandT
 from reenact.cli.progress import progress_bar
-from reenact.edit import EditOptions, edited_with
-from reenact.retarget import Programme
+from reenact.media.read.spool import Source
+from reenact.programme import Programme
+from reenact.run.files import EditOptions, edited_with
 from reenact.verify.closed_loop import Corrections, close_loop
 from reenact.verify.figures import Figures
 from reenact.verify.report import ReportPaths, report_paths, verify

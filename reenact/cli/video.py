@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from reenact.capture.spool import Source
 from reenact.cli.editing import chosen, editing_options, several
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
@@ -18,12 +17,13 @@ from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
 from reenact.cli.verifying import correct, open_verification, passes_option, verify_option
-from reenact.edit import EditOptions, open_edit
-from reenact.meter import Report
-from reenact.retarget import Programme
+from reenact.media.read.spool import Source
+from reenact.media.write.encoding import CODECS, CONTAINERS, PRESETS, Encoding
+from reenact.pipeline.meter import Report
+from reenact.programme import Programme
+from reenact.records import Frame, Retargeted
 from reenact.retarget.retargeter import Correction, uncorrected
-from reenact.sinks.encoding import CODECS, CONTAINERS, PRESETS, Encoding
-from reenact.types import Frame, Retargeted
+from reenact.run.files import EditOptions, open_edit
 
 DEFAULTS = Encoding()
 

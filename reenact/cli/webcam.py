@@ -13,18 +13,18 @@ from typing import Any
 
 import click
 
-from reenact.capture import CameraOptions
-from reenact.capture.devices import USUAL_RATE, USUAL_SIZE, Size, shown
 from reenact.cli.editing import chosen, live_editing_options, several
 from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
 from reenact.cli.recording import recorded, recording_options, tell_recordings
-from reenact.live import LiveOptions, open_live
-from reenact.meter import LiveStatus, Report
-from reenact.perform import perform_live
-from reenact.retarget.live_performance import LivePerformance
+from reenact.media.read import CameraOptions
+from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size, shown
+from reenact.pipeline.meter import LiveStatus, Report
+from reenact.programme.live_driver import LivePerformance
+from reenact.run.live import LiveOptions, open_live
+from reenact.run.read_driver import perform_live
 from reenact.track import TrackerOptions
 
 SHOW_S = 0.5

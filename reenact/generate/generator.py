@@ -12,13 +12,16 @@ from typing import Any, Protocol
 from calib.au import AUVector, Change
 from calib.basis import AUBasis, load_basis
 from engines.base import Engine
-from reenact.generate.corners import heal_corners
-from reenact.generate.creases import paint_creases
-from reenact.generate.eyeballs import paint_eyeballs
-from reenact.generate.late import Care, LateRefinement
-from reenact.generate.lids import paint_lids
-from reenact.generate.lips import paint_lips
-from reenact.generate.mouth import (
+from reenact.generate.geometry.picture_window import window_around
+from reenact.generate.geometry.warp import Warp, WarpOptions, warp
+from reenact.generate.network.deferred import Care, LateRefinement
+from reenact.generate.network.refine import Refinement
+from reenact.generate.network.regions import REGIONS, Region
+from reenact.generate.painters.creases import paint_creases
+from reenact.generate.painters.eyeballs import paint_eyeballs
+from reenact.generate.painters.lids import paint_lids
+from reenact.generate.painters.lips import paint_lips
+from reenact.generate.painters.mouth import (
     MouthMemory,
     SeenMouth,
     Shape,
@@ -27,16 +30,13 @@ from reenact.generate.mouth import (
     paint_inside,
     see_mouth,
 )
-from reenact.generate.refine import Refinement
-from reenact.generate.regions import REGIONS, Region
-from reenact.generate.warp import Warp, WarpOptions, warp
-from reenact.generate.window import window_around
-from reenact.types import Face, Frame, Generated, Patch, Retargeted
+from reenact.generate.painters.mouth_corners import heal_corners
+from reenact.records import Face, Frame, Generated, Patch, Retargeted
 
 READY = ("warp", "live")
 """Generators that need no model file of the user's."""
 GENERATORS = (*READY, "paper", "ganimation")
-SHIPPED = Path(__file__).parent
+SHIPPED = Path(__file__).parent / "network"
 """Where the regional networks' weights lie, as REGION.onnx."""
 
 
@@ -201,7 +201,7 @@ class FaceGenerator:
 
 
 class MovedFace:
-    """Moves a face's pixels (reenact.generate.warp), then paints mouth, lips, lids and folds by rule."""
+    """Moves a face's pixels (reenact.generate.geometry), then paints mouth, lips, lids and creases."""
 
     def __init__(
         self,
@@ -282,7 +282,7 @@ def _open_regions(model: Path | None, engine: str, threads: int | None) -> dict[
         return {}
     # Here, so that a generator without networks never loads an inference runtime.
     from engines import load_engine
-    from reenact.generate.contract import model_info
+    from reenact.generate.network.contract import model_info
 
     infos = [model_info(each, contract="live") for each in models]
     return {
@@ -294,8 +294,8 @@ def _open_regions(model: Path | None, engine: str, threads: int | None) -> dict[
 def _open_full(name: str, model: Path | None, engine: str, threads: int | None) -> FaceGenerator:
     # Here, so that a generator without networks never loads an inference runtime.
     from engines import load_engine
-    from reenact.generate.contract import ModelError, model_info
-    from reenact.generate.full import RepaintedFace
+    from reenact.generate.network.contract import ModelError, model_info
+    from reenact.generate.network.whole_face import RepaintedFace
 
     if model is None:
         raise ModelError(f"generator {name!r} ships without weights: give them as --model {name}.onnx")

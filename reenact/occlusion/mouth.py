@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from calib.features import OrientedGradients
 from calib.openings import MOUTH, OUTER_LIPS
 from calib.ramp import smoothstep
-from reenact.generate.crop import FaceCrop
-from reenact.generate.paint import pixels_at, tone
-from reenact.types import Face
+from reenact.generate.geometry.face_crop import FaceCrop
+from reenact.generate.painters.paint import pixels_at, tone
+from reenact.records import Face
 
 LOWER_CROP = FaceCrop(size=80, width_mm=100.0, centre_mm=(0.0, 44.0, 0.0))
 """From the tip of the nose to below the chin."""

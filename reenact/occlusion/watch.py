@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from reenact.occlusion.mouth import MouthOcclusion, load_mouth_occlusion
-from reenact.types import Face, Measured, Tracked
+from reenact.records import Face, Measured, Tracked
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.features import OrientedGradients
-from reenact.generate.crop import FaceCrop
-from reenact.types import Face
+from reenact.generate.geometry.face_crop import FaceCrop
+from reenact.records import Face
 
 UPPER_CROP = FaceCrop(size=96, width_mm=120.0, centre_mm=(0.0, -8.0, 0.0))
 """Brows, eyes, nose and cheeks."""

@@ -6,11 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 
+from reenact.measure.read_aus import read_still
+from reenact.media.image_file import load_still
 from reenact.recognise.resemblance import Likeness, Resemblance, load_resemblance, unit
-from reenact.types import Face, Tracked
+from reenact.records import Face, Tracked
+from reenact.track import TrackerOptions
 
 
 @dataclass(frozen=True)
@@ -147,3 +151,18 @@ class _Sighting:
         before = likeness if self._evidence is None else self._evidence
         self._evidence = before + share * (likeness - before)
         self.scores = (references @ unit(self._evidence)).tolist()
+
+
+class ReferencePictureError(ValueError):
+    """A picture by which nobody can be picked; the message is one line for the user."""
+
+
+def load_reference(path: Path, options: TrackerOptions) -> Likeness:
+    """What the largest face in a picture looks like.
+
+    Raises StillError where the picture cannot be read, ReferencePictureError where it shows no face.
+    """
+    picture = read_still(load_still(path), options)
+    if (largest := picture.largest) is None:
+        raise ReferencePictureError(f"{path}: no face was found in it to look for")
+    return load_resemblance()(picture.frame.image, picture.faces[largest])

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.recognise.descriptors import UpperFace
-from reenact.types import Face
+from reenact.records import Face
 
 Likeness = NDArray[np.float32]
 """(kept,) of length 1; the scalar product of two is how alike the faces are, -1..1."""

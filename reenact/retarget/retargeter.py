@@ -24,15 +24,15 @@ from calib.au import (
 )
 from calib.limits import load_limits
 from calib.profile import Profile
-from reenact.retarget.choose import Chooser
+from reenact.programme.face_choice import Chooser
+from reenact.programme.inversion import inverted
+from reenact.programme.options import RetargetOptions
+from reenact.programme.protocol import Programme, TargetsAt, programme_of
+from reenact.programme.targets import Targets
+from reenact.records import Face, Measured, Retargeted
 from reenact.retarget.fade import Fade
-from reenact.retarget.inversion import inverted
-from reenact.retarget.options import RetargetOptions
-from reenact.retarget.pace import Pace
-from reenact.retarget.programme import Programme, TargetsAt, programme_of
-from reenact.retarget.targets import Targets
-from reenact.smooth import OneEuro
-from reenact.types import Face, Measured, Retargeted
+from reenact.retarget.rate_limit import Pace
+from reenact.track.one_euro import OneEuro
 
 Correction: TypeAlias = Callable[[Fraction, int], AUVector]
 """What to write on top of what is asked, so that it is read: (17,), called like a programme."""
@@ -154,7 +154,8 @@ class Retargeter:
         held = np.maximum(targets.hold, targets.at_most.hold * (asked < 0))
         # Lips close as far as the smile explains them; driven by more they would close on what is said.
         held[:, _LIPS_PART] = targets.hold[:, _LIPS_PART]
-        # A mouth goes back to rest and no further (reenact.generate.bounds), however much is taken away.
+        # However much is taken away, a mouth goes back to rest and no further
+        # (reenact.generate.geometry.shape_bounds).
         lowest = np.maximum(-room * load_drive(), -MAX_INTENSITY)
         return np.clip(driven(asked, held) + correction, lowest, MAX_INTENSITY)
 

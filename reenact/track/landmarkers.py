@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.shape import LANDMARK_COUNT
-from reenact.geometry import Alignment
-from reenact.signals import signals_answered_afterwards
-from reenact.track.hush import native_messages_logged
+from reenact.alignment import Alignment
+from reenact.process.signals import signals_answered_afterwards
+from reenact.track.native_messages import native_messages_logged
 from reenact.track.region import MARGIN, Region, region_around
 
 BACKENDS = ("auto", "face_mesh", "face_landmarker")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.geometry import Alignment
+from reenact.alignment import Alignment
 
 RIGHT_EYE, LEFT_EYE = 33, 263
 """Landmarks at the outer corners of the person's eyes: the line between them is level in an upright face."""

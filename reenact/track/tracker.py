@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.smooth import OneEuro
+from reenact.records import Face, Frame, Tracked
 from reenact.track.identity import Identities
 from reenact.track.landmarkers import CheckedLandmarker, Fit, Landmarker, open_landmarker
+from reenact.track.one_euro import OneEuro
 from reenact.track.plausibility import confidence
 from reenact.track.region import Region, region_around
 from reenact.track.scenes import CutDetector
 from reenact.track.search import Search, turned_looks, upright_looks
-from reenact.types import Face, Frame, Tracked
 
 FOLLOWED = 4
 """Faces that are followed in a film unless another number is asked for; each costs about 4 ms a frame."""

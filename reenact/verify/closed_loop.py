@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from calib.answer import load_drive
 from calib.au import AUVector, neutral_aus
-from reenact.capture.spool import Source
-from reenact.edit import EditOptions, open_edit
-from reenact.read import Watch, unwatched
-from reenact.retarget import Programme
+from reenact.measure.read_aus import Watch, unwatched
+from reenact.media.read.spool import Source
+from reenact.programme import Programme
+from reenact.run.files import EditOptions, open_edit
 from reenact.verify.compare import Comparison, compare
 from reenact.verify.figures import LEAST_ASKED
 from reenact.verify.reread import read_output

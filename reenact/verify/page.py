@@ -10,9 +10,9 @@ from itertools import chain
 import numpy as np
 
 from calib.au import AU_CODES
-from reenact.chart import Chart, Curve, stacked
-from reenact.drawing import Box, Drawing, Line, Shape, Words, to_data_uri
-from reenact.retarget.keyframes import Marker
+from reenact.figures.chart import Chart, Curve, stacked
+from reenact.figures.drawing import Box, Drawing, Line, Shape, Words, to_data_uri
+from reenact.programme.keyframes import Marker
 from reenact.verify.compare import Comparison
 from reenact.verify.figures import DEFINITIONS, AUFigures, Figures
 from reenact.verify.reread import Pair

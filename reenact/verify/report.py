@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reenact import __version__
-from reenact.atomic import replacing
-from reenact.capture.spool import Source
-from reenact.read import Watch, unwatched
-from reenact.retarget.keyframes import Marker
+from reenact.measure.read_aus import Watch, unwatched
+from reenact.media.atomic import replacing
+from reenact.media.read.spool import Source
+from reenact.programme.keyframes import Marker
 from reenact.track import TrackerOptions
 from reenact.verify.compare import compare
 from reenact.verify.figures import Figures, figures_of

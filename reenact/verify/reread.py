@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.capture import open_capture
-from reenact.capture.spool import Source
-from reenact.geometry import Alignment
-from reenact.pipeline import LeftThreads, closed_after_stages
-from reenact.read import ReadOptions, Watch, is_still, read_film, read_still, unwatched
-from reenact.stills import load_still
+from reenact.alignment import Alignment
+from reenact.measure.read_aus import ReadOptions, Watch, is_still, read_film, read_still, unwatched
+from reenact.media.image_file import load_still
+from reenact.media.read import open_capture
+from reenact.media.read.spool import Source
+from reenact.pipeline.runner import LeftThreads, closed_after_stages
+from reenact.records import Measured
 from reenact.track import TrackerOptions
-from reenact.types import Measured
 from reenact.verify.compare import Comparison, Reading
 from reenact.verify.witness import sightings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from calib.au import AU_CODES
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 from reenact.verify.compare import Comparison
 
 COLUMNS = ("frame", "timestamp", "face_id", "au", "before", "wanted", "asked", "after")

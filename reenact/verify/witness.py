@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector, Change, both
-from reenact.types import Face, Measured, Retargeted
+from reenact.records import Face, Measured, Retargeted
 
 
 @dataclass(frozen=True, eq=False)

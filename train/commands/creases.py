@@ -11,9 +11,9 @@ import click
 from calib.au import AUVector
 from calib.estimator import load_estimator
 from reenact.cli.errors import unusable_input
-from reenact.measure import Measurer
+from reenact.measure.measurer import Measurer
+from reenact.records import Tracked
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Tracked
 from train.commands.fitting import output_argument
 from train.data.creases import CreaseOptions, Look, fit_creases, save_creases, skin_of, to_look
 from train.data.items import Item, load_pictures
@@ -33,7 +33,7 @@ def creases(sources: tuple[Path, ...], output: Path) -> None:
     SOURCE: as for `prepare`, for example a folder with aus.csv and images/. People with six or more pictures
     in the same light give lines; the others tell how rough skin usually is.
 
-    reenact/generate/creases.npz was made by it; FOLDS_CARD.md beside it names the sources.
+    reenact/generate/painters/creases.npz was made by it; FOLDS_CARD.md beside it names the sources.
     """
     with unusable_input():
         items = [item for source in sources for item in open_source(source).items]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from reenact.capture import open_capture
 from reenact.cli.errors import unusable_input
 from reenact.cli.parameters import FILE
+from reenact.media.read import open_capture
 from train.data.shards import open_shards
 from train.data.workers import Workers, map_chunks
 from train.evaluate.exam import ExamOptions, MethodResult, set_exam, sit_exam

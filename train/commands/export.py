@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from engines import torch2trt
-from reenact.atomic import replacing
 from reenact.cli.errors import Unusable, note, unusable_input
+from reenact.media.atomic import replacing
 from train import card
 from train.commands.fitting import output_argument
 from train.export import LICENCE, PRECISIONS, Precision, load_run, write_model

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from reenact.atomic import replacing
 from reenact.cli.errors import Failure, note, unusable_input
+from reenact.media.atomic import replacing
 from train.data import prepare as preparing
 from train.data.picture import LABELS, PrepareOptions, Reason
 from train.data.prepare import Report

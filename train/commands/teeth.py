@@ -33,7 +33,7 @@ from train.data.teeth import CHOICE, cut_bank, read_choice, save_bank, sheet
 def teeth(folders: tuple[Path, ...], output: Path, choice: Path, sheet_path: Path | None) -> None:
     """Cut rows of teeth out of the chosen pictures in FOLDERS, for mouths that show none.
 
-    reenact/generate/mouth/teeth.npz was made by it; nothing of the faces is in it.
+    reenact/generate/painters/mouth/teeth.npz was made by it; nothing of the faces is in it.
     """
     with unusable_input():
         arrays = cut_bank(folders, read_choice(choice))

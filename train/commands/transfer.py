@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from engines.threads import core_count
-from reenact.capture import open_capture
 from reenact.cli.driving import read_driver
 from reenact.cli.errors import unusable_input
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.generate import READY
-from reenact.read import is_still
-from reenact.stills import load_still
+from reenact.measure.read_aus import is_still
+from reenact.media.image_file import load_still
+from reenact.media.read import open_capture
 from reenact.track import TrackerOptions
 from train.data.workers import Workers, map_chunks
 from train.evaluate.tables import write_tables

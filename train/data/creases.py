@@ -22,8 +22,10 @@ from calib.au import AU_CODES, AU_COUNT, AUVector, au_index
 from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
-from reenact.atomic import replacing
-from reenact.generate.creases import (
+from reenact.generate.geometry.face_crop import FaceCrop
+from reenact.generate.geometry.flow import rasterise
+from reenact.generate.geometry.mesh import border, warp_triangles
+from reenact.generate.painters.creases import (
     CELL_MM,
     COARSE_SIZE,
     ORIGIN_MM,
@@ -33,11 +35,9 @@ from reenact.generate.creases import (
     Lines,
     to_cells,
 )
-from reenact.generate.crop import FaceCrop
-from reenact.generate.flow import rasterise
-from reenact.generate.mesh import border, warp_triangles
-from reenact.generate.skin import Skin, see_skin
-from reenact.types import Face, Frame
+from reenact.generate.painters.skin import Skin, see_skin
+from reenact.media.atomic import replacing
+from reenact.records import Face, Frame
 
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 _FOREHEAD = (10, 151, 67, 297, 69, 299, 104, 333, 108, 337)
@@ -318,7 +318,7 @@ def _cut(index: int, lines: NDArray[np.float32]) -> Lines:
 
 
 def save_creases(creases: Creases, path: Path) -> None:
-    """As reenact.generate.creases.load_creases takes them."""
+    """As reenact.generate.painters.creases.load_creases takes them."""
     with replacing(path) as beside, beside.open("wb") as file:
         np.savez_compressed(
             file,

@@ -18,12 +18,12 @@ from calib.au import Change
 from calib.basis import AUBasis
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.generate.contact import limit_closing
 from reenact.generate.generator import PAINTERS, Mouth, look_at_mouth, paint_by_rule
-from reenact.generate.mouth import Shape, Views, likely_teeth, see_mouth
-from reenact.generate.mouth.light import ivory
-from reenact.generate.warp import Warp, WarpOptions, move_landmarks, warp_to
-from reenact.types import Face, Frame
+from reenact.generate.geometry.contact import limit_closing
+from reenact.generate.geometry.warp import Warp, WarpOptions, move_landmarks, warp_to
+from reenact.generate.painters.mouth import Shape, Views, likely_teeth, see_mouth
+from reenact.generate.painters.mouth.light import ivory
+from reenact.records import Face, Frame
 
 _SHARP = WarpOptions(sharp=True)
 """For the way there: at run time nothing is sampled twice."""

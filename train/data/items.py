@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AUVector
-from reenact.capture.file import CaptureError, open_capture
-from reenact.stills import load_still
+from reenact.media.image_file import load_still
+from reenact.media.read.video_file import CaptureError, open_capture
 
 
 @dataclass(frozen=True)

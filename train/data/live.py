@@ -13,7 +13,7 @@ from torch import Tensor
 from calib.au import AU_COUNT, AUVector, au_index, bilateral
 from calib.basis import load_basis
 from calib.openings import MOUTH, Opening
-from reenact.generate.regions import Region, geometry_planes, masks, pale
+from reenact.generate.network.regions import Region, geometry_planes, masks, pale
 from train.data.degrade import KnownTeeth, Move, face_of, forth, there_and_back
 from train.data.shards import CROP, FaceSample, Shards
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.shape import load_shape
+from reenact.records import Face, Frame, Measured, Tracked
 from reenact.track.plausibility import visible_share
-from reenact.types import Face, Frame, Measured, Tracked
 from train.data.items import Item
 from train.data.shards import CROP, FaceSample, PreparedFace
 

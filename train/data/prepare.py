@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from calib.estimator import load_estimator
-from reenact.measure import Measurer
+from reenact.measure.measurer import Measurer
 from reenact.track import Tracker, TrackerOptions
 from train.data.chunks import Chunk, cut, digest_content, without_duplicates
 from train.data.items import load_pictures

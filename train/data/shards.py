@@ -26,8 +26,8 @@ from calib import dataset
 from calib.au import AU_COUNT, AUVector
 from calib.json_file import read_json
 from calib.shape import LANDMARK_COUNT
-from reenact.atomic import replacing
-from reenact.generate.crop import FaceCrop
+from reenact.generate.geometry.face_crop import FaceCrop
+from reenact.media.atomic import replacing
 from train.data.mapped import map_npz
 from train.data.split import load_splits, with_split
 

@@ -17,7 +17,7 @@ from calib.json_file import parse_json
 from calib.picture_labels import FILE_COLUMNS, tables_in
 from calib.pictures import PICTURE_ENDINGS, PictureFolder
 from calib.text_file import text_of
-from reenact.capture.file import CaptureError, open_capture
+from reenact.media.read.video_file import CaptureError, open_capture
 from train.data.items import ClipFrame, Item, PictureFile, TarMember
 from train.data.openface_pictures import find_face_landmark_img, read_face_landmark_img
 from train.data.split import UNTOLD, Split, read_split

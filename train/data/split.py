@@ -16,7 +16,7 @@ from calib.json_file import read_json
 from calib.picture_labels import FILE_COLUMNS
 from calib.pictures import PictureFolder
 from calib.table_file import Table, open_table
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 from train.data.items import Item
 
 TRAINING_LIST, HELD_OUT_LIST = "train_ids.csv", "test_ids.csv"

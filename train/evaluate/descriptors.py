@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.generate.crop import FaceCrop
+from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.recognise.descriptors import gray, oriented_gradients
-from reenact.types import Face
+from reenact.records import Face
 
 Vector = NDArray[np.float32]
 

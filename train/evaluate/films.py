@@ -11,12 +11,12 @@ import numpy as np
 
 from calib.au import AUVector, both
 from calib.estimator import load_estimator
-from reenact.capture import open_capture
-from reenact.measure import Measurer
+from reenact.measure.measurer import Measurer
+from reenact.media.read import open_capture
+from reenact.programme.targets import parse_targets
+from reenact.records import Face, Frame, Retargeted
 from reenact.retarget import Retargeter
-from reenact.retarget.targets import parse_targets
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Face, Frame, Retargeted
 from train.evaluate.reading import Reader
 from train.evaluate.subjects import Subject
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 from reenact.recognise.descriptors import UpperFace
 from reenact.recognise.resemblance import unit
-from reenact.types import Face
+from reenact.records import Face
 from train.data.degrade import face_of
 from train.data.shards import Shards
 from train.evaluate.expressions import EXPRESSIONS

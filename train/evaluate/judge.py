@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from calib.au import MAX_INTENSITY, AUVector
 from calib.fit import FitOptions, censored_ridge
 from calib.metrics import Agreement, agreement
-from reenact.atomic import replacing
-from reenact.types import Face
+from reenact.media.atomic import replacing
+from reenact.records import Face
 from train.data.degrade import face_of
 from train.data.shards import Shards
 from train.evaluate.descriptors import Hog

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AUVector, bilateral
-from reenact.generate import Generator, open_generator
-from reenact.generate.generator import PAINTERS
-from reenact.paste import paste
-from reenact.types import Face, Frame, Retargeted
-from train.evaluate.parts import open_without
+from calib.basis import load_basis
+from engines import load_engine
+from reenact.generate import FaceGenerator, Generator, open_generator
+from reenact.generate.generator import PAINTERS, MovedFace
+from reenact.generate.network.contract import model_info
+from reenact.generate.network.refine import Refinement
+from reenact.generate.network.regions import REGIONS
+from reenact.generate.paste import paste
+from reenact.records import Face, Frame, Retargeted
 
 Picture: TypeAlias = NDArray[np.uint8]
 """(height, width, 3) RGB."""
@@ -101,3 +105,14 @@ def _through_the_loop(generator: Generator) -> Method:
         return paste(generator(asked)).image
 
     return method
+
+
+def open_without(generator: str, model: Path | None, without: frozenset[str]) -> FaceGenerator:
+    """`warp` or `live` without the painters named."""
+    painters = PAINTERS.keys() - without
+    if generator == "warp":
+        return FaceGenerator(MovedFace(load_basis(), painters=painters))
+    assert model is not None
+    engine = load_engine(model)
+    network = Refinement({REGIONS[model_info(model, contract="live").region]: engine})
+    return FaceGenerator(MovedFace(load_basis(), painters=painters), (engine,), paint=network)

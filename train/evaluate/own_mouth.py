@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from calib.basis import load_basis
 from calib.openings import MOUTH
-from reenact.capture import open_capture
 from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
-from reenact.generate.mouth import Shape, Views, see_mouth
-from reenact.generate.warp import warp_to
-from reenact.retarget.targets import parse_targets
+from reenact.generate.geometry.warp import warp_to
+from reenact.generate.painters.mouth import Shape, Views, see_mouth
+from reenact.media.read import open_capture
+from reenact.programme.targets import parse_targets
+from reenact.records import Face, Frame
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Face, Frame
 from train.data.degrade import done, forth
 from train.evaluate import regions
 from train.evaluate.tables import Cell, Table

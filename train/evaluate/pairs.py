@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from calib.au import AUVector
 from calib.openings import LEFT_EYE, RIGHT_EYE
 from calib.shape import INTERPUPILLARY_MM, IRIS_START, load_shape
-from reenact.generate.crop import FaceCrop
-from reenact.geometry import Alignment
+from reenact.alignment import Alignment
+from reenact.generate.geometry.face_crop import FaceCrop
 from train.data.degrade import face_of
 from train.data.shards import Shards
 from train.evaluate import regions

@@ -13,10 +13,10 @@ from calib.au import MAX_INTENSITY, AUVector
 from calib.estimator import AUEstimator, load_estimator
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.measure import estimator_crop
+from reenact.measure.measurer import estimator_crop
+from reenact.records import Face, Frame
 from reenact.track.landmarkers import Landmarker, open_landmarker
 from reenact.track.region import region_around
-from reenact.types import Face, Frame
 
 LEAST_PRESENCE = 0.1
 """As for a face that the tracker follows."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 from reenact.recognise.descriptors import UpperFace
 from reenact.recognise.resemblance import Likeness, Resemblance, unit
 from train.data.degrade import face_of

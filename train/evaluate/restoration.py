@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector, au_index, both
 from calib.basis import AUBasis, load_basis
-from reenact.generate.crop import FaceCrop
-from reenact.retarget.targets import parse_targets
-from reenact.types import Face, Frame
+from reenact.generate.geometry.face_crop import FaceCrop
+from reenact.programme.targets import parse_targets
+from reenact.records import Face, Frame
 from train.data.degrade import done, face_of, forth
 from train.data.shards import Shards
 from train.evaluate import regions

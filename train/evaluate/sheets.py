@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.atomic import replacing
-from reenact.generate.crop import FaceCrop
+from reenact.generate.geometry.face_crop import FaceCrop
+from reenact.media.atomic import replacing
 from train.data.shards import Shards
 from train.evaluate.expressions import Expression
 from train.evaluate.methods import Method, Picture

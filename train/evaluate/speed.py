@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from reenact.types import Frame
+from reenact.records import Frame
 from train.data.degrade import face_of
 from train.evaluate.expressions import BY_NAME
 from train.evaluate.methods import MethodSpec, open_method

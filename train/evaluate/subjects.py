@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AUVector
-from reenact.types import Face, Frame
+from reenact.records import Face, Frame
 from train.data.shards import Shards
 from train.evaluate.reading import Reader, Reading
 

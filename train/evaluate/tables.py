@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reenact.atomic import replacing
+from reenact.media.atomic import replacing
 
 Cell = str | int | float | None
 """None where there is nothing to say; floats are rounded for reading only."""

@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 from calib.au import AU_CODES, au_index
 from calib.estimator import load_estimator
-from reenact.capture import open_capture
 from reenact.generate import open_generator
-from reenact.generate.mouth import MouthMemory
-from reenact.lookahead import film_memory
-from reenact.measure import Measurer
-from reenact.paste import paste
-from reenact.read import is_still
+from reenact.generate.painters.mouth import MouthMemory
+from reenact.generate.paste import paste
+from reenact.measure.measurer import Measurer
+from reenact.measure.read_aus import is_still
+from reenact.media.image_file import load_still
+from reenact.media.read import open_capture
+from reenact.programme.au_recording import Performance
+from reenact.programme.driver import Driver
+from reenact.records import Frame
 from reenact.retarget import Retargeter
-from reenact.retarget.driver import Driver
-from reenact.retarget.performance import Performance
-from reenact.stills import load_still
+from reenact.run.lookahead import film_memory
 from reenact.track import Tracker, TrackerOptions
-from reenact.types import Frame
 from reenact.verify.closed_loop import Corrections
 from reenact.verify.compare import Comparison, Reading, compare
 from reenact.verify.figures import LEAST_VARIED, correlation, lag_s

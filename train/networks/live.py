@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reenact.generate.regions import PLANES
+from reenact.generate.network.regions import PLANES
 
 
 @dataclass(frozen=True)

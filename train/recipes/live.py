@@ -1,6 +1,6 @@
 """The network of one region: it gives the layers the light and the tone of the real thing.
 
-Those of the mouth ship (reenact/generate/MOUTH_MODEL_CARD.md). None ships for the eyes: an eye that is opened
+The mouth's ships (reenact/generate/network/MOUTH_MODEL_CARD.md). None ships for the eyes: an eye opened
 from shut lids needs an iris, which no light makes out of stripes. 4,000 pictures brought it nearer to the
 picture in 92 % of 118 people held out (L1 27.3 to 23.9); by eye it was the same dark hole, a little lighter.
 """
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reenact.generate.regions import REGIONS
+from reenact.generate.network.regions import REGIONS
 from train import losses
 from train.data.live import LiveExampleOptions, LiveItems
 from train.data.shards import Shards
@@ -28,7 +28,7 @@ class LiveOptions:
     """Weights of the terms; pictures are in -1..1."""
 
     region: str = "mouth"
-    """One of reenact.generate.regions.REGIONS."""
+    """One of reenact.generate.network.regions.REGIONS."""
     light: float = 10.0
     """Difference to the truth, where there is one, of what is coarser than a tooth."""
     apart: float = 0.8

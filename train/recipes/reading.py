@@ -17,7 +17,7 @@ from torch import Tensor
 
 from calib.au import AU_COUNT, MAX_INTENSITY, AUVector
 from calib.shape import load_shape
-from reenact.generate.crop import FaceCrop
+from reenact.generate.geometry.face_crop import FaceCrop
 
 LOST = 1.0
 """Squared error, of intensities / 5, of every action unit of a face that is no longer found."""

@@ -1,0 +1,1 @@
+"""Doctor: what this machine has and lacks for a run, and what to install."""

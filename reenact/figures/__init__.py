@@ -1,0 +1,1 @@
+"""Figures: drawings, charts and contact sheets of faces and action units."""

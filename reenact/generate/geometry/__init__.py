@@ -1,0 +1,1 @@
+"""Geometry: where each pixel of a face moves for a change of action units."""

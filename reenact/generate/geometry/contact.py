@@ -1,0 +1,132 @@
+"""Lips and lids touch; they do not pass through each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_INDEX, Change
+from calib.basis import AUBasis
+from calib.openings import LEFT_EYE, MOUTH, OPENINGS, RIGHT_EYE, Opening
+from calib.ramp import smoothstep
+from calib.shape import IRIS_START, load_shape
+from reenact.records import Face
+
+LIP_PARTERS = [AU_INDEX[number] for number in (10, 25, 26)]
+LID_MOVERS = [AU_INDEX[number] for number in (5, 45)]
+
+SPREAD_MM = 9.0
+"""How far around an edge the skin goes along when the edge is held back: about the height of a lip."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """The inner vertices of all openings, each upper one with the lower one across from it."""
+
+    upper: NDArray[np.intp]
+    lower: NDArray[np.intp]
+    follows: NDArray[np.intp]
+    """(478,) for every vertex the pair whose correction it takes on."""
+    upper_share: NDArray[np.float32]
+    """(478, 1) how much of the correction of the pair's upper vertex: 0..1."""
+    lower_share: NDArray[np.float32]
+    """(478, 1) the same for its lower vertex."""
+
+
+def keep_apart(
+    landmarks: NDArray[np.float32], moved: NDArray[np.float32], down: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """`moved` (478, 3) with every opening at least closed, never inside out.
+
+    landmarks: (478, 3) before the move. down: (2,) the face's own downward direction in the picture, unit
+    length. Where the edges of an opening would cross, each gives back the overlap in proportion to how far it
+    had moved, and the skin around it goes along, so that a pressed lip does not fold.
+    """
+    edges = _edges()
+    upper, lower = edges.upper, edges.lower
+    vertical = landmarks[:, :2] @ down
+    height = moved[:, :2] @ down
+    gap_before = vertical[lower] - vertical[upper]
+    overlap = np.maximum(np.minimum(gap_before, 0) - (height[lower] - height[upper]), 0)
+    if not overlap.any():
+        return moved
+    travel = np.abs(height - vertical)
+    share = travel[upper] / np.maximum(travel[upper] + travel[lower], 1e-6)
+    back = (1 - share) * overlap, share * overlap
+    correction = (
+        edges.lower_share * back[0][edges.follows, None] - edges.upper_share * back[1][edges.follows, None]
+    )
+    settled = moved.copy()
+    settled[:, :2] += correction * down
+    return settled
+
+
+def limit_closing(face: Face, amounts: Change, basis: AUBasis) -> Change:
+    """`amounts` (2, 17) with no more closing than shuts mouth and eyes: skin would only crease.
+
+    Each eye has its own limit. Only where both sides close, they go as far as the one that has further to go,
+    so that what is asked alike of both sides stays alike.
+    """
+    for closers, openings in _CLOSING:
+        amounts = _limited(face, amounts, basis, closers, openings)
+    return amounts
+
+
+_CLOSING = ((LIP_PARTERS, (MOUTH, MOUTH)), (LID_MOVERS, (RIGHT_EYE, LEFT_EYE)))
+"""What closes, and the openings on the person's left and right: the picture's right and left."""
+
+
+def _limited(
+    face: Face, amounts: Change, basis: AUBasis, closers: list[int], openings: Sequence[Opening]
+) -> Change:
+    upper, lower = np.array([_middle(opening) for opening in openings]).transpose(2, 0, 1)
+    gap_mm = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ face.pose.down / face.pose.scale
+    per_unit = basis.displacements[:, lower, 1] - basis.displacements[:, upper, 1]
+    widening = per_unit * amounts.T[..., None]
+    closing = np.zeros(widening.shape[:2], bool)
+    closing[closers] = widening[closers].mean(axis=2) < 0
+    if not closing.any():
+        return amounts
+    room = gap_mm + np.where(closing[..., None], 0, widening).sum(axis=0)
+    needed = -np.where(closing[..., None], widening, 0).sum(axis=0)
+    share = np.clip(np.divide(room, needed, out=np.zeros_like(room), where=needed > _NOTHING_MM), 0, 1).max(
+        axis=1
+    )
+    limited = np.where(closing.T, share[:, None].astype(np.float32) * amounts, amounts)
+    # Each side as far as either goes in the direction that is asked of it.
+    direction = np.sign(amounts)
+    furthest = (direction[:, None] * limited).max(axis=1)
+    return direction * np.minimum(np.abs(amounts), furthest)
+
+
+_NOTHING_MM = 1e-6
+"""A gap that needs less than this to close is not closed by anything that is asked."""
+
+
+def _middle(opening: Opening) -> list[tuple[int, int]]:
+    """The three pairs of vertices across the middle of an opening."""
+    centre = len(opening.upper) // 2
+    return list(zip(opening.upper, opening.lower, strict=True))[centre - 1 : centre + 2]
+
+
+@lru_cache(maxsize=1)
+def _edges() -> _Edges:
+    canonical = load_shape().canonical[:, :2]
+    upper = np.concatenate([opening.upper[1:-1] for opening in OPENINGS])
+    lower = np.concatenate([opening.lower[1:-1] for opening in OPENINGS])
+    to_upper = np.linalg.norm(canonical[:, None] - canonical[upper], axis=2)
+    to_lower = np.linalg.norm(canonical[:, None] - canonical[lower], axis=2)
+    follows = np.minimum(to_upper, to_lower).argmin(axis=1)
+    every = np.arange(len(canonical))
+    middle = (canonical[upper, 1] + canonical[lower, 1]) / 2
+    above = canonical[:, 1] < middle[follows]
+    above[upper], above[lower] = True, False
+    distance = np.where(above, to_upper[every, follows], to_lower[every, follows])
+    fade = smoothstep(1 - distance / SPREAD_MM)
+    fade[IRIS_START:] = 0
+    share = fade.astype(np.float32)[:, None]
+    return _Edges(upper, lower, follows, share * above[:, None], share * ~above[:, None])

@@ -1,0 +1,75 @@
+"""The part of a picture around one face, for pictures that are longer than cv2 can sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reenact.alignment import CV2_SIDE_PX, SizeError
+from reenact.generate.geometry.warp import Warp
+from reenact.records import Face, Frame, Patch
+
+_STEP_PX = 512
+"""The window moves by so much at a time, so that a face that moves a little stays where it is in it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A part of a frame, and the face in its coordinates."""
+
+    frame: Frame
+    face: Face
+    origin: tuple[int, int]
+    """(x, y) of its top left pixel in the whole frame."""
+
+    def inwards(self, warp: Warp) -> Warp:
+        """A warp of the whole frame in the window's coordinates."""
+        return _shifted_warp(warp, (-self.origin[0], -self.origin[1]))
+
+    def warp_outwards(self, warp: Warp) -> Warp:
+        """A warp of the window in the whole frame's coordinates."""
+        return _shifted_warp(warp, self.origin)
+
+    def outwards(self, patch: Patch) -> Patch:
+        """A patch of the window in the whole frame's coordinates."""
+        if isinstance(patch, Warp):
+            return self.warp_outwards(patch)
+        return replace(patch, origin=_shifted(patch.origin, self.origin))
+
+
+def window_around(frame: Frame, face: Face) -> Window:
+    """The whole frame, or of one longer than CV2_SIDE_PX the part around the face.
+
+    Raises SizeError where the face alone is too large.
+    """
+    if max(frame.size) <= CV2_SIDE_PX:
+        return Window(frame, face, (0, 0))
+    low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
+    margin = float((high - low).max())
+    limit = np.array([frame.size[1], frame.size[0]])
+    first = np.clip(np.floor((low - margin) / _STEP_PX) * _STEP_PX, 0, limit - 1).astype(int)
+    last = np.clip(np.ceil((high + margin) / _STEP_PX) * _STEP_PX, first + 1, limit).astype(int)
+    if (last - first).max() > CV2_SIDE_PX:
+        raise SizeError(
+            f"a face {margin:.0f} px wide is too large; make the picture smaller than {CV2_SIDE_PX} px"
+        )
+    part = replace(frame, image=np.ascontiguousarray(frame.image[first[1] : last[1], first[0] : last[0]]))
+    shift = np.array([*first, 0], np.float32)
+    pose = replace(face.pose, translation=face.pose.translation - shift)
+    return Window(
+        part,
+        replace(face, landmarks=face.landmarks - shift, pose=pose),
+        (int(first[0]), int(first[1])),
+    )
+
+
+def _shifted_warp(warp: Warp, by: tuple[int, int]) -> Warp:
+    if by == (0, 0):
+        return warp
+    moved = warp.moved + np.array([*by, 0], np.float32)
+    return replace(warp, origin=_shifted(warp.origin, by), moved=moved)
+
+
+def _shifted(origin: tuple[int, int], by: tuple[int, int]) -> tuple[int, int]:
+    return origin[0] + by[0], origin[1] + by[1]

@@ -1,0 +1,233 @@
+"""Geometry: move the face's own pixels, at their own resolution, where the action units would move them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import Change
+from calib.basis import AUBasis
+from calib.openings import MOUTH, OPENINGS, OUTER_EDGE, Opening
+from calib.shape import LANDMARK_COUNT
+from reenact.generate.geometry.chin import even_out
+from reenact.generate.geometry.contact import keep_apart, limit_closing
+from reenact.generate.geometry.contour import natural_lips
+from reenact.generate.geometry.flow import Flow, extend, nearest, rasterise, to_pixels
+from reenact.generate.geometry.fold import hold_back
+from reenact.generate.geometry.lip_thickness import keep_thickness
+from reenact.generate.geometry.mesh import strip_count, warp_triangles
+from reenact.generate.geometry.shape_bounds import bound_mouth, limit_opening
+from reenact.records import Face, Frame, Patch
+
+
+@dataclass(frozen=True)
+class WarpOptions:
+    cell_mm: float = 1.6
+    """Grid of the flow on the face. Finer than the mesh's triangles, which are 3 to 15 mm wide."""
+    reach_mm: float = 28.0
+    """How far outside the face the flow fades to nothing."""
+    sharp: bool = False
+    """Cubic sampling, for stills: seven times the time of linear."""
+    still_px: float = 1 / 64
+    """Flow below this moves nothing: cv2.remap's own resolution is 1/32 pixel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Warp(Patch):
+    """The pixels that a face's new geometry moves, and that geometry."""
+
+    moved: NDArray[np.float32]
+    """(478, 3) the landmarks after the move, pixels."""
+
+
+def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.float32]:
+    """Where the landmarks (478, 3) go for relative action units `change`.
+
+    Lips and lids do not cross, lips keep their thickness, mouth and eyes stay as people's are (calib.bounds),
+    and skin does not fold.
+    """
+    amounts = limit_opening(face, limit_closing(face, basis.amounts(change), basis), basis)
+    motion_mm = basis.move(amounts) + bound_mouth(face, amounts, basis)
+    motion_mm += natural_lips(face, motion_mm)
+    displacement = face.pose.vectors_to_frame(motion_mm)
+    displacement = hold_back(face.landmarks, even_out(face, displacement))
+    moved = keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
+    return keep_thickness(face.landmarks, moved, face.pose.down)
+
+
+def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(2, n, 3) backward flow, pixels, at the corners of `warp_triangles()`.
+
+    Skin moves with its landmarks. What lies behind a closing lid does not: the eyeball keeps its place and is
+    covered. Behind an opening one it is stretched: there is nothing else to show.
+    """
+    flow = (face.landmarks - moved)[:, :2]
+    corners = flow[warp_triangles()]
+    down = face.pose.down
+    behind = flow.copy()
+    for opening in OPENINGS:
+        for edge, closing in ((opening.upper, -1), (opening.lower, 1)):
+            inner = np.array(edge[1:-1])
+            travel = flow[inner] @ down
+            behind[inner] -= np.where(travel * closing > 0, travel, 0)[:, None] * down
+    corners[-strip_count() :] = behind[warp_triangles()[-strip_count() :]]
+    return corners.transpose(2, 0, 1)
+
+
+def warp(
+    frame: Frame, face: Face, change: Change, basis: AUBasis, options: WarpOptions = WarpOptions()
+) -> Warp | None:
+    """The face with relative action units `change` written into it, or None where no pixel moves."""
+    return warp_to(frame, face, move_landmarks(face, change, basis), options)
+
+
+def warp_to(
+    frame: Frame, face: Face, moved: NDArray[np.float32], options: WarpOptions = WarpOptions()
+) -> Warp | None:
+    """The face with its landmarks (478, 3) moved to `moved`, pixels, or None where no pixel moves."""
+    grid = flow_grid(face, moved, options)
+    return None if grid is None else _remap(frame, grid.field, grid.low, grid.cell_px, moved, options)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowGrid:
+    """A backward flow on the cells of a lattice over a part of the frame."""
+
+    field: Flow
+    """(2, rows, columns) pixels, at the centres of the cells."""
+    low: NDArray[np.int_]
+    """(x, y) of the frame's pixel at the lattice's top left corner: a multiple of `cell_px`."""
+    cell_px: int
+
+
+def flow_grid(
+    face: Face, moved: NDArray[np.float32], options: WarpOptions = WarpOptions()
+) -> FlowGrid | None:
+    """The flow that moves the landmarks of a face to `moved`, (478, 3) pixels; None: nothing is covered.
+
+    The lattice is pinned to the frame: one that began at the face would jump by whole pixels with it, and the
+    field between its cells with it.
+    """
+    cell_px = max(1, round(options.cell_mm * face.pose.scale))
+    reach = options.reach_mm * face.pose.scale / cell_px
+    # Two cells of zero flow all around, so that the border of what moves is the frame's own pixels.
+    low = (np.floor(moved[:, :2].min(axis=0) / cell_px).astype(int) - (int(reach) + 2)) * cell_px
+    columns, rows = np.ceil((moved[:, :2].max(axis=0) - low) / cell_px).astype(int) + int(reach) + 2
+    cells = ((moved[:, :2] - low + 0.5) / cell_px - 0.5).astype(np.float32)
+    flaps = _flaps(face, moved)
+    places = np.concatenate([cells, ((flaps.places - low + 0.5) / cell_px - 0.5).astype(np.float32)])
+    triangles = np.concatenate([warp_triangles(), flaps.triangles])
+    values = np.concatenate([corner_flow(face, moved), _in_mouth()])
+    values = np.concatenate([values, flaps.values], axis=1)
+    depth = np.concatenate([moved[:, 2], flaps.depth])
+    field, covered = rasterise(places, triangles, values, depth, (rows, columns))
+    if not covered.any():
+        return None
+    field = _lips_into_mouth(field[:2], covered, field[2] > 0.5)
+    return FlowGrid(extend(field, covered, reach), low, cell_px)
+
+
+FLAP_MM = 2.5
+"""How far the lips are continued into the mouth: more than a cell of the flow."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Flaps:
+    """Strips along the inner edges of the lips that continue them into the mouth."""
+
+    places: NDArray[np.float32]
+    """(22, 2) vertices beyond the landmarks, pixels."""
+    depth: NDArray[np.float32]
+    triangles: NDArray[np.intp]
+    """(n, 3) of landmarks and, from LANDMARK_COUNT on, of `places`."""
+    values: NDArray[np.float32]
+    """(3, n, 3) flow at the triangles' corners, and 0: they are no part of the mouth's inside."""
+
+
+def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
+    """The inside of the mouth is painted anew, but the cells of the flow along the lips' edges reach into it.
+
+    With a flow of its own there, a lip that comes down over the teeth would take a ragged rim of them along.
+    So each lip's flow is continued, as steep as it is on the lip, up to the middle of the gap.
+    """
+    down = face.pose.down
+    gap_px = np.maximum(MOUTH.gaps(moved, down), 0)
+    height_px = np.minimum(FLAP_MM * face.pose.scale, gap_px / 2)
+    flow = (face.landmarks - moved)[:, :2]
+    places, values, triangles = [], [flow], []
+    for number, (edge, outwards) in enumerate(((MOUTH.upper, -1), (MOUTH.lower, 1))):
+        inner, outer = list(edge), list(OUTER_EDGE[edge])
+        before, after = (
+            outwards * (landmarks[outer, :2] - landmarks[inner, :2]) @ down
+            for landmarks in (face.landmarks, moved)
+        )
+        stretch = np.clip(np.maximum(before, 1) / np.maximum(after, 1), 0.3, 3)
+        into = -outwards * height_px[:, None] * down
+        places.append(moved[inner, :2] + into)
+        values.append(flow[inner] + (stretch - 1)[:, None] * into)
+        flap = tuple(range(LANDMARK_COUNT + 11 * number, LANDMARK_COUNT + 11 * (number + 1)))
+        triangles += Opening(*((edge, flap) if outwards < 0 else (flap, edge))).strips
+    corners = np.concatenate(values)[np.array(triangles)].transpose(2, 0, 1)
+    edges = [*MOUTH.upper, *MOUTH.lower]
+    return _Flaps(
+        np.concatenate(places).astype(np.float32),
+        moved[edges, 2] - 1,
+        np.array(triangles, np.intp),
+        np.concatenate([corners, np.zeros_like(corners[:1])]).astype(np.float32),
+    )
+
+
+@lru_cache(maxsize=1)
+def _in_mouth() -> NDArray[np.float32]:
+    """(1, n, 3) at the corners of `warp_triangles()`: 1 in the strips across the mouth, 0 elsewhere."""
+    strips = {tuple(sorted(strip)) for strip in MOUTH.strips}
+    inside = [tuple(sorted(triangle)) in strips for triangle in warp_triangles().tolist()]
+    return np.repeat(np.array(inside, np.float32)[:, None], 3, axis=1)[None]
+
+
+def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.bool_]) -> Flow:
+    """The flow with that of the lips and their flaps in the rest of the mouth."""
+    rows, columns = np.flatnonzero(mouth.any(axis=1)), np.flatnonzero(mouth.any(axis=0))
+    if not len(rows):
+        return field
+    part = np.s_[max(rows[0] - 2, 0) : rows[-1] + 3, max(columns[0] - 2, 0) : columns[-1] + 3]
+    skin = covered[part] & ~mouth[part]
+    if skin.any():
+        around = field[:, part[0], part[1]]
+        around[:, mouth[part]] = nearest(around, skin)[0][:, mouth[part]]
+    return field
+
+
+def _remap(
+    frame: Frame,
+    field: Flow,
+    low: NDArray[np.int_],
+    cell_px: int,
+    moved: NDArray[np.float32],
+    options: WarpOptions,
+) -> Warp | None:
+    """Sample the frame along the flow, in the part of the grid that moves and lies inside the picture."""
+    moving = (np.abs(field) > options.still_px).any(axis=0)
+    rows, columns = np.flatnonzero(moving.any(axis=1)), np.flatnonzero(moving.any(axis=0))
+    if not len(rows):
+        return None
+    field *= moving
+    first = np.array([columns[0], rows[0]]) - 1
+    field = field[:, first[1] : rows[-1] + 2, first[0] : columns[-1] + 2]
+    # The box of these cells in the frame, and of it the part inside the picture.
+    left, top = low + first * cell_px
+    x0, y0 = max(left, 0), max(top, 0)
+    x1 = min(left + field.shape[2] * cell_px, frame.size[1])
+    y1 = min(top + field.shape[1] * cell_px, frame.size[0])
+    if x0 >= x1 or y0 >= y1:
+        return None
+    inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
+    map_x = to_pixels(field[0], cell_px)[inside] + np.arange(x0, x1, dtype=np.float32)
+    map_y = to_pixels(field[1], cell_px)[inside] + np.arange(y0, y1, dtype=np.float32)[:, None]
+    sampling = cv2.INTER_CUBIC if options.sharp else cv2.INTER_LINEAR
+    image = cv2.remap(frame.image, map_x, map_y, sampling, borderMode=cv2.BORDER_REPLICATE)
+    return Warp(image, (int(x0), int(y0)), moved)

@@ -1,0 +1,103 @@
+"""Inputs for a model that are like real ones, without a camera or a tracker: to measure engines with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import reenact
+from calib.au import AU_COUNT
+from calib.openings import Opening
+from calib.shape import LANDMARK_COUNT
+from engines.base import Tensors
+from reenact.generate.network.contract import WHOLE_FACE, ModelInfo
+from reenact.generate.network.regions import REGIONS, Region, geometry_planes, masks
+
+RANGES = {
+    "live": {"alpha": 1.0, "colour": 255.0},
+    "paper": {"edited": 255.0},
+    "ganimation": {"alpha": 1.0, "colour": 255.0},
+}
+"""Of each contract's outputs: the greatest value less the least."""
+
+_PORTRAIT = Path(reenact.__file__).parent / "data" / "portrait.jpg"
+_PLACES_PX = {
+    WHOLE_FACE: (226.0, 116.0, 140.0),
+    "mouth": (226.0, 144.0, 53.0),
+    "eyes": (208.0, 102.0, 32.0),
+}
+"""Centre (x, y) and width of each region in it, with what a crop shows around."""
+_OPENED_MM = 10.0
+"""Gap of an opening after the move."""
+
+
+def example(info: ModelInfo, faces: int, seed: int = 0) -> Tensors:
+    """A batch of faces for a model of any contract, the same each time for one seed: a portrait in several
+    framings, with a camera's noise, and action units of which about three differ from 0."""
+    random = np.random.default_rng(seed)
+    pictures = np.stack([_crop(info, random) for _ in range(faces)])
+    changes = random.uniform(-1, 1, (faces, AU_COUNT)) * (random.random((faces, AU_COUNT)) < 3 / AU_COUNT)
+    aus = changes.astype(np.float32)
+    match info.contract:
+        case "live":
+            return _refined(REGIONS[info.region], pictures)
+        case "ganimation":
+            return {"image": pictures, "aus": np.abs(aus)}
+        case "paper":
+            return {"image": pictures, "relative_aus": aus}
+    raise AssertionError(info.contract)
+
+
+def compose(inputs: Tensors, outputs: Tensors) -> NDArray[np.uint8]:
+    """(faces, height, width, 3) what is shown of a batch, before it is pasted back."""
+    if "edited" in outputs:
+        shown = outputs["edited"]
+    else:
+        seen = inputs["warped" if "warped" in inputs else "image"]
+        shown = seen + outputs["alpha"] * (outputs["colour"] - seen)
+    return np.clip(np.rint(shown), 0, 255).astype(np.uint8)
+
+
+def _crop(info: ModelInfo, random: np.random.Generator) -> NDArray[np.uint8]:
+    """(size, size, 3) the portrait, moved, turned and enlarged a little."""
+    size = info.crop.size
+    portrait = cv2.cvtColor(cv2.imread(str(_PORTRAIT)), cv2.COLOR_BGR2RGB)
+    x, y, width = _PLACES_PX[info.region]
+    zoom = size / width * random.uniform(0.9, 1.1)
+    matrix = cv2.getRotationMatrix2D((x, y), random.uniform(-8, 8), zoom)
+    matrix[:, 2] += size / 2 - np.array((x, y))
+    crop = cv2.warpAffine(
+        portrait, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    return np.clip(np.rint(crop + random.normal(0, 3, crop.shape)), 0, 255).astype(np.uint8)
+
+
+def _refined(region: Region, pictures: NDArray[np.uint8]) -> Tensors:
+    """What the network of a region sees of (faces, size, size, 3) pictures: openings of _OPENED_MM."""
+    opening = region.openings[0]
+    before, after = (_places(region, opening, gap_mm) for gap_mm in (0.0, _OPENED_MM))
+    geometry = geometry_planes(region, opening, before, after)
+    faces = len(pictures)
+    warped = np.ascontiguousarray(pictures[:, region.rows])
+    # As if the lips were teeth: else there would be next to none, and so no paint.
+    light = [np.median(picture, axis=(0, 1)).astype(np.float32) for picture in warped]
+    return {
+        "warped": warped,
+        "mask": np.stack(
+            [masks(region, opening, geometry, after, *each) for each in zip(warped, light, strict=True)]
+        ),
+        "geometry": np.stack([geometry] * faces),
+    }
+
+
+def _places(region: Region, opening: Opening, gap_mm: float) -> NDArray[np.float32]:
+    """(478, 2) landmarks in the crop of a region, of which only the opening's have a meaning."""
+    places = np.full((LANDMARK_COUNT, 2), region.width_px / 2, np.float32)
+    along = np.linspace(-1, 1, len(opening.upper), dtype=np.float32)
+    for edge, side in ((opening.upper, -0.5), (opening.lower, 0.5)):
+        places[list(edge), 0] += 0.35 * region.width_px * along
+        places[list(edge), 1] += side * gap_mm * region.px_per_mm * (1 - along**2)
+    return places

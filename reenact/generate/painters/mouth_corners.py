@@ -1,0 +1,95 @@
+"""The corners of a mouth that has become narrower: without the dark that stood in them while it was wide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.openings import MOUTH
+from calib.ramp import smoothstep
+from reenact.generate.geometry.contour import smiles
+from reenact.generate.geometry.warp import Warp
+from reenact.generate.painters.paint import blend, box_around, polygon
+from reenact.records import Face
+
+
+@dataclass(frozen=True)
+class CornerOptions:
+    """Distances in millimetres of an average face."""
+
+    narrowed_mm: float = 3.0
+    """Distance by which a corner has come in where its dark goes altogether; half of it is the least."""
+    open_mm: float = 2.0
+    """Gap between lips from half of which on there is dark in the corners."""
+    reach_mm: float = 11.0
+    """Distance from the corner within which there may be dark of the mouth."""
+    rim_mm: float = 0.5
+    """Distance from the inside of the mouth that is left as it is."""
+    dark: float = 0.78
+    """Lightness, as a share of the skin's around, at which a place begins to count as dark."""
+    darker: float = 0.55
+    """Lightness at which it does so fully."""
+    spread_mm: float = 2.5
+    """Standard deviation of the blur with which skin is spread over the dark."""
+
+
+def heal_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions()) -> Warp:
+    """`warp` with skin over what was the dark of the mouth's corners, where they have come in.
+
+    A broad smile has a dark pocket in each corner, part of it beside the landmarks, on what counts as skin.
+    When the mouth becomes narrow, that skin takes the dark along. So it is with a smile of shut lips; the
+    line at the corners of a mouth at rest stays.
+    """
+    mm = face.pose.scale
+    gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / mm
+    was_open = float(smoothstep(np.array(gap_mm / options.open_mm - 0.5)))
+    was_dark = was_open if was_open == 1 else max(was_open, smiles(face))
+    if was_dark == 0:
+        return warp
+    corners = MOUTH.upper[0], MOUTH.upper[-1]
+    for corner, other, beside in zip(corners, corners[::-1], _BESIDE, strict=True):
+        across = (face.landmarks[corner] - face.landmarks[other])[:2]
+        across = across / max(float(np.hypot(*across)), 1.0)
+        came_mm = -float((warp.moved[corner] - face.landmarks[corner])[:2] @ across) / mm
+        share = was_dark * float(smoothstep(np.array(2 * came_mm / options.narrowed_mm - 1)))
+        if share > 0:
+            warp = _healed(warp, warp.moved[[corner, *beside], :2], share, mm, options)
+    return warp
+
+
+_BESIDE = (61, 57, 186), (291, 287, 410)
+"""Landmarks of the skin around each corner that lies in the pit of a smile."""
+
+
+def _healed(
+    warp: Warp, centres: NDArray[np.float32], share: float, mm: float, options: CornerOptions
+) -> Warp:
+    """`centres`: (n, 2) places around which dark is looked for, pixels."""
+    reach_px = options.reach_mm * mm
+    around = np.concatenate([centres - reach_px, centres + reach_px])
+    box = box_around(around, warp.region)
+    if box is None:
+        return warp
+    x0, y0, x1, y1 = box
+    left, top = warp.region[:2]
+    picture = warp.image[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.float32)
+    # Lips are dark in green and blue, the mouth in all colours.
+    light = picture.max(axis=2)
+    x = np.arange(x0, x1, dtype=np.float32)
+    y = np.arange(y0, y1, dtype=np.float32)[:, None]
+    distance = np.min([np.hypot(x - centre[0], y - centre[1]) for centre in centres], axis=0)
+    near = smoothstep(2 - 2 * distance / reach_px)
+    inside = polygon(warp.moved[list(MOUTH.outline), :2], box)
+    rim = max(1, round(options.rim_mm * mm))
+    outside = 1 - cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
+    skin = float(np.percentile(light[outside > 0.5], 70)) if (outside > 0.5).any() else 255.0
+    dark = smoothstep((options.dark * skin - light) / ((options.dark - options.darker) * max(skin, 1.0)))
+    dark = cv2.GaussianBlur(cv2.dilate(dark, np.ones((3, 3), np.uint8)), (0, 0), max(0.3 * mm, 0.5))
+    weight = np.maximum(outside * (1 - dark), 1e-3)
+    sigma = options.spread_mm * mm
+    total = cv2.GaussianBlur(weight, (0, 0), sigma)
+    spread = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma) / total[..., None]
+    return blend(warp, spread, (share * near * outside * dark).astype(np.float32), box)

@@ -1,0 +1,1 @@
+"""Media: files, cameras, microphones and pictures, read and written."""

@@ -1,0 +1,179 @@
+"""Measured action units as the CSV that OpenFace writes, and beside them those that were asked for."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import AU_CODES, MAX_INTENSITY, SIDES, AUVector, both
+from calib.pose import Pose
+from reenact.media.atomic import replacing
+from reenact.records import Face, Measured, Retargeted
+
+PRESENT = 1.0
+"""Intensity from which `AUxx_c` is 1: FACS intensity A, a trace.
+
+OpenFace's own `_c` columns come from classifiers trained for them; these are the intensities, cut here.
+"""
+
+# MediaPipe's landmark for each of the 68 of the iBUG 300-W markup, which is OpenFace's.
+# fmt: off
+LANDMARKS_68 = (
+    127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,  # jaw
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # brows
+    168, 197, 5, 4, 98, 97, 2, 326, 327,  # nose: bridge, base
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
+    61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91,  # lips, outside
+    78, 81, 13, 311, 308, 402, 14, 178,  # lips, inside
+)
+# fmt: on
+
+
+class CsvError(OSError):
+    """The table cannot be written; the message is one line for the user."""
+
+
+class AUCsvSink:
+    """One row for each face of each frame, in OpenFace 2's layout; `pandas.read_csv` reads it as it is.
+
+    - `frame` counts from 1, `face_id` is the track id, `timestamp` is in seconds.
+    - A frame without a face is a row with success 0 and zeros, as OpenFace writes it.
+    - pose_T is in millimetres from the camera, pose_R in radians, in OpenFace's conventions. Like OpenFace it
+      assumes a camera of focal length 500 px at 640x480, scaled to the picture: see `head_position_mm`.
+    - Left out: gaze, which this project does not measure, and AU28_c, which has no intensity to cut.
+    - The separator is a bare comma. OpenFace up to 2.0 wrote ", ", which leaves a space before every name
+      but the first; later ones write ",", and readers of either accept that.
+    """
+
+    def __init__(
+        self,
+        file: TextIO,
+        *,
+        landmarks: bool = False,
+        names: bool = False,
+        asked: bool = False,
+        sides: bool = False,
+    ) -> None:
+        """landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures.
+        sides: adds AUxxL and AUxxR, what the person's own left and right show; AUxx_r is their mean. asked:
+        adds AUxx_asked at the end, the intensities that the face is to show, also as the mean of both sides;
+        it then takes only records that have been retargeted."""
+        self._writer = csv.writer(file, lineterminator="\n")
+        self._landmarks = landmarks
+        self._names = names
+        self._asked = asked
+        self._sides = sides
+        header = columns(landmarks=landmarks, asked=asked, sides=sides)
+        self._blank = ["0"] * (len(header) - header.index("confidence"))
+        self._writer.writerow(["file", *header] if names else header)
+
+    def write(self, measured: Measured, name: str = "") -> None:
+        """Writes the rows of one frame. `name`: of the picture, if there is a column for it."""
+        for row in self._rows(measured):
+            self._writer.writerow([name, *row] if self._names else row)
+
+    def _rows(self, measured: Measured) -> Iterator[list[str]]:
+        frame = measured.frame
+        number, timestamp = str(frame.index + 1), f"{float(frame.pts):.6f}"
+        if not measured.faces:
+            yield [number, "0", timestamp, *self._blank]
+        for index, (face, aus) in enumerate(zip(measured.faces, measured.aus, strict=True)):
+            landmarks = _landmark_values(face) if self._landmarks else []
+            success = [f"{face.confidence:.3f}", "1"]
+            pose = _pose_values(face.pose, frame.size)
+            values = [
+                *_au_values(aus),
+                *(_side_values(measured, index) if self._sides else []),
+                *(self._asked_values(measured, index) if self._asked else []),
+            ]
+            yield [number, str(face.track_id), timestamp, *success, *pose, *landmarks, *values]
+
+    def _asked_values(self, measured: Measured, index: int) -> list[str]:
+        assert isinstance(measured, Retargeted), "nothing has been asked for yet"
+        asked = np.clip(measured.aus[index] + both(measured.asked[index]), 0, MAX_INTENSITY)
+        return [f"{value:.2f}" for value in asked]
+
+
+@contextmanager
+def open_csv(
+    path: Path | None,
+    *,
+    landmarks: bool = False,
+    names: bool = False,
+    asked: bool = False,
+    sides: bool = False,
+) -> Iterator[AUCsvSink]:
+    """A table that appears under `path` when all is written, or goes to standard output as it comes if None.
+
+    Raises CsvError where nothing can be written.
+    """
+    if path is None:
+        if sys.stdout is None:
+            raise CsvError("there is no standard output to write the table to; name a file, such as aus.csv")
+        yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names, asked=asked, sides=sides)
+        sys.stdout.flush()
+        return
+    if path.suffix.lower() != ".csv":
+        raise CsvError(f"{path}: a table of action units is written as .csv")
+    if path.is_dir():
+        raise CsvError(f"{path} is a folder; name a file in it")
+    with ExitStack() as stack:
+        try:
+            beside = stack.enter_context(replacing(path))
+        except OSError as error:
+            raise CsvError(f"{path} cannot be written: {error.strerror}") from error
+        # A name that is not UTF-8 must not cost the table.
+        file = stack.enter_context(beside.open("w", encoding="utf-8", errors="replace", newline=""))
+        yield AUCsvSink(file, landmarks=landmarks, names=names, asked=asked, sides=sides)
+
+
+def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False) -> list[str]:
+    """The header, in OpenFace's order. What OpenFace does not have comes last."""
+    return [
+        *("frame", "face_id", "timestamp", "confidence", "success"),
+        *(f"pose_{value}" for value in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")),
+        *(f"{axis}_{index}" for axis in "xy" for index in range(68) if landmarks),
+        *(f"{code}_r" for code in AU_CODES),
+        *(f"{code}_c" for code in AU_CODES),
+        *(f"{code}{side}" for code in AU_CODES for side in SIDES if sides),
+        *(f"{code}_asked" for code in AU_CODES if asked),
+    ]
+
+
+def head_position_mm(pose: Pose, size: tuple[int, int]) -> NDArray[np.float64]:
+    """(3,) millimetres from the camera to the head, x right, y down, z away, in a picture of (height, width).
+
+    The camera is OpenFace's guess where none is given: focal length 500 px in both directions at 640x480,
+    scaled to the picture and averaged; its axis goes through the middle of the picture. The head is an
+    average adult's, so a child's comes out too far away.
+    """
+    height, width = size
+    focal_px = (500 * width / 640 + 500 * height / 480) / 2
+    away = focal_px / pose.scale
+    across = (pose.translation[:2] - (width / 2, height / 2)) / pose.scale
+    return np.array([across[0], across[1], away])
+
+
+def _pose_values(pose: Pose, size: tuple[int, int]) -> list[str]:
+    position = [f"{value:.1f}" for value in head_position_mm(pose, size)]
+    return position + [f"{angle:.3f}" for angle in pose.angles]
+
+
+def _landmark_values(face: Face) -> list[str]:
+    points = face.landmarks[list(LANDMARKS_68), :2]
+    return [f"{value:.1f}" for value in points.T.ravel()]
+
+
+def _side_values(measured: Measured, index: int) -> list[str]:
+    return [f"{value:.2f}" for value in measured.sided_aus[index].T.ravel()]
+
+
+def _au_values(aus: AUVector) -> list[str]:
+    return [f"{value:.2f}" for value in aus] + [str(int(value >= PRESENT)) for value in aus]

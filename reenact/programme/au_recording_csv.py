@@ -1,0 +1,46 @@
+"""Performances from tables: what OpenFace, py-feat, LibreFace or `reenact aus` have measured in a film."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from calib.au_table import open_au_table
+from reenact.programme.au_recording import Performance, PerformanceError
+from reenact.programme.table_readings import performance_of_face
+
+TABLES = frozenset({".csv", ".tsv", ".txt"})
+"""The endings of files that are tables."""
+_LARGEST_FILE = 500_000_000
+
+
+def is_performance(path: Path) -> bool:
+    """Whether a file looks like a table of measured action units: by its header."""
+    try:
+        with open_au_table(path, PerformanceError):
+            return True
+    except PerformanceError:
+        return False
+
+
+def read_performance(path: Path, face: str | None = None, rate: float | None = None) -> Performance:
+    """The performance of one face of a table, smoothed.
+
+    path: a table with AU01_r ... (0..5: OpenFace, `reenact aus`), au_1_intensity ... (0..5: LibreFace),
+    AU01 ... (0..1: py-feat) or "Action Unit 01 - ..." (0..1: FaceReader); AU43 stands for AU45. Commas,
+    semicolons or tabs between the cells, decimal commas, missing action units, rows in any order and rows
+    without a face (success 0, or no values) are taken as they come. An action unit that has no value in some
+    rows is interpolated there; one that has none at all was not measured.
+
+    face: the name of the face in the column face_id or Identity, or several names of one face: "0,2". None
+    takes all names for one face, unless some of them are in one frame. rate: frames per second, for tables
+    without times; one frame alone needs none.
+
+    Raises PerformanceError, with line and column where there is one.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise PerformanceError(f"{path}: is larger than {_LARGEST_FILE // 1_000_000} MB; is it a table?")
+    except OSError as error:
+        raise PerformanceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with open_au_table(path, PerformanceError) as table:
+        return performance_of_face(table.readings(), face, rate, table.time_column).smoothed()

@@ -1,0 +1,91 @@
+"""What faces are to show over time: one protocol for all that can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from reenact.programme.targets import Targets, no_targets
+
+TargetsAt: TypeAlias = Callable[[Fraction, int], Targets]
+"""A function from the presentation time in seconds and the face's track id to targets."""
+
+
+@runtime_checkable
+class Programme(Protocol):
+    """What each face is to show at each time. Targets are a programme that never changes.
+
+    A run restarts its programme before its first frame, so that a programme which is played twice, as in two
+    passes over a film, does the same both times.
+    """
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        """The targets of the face with this track id at this presentation time, in seconds."""
+        ...
+
+    def restart(self) -> None:
+        """Forgets all frames that the programme has been played on."""
+        return
+
+    def __str__(self) -> str:
+        """The recipe, in a few words."""
+        return "changing over time"
+
+
+@dataclass(frozen=True)
+class Function(Programme):
+    """A programme that is a function of time and face. One with a memory of its own is not restarted."""
+
+    targets_at: TargetsAt
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        return self.targets_at(pts, track_id)
+
+
+@dataclass(frozen=True)
+class InTurn(Programme):
+    """Several programmes, each on the face that those before it make."""
+
+    parts: tuple[Programme, ...]
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        return reduce(Targets.then, (part(pts, track_id) for part in self.parts), no_targets())
+
+    def restart(self) -> None:
+        for part in self.parts:
+            part.restart()
+
+
+@dataclass(frozen=True)
+class Stronger(Programme):
+    """A programme whose change is multiplied, as by Targets.times."""
+
+    part: Programme
+    strength: float
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        return self.part(pts, track_id).times(self.strength)
+
+    def restart(self) -> None:
+        self.part.restart()
+
+
+def programme_of(asked: Programme | TargetsAt) -> Programme:
+    """What is a programme already, or the programme that a plain function is."""
+    return asked if isinstance(asked, Programme) else Function(asked)
+
+
+def in_turn(*parts: Programme) -> Programme:
+    """All of them, each on the face that those before it make; Targets where all of them are."""
+    constant = [part for part in parts if isinstance(part, Targets)]
+    if len(constant) == len(parts):
+        return reduce(Targets.then, constant, no_targets())
+    return InTurn(parts)
+
+
+def stronger(part: Programme, strength: float) -> Programme:
+    """The same with its change multiplied; Targets where it is."""
+    return part.times(strength) if isinstance(part, Targets) else Stronger(part, strength)

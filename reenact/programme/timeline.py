@@ -1,0 +1,58 @@
+"""Targets that change over time: scenes, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from reenact.programme.protocol import Programme
+from reenact.programme.targets import Targets, parse_targets
+
+
+@dataclass(frozen=True)
+class Scene:
+    name: str
+    spec: str
+    """In the language of --target-aus."""
+    seconds: float = 1.2
+
+
+@dataclass(frozen=True)
+class Timeline(Programme):
+    """Scenes one after the other, each blending into the next."""
+
+    scenes: Sequence[Scene]
+    blend_s: float = 0.35
+
+    @property
+    def seconds(self) -> float:
+        return sum(scene.seconds for scene in self.scenes)
+
+    def at(self, time_s: float) -> int:
+        """Index of the scene at this time; the last one for ever."""
+        ends = np.cumsum([scene.seconds for scene in self.scenes])
+        return min(int(np.searchsorted(ends, time_s, side="right")), len(self.scenes) - 1)
+
+    def middle_s(self, index: int) -> float:
+        """A time at which only this scene shows."""
+        start = sum(scene.seconds for scene in self.scenes[:index])
+        return start + (self.scenes[index].seconds + self.blend_s) / 2
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        """The targets at this time, the same for every face."""
+        index = self.at(float(pts))
+        start = sum(scene.seconds for scene in self.scenes[:index])
+        share = min(1.0, (float(pts) - start) / self.blend_s)
+        now = targets_of(self.scenes[index].spec)
+        if index == 0 or share == 1:
+            return now
+        return targets_of(self.scenes[index - 1].spec).blend(now, share * share * (3 - 2 * share))
+
+
+@lru_cache(maxsize=64)
+def targets_of(spec: str) -> Targets:
+    return parse_targets(spec)

@@ -1,0 +1,94 @@
+"""Steer: retargeting for a live run, as its controls stand at each frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from calib.au import AUVector
+from calib.profile import Profile, with_neutral
+from reenact.programme import RetargetOptions, Targets
+from reenact.records import Measured, Retargeted
+from reenact.retarget import Retargeter
+from reenact.retarget.controls import Controls
+from reenact.retarget.fade import Fade
+
+BYPASS_S = 0.3
+"""From the full change to the camera's own picture, and back."""
+REST_S = 1.0
+"""How long a face is looked at to say how it is at rest: long enough for the median to see no blink."""
+
+
+class Steer:
+    """The relative action units that are asked for now.
+
+    A change of targets or strength shows on the next frame, whole or as far as a face can move until then:
+    whoever moves a slider sees it follow. A bypass fades, and leaves changes of zero, for which later
+    stages hand on the very frame of the camera.
+    """
+
+    def __init__(self, controls: Controls, options: RetargetOptions = RetargetOptions()) -> None:  # noqa: B008
+        """`options`: all but the strength and the neutral, which are the controls'."""
+        self._controls = controls
+        self._settings = controls.now
+        self._settings.targets.restart()
+        self._profile = options.profile
+        self._retarget = Retargeter(
+            self._targets_at, options, self._profile_now, strength_now=lambda: self._settings.strength
+        )
+        self._fade = Fade(BYPASS_S, Fraction(0), full=not self._settings.bypass)
+        self._recent: tuple[_Reading, ...] = ()
+
+    def __call__(self, measured: Measured) -> Retargeted:
+        self._settings = settings = self._controls.now
+        self._recent = _latest(self._recent, measured)
+        level = self._fade(not settings.bypass, measured.frame.pts)
+        retargeted = self._retarget(measured)
+        if level == 1:
+            return retargeted
+        return replace(
+            retargeted,
+            changes=tuple(np.float32(level) * change for change in retargeted.changes),
+            asked=tuple(np.float32(level) * change for change in retargeted.asked),
+        )
+
+    def at_rest(self) -> AUVector | None:
+        """The median of what the largest face has shown in the last second; None where there is none.
+
+        Any thread may ask.
+        """
+        readings = [reading.aus for reading in self._recent]
+        return np.median(readings, axis=0).astype(np.float32) if readings else None
+
+    def largest_id(self) -> int | None:
+        """The track id of the largest face lately; None where there was none. Any thread may ask."""
+        recent = list(self._recent)
+        return recent[-1].track_id if recent else None
+
+    def _targets_at(self, pts: Fraction, track_id: int) -> Targets:
+        return self._settings.targets(pts, track_id)
+
+    def _profile_now(self) -> Profile | None:
+        """The person, with the neutral that the controls say."""
+        return with_neutral(self._profile, self._settings.neutral)
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """What a face showed at a moment."""
+
+    track_id: int
+    pts: Fraction
+    aus: AUVector
+
+
+def _latest(readings: tuple[_Reading, ...], measured: Measured) -> tuple[_Reading, ...]:
+    """The readings of the last REST_S of the face that is the largest now; none where there is no face."""
+    if measured.largest is None:
+        return ()
+    face, aus = measured.faces[measured.largest], measured.aus[measured.largest]
+    pts = measured.frame.pts
+    kept = (one for one in readings if one.track_id == face.track_id and 0 <= pts - one.pts < REST_S)
+    return (*kept, _Reading(face.track_id, pts, aus))

@@ -1,0 +1,208 @@
+"""How fast this machine edits a video, against how fast it could at best."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import av
+import cv2
+
+from engines.threads import core_count
+from reenact.media.read import open_capture
+from reenact.media.write import FileSink
+from reenact.pipeline.meter import Meter, Report, StageTimes, forget_peak_rss, rounded
+from reenact.pipeline.runner import LeftThreads, Stage, closed_after_stages, run
+from reenact.programme.options import RetargetOptions
+from reenact.programme.targets import Targets, parse_targets
+from reenact.records import Frame
+from reenact.run.demo import make_clip
+from reenact.run.files import EditOptions, open_edit
+from reenact.track import TrackerOptions
+
+SIZES = {"480p": (480, 854), "720p": (720, 1280), "1080p": (1080, 1920)}
+"""(height, width) in pixels."""
+FACES = (1, 3)
+EXPRESSION = "smile-open"
+"""A preset that moves cheeks and parts the lips, so that the network has teeth to paint."""
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    rounds: int = 3
+    """How often each clip is run, with and without work; the figures are medians."""
+    seconds: float = 5.0
+    """Length of the built-in clip."""
+    generator: str = EditOptions.generator
+
+
+@dataclass(frozen=True)
+class Case:
+    """One clip to measure."""
+
+    name: str
+    clip: Path
+    max_faces: int | None = TrackerOptions.max_faces
+
+
+@dataclass(frozen=True)
+class Round:
+    """The same clip edited and passed through, one right after the other."""
+
+    fps: float
+    """From the first frame read until the finished file has its name."""
+    ceiling_fps: float
+    """The same with no stage in between: decoded to RGB and encoded again."""
+    report: Report
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The medians of some rounds."""
+
+    name: str
+    height: int
+    width: int
+    frames: int
+    frames_with_face: int
+    fps: float
+    ceiling_fps: float
+    share: float
+    """fps over ceiling_fps of the same round: a busy machine slows both."""
+    first_frame_s: float
+    """From the start of opening models and files to the first frame encoded."""
+    peak_rss_mb: float | None
+    """The highest of all rounds."""
+    stages: dict[str, StageTimes]
+    """Wall time for a frame, while the other stages work on other frames."""
+
+
+def measure(
+    case: Case, options: BenchmarkOptions, watch: Callable[[str], None] = lambda doing: None
+) -> Measurement:
+    """Runs the case; `watch` is told what is being done."""
+    targets = parse_targets(EXPRESSION)
+    edit = EditOptions(
+        generator=options.generator,
+        retarget=RetargetOptions(faces="all"),
+        tracker=TrackerOptions(max_faces=case.max_faces),
+    )
+    forget_peak_rss()
+    rounds = []
+    for number in range(1, options.rounds + 1):
+        watch(f"{case.name}: round {number} of {options.rounds}")
+        rounds.append(one_round(case.clip, targets, edit, edit_first=number % 2 == 0))
+    with open_capture(case.clip) as capture:
+        return summarise(case.name, capture.size, rounds)
+
+
+def one_round(clip: Path, targets: Targets, options: EditOptions, *, edit_first: bool) -> Round:
+    """Both runs; which one comes first alternates, so that neither always meets the warmer machine."""
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / "out.mp4"
+        if edit_first:
+            fps, report = timed_edit(clip, output, targets, options)
+        ceiling_fps = timed_pass_through(clip, output)
+        if not edit_first:
+            fps, report = timed_edit(clip, output, targets, options)
+    return Round(fps, ceiling_fps, report)
+
+
+def timed_edit(clip: Path, output: Path, targets: Targets, options: EditOptions) -> tuple[float, Report]:
+    """(frames per second, what the meter says) of `reenact video`."""
+    with open_edit(clip, output, targets, options) as edit:
+        start_s = time.perf_counter()
+        report = edit.run()
+    return report.frames / (time.perf_counter() - start_s), report
+
+
+def timed_pass_through(clip: Path, output: Path) -> float:
+    """Frames per second of the same capture and sink with nothing between them, each encoded from RGB."""
+    meter, left = Meter(), LeftThreads()
+    with closed_after_stages(left) as used:
+        capture = used.enter_context(open_capture(clip))
+        with FileSink(output, capture) as sink:
+            start_s = time.perf_counter()
+            run(capture, [[Stage("forget", forget_decoded)]], sink.write, meter=meter, left=left)
+    return meter.report().frames / (time.perf_counter() - start_s)
+
+
+def forget_decoded(frame: Frame) -> Frame:
+    """The same picture; what it was decoded from is not known, so that an encoder converts all of it."""
+    return replace(frame)
+
+
+def summarise(name: str, size: tuple[int, int], rounds: Sequence[Round]) -> Measurement:
+    """The medians of the rounds; `size` is (height, width)."""
+    reports = [each.report for each in rounds]
+    peaks = [report.peak_rss_mb for report in reports if report.peak_rss_mb is not None]
+    return Measurement(
+        name=name,
+        height=size[0],
+        width=size[1],
+        frames=reports[0].frames,
+        frames_with_face=reports[0].frames_with_face,
+        fps=median(each.fps for each in rounds),
+        ceiling_fps=median(each.ceiling_fps for each in rounds),
+        share=median(each.fps / each.ceiling_fps for each in rounds),
+        first_frame_s=median(report.first_frame_s or 0.0 for report in reports),
+        peak_rss_mb=max(peaks, default=None),
+        stages={
+            stage: _median_times([report.stages[stage] for report in reports]) for stage in reports[0].stages
+        },
+    )
+
+
+def _median_times(times: Sequence[StageTimes]) -> StageTimes:
+    return StageTimes(
+        **{column.name: median(getattr(each, column.name) for each in times) for column in fields(StageTimes)}
+    )
+
+
+@contextmanager
+def built_in_cases(
+    sizes: Sequence[str], faces: Sequence[int], seconds: float, watch: Callable[[str], None]
+) -> Iterator[list[Case]]:
+    """A clip for each size and number of faces; they are gone when the block ends."""
+    with TemporaryDirectory() as folder:
+        cases = []
+        for size in sizes:
+            for count in faces:
+                name = f"{size}, {count} face{'s' if count > 1 else ''}"
+                watch(f"{name}: making the clip")
+                clip = Path(folder) / f"{size}-{count}.mp4"
+                make_clip(clip, SIZES[size], seconds, count)
+                cases.append(Case(name, clip, max_faces=count))
+        yield cases
+
+
+def this_machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": core_count(),
+        "python": platform.python_version(),
+        "av": av.__version__,
+        "cv2": cv2.__version__,
+    }
+
+
+def _processor() -> str:
+    """The processor's name; empty where the system does not say."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def to_json(machine: dict[str, Any], measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """All figures, as plain dicts and rounded numbers."""
+    return {"machine": machine, "cases": [rounded(asdict(each)) for each in measurements]}

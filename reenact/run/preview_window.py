@@ -1,0 +1,70 @@
+"""A window on the screen, through OpenCV, to be used in the main thread."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reenact.doctor import machine
+from reenact.doctor.diagnose import why_no_window
+from reenact.media.write.encoding import SinkError
+from reenact.run.hotkeys import key_name
+
+_LARGEST = (720, 1280)
+"""(height, width) in which a window opens at most; whoever wants it larger draws it so."""
+
+
+class Window:
+    """Shows pictures, and says which keys are pressed in it."""
+
+    def __init__(self, title: str, size: tuple[int, int]) -> None:
+        """size: (height, width) of the pictures. Raises SinkError where OpenCV can open none."""
+        self._title = title
+        scale = min(1.0, _LARGEST[0] / size[0], _LARGEST[1] / size[1])
+        try:
+            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+            cv2.resizeWindow(title, round(scale * size[1]), round(scale * size[0]))
+        except cv2.error as error:
+            raise SinkError(f"no window opens: {error.err or error}") from error
+        self._bgr: NDArray[np.uint8] | None = None
+
+    def __enter__(self) -> Window:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.closed:
+            cv2.destroyWindow(self._title)
+            cv2.pollKey()  # the window goes when events are seen to
+
+    def show(self, picture: NDArray[np.uint8]) -> None:
+        """picture: (height, width, 3) RGB. Nothing happens once the window is closed."""
+        # OpenCV would open another in its place.
+        if not self.closed:
+            self._bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, self._bgr)
+            cv2.imshow(self._title, self._bgr)
+
+    def key(self) -> str | None:
+        """A key that has been pressed, as in reenact.run.hotkeys; also lets the window draw itself."""
+        return key_name(cv2.pollKey())
+
+    @property
+    def closed(self) -> bool:
+        """Whether somebody has closed it."""
+        try:
+            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:
+            return True
+
+
+def why_no_preview() -> str | None:
+    """Why no window can open here, in one line; None if one can.
+
+    Tried in another process: where the display refuses, OpenCV's windows end the process that asks.
+    """
+    answer = machine.ask(machine.WINDOW) if machine.display_named() else None
+    return why_no_window(answer, machine.this_system())

@@ -1,0 +1,149 @@
+"""Who may import whom, and who may know threads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("reenact", "engines", "calib", "train")
+
+MAY_IMPORT = {
+    "calib": {"calib"},
+    "engines": {"engines"},
+    "reenact": {"reenact", "calib", "engines"},
+    "train": {"train", "calib", "engines", "reenact"},
+}
+"""The project's own packages that each package may use. `train` degrades its pictures with the run-time's own
+generator and judges its networks in the run-time's own loop."""
+
+NUMPY_AND_CV2_ONLY = {"calib"}
+THREADS = {"threading", "queue", "concurrent", "multiprocessing", "asyncio", "_thread"}
+MAY_KNOW_THREADS = {
+    *("reenact.pipeline.runner", "reenact.pipeline.channel"),
+    *(
+        "reenact.pipeline.meter",
+        "reenact.retarget.controls",
+        "reenact.process.settings",
+        "reenact.run.session",
+    ),
+}
+"""Those in the second line start none: each holds a lock, because all threads call it."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the project by its dotted name."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
+MODULES = modules()
+
+
+def is_entry_point(module: str) -> bool:
+    """The roof: may use what it needs."""
+    if module.endswith("__main__"):
+        return True
+    return any(
+        module == roof or module.startswith(f"{roof}.")
+        for roof in ("reenact.cli", "train.commands", "calib.commands")
+    )
+
+
+def imports(module: str, *, at_import_time: bool = False) -> set[str]:
+    """The dotted names that a module imports, anywhere or only where its import runs them."""
+    tree = ast.parse(MODULES[module].read_text())
+    nodes = _run_at_import(tree) if at_import_time else ast.walk(tree)
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            found.update(_module_of(f"{node.module}.{alias.name}") for alias in node.names)
+    return found
+
+
+def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when the module is imported: not those in functions or for the type checker."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _run_at_import(child)
+
+
+def _module_of(name: str) -> str:
+    """`from a.b import c` names the module a.b.c if there is one, and otherwise a.b."""
+    own = name.split(".")[0] in PACKAGES
+    return name if own and name in MODULES else name.rpartition(".")[0]
+
+
+def _allowed(name: str, allowed: set[str]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in allowed)
+
+
+def own(names: set[str]) -> set[str]:
+    return {name for name in names if name.split(".")[0] in PACKAGES}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_import_only_the_packages_below_them(module):
+    allowed = MAY_IMPORT[module.split(".")[0]]
+    strangers = {name for name in own(imports(module)) if not _allowed(name, allowed)}
+    assert is_entry_point(module) or strangers == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("train")])
+def test_nothing_in_the_runtime_imports_torch_or_train(module):
+    assert {name for name in imports(module) if name.split(".")[0] in ("torch", "train")} == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nobody_imports_an_entry_point(module):
+    assert is_entry_point(module) or {name for name in own(imports(module)) if is_entry_point(name)} == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] in NUMPY_AND_CV2_ONLY])
+def test_calib_needs_numpy_and_cv2_only(module):
+    outside = {name.split(".")[0] for name in imports(module)} - set(sys.stdlib_module_names) - {"calib"}
+    assert is_entry_point(module) or outside <= {"numpy", "cv2"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("train")])
+def test_only_the_runner_knows_threads(module):
+    known = {name.split(".")[0] for name in imports(module)} & THREADS
+    assert is_entry_point(module) or module in MAY_KNOW_THREADS or known == set()
+
+
+def test_there_are_no_import_circles():
+    graph = {module: own(imports(module, at_import_time=True)) & set(MODULES) for module in MODULES}
+    visited: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " imports ".join([*path[path.index(module) :], module])
+        if module not in visited:
+            for imported in sorted(graph[module] - {module}):
+                visit(imported, (*path, module))
+            visited.add(module)
+
+    for module in MODULES:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("heavy", ["torch", "mediapipe", "onnxruntime", "cv2", "av"])
+def test_importing_the_command_line_loads_nothing_heavy(heavy):
+    if "reenact.cli" not in MODULES:
+        pytest.skip("there is no command line yet")
+    program = f"import sys, reenact.cli; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

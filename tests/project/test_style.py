@@ -1,0 +1,39 @@
+"""The checks that are not tests, run with them: one command checks everything."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)], ids=" ".join
+)
+def test_the_code_passes(arguments):
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_continuous_integration_runs_the_readmes_test_command():
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    command = next(block for block in blocks if "pytest" in block).strip()
+    assert command in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_preset_is_in_the_readme():
+    from reenact.programme.presets import PRESETS
+
+    readme = (ROOT / "README.md").read_text()
+    missing = [name for name in PRESETS if f"`{name}`" not in readme]
+    assert not missing
+
+
+def test_the_readmes_pictures_are_there():
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text())
+    assert pictures and all((ROOT / picture).is_file() for picture in pictures)
