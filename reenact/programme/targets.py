@@ -229,7 +229,7 @@ class Targets:
         return _targets(mine.where(named, its) for mine, its in zip(self._aims, below._aims, strict=True))
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
-        """These targets, at any time and for every face: Targets are a reenact.retarget.Programme."""
+        """These targets, at any time and for every face: Targets are a reenact.programme.Programme."""
         return self
 
     def restart(self) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engines.threads import codec_threads
 from reenact.programme.timeline import Scene, Timeline
 
-PORTRAIT = Path(__file__).with_name("data") / "portrait.jpg"
+PORTRAIT = Path(__file__).parents[1] / "data" / "portrait.jpg"
 """512x512 pixels."""
 CREDIT = "Portrait of Eileen Collins: NASA, public domain. Expressions written by reenact."
 _FACE_PX = (225.0, 133.0)
