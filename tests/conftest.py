@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+# A machine that is busy with other things must not fail a test.
+settings.register_profile("reenact", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("reenact")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

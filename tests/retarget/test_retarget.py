@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calib.au import AU_INDEX, Change, bilateral, both, neutral_aus
@@ -194,7 +194,6 @@ def noisy(level: float, sigma: float, frames: int = 150) -> Iterator[Measured]:
     return (record(i, Someone(shows=max(0.0, level + noise[i]))) for i in range(frames))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 5, width=32), min_size=1, max_size=20),
     st.sampled_from(["AU12=+5", "AU12=-5", "AU12=5", "AU12=0", "AU12=+0.5", "laugh", "none"]),
