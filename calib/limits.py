@@ -38,7 +38,7 @@ class PairLimit:
 
 
 _ROUNDING = 1e-6
-"""By so much a sum of two shares may exceed its limit and still count as within it: float32 adds no better."""
+"""By so much a sum of two shares may exceed its limit and count as within it: float32 adds no better."""
 
 
 @dataclass(frozen=True, eq=False)
