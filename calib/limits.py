@@ -37,6 +37,10 @@ class PairLimit:
     bound: float
 
 
+_ROUNDING = 1e-6
+"""By so much a sum of two shares may exceed its limit and count as within it: float32 adds no better."""
+
+
 @dataclass(frozen=True, eq=False)
 class Limits:
     largest: NDArray[np.float32]
@@ -63,7 +67,7 @@ class Limits:
         room = np.maximum(self.largest - lowered, 0)
         raised = np.minimum(np.maximum(change, 0), room)
         spare = np.maximum(self._bounds - self._planes @ lowered, 0)
-        beyond = self._planes @ raised > spare
+        beyond = self._planes @ raised > spare + _ROUNDING
         if not beyond.any() and not (change > room).any():
             return change
         wish = np.maximum(change, _LEAST_WISH)

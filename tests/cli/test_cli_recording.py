@@ -18,6 +18,7 @@ from reenact.run.demo import make_clip
 from tests.cli.test_cli_video import SIZE, assert_refused, reenact, shell
 from tests.run.test_recorder import rows_of
 from tests.support.media import picture_times
+from tests.support.portaudio import install
 
 pytest.importorskip("pyvirtualcam")
 
@@ -33,15 +34,8 @@ def face(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def no_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever this machine has."""
-    monkeypatch.setattr("reenact.media.read.microphone._import_sounddevice", lambda: Deaf)
-
-
-class Deaf:
-    """The sound library of a machine without a microphone."""
-
-    class default:
-        device = (-1, -1)
+    """A machine without one, whatever this one has."""
+    install(monkeypatch)
 
 
 def test_what_is_shown_is_recorded_with_its_table(face: Path, tmp_path: Path) -> None:
