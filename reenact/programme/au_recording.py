@@ -22,12 +22,12 @@ RESTING_FRAMES = 30
 """Of fewer frames none can be told to show the face at rest: then all zeros is."""
 
 
-class PerformanceError(ValueError):
+class AURecordingError(ValueError):
     """A driver that cannot be used; the message is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)
-class Performance:
+class AURecording:
     """The readings of one face, frame by frame; at least one."""
 
     times_s: NDArray[np.float64]
@@ -55,7 +55,7 @@ class Performance:
             return neutral_aus()
         return np.percentile(self.aus, AT_REST, axis=0).astype(np.float32)
 
-    def resting(self, neutral: AUVector) -> Performance:
+    def with_neutral(self, neutral: AUVector) -> AURecording:
         """The same of a face whose neutral (17,) is known."""
         return replace(self, at_rest=neutral)
 
@@ -79,7 +79,7 @@ class Performance:
         first, last = self.times_s[[0, -1]].tolist()
         return time_s if time_s <= last or last == first else first + (time_s - first) % (last - first)
 
-    def smoothed(self) -> Performance:
+    def smoothed(self) -> AURecording:
         """The same without the estimate's jitter from frame to frame, and not a frame later."""
         if len(self.times_s) < 3:
             return self
@@ -88,9 +88,9 @@ class Performance:
         return replace(self, aus=smooth.astype(np.float32))
 
 
-def performance_of(readings: Sequence[tuple[float, AUVector]]) -> Performance:
+def au_recording_of(readings: Sequence[tuple[float, AUVector]]) -> AURecording:
     """Of (time in seconds, (17,) action units), in any order; of two at one time the first counts."""
     times_s = np.array([time_s for time_s, _ in readings], np.float64)
     aus = np.array([each for _, each in readings], np.float32).reshape(-1, AU_COUNT)
     times_s, first = np.unique(times_s, return_index=True)
-    return Performance(times_s, aus[first], np.ones(AU_COUNT, bool))
+    return AURecording(times_s, aus[first], np.ones(AU_COUNT, bool))

@@ -5,24 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from calib.au_table import open_au_table
-from reenact.programme.au_recording import Performance, PerformanceError
-from reenact.programme.table_readings import performance_of_face
+from reenact.programme.au_recording import AURecording, AURecordingError
+from reenact.programme.au_table_rows import au_recording_of_face
 
 TABLES = frozenset({".csv", ".tsv", ".txt"})
 """The endings of files that are tables."""
 _LARGEST_FILE = 500_000_000
 
 
-def is_performance(path: Path) -> bool:
+def is_au_table(path: Path) -> bool:
     """Whether a file looks like a table of measured action units: by its header."""
     try:
-        with open_au_table(path, PerformanceError):
+        with open_au_table(path, AURecordingError):
             return True
-    except PerformanceError:
+    except AURecordingError:
         return False
 
 
-def read_performance(path: Path, face: str | None = None, rate: float | None = None) -> Performance:
+def read_au_recording(path: Path, face: str | None = None, rate: float | None = None) -> AURecording:
     """The performance of one face of a table, smoothed.
 
     path: a table with AU01_r ... (0..5: OpenFace, `reenact aus`), au_1_intensity ... (0..5: LibreFace),
@@ -39,8 +39,8 @@ def read_performance(path: Path, face: str | None = None, rate: float | None = N
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise PerformanceError(f"{path}: is larger than {_LARGEST_FILE // 1_000_000} MB; is it a table?")
+            raise AURecordingError(f"{path}: is larger than {_LARGEST_FILE // 1_000_000} MB; is it a table?")
     except OSError as error:
-        raise PerformanceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    with open_au_table(path, PerformanceError) as table:
-        return performance_of_face(table.readings(), face, rate, table.time_column).smoothed()
+        raise AURecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with open_au_table(path, AURecordingError) as table:
+        return au_recording_of_face(table.readings(), face, rate, table.time_column).smoothed()

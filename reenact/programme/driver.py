@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import ACTION_UNITS, MAX_INTENSITY, AUVector, bilateral
-from reenact.programme.protocol import Programme
+from reenact.programme.programme import Programme
 from reenact.programme.targets import Targets
 
 Transfer: TypeAlias = Literal["absolute", "relative"]
@@ -41,8 +41,8 @@ class DriverOptions:
     """Whether it begins anew at its end."""
 
 
-class Playable(Protocol):
-    """What a driver plays: reenact.programme.au_recording.Performance, or one that goes on now."""
+class DriverSource(Protocol):
+    """What a driver plays: reenact.programme.au_recording.AURecording, or one that goes on now."""
 
     @property
     def measured(self) -> NDArray[np.bool_]:
@@ -63,7 +63,7 @@ class Playable(Protocol):
 class Driver(Programme):
     """What a performance asks of every face."""
 
-    performance: Playable
+    source: DriverSource
     options: DriverOptions = DriverOptions()
     stretch: AUVector | float = 1.0
     """(17,) or one for all: how many times as far as the driver's the driven face goes."""
@@ -72,10 +72,10 @@ class Driver(Programme):
         """The targets at this time; none while the driver's face is away."""
         time_s = float(pts) + self.options.start_s
         if self.options.loop:
-            time_s = self.performance.looped(time_s)
-        aus, level = self.performance.at(time_s)
+            time_s = self.source.looped(time_s)
+        aus, level = self.source.at(time_s)
         driven = self._driven
-        beyond_rest = self.stretch * (aus - self.performance.neutral)
+        beyond_rest = self.stretch * (aus - self.source.neutral)
         shown = level * driven * self.options.gain * beyond_rest
         if self.options.transfer == "relative":
             value, hold = np.clip(shown, -MAX_INTENSITY, MAX_INTENSITY), 0 * driven
@@ -88,7 +88,7 @@ class Driver(Programme):
         """(17,) 1 where the performance has something to say that is wanted."""
         wanted = frozenset().union(*(REGIONS[name] for name in self.options.regions))
         named = np.array([unit.number in wanted for unit in ACTION_UNITS])
-        return (named & self.performance.measured).astype(np.float32)
+        return (named & self.source.measured).astype(np.float32)
 
 
 def parse_regions(text: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from calib.au import Side, rows
-from reenact.programme.protocol import Programme
+from reenact.programme.programme import Programme
 from reenact.programme.targets import Targets, no_targets
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from calib.au import Side, UnknownAUError, au_code, sided_au
 from calib.json_file import has_version, number_in, read_json
 from calib.table_file import Table, number_of, open_table
+from reenact.programme.face_choice import track_id_of
 from reenact.programme.keyframes import EASINGS, Keyframe, Keyframes, Marker, Track
-from reenact.programme.options import track_id_of
-from reenact.programme.targets import TargetError, in_range, parse_value
+from reenact.programme.target_syntax import TargetError, in_range, parse_value
 
 _COLUMNS = ("time", "au", "value")
 _OPTIONAL = ("kind", "easing", "face")

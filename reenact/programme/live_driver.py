@@ -17,7 +17,7 @@ from reenact.programme.au_recording import BRIDGED_S, FADE_S
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class DriverReading:
     """What a face shows at a time."""
 
     time_s: float
@@ -26,7 +26,7 @@ class Reading:
     """(17,) 0..5; None where there is no face."""
 
 
-class LivePerformance:
+class LiveDriverSource:
     """A Playable that is always at its newest reading, whatever time is asked for.
 
     Until the face has been still for a while nobody knows its neutral, and all zeros takes its place.
@@ -34,7 +34,7 @@ class LivePerformance:
 
     def __init__(
         self,
-        arrived: Callable[[], Iterable[Reading]],
+        arrived: Callable[[], Iterable[DriverReading]],
         at_rest: AUVector | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -48,9 +48,9 @@ class LivePerformance:
         self._seen_s = -math.inf
         """When the face was seen last."""
 
-    def resting(self, neutral: AUVector) -> LivePerformance:
+    def with_neutral(self, neutral: AUVector) -> LiveDriverSource:
         """The same of a face whose neutral (17,) is known."""
-        return LivePerformance(self._arrived, neutral, self._clock)
+        return LiveDriverSource(self._arrived, neutral, self._clock)
 
     @property
     def measured(self) -> NDArray[np.bool_]:

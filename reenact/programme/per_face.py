@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from reenact.programme.face_choice import Chooser
-from reenact.programme.protocol import Programme, in_turn
+from reenact.programme.face_choice import FaceChooser
+from reenact.programme.programme import Programme, chain
 from reenact.programme.targets import Targets, no_targets
 from reenact.records import Tracked
 
 
-class Recognise(Protocol):
+class FaceRecogniser(Protocol):
     """Says who is who; reenact.recognise.recogniser.Recogniser."""
 
     def __call__(self, tracked: Tracked) -> dict[int, int]:
@@ -29,7 +29,7 @@ class Recognise(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class FaceProgramme:
     """What one face is to do."""
 
     face: int | str | None
@@ -41,7 +41,7 @@ class Part:
         return f"{who}: {self.programme}"
 
 
-class Cast(Programme):
+class PerFaceProgramme(Programme):
     """A programme for each face, and the choice of faces that goes with it.
 
     `choose` must see every frame before its faces are asked for: it learns who is who. What is common to all
@@ -51,11 +51,11 @@ class Cast(Programme):
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[FaceProgramme],
         common: Programme | None = None,
         *,
-        also: Chooser | None = None,
-        recognise: Recognise | None = None,
+        also: FaceChooser | None = None,
+        recognise: FaceRecogniser | None = None,
     ) -> None:
         """`also`: who else gets what is common to all. `recognise`: knows the named references, in order."""
         self._parts = tuple(parts)
@@ -68,8 +68,8 @@ class Cast(Programme):
         self._forget()
 
     def _forget(self) -> None:
-        self._played: set[Part] = set()
-        self._playing: dict[int, tuple[Part, ...]] = {}
+        self._played: set[FaceProgramme] = set()
+        self._playing: dict[int, tuple[FaceProgramme, ...]] = {}
         """By track id. Who has lost a part keeps it here: its change has yet to fade out."""
 
     def restart(self) -> None:
@@ -100,7 +100,7 @@ class Cast(Programme):
                 self._played.update(parts)
         return chosen
 
-    def _parts_of(self, track_id: int, recognised: int | None) -> tuple[Part, ...]:
+    def _parts_of(self, track_id: int, recognised: int | None) -> tuple[FaceProgramme, ...]:
         by_looks = None if recognised is None else self._by_looks[recognised]
         named = tuple(part for part in (self._by_id.get(track_id), by_looks) if part is not None)
         return named or ((self._others,) if self._others else ())
@@ -109,7 +109,7 @@ class Cast(Programme):
         parts = self._playing.get(track_id)
         if parts is None:
             return no_targets()
-        return in_turn(self._common, *(part.programme for part in parts))(pts, track_id)
+        return chain(self._common, *(part.programme for part in parts))(pts, track_id)
 
     def absent(self) -> list[str]:
         """Whom no face has been so far, one plain line each."""

@@ -19,9 +19,9 @@ from typing import Any
 
 from calib.json_file import has_version, number_in, read_json
 from reenact.programme.driver import MAX_GAIN, DriverOptions, RegionError, parse_regions
-from reenact.programme.options import MAX_STRENGTH
-from reenact.programme.request import Driving, FacePlan, FacePlanError, face_of
-from reenact.programme.targets import TargetError, Targets, parse_scales, parse_targets
+from reenact.programme.face_request import DriverRequest, FaceRequest, FaceRequestError, face_of
+from reenact.programme.target_syntax import TargetError, parse_scales, parse_targets
+from reenact.programme.targets import MAX_STRENGTH, Targets
 
 _KEYS = ("version", "description", "faces")
 _OTHERS = "*"
@@ -31,7 +31,7 @@ class ProgrammeError(ValueError):
     """A programme that cannot be understood; the message is one line for the user, and says where."""
 
 
-def load_programme(path: Path) -> tuple[FacePlan, ...]:
+def load_programme(path: Path) -> tuple[FaceRequest, ...]:
     """The plans in a file, in its order. Raises ProgrammeError with its name and the place in it."""
     try:
         return _plans(read_json(path, ProgrammeError), path.parent)
@@ -39,7 +39,7 @@ def load_programme(path: Path) -> tuple[FacePlan, ...]:
         raise ProgrammeError(f"programme {str(path)!r}: {error}") from error
 
 
-def _plans(document: Any, folder: Path) -> tuple[FacePlan, ...]:
+def _plans(document: Any, folder: Path) -> tuple[FaceRequest, ...]:
     if not has_version(document, 1):
         raise ProgrammeError('must be an object with "version": 1')
     _check_keys(document, _KEYS, "")
@@ -55,18 +55,18 @@ def _plans(document: Any, folder: Path) -> tuple[FacePlan, ...]:
     return plans
 
 
-def _plan(name: str, entry: Any, folder: Path) -> FacePlan:
+def _plan(name: str, entry: Any, folder: Path) -> FaceRequest:
     where = _place(name)
     face = _face(name, folder, where)
     if isinstance(entry, str):
-        return FacePlan(face, _targets(entry, folder, where))
+        return FaceRequest(face, _targets(entry, folder, where))
     if not isinstance(entry, dict) or not entry:
         raise ProgrammeError(f'{where}: must be targets such as "smile" or an object, not {entry!r:.40}')
     _check_keys(entry, FACE_KEYS, where)
     given = {key: FACE_KEYS[key](value, folder, f"{where}.{key}") for key, value in entry.items()}
     how = {name: given.pop(key) for key, name in _DRIVER_OPTIONS.items() if key in given}
     rest = {key: given.pop(key) for key in ("targets", "strength") if key in given}
-    return FacePlan(face, driving=Driving(how=DriverOptions(**how), **given), **rest)
+    return FaceRequest(face, driving=DriverRequest(how=DriverOptions(**how), **given), **rest)
 
 
 def _face(name: str, folder: Path, where: str) -> int | Path | None:
@@ -74,7 +74,7 @@ def _face(name: str, folder: Path, where: str) -> int | Path | None:
         return None
     try:
         face = face_of(name)
-    except FacePlanError as error:
+    except FaceRequestError as error:
         raise ProgrammeError(f"{where}: {error}") from error
     return face if isinstance(face, int) else _file(name, folder, where)
 

@@ -9,8 +9,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from reenact.programme.protocol import Programme
-from reenact.programme.targets import Targets, parse_targets
+from reenact.programme.programme import Programme
+from reenact.programme.target_syntax import parse_targets
+from reenact.programme.targets import Targets
 
 
 @dataclass(frozen=True)

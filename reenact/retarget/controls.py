@@ -11,9 +11,10 @@ import numpy as np
 
 from calib.au import MAX_INTENSITY, AUVector
 from reenact.programme import Programme, parse_targets
-from reenact.programme.options import MAX_STRENGTH, RetargetOptions
 from reenact.programme.presets import PRESETS
-from reenact.programme.protocol import TargetsAt, programme_of
+from reenact.programme.programme import TargetsAt, programme_of
+from reenact.programme.targets import MAX_STRENGTH
+from reenact.retarget.options import RetargetOptions
 
 
 class ControlError(ValueError):

@@ -9,11 +9,12 @@ import numpy as np
 
 from calib.au import AUVector
 from calib.profile import Profile, with_neutral
-from reenact.programme import RetargetOptions, Targets
+from reenact.programme import Targets
 from reenact.records import Measured, Retargeted
 from reenact.retarget import Retargeter
 from reenact.retarget.controls import Controls
 from reenact.retarget.fade import Fade
+from reenact.retarget.options import RetargetOptions
 
 BYPASS_S = 0.3
 """From the full change to the camera's own picture, and back."""
@@ -21,7 +22,7 @@ REST_S = 1.0
 """How long a face is looked at to say how it is at rest: long enough for the median to see no blink."""
 
 
-class Steer:
+class LiveRetargeter:
     """The relative action units that are asked for now.
 
     A change of targets or strength shows on the next frame, whole or as far as a face can move until then:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Pace:
+class RateLimit:
     """Follows a change at no more than some intensity per second; what is slower passes as it is."""
 
     def __init__(self, rates: NDArray[np.float32]) -> None:

@@ -24,14 +24,14 @@ from calib.au import (
 )
 from calib.limits import load_limits
 from calib.profile import Profile
-from reenact.programme.face_choice import Chooser
+from reenact.programme.face_choice import FaceChooser
 from reenact.programme.inversion import inverted
-from reenact.programme.options import RetargetOptions
-from reenact.programme.protocol import Programme, TargetsAt, programme_of
+from reenact.programme.programme import Programme, TargetsAt, programme_of
 from reenact.programme.targets import Targets
 from reenact.records import Face, Measured, Retargeted
 from reenact.retarget.fade import Fade
-from reenact.retarget.rate_limit import Pace
+from reenact.retarget.options import RetargetOptions
+from reenact.retarget.rate_limit import RateLimit
 from reenact.track.one_euro import OneEuro
 
 Correction: TypeAlias = Callable[[Fraction, int], AUVector]
@@ -95,7 +95,7 @@ class Retargeter:
         self._stranger = Profile()
         self._correction = correction
         self._options = options
-        self._chooser = Chooser(options)
+        self._chooser = FaceChooser(options)
         self._memories: dict[int, _Memory] = {}
         self._scene_start: Fraction | None = None
 
@@ -193,7 +193,7 @@ class _Memory:
         self._confident = False
         self._fade = Fade(options.fade_s, pts, full=full)
         self._mouth = Fade(options.fade_s, pts, full=not mouth_hidden)
-        self.pace = Pace(load_limits().rates)
+        self.pace = RateLimit(load_limits().rates)
 
     def level(self, chosen: bool, confidence: float, pts: Fraction) -> float:
         """How much of the change to show, 0..1."""

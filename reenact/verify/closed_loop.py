@@ -17,10 +17,10 @@ from reenact.measure.read_aus import Watch, unwatched
 from reenact.media.read.spool import Source
 from reenact.programme import Programme
 from reenact.run.files import EditOptions, open_edit
-from reenact.verify.compare import Comparison, compare
-from reenact.verify.figures import LEAST_ASKED
+from reenact.verify.agreement import LEAST_ASKED
+from reenact.verify.face_comparison import FaceComparison, compare_faces
+from reenact.verify.request_recorder import RequestRecorder
 from reenact.verify.reread import read_output
-from reenact.verify.witness import Witness
 
 STEP = 0.8
 """Share of what was missed that the next pass makes up for; all of it would overshoot."""
@@ -61,12 +61,12 @@ class Corrections:
         near = [index for index in (after - 1, after) if index < len(course.times_s)]
         return course.amounts[min(near, key=lambda index: abs(course.times_s[index] - float(pts)))]
 
-    def after(self, comparisons: Sequence[Comparison]) -> Corrections:
+    def after(self, comparisons: Sequence[FaceComparison]) -> Corrections:
         """These, and on top what was still missed with them; only of what was asked at all."""
         found = {each.track_id: self._course(each) for each in comparisons}
         return Corrections({**self.courses, **found})
 
-    def _course(self, comparison: Comparison) -> _Course:
+    def _course(self, comparison: FaceComparison) -> _Course:
         missed = np.nan_to_num(comparison.asked - comparison.after)
         by_now = np.abs(missed).mean(axis=0)
         before = self.courses.get(comparison.track_id)
@@ -109,12 +109,12 @@ def _draft(
     options: EditOptions,
     corrections: Corrections,
     watch: Watch,
-) -> list[Comparison]:
-    witness = Witness()
+) -> list[FaceComparison]:
+    recorder = RequestRecorder()
     plain = replace(options, compare=False, aus_csv=None, keep_partial=False)
-    with open_edit(source, draft, targets, plain, witness=witness, correction=corrections) as edit:
+    with open_edit(source, draft, targets, plain, recorder=recorder, correction=corrections) as edit:
         edit.run(watch)
-    return compare(witness.faces, read_output(draft, options.tracker))
+    return compare_faces(recorder.faces, read_output(draft, options.tracker))
 
 
 def _smooth(values: NDArray[np.float32]) -> NDArray[np.float64]:

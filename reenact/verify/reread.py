@@ -18,8 +18,8 @@ from reenact.media.read.spool import Source
 from reenact.pipeline.runner import LeftThreads, closed_after_stages
 from reenact.records import Measured
 from reenact.track import TrackerOptions
-from reenact.verify.compare import Comparison, Reading
-from reenact.verify.witness import sightings
+from reenact.verify.face_comparison import FaceComparison, OutputFrame
+from reenact.verify.request_recorder import face_readings
 
 SHOWN_FRAMES = 4
 _PICTURE_PX = 220
@@ -29,7 +29,7 @@ _REACH_MM = 135.0
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class BeforeAfter:
     """One frame of input and output."""
 
     time_s: float
@@ -38,14 +38,14 @@ class Pair:
     after: NDArray[np.uint8]
 
 
-def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -> list[Reading]:
+def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -> list[OutputFrame]:
     """What the faces of every frame show; a still picture is one frame at 0 s."""
     if is_still(path):
-        return [Reading(0, 0.0, sightings(read_still(load_still(path), options)))]
-    readings: list[Reading] = []
+        return [OutputFrame(0, 0.0, face_readings(read_still(load_still(path), options)))]
+    readings: list[OutputFrame] = []
 
     def note(measured: Measured) -> None:
-        readings.append(Reading(measured.frame.index, float(measured.frame.pts), sightings(measured)))
+        readings.append(OutputFrame(measured.frame.index, float(measured.frame.pts), face_readings(measured)))
 
     left = LeftThreads()
     with closed_after_stages(left) as used:
@@ -53,7 +53,9 @@ def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -
     return readings
 
 
-def telling_pairs(source: Source, output: Path, comparisons: Sequence[Comparison]) -> list[list[Pair]]:
+def example_pairs(
+    source: Source, output: Path, comparisons: Sequence[FaceComparison]
+) -> list[list[BeforeAfter]]:
     """Each face in both, in each part of the film's time where most was asked of it."""
     rows = [_telling_rows(comparison) for comparison in comparisons]
     indices = {
@@ -71,15 +73,17 @@ def telling_pairs(source: Source, output: Path, comparisons: Sequence[Comparison
     ]
 
 
-def _telling_rows(comparison: Comparison) -> list[int]:
+def _telling_rows(comparison: FaceComparison) -> list[int]:
     asked = np.abs(comparison.asked - comparison.before).sum(axis=1)
     parts = np.array_split(np.arange(len(asked)), min(SHOWN_FRAMES, len(asked)))
     return [int(part[asked[part].argmax()]) for part in parts]
 
 
-def _pair(comparison: Comparison, row: int, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Pair:
+def _pair(
+    comparison: FaceComparison, row: int, before: NDArray[np.uint8], after: NDArray[np.uint8]
+) -> BeforeAfter:
     place = comparison.places[row]
-    return Pair(float(comparison.times_s[row]), _around(before, place), _around(after, place))
+    return BeforeAfter(float(comparison.times_s[row]), _around(before, place), _around(after, place))
 
 
 def _frames(path: Source, indices: Collection[int], stills: bool) -> dict[int, NDArray[np.uint8]]:

@@ -32,10 +32,11 @@ from reenact.measure.profiles import (
     save_profile,
     with_mouth,
 )
-from reenact.programme import RetargetOptions, parse_targets
-from reenact.programme.au_recording import performance_of
+from reenact.programme import parse_targets
+from reenact.programme.au_recording import au_recording_of
 from reenact.programme.driver import Driver, DriverOptions
 from reenact.retarget import Retargeter
+from reenact.retarget.options import RetargetOptions
 from tests.retarget.test_retarget import AU12, Someone, record
 from tests.support.faces import shows
 from tests.support.mouths import drawn, open_face
@@ -251,7 +252,7 @@ def test_a_stretch_stays_within_reason_whatever_the_ranges():
 
 
 def test_a_driver_s_known_neutral_takes_the_place_of_the_estimated_one():
-    smiling_all_the_time = performance_of([(index / 30, shows(AU12=2)) for index in range(60)])
+    smiling_all_the_time = au_recording_of([(index / 30, shows(AU12=2)) for index in range(60)])
     estimated = Driver(smiling_all_the_time)(Fraction(1), 0)
     assert estimated.value[..., AU12].max() == 0
     calm = replace(smiling_all_the_time, at_rest=shows(AU12=0.5))

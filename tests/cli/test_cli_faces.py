@@ -133,7 +133,7 @@ def test_a_programme_does_what_the_options_do(people: Path, tmp_path: Path) -> N
         "anna.png": {"targets": "AU06=+2,AU12=+3", "strength": 0.5},
         "*": {"driver": "frown.csv", "gain": 0.5},
     }
-    programme = tmp_path / "cast.json"
+    programme = tmp_path / "programme.json"
     programme.write_text(json.dumps({"version": 1, "faces": faces}))
     asked, _ = made(people, tmp_path, "--programme", programme)
     same, _ = made(people, tmp_path, "--face", f"{right}:AU06=+1,AU12=+1.5", "--face", f"{left}:AU04=2")

@@ -16,7 +16,8 @@ from reenact.figures.captions import label
 from reenact.figures.face_grid import TILE_PX
 from reenact.media.read import open_capture
 from reenact.programme.sweeps import SweepError, parse_sweep
-from reenact.programme.targets import no_targets, parse_targets
+from reenact.programme.target_syntax import parse_targets
+from reenact.programme.targets import no_targets
 from tests.support.faces import change
 
 PORTRAIT = Path(package.__file__).with_name("data") / "portrait.jpg"

@@ -15,7 +15,7 @@ from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
 from reenact.generate.geometry.warp import warp_to
 from reenact.generate.painters.mouth import Shape, Views, see_mouth
 from reenact.media.read import open_capture
-from reenact.programme.targets import parse_targets
+from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face, Frame
 from reenact.track import Tracker, TrackerOptions
 from train.data.degrade import done, forth

@@ -12,12 +12,12 @@ from reenact.media.atomic import replacing
 from reenact.media.read.spool import Source
 from reenact.programme.keyframes import Marker
 from reenact.track import TrackerOptions
-from reenact.verify.compare import compare
-from reenact.verify.figures import Figures, figures_of
-from reenact.verify.page import About, Part, to_page
-from reenact.verify.reread import read_output, telling_pairs
-from reenact.verify.table import write_table
-from reenact.verify.witness import Witness
+from reenact.verify.agreement import FaceFigures, figures_of
+from reenact.verify.csv_table import write_table
+from reenact.verify.face_comparison import compare_faces
+from reenact.verify.html_page import About, FaceReport, to_page
+from reenact.verify.request_recorder import RequestRecorder
+from reenact.verify.reread import example_pairs, read_output
 
 MOST_FACES = 4
 """On the page; those of whom most was asked. The table has all."""
@@ -43,25 +43,25 @@ def report_paths(page: Path | None, output: Path) -> ReportPaths:
     return ReportPaths(page.with_suffix(".csv"), page)
 
 
-def verify(
+def write_report(
     source: Source,
     output: Path,
-    witness: Witness,
+    recorder: RequestRecorder,
     paths: ReportPaths,
     recipe: str,
     options: TrackerOptions,
     markers: Sequence[Marker] = (),
     watch: Watch = unwatched,
-) -> list[Figures]:
+) -> list[FaceFigures]:
     """The figures of every face of which something was asked; table and page are written."""
-    comparisons = compare(witness.faces, read_output(output, options, watch))
+    comparisons = compare_faces(recorder.faces, read_output(output, options, watch))
     write_table(comparisons, paths.table)
     figures = [figures_of(each) for each in comparisons]
     shown = comparisons[:MOST_FACES]
     parts = [
-        Part(each, its_figures, pairs)
+        FaceReport(each, its_figures, pairs)
         for each, its_figures, pairs in zip(
-            shown, figures[:MOST_FACES], telling_pairs(source, output, shown), strict=True
+            shown, figures[:MOST_FACES], example_pairs(source, output, shown), strict=True
         )
     ]
     about = About(

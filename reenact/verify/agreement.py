@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_CODES
-from reenact.verify.compare import Comparison
+from reenact.verify.face_comparison import FaceComparison
 
 LEAST_ASKED = 0.05
 """Intensity: an action unit whose change stays below it in every frame counts as not asked."""
@@ -61,7 +61,7 @@ class AUFigures:
 
 
 @dataclass(frozen=True)
-class Figures:
+class FaceFigures:
     """Of one face."""
 
     track_id: int
@@ -88,13 +88,13 @@ class Figures:
         return float(np.mean([abs(each.achieved_change) for each in self.leaked]) / moved)
 
 
-def figures_of(comparison: Comparison) -> Figures:
+def figures_of(comparison: FaceComparison) -> FaceFigures:
     found = np.isfinite(comparison.after).all(axis=1)
     aus = tuple(_au_figures(comparison, index, found) for index in range(len(AU_CODES)))
-    return Figures(comparison.track_id, len(found), int(found.sum()), aus)
+    return FaceFigures(comparison.track_id, len(found), int(found.sum()), aus)
 
 
-def _au_figures(comparison: Comparison, index: int, found: NDArray[np.bool_]) -> AUFigures:
+def _au_figures(comparison: FaceComparison, index: int, found: NDArray[np.bool_]) -> AUFigures:
     before, wanted, asked, after = (
         each[found, index].astype(np.float64)
         for each in (comparison.before, comparison.wanted, comparison.asked, comparison.after)

@@ -13,7 +13,7 @@ from reenact.records import Face, Measured, Retargeted
 
 
 @dataclass(frozen=True, eq=False)
-class Sighting:
+class FaceReading:
     """Where a face is, and what it shows there."""
 
     track_id: int
@@ -26,13 +26,13 @@ class Sighting:
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class FrameRequest:
     """What was asked of one face in one frame."""
 
     index: int
     """Of the frame."""
     time_s: float
-    face: Sighting
+    face: FaceReading
     """In the input."""
     wanted: AUVector
     """(17,) intensities 0..5 that the targets name, before limits and fades."""
@@ -40,21 +40,21 @@ class Request:
     """(17,) measured plus the change that was asked of it, 0..5."""
 
 
-class Witness:
+class RequestRecorder:
     """A stage that keeps every request and hands the record on as it is."""
 
     def __init__(self) -> None:
-        self._requests: list[Request] = []
+        self._requests: list[FrameRequest] = []
 
     def __call__(self, retargeted: Retargeted) -> Retargeted:
         for face, aus, wanted, change in zip(
             retargeted.faces, retargeted.aus, retargeted.wanted, retargeted.asked, strict=True
         ):
             self._requests.append(
-                Request(
+                FrameRequest(
                     retargeted.frame.index,
                     float(retargeted.frame.pts),
-                    sighting(face, aus),
+                    face_reading(face, aus),
                     shown(aus, wanted),
                     shown(aus, change),
                 )
@@ -62,9 +62,9 @@ class Witness:
         return retargeted
 
     @property
-    def faces(self) -> dict[int, list[Request]]:
+    def faces(self) -> dict[int, list[FrameRequest]]:
         """By track id, those that something was asked of at any time, in the order of their frames."""
-        known: dict[int, list[Request]] = defaultdict(list)
+        known: dict[int, list[FrameRequest]] = defaultdict(list)
         for request in self._requests:
             known[request.face.track_id].append(request)
         return {
@@ -74,13 +74,13 @@ class Witness:
         }
 
 
-def sighting(face: Face, aus: AUVector) -> Sighting:
-    return Sighting(face.track_id, face.pose.translation, face.pose.scale, aus)
+def face_reading(face: Face, aus: AUVector) -> FaceReading:
+    return FaceReading(face.track_id, face.pose.translation, face.pose.scale, aus)
 
 
-def sightings(measured: Measured) -> tuple[Sighting, ...]:
+def face_readings(measured: Measured) -> tuple[FaceReading, ...]:
     """All faces of a frame."""
-    return tuple(sighting(*pair) for pair in zip(measured.faces, measured.aus, strict=True))
+    return tuple(face_reading(*pair) for pair in zip(measured.faces, measured.aus, strict=True))
 
 
 def shown(aus: AUVector, change: Change) -> AUVector:

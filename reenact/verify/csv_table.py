@@ -10,14 +10,14 @@ import numpy as np
 
 from calib.au import AU_CODES
 from reenact.media.atomic import replacing
-from reenact.verify.compare import Comparison
+from reenact.verify.face_comparison import FaceComparison
 
 COLUMNS = ("frame", "timestamp", "face_id", "au", "before", "wanted", "asked", "after")
 """`frame` counts from 1 and `timestamp` is in seconds, as `reenact aus` has them. `after` is empty where the
 face was not found in the output."""
 
 
-def write_table(comparisons: Sequence[Comparison], path: Path) -> None:
+def write_table(comparisons: Sequence[FaceComparison], path: Path) -> None:
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -25,7 +25,7 @@ def write_table(comparisons: Sequence[Comparison], path: Path) -> None:
             writer.writerows(_rows(comparison))
 
 
-def _rows(comparison: Comparison) -> Iterator[list[str]]:
+def _rows(comparison: FaceComparison) -> Iterator[list[str]]:
     values = np.stack([comparison.before, comparison.wanted, comparison.asked, comparison.after], axis=-1)
     for frame, time_s, of_frame in zip(comparison.frames, comparison.times_s, values, strict=True):
         for code, row in zip(AU_CODES, of_frame, strict=True):

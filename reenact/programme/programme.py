@@ -36,7 +36,7 @@ class Programme(Protocol):
 
 
 @dataclass(frozen=True)
-class Function(Programme):
+class ProgrammeFunction(Programme):
     """A programme that is a function of time and face. One with a memory of its own is not restarted."""
 
     targets_at: TargetsAt
@@ -46,7 +46,7 @@ class Function(Programme):
 
 
 @dataclass(frozen=True)
-class InTurn(Programme):
+class ProgrammeChain(Programme):
     """Several programmes, each on the face that those before it make."""
 
     parts: tuple[Programme, ...]
@@ -60,7 +60,7 @@ class InTurn(Programme):
 
 
 @dataclass(frozen=True)
-class Stronger(Programme):
+class ScaledProgramme(Programme):
     """A programme whose change is multiplied, as by Targets.times."""
 
     part: Programme
@@ -75,17 +75,17 @@ class Stronger(Programme):
 
 def programme_of(asked: Programme | TargetsAt) -> Programme:
     """What is a programme already, or the programme that a plain function is."""
-    return asked if isinstance(asked, Programme) else Function(asked)
+    return asked if isinstance(asked, Programme) else ProgrammeFunction(asked)
 
 
-def in_turn(*parts: Programme) -> Programme:
+def chain(*parts: Programme) -> Programme:
     """All of them, each on the face that those before it make; Targets where all of them are."""
     constant = [part for part in parts if isinstance(part, Targets)]
     if len(constant) == len(parts):
         return reduce(Targets.then, constant, no_targets())
-    return InTurn(parts)
+    return ProgrammeChain(parts)
 
 
-def stronger(part: Programme, strength: float) -> Programme:
+def scaled(part: Programme, strength: float) -> Programme:
     """The same with its change multiplied; Targets where it is."""
-    return part.times(strength) if isinstance(part, Targets) else Stronger(part, strength)
+    return part.times(strength) if isinstance(part, Targets) else ScaledProgramme(part, strength)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_COUNT
-from reenact.verify.witness import Request, Sighting
+from reenact.verify.request_recorder import FaceReading, FrameRequest
 
 FAR = 0.5
 """Of a face's width: a face of the output that is farther from where it was is another's."""
@@ -20,16 +20,16 @@ SAME_TIME_S = 0.002
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class OutputFrame:
     """What was read in one frame of the output."""
 
     index: int
     time_s: float
-    faces: tuple[Sighting, ...]
+    faces: tuple[FaceReading, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class FaceComparison:
     """One face over its n frames; each array (n, 17) of intensities 0..5."""
 
     track_id: int
@@ -46,7 +46,9 @@ class Comparison:
     """NaN where the output's frame shows no such face."""
 
 
-def compare(requests: Mapping[int, Sequence[Request]], output: Sequence[Reading]) -> list[Comparison]:
+def compare_faces(
+    requests: Mapping[int, Sequence[FrameRequest]], output: Sequence[OutputFrame]
+) -> list[FaceComparison]:
     """Those of whom most was asked first."""
     times_s = np.array([reading.time_s for reading in output]) - _shift_s(requests, output)
     order = np.argsort(times_s, kind="stable")
@@ -58,7 +60,7 @@ def compare(requests: Mapping[int, Sequence[Request]], output: Sequence[Reading]
     return sorted(found, key=lambda each: -float(np.abs(each.asked - each.before).sum()))
 
 
-def _shift_s(requests: Mapping[int, Sequence[Request]], output: Sequence[Reading]) -> float:
+def _shift_s(requests: Mapping[int, Sequence[FrameRequest]], output: Sequence[OutputFrame]) -> float:
     """By how much all of the output is later: Matroska moves films that begin before 0."""
     times_s = {reading.index: reading.time_s for reading in output}
     shifts_s = [
@@ -70,9 +72,11 @@ def _shift_s(requests: Mapping[int, Sequence[Request]], output: Sequence[Reading
     return float(np.median(shifts_s)) if shifts_s else 0.0
 
 
-def _comparison(track_id: int, requests: Sequence[Request], found: Sequence[Sighting | None]) -> Comparison:
+def _comparison(
+    track_id: int, requests: Sequence[FrameRequest], found: Sequence[FaceReading | None]
+) -> FaceComparison:
     nowhere = np.full(AU_COUNT, np.nan, np.float32)
-    return Comparison(
+    return FaceComparison(
         track_id,
         np.array([request.index for request in requests]),
         np.array([request.time_s for request in requests]),
@@ -84,7 +88,9 @@ def _comparison(track_id: int, requests: Sequence[Request], found: Sequence[Sigh
     )
 
 
-def _same_face(request: Request, output: Sequence[Reading], times_s: NDArray[np.float64]) -> Sighting | None:
+def _same_face(
+    request: FrameRequest, output: Sequence[OutputFrame], times_s: NDArray[np.float64]
+) -> FaceReading | None:
     """The face of the output at the request's time that is nearest to where the input's is."""
     if not len(times_s):
         return None
@@ -93,7 +99,7 @@ def _same_face(request: Request, output: Sequence[Reading], times_s: NDArray[np.
     if abs(times_s[nearest] - request.time_s) > SAME_TIME_S:
         return None
 
-    def distance(face: Sighting) -> float:
+    def distance(face: FaceReading) -> float:
         return float(np.linalg.norm(face.position[:2] - request.face.position[:2]))
 
     closest = min(output[nearest].faces, key=distance, default=None)

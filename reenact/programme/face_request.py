@@ -8,19 +8,20 @@ from pathlib import Path
 
 from calib.profile import Profile
 from reenact.programme.driver import DriverOptions
-from reenact.programme.options import track_id_of
-from reenact.programme.targets import TargetError, Targets, parse_targets
+from reenact.programme.face_choice import track_id_of
+from reenact.programme.target_syntax import TargetError, parse_targets
+from reenact.programme.targets import Targets
 
 _FACE = re.compile(r"(?P<id>\d+):(?P<targets>.*)|(?P<picture>.+):(?P<look>[^:]*)", re.DOTALL)
 """A picture's path may hold colons, as C:\\anna.png does."""
 
 
-class FacePlanError(ValueError):
+class FaceRequestError(ValueError):
     """A plan for a face that cannot be understood."""
 
 
 @dataclass(frozen=True)
-class Driving:
+class DriverRequest:
     """Whose expression a face takes over, and how much it keeps of its own."""
 
     driver: Path | str | None = None
@@ -39,32 +40,32 @@ class Driving:
 
 
 @dataclass(frozen=True)
-class FacePlan:
+class FaceRequest:
     """What one face is to do: what it is driven to, then its targets on top."""
 
     face: int | Path | None
     """A track id, a picture of whom it looks like, or None for all faces that no other plan names."""
     targets: Targets | None = None
-    driving: Driving = field(default_factory=Driving)
+    driving: DriverRequest = field(default_factory=DriverRequest)
     strength: float = 1.0
     """How far to go to the targets, as RetargetOptions.strength."""
 
 
-def parse_face(text: str) -> FacePlan:
+def parse_face(text: str) -> FaceRequest:
     """A plan from the text of --face: 0:AU12=+2 or anna.png:smile. Raises FacePlanError."""
     match = _FACE.fullmatch(text.strip())
     if match is None:
-        raise FacePlanError(f"{text!r}: write 0:AU12=+2, or anna.png:smile for who looks like the picture")
+        raise FaceRequestError(f"{text!r}: write 0:AU12=+2, or anna.png:smile for who looks like the picture")
     try:
         targets = parse_targets(match["targets"] if match["id"] else match["look"])
     except TargetError as error:
-        raise FacePlanError(f"face {match['id'] or match['picture']!r}: {error}") from error
-    return FacePlan(face_of(match["id"] or match["picture"]), targets)
+        raise FaceRequestError(f"face {match['id'] or match['picture']!r}: {error}") from error
+    return FaceRequest(face_of(match["id"] or match["picture"]), targets)
 
 
 def face_of(text: str) -> int | Path:
     """The track id or the picture that is named."""
     track_id = track_id_of(text)
     if track_id is None and text.isdigit():
-        raise FacePlanError(f"{text!r:.40} is no face's id; `reenact aus` lists them")
+        raise FaceRequestError(f"{text!r:.40} is no face's id; `reenact aus` lists them")
     return Path(text) if track_id is None else track_id

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calib.au import AUVector
 from calib.au_table import AUReading
-from reenact.programme.au_recording import Performance, PerformanceError
+from reenact.programme.au_recording import AURecording, AURecordingError
 
 _MOST_NAMED = 8
 """An error names at most so many faces."""
@@ -30,16 +30,16 @@ class _Placed:
 _Faces = Mapping[str, Sequence[_Placed]]
 
 
-def performance_of_face(
+def au_recording_of_face(
     readings: Sequence[AUReading], face: str | None, rate: float | None, time_column: str | None
-) -> Performance:
+) -> AURecording:
     """The performance of one face, not smoothed.
 
     face, rate: as `read_performance` takes them. time_column: the name of the column of times, for errors;
     None: there is none. Raises PerformanceError.
     """
     if not readings:
-        raise PerformanceError("no row shows a face")
+        raise AURecordingError("no row shows a face")
     numbered = all(reading.frame is not None for reading in readings)
     placed = _placed(readings)
     faces = _by_name(placed)
@@ -82,7 +82,7 @@ def _named(face: str, faces: _Faces) -> list[str]:
     names = [face] if face in faces else list(dict.fromkeys(name.strip() for name in face.split(",")))
     for name in names:
         if name not in faces:
-            raise PerformanceError(f"there is no face {name!r:.40}; it has {_list(sorted(faces))}")
+            raise AURecordingError(f"there is no face {name!r:.40}; it has {_list(sorted(faces))}")
     return names
 
 
@@ -93,12 +93,12 @@ def _check_apart(names: Sequence[str], faces: _Faces, face: str | None) -> None:
         if frames[first] & frames[second]:
             line = _line_of(faces[second], frames[first])
             if face is not None:
-                raise PerformanceError(
+                raise AURecordingError(
                     f"line {line}: the faces {first!r} and {second!r} are in one frame, so they are two "
                     f"people; name one of them with --driver-face"
                 )
             counts = sorted(names, key=lambda name: (-len(frames[name]), name))
-            raise PerformanceError(
+            raise AURecordingError(
                 f"line {line}: several people are in one frame; name one with --driver-face, which is one of "
                 + _list(counts, [_counted_frames(len(frames[name])) for name in counts])
             )
@@ -133,7 +133,7 @@ def _check_one_row_a_frame(chosen: Sequence[_Placed], numbered: bool) -> None:
         # Without numbers, the same time may also be two frames whose times were rounded.
         may_be_two = not numbered and each.reading.face != ""
         if not may_be_two and not np.array_equal(first.aus, each.reading.aus, equal_nan=True):
-            raise PerformanceError(
+            raise AURecordingError(
                 f"lines {first.line} and {each.reading.line} are of one frame and differ; "
                 "name the faces in a column face_id, or keep one row for each frame"
             )
@@ -158,16 +158,16 @@ def _times_s(chosen: Sequence[_Placed], rate: float | None, column: str | None) 
         wrong = f"{column} is {known.pop():g} in all frames, so it holds no times"
     else:
         wrong = f"{column} has {len(known)} times for {len(frames)} frames, too few to tell them apart"
-    raise PerformanceError(f"{wrong}; give --driver-fps, frames per second")
+    raise AURecordingError(f"{wrong}; give --driver-fps, frames per second")
 
 
 def _time_of(reading: AUReading, column: str | None) -> float:
     if reading.time_s is None:
-        raise PerformanceError(f"line {reading.line}, column {column}: there is no time")
+        raise AURecordingError(f"line {reading.line}, column {column}: there is no time")
     return reading.time_s
 
 
-def _performance(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple[str, ...]) -> Performance:
+def _performance(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple[str, ...]) -> AURecording:
     """Of readings in any order, with NaN where there is no value; those of one time are averaged."""
     times, frames = np.unique(np.array(times_s, np.float64), return_inverse=True)
     values = np.array(aus, np.float32)
@@ -175,7 +175,7 @@ def _performance(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple
     filled = np.zeros((len(times), values.shape[1]), np.float32)
     for index in np.flatnonzero(measured):
         filled[:, index] = _filled(times, frames, values[:, index])
-    return Performance(times, filled, measured, notes=notes)
+    return AURecording(times, filled, measured, notes=notes)
 
 
 def _filled(

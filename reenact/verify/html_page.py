@@ -13,9 +13,9 @@ from calib.au import AU_CODES
 from reenact.figures.chart import Chart, Curve, stacked
 from reenact.figures.drawing import Box, Drawing, Line, Shape, Words, to_data_uri
 from reenact.programme.keyframes import Marker
-from reenact.verify.compare import Comparison
-from reenact.verify.figures import DEFINITIONS, AUFigures, Figures
-from reenact.verify.reread import Pair
+from reenact.verify.agreement import DEFINITIONS, AUFigures, FaceFigures
+from reenact.verify.face_comparison import FaceComparison
+from reenact.verify.reread import BeforeAfter
 
 BEFORE, WANTED, ASKED, AFTER = "#9aa0a6", "#e0a458", "#1f77b4", "#c0392b"
 _CHART_PX = 480, 150
@@ -59,15 +59,15 @@ class About:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class FaceReport:
     """All about one face."""
 
-    comparison: Comparison
-    figures: Figures
-    pairs: Sequence[Pair] = ()
+    comparison: FaceComparison
+    figures: FaceFigures
+    pairs: Sequence[BeforeAfter] = ()
 
 
-def to_page(about: About, parts: Sequence[Part]) -> str:
+def to_page(about: About, parts: Sequence[FaceReport]) -> str:
     """HTML. Every figure on it is defined on it."""
     body = [
         "<h1>Asked and achieved</h1>",
@@ -103,7 +103,7 @@ def _about(about: About) -> str:
     return f'<table class="about">{cells}</table>'
 
 
-def _face(part: Part, markers: Sequence[Marker]) -> Iterable[str]:
+def _face(part: FaceReport, markers: Sequence[Marker]) -> Iterable[str]:
     figures, comparison = part.figures, part.comparison
     yield f"<h2>Face {figures.track_id}: found again in {figures.found} of {figures.frames} frames</h2>"
     is_still = figures.frames == 1
@@ -143,7 +143,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _figure(pair: Pair, is_still: bool) -> str:
+def _figure(pair: BeforeAfter, is_still: bool) -> str:
     images = "".join(
         f'<img src="{to_data_uri(picture)}" alt="{name}">'
         for name, picture in (("before", pair.before), ("after", pair.after))
@@ -161,7 +161,7 @@ def _key() -> str:
     )
 
 
-def _charts(comparison: Comparison, asked: Sequence[AUFigures], markers: Sequence[Marker]) -> Drawing:
+def _charts(comparison: FaceComparison, asked: Sequence[AUFigures], markers: Sequence[Marker]) -> Drawing:
     """A chart over time for each action unit that was asked."""
     times_s = comparison.times_s
     lines = (
@@ -186,7 +186,7 @@ def _charts(comparison: Comparison, asked: Sequence[AUFigures], markers: Sequenc
     return stacked(charts, *_CHART_PX, columns=2)
 
 
-def _bars(comparison: Comparison) -> Drawing:
+def _bars(comparison: FaceComparison) -> Drawing:
     """For a still: every action unit before, asked and after, on a line from 0 to 5."""
     width, height = _STRIP_PX
     left, unit = 50.0, (width - 70) / 5
