@@ -14,23 +14,23 @@ from calib.basis import AUBasis, load_basis
 from engines.base import Engine
 from reenact.generate.geometry.picture_window import window_around
 from reenact.generate.geometry.warp import Warp, WarpOptions, warp
-from reenact.generate.network.deferred import Care, LateRefinement
+from reenact.generate.network.late_refinement import Effort, LateRefinement
+from reenact.generate.network.network_regions import REGIONS, NetworkRegion
 from reenact.generate.network.refine import Refinement
-from reenact.generate.network.regions import REGIONS, Region
 from reenact.generate.painters.creases import paint_creases
 from reenact.generate.painters.eyeballs import paint_eyeballs
 from reenact.generate.painters.lids import paint_lids
 from reenact.generate.painters.lips import paint_lips
 from reenact.generate.painters.mouth import (
     MouthMemory,
+    MouthShape,
     SeenMouth,
-    Shape,
     Teeth,
     on_visible_edges,
     paint_inside,
     see_mouth,
 )
-from reenact.generate.painters.mouth_corners import heal_corners
+from reenact.generate.painters.mouth_corners import paint_corners
 from reenact.records import Face, Frame, Generated, Patch, Retargeted
 
 READY = ("warp", "live")
@@ -64,13 +64,13 @@ class Generator(Protocol):
     ) -> None: ...
 
 
-Painter = Callable[[Frame, Face, Change, Warp, "Mouth"], Warp]
+Painter = Callable[[Frame, Face, Change, Warp, "MouthContent"], Warp]
 
 PAINTERS: Mapping[str, Painter] = {
     "mouth": lambda frame, face, change, warp, mouth: paint_inside(
         frame, face, warp, mouth.seen, mouth.teeth
     ),
-    "lips": lambda frame, face, change, warp, mouth: heal_corners(face, paint_lips(frame, face, warp)),
+    "lips": lambda frame, face, change, warp, mouth: paint_corners(face, paint_lips(frame, face, warp)),
     "lids": lambda frame, face, change, warp, mouth: paint_lids(
         frame, face, paint_eyeballs(frame, face, warp)
     ),
@@ -80,7 +80,7 @@ PAINTERS: Mapping[str, Painter] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Mouth:
+class MouthContent:
     """What is known of the inside of a face's mouth."""
 
     seen: SeenMouth | None = None
@@ -89,10 +89,10 @@ class Mouth:
     """What is drawn where the frame shows none; None: likely ones."""
 
 
-def look_at_mouth(frame: Frame, face: Face) -> tuple[Face, Mouth]:
+def look_at_mouth(frame: Frame, face: Face) -> tuple[Face, MouthContent]:
     """What a frame shows of the mouth, and the face with its lips' landmarks where their edges are seen."""
     seen = see_mouth(frame, face)
-    return (face if seen is None else on_visible_edges(face, seen)), Mouth(seen)
+    return (face if seen is None else on_visible_edges(face, seen)), MouthContent(seen)
 
 
 def paint_by_rule(
@@ -100,7 +100,7 @@ def paint_by_rule(
     face: Face,
     change: Change,
     moved: Warp,
-    mouth: Mouth,
+    mouth: MouthContent,
     painters: Collection[str] = PAINTERS,
 ) -> Warp:
     """`moved` as the PAINTERS named leave it."""
@@ -220,7 +220,7 @@ class MovedFace:
         face, mouth = look_at_mouth(frame, face)
         moved = warp(frame, face, change, self._basis, self._options)
         if self._memory is not None:
-            shape = Shape.of(face, face.landmarks if moved is None else moved.moved)
+            shape = MouthShape.of(face, face.landmarks if moved is None else moved.moved)
             mouth = replace(mouth, teeth=self._memory(frame, face, mouth.seen, shape))
         if moved is None:
             return None
@@ -238,7 +238,7 @@ def open_generator(
     engine: str = "auto",
     options: WarpOptions = WarpOptions(),
     threads: int | None = None,
-    care: Callable[[], Care] | None = None,
+    effort: Callable[[], Effort] | None = None,
     memory: MouthMemory | None = None,
 ) -> FaceGenerator:
     """The generator of this name: `warp` (geometry and painters), `live` (the same, refined by the regional
@@ -246,7 +246,7 @@ def open_generator(
     geometry; for comparison).
 
     model: a network's ONNX file; None: those that ship, which only `live` has. For `live` it is one region's,
-    and the others have none. threads: of each network; None: as many as finish a single face soonest. care:
+    and the others have none. threads: of each network; None: as many as finish a single face soonest. effort:
     asked for every face, where latency counts; only networks of `live` heed it, and only with one the
     generator has something to do `afterwards`. memory: of what people's mouths have shown; None: every frame
     is looked at by itself.
@@ -264,9 +264,9 @@ def open_generator(
         return FaceGenerator(moved, watch=moved.watch)
     opened, refinement = tuple(engines.values()), Refinement(engines)
     notes = tuple(dict.fromkeys(note for each in opened for note in each.notes))
-    if care is None:
+    if effort is None:
         return FaceGenerator(moved, opened, notes, refinement, watch=moved.watch)
-    late = LateRefinement(refinement, care)
+    late = LateRefinement(refinement, effort)
     return FaceGenerator(moved, opened, notes, late, late.afterwards, moved.watch)
 
 
@@ -275,7 +275,7 @@ def shipped_models() -> tuple[Path, ...]:
     return tuple(path for name in REGIONS if (path := SHIPPED / f"{name}.onnx").exists())
 
 
-def _open_regions(model: Path | None, engine: str, threads: int | None) -> dict[Region, Engine]:
+def _open_regions(model: Path | None, engine: str, threads: int | None) -> dict[NetworkRegion, Engine]:
     """The networks of `live`, by region: the one at `model`, or those that ship."""
     models = shipped_models() if model is None else (model,)
     if not models:

@@ -13,9 +13,9 @@ import numpy as np
 from calib.au import AUVector
 from calib.mouth_picture import MouthPicture
 from calib.profile import Profile, ProfileError, load_profile, to_json
-from reenact.generate.painters.mouth import Shape, View, Views
+from reenact.generate.painters.mouth import MouthShape, MouthView, MouthViews
 from reenact.generate.painters.mouth.arch import SHAPE, UPPER_ABOVE_MM, Arch
-from reenact.generate.painters.mouth.floor import ABOVE_MM, FLOOR_SHAPE
+from reenact.generate.painters.mouth.mouth_floor import ABOVE_MM, FLOOR_SHAPE
 from reenact.media.atomic import replacing
 from reenact.records import Measured
 
@@ -48,7 +48,7 @@ def renewed(profile: Profile, how: str, neutral: AUVector, range_: AUVector | No
     return replace(profile, neutral=neutral, range=known, how=how, when=when)
 
 
-def with_mouth(profile: Profile, views: Views) -> Profile:
+def with_mouth(profile: Profile, views: MouthViews) -> Profile:
     """The same person with pictures of the mouth: of each opening and yaw the better one of the profile's and
     those of `views`, and of these the most frontal one of each opening."""
     if not len(views):
@@ -57,12 +57,12 @@ def with_mouth(profile: Profile, views: Views) -> Profile:
     return replace(profile, mouth=tuple(_picture(view) for view in known))
 
 
-def mouth_of(profile: Profile | None) -> Views:
+def mouth_of(profile: Profile | None) -> MouthViews:
     """The views of the mouth that a profile holds. Raises ProfileError for pictures that are none."""
-    return Views.of(() if profile is None else map(_view, profile.mouth))
+    return MouthViews.of(() if profile is None else map(_view, profile.mouth))
 
 
-def _picture(view: View) -> MouthPicture:
+def _picture(view: MouthView) -> MouthPicture:
     return MouthPicture(
         _png(view.floor),
         None if view.upper is None else _png(view.upper),
@@ -80,9 +80,9 @@ def _png(arch: Arch) -> bytes:
     return png.tobytes()
 
 
-def _view(picture: MouthPicture) -> View:
-    return View(
-        Shape(picture.opening_mm, picture.width_mm, picture.yaw_rad, picture.pitch_rad),
+def _view(picture: MouthPicture) -> MouthView:
+    return MouthView(
+        MouthShape(picture.opening_mm, picture.width_mm, picture.yaw_rad, picture.pitch_rad),
         picture.quality,
         _arch(picture.floor_png, FLOOR_SHAPE, ABOVE_MM),
         None if picture.upper_png is None else _arch(picture.upper_png, SHAPE, UPPER_ABOVE_MM),

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from reenact.occlusion.mouth import MouthOcclusion, load_mouth_occlusion
+from reenact.occlusion.mouth_occlusion import MouthOcclusion, load_mouth_occlusion
 from reenact.records import Face, Measured, Tracked
 
 

@@ -1,6 +1,6 @@
 """How alike two faces are. Weak by design: for telling a few people in one's own picture apart, no more.
 
-A linear discriminant on the upper face (reenact.recognise.descriptors),
+A linear discriminant on the upper face (reenact.recognise.upper_face),
 which `python -m train resemblance` fits. Data, licence and error rates are in MODEL_CARD.md beside it.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.recognise.descriptors import UpperFace
+from reenact.recognise.upper_face import UpperFace
 from reenact.records import Face
 
 Likeness = NDArray[np.float32]

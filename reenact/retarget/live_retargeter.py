@@ -13,8 +13,8 @@ from reenact.programme import Targets
 from reenact.records import Measured, Retargeted
 from reenact.retarget import Retargeter
 from reenact.retarget.controls import Controls
-from reenact.retarget.fade import Fade
 from reenact.retarget.options import RetargetOptions
+from reenact.retarget.transitions import Fade
 
 BYPASS_S = 0.3
 """From the full change to the camera's own picture, and back."""

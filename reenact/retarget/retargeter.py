@@ -29,9 +29,8 @@ from reenact.programme.inversion import inverted
 from reenact.programme.programme import Programme, TargetsAt, programme_of
 from reenact.programme.targets import Targets
 from reenact.records import Face, Measured, Retargeted
-from reenact.retarget.fade import Fade
 from reenact.retarget.options import RetargetOptions
-from reenact.retarget.rate_limit import RateLimit
+from reenact.retarget.transitions import Fade, RateLimit
 from reenact.track.one_euro import OneEuro
 
 Correction: TypeAlias = Callable[[Fraction, int], AUVector]

@@ -12,7 +12,7 @@ import cv2
 
 from calib.profile import Profile, ProfileError
 from reenact.generate import FaceGenerator, open_generator
-from reenact.generate.painters.mouth import MouthMemory, Views
+from reenact.generate.painters.mouth import MouthMemory, MouthViews
 from reenact.generate.paste import paste
 from reenact.measure.profiles import mouth_of, profile_to_renew, renewed, save_profile, with_mouth
 from reenact.media.read import Camera, CameraOptions, open_camera
@@ -80,7 +80,7 @@ class LiveEdit:
     """What was known of the person when the run began."""
     save_profile: Path | None
     """Where a neutral is written when it is taken."""
-    views: Callable[[], Views]
+    views: Callable[[], MouthViews]
     """Called to have what the profile is to keep of the largest face's mouth."""
     window: Window | None
     """Where the result is shown, with figures and keys."""
@@ -206,7 +206,7 @@ def open_live(
             ladder=ladder,
             person=person or Profile(),
             save_profile=options.save_profile,
-            views=_views(memory, retargeter) if options.with_mouth else Views,
+            views=_views(memory, retargeter) if options.with_mouth else MouthViews,
             window=window,
             notes=(*camera.notes, *named, *why_no_window, *generator.notes),
             warnings=why_no_sink,
@@ -252,12 +252,12 @@ def _memory(person: Profile | None) -> MouthMemory:
     return MouthMemory(lambda frame, face: known)
 
 
-def _views(memory: MouthMemory | None, retargeter: LiveRetargeter) -> Callable[[], Views]:
+def _views(memory: MouthMemory | None, retargeter: LiveRetargeter) -> Callable[[], MouthViews]:
     """Gives what is remembered of the largest face."""
 
-    def views() -> Views:
+    def views() -> MouthViews:
         track_id = retargeter.largest_id()
-        return Views() if memory is None or track_id is None else memory.views(track_id)
+        return MouthViews() if memory is None or track_id is None else memory.views(track_id)
 
     return views
 
@@ -265,14 +265,14 @@ def _views(memory: MouthMemory | None, retargeter: LiveRetargeter) -> Callable[[
 def _generator(
     options: LiveOptions, memory: MouthMemory | None, used: ExitStack
 ) -> tuple[FaceGenerator, Ladder]:
-    """(the generator, what decides with how much care it works)."""
+    """(the generator, what decides with how much effort it works)."""
     edit, budget = options.edit, LadderOptions(options.budget_ms)
     ladder = Ladder(options=budget)
     generator = open_generator(
         edit.generator,
         edit.model,
         edit.engine,
-        care=lambda: ladder.step.care,
+        effort=lambda: ladder.step.effort,
         memory=memory,
     )
     used.enter_context(generator)

@@ -20,7 +20,7 @@ from calib.limits_fit import DIRECTIONS, FitOptions, fastest, find_antagonists, 
 from reenact.programme import parse_targets
 from reenact.programme.presets import PRESETS
 from reenact.retarget import Retargeter
-from reenact.retarget.rate_limit import RateLimit
+from reenact.retarget.transitions import RateLimit
 from tests.retarget.test_retarget import FREE, Someone, record
 from tests.support.faces import shows
 

@@ -23,7 +23,7 @@ from calib.profile import (
     to_json,
     with_neutral,
 )
-from reenact.generate.painters.mouth import Views, see_mouth
+from reenact.generate.painters.mouth import MouthViews, see_mouth
 from reenact.measure.profiles import (
     beyond_neutral,
     mouth_of,
@@ -264,9 +264,9 @@ def test_a_driver_s_known_neutral_takes_the_place_of_the_estimated_one():
 SMILE = open_face(above_mm=5, below_mm=4)
 
 
-def views() -> Views:
+def views() -> MouthViews:
     wide = open_face(above_mm=6, below_mm=16)
-    known = Views()
+    known = MouthViews()
     for face in (SMILE, wide):
         frame = drawn(face, teeth_mm=6)
         known = known.learn(frame, face, see_mouth(frame, face))
@@ -292,9 +292,9 @@ def test_pictures_of_a_mouth_are_kept_only_by_the_profile_that_is_given_them(tmp
 
 def test_pictures_of_openings_that_were_not_seen_again_stay_in_the_profile():
     profile = with_mouth(Profile(), views())
-    assert with_mouth(profile, Views()).mouth == profile.mouth
+    assert with_mouth(profile, MouthViews()).mouth == profile.mouth
     frame = drawn(SMILE, teeth_mm=6)
-    once = Views().learn(frame, SMILE, see_mouth(frame, SMILE))
+    once = MouthViews().learn(frame, SMILE, see_mouth(frame, SMILE))
     assert len(with_mouth(profile, once).mouth) == 2
 
 

@@ -14,8 +14,8 @@ from reenact.generate.geometry.warp import Warp
 from reenact.generate.painters.creases import (
     COARSE_SIZE,
     SIZE,
+    CreaseLines,
     Creases,
-    Lines,
     load_creases,
     paint_creases,
     to_cells,
@@ -124,7 +124,7 @@ def flat_creases(code, value=0.0, step=0, roughness=(0.01,)):
     shading[au_index(code)] = value
     reach[au_index(code)] = 1
     people = np.stack([np.full(SIZE, step * (number + 1), np.int8) for number in range(len(roughness))])
-    return Creases((Lines(au_index(code), (0, 0), people),), shading, reach, np.float32(roughness))
+    return Creases((CreaseLines(au_index(code), (0, 0), people),), shading, reach, np.float32(roughness))
 
 
 def test_shade_covers_the_face_alone_and_grows_with_what_is_asked():

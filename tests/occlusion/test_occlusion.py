@@ -20,7 +20,7 @@ from calib.openings import OUTER_LIPS
 from reenact.cli import main
 from reenact.media.image_file import load_still
 from reenact.occlusion import MouthOcclusion, OcclusionOptions, OcclusionWatch, load_mouth_occlusion
-from reenact.occlusion.mouth import LowerFace, lips_seen
+from reenact.occlusion.mouth_occlusion import LowerFace, lips_seen
 from reenact.programme.target_syntax import parse_targets
 from reenact.records import Frame, Measured
 from reenact.retarget import Retargeter

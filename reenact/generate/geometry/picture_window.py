@@ -15,7 +15,7 @@ _STEP_PX = 512
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class PictureWindow:
     """A part of a frame, and the face in its coordinates."""
 
     frame: Frame
@@ -38,13 +38,13 @@ class Window:
         return replace(patch, origin=_shifted(patch.origin, self.origin))
 
 
-def window_around(frame: Frame, face: Face) -> Window:
+def window_around(frame: Frame, face: Face) -> PictureWindow:
     """The whole frame, or of one longer than CV2_SIDE_PX the part around the face.
 
     Raises SizeError where the face alone is too large.
     """
     if max(frame.size) <= CV2_SIDE_PX:
-        return Window(frame, face, (0, 0))
+        return PictureWindow(frame, face, (0, 0))
     low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
     margin = float((high - low).max())
     limit = np.array([frame.size[1], frame.size[0]])
@@ -57,7 +57,7 @@ def window_around(frame: Frame, face: Face) -> Window:
     part = replace(frame, image=np.ascontiguousarray(frame.image[first[1] : last[1], first[0] : last[0]]))
     shift = np.array([*first, 0], np.float32)
     pose = replace(face.pose, translation=face.pose.translation - shift)
-    return Window(
+    return PictureWindow(
         part,
         replace(face, landmarks=face.landmarks - shift, pose=pose),
         (int(first[0]), int(first[1])),

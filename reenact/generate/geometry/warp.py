@@ -17,9 +17,9 @@ from reenact.generate.geometry.chin import even_out
 from reenact.generate.geometry.contact import keep_apart, limit_closing
 from reenact.generate.geometry.contour import natural_lips
 from reenact.generate.geometry.flow import Flow, extend, nearest, rasterise, to_pixels
-from reenact.generate.geometry.fold import hold_back
 from reenact.generate.geometry.lip_thickness import keep_thickness
 from reenact.generate.geometry.mesh import strip_count, warp_triangles
+from reenact.generate.geometry.mesh_overlap import prevent_overlap
 from reenact.generate.geometry.shape_bounds import bound_mouth, limit_opening
 from reenact.records import Face, Frame, Patch
 
@@ -54,7 +54,7 @@ def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.flo
     motion_mm = basis.move(amounts) + bound_mouth(face, amounts, basis)
     motion_mm += natural_lips(face, motion_mm)
     displacement = face.pose.vectors_to_frame(motion_mm)
-    displacement = hold_back(face.landmarks, even_out(face, displacement))
+    displacement = prevent_overlap(face.landmarks, even_out(face, displacement))
     moved = keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
     return keep_thickness(face.landmarks, moved, face.pose.down)
 

@@ -2,7 +2,7 @@
 
 `live`, which refines one region: `warped` (n, h, w, 3) uint8, `mask` (n, h, w, 2) uint8 and `geometry`
 (n, h, w, 4) float32 to `alpha` (n, h, w, 1) float32, 0..1, and `colour` (n, h, w, 3) float32, 0..255; see
-reenact.generate.network.refine. h and w are those of the region (reenact.generate.network.regions).
+reenact.generate.network.refine. h and w are those of the region (reenact.generate.network.network_regions).
 `paper`: `image` (n, s, s, 3) uint8 and `relative_aus` to `edited` (n, s, s, 3) float32, 0..255.
 `ganimation`: `image` and `aus` (n, 17) float32, 0..1, what the face is to show, to `alpha` and `colour`.
 
@@ -19,7 +19,7 @@ from calib.au import AU_CODES
 from engines import EngineError, read_model
 from engines.description import describe
 from reenact.generate.geometry.face_crop import FaceCrop
-from reenact.generate.network.regions import REGIONS
+from reenact.generate.network.network_regions import REGIONS
 
 CONTRACTS = ("live", "paper", "ganimation")
 VERSION = 2
@@ -47,7 +47,7 @@ class ModelInfo:
     weights_sha256: str
     """The same in the .safetensors beside it."""
     region: str = WHOLE_FACE
-    """What it paints: for `live` one of reenact.generate.network.regions.REGIONS, otherwise WHOLE_FACE."""
+    """What it paints: for `live` one of reenact.generate.network.network_regions.REGIONS, otherwise WHOLE_FACE."""
 
 
 def to_metadata(info: ModelInfo, graph_sha256: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from calib.openings import Opening
 from calib.shape import LANDMARK_COUNT
 from engines.base import Tensors
 from reenact.generate.network.contract import WHOLE_FACE, ModelInfo
-from reenact.generate.network.regions import REGIONS, Region, geometry_planes, masks
+from reenact.generate.network.network_regions import REGIONS, NetworkRegion, geometry_planes, masks
 
 RANGES = {
     "live": {"alpha": 1.0, "colour": 255.0},
@@ -75,7 +75,7 @@ def _crop(info: ModelInfo, random: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip(np.rint(crop + random.normal(0, 3, crop.shape)), 0, 255).astype(np.uint8)
 
 
-def _refined(region: Region, pictures: NDArray[np.uint8]) -> Tensors:
+def _refined(region: NetworkRegion, pictures: NDArray[np.uint8]) -> Tensors:
     """What the network of a region sees of (faces, size, size, 3) pictures: openings of _OPENED_MM."""
     opening = region.openings[0]
     before, after = (_places(region, opening, gap_mm) for gap_mm in (0.0, _OPENED_MM))
@@ -93,7 +93,7 @@ def _refined(region: Region, pictures: NDArray[np.uint8]) -> Tensors:
     }
 
 
-def _places(region: Region, opening: Opening, gap_mm: float) -> NDArray[np.float32]:
+def _places(region: NetworkRegion, opening: Opening, gap_mm: float) -> NDArray[np.float32]:
     """(478, 2) landmarks in the crop of a region, of which only the opening's have a meaning."""
     places = np.full((LANDMARK_COUNT, 2), region.width_px / 2, np.float32)
     along = np.linspace(-1, 1, len(opening.upper), dtype=np.float32)

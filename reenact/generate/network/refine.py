@@ -16,9 +16,9 @@ from calib.ramp import smoothstep
 from engines.base import Engine
 from reenact.alignment import Alignment
 from reenact.generate.geometry.warp import Warp
-from reenact.generate.network.regions import Region, geometry_planes, masks
-from reenact.generate.network.steady import Steady, moment
-from reenact.generate.painters.mouth.light import ivory, whiteness
+from reenact.generate.network.network_regions import NetworkRegion, geometry_planes, masks
+from reenact.generate.network.paint_filter import PaintFilter, paint_conditions
+from reenact.generate.painters.mouth.teeth_light import ivory, overexposed_share
 from reenact.generate.painters.paint import lay_over
 from reenact.records import Face, Frame
 
@@ -48,10 +48,10 @@ class RefinementOptions:
 class _Place:
     """One opening, the network that refines it, and its paint in time."""
 
-    region: Region
+    region: NetworkRegion
     opening: Opening
     engine: Engine
-    steady: Steady
+    steady: PaintFilter
 
 
 class Refinement:
@@ -66,11 +66,11 @@ class Refinement:
     """
 
     def __init__(
-        self, engines: Mapping[Region, Engine], options: RefinementOptions = RefinementOptions()
+        self, engines: Mapping[NetworkRegion, Engine], options: RefinementOptions = RefinementOptions()
     ) -> None:
         self._options = options
         self._places = tuple(
-            _Place(region, opening, engine, Steady())
+            _Place(region, opening, engine, PaintFilter())
             for region, engine in engines.items()
             for opening in region.openings
         )
@@ -90,7 +90,7 @@ class Refinement:
             if self._share(place, face, warp) == 0:
                 paints.append(None)
                 continue
-            now = moment(frame, face, warp.moved, change, _alignment(place, face, warp))
+            now = paint_conditions(frame, face, warp.moved, change, _alignment(place, face, warp))
             paint = place.steady.recall(now, fresh=False)
             if paint is None:
                 return None
@@ -109,17 +109,17 @@ class Refinement:
         if share == 0:
             return None
         alignment = _alignment(place, face, warp)
-        now = moment(frame, face, warp.moved, change, alignment)
+        now = paint_conditions(frame, face, warp.moved, change, alignment)
         paint = place.steady.recall(now, fresh=True)
         if paint is None:
             # Networks have not learned what is white beyond what a picture can show.
-            share *= 1 - whiteness(frame.image, face)
+            share *= 1 - overexposed_share(frame.image, face)
             paint = place.steady(now, share * self._made(place, frame, face, warp, alignment))
         return paint
 
     def _made(self, place: _Place, frame: Frame, face: Face, warp: Warp, alignment: Alignment) -> Paint:
         paint = np.zeros((alignment.size, alignment.size, 3), np.float32)
-        seen = see(frame, face, warp, place.region, place.opening, alignment)
+        seen = region_inputs(frame, face, warp, place.region, place.opening, alignment)
         if not seen.mask[..., 1].any():
             return paint
         outputs = place.engine.run(seen.inputs)
@@ -143,7 +143,7 @@ class Refinement:
 
 
 @dataclass(frozen=True, eq=False)
-class SeenRegion:
+class RegionInputs:
     """What a network sees of one opening; planes are (height, width, channels)."""
 
     warped: NDArray[np.uint8]
@@ -156,15 +156,15 @@ class SeenRegion:
         return {"warped": self.warped[None], "mask": self.mask[None], "geometry": self.geometry[None]}
 
 
-def see(
-    frame: Frame, face: Face, warp: Warp, region: Region, opening: Opening, alignment: Alignment
-) -> SeenRegion:
+def region_inputs(
+    frame: Frame, face: Face, warp: Warp, region: NetworkRegion, opening: Opening, alignment: Alignment
+) -> RegionInputs:
     """An opening of `face` after the move, as its network sees it. alignment: that of the region."""
     before, after = (alignment.points(places) for places in (face.landmarks, warp.moved))
     geometry = geometry_planes(region, opening, before, after)
     warped = np.ascontiguousarray(moved_crop(frame, warp, alignment)[region.rows])
     mask = masks(region, opening, geometry, after, warped, ivory(frame.image, face))
-    return SeenRegion(warped, mask, geometry)
+    return RegionInputs(warped, mask, geometry)
 
 
 def moved_crop(frame: Frame, warp: Warp, alignment: Alignment) -> NDArray[np.uint8]:

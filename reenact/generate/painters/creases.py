@@ -65,7 +65,7 @@ _PATH = Path(__file__).with_name("creases.npz")
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
+class CreaseLines:
     """The lines that one action unit draws, as several people have them."""
 
     index: int
@@ -87,7 +87,7 @@ class Creases:
     """What action units do to the skin's brightness, for several people in the order of their skin's
     roughness."""
 
-    lines: tuple[Lines, ...]
+    lines: tuple[CreaseLines, ...]
     shading: NDArray[np.float32]
     """(17, 95, 80) change of log brightness for one unit of intensity that is wider than lines, for all
     people alike."""
@@ -277,7 +277,7 @@ def load_creases(path: Path = _PATH) -> Creases:
     """Those that ship with the project (see FOLDS_CARD.md beside them)."""
     with np.load(path, allow_pickle=False) as data:
         lines = tuple(
-            Lines(int(index), (int(row), int(column)), data[f"lines_{index}"])
+            CreaseLines(int(index), (int(row), int(column)), data[f"lines_{index}"])
             for index, row, column in data["corners"]
         )
         return Creases(

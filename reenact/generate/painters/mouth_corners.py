@@ -36,7 +36,7 @@ class CornerOptions:
     """Standard deviation of the blur with which skin is spread over the dark."""
 
 
-def heal_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions()) -> Warp:
+def paint_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions()) -> Warp:
     """`warp` with skin over what was the dark of the mouth's corners, where they have come in.
 
     A broad smile has a dark pocket in each corner, part of it beside the landmarks, on what counts as skin.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from calib.openings import Opening
 from calib.pose import Pose
 from calib.ramp import smoothstep
-from reenact.generate.painters.mouth.seen import SeenMouth
-from reenact.generate.painters.mouth.surface import on_arch
+from reenact.generate.painters.mouth.dental_surface import on_arch
+from reenact.generate.painters.mouth.seen_mouth import SeenMouth
 from reenact.generate.painters.paint import spread
 from reenact.records import Box, Frame
 
@@ -103,7 +103,7 @@ class Arch:
         return rgb, drawn[..., 3].astype(np.float32) / 255
 
 
-def whiteness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.float32]:
+def tooth_likeness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.float32]:
     """(height, width) 0..1: how much colours (height, width, 3), as parts of white teeth, look like teeth.
 
     redness: by how much more red these teeth have than other colours.
@@ -125,7 +125,7 @@ def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float
     usual = np.ones(3, np.float32) if enamel is None else enamel
     level = min(float(usual.mean()), 1.0)
     rgb = picture[..., :3].astype(np.float32) / (FULL * level)
-    white = shown * whiteness(rgb, float(usual[0] - usual[1:].mean()) / level)
+    white = shown * tooth_likeness(rgb, float(usual[0] - usual[1:].mean()) / level)
     least_px = _LEAST_HEIGHT_MM * PX_PER_MM
     is_there = white.sum(axis=0) > least_px
     pure = white.sum() / max(float(shown.sum()), 1.0)

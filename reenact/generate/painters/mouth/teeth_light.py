@@ -50,24 +50,24 @@ def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
     Overexposed skin is white in a picture of any kind: there lips and nostrils tell.
     """
     colours = skin(image, face)[None]
-    if whiteness(image, face) > 0:
+    if overexposed_share(image, face) > 0:
         colours = np.concatenate([colours, pixels_at(image, face.landmarks[[*OUTER_LIPS, *_NOSTRILS]])])
     shares = np.ptp(colours, axis=1) / np.maximum(colours.mean(axis=1), 1)
     return min(float(shares.max()) / _GREY, 1.0)
 
 
-def whiteness(image: NDArray[np.uint8], face: Face) -> float:
+def overexposed_share(image: NDArray[np.uint8], face: Face) -> float:
     """How far a face's skin is overexposed, 0..1: 0 where every channel has room, 1 where all are full."""
     start, full = _BLOWN
     return float(smoothstep(np.array((skin(image, face).min() - start) / (full - start))))
 
 
-def overexposure(image: NDArray[np.uint8], face: Face) -> float:
+def overexposure_factor(image: NDArray[np.uint8], face: Face) -> float:
     """The factor by which an overexposed face is lighter than the picture can show, 1..4.
 
     White skin does not tell it; the shade of the nostrils does, which is lighter by the same factor.
     """
-    white = whiteness(image, face)
+    white = overexposed_share(image, face)
     if white == 0:
         return 1.0
     shade = float(nostril_shade(image, face).mean()) / max(float(skin(image, face).mean()), 1.0)

@@ -8,12 +8,18 @@ import pytest
 
 from calib.openings import MOUTH
 from reenact.generate.geometry.face_crop import FaceCrop
-from reenact.generate.network.steady import Moment, Steady, SteadyOptions, carried, moment
+from reenact.generate.network.paint_filter import (
+    PaintConditions,
+    PaintFilter,
+    PaintFilterOptions,
+    carried,
+    paint_conditions,
+)
 from reenact.records import Frame
 from tests.support.faces import change, closed_mouth, posed_face
 
 SIZE = 256
-OPTIONS = SteadyOptions(time_s=0.05, longest_s=0.2, changed_by=1.0, opened_by_mm=2.0)
+OPTIONS = PaintFilterOptions(time_s=0.05, longest_s=0.2, changed_by=1.0, opened_by_mm=2.0)
 FRAME_S = 1 / 30
 KEPT = np.exp(-FRAME_S / OPTIONS.time_s)
 SMILE = change(AU12=2)
@@ -23,11 +29,11 @@ def flat(level):
     return np.full((SIZE, SIZE, 4), level, np.float32)
 
 
-def at(time_s, face=None, moved=None, asked=SMILE) -> Moment:
+def at(time_s, face=None, moved=None, asked=SMILE) -> PaintConditions:
     face = face or posed_face()
     moved = face.landmarks if moved is None else moved
     frame = Frame(np.zeros((480, 640, 3), np.uint8), time_s)
-    return moment(frame, face, moved, asked, FaceCrop().align(face))
+    return paint_conditions(frame, face, moved, asked, FaceCrop().align(face))
 
 
 def shown(steady, level, time_s, face=None, moved=None, asked=SMILE):
@@ -36,11 +42,11 @@ def shown(steady, level, time_s, face=None, moved=None, asked=SMILE):
 
 
 def test_the_first_paint_is_shown_as_it_is():
-    assert shown(Steady(OPTIONS), 10, 0.0) == 10
+    assert shown(PaintFilter(OPTIONS), 10, 0.0) == 10
 
 
 def test_what_comes_next_is_approached_with_the_time_constant():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     shown(steady, 10, 0.0)
     second = shown(steady, 0, FRAME_S)
     assert second == pytest.approx(10 * KEPT, rel=1e-3)
@@ -48,7 +54,7 @@ def test_what_comes_next_is_approached_with_the_time_constant():
 
 
 def test_steps_of_any_length_come_to_the_same():
-    once, twice = Steady(OPTIONS), Steady(OPTIONS)
+    once, twice = PaintFilter(OPTIONS), PaintFilter(OPTIONS)
     shown(once, 10, 0.0), shown(twice, 10, 0.0), shown(twice, 0, 0.03)
     assert shown(once, 0, 0.09) == pytest.approx(shown(twice, 0, 0.09), rel=1e-3)
 
@@ -57,25 +63,25 @@ def test_steps_of_any_length_come_to_the_same():
     "time_s", [1.0, 0.5, 1.0 + 1.01 * OPTIONS.longest_s], ids=["same", "earlier", "late"]
 )
 def test_a_picture_that_does_not_follow_the_one_before_starts_afresh(time_s):
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     shown(steady, 10, 1.0)
     assert shown(steady, 0, time_s) == 0
 
 
 def test_another_change_is_shown_at_once():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     shown(steady, 10, 0.0)
     assert shown(steady, 0, FRAME_S, asked=change(AU12=3)) == 0
 
 
 def test_a_change_that_is_fading_keeps_some_of_the_paint():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     shown(steady, 10, 0.0)
     assert 0 < shown(steady, 0, FRAME_S, asked=change(AU12=2.5)) < 10 * KEPT
 
 
 def test_a_mouth_that_opens_or_shuts_fast_shows_its_new_inside_at_once():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     shut = posed_face(landmarks_mm=closed_mouth())
     opened = shut.landmarks.copy()
     opened[list(MOUTH.lower[1:-1]), :2] += OPTIONS.opened_by_mm * shut.pose.scale * shut.pose.down
@@ -85,7 +91,7 @@ def test_a_mouth_that_opens_or_shuts_fast_shows_its_new_inside_at_once():
 
 
 def test_every_face_has_paint_of_its_own():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     first, second = posed_face(track_id=1), posed_face(track_id=2)
     shown(steady, 10, 0.0, first)
     assert shown(steady, 0, 0.0, second) == 0
@@ -94,7 +100,7 @@ def test_every_face_has_paint_of_its_own():
 
 
 def test_a_face_that_was_away_starts_afresh_and_the_others_are_not_forgotten():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     gone, staying = posed_face(track_id=1), posed_face(track_id=2)
     shown(steady, 10, 0.0, gone)
     for frame in range(10):
@@ -134,7 +140,7 @@ def test_no_paint_comes_of_a_face_that_is_not_in_its_crop():
 
 
 def test_paint_is_as_good_as_new_for_a_moment_if_little_changes():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     assert steady.recall(at(0.0), fresh=True) is None
     shown(steady, 10, 0.0)
     assert steady.recall(at(OPTIONS.fresh_s), fresh=True)[SIZE // 2, SIZE // 2, 0] == pytest.approx(10)
@@ -144,7 +150,7 @@ def test_paint_is_as_good_as_new_for_a_moment_if_little_changes():
 
 
 def test_where_there_was_nothing_to_paint_there_is_nothing_until_something_changes():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     shown(steady, 0, 0.0)
     assert not steady.recall(at(OPTIONS.longest_s), fresh=True).any()
     assert steady.recall(at(OPTIONS.longest_s, asked=change(AU12=2.9)), fresh=True) is None
@@ -152,7 +158,7 @@ def test_where_there_was_nothing_to_paint_there_is_nothing_until_something_chang
 
 
 def test_older_paint_is_carried_until_it_is_too_old():
-    steady = Steady(OPTIONS)
+    steady = PaintFilter(OPTIONS)
     shown(steady, 10, 0.0)
     late = at(OPTIONS.longest_s, asked=change(AU12=3))
     assert steady.recall(late, fresh=False)[SIZE // 2, SIZE // 2, 0] == pytest.approx(10)

@@ -11,7 +11,7 @@ from reenact.generate.geometry.warp import Warp
 from reenact.generate.network.refine import Refinement
 from reenact.records import Face, Frame
 
-Care: TypeAlias = Literal["whole", "late", "none"]
+Effort: TypeAlias = Literal["whole", "late", "none"]
 """How much of the networks' work there is: before the frame is out; after it is out, their paint carried to
 the next frame by the mesh; or none."""
 
@@ -27,20 +27,20 @@ class _Due:
 
 
 class LateRefinement:
-    """`Refinement` with as much care as there is time for."""
+    """`Refinement` with as much effort as there is time for."""
 
-    def __init__(self, refinement: Refinement, care: Callable[[], Care]) -> None:
-        """`care` is asked for every face."""
+    def __init__(self, refinement: Refinement, effort: Callable[[], Effort]) -> None:
+        """`effort` is asked for every face."""
         self._refinement = refinement
-        self._care = care
+        self._effort = effort
         self._due: list[_Due] = []
 
     def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
         """`warp` with the networks' paint, or that of a frame before."""
-        care = self._care()
-        if care == "none":
+        effort = self._effort()
+        if effort == "none":
             return warp
-        paints = self._refinement.recalled(frame, face, change, warp) if care == "late" else None
+        paints = self._refinement.recalled(frame, face, change, warp) if effort == "late" else None
         if paints is None:
             return self._refinement(frame, face, change, warp)
         self._due.append(_Due(frame, face, change, warp))

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.generate.painters.mouth.arch import Arch, edge_of_front_teeth
-from reenact.generate.painters.mouth.bank import load_bank
 from reenact.generate.painters.mouth.cavity import usual_dark
-from reenact.generate.painters.mouth.seen import SeenMouth
+from reenact.generate.painters.mouth.seen_mouth import SeenMouth
+from reenact.generate.painters.mouth.teeth_bank import load_teeth_bank
 from reenact.records import Face
 
 
@@ -26,7 +26,7 @@ class Teeth:
     own: float = 0.0
     """The share of the person's own teeth in the upper row, 0..1: they come with their own shadows."""
     floor: Arch | None = None
-    """What lies below them (see reenact.generate.painters.mouth.floor). None: it has not been seen. Lips hide
+    """What lies below them (see reenact.generate.painters.mouth.mouth_floor). None: it has not been seen. Lips hide
     most people's lower teeth, and what is not known is left in the dark."""
     bridge_mm: float = 0.0
     """Canonical y of the bridge of the nose, by which the floor is placed."""
@@ -52,7 +52,7 @@ def likely_teeth(face: Face, seen: SeenMouth | None, options: TeethOptions = Tee
     places = face.pose.to_canonical(face.landmarks)
     upper_lip_mm = float(places[13, 1])
     width_mm = float(places[308, 0] - places[78, 0])
-    upper = load_bank().likeliest(width_mm + options.smile_wider_mm)
+    upper = load_teeth_bank().likeliest(width_mm + options.smile_wider_mm)
     edge_mm = visible_edge(face, seen, upper_lip_mm + options.below_lip_mm, options)
     return Teeth(upper, edge_mm)
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.generate.painters.mouth.arch import Arch
-from reenact.generate.painters.mouth.seen import SeenMouth, see_mouth
-from reenact.generate.painters.mouth.teeth import Teeth, likely_teeth
-from reenact.generate.painters.mouth.views import Shape, View, Views
+from reenact.generate.painters.mouth.mouth_teeth import Teeth, likely_teeth
+from reenact.generate.painters.mouth.mouth_views import MouthShape, MouthView, MouthViews
+from reenact.generate.painters.mouth.seen_mouth import SeenMouth, see_mouth
 from reenact.records import Face, Frame
 
 
@@ -28,13 +28,13 @@ class MemoryOptions:
     """Seconds after which a face that is gone is forgotten."""
 
 
-Expected = Callable[[Frame, Face], Views]
+ExpectedViews = Callable[[Frame, Face], MouthViews]
 """What is known beforehand of a face that comes into view."""
 
 
-def nothing_expected(frame: Frame, face: Face) -> Views:
+def nothing_expected(frame: Frame, face: Face) -> MouthViews:
     """An Expected: every face is a stranger's."""
-    return Views()
+    return MouthViews()
 
 
 class MouthMemory:
@@ -46,14 +46,14 @@ class MouthMemory:
     """
 
     def __init__(
-        self, expected: Expected = nothing_expected, options: MemoryOptions = MemoryOptions()
+        self, expected: ExpectedViews = nothing_expected, options: MemoryOptions = MemoryOptions()
     ) -> None:
         self._expected = expected
         self._options = options
         self._people: dict[int, _Person] = {}
         """By track id."""
 
-    def __call__(self, frame: Frame, face: Face, seen: SeenMouth | None, shape: Shape) -> Teeth:
+    def __call__(self, frame: Frame, face: Face, seen: SeenMouth | None, shape: MouthShape) -> Teeth:
         """Learns from a frame, and gives the teeth to draw in a mouth of this shape."""
         person = self._watched(frame, face, seen)
         return person.teeth(face, seen, shape, self._options)
@@ -64,10 +64,10 @@ class MouthMemory:
         if person is None or not 0 < float(frame.pts) - person.looked_s < self._options.glance_s:
             self._watched(frame, face, see_mouth(frame, face))
 
-    def views(self, track_id: int) -> Views:
+    def views(self, track_id: int) -> MouthViews:
         """What is known of a face by now."""
         person = self._people.get(track_id)
-        return Views() if person is None else person.views
+        return MouthViews() if person is None else person.views
 
     def _watched(self, frame: Frame, face: Face, seen: SeenMouth | None) -> _Person:
         time_s = float(frame.pts)
@@ -95,7 +95,7 @@ class MouthMemory:
 class _Person:
     """What is known of one tracked face, and what was drawn last."""
 
-    def __init__(self, time_s: float, views: Views) -> None:
+    def __init__(self, time_s: float, views: MouthViews) -> None:
         self.time_s = time_s
         self.looked_s = time_s
         self.learnt_s = -math.inf
@@ -104,7 +104,7 @@ class _Person:
         self._aim = _Aim(views, None)
         self._drawn: _Drawn | None = None
 
-    def teeth(self, face: Face, seen: SeenMouth | None, shape: Shape, options: MemoryOptions) -> Teeth:
+    def teeth(self, face: Face, seen: SeenMouth | None, shape: MouthShape, options: MemoryOptions) -> Teeth:
         """What to draw now, on its way to what is best for a mouth of this shape."""
         before, view = self._aim, self.views.nearest(shape, self._aim.view)
         if view is not before.view or self.views is not before.views:
@@ -124,7 +124,7 @@ class _Person:
 class _Aim:
     """What is drawn as soon as everything else has faded."""
 
-    def __init__(self, views: Views, view: View | None) -> None:
+    def __init__(self, views: MouthViews, view: MouthView | None) -> None:
         self.views = views
         self.view = view
         self._row = None if view is None else views.row(view)

@@ -28,7 +28,7 @@ class _Skin:
     """(2, n) the same for each triangle."""
 
 
-def hold_back(landmarks: NDArray[np.float32], displacement: NDArray[np.float32]) -> NDArray[np.float32]:
+def prevent_overlap(landmarks: NDArray[np.float32], displacement: NDArray[np.float32]) -> NDArray[np.float32]:
     """`displacement` (478, 3), scaled down where it would fold the skin of `landmarks` (478, 3).
 
     A triangle's area is a quadratic of how much of the displacement is applied; its first root is as far as

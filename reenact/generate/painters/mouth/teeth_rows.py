@@ -68,13 +68,13 @@ def joined(row: Arch | None, best: Arch, likely: Arch) -> Arch:
     base, rest = (each.picture.astype(np.float32) for each in (likely, full))
     aside_mm = np.abs(np.arange(base.shape[1]) - (base.shape[1] - 1) / 2) / PX_PER_MM
     base[..., :3] *= (1 - _SIDE_SHADE * smoothstep((aside_mm - _LIT_MM) / _LIT_MM))[:, None]
-    lay_over(base, rest, rest[..., 3] / 255)
+    lay_row_over(base, rest, rest[..., 3] / 255)
     if row is not None and row is not best:
         own = row.picture.astype(np.float32)
         # Without the rim below the lip, and softly.
         alpha = cv2.erode(own[..., 3], np.ones((5, 3), np.uint8))
         alpha = cv2.GaussianBlur(alpha, (0, 0), sigmaX=_SOFT_MM * PX_PER_MM, sigmaY=1.0) / 255
-        lay_over(base, own, np.minimum(alpha, own[..., 3] / 255))
+        lay_row_over(base, own, np.minimum(alpha, own[..., 3] / 255))
     base[..., 3] *= _faded_sides(base[..., 3])
     # Beyond the picture its border would be continued.
     base[-1, :, 3] = 0
@@ -90,7 +90,7 @@ def _faded_sides(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
     return smoothstep((every - shown[0]) / soft) * smoothstep((shown[-1] - every) / soft)
 
 
-def lay_over(base: NDArray[np.float32], own: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
+def lay_row_over(base: NDArray[np.float32], own: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
     """Lays a picture of teeth over another one, which takes on its light."""
     base[..., :3] = np.minimum(base[..., :3] * _gain(own, base, alpha), 255)
     base[..., :3] += alpha[..., None] * (own[..., :3] - base[..., :3])

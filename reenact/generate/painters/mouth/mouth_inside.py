@@ -14,18 +14,18 @@ from reenact.alignment import Alignment
 from reenact.generate.geometry.warp import Warp
 from reenact.generate.painters.mouth.arch import CROWN_MM, gums_above
 from reenact.generate.painters.mouth.cavity import shade_cavity
-from reenact.generate.painters.mouth.floor import LINE_MM, jaw_of
-from reenact.generate.painters.mouth.light import (
+from reenact.generate.painters.mouth.dental_surface import Jaw, jaw_between, on_arch
+from reenact.generate.painters.mouth.mouth_floor import LINE_MM, jaw_of
+from reenact.generate.painters.mouth.mouth_teeth import Teeth, likely_teeth
+from reenact.generate.painters.mouth.seen_mouth import LOWER, UPPER, SeenMouth, mouth_alignment
+from reenact.generate.painters.mouth.teeth_light import (
     colourfulness,
     ivory,
     nostril_shade,
-    overexposure,
+    overexposed_share,
+    overexposure_factor,
     sides,
-    whiteness,
 )
-from reenact.generate.painters.mouth.seen import LOWER, UPPER, SeenMouth, mouth_alignment
-from reenact.generate.painters.mouth.surface import Jaw, jaw_between, on_arch
-from reenact.generate.painters.mouth.teeth import Teeth, likely_teeth
 from reenact.generate.painters.paint import blend, box_around, mix, polygon
 from reenact.records import Box, Face, Frame
 
@@ -94,7 +94,7 @@ def paint_inside(
         return warp
     place = _Place.of(face, warp, mouth_alignment(face), box)
     # Beyond what a picture can show where it is overexposed: then shade on teeth is white, too.
-    light = ivory(frame.image, face) * np.float32(overexposure(frame.image, face))
+    light = ivory(frame.image, face) * np.float32(overexposure_factor(frame.image, face))
     teeth = teeth or likely_teeth(face, seen)
     deep = _deep(light, teeth, seen)
     across = _across(sides(frame.image, face), place)
@@ -110,7 +110,7 @@ def paint_inside(
     if colour < 1:
         grey = inside @ np.array(_LUMA, np.float32)
         inside = grey[..., None] + np.float32(colour) * (inside - grey[..., None])
-    white = whiteness(frame.image, face)
+    white = overexposed_share(frame.image, face)
     if white > 0:
         # Where even nostrils are light, so is the depth of a mouth.
         shade = white * nostril_shade(frame.image, face)

@@ -33,7 +33,7 @@ _SQUARE = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
-class Region:
+class NetworkRegion:
     """One or several openings that look alike, and the crop in which each of them is refined."""
 
     name: str
@@ -71,18 +71,18 @@ class Region:
         return align(pose, self.width_px, self.width_mm, (float(x), float(y), float(z)))
 
 
-REGIONS: Mapping[str, Region] = {
+REGIONS: Mapping[str, NetworkRegion] = {
     region.name: region
     for region in (
-        Region("mouth", (MOUTH,), 128, 96, 72.0, teeth_only=True),
-        Region("eyes", (LEFT_EYE, RIGHT_EYE), 64, 48, 44.0),
+        NetworkRegion("mouth", (MOUTH,), 128, 96, 72.0, teeth_only=True),
+        NetworkRegion("eyes", (LEFT_EYE, RIGHT_EYE), 64, 48, 44.0),
     )
 }
 """By name."""
 
 
 def masks(
-    region: Region,
+    region: NetworkRegion,
     opening: Opening,
     geometry: NDArray[np.float32],
     places: NDArray[np.float32],
@@ -137,7 +137,7 @@ def _shown(geometry: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def geometry_planes(
-    region: Region, opening: Opening, before: NDArray[np.float32], after: NDArray[np.float32]
+    region: NetworkRegion, opening: Opening, before: NDArray[np.float32], after: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """(height, width, PLANES) millimetres, for every pixel: how far it lies below the upper edge of the
     opening, how far above the lower one, how far apart the two were before the move, and how far it lies

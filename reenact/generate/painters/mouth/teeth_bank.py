@@ -15,7 +15,7 @@ _PATH = Path(__file__).with_name("teeth.npz")
 
 
 @dataclass(frozen=True, eq=False)
-class Bank:
+class TeethBank:
     upper: tuple[Arch, ...]
     widths_mm: NDArray[np.float32]
     """(len(upper),) of the smiles that the rows were taken from."""
@@ -26,8 +26,8 @@ class Bank:
 
 
 @lru_cache(maxsize=1)
-def load_bank() -> Bank:
+def load_teeth_bank() -> TeethBank:
     """The teeth that ship with the project (see TEETH_CARD.md beside them)."""
     with np.load(_PATH, allow_pickle=False) as data:
         upper = tuple(Arch(picture, UPPER_ABOVE_MM) for picture in data["upper"])
-        return Bank(upper, data["widths_mm"].astype(np.float32))
+        return TeethBank(upper, data["widths_mm"].astype(np.float32))

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from calib.pose import Pose
 from calib.ramp import smoothstep
 from reenact.generate.painters.mouth.arch import PX_PER_MM, SHAPE, Arch, arch_picture, grid_of
-from reenact.generate.painters.mouth.seen import SeenMouth, on_visible_edges
-from reenact.generate.painters.mouth.surface import CHIN, Jaw, bridge_mm, jaw_from_chin
+from reenact.generate.painters.mouth.dental_surface import CHIN, Jaw, bridge_mm, jaw_from_chin
+from reenact.generate.painters.mouth.seen_mouth import SeenMouth, on_visible_edges
 from reenact.records import Face, Frame
 
 ABOVE_MM = 28.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calib.openings import MOUTH
-from reenact.generate.painters.mouth.seen import PX_PER_MM, cheapest_path, on_visible_edges, see_mouth
+from reenact.generate.painters.mouth.seen_mouth import PX_PER_MM, cheapest_path, on_visible_edges, see_mouth
 from tests.support.faces import closed_mouth, posed_face, textured_frame
 from tests.support.mouths import DARK, LIPS, TEETH, drawn, open_face
 

@@ -21,7 +21,7 @@ Layers = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class SteadyOptions:
+class PaintFilterOptions:
     time_s: float = 0.08
     """Time constant of the low-pass."""
     fresh_s: float = 0.07
@@ -40,7 +40,7 @@ class SteadyOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class PaintConditions:
     """What the paint of a face hangs on, at one time."""
 
     track_id: int
@@ -52,36 +52,36 @@ class Moment:
     change: Change
 
 
-def moment(
+def paint_conditions(
     frame: Frame, face: Face, moved: NDArray[np.float32], change: Change, alignment: Alignment
-) -> Moment:
+) -> PaintConditions:
     """moved: (478, 3) the landmarks after the move, frame pixels; change: (2, 17) what moved them."""
     gaps_mm = MOUTH.gaps(moved, face.pose.down) / face.pose.scale
-    return Moment(face.track_id, float(frame.pts), alignment.points(moved), gaps_mm, change)
+    return PaintConditions(face.track_id, float(frame.pts), alignment.points(moved), gaps_mm, change)
 
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
     """What a face was painted with."""
 
-    at: Moment
+    at: PaintConditions
     paint: Layers
     empty: bool
 
 
-class Steady:
+class PaintFilter:
     """Remembers each face's paint and carries it along with the face's own motion.
 
     Time that stands still or runs backwards, as between pictures that have nothing to do with each other,
     starts afresh.
     """
 
-    def __init__(self, options: SteadyOptions = SteadyOptions()) -> None:
+    def __init__(self, options: PaintFilterOptions = PaintFilterOptions()) -> None:
         self._options = options
         self._shown: dict[int, _Shown] = {}
         """By track id."""
 
-    def recall(self, now: Moment, *, fresh: bool) -> Layers | None:
+    def recall(self, now: PaintConditions, *, fresh: bool) -> Layers | None:
         """The last paint, where the face is now; None where it is too old.
 
         fresh: only where it is as good as paint made now.
@@ -96,7 +96,7 @@ class Steady:
             return None
         return carried(last.paint, last.at.places, now.places)
 
-    def __call__(self, now: Moment, paint: Layers) -> Layers:
+    def __call__(self, now: PaintConditions, paint: Layers) -> Layers:
         """New paint, low-passed in time: what is to be shown."""
         before = self._shown.get(now.track_id)
         kept = 0.0 if before is None else self._kept(before.at, now)
@@ -112,14 +112,14 @@ class Steady:
         self._shown = {**recent, now.track_id: _Shown(now, paint, empty=not paint.any())}
         return paint
 
-    def _kept(self, before: Moment, now: Moment) -> float:
+    def _kept(self, before: PaintConditions, now: PaintConditions) -> float:
         """0..1: how much of the paint before is of use now."""
         passed_s = now.time_s - before.time_s
         if not 0 < passed_s <= self._options.longest_s:
             return 0.0
         return self._alike(before, now) * float(np.exp(-passed_s / self._options.time_s))
 
-    def _alike(self, before: Moment, now: Moment) -> float:
+    def _alike(self, before: PaintConditions, now: PaintConditions) -> float:
         """0..1: how little has changed that no motion of the skin can follow."""
         changed = np.abs(now.change - before.change).max() / self._options.changed_by
         opened = np.abs(now.gaps_mm - before.gaps_mm).max() / self._options.opened_by_mm

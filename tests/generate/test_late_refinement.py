@@ -1,4 +1,4 @@
-"""Networks with as much care as there is time for."""
+"""Networks with as much effort as there is time for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from reenact.generate.geometry.warp import Warp
-from reenact.generate.network.deferred import Care, LateRefinement
+from reenact.generate.network.late_refinement import Effort, LateRefinement
+from reenact.generate.network.paint_filter import PaintFilterOptions
 from reenact.generate.network.refine import Refinement
-from reenact.generate.network.steady import SteadyOptions
 from reenact.records import Frame
 from tests.generate.test_refine import REGION, SHAPE, noise, opened, parted
 from tests.support.faces import change
@@ -37,9 +37,9 @@ class Brush:
 class Run:
     """Frames through a LateRefinement, 30 a second."""
 
-    def __init__(self, care: Care = "late") -> None:
-        self.engine, self.care, self.index = Brush(), care, 0
-        self.late = LateRefinement(Refinement({REGION: self.engine}), lambda: self.care)
+    def __init__(self, effort: Effort = "late") -> None:
+        self.engine, self.effort, self.index = Brush(), effort, 0
+        self.late = LateRefinement(Refinement({REGION: self.engine}), lambda: self.effort)
 
     def frame(
         self,
@@ -84,9 +84,9 @@ def test_late_paint_is_that_of_a_frame_before_and_the_network_works_when_the_fra
     assert run.engine.runs == 2
 
 
-@pytest.mark.parametrize(("care", "runs"), [("whole", 7), ("late", 7), ("none", 0)])
-def test_the_network_works_on_every_third_frame_at_most(care: Care, runs: int) -> None:
-    run = Run(care)
+@pytest.mark.parametrize(("effort", "runs"), [("whole", 7), ("late", 7), ("none", 0)])
+def test_the_network_works_on_every_third_frame_at_most(effort: Effort, runs: int) -> None:
+    run = Run(effort)
     for _ in range(21):
         run.frame()
     assert run.engine.runs == runs
@@ -111,7 +111,7 @@ def test_paint_is_carried_along_with_the_face() -> None:
 def test_paint_that_is_too_old_is_made_anew_at_once() -> None:
     run = Run()
     run.frame()
-    run.frame(afterwards=False, gap=round(SteadyOptions.longest_s * 30) + 1)
+    run.frame(afterwards=False, gap=round(PaintFilterOptions.longest_s * 30) + 1)
     assert run.engine.runs == 2
     run.index = 0  # time runs backwards: another film
     run.frame(afterwards=False)
@@ -132,7 +132,7 @@ def test_each_face_has_paint_of_its_own_and_those_that_are_gone_are_forgotten() 
 
 def test_care_can_change_from_frame_to_frame() -> None:
     run = Run()
-    for care in ("whole", "late", "none", "whole", "none", "late") * 3:
-        run.care = care
+    for effort in ("whole", "late", "none", "whole", "none", "late") * 3:
+        run.effort = effort
         warp, painted = run.frame()
-        assert (painted is warp) == (care == "none")
+        assert (painted is warp) == (effort == "none")

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH
 from reenact.generate.painters.mouth.arch import PX_PER_MM, Arch, completeness, take_upper
-from reenact.generate.painters.mouth.bank import load_bank
 from reenact.generate.painters.mouth.cavity import usual_dark
-from reenact.generate.painters.mouth.floor import take_floor
-from reenact.generate.painters.mouth.light import ivory, redness, skin
-from reenact.generate.painters.mouth.occlusion import is_covered, light_below_lip
-from reenact.generate.painters.mouth.rows import joined, shift_between, shifted
-from reenact.generate.painters.mouth.seen import PX_PER_MM as SEEN_PX_PER_MM
-from reenact.generate.painters.mouth.seen import SeenMouth, mouth_crop, on_visible_edges
-from reenact.generate.painters.mouth.surface import bridge_mm
-from reenact.generate.painters.mouth.teeth import Teeth, likely_teeth, visible_edge
+from reenact.generate.painters.mouth.covered_mouth import is_covered, light_below_lip
+from reenact.generate.painters.mouth.dental_surface import bridge_mm
+from reenact.generate.painters.mouth.mouth_floor import take_floor
+from reenact.generate.painters.mouth.mouth_teeth import Teeth, likely_teeth, visible_edge
+from reenact.generate.painters.mouth.seen_mouth import PX_PER_MM as SEEN_PX_PER_MM
+from reenact.generate.painters.mouth.seen_mouth import SeenMouth, mouth_crop, on_visible_edges
+from reenact.generate.painters.mouth.teeth_bank import load_teeth_bank
+from reenact.generate.painters.mouth.teeth_light import ivory, redness, skin
+from reenact.generate.painters.mouth.teeth_rows import joined, shift_between, shifted
 from reenact.records import Face, Frame
 
 
@@ -70,7 +70,7 @@ class ViewOptions:
 
 
 @dataclass(frozen=True)
-class Shape:
+class MouthShape:
     """How a mouth is open."""
 
     opening_mm: float
@@ -82,7 +82,7 @@ class Shape:
     pitch_rad: float
 
     @classmethod
-    def of(cls, face: Face, landmarks: NDArray[np.float32]) -> Shape:
+    def of(cls, face: Face, landmarks: NDArray[np.float32]) -> MouthShape:
         """That of `landmarks` (478, 3), which are those of `face` or where they have been moved to."""
         gap_px = float(MOUTH.gaps(landmarks, face.pose.down).max())
         width_px = float(np.linalg.norm(landmarks[MOUTH.upper[0]] - landmarks[MOUTH.upper[-1]]))
@@ -92,14 +92,14 @@ class Shape:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class MouthView:
     """The inside of a mouth as a frame showed it."""
 
-    shape: Shape
+    shape: MouthShape
     quality: float
     """How much was seen, how sharply and how frontally; larger is better."""
     floor: Arch
-    """What lay below the upper teeth (reenact.generate.painters.mouth.floor)."""
+    """What lay below the upper teeth (reenact.generate.painters.mouth.mouth_floor)."""
     upper: Arch | None = None
     """The upper teeth as far as the lip left them free; None where it hid them."""
     edge_mm: float = 0.0
@@ -118,20 +118,20 @@ class View:
 
 
 @dataclass(frozen=True, eq=False)
-class Views:
+class MouthViews:
     """What is known of a person's mouth: at most one view of each bin of opening and yaw."""
 
-    by_bin: Mapping[tuple[int, int], View] = field(default_factory=dict)
+    by_bin: Mapping[tuple[int, int], MouthView] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.by_bin)
 
     @classmethod
-    def of(cls, views: Iterable[View], options: ViewOptions = ViewOptions()) -> Views:
+    def of(cls, views: Iterable[MouthView], options: ViewOptions = ViewOptions()) -> MouthViews:
         """Views that lie over each other already, as those of one `Views` do."""
         return cls({_bin(view.shape, options): view for view in views})
 
-    def by_opening(self) -> tuple[View, ...]:
+    def by_opening(self) -> tuple[MouthView, ...]:
         """Of each opening the most frontal view, from the narrowest to the widest."""
         openings = sorted({opening for opening, _ in self.by_bin})
         return tuple(
@@ -143,18 +143,18 @@ class Views:
         )
 
     @property
-    def upper(self) -> View | None:
+    def upper(self) -> MouthView | None:
         """The view that shows most of the upper teeth, and best; None: they have not been seen."""
         rows = [view for view in self.by_bin.values() if view.upper is not None]
         return max(rows, key=lambda view: view.worth, default=None)
 
     def learn(
         self, frame: Frame, face: Face, seen: SeenMouth | None, options: ViewOptions = ViewOptions()
-    ) -> Views:
+    ) -> MouthViews:
         """These views, or a better one where the frame shows it."""
         if seen is None or not _worth_a_look(face, seen, options):
             return self
-        shape = Shape.of(face, on_visible_edges(face, seen).landmarks)
+        shape = MouthShape.of(face, on_visible_edges(face, seen).landmarks)
         known = self.by_bin.get(_bin(shape, options))
         quality = _clarity(frame, face, seen)
         if known is not None and quality <= options.better * known.quality:
@@ -162,7 +162,7 @@ class Views:
         view = _view(frame, face, seen, shape, quality, options)
         return self if view is None else self._with(view, _bin(shape, options))
 
-    def better(self, other: Views) -> Views:
+    def better(self, other: MouthViews) -> MouthViews:
         """Of each bin the better view of the two."""
         views = self
         for key, view in other.by_bin.items():
@@ -170,42 +170,44 @@ class Views:
                 views = views._with(view, key)
         return views
 
-    def _with(self, view: View, key: tuple[int, int], options: ViewOptions = ViewOptions()) -> Views:
+    def _with(
+        self, view: MouthView, key: tuple[int, int], options: ViewOptions = ViewOptions()
+    ) -> MouthViews:
         """These views and a new one, its row laid over the others'."""
         rest = {each: known for each, known in self.by_bin.items() if each != key}
-        best = Views(rest).upper
+        best = MouthViews(rest).upper
         if best is None or view.upper is None:
-            return Views({**rest, key: view})
+            return MouthViews({**rest, key: view})
         laid = laid_over(view, best)
         if laid is None and view.worth < options.overrules * best.worth:
             # Of two rows that do not fit each other one is none.
-            return Views({**rest, key: replace(view, upper=None)})
+            return MouthViews({**rest, key: replace(view, upper=None)})
         if laid is not None and view.worth <= best.worth:
-            return Views({**rest, key: laid})
+            return MouthViews({**rest, key: laid})
         # The best row says where all others lie.
         onto = {each: laid_over(known, view) or replace(known, upper=None) for each, known in rest.items()}
-        return Views({**onto, key: view})
+        return MouthViews({**onto, key: view})
 
     def nearest(
-        self, shape: Shape, drawn: View | None = None, options: ViewOptions = ViewOptions()
-    ) -> View | None:
+        self, shape: MouthShape, drawn: MouthView | None = None, options: ViewOptions = ViewOptions()
+    ) -> MouthView | None:
         """The view most like a mouth of this shape, or `drawn`, if that is nearly as much like it; None where
         none is known."""
 
-        def distance(view: View) -> float:
+        def distance(view: MouthView) -> float:
             loyalty = options.loyalty if view is drawn else 0.0
             return _distance(shape, view.shape, options) - loyalty
 
         return min(self.by_bin.values(), key=distance, default=None)
 
-    def row(self, view: View) -> Arch | None:
+    def row(self, view: MouthView) -> Arch | None:
         """The upper row to draw with a view; None where none is known."""
         best = self.upper
         if best is None or best.upper is None:
             return None
-        return joined(view.upper, best.upper, load_bank().likeliest(best.shape.width_mm))
+        return joined(view.upper, best.upper, load_teeth_bank().likeliest(best.shape.width_mm))
 
-    def placed(self, face: Face, seen: SeenMouth | None, view: View, row: Arch | None) -> Teeth:
+    def placed(self, face: Face, seen: SeenMouth | None, view: MouthView, row: Arch | None) -> Teeth:
         """Likely teeth, with the floor of `view` and with `row`, where there is one, instead."""
         bridge = bridge_mm(face)
         teeth = replace(likely_teeth(face, seen), floor=view.floor, bridge_mm=bridge, dark=self._dark(view))
@@ -215,7 +217,7 @@ class Views:
         edge_mm = visible_edge(face, seen, edge_mm + bridge)
         return replace(teeth, upper=row, upper_edge_mm=edge_mm, upper_aside_mm=aside_mm, own=1.0)
 
-    def teeth(self, face: Face, seen: SeenMouth | None, shape: Shape) -> Teeth:
+    def teeth(self, face: Face, seen: SeenMouth | None, shape: MouthShape) -> Teeth:
         """The teeth of this person in a mouth of this shape: their own as far as they are known."""
         view = self.nearest(shape)
         return likely_teeth(face, seen) if view is None else self.placed(face, seen, view, self.row(view))
@@ -233,13 +235,13 @@ class Views:
         edge_mm, aside_mm = weights @ places / weights.sum()
         return float(edge_mm), float(aside_mm)
 
-    def _dark(self, view: View) -> NDArray[np.float32]:
+    def _dark(self, view: MouthView) -> NDArray[np.float32]:
         """That of the view, or else of any other."""
         known = (each.dark for each in (view, *self.by_bin.values()) if each.dark is not None)
         return next(known, usual_dark())
 
 
-def laid_over(view: View, best: View) -> View | None:
+def laid_over(view: MouthView, best: MouthView) -> MouthView | None:
     """The view with its upper row, if it shows one, where `best` has the same teeth; None where they are not
     the same."""
     if view.upper is None or best.upper is None:
@@ -257,8 +259,8 @@ def laid_over(view: View, best: View) -> View | None:
 
 
 def _view(
-    frame: Frame, face: Face, seen: SeenMouth, shape: Shape, quality: float, options: ViewOptions
-) -> View | None:
+    frame: Frame, face: Face, seen: SeenMouth, shape: MouthShape, quality: float, options: ViewOptions
+) -> MouthView | None:
     """What a frame shows; None where something stands before it."""
     crop = mouth_crop(frame, seen.alignment).astype(np.float32)
     if is_covered(frame, face, seen, crop):
@@ -268,7 +270,7 @@ def _view(
     if seen.teeth < options.none:
         if light_below_lip(crop, seen) > options.dark_below_lip * float(skin(frame.image, face).mean()):
             return None
-        return View(shape, quality, take_floor(frame, face, seen, light), dark=dark)
+        return MouthView(shape, quality, take_floor(frame, face, seen, light), dark=dark)
     most_red = options.red * redness(skin(frame.image, face))
     if seen.crown_mm < options.least_crown_mm or redness(seen.enamel) > most_red:
         return None
@@ -279,7 +281,7 @@ def _view(
     if not lowest < edge_mm < highest or completeness(upper, seen.enamel / light) < options.complete:
         return None
     floor = take_floor(frame, face, seen, light)
-    return View(shape, quality, floor, upper, edge_mm, 0.0, seen.crown_mm, dark)
+    return MouthView(shape, quality, floor, upper, edge_mm, 0.0, seen.crown_mm, dark)
 
 
 def _worth_a_look(face: Face, seen: SeenMouth, options: ViewOptions) -> bool:
@@ -292,14 +294,14 @@ def _worth_a_look(face: Face, seen: SeenMouth, options: ViewOptions) -> bool:
     )
 
 
-def _bin(shape: Shape, options: ViewOptions) -> tuple[int, int]:
+def _bin(shape: MouthShape, options: ViewOptions) -> tuple[int, int]:
     return (
         int(np.searchsorted(options.openings_mm, shape.opening_mm)),
         int(np.searchsorted(options.turns_rad, shape.yaw_rad)),
     )
 
 
-def _distance(a: Shape, b: Shape, options: ViewOptions) -> float:
+def _distance(a: MouthShape, b: MouthShape, options: ViewOptions) -> float:
     return float(
         np.hypot.reduce(
             [

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.ramp import smoothstep
-from reenact.generate.painters.mouth.light import redness, skin
-from reenact.generate.painters.mouth.seen import OUTER_LOWER, OUTER_UPPER, PX_PER_MM, SeenMouth
+from reenact.generate.painters.mouth.seen_mouth import OUTER_LOWER, OUTER_UPPER, PX_PER_MM, SeenMouth
+from reenact.generate.painters.mouth.teeth_light import redness, skin
 from reenact.records import Face, Frame
 
 
 @dataclass(frozen=True)
-class OcclusionOptions:
+class CoveredMouthOptions:
     inside: float = 0.4
     """The share of a column between the lips that may look like skin."""
     columns: float = 0.05
@@ -30,7 +30,7 @@ def is_covered(
     face: Face,
     seen: SeenMouth,
     crop: NDArray[np.float32],
-    options: OcclusionOptions = OcclusionOptions(),
+    options: CoveredMouthOptions = CoveredMouthOptions(),
 ) -> bool:
     """True where a hand, or anything of the colour of skin, hides a part of the mouth. crop: `mouth_crop`."""
     bare = skin(frame.image, face)
@@ -67,7 +67,7 @@ def _covered_lips(
     face: Face,
     seen: SeenMouth,
     bare: NDArray[np.float32],
-    options: OcclusionOptions,
+    options: CoveredMouthOptions,
 ) -> NDArray[np.bool_]:
     """(columns,) True where one of the lips is liker to skin than to the rest of that lip."""
     places = seen.alignment.points(face.landmarks)[:, :2]
