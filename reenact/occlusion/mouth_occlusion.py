@@ -1,9 +1,9 @@
-"""Whether a picture shows a face's mouth, or a mask, a hand, a cup or a microphone in front of it.
+"""The probability that a mask, a hand, a cup or a microphone hides a face's mouth.
 
-A small network on oriented gradients and colours of the lower face, and on colours across the lips where the
-landmarks have them. `python -m train occlusion` fits it to portraits with drawn occluders; data, licence and
-error rates are in MODEL_CARD.md beside it. Where lips are seen that are redder than the skin around them, the
-mouth is free whatever the network says.
+A small network takes oriented gradients and colours of the lower face, and colours across the lips at the
+places of the landmarks. `python -m train occlusion` fits it to portraits with drawn occluders; MODEL_CARD.md
+beside it states data, licence and error rates. Where the picture shows lips redder than the skin around them,
+the mouth counts as free whatever the network says.
 """
 
 from __future__ import annotations
@@ -24,45 +24,48 @@ from reenact.generate.painters.paint import pixels_at, tone
 from reenact.records import Face
 
 LOWER_CROP = FaceCrop(size=80, width_mm=100.0, centre_mm=(0.0, 44.0, 0.0))
-"""From the tip of the nose to below the chin."""
+"""The crop from the tip of the nose to below the chin."""
 
 _SKIN = [151, 9, 8, 168, 6, 108, 337, 69, 299]
-"""Landmarks on forehead and bridge of the nose, which masks, cups and microphones leave free."""
+"""Landmarks on forehead and bridge of the nose, which masks, cups and microphones do not hide."""
 _CELLS = 10
 _INNER_LIPS = (*MOUTH.upper, *MOUTH.lower[-2:0:-1])
-"""Landmarks of the lips' inner edge, across from OUTER_LIPS."""
+"""Landmarks of the lips' inner edge, opposite OUTER_LIPS."""
 _ACROSS_MM = (-5.0, -2.0)
-"""Distances from the lips' outer edge at which skin is looked at, millimetres outwards negative."""
+"""Distances in millimetres from the lips' outer edge at which skin is sampled; outwards is negative."""
 _FLOOR = 12.0
-"""Added to levels before their logarithm, so that noise in the dark counts little."""
+"""Level that is added before a logarithm, so that noise in the dark counts little."""
 _FURTHEST = 2.5
-"""Limit of a colour's difference to the skin's, octaves."""
+"""Limit, in octaves, of a colour's difference from the skin's."""
 _REDDER = 1.5
-"""The difference of a* (CIELAB) between lips and the skin beside them from which on they are seen as lips."""
+"""Difference of a* (CIELAB) between lips and the skin beside them from which on lips count as visible."""
 _BESIDE_MM = 4.0
-"""The distance from the lips' outer edge of the skin that they are compared with, millimetres."""
+"""Distance in millimetres from the lips' outer edge to the skin that they are compared with."""
 _SEEN = (0.6, 0.75)
-"""Shares of the lips' outline seen as lips at which a mouth begins to count as free, and at which it is."""
+"""Visible shares of the lips' outline between which a mouth passes from undecided to free."""
 _PATH = Path(__file__).with_name("mouth.npz")
 
 
 @dataclass(frozen=True)
 class LowerFace:
-    """Describes the lower face: its oriented gradients, its colours relative to the skin of the upper face,
-    and the colours across the lips relative to the skin around them."""
+    """Descriptor of the lower face: oriented gradients, colours relative to the skin of the upper face, and
+    colours across the lips relative to the skin around them."""
 
     crop: FaceCrop = LOWER_CROP
+    """The crop that is described."""
 
     @cached_property
     def gradients(self) -> OrientedGradients:
+        """The descriptor of oriented gradients."""
         return OrientedGradients(self.crop.size)
 
     @property
     def length(self) -> int:
+        """The length of the descriptor."""
         return self.gradients.length + 3 * _CELLS**2 + 3 * len(OUTER_LIPS) * (len(_ACROSS_MM) + 2)
 
     def __call__(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
-        """(length,) of a face in an RGB picture (height, width, 3)."""
+        """(length,) the descriptor of a face in an RGB picture (height, width, 3)."""
         alignment = self.crop.align(face)
         crop, places = alignment.crop(image), alignment.points(face.landmarks)[:, :2]
         cells = cv2.resize(crop, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -74,7 +77,10 @@ class LowerFace:
 
 
 def lips_seen(image: NDArray[np.uint8], face: Face, crop: FaceCrop = LOWER_CROP) -> float:
-    """How far the lips are seen, 0..1: all around redder than the skin beside them."""
+    """The degree, 0..1, to which lips are visible: redder all around than the skin beside them.
+
+    image: (height, width, 3) RGB.
+    """
     alignment = crop.align(face)
     picture, places = alignment.crop(image), alignment.points(face.landmarks)[:, :2]
     soft = cv2.GaussianBlur(picture, (0, 0), 1.0).astype(np.float32) / 255
@@ -87,7 +93,7 @@ def lips_seen(image: NDArray[np.uint8], face: Face, crop: FaceCrop = LOWER_CROP)
 
 
 def _outwards(outline: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, 2) directions from the middle of an outline (n, 2) to its points."""
+    """(n, 2) unit vectors from the middle of an outline (n, 2) to its points."""
     away = outline - outline.mean(axis=0)
     return away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), np.float32(1e-3))
 
@@ -97,8 +103,8 @@ def _across_lips(
 ) -> NDArray[np.float32]:
     """(4, 20, 3) octaves by which colours differ from the median of the skin around the lips.
 
-    They are those of that skin at two distances, of the middle of the lips' red, and of the lips' inner
-    edge. places: (478, 2) landmarks in the crop.
+    The colours are those of this skin at two distances, of the middle of the lips, and of the lips' inner
+    edge. places: (478, 2) landmarks in the crop, in pixels.
     """
     outer, inner = places[list(OUTER_LIPS)], places[list(_INNER_LIPS)]
     around = [outer - distance * px_per_mm * _outwards(outer) for distance in _ACROSS_MM]
@@ -114,18 +120,20 @@ class MouthOcclusion:
     hidden: NDArray[np.float32]
     """(units, k) weights on the descriptor of length k."""
     hidden_bias: NDArray[np.float32]
-    """(units,)."""
+    """(units,) their biases."""
     output: NDArray[np.float32]
-    """(units,)."""
+    """(units,) the weights of the output on the units."""
     output_bias: float
+    """The bias of the output."""
     describe: LowerFace = LowerFace()
+    """Computes descriptors of length k."""
 
     def __call__(self, image: NDArray[np.uint8], face: Face) -> float:
         """The probability that the mouth of a face in an RGB picture (height, width, 3) is hidden, 0..1."""
         return float(self.of(self.describe(image, face))) * (1 - lips_seen(image, face, self.describe.crop))
 
     def of(self, descriptors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(...) probabilities of descriptors (..., k)."""
+        """(...) the probabilities of descriptors (..., k), without regard to visible lips."""
         units = np.maximum(descriptors @ self.hidden.T + self.hidden_bias, 0)
         return 1 / (1 + np.exp(-np.clip(units @ self.output + self.output_bias, -30, 30)))
 

@@ -1,4 +1,4 @@
-"""Whose readings the rows of a table are, and of which times: one face's performance out of them."""
+"""From the rows of a table of action units to the recording of one face: which face, and at which times."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from calib.au_table import AUReading
 from reenact.programme.au_recording import AURecording, AURecordingError
 
 _MOST_NAMED = 8
-"""An error names at most so many faces."""
+"""The most faces that an error names."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """A reading, and in which frame it is."""
+    """A reading and its frame."""
 
     reading: AUReading
     frame: float
-    """The same for two readings of one frame; it counts frames where there are no times."""
+    """A number that two readings of one frame share; it counts frames where there are no times."""
 
 
 _Faces = Mapping[str, Sequence[_Placed]]
@@ -33,10 +33,10 @@ _Faces = Mapping[str, Sequence[_Placed]]
 def au_recording_of_face(
     readings: Sequence[AUReading], face: str | None, rate: float | None, time_column: str | None
 ) -> AURecording:
-    """The performance of one face, not smoothed.
+    """The recording of one face, not smoothed.
 
-    face, rate: as `read_performance` takes them. time_column: the name of the column of times, for errors;
-    None: there is none. Raises PerformanceError.
+    face, rate: as `read_au_recording` takes them. time_column: the name of the column of times, for errors.
+    None: there is no such column. Raises AURecordingError.
     """
     if not readings:
         raise AURecordingError("no row shows a face")
@@ -48,11 +48,11 @@ def au_recording_of_face(
     chosen = [each for name in names for each in faces[name]]
     _check_one_row_a_frame(chosen, numbered)
     notes = (_taken_for_one(names),) if face is None and len(names) > 1 else ()
-    return _performance(_times_s(chosen, rate, time_column), [each.reading.aus for each in chosen], notes)
+    return _recording(_times_s(chosen, rate, time_column), [each.reading.aus for each in chosen], notes)
 
 
 def _placed(readings: Sequence[AUReading]) -> list[_Placed]:
-    """Frames are told apart by their numbers, else by their times, else by counting the rows of each face."""
+    """Readings with their frames: by number, else by time, else by counting the rows of each face."""
     numbers = [reading.frame for reading in readings if reading.frame is not None]
     if len(numbers) < len(readings):
         numbers = [reading.time_s for reading in readings if reading.time_s is not None]
@@ -78,7 +78,7 @@ def _by_name(placed: Sequence[_Placed]) -> _Faces:
 
 
 def _named(face: str, faces: _Faces) -> list[str]:
-    """The faces that --driver-face names: one, or several with commas between them."""
+    """The faces that --driver-face names: one, or several separated by commas."""
     names = [face] if face in faces else list(dict.fromkeys(name.strip() for name in face.split(",")))
     for name in names:
         if name not in faces:
@@ -87,7 +87,7 @@ def _named(face: str, faces: _Faces) -> list[str]:
 
 
 def _check_apart(names: Sequence[str], faces: _Faces, face: str | None) -> None:
-    """Refuses faces that are in one frame: those are different people, and nobody has said whom to take."""
+    """Raises AURecordingError where two of the faces are in one frame, and so belong to different people."""
     frames = {name: {each.frame for each in faces[name]} for name in names}
     for first, second in combinations(names, 2):
         if frames[first] & frames[second]:
@@ -126,7 +126,7 @@ def _taken_for_one(names: Sequence[str]) -> str:
 
 
 def _check_one_row_a_frame(chosen: Sequence[_Placed], numbered: bool) -> None:
-    """Refuses frames about which rows disagree: the order of the rows must not decide."""
+    """Raises AURecordingError where two rows of one frame differ: their order must not decide."""
     first_of: dict[float, AUReading] = {}
     for each in chosen:
         first = first_of.setdefault(each.frame, each.reading)
@@ -140,8 +140,10 @@ def _check_one_row_a_frame(chosen: Sequence[_Placed], numbered: bool) -> None:
 
 
 def _times_s(chosen: Sequence[_Placed], rate: float | None, column: str | None) -> list[float]:
-    """The times of the table; where it has none, frames by the rate. Times that are the same in all frames,
-    or in most of them, as whole seconds are, tell none."""
+    """The times of the table in seconds, or the frames divided by the rate.
+
+    Times that most frames share, as whole seconds do, count as none.
+    """
     known = {each.reading.time_s for each in chosen} - {None}
     frames = {each.frame for each in chosen}
     if len(known) > len(frames) / 2:
@@ -167,8 +169,9 @@ def _time_of(reading: AUReading, column: str | None) -> float:
     return reading.time_s
 
 
-def _performance(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple[str, ...]) -> AURecording:
-    """Of readings in any order, with NaN where there is no value; those of one time are averaged."""
+def _recording(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple[str, ...]) -> AURecording:
+    """The recording from readings in any order, NaN where there is no value; those of one time are
+    averaged."""
     times, frames = np.unique(np.array(times_s, np.float64), return_inverse=True)
     values = np.array(aus, np.float32)
     measured = np.isfinite(values).any(axis=0)
@@ -181,7 +184,7 @@ def _performance(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple
 def _filled(
     times: NDArray[np.float64], frames: NDArray[np.intp], values: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """(times,) the means of the values of each time; without one, what lies between the values around it."""
+    """(times,) the mean of the values of each time, interpolated where a time has no value."""
     there = np.isfinite(values)
     counts = np.bincount(frames[there], minlength=len(times))
     sums = np.bincount(frames[there], values[there], minlength=len(times))

@@ -1,4 +1,4 @@
-"""What faces are to show over time: one protocol for all that can be asked for."""
+"""Programmes: what faces should show over time, as one protocol for all that can be asked for."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ TargetsAt: TypeAlias = Callable[[Fraction, int], Targets]
 
 @runtime_checkable
 class Programme(Protocol):
-    """What each face is to show at each time. Targets are a programme that never changes.
+    """What each face should show at each time. Targets are a programme that never changes.
 
-    A run restarts its programme before its first frame, so that a programme which is played twice, as in two
-    passes over a film, does the same both times.
+    A run restarts its programme before its first frame, so that a programme which is used twice, as in two
+    passes over a film, gives the same targets both times.
     """
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
@@ -27,19 +27,20 @@ class Programme(Protocol):
         ...
 
     def restart(self) -> None:
-        """Forgets all frames that the programme has been played on."""
+        """Forgets all frames so far."""
         return
 
     def __str__(self) -> str:
-        """The recipe, in a few words."""
+        """A description for the user, in a few words."""
         return "changing over time"
 
 
 @dataclass(frozen=True)
 class ProgrammeFunction(Programme):
-    """A programme that is a function of time and face. One with a memory of its own is not restarted."""
+    """A programme that is a function of time and face. A function that has a memory is not restarted."""
 
     targets_at: TargetsAt
+    """The function."""
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
         return self.targets_at(pts, track_id)
@@ -47,9 +48,10 @@ class ProgrammeFunction(Programme):
 
 @dataclass(frozen=True)
 class ProgrammeChain(Programme):
-    """Several programmes, each on the face that those before it make."""
+    """Several programmes in sequence, each applied to the face that those before it produce."""
 
     parts: tuple[Programme, ...]
+    """The programmes in their order."""
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
         return reduce(Targets.then, (part(pts, track_id) for part in self.parts), no_targets())
@@ -61,10 +63,12 @@ class ProgrammeChain(Programme):
 
 @dataclass(frozen=True)
 class ScaledProgramme(Programme):
-    """A programme whose change is multiplied, as by Targets.times."""
+    """A programme whose change is multiplied by a strength, as by Targets.times."""
 
     part: Programme
+    """The programme at a strength of 1."""
     strength: float
+    """The factor, 0 or more."""
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
         return self.part(pts, track_id).times(self.strength)
@@ -74,12 +78,12 @@ class ScaledProgramme(Programme):
 
 
 def programme_of(asked: Programme | TargetsAt) -> Programme:
-    """What is a programme already, or the programme that a plain function is."""
+    """`asked` itself if it is a programme, else a programme that calls it as a function."""
     return asked if isinstance(asked, Programme) else ProgrammeFunction(asked)
 
 
 def chain(*parts: Programme) -> Programme:
-    """All of them, each on the face that those before it make; Targets where all of them are."""
+    """A programme that applies all of them in sequence; it is Targets if all of them are."""
     constant = [part for part in parts if isinstance(part, Targets)]
     if len(constant) == len(parts):
         return reduce(Targets.then, constant, no_targets())
@@ -87,5 +91,5 @@ def chain(*parts: Programme) -> Programme:
 
 
 def scaled(part: Programme, strength: float) -> Programme:
-    """The same with its change multiplied; Targets where it is."""
+    """A programme whose change is that of `part` times `strength`; it is Targets if `part` is."""
     return part.times(strength) if isinstance(part, Targets) else ScaledProgramme(part, strength)

@@ -1,13 +1,13 @@
-"""A programme for each face, from a JSON file: names, numbers and paths only, safe to open.
+"""Programme files: JSON with a programme for each face, of names, numbers and paths only, safe to open.
 
     {"version": 1, "description": "said aloud",
      "faces": {"0": "smile",
-               "anna.png": {"targets": "AU12=+2", "driver": "actor.mp4", "neutralise": 0.5},
+               "anna.png": {"targets": "AU12=+2", "driver": "driver.mp4", "neutralise": 0.5},
                "*": "none"}}
 
-A face is a track id, a picture of the person, or "*": all that no other entry names. It gets targets as
---target-aus takes them, or an object of the keys in FACE_KEYS, which mean what the options of those names do.
-Paths are relative to the file.
+The key of an entry is a track id, a picture of the person, or "*" for all faces that no other entry names.
+Its value is targets in the notation of --target-aus, or an object with the keys in FACE_KEYS, which mean the
+same as the options of these names. Paths are relative to the file.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _OTHERS = "*"
 
 
 class ProgrammeError(ValueError):
-    """A programme that cannot be understood; the message is one line for the user, and says where."""
+    """A programme file cannot be understood; the message is one line for the user and names the place."""
 
 
 def load_programme(path: Path) -> tuple[FaceRequest, ...]:
-    """The plans in a file, in its order. Raises ProgrammeError with its name and the place in it."""
+    """The requests in a file, in its order. Raises ProgrammeError with its name and the place in it."""
     try:
         return _plans(read_json(path, ProgrammeError), path.parent)
     except ProgrammeError as error:
@@ -91,7 +91,7 @@ def _place(name: str) -> str:
 
 
 Reader = Callable[[Any, Path, str], Any]
-"""Of a value, the file's folder and the place in the file."""
+"""Reads a value, given the value, the file's folder and the place in the file."""
 
 
 def _text(value: Any, folder: Path, where: str) -> str:
@@ -106,13 +106,13 @@ def _file(value: Any, folder: Path, where: str) -> Path:
         path = folder / name
         if path.is_file():
             return path
-    except (OSError, ValueError):  # no name that a file can have
+    except (OSError, ValueError):  # no valid file name
         pass
     raise ProgrammeError(f"{where}: there is no file {name!r:.200} beside the programme")
 
 
 def _number(low: float, high: float = math.inf, *, above: bool = False) -> Reader:
-    """Reads a number from `low` (or just above it) to `high`."""
+    """Returns a reader of numbers from `low` to `high`. above: `low` itself is excluded."""
     limits = f"{'above' if above else 'from'} {low:g}" + (f" to {high:g}" if high < math.inf else "")
 
     def read(value: Any, folder: Path, where: str) -> float:
@@ -154,7 +154,7 @@ def _targets(value: Any, folder: Path, where: str) -> Targets:
 
 
 def _face_id(value: Any, folder: Path, where: str) -> str:
-    """As --driver-face takes it: text, or a number, which JSON can write plainly."""
+    """The text that --driver-face takes, which JSON may give as a number."""
     plain = isinstance(value, int) and not isinstance(value, bool)
     return str(value) if plain else _text(value, folder, where)
 
@@ -181,4 +181,4 @@ _DRIVER_OPTIONS = {
     "driver_start": "start_s",
     "driver_loop": "loop",
 }
-"""The fields of DriverOptions, by the keys that set them."""
+"""The fields of DriverOptions by the keys that set them."""

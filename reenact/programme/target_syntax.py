@@ -37,15 +37,15 @@ class TargetError(ValueError):
 def parse_targets(text: str) -> Targets:
     """Targets from the text of --target-aus.
 
-    Items are separated by commas; a later one overrides an earlier one, action unit by action unit:
+    Items are separated by commas; a later item overrides an earlier one, action unit by action unit:
 
-    - AU12=+2 or AU4=-1: signed, so relative: added to what the face does, -5..+5;
-    - AU12=3: unsigned, so absolute: what the face shall show, 0..5;
-    - AU12=3.. or AU12=..1: what the face's expression shall show at least, or at most, 0..5: it is led there
-      if it is not there yet, and speech and blinks do not count;
-    - AU12L=+2 or AU45R=5: on the person's own left or right alone, also after the same for both sides;
+    - AU12=+2 or AU4=-1: a signed number is relative, and added to what the face shows, -5..+5;
+    - AU12=3: an unsigned number is absolute, and what the face should show, 0..5;
+    - AU12=3.. or AU12=..1: the least or the most that the face's expression should show, 0..5; speech and
+      blinks do not count;
+    - AU12L=+2 or AU45R=5: the person's own left or right alone, also after an item for both sides;
     - smile: a preset (reenact.programme.presets), which leads the face to an expression;
-    - or, alone, the path of a JSON file ending in .json (see load_targets).
+    - or a single path ending in .json (see load_targets).
 
     Raises TargetError with the item, its position and the right form.
     """
@@ -60,15 +60,18 @@ def parse_targets(text: str) -> Targets:
 
 
 def parse_value(text: str) -> tuple[float, bool]:
-    """(value, absolute) from text such as +2 (to add, -5..5) or 3 (to show, 0..5). Raises TargetError."""
+    """The value in text such as +2 (to add, -5..5) or 3 (to show, 0..5), and whether it is absolute.
+
+    Raises TargetError.
+    """
     value, kind = _parse_plain_number(text.strip(), repr(text.strip()), _WRITTEN_NUMBER)
     return value, kind == "absolute"
 
 
 def parse_scales(text: str) -> Targets:
-    """Targets that multiply what a face shows, from text such as AU12=1.5,AU04L=0.
+    """Targets that multiply the intensities of a face, from text such as AU12=1.5,AU04L=0.
 
-    1 leaves it as it is, 0 takes it away. Raises TargetError with the item.
+    A scale of 1 leaves an intensity as it is, 0 removes it. Raises TargetError with the item.
     """
     targets = no_targets()
     given: set[_Named] = set()
@@ -89,25 +92,23 @@ def parse_scales(text: str) -> Targets:
 
 
 def parse_locks(text: str) -> Targets:
-    """Targets that hold values, from text such as AU12=3,AU04=0. Raises TargetError."""
+    """Targets that hold absolute values, from text such as AU12=3,AU04=0. Raises TargetError."""
     targets = parse_targets(text)
     for item in targets.items():
         if item.kind != "absolute":
             code = au_code(item.index, item.side)
-            raise TargetError(
-                f"{text.strip()!r} does not hold {code}; a lock takes unsigned values: {code}=2"
-            )
+            raise TargetError(f"{text.strip()!r} does not hold {code}; write an unsigned value: {code}=2")
     return targets
 
 
 def load_targets(path: Path) -> Targets:
-    """Targets from a JSON file: numbers and names only, so a file from a stranger is safe to open.
+    """Targets from a JSON file, which holds numbers and names only and is safe to open.
 
-        {"version": 1, "description": "said aloud", "preset": "smile",
+        {"version": 1, "description": "a reserved smile", "preset": "smile",
          "relative": {"AU06": 1.5, "AU04L": -1}, "absolute": {"AU25": 0}}
 
-    Only "version" is needed. "preset" comes first, "relative" (-5..5), "absolute", "at_least" and "at_most"
-    (0..5) override it, and what names one side (AU04L) overrides what names both.
+    Only "version" is required. "relative" (-5..5), "absolute", "at_least" and "at_most" (0..5) override
+    "preset", and an entry of one side (AU04L) overrides one of both.
     Raises TargetError naming the file and what is wrong in it.
     """
     try:
@@ -117,7 +118,7 @@ def load_targets(path: Path) -> Targets:
 
 
 def _add_item(targets: Targets, item: str, position: int, given: set[_Named]) -> Targets:
-    """`targets` with one item of the text on top; `given` collects the action units named one by one."""
+    """`targets` with one item of the text applied; `given` collects the action units that items name."""
     shown = f"{item.strip()!r} at character {position + len(item) - len(item.lstrip())}"
     if not item.strip():
         raise TargetError(f"empty target at character {position}; {_FORM}")
@@ -137,8 +138,10 @@ def _name(text: str, shown: str) -> _Named:
 
 
 def _give(named: _Named, given: set[_Named], shown: str) -> None:
-    """Adds to what is `given`. Both sides first and then one of them is no mistake; the other way round, or
-    the same again, is."""
+    """Adds to `given`. Raises TargetError where an item repeats an earlier one.
+
+    One side may be named after both sides, but not before.
+    """
     index, side = named
     again = {named} if side else {(index, None), *((index, each) for each in SIDES)}
     if again & given:
@@ -147,7 +150,7 @@ def _give(named: _Named, given: set[_Named], shown: str) -> None:
 
 
 def _preset(name: str, shown: str) -> Targets:
-    """The targets of a preset, whatever its case."""
+    """The targets of a preset, by a name in any case. Raises TargetError."""
     preset = PRESETS.get(name.lower().replace("_", "-").replace(" ", "-"))
     if preset is None:
         hint = _suggestion(name.lower(), PRESETS) or f"; presets are {', '.join(PRESETS)}"
@@ -156,15 +159,13 @@ def _preset(name: str, shown: str) -> Targets:
 
 
 def _parse_number(text: str, shown: str) -> tuple[float, Kind]:
-    """(value, how it is meant) of the right-hand side of an item."""
+    """The value and the kind of the right-hand side of an item."""
     match = _ONE_WAY.fullmatch(text)
     if match is None or bool(match["most"]) == bool(match["least"]):
         return _parse_plain_number(text, shown)
     value, kind = _parse_plain_number(match["number"], shown)
     if kind != "absolute":
-        raise TargetError(
-            f"{shown}: what to show at least or at most has no sign; write AU12=3.. or AU12=..1"
-        )
+        raise TargetError(f"{shown}: a least or a most has no sign; write AU12=3.. or AU12=..1")
     return value, "at_most" if match["most"] else "at_least"
 
 
@@ -177,7 +178,7 @@ def _parse_plain_number(text: str, shown: str, form: re.Pattern[str] = _NUMBER) 
 
 
 def in_range(value: float, kind: Kind, shown: str) -> float:
-    """The value, which fits its kind. Raises TargetError that calls it `shown` where it does not."""
+    """The value, if it lies in the range of its kind; else raises TargetError that calls it `shown`."""
     low = -MAX_INTENSITY if kind == "relative" else 0.0
     if not low <= value <= MAX_INTENSITY:  # also catches NaN
         form = (
@@ -193,7 +194,7 @@ def _suggestion(word: str, choices: Iterable[str]) -> str:
 
 
 def _set(targets: Targets, named: _Named, value: float, kind: Kind) -> Targets:
-    """`targets` with one action unit replaced."""
+    """`targets` with the goal of one action unit replaced."""
     index, side = named
     chosen = np.zeros((len(SIDES), AU_COUNT), bool)
     chosen[rows(side), index] = True
@@ -219,7 +220,7 @@ def _from_json(document: Any) -> Targets:
         targets = _preset(str(name), f'"preset": {name!r}')
     given: set[_Named] = set()
     entries = [entry for kind in get_args(Kind) for entry in _entries(kind, document.get(kind, {}))]
-    # The order of a JSON object means nothing.
+    # The order of keys in a JSON object has no meaning.
     for named, value, kind, shown in sorted(entries, key=lambda entry: entry[0][1] is not None):
         _give(named, given, shown)
         targets = _set(targets, named, value, kind)
@@ -227,7 +228,7 @@ def _from_json(document: Any) -> Targets:
 
 
 def _entries(kind: Kind, table: Any) -> Iterator[tuple[_Named, float, Kind, str]]:
-    """(what is named, value, how it is meant, how to show it) of the object of a file that has this name."""
+    """The named action unit, value, kind and text for errors of each entry of the object of this kind."""
     if not isinstance(table, dict):
         raise TargetError(f'"{kind}" must be an object of action units and numbers, not {table!r:.40}')
     for name, value in table.items():

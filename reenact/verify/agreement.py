@@ -1,4 +1,4 @@
-"""Asked against achieved in numbers. `DEFINITIONS` says of each what it is; the page prints it."""
+"""The agreement of asked and achieved, in figures; the page prints their `DEFINITIONS`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from calib.au import AU_CODES
 from reenact.verify.face_comparison import FaceComparison
 
 LEAST_ASKED = 0.05
-"""Intensity: an action unit whose change stays below it in every frame counts as not asked."""
+"""Intensity below which a change in every frame counts as not asked."""
 LEAST_VARIED = 0.1
-"""Intensity, a standard deviation: what varies less is held, and correlates with noise alone."""
+"""Standard deviation in intensity below which no correlation is given: it would be one with noise."""
 LONGEST_LAG_S = 0.5
+"""The longest lag in seconds that is looked for."""
 LEAST_R = 0.3
-"""Curves that agree less than this at every lag have none."""
+"""Correlation that curves must reach at some lag for a lag to be given."""
 
 DEFINITIONS = {
     "before": "the action unit (AU) measured in the input, 0..5.",
@@ -46,7 +47,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class AUFigures:
-    """Of one action unit of one face; NaN where there is nothing to tell. See DEFINITIONS."""
+    """The figures of one action unit of one face; see DEFINITIONS. NaN: the figure is not defined."""
 
     code: str
     is_asked: bool
@@ -62,26 +63,30 @@ class AUFigures:
 
 @dataclass(frozen=True)
 class FaceFigures:
-    """Of one face."""
+    """The figures of one face."""
 
     track_id: int
+    """The track id of the face in the input."""
     frames: int
+    """The number of frames in which the input shows the face."""
     found: int
-    """Frames whose face was found again in the output; all figures are over these."""
+    """The number of these in which the output shows it, too; all figures are over these."""
     aus: tuple[AUFigures, ...]
-    """All 17."""
+    """The figures of all 17 action units."""
 
     @property
     def asked(self) -> tuple[AUFigures, ...]:
+        """The figures of the action units that were asked."""
         return tuple(each for each in self.aus if each.is_asked)
 
     @property
     def leaked(self) -> tuple[AUFigures, ...]:
-        """Of the action units that were not asked."""
+        """The figures of the action units that were not asked."""
         return tuple(each for each in self.aus if not each.is_asked)
 
     @property
     def leakage(self) -> float:
+        """The change of other action units for one unit asked; see DEFINITIONS. NaN: it is not defined."""
         moved = np.mean([abs(each.asked_change) for each in self.asked]) if self.asked else 0.0
         if not self.leaked or moved == 0:
             return float("nan")
@@ -89,6 +94,7 @@ class FaceFigures:
 
 
 def figures_of(comparison: FaceComparison) -> FaceFigures:
+    """The figures of one face."""
     found = np.isfinite(comparison.after).all(axis=1)
     aus = tuple(_au_figures(comparison, index, found) for index in range(len(AU_CODES)))
     return FaceFigures(comparison.track_id, len(found), int(found.sum()), aus)
@@ -118,14 +124,14 @@ def _au_figures(comparison: FaceComparison, index: int, found: NDArray[np.bool_]
 
 
 def correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Pearson's; 0 where one of the two never varies."""
+    """Pearson's correlation of two curves (n,); 0 where one of them is constant."""
     first, second = first - first.mean(), second - second.mean()
     norm = float(np.sqrt((first @ first) * (second @ second)))
     return float(first @ second) / norm if norm > 1e-12 else 0.0
 
 
 def lag_s(times_s: NDArray[np.float64], asked: NDArray[np.float64], after: NDArray[np.float64]) -> float:
-    """Seconds by which `after` comes later than `asked`; NaN where the two have too little in common."""
+    """Seconds by which the curve `after` (n,) is later than `asked` (n,). NaN: they correlate too little."""
     interval_s = float(np.median(np.diff(times_s)))
     even_s = np.arange(times_s[0], times_s[-1] + interval_s / 2, interval_s)
     asked, after = np.interp(even_s, times_s, asked), np.interp(even_s, times_s, after)
@@ -138,13 +144,14 @@ def lag_s(times_s: NDArray[np.float64], asked: NDArray[np.float64], after: NDArr
 
 
 def _shifted_correlation(asked: NDArray[np.float64], after: NDArray[np.float64], shift: int) -> float:
-    """Of `asked` with what comes `shift` frames later in `after`."""
+    """The correlation of `asked` with `after` from `shift` frames later on."""
     overlap = len(asked) - abs(shift)
     return correlation(asked[max(-shift, 0) :][:overlap], after[max(shift, 0) :][:overlap])
 
 
 def _peak(values: NDArray[np.float64], at: int) -> float:
-    """How far from its largest value, -0.5..0.5, the top of a parabola through it and its neighbours lies."""
+    """The offset, -0.5..0.5, from the largest value to the top of a parabola through it and its
+    neighbours."""
     if not 0 < at < len(values) - 1:
         return 0.0
     before, top, after = values[at - 1 : at + 2]

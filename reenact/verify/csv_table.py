@@ -1,4 +1,4 @@
-"""The table: a row for each frame, face and action unit."""
+"""The table of a report: CSV with a row for each frame, face and action unit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from reenact.media.atomic import replacing
 from reenact.verify.face_comparison import FaceComparison
 
 COLUMNS = ("frame", "timestamp", "face_id", "au", "before", "wanted", "asked", "after")
-"""`frame` counts from 1 and `timestamp` is in seconds, as `reenact aus` has them. `after` is empty where the
-face was not found in the output."""
+"""The columns. `frame` counts from 1 and `timestamp` is in seconds, as in the tables of `reenact aus`.
+`after` is empty where the face was not found in the output."""
 
 
 def write_table(comparisons: Sequence[FaceComparison], path: Path) -> None:
+    """Writes all rows to `path`, or leaves the file as it was. Raises OSError."""
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

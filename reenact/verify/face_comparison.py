@@ -1,4 +1,4 @@
-"""Puts the faces of the output beside those of the input: one comparison for each face."""
+"""Matches the faces of the output with those of the input: one comparison for each face."""
 
 from __future__ import annotations
 
@@ -12,44 +12,51 @@ from calib.au import AU_COUNT
 from reenact.verify.request_recorder import FaceReading, FrameRequest
 
 FAR = 0.5
-"""Of a face's width: a face of the output that is farther from where it was is another's."""
+"""Distance, as a share of a face's width, from which on a face of the output counts as another face."""
 _FACE_MM = 140.0
-"""An adult's width, for that."""
+"""The width of an adult's face in millimetres."""
 SAME_TIME_S = 0.002
-"""Containers round the times of frames by up to a millisecond."""
+"""Largest difference in seconds between the times of one frame: containers round them by up to 1 ms."""
 
 
 @dataclass(frozen=True, eq=False)
 class OutputFrame:
-    """What was read in one frame of the output."""
+    """The faces that were measured in one frame of the output."""
 
     index: int
+    """The index of the frame."""
     time_s: float
+    """Its presentation time in seconds."""
     faces: tuple[FaceReading, ...]
+    """Its faces."""
 
 
 @dataclass(frozen=True, eq=False)
 class FaceComparison:
-    """One face over its n frames; each array (n, 17) of intensities 0..5."""
+    """One face over its n frames, in input and output."""
 
     track_id: int
+    """The track id of the face in the input."""
     frames: NDArray[np.int64]
-    """(n,) indices."""
+    """(n,) the indices of the frames."""
     times_s: NDArray[np.float64]
-    """(n,) rising."""
+    """(n,) their rising presentation times in seconds."""
     places: NDArray[np.float32]
-    """(n, 3): x and y of the face in the input, pixels, and its scale, pixels per millimetre."""
+    """(n, 3) x and y of the face in the input in pixels, and its scale in pixels per millimetre."""
     before: NDArray[np.float32]
+    """(n, 17) the intensities measured in the input, 0..5."""
     wanted: NDArray[np.float32]
+    """(n, 17) the intensities that the targets ask for, before limits and fades, 0..5."""
     asked: NDArray[np.float32]
+    """(n, 17) the intensities that were asked, after limits and fades, 0..5."""
     after: NDArray[np.float32]
-    """NaN where the output's frame shows no such face."""
+    """(n, 17) the intensities measured in the output, 0..5; NaN where its frame does not show the face."""
 
 
 def compare_faces(
     requests: Mapping[int, Sequence[FrameRequest]], output: Sequence[OutputFrame]
 ) -> list[FaceComparison]:
-    """Those of whom most was asked first."""
+    """The comparison of every face of `requests`, by track id; those of which most was asked come first."""
     times_s = np.array([reading.time_s for reading in output]) - _shift_s(requests, output)
     order = np.argsort(times_s, kind="stable")
     output, times_s = [output[index] for index in order], times_s[order]
@@ -61,7 +68,7 @@ def compare_faces(
 
 
 def _shift_s(requests: Mapping[int, Sequence[FrameRequest]], output: Sequence[OutputFrame]) -> float:
-    """By how much all of the output is later: Matroska moves films that begin before 0."""
+    """The time in seconds by which the whole output is later: Matroska shifts films that begin before 0."""
     times_s = {reading.index: reading.time_s for reading in output}
     shifts_s = [
         times_s[request.index] - request.time_s
@@ -91,7 +98,7 @@ def _comparison(
 def _same_face(
     request: FrameRequest, output: Sequence[OutputFrame], times_s: NDArray[np.float64]
 ) -> FaceReading | None:
-    """The face of the output at the request's time that is nearest to where the input's is."""
+    """The face of the output at the request's time that is nearest to the input's. None: there is none."""
     if not len(times_s):
         return None
     at = int(np.clip(np.searchsorted(times_s, request.time_s), 1, max(len(times_s) - 1, 1)))

@@ -1,4 +1,4 @@
-"""The report: one HTML page that stands alone, without scripts and without a network."""
+"""The page of a report: one self-contained HTML file without scripts and without network access."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from reenact.verify.reread import BeforeAfter
 BEFORE, WANTED, ASKED, AFTER = "#9aa0a6", "#e0a458", "#1f77b4", "#c0392b"
 _CHART_PX = 480, 150
 _STRIP_PX = 460, 22
-"""Of a still's bar of one action unit."""
+"""Width and height of a still's bar of one action unit, in pixels."""
 
 WARNING = (
-    "The same estimator that steers the change reads the result, so these figures say how far this "
-    "instrument agrees with itself: errors that it makes in input and output alike do not show. It is fitted "
-    "to OpenFace's labels; read its model card (calib/data/MODEL_CARD.md) before you cite it, and check what "
-    "matters with another instrument or with human coders."
+    "The same estimator that controls the change measures the result, so these figures say how far this "
+    "estimator agrees with itself: errors that it makes in input and output alike do not show. It is fitted "
+    "to OpenFace's labels; read its model card (calib/data/MODEL_CARD.md) before you cite it, and check "
+    "important results with another instrument or with human coders."
 )
 
 _STYLE = """
@@ -46,37 +46,44 @@ dt{font-weight:600}dd{margin:0 0 .4em 1.2em}svg{max-width:100%;height:auto}
 
 @dataclass(frozen=True, eq=False)
 class About:
-    """What was verified."""
+    """The head of the page: what was verified."""
 
     source: str
+    """The name of the input."""
     output: str
+    """The name of the output."""
     recipe: str
+    """What was asked."""
     versions: str
+    """The programs that made and measured the output, with their versions."""
     markers: Sequence[Marker] = ()
-    """Moments that the user has named."""
+    """Named times, which the charts show."""
     left_out: int = 0
-    """Faces that are in the table alone."""
+    """The number of faces that are in the table but not on the page."""
 
 
 @dataclass(frozen=True, eq=False)
 class FaceReport:
-    """All about one face."""
+    """The section of the page about one face."""
 
     comparison: FaceComparison
+    """The face over time."""
     figures: FaceFigures
+    """Its figures."""
     pairs: Sequence[BeforeAfter] = ()
+    """Its pictures in input and output."""
 
 
 def to_page(about: About, parts: Sequence[FaceReport]) -> str:
-    """HTML. Every figure on it is defined on it."""
+    """The HTML of the page, which defines every figure on it."""
     body = [
         "<h1>Asked and achieved</h1>",
         _about(about),
-        f'<p class="warning"><b>One judge, not two.</b> {escape(WARNING)}</p>',
+        f'<p class="warning"><b>One instrument, not two.</b> {escape(WARNING)}</p>',
         *(chain.from_iterable(_face(part, about.markers) for part in parts)),
         *([] if parts else ["<p>Nothing was asked of any face.</p>"]),
-        *([f"<p>The table has {about.left_out} more.</p>"] if about.left_out else []),
-        "<h2>What the figures are</h2>",
+        *([f"<p>The table has {about.left_out} more faces.</p>"] if about.left_out else []),
+        "<h2>Definitions of the figures</h2>",
         "<p>All are over the frames in which the face was found again, in intensities of 0 (absent) to 5 "
         "(FACS intensity E), as OpenFace's AUxx_r.</p>",
         "<dl>"
@@ -162,7 +169,7 @@ def _key() -> str:
 
 
 def _charts(comparison: FaceComparison, asked: Sequence[AUFigures], markers: Sequence[Marker]) -> Drawing:
-    """A chart over time for each action unit that was asked."""
+    """A chart over time of each action unit that was asked."""
     times_s = comparison.times_s
     lines = (
         (comparison.before, BEFORE, False),
@@ -187,7 +194,7 @@ def _charts(comparison: FaceComparison, asked: Sequence[AUFigures], markers: Seq
 
 
 def _bars(comparison: FaceComparison) -> Drawing:
-    """For a still: every action unit before, asked and after, on a line from 0 to 5."""
+    """The bars of a still: every action unit before, asked and after, on a scale from 0 to 5."""
     width, height = _STRIP_PX
     left, unit = 50.0, (width - 70) / 5
     shapes: list[Shape] = [Box((0, 0), width, height * (len(AU_CODES) + 1), "#ffffff")]

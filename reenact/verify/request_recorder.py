@@ -1,4 +1,4 @@
-"""Writes down, while an edit runs, what was measured in its input and what was asked."""
+"""Records, while an edit runs, what was measured in its input and what was asked."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from reenact.records import Face, Measured, Retargeted
 
 @dataclass(frozen=True, eq=False)
 class FaceReading:
-    """Where a face is, and what it shows there."""
+    """The place of a face in a frame, and the action units that it shows."""
 
     track_id: int
+    """The track id of the face."""
     position: NDArray[np.float32]
-    """(3,) pixels, of its pose."""
+    """(3,) the translation of its pose in pixels."""
     scale: float
-    """Pixels per millimetre, of its pose."""
+    """The scale of its pose in pixels per millimetre."""
     aus: AUVector
-    """(17,) measured."""
+    """(17,) the measured intensities, 0..5."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,18 +31,19 @@ class FrameRequest:
     """What was asked of one face in one frame."""
 
     index: int
-    """Of the frame."""
+    """The index of the frame."""
     time_s: float
+    """The presentation time of the frame in seconds."""
     face: FaceReading
-    """In the input."""
+    """The face in the input."""
     wanted: AUVector
-    """(17,) intensities 0..5 that the targets name, before limits and fades."""
+    """(17,) the intensities 0..5 that the targets ask for, before limits and fades."""
     asked: AUVector
-    """(17,) measured plus the change that was asked of it, 0..5."""
+    """(17,) the measured intensities plus the change that was asked, 0..5."""
 
 
 class RequestRecorder:
-    """A stage that keeps every request and hands the record on as it is."""
+    """A stage that keeps every request and returns the record unchanged."""
 
     def __init__(self) -> None:
         self._requests: list[FrameRequest] = []
@@ -63,7 +65,7 @@ class RequestRecorder:
 
     @property
     def faces(self) -> dict[int, list[FrameRequest]]:
-        """By track id, those that something was asked of at any time, in the order of their frames."""
+        """The requests by track id, in the order of frames, of faces of which anything was ever asked."""
         known: dict[int, list[FrameRequest]] = defaultdict(list)
         for request in self._requests:
             known[request.face.track_id].append(request)
@@ -75,14 +77,16 @@ class RequestRecorder:
 
 
 def face_reading(face: Face, aus: AUVector) -> FaceReading:
+    """The reading of one face that shows `aus` (17,)."""
     return FaceReading(face.track_id, face.pose.translation, face.pose.scale, aus)
 
 
 def face_readings(measured: Measured) -> tuple[FaceReading, ...]:
-    """All faces of a frame."""
+    """The readings of all faces of a frame."""
     return tuple(face_reading(*pair) for pair in zip(measured.faces, measured.aus, strict=True))
 
 
 def shown(aus: AUVector, change: Change) -> AUVector:
-    """(17,) what a face that shows `aus` is to show after a change, in the mean of both sides."""
+    """(17,) the intensities of a face that shows `aus` (17,) after a change (2, 17), the mean of both
+    sides."""
     return np.clip(aus + both(change), 0, MAX_INTENSITY).astype(np.float32)

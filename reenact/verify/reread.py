@@ -1,4 +1,4 @@
-"""Reads an output again: its faces, and its pictures beside the input's."""
+"""Measures the faces of an output file, and shows frames of it beside the input's."""
 
 from __future__ import annotations
 
@@ -22,24 +22,30 @@ from reenact.verify.face_comparison import FaceComparison, OutputFrame
 from reenact.verify.request_recorder import face_readings
 
 SHOWN_FRAMES = 4
+"""The number of frames that are shown of a face."""
 _PICTURE_PX = 220
-"""Of the pictures on the page, which are squares around the face ..."""
+"""Side, in pixels, of the square pictures of a face on the page."""
 _REACH_MM = 135.0
-"""... that reach this far from its middle."""
+"""Distance, in millimetres of an average face, from the middle of these pictures to their edge."""
 
 
 @dataclass(frozen=True, eq=False)
 class BeforeAfter:
-    """One frame of input and output."""
+    """A face in one frame of input and output."""
 
     time_s: float
+    """The presentation time in seconds."""
     before: NDArray[np.uint8]
-    """(_PICTURE_PX, _PICTURE_PX, 3) RGB."""
+    """(_PICTURE_PX, _PICTURE_PX, 3) RGB, the face in the input."""
     after: NDArray[np.uint8]
+    """(_PICTURE_PX, _PICTURE_PX, 3) RGB, the face in the output."""
 
 
 def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -> list[OutputFrame]:
-    """What the faces of every frame show; a still picture is one frame at 0 s."""
+    """The faces of every frame of a file; a still picture is one frame at 0 s.
+
+    watch: called after each frame with the number of its faces. Raises what `open_capture` raises.
+    """
     if is_still(path):
         return [OutputFrame(0, 0.0, face_readings(read_still(load_still(path), options)))]
     readings: list[OutputFrame] = []
@@ -56,8 +62,9 @@ def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -
 def example_pairs(
     source: Source, output: Path, comparisons: Sequence[FaceComparison]
 ) -> list[list[BeforeAfter]]:
-    """Each face in both, in each part of the film's time where most was asked of it."""
-    rows = [_telling_rows(comparison) for comparison in comparisons]
+    """Pictures of each face in input and output: of each part of the film the frame in which most was
+    asked."""
+    rows = [_example_rows(comparison) for comparison in comparisons]
     indices = {
         int(each.frames[row]) for each, its_rows in zip(comparisons, rows, strict=True) for row in its_rows
     }
@@ -73,7 +80,7 @@ def example_pairs(
     ]
 
 
-def _telling_rows(comparison: FaceComparison) -> list[int]:
+def _example_rows(comparison: FaceComparison) -> list[int]:
     asked = np.abs(comparison.asked - comparison.before).sum(axis=1)
     parts = np.array_split(np.arange(len(asked)), min(SHOWN_FRAMES, len(asked)))
     return [int(part[asked[part].argmax()]) for part in parts]
@@ -87,7 +94,7 @@ def _pair(
 
 
 def _frames(path: Source, indices: Collection[int], stills: bool) -> dict[int, NDArray[np.uint8]]:
-    """(height, width, 3) RGB, by index; a frame that the file does not have is left out."""
+    """(height, width, 3) RGB images by the frames' indices; frames that the file lacks are left out."""
     if not indices:
         return {}
     if stills:
@@ -103,7 +110,7 @@ def _frames(path: Source, indices: Collection[int], stills: bool) -> dict[int, N
 
 
 def _around(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A square around the face, black where the picture ends."""
+    """A square picture around a face, black outside the frame."""
     x, y, scale = place.tolist()
     shrink = _PICTURE_PX / (2 * _REACH_MM * scale)
     to_square = np.array(

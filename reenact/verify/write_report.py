@@ -1,4 +1,4 @@
-"""The whole of it: reads an output again and writes the table and the page."""
+"""The report: measures an output, compares it with what was asked, and writes a table and a page."""
 
 from __future__ import annotations
 
@@ -20,24 +20,28 @@ from reenact.verify.request_recorder import RequestRecorder
 from reenact.verify.reread import example_pairs, read_output
 
 MOST_FACES = 4
-"""On the page; those of whom most was asked. The table has all."""
+"""The most faces on the page, those of which most was asked. The table has all faces."""
 
 
 class VerifyError(OSError):
-    """A report cannot be written under this name; the message is one line for the user."""
+    """A report cannot be written to this path; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class ReportPaths:
+    """The files of a report."""
+
     table: Path
+    """The CSV file."""
     page: Path
+    """The HTML file."""
 
 
 def report_paths(page: Path | None, output: Path) -> ReportPaths:
-    """Beside the output, or where the page is named; raises VerifyError."""
+    """The paths of a report. page: the path of its page. None: beside the output. Raises VerifyError."""
     page = page or output.with_name(f"{output.stem}.verify.html")
     if page.suffix.lower() not in (".html", ".htm"):
-        raise VerifyError(f"{page}: the report is a page; name it .html")
+        raise VerifyError(f"{page}: the report is an HTML page; give it a name that ends in .html")
     if not page.parent.is_dir():
         raise VerifyError(f"{page}: the folder {str(page.parent)!r} does not exist")
     return ReportPaths(page.with_suffix(".csv"), page)
@@ -53,7 +57,12 @@ def write_report(
     markers: Sequence[Marker] = (),
     watch: Watch = unwatched,
 ) -> list[FaceFigures]:
-    """The figures of every face of which something was asked; table and page are written."""
+    """Writes the table and the page, and returns the figures of every face of which anything was asked.
+
+    source, output: the input and output of the edit. recorder: the requests that were recorded during it.
+    recipe: what was asked, for the page. markers: named times, for the page. watch: called after each frame
+    with the number of its faces. Raises OSError where a file cannot be written.
+    """
     comparisons = compare_faces(recorder.faces, read_output(output, options, watch))
     write_table(comparisons, paths.table)
     figures = [figures_of(each) for each in comparisons]

@@ -120,7 +120,7 @@ def test_who_is_not_in_the_picture_is_said_and_nobody_taken(people: Path, tmp_pa
     assert np.array_equal(picked, pixels(PORTRAIT))
     notes = json.loads(result.stdout)["notes"]
     assert notes[0] == "there was no face 4; `reenact aus` lists the ids"
-    assert notes[1].startswith("no face was taken for somebody.png: the likest is ")
+    assert notes[1].startswith("no face matched somebody.png: the most similar face has ")
     assert all(f"Warning: {note}" in result.stderr for note in notes)
 
 

@@ -130,7 +130,7 @@ def test_those_who_never_came_are_named() -> None:
     per_face.choose(at(0, 0, 1))
     assert per_face.absent() == [
         "there was no face 9; `reenact aus` lists the ids",
-        "no face was taken for ben.png: doubt 1",
+        "no face matched ben.png: reason 1",
     ]
 
 

@@ -46,7 +46,7 @@ def test_a_face_is_named_by_id_or_picture(text: str, face: int | Path, targets: 
         (":smile", "write 0:AU12=+2"),
         ("0:grin", "face '0': 'grin' at character 1 is neither"),
         ("anna.png:", "face 'anna.png': empty target"),
-        ("12345678901:smile", "is no face's id"),
+        ("12345678901:smile", "is not the id of a face"),
     ],
 )
 def test_a_face_that_cannot_be_understood_says_why(text: str, words: str) -> None:

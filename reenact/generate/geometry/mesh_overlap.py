@@ -1,4 +1,4 @@
-"""Skin does not fold: a displacement is held back where it would turn triangles over."""
+"""Prevents overlap: reduces a displacement where it would turn triangles of the mesh over."""
 
 from __future__ import annotations
 
@@ -11,34 +11,37 @@ from numpy.typing import NDArray
 from calib.shape import LANDMARK_COUNT, load_shape
 
 LEAST_SHARE = 0.1
-"""A triangle counts as folded when less than this share of its area is left, as the camera sees it."""
-FOLDED_SHARE = 0.01
-"""How much of a half's skin may fold: corners of mouth and eyes always do a little."""
+"""Share of a triangle's projected area below which it counts as turned over."""
+OVERLAP_SHARE = 0.01
+"""Share of the area of half a face that may turn over: the corners of mouth and eyes always do a little."""
 BORDER_MM = (-6.0, 6.0)
-"""Canonical y between which the upper half of the face passes into the lower: across the nose."""
+"""Canonical y, in millimetres, between which the upper half of the face blends into the lower: on the
+nose."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Skin:
+class _Halves:
+    """The mesh, with weights of the upper and the lower half of the face."""
+
     triangles: NDArray[np.intp]
-    """(n, 3)."""
+    """(n, 3) landmark indices."""
     halves: NDArray[np.float32]
-    """(2, 478) weights of upper and lower half at each vertex, summing to 1."""
+    """(2, 478) the weights of upper and lower half at each landmark, which sum to 1."""
     of_half: NDArray[np.float32]
-    """(2, n) the same for each triangle."""
+    """(2, n) the mean of these weights in each triangle."""
 
 
 def prevent_overlap(landmarks: NDArray[np.float32], displacement: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`displacement` (478, 3), scaled down where it would fold the skin of `landmarks` (478, 3).
+    """`displacement` (478, 3), scaled down where it would turn over the mesh of `landmarks` (478, 3).
 
-    A triangle's area is a quadratic of how much of the displacement is applied; its first root is as far as
-    the triangle may go. Each half of the face goes as far as nearly all of its visible area may: scaling
-    single vertices would only move the fold to their neighbours. Continuous in the displacement, so that
-    nothing jumps from frame to frame.
+    A triangle's area is a quadratic function of the share of the displacement that is applied; its first root
+    is the limit of the triangle. Each half of the face is limited so that nearly all of its visible area is:
+    scaling single vertices would only move the overlap to their neighbours. The result is continuous in the
+    displacement, so that nothing jumps from frame to frame.
     """
-    skin = _skin()
-    a, b = _edges(landmarks, skin.triangles)
-    da, db = _edges(displacement, skin.triangles)
+    mesh = _halves()
+    a, b = _edges(landmarks, mesh.triangles)
+    da, db = _edges(displacement, mesh.triangles)
     area = _cross(a, b)
     visible = np.flatnonzero(area > 0)
     allowed = _first_root(
@@ -50,16 +53,17 @@ def prevent_overlap(landmarks: NDArray[np.float32], displacement: NDArray[np.flo
         return displacement
     order = np.argsort(allowed)
     share = np.zeros(LANDMARK_COUNT, np.float32)
-    for half, of_half in zip(skin.halves, skin.of_half, strict=True):
-        folded = np.cumsum((area * of_half)[visible][order])
-        share += half * np.interp(FOLDED_SHARE * folded[-1], folded, allowed[order])
+    for half, of_half in zip(mesh.halves, mesh.of_half, strict=True):
+        turned = np.cumsum((area * of_half)[visible][order])
+        share += half * np.interp(OVERLAP_SHARE * turned[-1], turned, allowed[order])
     return displacement * share[:, None]
 
 
 def _first_root(
     quadratic: NDArray[np.float32], linear: NDArray[np.float32], constant: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The least x in (0, 1], or 1, where quadratic x^2 + linear x + constant = 0, constant > 0."""
+    """The least root in (0, 1] of quadratic x^2 + linear x + constant, where constant > 0, or 1 without
+    one."""
     discriminant = linear * linear - 4 * quadratic * constant
     # In this form both roots stay exact when `quadratic` vanishes.
     q = -0.5 * (linear - np.sqrt(np.maximum(discriminant, 0)))
@@ -82,9 +86,9 @@ def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32
 
 
 @lru_cache(maxsize=1)
-def _skin() -> _Skin:
+def _halves() -> _Halves:
     shape = load_shape()
     triangles = shape.triangles.astype(np.intp)
     along = np.clip((shape.canonical[:, 1] - BORDER_MM[0]) / (BORDER_MM[1] - BORDER_MM[0]), 0, 1)
     halves = np.stack([1 - along, along]).astype(np.float32)
-    return _Skin(triangles, halves, halves[:, triangles].mean(axis=2))
+    return _Halves(triangles, halves, halves[:, triangles].mean(axis=2))

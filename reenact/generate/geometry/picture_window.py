@@ -1,4 +1,4 @@
-"""The part of a picture around one face, for pictures that are longer than cv2 can sample."""
+"""The part of a picture around one face, for pictures with sides that are longer than cv2 can sample."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reenact.generate.geometry.warp import Warp
 from reenact.records import Face, Frame, Patch
 
 _STEP_PX = 512
-"""The window moves by so much at a time, so that a face that moves a little stays where it is in it."""
+"""Step of the window's place in pixels, so that a face that moves a little keeps its place in the window."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +19,11 @@ class PictureWindow:
     """A part of a frame, and the face in its coordinates."""
 
     frame: Frame
+    """The part of the frame."""
     face: Face
+    """The face in the coordinates of the part."""
     origin: tuple[int, int]
-    """(x, y) of its top left pixel in the whole frame."""
+    """(x, y) of the part's top left pixel in the whole frame."""
 
     def inwards(self, warp: Warp) -> Warp:
         """A warp of the whole frame in the window's coordinates."""
@@ -39,7 +41,7 @@ class PictureWindow:
 
 
 def window_around(frame: Frame, face: Face) -> PictureWindow:
-    """The whole frame, or of one longer than CV2_SIDE_PX the part around the face.
+    """The part of a frame around a face; the whole frame unless a side is longer than CV2_SIDE_PX.
 
     Raises SizeError where the face alone is too large.
     """

@@ -1,4 +1,4 @@
-"""Networks whose work can wait until the frame is out, for when latency counts most."""
+"""Postpones the work of networks until the frame is shown, where latency counts most."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from reenact.generate.network.refine import Refinement
 from reenact.records import Face, Frame
 
 Effort: TypeAlias = Literal["whole", "late", "none"]
-"""How much of the networks' work there is: before the frame is out; after it is out, their paint carried to
-the next frame by the mesh; or none."""
+"""The work of the networks: all of it before the frame is shown (whole), after it is shown, with the paint
+carried to the next frame by the mesh (late), or none of it (none)."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Due:
-    """What the networks have yet to see."""
+    """A face that the networks still have to paint."""
 
     frame: Frame
     face: Face
@@ -27,16 +27,16 @@ class _Due:
 
 
 class LateRefinement:
-    """`Refinement` with as much effort as there is time for."""
+    """A `Refinement` with as much work as the latency allows."""
 
     def __init__(self, refinement: Refinement, effort: Callable[[], Effort]) -> None:
-        """`effort` is asked for every face."""
+        """effort: called for every face; returns how much work the networks do."""
         self._refinement = refinement
         self._effort = effort
         self._due: list[_Due] = []
 
     def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
-        """`warp` with the networks' paint, or that of a frame before."""
+        """`warp` with the networks' paint of this frame or of an earlier one."""
         effort = self._effort()
         if effort == "none":
             return warp
@@ -47,7 +47,7 @@ class LateRefinement:
         return self._refinement.lay_over(face, warp, paints)
 
     def afterwards(self) -> None:
-        """Lets the networks work on what they have yet to see."""
+        """Lets the networks do the work that was postponed."""
         for due in self._due:
             self._refinement.paint(due.frame, due.face, due.change, due.warp)
         self._due = []

@@ -1,7 +1,7 @@
-"""The parts of a face that networks refine, and what such a network sees of one.
+"""The regions of a face that networks refine, and the inputs of such a network.
 
-A network sees the face as the painters leave it, and geometry: where the edges of the opening are after the
-move, and how much the move has uncovered. It is not told any action units.
+A network takes the painted face and geometry: the edges of the opening after the move, and what the move has
+uncovered. It does not take action units.
 """
 
 from __future__ import annotations
@@ -20,51 +20,57 @@ from reenact.alignment import Alignment, align
 from reenact.generate.geometry.face_crop import FaceCrop
 
 PLANES = 4
-"""Planes of `geometry_planes`."""
+"""The number of planes of `geometry_planes`."""
 RIM_MM = 1.5
-"""Width of the rim around an opening that a network may paint, too."""
+"""Width, in millimetres, of the rim around an opening that a network may also paint."""
 REST_MM = 1.5, 3.5
-"""An opening with a gap up to the first has shown nothing worth keeping, with the second all there is."""
+"""Gaps of an opening in the frame, in millimetres, between which its content begins to be kept: up to the
+first none of it, from the second on all of it."""
 PALE = 0.2, 0.4
-"""Whiteness (`pale`) up to which a pixel is no tooth, and from which on it is one."""
+"""Whiteness (`pale`) up to which a pixel is not a tooth, and from which on it is one."""
 NARROW_MM = 1.0, 2.5
-"""Lips that are no further apart than the first are all that shows there, from the second on teeth may."""
+"""Gaps between lips, in millimetres, up to which no teeth may be painted, and from which on they may."""
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
 class NetworkRegion:
-    """One or several openings that look alike, and the crop in which each of them is refined."""
+    """One or several openings of a kind, and the crop in which each of them is refined."""
 
     name: str
+    """The name that model files state."""
     openings: tuple[Opening, ...]
+    """The openings."""
     width_px: int
+    """The width of the crop in pixels."""
     height_px: int
+    """The height of the crop in pixels."""
     width_mm: float
-    """Width of the crop on an average face."""
+    """The width of the crop in millimetres of an average face."""
     teeth_only: bool = False
-    """Whether paint is allowed only where the layers show teeth: the dark of a mouth, its tongue, gums and
-    corners stay as the layers leave them."""
+    """Whether only teeth in the painted picture may be changed; the dark of a mouth, its tongue, gums and
+    corners are then left as they are."""
 
     @property
     def crop(self) -> FaceCrop:
-        """What a model file says of the crop; `alignment` centres it on the opening."""
+        """The crop as model files state it; `alignment` centres it on the opening."""
         return FaceCrop(self.width_px, self.width_mm, (0.0, 0.0, 0.0))
 
     @property
     def px_per_mm(self) -> float:
+        """Crop pixels per millimetre of an average face."""
         return self.width_px / self.width_mm
 
     @property
     def rows(self) -> slice:
-        """The rows of the square crop of `alignment` that a network sees."""
+        """The rows of the square crop of `alignment` that a network takes."""
         above = (self.width_px - self.height_px) // 2
         return slice(above, above + self.height_px)
 
     def alignment(self, opening: Opening, pose: Pose, moved: NDArray[np.float32]) -> Alignment:
-        """From the frame to the upright square crop around an opening after the move.
+        """The alignment from the frame to the upright square crop around an opening after the move.
 
-        moved: (478, 3) landmarks after the move, frame pixels.
+        moved: (478, 3) the landmarks after the move, in frame pixels.
         """
         outline = pose.to_canonical(moved[list(opening.outline)])
         x, y, z = (outline.min(axis=0) + outline.max(axis=0)) / 2
@@ -78,7 +84,7 @@ REGIONS: Mapping[str, NetworkRegion] = {
         NetworkRegion("eyes", (LEFT_EYE, RIGHT_EYE), 64, 48, 44.0),
     )
 }
-"""By name."""
+"""The regions by name."""
 
 
 def masks(
@@ -89,12 +95,13 @@ def masks(
     layers: NDArray[np.uint8],
     light: NDArray[np.float32],
 ) -> NDArray[np.uint8]:
-    """(height, width, 2) 255 inside the opening, with an edge that is soft over a pixel; and the same where
-    paint is allowed: in the opening and on a rim that fades out, or on the teeth alone; but not on what the
-    frame has shown there.
+    """(height, width, 2) two masks, 0..255: the opening, with an edge that is soft over a pixel; and the
+    pixels that may be painted.
 
-    geometry: `geometry_planes`. places: (478, 2 or more) landmarks after the move, pixels of the square crop.
-    layers: (height, width, 3) RGB, the crop after the move. light: (3,) RGB of white teeth in its light.
+    These are the opening and a rim that fades out, or the teeth alone, without what the frame has shown.
+    geometry: the `geometry_planes`. places: (478, 2 or more) the landmarks after the move, in pixels of the
+    square crop. layers: (height, width, 3) RGB, the painted crop. light: (3,) RGB of white teeth in its
+    light.
     """
     inside = np.zeros((region.width_px, region.width_px), np.uint8)
     points = np.round(places[list(opening.outline), :2] * 16).astype(np.int32)
@@ -102,7 +109,7 @@ def masks(
     inside = cv2.GaussianBlur(inside, (3, 3), 0)
     if region.teeth_only:
         teeth = inside[region.rows] * pale(layers, light)
-        # A line of one or two pixels along the edge is the gleam of a lip.
+        # A line of one or two pixels along the edge is a highlight on a lip.
         allowed = cv2.GaussianBlur(cv2.morphologyEx(teeth, cv2.MORPH_OPEN, _SQUARE), (3, 3), 0)
         apart_mm = geometry[..., 0] + geometry[..., 1]
         allowed = allowed * smoothstep((apart_mm - NARROW_MM[0]) / (NARROW_MM[1] - NARROW_MM[0]))
@@ -115,10 +122,11 @@ def masks(
 
 
 def pale(picture: NDArray[np.uint8], light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(height, width) 1 on teeth, 0 on lips, gums, tongue and in the dark.
+    """(height, width) the mask of teeth: 1 on teeth, 0 on lips, gums, tongue and in the dark.
 
-    Whiteness is twice the smallest less the largest channel, as shares of `light`, the (3,) RGB of white
-    teeth: 0.4 to 0.8 on teeth, also shaded ones, 0.1 on gums and a lit tongue, below 0 in the dark.
+    picture: (height, width, 3) RGB. light: (3,) RGB of white teeth in its light. Whiteness is twice the
+    smallest less the largest channel, as shares of `light`: 0.4 to 0.8 on teeth, also in shade, 0.1 on gums
+    and a lit tongue, below 0 in the dark.
     """
     shares = cv2.multiply(picture, tuple(map(float, 1 / np.maximum(light, 1))), dtype=cv2.CV_32F)
     red, green, blue = cv2.split(shares)
@@ -128,7 +136,7 @@ def pale(picture: NDArray[np.uint8], light: NDArray[np.float32]) -> NDArray[np.f
 
 
 def _shown(geometry: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(height, width) 1 where the opening was open before the move, and not just parted; 0 elsewhere."""
+    """(height, width) 1 where the opening was clearly open before the move, 0 elsewhere."""
     gap_mm, uncovered_mm = geometry[..., 2], geometry[..., 3]
     return (
         smoothstep((gap_mm - REST_MM[0]) / (REST_MM[1] - REST_MM[0]))
@@ -139,11 +147,11 @@ def _shown(geometry: NDArray[np.float32]) -> NDArray[np.float32]:
 def geometry_planes(
     region: NetworkRegion, opening: Opening, before: NDArray[np.float32], after: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(height, width, PLANES) millimetres, for every pixel: how far it lies below the upper edge of the
-    opening, how far above the lower one, how far apart the two were before the move, and how far it lies
-    outside of what was open then.
+    """(height, width, PLANES) distances in millimetres, limited to -10..30, for every pixel.
 
-    before, after: (478, 2 or more) landmarks before and after the move, pixels of the square crop.
+    They are those below the upper edge of the opening, above its lower edge, between the two edges before
+    the move, and to what was open before the move.
+    before, after: (478, 2 or more) the landmarks before and after the move, in pixels of the square crop.
     """
     x = np.arange(region.width_px, dtype=np.float32)
     y = np.arange(region.width_px, dtype=np.float32)[region.rows, None]
@@ -159,6 +167,6 @@ def geometry_planes(
 def _height(
     places: NDArray[np.float32], edge: tuple[int, ...], x: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(columns,) y of an edge of an opening."""
+    """(columns,) the y of an edge of an opening."""
     points = places[list(edge), :2]
     return np.interp(x, points[:, 0], points[:, 1]).astype(np.float32)

@@ -1,4 +1,5 @@
-"""Paint that follows the face from frame to frame: seldom made, carried in between, and never flickering."""
+"""Filters the paint of networks over time: it is carried along with the face, low-passed, and seldom
+renewed."""
 
 from __future__ import annotations
 
@@ -17,52 +18,62 @@ from reenact.generate.geometry.mesh import CROP_CELL_PX, over_crop, warp_triangl
 from reenact.records import Face, Frame
 
 Layers = NDArray[np.float32]
-"""(size, size, k) over the crop, 0 where there is no paint."""
+"""(size, size, k) layers over a crop, 0 where there is no paint."""
 
 
 @dataclass(frozen=True)
 class PaintFilterOptions:
+    """Times of the filter, and the changes that reset it."""
+
     time_s: float = 0.08
-    """Time constant of the low-pass."""
+    """The time constant of the low-pass in seconds."""
     fresh_s: float = 0.07
-    """Paint no older than this is as good as new, if little has changed: of 25 frames a second every second
-    one needs paint of its own, of 30 every third, and with the low-pass behind it more is not seen. (Smiling
-    films: 0.03 levels of 255 in the mean, and a warping error of 1.53 where every frame's own paint has
-    1.51.)"""
+    """The age of paint, in seconds, up to which it is used instead of new paint if little has changed. At 25
+    frames a second every second frame needs new paint, at 30 every third. (In smiling films the difference is
+    0.03 levels of 255 in the mean, and the warping error 1.53 instead of 1.51 with new paint in every
+    frame.)"""
     longest_s: float = 0.25
-    """Paint older than this is forgotten."""
+    """The age of paint, in seconds, from which on it is dropped."""
     changed_by: float = 0.75
-    """A change that itself changes by so much between two frames is shown at once ..."""
+    """The difference between the changes of two frames, in intensity, from which on old paint is not used."""
     opened_by_mm: float = 2.2
-    """... and so is a mouth that opens or shuts by so much: what was in it before is of no use."""
+    """The difference between the lip gaps of two frames, in millimetres, from which on old paint is not
+    used."""
     alike: float = 0.75
-    """0..1: how little may have changed for paint to be as good as new."""
+    """The least similarity of two frames, 0..1, at which old paint is used instead of new paint."""
 
 
 @dataclass(frozen=True, eq=False)
 class PaintConditions:
-    """What the paint of a face hangs on, at one time."""
+    """What the paint of a face depends on, at one time."""
 
     track_id: int
+    """The track id of the face."""
     time_s: float
+    """The presentation time in seconds."""
     places: NDArray[np.float32]
-    """(478, 3) the landmarks after the move, crop pixels."""
+    """(478, 3) the landmarks after the move, in crop pixels."""
     gaps_mm: NDArray[np.float32]
-    """Between the lips."""
+    """(n,) the gaps between the lips in millimetres."""
     change: Change
+    """(2, 17) the relative action units that moved the landmarks."""
 
 
 def paint_conditions(
     frame: Frame, face: Face, moved: NDArray[np.float32], change: Change, alignment: Alignment
 ) -> PaintConditions:
-    """moved: (478, 3) the landmarks after the move, frame pixels; change: (2, 17) what moved them."""
+    """The conditions of a face in a frame.
+
+    moved: (478, 3) the landmarks after the move, in frame pixels. change: (2, 17) the action units of the
+    move. alignment: the alignment to the crop that is painted.
+    """
     gaps_mm = MOUTH.gaps(moved, face.pose.down) / face.pose.scale
     return PaintConditions(face.track_id, float(frame.pts), alignment.points(moved), gaps_mm, change)
 
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """What a face was painted with."""
+    """The paint that a face was last shown with."""
 
     at: PaintConditions
     paint: Layers
@@ -70,26 +81,25 @@ class _Shown:
 
 
 class PaintFilter:
-    """Remembers each face's paint and carries it along with the face's own motion.
+    """Keeps the paint of each face and carries it along with the face's motion.
 
-    Time that stands still or runs backwards, as between pictures that have nothing to do with each other,
-    starts afresh.
+    It starts again where time stands still or runs backwards, as between unrelated pictures.
     """
 
     def __init__(self, options: PaintFilterOptions = PaintFilterOptions()) -> None:
         self._options = options
         self._shown: dict[int, _Shown] = {}
-        """By track id."""
+        """The paint by track id."""
 
     def recall(self, now: PaintConditions, *, fresh: bool) -> Layers | None:
-        """The last paint, where the face is now; None where it is too old.
+        """The last paint, carried to the face's present place. None: there is none, or it is too old.
 
-        fresh: only where it is as good as paint made now.
+        fresh: whether the paint must be as good as new.
         """
         last = self._shown.get(now.track_id)
         if last is None or not 0 < now.time_s - last.at.time_s <= self._options.longest_s:
             return None
-        # Where there was nothing to paint there will be nothing until something changes.
+        # Empty paint stays valid until something changes.
         fresh_s = self._options.longest_s if last.empty else self._options.fresh_s
         too_old = now.time_s - last.at.time_s > fresh_s
         if fresh and (too_old or self._alike(last.at, now) < self._options.alike):
@@ -97,7 +107,7 @@ class PaintFilter:
         return carried(last.paint, last.at.places, now.places)
 
     def __call__(self, now: PaintConditions, paint: Layers) -> Layers:
-        """New paint, low-passed in time: what is to be shown."""
+        """New paint, low-passed over time: the paint to show."""
         before = self._shown.get(now.track_id)
         kept = 0.0 if before is None else self._kept(before.at, now)
         if before is not None and kept > 0:
@@ -113,25 +123,25 @@ class PaintFilter:
         return paint
 
     def _kept(self, before: PaintConditions, now: PaintConditions) -> float:
-        """0..1: how much of the paint before is of use now."""
+        """The share of the earlier paint to keep, 0..1."""
         passed_s = now.time_s - before.time_s
         if not 0 < passed_s <= self._options.longest_s:
             return 0.0
         return self._alike(before, now) * float(np.exp(-passed_s / self._options.time_s))
 
     def _alike(self, before: PaintConditions, now: PaintConditions) -> float:
-        """0..1: how little has changed that no motion of the skin can follow."""
+        """The similarity of two conditions, 0..1, apart from the motion of the skin."""
         changed = np.abs(now.change - before.change).max() / self._options.changed_by
         opened = np.abs(now.gaps_mm - before.gaps_mm).max() / self._options.opened_by_mm
         return float(1 - smoothstep(np.array([changed, opened])).max())
 
 
 def carried(paint: Layers, before: NDArray[np.float32], now: NDArray[np.float32]) -> Layers:
-    """`paint` (size, size, k) of a crop, moved as the face's mesh moves.
+    """`paint` (size, size, k) of a crop, moved along with the face's mesh.
 
-    before, now: (478, 3) the landmarks in the crop, pixels.
+    before, now: (478, 3) the landmarks in the crop, in pixels.
     """
-    if not paint.any():  # a twentieth of the work, and usual where little shows
+    if not paint.any():  # usual where little shows, and a twentieth of the work
         return paint
     size = len(paint)
     back = (before - now)[:, :2][warp_triangles()].transpose(2, 0, 1)

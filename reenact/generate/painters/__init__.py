@@ -1,1 +1,2 @@
-"""Painters: what a moved face shows that no pixel of the input holds, such as teeth, creases and lids."""
+"""Painters: paint what a moved face shows but no pixel of the input holds, such as teeth, creases and
+lids."""

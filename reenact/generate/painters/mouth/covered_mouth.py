@@ -1,4 +1,4 @@
-"""Whether a picture shows a mouth as it is: nothing stands before it, and no teeth are lost in the shade."""
+"""Checks whether a frame shows the mouth well enough to learn from: not covered, and not in deep shade."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from reenact.records import Face, Frame
 
 @dataclass(frozen=True)
 class CoveredMouthOptions:
+    """Thresholds from which on a mouth counts as covered."""
+
     inside: float = 0.4
-    """The share of a column between the lips that may look like skin."""
+    """The share of a column between the lips from which on it counts as looking like skin."""
     columns: float = 0.05
-    """The share of the columns in which more does, and a lip looks like skin, too."""
+    """The share of columns which look like skin, and in which a lip does, too, that makes a mouth covered."""
     all_inside: float = 0.6
-    """The share of the whole inside that may look like skin, whatever the lips look like."""
+    """The share of the whole inside with the look of skin that makes a mouth covered, whatever the lips."""
     contrast: float = 10.0
-    """Difference of colour between lips and skin, levels of 255, from which on the lips can tell."""
+    """The difference of colour between lips and skin, in levels of 255, from which on lips are compared."""
 
 
 def is_covered(
@@ -32,7 +34,8 @@ def is_covered(
     crop: NDArray[np.float32],
     options: CoveredMouthOptions = CoveredMouthOptions(),
 ) -> bool:
-    """True where a hand, or anything of the colour of skin, hides a part of the mouth. crop: `mouth_crop`."""
+    """Whether a hand, or anything of the colour of skin, hides a part of the mouth. crop: the
+    `mouth_crop`."""
     bare = skin(frame.image, face)
     inside = _skin_like(_inside(crop, seen), bare).reshape(-1, len(seen.columns)).mean(axis=0)
     covered = (inside > options.inside) & _covered_lips(crop, face, seen, bare, options)
@@ -40,7 +43,8 @@ def is_covered(
 
 
 def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
-    """Level of the lighter parts of what is just below the upper lip, in the middle. crop: `mouth_crop`."""
+    """The level, 0..255, of the lighter parts just below the middle of the upper lip. crop: the
+    `mouth_crop`."""
     middle = np.s_[len(seen.columns) // 4 : -(len(seen.columns) // 4)]
     down = np.arange(0.8, 4.0, 0.4, dtype=np.float32)[:, None] * PX_PER_MM
     rows = np.minimum(seen.top[middle] + down, seen.bottom[middle] - 1)
@@ -48,7 +52,10 @@ def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
 
 
 def _skin_like(colours: NDArray[np.float32], bare: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n,) 0..1: how far colours (n, 3) are as light as skin and as red; teeth are paler, all else darker."""
+    """(n,) the degree, 0..1, to which colours (n, 3) are as light and as red as skin.
+
+    Teeth are paler than skin, and everything else in a mouth is darker.
+    """
     light = colours.mean(axis=1) / max(float(bare.mean()), 1.0)
     red = redness(colours) / max(float(redness(bare)), 0.05)
     return (
@@ -69,7 +76,7 @@ def _covered_lips(
     bare: NDArray[np.float32],
     options: CoveredMouthOptions,
 ) -> NDArray[np.bool_]:
-    """(columns,) True where one of the lips is liker to skin than to the rest of that lip."""
+    """(columns,) True where one of the lips is more similar to skin than to the rest of that lip."""
     places = seen.alignment.points(face.landmarks)[:, :2]
     covered = np.zeros(len(seen.columns), bool)
     for outer, inner in ((OUTER_UPPER, seen.top), (OUTER_LOWER, seen.bottom)):

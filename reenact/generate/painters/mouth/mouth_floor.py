@@ -1,4 +1,4 @@
-"""What lies below the upper teeth and goes with the jaw: lower teeth, tongue and the dark around them."""
+"""The floor of the mouth: lower teeth, tongue and the dark around them, which move with the jaw."""
 
 from __future__ import annotations
 
@@ -13,38 +13,40 @@ from reenact.generate.painters.mouth.seen_mouth import SeenMouth, on_visible_edg
 from reenact.records import Face, Frame
 
 ABOVE_MM = 28.0
-"""How far the picture of a floor reaches above the line between shut lips: a dropped jaw takes it along."""
+"""Height, in millimetres, of the part of a floor's picture above the line between closed lips, which a
+dropped jaw carries downwards."""
 FLOOR_SHAPE = round(40 * PX_PER_MM), SHAPE[1]
 """(height, width) of the picture of a floor."""
 LINE_MM = 60.5
-"""Distance from the bridge of the nose down to the line between shut lips, canonical."""
+"""Canonical distance, in millimetres, from the bridge of the nose to the line between closed lips."""
 _LOWER_LIP = (87, 14, 317)
 """Landmarks in the middle of the inner edge of the lower lip."""
 _LIP_LEVER_MM = 63.0
-"""Distance of the lower lip from the axis of the jaw."""
+"""Distance, in millimetres, of the lower lip from the axis of the jaw."""
 _LIP_SHARE = 0.5
-"""The share of the lower lip in telling where the jaw is; the chin has the rest. Over five films, the error
-in reopened mouths is .712 of the bank's with the chin alone, .697 with half of each, .705 with the lip."""
+"""Weight of the lower lip in the estimate of the jaw's angle; the chin has the rest. Over five films, the
+error in reopened mouths is .712 of that with shipped teeth with the chin alone, .697 with half of each, .705
+with the lip."""
 REST_CHIN_MM = 98.0
-"""Distance from the bridge of the nose down to the chin of a shut mouth, canonical."""
+"""Canonical distance, in millimetres, from the bridge of the nose to the chin while the mouth is closed."""
 _RIM_MM = 0.7
-"""Width of the rim along lip and teeth that has their colour."""
+"""Width, in millimetres, of the rim along lip and teeth that has their colour."""
 _LEAST_CROWN_MM = 1.6
-"""Height of teeth below which what lies under them has the colour of the lip."""
+"""Height of teeth, in millimetres, below which the area under them has the colour of the lip."""
 _CONTINUED = 0.35
-"""Distance from the edge, as a share of the distance beyond it, at which what is continued is taken."""
+"""Distance inside the edge, as a share of the distance beyond it, from which a continued pixel is taken."""
 _ABOVE_FADE_MM, _BELOW_FADE_MM = 3.0, 6.0
-"""How far it is continued."""
+"""Distances, in millimetres, over which the picture is continued above and below."""
 _MOST_MM = 0.8
-"""Distance from the edge within which what is continued is taken."""
+"""Greatest distance, in millimetres, inside the edge from which a continued pixel is taken."""
 _SIDE_MM = 3.0
-"""Width of the soft edge beside the corners."""
+"""Width, in millimetres, of the soft edge at the corners."""
 
 
 def jaw_of(pose: Pose, landmarks: NDArray[np.float32], bridge: float) -> Jaw:
-    """How far the jaw has turned since the lips were shut.
+    """The rotation of the jaw from closed lips.
 
-    landmarks: (478, 3) pixels. bridge: canonical y of the bridge of the nose.
+    landmarks: (478, 3) in pixels. bridge: the canonical y of the bridge of the nose, in millimetres.
     """
     chin, lip = (
         float(pose.to_canonical(landmarks[list(places)])[:, 1].mean()) - bridge
@@ -56,7 +58,7 @@ def jaw_of(pose: Pose, landmarks: NDArray[np.float32], bridge: float) -> Jaw:
 
 
 def take_floor(frame: Frame, face: Face, seen: SeenMouth, light: NDArray[np.float32]) -> Arch:
-    """What a frame shows below the upper teeth, with the jaw turned back to shut lips.
+    """The floor of the mouth that a frame shows, with the jaw rotated back to closed lips.
 
     light: (3,) RGB of white teeth in the light of the frame.
     """
@@ -65,7 +67,7 @@ def take_floor(frame: Frame, face: Face, seen: SeenMouth, light: NDArray[np.floa
     grid = grid_of(face.pose, seen, bridge + LINE_MM - ABOVE_MM, FLOOR_SHAPE, jaw.turn)
     mm = seen.alignment.scale * face.pose.scale
     rim = _RIM_MM * mm
-    # Below a lip instead of teeth there is its colour and its shadow.
+    # Below a lip, rather than teeth, lie its colour and its shadow.
     seam = seen.line(seen.seam, grid.x)
     crown = seam - seen.line(seen.top, grid.x)
     lip = 1 - seen.teeth * smoothstep(crown / (_LEAST_CROWN_MM * mm))

@@ -1,4 +1,4 @@
-"""The inside of a mouth after a move: teeth of the skull, teeth and tongue of the jaw, the dark behind."""
+"""Paints the inside of a mouth after a move: upper teeth, lower teeth and tongue, and the dark behind."""
 
 from __future__ import annotations
 
@@ -30,46 +30,48 @@ from reenact.generate.painters.paint import blend, box_around, mix, polygon
 from reenact.records import Box, Face, Frame
 
 _INCISORS_MM = 50.0
-"""y of the middle of the mouth."""
+"""Canonical y, in millimetres, of the middle of the mouth."""
 _LUMA = (0.299, 0.587, 0.114)
-"""Weights of RGB in the grey of a picture (ITU-R BT.601)."""
+"""Weights of red, green and blue in a picture's grey level (ITU-R BT.601)."""
 _NARROW_MM = 1.2
-"""Gap between lips below which what is behind them lies in the dark."""
+"""Gap between lips, in millimetres, below which no light gets behind them."""
 _CONTINUED_BLUR_MM = 0.9
-"""Standard deviation of the blur of what is continued above the teeth that are seen."""
+"""Standard deviation, in millimetres, of the blur of what is continued above the visible teeth."""
 _SHADOW = 0.45
-"""The share of the light that a lip keeps from the teeth close below it."""
+"""Share of the light that a lip blocks from the visible teeth close below it."""
 _LIP_SHADOW = 0.38
-"""The same of the teeth that are drawn."""
+"""Share of the light that a lip blocks from drawn teeth close below it."""
 _LEAST_GAP_PX = 0.5
-"""Lips that are closer than this everywhere show nothing between them."""
+"""Greatest gap between lips, in pixels, up to which nothing shows between them."""
 
 
 @dataclass(frozen=True)
 class InsideOptions:
+    """Distances in millimetres of an average face."""
+
     still_mm: float = 0.05
-    """Lips that move by less than this keep the warp's pixels."""
+    """The motion of the lips below which the warp's pixels stay."""
     rim_mm: float = 0.5
-    """Width of the rim of a lip whose colour reaches into what is seen beside it."""
+    """The width of the rim in which a lip's colour tinges what is visible beside it."""
     reuse: float = 0.35
-    """Distance, as a share of the distance to the lip's old edge, at which what a lip uncovers is taken from
-    what was seen beside it."""
+    """The distance inside the lip's old edge, as a share of the distance beyond it, from which an uncovered
+    pixel is taken."""
     reuse_share: float = 0.6
-    """Height of a band of teeth, as a share of what was seen of it, that may be added above it like this."""
+    """The height of the band that may be added like this, as a share of the visible height."""
     least_band_mm: float = 2.5
-    """Height of what is seen below the upper teeth from which on it counts as the jaw's."""
+    """The visible height below the upper teeth from which on it counts as part of the jaw."""
     tips_mm: float = 1.6
-    """Height of the tips of teeth that disappear behind a lip that comes down to them."""
+    """The height of the tips of teeth that are hidden when a lip moves down to them."""
     shadow_mm: float = 2.0
-    """Height of the shadow of an upper lip that has come down on the teeth that the frame shows."""
+    """The height of the shadow of an upper lip, which has moved down, on visible teeth."""
     lip_shadow_mm: float = 2.5
-    """Height of the shadow of the upper lip on the teeth."""
+    """The height of the shadow of the upper lip on drawn teeth."""
     soft_mm: float = 0.7
-    """Width of the shade between teeth and dark."""
+    """The width of the transition between teeth and dark."""
     lip_soft_mm: float = 3.5
-    """Width of the shade between what was seen below a lip that has moved away from it and the dark."""
+    """The width of the transition between visible content and the dark, where a lip has moved away."""
     side_shade: float = 0.35
-    """The share of the light that is lost on drawn teeth towards the corners."""
+    """The share of the light that drawn teeth lose towards the corners."""
 
 
 def paint_inside(
@@ -80,10 +82,10 @@ def paint_inside(
     teeth: Teeth | None = None,
     options: InsideOptions = InsideOptions(),
 ) -> Warp:
-    """`warp` with the inside of the mouth painted anew where the lips have moved.
+    """`warp` with a painted inside of the mouth if the lips have moved.
 
-    seen: what the frame shows between the lips, which must be those of `face`. teeth: what is drawn where the
-    frame shows none; None: the bank's likeliest.
+    seen: the inside that the frame shows, found on `face`. None: the lips are closed. teeth: the teeth that
+    are drawn where the frame shows none. None: likely ones for this face.
     """
     moved_px = np.abs((warp.moved - face.landmarks)[np.concatenate([UPPER, LOWER]), :2]).max()
     outline = warp.moved[list(MOUTH.outline), :2]
@@ -93,7 +95,7 @@ def paint_inside(
     if MOUTH.gaps(warp.moved, face.pose.down).max() < _LEAST_GAP_PX:
         return warp
     place = _Place.of(face, warp, mouth_alignment(face), box)
-    # Beyond what a picture can show where it is overexposed: then shade on teeth is white, too.
+    # In overexposed pictures this exceeds 255, so that shade on teeth is white, too.
     light = ivory(frame.image, face) * np.float32(overexposure_factor(frame.image, face))
     teeth = teeth or likely_teeth(face, seen)
     deep = _deep(light, teeth, seen)
@@ -112,60 +114,66 @@ def paint_inside(
         inside = grey[..., None] + np.float32(colour) * (inside - grey[..., None])
     white = overexposed_share(frame.image, face)
     if white > 0:
-        # Where even nostrils are light, so is the depth of a mouth.
+        # Where even nostrils are light, the depth of a mouth is, too.
         shade = white * nostril_shade(frame.image, face)
         inside = shade + np.minimum(inside, 255) * (1 - shade / 255)
     return blend(warp, np.minimum(inside, 255), polygon(outline, box), box)
 
 
 def _across(sides: NDArray[np.float32], place: _Place) -> NDArray[np.float32]:
-    """(height, width, 3) the light at every place between the corners, whose light is `sides` (2, 3)."""
+    """(height, width, 3) the light at every place, interpolated between that of the corners, `sides` (2,
+    3)."""
     right = np.clip((place.across + 1) / 2, 0, 1)[..., None]
     return (sides[0] + right * (sides[1] - sides[0])).astype(np.float32)
 
 
 def _deep(light: NDArray[np.float32], teeth: Teeth, seen: SeenMouth | None) -> NDArray[np.float32]:
-    """(3,) RGB of the depth of the mouth, and of the line between lips that have come together."""
+    """(3,) RGB of the depth of the mouth, and of the line between closed lips."""
     if seen is not None and seen.dark is not None:
         return seen.dark
     return light * teeth.dark
 
 
 def _shut(place: _Place) -> NDArray[np.float32]:
-    """(height, width) 1 between lips that have come so close that no light gets between them."""
+    """(height, width) the degree, 0..1, to which lips have closed so far that no light gets between them."""
     narrow = 1 - place.gap / (_NARROW_MM * place.px_per_mm)
     return (smoothstep(narrow) * smoothstep(place.closed / place.px_per_mm)).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class _Place:
-    """Where every pixel of a box lies in the mouth after the move; planes (height, width)."""
+    """The place in the mouth, after the move, of every pixel of a box; planes (height, width)."""
 
     box: Box
+    """The box in the frame."""
     x: NDArray[np.float32]
-    """In the crop of `mouth_alignment`, pixels, and ..."""
+    """x in the crop of `mouth_alignment`, in pixels."""
     y: NDArray[np.float32]
+    """y in the crop of `mouth_alignment`, in pixels."""
     down: NDArray[np.float32]
-    """0 at the upper lip .. 1 at the lower."""
+    """The place between the upper lip (0) and the lower lip (1)."""
     across: NDArray[np.float32]
-    """-1 at the left corner, 0 in the middle, 1 at the right corner."""
+    """The place between the left corner (-1) and the right corner (1)."""
     open_mm: float
+    """The gap between the lips in the middle, in millimetres."""
     lifted: NDArray[np.float32]
-    """Crop pixels by which the upper lip above has risen."""
+    """The rise of the upper lip above the place, in crop pixels."""
     widened: float
-    """0..1: 0 while the corners of the mouth are where they were, 1 where they have moved aside."""
+    """The degree, 0..1, to which the corners of the mouth have moved sideways."""
     gap: NDArray[np.float32]
-    """Crop pixels between the lips above and below."""
+    """The gap between the lips above and below the place, in crop pixels."""
     closed: NDArray[np.float32]
-    """Crop pixels by which these have come closer, or by which the corners have moved in beside them."""
+    """The closing motion of these lips, in crop pixels."""
     jaw: Jaw
+    """The rotation of the jaw by the move."""
     jaw_px: NDArray[np.float32]
-    """(2,) crop pixels by which the jaw has moved."""
+    """(2,) the motion of the lower incisors, in crop pixels."""
     px_per_mm: float
+    """Crop pixels per millimetre."""
 
     @property
     def aside(self) -> NDArray[np.float32]:
-        """(height, width) 0 in the middle .. 1 at the corners."""
+        """(height, width) the place between the middle (0) and a corner (1)."""
         return np.abs(self.across)
 
     @classmethod
@@ -206,14 +214,14 @@ class _Place:
 def _closed(
     before: NDArray[np.float32], after: NDArray[np.float32], x: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Crop pixels by which lips have come closer at x; at the corners as much as beside them."""
+    """The closing motion of the lips at x, in crop pixels; the corners get that of the places beside them."""
     closer = (before[LOWER, 1] - before[UPPER, 1]) - (after[LOWER, 1] - after[UPPER, 1])
     closer[[0, -1]] = closer[[1, -2]]
     return np.interp(x, after[UPPER, 0], closer).astype(np.float32)
 
 
 def _jaw_shift(face: Face, jaw: Jaw, alignment: Alignment) -> NDArray[np.float32]:
-    """(2,) crop pixels by which the lower incisors go with the jaw."""
+    """(2,) the motion of the lower incisors by the jaw, in crop pixels."""
     incisors = on_arch(np.zeros(1, np.float32), np.full(1, _INCISORS_MM, np.float32))
     shift = face.pose.vectors_to_frame(jaw.turn(incisors) - incisors)[0, :2]
     return alignment.matrix[:, :2] @ shift
@@ -229,7 +237,7 @@ def _drawn_upper(
     across: NDArray[np.float32],
     options: InsideOptions,
 ) -> NDArray[np.float32]:
-    """The upper row of `teeth`, in the shadow of the lip."""
+    """`inside` with the upper row of `teeth` drawn in the shadow of the lip."""
     if seen is not None and seen.teeth > 0:
         light = light + seen.teeth * (seen.enamel - light)
     colour, alpha = teeth.upper.draw(
@@ -237,12 +245,12 @@ def _drawn_upper(
     )
     gap_mm = np.maximum(place.gap, 1) / place.px_per_mm
     below_lip_mm = place.down * gap_mm
-    # Some of the shadow of a person's own teeth is in their picture already.
+    # The picture of a person's own teeth already contains some of the shadow.
     shadow = _LIP_SHADOW * (1 - 0.8 * teeth.own)
     shade = 1 - shadow + shadow * smoothstep(below_lip_mm / options.lip_shadow_mm)
     side = options.side_shade * (1 - teeth.own)
     colour *= (shade * (1 - side * smoothstep((place.aside - 0.4) / 0.5)))[..., None]
-    # A person's own teeth are seen in their light.
+    # The picture of a person's own teeth already contains the light from the side.
     colour = np.minimum(colour * (across + teeth.own * (1 - across)), 255)
     if seen is not None and seen.teeth > 0:
         below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)
@@ -258,7 +266,7 @@ def _drawn_floor(
     place: _Place,
     light: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """What is known to lie below the upper teeth, carried by the jaw."""
+    """`inside` with the known floor of the mouth, moved by the jaw."""
     if teeth.floor is None:
         return inside
     jaw = jaw_of(face.pose, warp.moved, teeth.bridge_mm)
@@ -269,9 +277,9 @@ def _drawn_floor(
 def _own_upper(
     inside: NDArray[np.float32], frame: Frame, seen: SeenMouth, place: _Place, options: InsideOptions
 ) -> NDArray[np.float32]:
-    """The upper teeth that the frame shows, which stay where they are: the skull does not move.
+    """`inside` with the upper teeth that the frame shows, which do not move.
 
-    What a risen lip uncovers above them is taken from what was seen beside its old edge.
+    What a risen lip uncovers above them is continued from the pixels beside its old edge.
     """
     if seen.teeth == 0:
         return inside
@@ -280,10 +288,10 @@ def _own_upper(
     rim = options.rim_mm * mm * smoothstep(place.lifted / mm)
     above = np.maximum(top + rim - place.y, 0)
     colour = seen.sample(frame, place.x, np.where(above > 0, top + rim + options.reuse * above, place.y))
-    # Continued for long, every speck would become a stripe.
+    # Far from the edge, every speck would become a stripe.
     blurred = cv2.GaussianBlur(colour, (0, 0), _CONTINUED_BLUR_MM * mm)
     colour = mix(colour, blurred, smoothstep((above - rim) / (1.5 * mm)).astype(np.float32))
-    # What is added beyond the height of a tooth is gums.
+    # Beyond the height of a tooth, gums are added.
     height_mm = (seam - place.y) / mm
     crown_mm = max(CROWN_MM, seen.crown_mm + 1)
     gums = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * smoothstep((above - rim) / (0.5 * mm))
@@ -292,17 +300,17 @@ def _own_upper(
         np.broadcast_to(gums_above(seen.enamel), colour.shape),
         gums.astype(np.float32),
     )
-    # A lip that has come down casts its shadow on what is left to be seen.
+    # A lip that has moved down casts its shadow on what remains visible.
     shadow = smoothstep(-place.lifted / mm) * (
         1 - smoothstep(place.down * place.gap / (options.shadow_mm * mm))
     )
     colour *= (1 - _SHADOW * shadow)[..., None]
     added = options.reuse_share * np.maximum(seam - top, 0) + 0.3 * mm
     known = 1 - smoothstep((above - rim) / np.maximum(added, 0.1) - 0.5)
-    # The tips that a lip leaves when it comes down over the rest would be a light rim along it.
+    # Tips that remain below a lip that moves down would be a light rim along it.
     left_mm = (seam - (place.y - place.down * place.gap)) / mm
     known = known * (1 - smoothstep(-place.lifted / mm) * (1 - smoothstep(left_mm / options.tips_mm - 0.5)))
-    # Beside the teeth there is only the rim of the lip, which goes with the lip.
+    # Beside the teeth lies only the rim of the lip, which moves with the lip.
     known = known * (1 - smoothstep(np.abs(place.lifted) / mm) * (1 - smoothstep((seam - top) / mm - 0.3)))
     edge = smoothstep((seam - place.y) / (options.soft_mm * mm) + 0.5)
     return mix(inside, colour, (seen.teeth * known * edge * _between_corners(seen, place)).astype(np.float32))
@@ -311,24 +319,24 @@ def _own_upper(
 def _own_lower(
     inside: NDArray[np.float32], frame: Frame, seen: SeenMouth, place: _Place, options: InsideOptions
 ) -> NDArray[np.float32]:
-    """What the frame shows below the upper teeth, which goes with the jaw: lower teeth and tongue."""
+    """`inside` with the lower teeth and the tongue that the frame shows, moved by the jaw."""
     mm = place.px_per_mm
     x, y = place.x - place.jaw_px[0], place.y - place.jaw_px[1]
     seam, bottom = seen.line(seen.seam, x), seen.line(seen.bottom, x)
-    # Nothing changes while the jaw is where it was.
+    # Nothing changes while the jaw does not move.
     away = float(smoothstep(np.array(np.abs(place.jaw_px[1]) / mm)))
     rim = options.rim_mm * mm * away
     below = np.maximum(y - (bottom - rim), 0)
     colour = seen.sample(frame, x, np.where(below > 0, bottom - rim - options.reuse * below, y))
     band = np.maximum(bottom - seam, 0)
     known = 1 - smoothstep((below - rim) / (options.reuse_share * band + 0.3 * mm) - 0.5)
-    # A thin band below the seam is the tips of the upper teeth rather than anything of the jaw.
+    # A thin band below the seam shows the tips of the upper teeth rather than the jaw.
     is_jaw = smoothstep(band / (options.least_band_mm * mm) - 0.3)
     is_jaw *= float(smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7)))
     known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
     joined = 1 - float(smoothstep(np.array(np.abs(place.jaw_px[1]) / (0.3 * mm))))
-    # Where a lip ended what was seen, and no teeth, its rim would be an arc across a mouth of another shape.
+    # Where a lip rather than teeth bounded the content, its rim would be an arc across a mouth of another shape.
     crown = seam - seen.line(seen.top, x)
     lip = away * (1 - seen.teeth * smoothstep(crown / (options.tips_mm * mm)))
     wide = soft * (1 + lip * (options.lip_soft_mm / options.soft_mm - 1))
@@ -337,7 +345,7 @@ def _own_lower(
 
 
 def _between_corners(seen: SeenMouth, place: _Place) -> NDArray[np.float32]:
-    """(height, width) 1 between the corners of the mouth as the frame shows it, 0 beside them."""
+    """(height, width) the mask between the corners of the mouth in the frame, 0..1."""
     soft = 1.5 * place.px_per_mm
     reach = soft * (2 - place.widened)
     left, right = seen.columns[0] - reach, seen.columns[-1] + reach

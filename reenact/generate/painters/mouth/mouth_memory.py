@@ -1,4 +1,4 @@
-"""A person's own teeth: the best views of them so far, for mouths that show more than the frame does."""
+"""The memory of each person's own teeth, which are drawn in mouths that show more than the frame does."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ from reenact.records import Face, Frame
 
 @dataclass(frozen=True)
 class MemoryOptions:
+    """How often the memory learns, and how fast drawn teeth change."""
+
     fade_s: float = 0.25
-    """Time constant with which drawn teeth turn into others."""
+    """The time constant, in seconds, with which drawn teeth blend into others."""
     learn_s: float = 0.1
-    """The least time between two frames of a face that are learnt from, which takes up to 20 ms."""
+    """The least time, in seconds, between two frames that are learned from, which takes up to 20 ms each."""
     glance_s: float = 0.2
-    """Seconds between two looks at a face that is not to change."""
+    """The least time, in seconds, between two frames that are learned from while the face does not change."""
     patience_s: float = 2.0
-    """Seconds after which a face that is gone is forgotten."""
+    """The time, in seconds, after which a lost face is forgotten."""
 
 
 ExpectedViews = Callable[[Frame, Face], MouthViews]
-"""What is known beforehand of a face that comes into view."""
+"""A function that returns the known views of the mouth of a new face."""
 
 
 def nothing_expected(frame: Frame, face: Face) -> MouthViews:
-    """An Expected: every face is a stranger's."""
+    """The ExpectedViews that knows no face."""
     return MouthViews()
 
 
 class MouthMemory:
-    """Remembers each tracked person's teeth and says which to draw; what is drawn never changes at once.
+    """Keeps each tracked person's teeth, and returns those to draw, which change gradually only.
 
-    A film looks ahead and knows the teeth from the first frame on (`expected`); a camera learns them while
-    the person talks. Time that stands still or runs backwards, as between pictures that have nothing to do
-    with each other, starts afresh.
+    Films are searched ahead, so that teeth are known from the first frame on (`expected`); live, they are
+    learned while the person talks. A person starts again where time stands still or runs backwards, as
+    between unrelated pictures.
     """
 
     def __init__(
@@ -51,21 +53,21 @@ class MouthMemory:
         self._expected = expected
         self._options = options
         self._people: dict[int, _Person] = {}
-        """By track id."""
+        """The people by track id."""
 
     def __call__(self, frame: Frame, face: Face, seen: SeenMouth | None, shape: MouthShape) -> Teeth:
-        """Learns from a frame, and gives the teeth to draw in a mouth of this shape."""
+        """Learns from a frame, and returns the teeth to draw in a mouth of this shape."""
         person = self._watched(frame, face, seen)
         return person.teeth(face, seen, shape, self._options)
 
     def watch(self, frame: Frame, face: Face) -> None:
-        """Learns from a frame in which nothing is to be drawn, now and then."""
+        """Learns, at intervals, from a frame in which nothing is drawn."""
         person = self._people.get(face.track_id)
         if person is None or not 0 < float(frame.pts) - person.looked_s < self._options.glance_s:
             self._watched(frame, face, see_mouth(frame, face))
 
     def views(self, track_id: int) -> MouthViews:
-        """What is known of a face by now."""
+        """The known views of a face's mouth."""
         person = self._people.get(track_id)
         return MouthViews() if person is None else person.views
 
@@ -78,9 +80,9 @@ class MouthMemory:
         person.passed_s = time_s - person.time_s
         person.time_s = time_s
         person.looked_s = time_s
-        if time_s - person.learnt_s >= self._options.learn_s:
+        if time_s - person.learned_s >= self._options.learn_s:
             person.views = person.views.learn(frame, face, seen)
-            person.learnt_s = time_s
+            person.learned_s = time_s
         self._people[face.track_id] = person
         return person
 
@@ -93,36 +95,36 @@ class MouthMemory:
 
 
 class _Person:
-    """What is known of one tracked face, and what was drawn last."""
+    """The views of one tracked face's mouth, and the teeth that were drawn last."""
 
     def __init__(self, time_s: float, views: MouthViews) -> None:
         self.time_s = time_s
         self.looked_s = time_s
-        self.learnt_s = -math.inf
+        self.learned_s = -math.inf
         self.passed_s = 0.0
         self.views = views
-        self._aim = _Aim(views, None)
+        self._goal = _Goal(views, None)
         self._drawn: _Drawn | None = None
 
     def teeth(self, face: Face, seen: SeenMouth | None, shape: MouthShape, options: MemoryOptions) -> Teeth:
-        """What to draw now, on its way to what is best for a mouth of this shape."""
-        before, view = self._aim, self.views.nearest(shape, self._aim.view)
+        """The teeth to draw now, on the way to those that are best for a mouth of this shape."""
+        before, view = self._goal, self.views.nearest(shape, self._goal.view)
         if view is not before.view or self.views is not before.views:
-            self._aim = _Aim(self.views, view)
-        aim = self._aim.teeth(face, seen)
+            self._goal = _Goal(self.views, view)
+        aim = self._goal.teeth(face, seen)
         if self._drawn is None:
             self._drawn = _Drawn.of(aim)
         else:
             share = 1 - float(np.exp(-self.passed_s / options.fade_s))
             jump_mm = 0.0
-            if before is not self._aim:
+            if before is not self._goal:
                 jump_mm = before.teeth(face, seen).upper_edge_mm - aim.upper_edge_mm
             self._drawn = self._drawn.towards(aim, jump_mm, share)
         return self._drawn.teeth(aim)
 
 
-class _Aim:
-    """What is drawn as soon as everything else has faded."""
+class _Goal:
+    """The teeth that are drawn when the transition is complete."""
 
     def __init__(self, views: MouthViews, view: MouthView | None) -> None:
         self.views = views
@@ -137,12 +139,12 @@ class _Aim:
 
 @dataclass(frozen=True, eq=False)
 class _Fading:
-    """A picture on its way from one to another."""
+    """A picture in transition to another."""
 
     arch: Arch
-    """As it is drawn now."""
+    """The picture as it is drawn now."""
     picture: NDArray[np.float32]
-    """The same, unrounded."""
+    """The same picture, unrounded."""
 
     @classmethod
     def of(cls, arch: Arch) -> _Fading:
@@ -150,7 +152,7 @@ class _Fading:
 
     @classmethod
     def hidden(cls, arch: Arch) -> _Fading:
-        """The picture before it is seen."""
+        """The transparent picture, from which a picture fades in."""
         picture = arch.picture.copy()
         picture[..., 3] = 0
         return cls.of(replace(arch, picture=picture))
@@ -166,15 +168,18 @@ class _Fading:
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """What was drawn last."""
+    """The teeth that were drawn last."""
 
     upper: _Fading
+    """The upper row."""
     floor: _Fading | None
-    """None: nothing is known of it yet."""
+    """The floor of the mouth. None: it is not known yet."""
     own: float
+    """The share of the person's own teeth in the upper row, 0..1."""
     dark: NDArray[np.float32]
+    """(3,) RGB of the depth of the mouth, relative to white teeth."""
     below_mm: float = 0.0
-    """By how much the upper teeth are still drawn lower than where they belong."""
+    """The distance in millimetres by which the upper teeth are still drawn too low."""
 
     @classmethod
     def of(cls, teeth: Teeth) -> _Drawn:
@@ -182,7 +187,8 @@ class _Drawn:
         return cls(_Fading.of(teeth.upper), floor, teeth.own, teeth.dark)
 
     def towards(self, aim: Teeth, jump_mm: float, share: float) -> _Drawn:
-        """jump_mm: how much lower the upper teeth that were aimed at before lie in this frame."""
+        """The next step to `aim`. jump_mm: the distance by which the upper teeth of the earlier goal lie
+        lower."""
         floor = self.floor
         if aim.floor is not None:
             floor = (floor or _Fading.hidden(aim.floor)).towards(aim.floor, share)
@@ -195,7 +201,7 @@ class _Drawn:
         )
 
     def teeth(self, aim: Teeth) -> Teeth:
-        """What is drawn now, where `aim` has its own."""
+        """The teeth to draw now, at the place of `aim`."""
         return replace(
             aim,
             upper=self.upper.arch,

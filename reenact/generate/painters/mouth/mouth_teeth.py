@@ -1,4 +1,4 @@
-"""Which teeth a face has, and where, and what lies below them."""
+"""The teeth to draw in a face, their place, and the floor of the mouth below them."""
 
 from __future__ import annotations
 
@@ -16,39 +16,43 @@ from reenact.records import Face
 
 @dataclass(frozen=True, eq=False)
 class Teeth:
-    """Rows of teeth, and where a person has them."""
+    """The teeth to draw, and their place."""
 
     upper: Arch
+    """The upper row."""
     upper_edge_mm: float
-    """Canonical y of the edge of the upper front teeth."""
+    """The canonical y of the edge of the upper front teeth."""
     upper_aside_mm: float = 0.0
-    """Canonical x of the middle of the upper row's picture."""
+    """The canonical x of the middle of the upper row's picture."""
     own: float = 0.0
-    """The share of the person's own teeth in the upper row, 0..1: they come with their own shadows."""
+    """The share of the person's own teeth in the upper row, 0..1; their picture includes shadows."""
     floor: Arch | None = None
-    """What lies below them (see reenact.generate.painters.mouth.mouth_floor). None: it has not been seen. Lips hide
-    most people's lower teeth, and what is not known is left in the dark."""
+    """The floor of the mouth (see mouth_floor.py). None: it has not been seen, and is left dark; lips hide
+    most people's lower teeth."""
     bridge_mm: float = 0.0
-    """Canonical y of the bridge of the nose, by which the floor is placed."""
+    """The canonical y of the bridge of the nose, by which the floor is placed."""
     dark: NDArray[np.float32] = field(default_factory=usual_dark)
-    """(3,) RGB of the depth of the mouth as parts of white teeth."""
+    """(3,) RGB of the depth of the mouth, relative to white teeth."""
 
 
 @dataclass(frozen=True)
 class TeethOptions:
-    """Millimetres of an average face."""
+    """Distances in millimetres of an average face."""
 
     below_lip_mm: float = 1.8
-    """Distance from the upper lip's edge at rest down to the edge of the teeth (1.9 mm in men, 3.4 mm in
+    """The distance from the upper lip's edge at rest to the edge of the teeth (1.9 mm in men, 3.4 mm in
     women, less with age: Vig & Brundo, J. Prosthet. Dent. 39(5), 1978)."""
     hidden_mm: float = -0.3
-    """The same in an open mouth in which no upper teeth are seen."""
+    """This distance in an open mouth without visible upper teeth."""
     smile_wider_mm: float = 14.0
-    """What a smile adds to the width of a mouth at rest."""
+    """The increase of the mouth's width by a smile."""
 
 
 def likely_teeth(face: Face, seen: SeenMouth | None, options: TeethOptions = TeethOptions()) -> Teeth:
-    """Teeth from the bank for a face, so placed that none shows that the frame does not show."""
+    """Shipped teeth for a face, placed so that they are hidden where the frame shows none.
+
+    seen: the inside of the mouth in the frame. None: the lips are closed.
+    """
     places = face.pose.to_canonical(face.landmarks)
     upper_lip_mm = float(places[13, 1])
     width_mm = float(places[308, 0] - places[78, 0])
@@ -60,9 +64,10 @@ def likely_teeth(face: Face, seen: SeenMouth | None, options: TeethOptions = Tee
 def visible_edge(
     face: Face, seen: SeenMouth | None, edge_mm: float, options: TeethOptions = TeethOptions()
 ) -> float:
-    """Canonical y of the edge of the upper teeth, which is expected at `edge_mm`.
+    """The canonical y of the edge of the upper teeth.
 
-    It is where the frame shows it; behind the lip where the frame shows an open mouth without upper teeth.
+    It is the edge that the frame shows, or a place behind the lip if the frame shows an open mouth without
+    upper teeth, or else `edge_mm`. seen: the inside of the mouth in the frame. None: the lips are closed.
     """
     if seen is None:
         return edge_mm

@@ -1,4 +1,4 @@
-"""What a person's open mouth has looked like: the best view of each opening and yaw."""
+"""Views of a person's open mouth: the best one of each opening and yaw."""
 
 from __future__ import annotations
 
@@ -25,65 +25,69 @@ from reenact.records import Face, Frame
 
 @dataclass(frozen=True)
 class ViewOptions:
+    """Which frames are learned from, and which view is drawn."""
+
     sure: float = 0.9
-    """Teeth that are seen less surely than this, 0..1, are not remembered."""
+    """The confidence in visible teeth, 0..1, from which on a frame is learned from."""
     none: float = 0.1
-    """A mouth in which they are seen less surely than this shows none. Between the two, nobody can tell."""
+    """The confidence in visible teeth below which a mouth shows none. Frames between the two are not used."""
     dark_below_lip: float = 0.33
-    """The most light below the upper lip, as a share of the skin's, of a mouth that shows none: dim teeth
-    are easily missed."""
+    """The greatest lightness below the upper lip, as a share of the skin's, of a mouth without visible teeth:
+    dim teeth are easily missed."""
     confidence: float = 0.6
-    """Faces of which the tracker is less sure, 0..1, are not looked at."""
+    """The tracker's confidence, 0..1, below which a face is not learned from."""
     turned_rad: float = 0.5
-    """Nor are faces that are turned or tilted farther than this."""
+    """The yaw or pitch in radians above which a face is not learned from."""
     complete: float = 0.7
     """The least share of the front upper teeth that a view must show, 0..1."""
     red: float = 1.0
-    """The most redness of teeth, as a share of the skin's."""
+    """The greatest redness of teeth, as a share of the skin's."""
     edges_mm: tuple[float, float] = (56.0, 67.5)
-    """Distances from the bridge of the nose within which upper teeth end: 58.8 to 65.9 in five films. What is
-    farther down are lower teeth."""
+    """The limits of the distance, in millimetres, from the bridge of the nose to the edge of upper teeth,
+    which is 58.8 to 65.9 in five films. Teeth with an edge further down are lower ones."""
     least_crown_mm: float = 4.0
-    """Height of the lowest band of upper teeth worth remembering."""
+    """The least height, in millimetres, of upper teeth that are learned."""
     least_mm: float = 4.0
-    """Opening of the narrowest mouth worth remembering."""
+    """The least opening, in millimetres, of a mouth that is learned."""
     better: float = 1.2
-    """How many times better a view must be to replace another ..."""
+    """The ratio of qualities from which on a view replaces another."""
     overrules: float = 1.5
-    """... and to be believed if its teeth are not those of the best one."""
+    """The ratio of qualities from which on a view is used although its teeth do not match the best view's."""
     openings_mm: tuple[float, ...] = (6.0, 9.0, 12.0, 16.0, 22.0)
-    """Where one bin of openings ends and the next begins. One view is kept of each bin ..."""
+    """The limits between bins of openings, in millimetres. One view is kept of each bin of opening and
+    yaw."""
     turns_rad: tuple[float, ...] = (-0.2, 0.2)
-    """... and yaw."""
+    """The limits between bins of yaw, in radians."""
     opening_scale_mm: float = 5.0
-    """Difference of opening that counts as much, in the choice of a view, as one of ..."""
+    """The unit of a difference of openings, in millimetres, in the distance between two views."""
     yaw_scale_rad: float = 0.25
-    """... yaw, and as one of ..."""
+    """The unit of a difference of yaw, in radians, in the distance between two views."""
     width_scale_mm: float = 8.0
-    """... the mouth's width."""
+    """The unit of a difference of the mouth's width, in millimetres, in the distance between two views."""
     alike_rad: float = 0.12
-    """Difference of pose within which one view tells where another's teeth are ..."""
+    """The difference of pose, in radians, within which a view counts fully for the place of teeth."""
     unlike: float = 0.05
-    """... and the weight of all others."""
+    """The weight of views with other poses."""
     loyalty: float = 0.35
-    """How much nearer another view must be than the one that is drawn before it takes its place."""
+    """The distance by which another view must be nearer than the drawn one to replace it."""
 
 
 @dataclass(frozen=True)
 class MouthShape:
-    """How a mouth is open."""
+    """The shape of an open mouth, and the pose of its head."""
 
     opening_mm: float
-    """Gap between the lips in the middle."""
+    """The gap between the lips in the middle."""
     width_mm: float
-    """Distance between the corners."""
+    """The distance between the corners."""
     yaw_rad: float
-    """Of the head, and ..."""
+    """The yaw of the head."""
     pitch_rad: float
+    """The pitch of the head."""
 
     @classmethod
     def of(cls, face: Face, landmarks: NDArray[np.float32]) -> MouthShape:
-        """That of `landmarks` (478, 3), which are those of `face` or where they have been moved to."""
+        """The shape of `landmarks` (478, 3), in pixels, which are those of `face` or moved ones."""
         gap_px = float(MOUTH.gaps(landmarks, face.pose.down).max())
         width_px = float(np.linalg.norm(landmarks[MOUTH.upper[0]] - landmarks[MOUTH.upper[-1]]))
         scale = face.pose.scale
@@ -93,46 +97,48 @@ class MouthShape:
 
 @dataclass(frozen=True, eq=False)
 class MouthView:
-    """The inside of a mouth as a frame showed it."""
+    """The inside of a mouth in one frame."""
 
     shape: MouthShape
+    """The shape of the mouth."""
     quality: float
-    """How much was seen, how sharply and how frontally; larger is better."""
+    """The quality of the view: size, sharpness and frontal pose; larger is better."""
     floor: Arch
-    """What lay below the upper teeth (reenact.generate.painters.mouth.mouth_floor)."""
+    """The floor of the mouth (reenact.generate.painters.mouth.mouth_floor)."""
     upper: Arch | None = None
-    """The upper teeth as far as the lip left them free; None where it hid them."""
+    """The visible part of the upper teeth. None: the lip hid them."""
     edge_mm: float = 0.0
-    """Distance from the bridge of the nose down to the edge of the upper front teeth, canonical."""
+    """The canonical distance from the bridge of the nose to the edge of the upper front teeth."""
     aside_mm: float = 0.0
-    """Canonical x of the middle of the row's picture."""
+    """The canonical x of the middle of the row's picture."""
     crown_mm: float = 0.0
-    """Height of the upper teeth that were seen."""
+    """The height of the visible upper teeth."""
     dark: NDArray[np.float32] | None = None
-    """(3,) RGB of the depth of the mouth as parts of white teeth; None where none of it was dark."""
+    """(3,) RGB of the depth of the mouth, relative to white teeth. None: no part of it was dark."""
 
     @property
     def worth(self) -> float:
-        """How well the upper row is seen."""
+        """The quality of the upper row."""
         return self.quality * self.crown_mm
 
 
 @dataclass(frozen=True, eq=False)
 class MouthViews:
-    """What is known of a person's mouth: at most one view of each bin of opening and yaw."""
+    """The views of a person's mouth: at most one of each bin of opening and yaw."""
 
     by_bin: Mapping[tuple[int, int], MouthView] = field(default_factory=dict)
+    """The views by the indices of their bins of opening and yaw."""
 
     def __len__(self) -> int:
         return len(self.by_bin)
 
     @classmethod
     def of(cls, views: Iterable[MouthView], options: ViewOptions = ViewOptions()) -> MouthViews:
-        """Views that lie over each other already, as those of one `Views` do."""
+        """The set of views whose rows are already aligned, as those of one MouthViews are."""
         return cls({_bin(view.shape, options): view for view in views})
 
     def by_opening(self) -> tuple[MouthView, ...]:
-        """Of each opening the most frontal view, from the narrowest to the widest."""
+        """The most frontal view of each opening, from the narrowest to the widest."""
         openings = sorted({opening for opening, _ in self.by_bin})
         return tuple(
             min(
@@ -144,14 +150,14 @@ class MouthViews:
 
     @property
     def upper(self) -> MouthView | None:
-        """The view that shows most of the upper teeth, and best; None: they have not been seen."""
+        """The view that shows the upper teeth best. None: no view shows them."""
         rows = [view for view in self.by_bin.values() if view.upper is not None]
         return max(rows, key=lambda view: view.worth, default=None)
 
     def learn(
         self, frame: Frame, face: Face, seen: SeenMouth | None, options: ViewOptions = ViewOptions()
     ) -> MouthViews:
-        """These views, or a better one where the frame shows it."""
+        """These views, with that of a frame if it is better. seen: the inside of the mouth in the frame."""
         if seen is None or not _worth_a_look(face, seen, options):
             return self
         shape = MouthShape.of(face, on_visible_edges(face, seen).landmarks)
@@ -163,7 +169,7 @@ class MouthViews:
         return self if view is None else self._with(view, _bin(shape, options))
 
     def better(self, other: MouthViews) -> MouthViews:
-        """Of each bin the better view of the two."""
+        """The better view of the two sets in each bin."""
         views = self
         for key, view in other.by_bin.items():
             if key not in views.by_bin or view.quality > views.by_bin[key].quality:
@@ -173,26 +179,28 @@ class MouthViews:
     def _with(
         self, view: MouthView, key: tuple[int, int], options: ViewOptions = ViewOptions()
     ) -> MouthViews:
-        """These views and a new one, its row laid over the others'."""
+        """These views and a new one, whose row is aligned with theirs."""
         rest = {each: known for each, known in self.by_bin.items() if each != key}
         best = MouthViews(rest).upper
         if best is None or view.upper is None:
             return MouthViews({**rest, key: view})
-        laid = laid_over(view, best)
+        laid = aligned_with(view, best)
         if laid is None and view.worth < options.overrules * best.worth:
-            # Of two rows that do not fit each other one is none.
+            # If two rows do not match, one of them does not show the upper teeth.
             return MouthViews({**rest, key: replace(view, upper=None)})
         if laid is not None and view.worth <= best.worth:
             return MouthViews({**rest, key: laid})
-        # The best row says where all others lie.
-        onto = {each: laid_over(known, view) or replace(known, upper=None) for each, known in rest.items()}
+        # The best row is the reference for the place of all others.
+        onto = {each: aligned_with(known, view) or replace(known, upper=None) for each, known in rest.items()}
         return MouthViews({**onto, key: view})
 
     def nearest(
         self, shape: MouthShape, drawn: MouthView | None = None, options: ViewOptions = ViewOptions()
     ) -> MouthView | None:
-        """The view most like a mouth of this shape, or `drawn`, if that is nearly as much like it; None where
-        none is known."""
+        """The view nearest to a mouth of this shape. None: no view is known.
+
+        drawn: the view that is drawn now, which is preferred if it is nearly as near. None: there is none.
+        """
 
         def distance(view: MouthView) -> float:
             loyalty = options.loyalty if view is drawn else 0.0
@@ -201,14 +209,15 @@ class MouthViews:
         return min(self.by_bin.values(), key=distance, default=None)
 
     def row(self, view: MouthView) -> Arch | None:
-        """The upper row to draw with a view; None where none is known."""
+        """The upper row to draw with a view. None: no row is known."""
         best = self.upper
         if best is None or best.upper is None:
             return None
         return joined(view.upper, best.upper, load_teeth_bank().likeliest(best.shape.width_mm))
 
     def placed(self, face: Face, seen: SeenMouth | None, view: MouthView, row: Arch | None) -> Teeth:
-        """Likely teeth, with the floor of `view` and with `row`, where there is one, instead."""
+        """Likely teeth with the floor of `view`, and with `row` in place of the likely row unless it is
+        None."""
         bridge = bridge_mm(face)
         teeth = replace(likely_teeth(face, seen), floor=view.floor, bridge_mm=bridge, dark=self._dark(view))
         if row is None:
@@ -218,14 +227,14 @@ class MouthViews:
         return replace(teeth, upper=row, upper_edge_mm=edge_mm, upper_aside_mm=aside_mm, own=1.0)
 
     def teeth(self, face: Face, seen: SeenMouth | None, shape: MouthShape) -> Teeth:
-        """The teeth of this person in a mouth of this shape: their own as far as they are known."""
+        """The teeth to draw in a mouth of this shape: the person's own as far as they are known."""
         view = self.nearest(shape)
         return likely_teeth(face, seen) if view is None else self.placed(face, seen, view, self.row(view))
 
     def _place(self, face: Face, options: ViewOptions = ViewOptions()) -> tuple[float, float]:
-        """(edge_mm, aside_mm) of the upper row: the mean over the views, those of a like pose above all.
+        """The (edge_mm, aside_mm) of the upper row: a mean over views, weighted by similarity of pose.
 
-        In a single frame the bridge of the nose is off by half a millimetre, and by more in another pose.
+        The bridge of the nose has an error of half a millimetre in a single frame, and more in other poses.
         """
         pitch, yaw, _ = face.pose.angles
         rows = [view for view in self.by_bin.values() if view.upper is not None]
@@ -236,14 +245,14 @@ class MouthViews:
         return float(edge_mm), float(aside_mm)
 
     def _dark(self, view: MouthView) -> NDArray[np.float32]:
-        """That of the view, or else of any other."""
+        """The depth's colour of the view, or else of another view, or else the usual one."""
         known = (each.dark for each in (view, *self.by_bin.values()) if each.dark is not None)
         return next(known, usual_dark())
 
 
-def laid_over(view: MouthView, best: MouthView) -> MouthView | None:
-    """The view with its upper row, if it shows one, where `best` has the same teeth; None where they are not
-    the same."""
+def aligned_with(view: MouthView, best: MouthView) -> MouthView | None:
+    """The view with its upper row, if it has one, aligned with that of `best`. None: they show different
+    teeth."""
     if view.upper is None or best.upper is None:
         return view
     found = shift_between(view.upper, best.upper)
@@ -261,7 +270,7 @@ def laid_over(view: MouthView, best: MouthView) -> MouthView | None:
 def _view(
     frame: Frame, face: Face, seen: SeenMouth, shape: MouthShape, quality: float, options: ViewOptions
 ) -> MouthView | None:
-    """What a frame shows; None where something stands before it."""
+    """The view of a frame. None: something covers the mouth, or no upper teeth are clearly visible."""
     crop = mouth_crop(frame, seen.alignment).astype(np.float32)
     if is_covered(frame, face, seen, crop):
         return None
@@ -275,7 +284,7 @@ def _view(
     if seen.crown_mm < options.least_crown_mm or redness(seen.enamel) > most_red:
         return None
     upper, edge_mm = take_upper(frame, face.pose, seen, light)
-    # Dim teeth are teeth, too: lips and lamps above a face leave them in the shade.
+    # Dim teeth also count: lips, and lamps above a face, leave them in shade.
     edge_mm -= bridge_mm(face)
     lowest, highest = options.edges_mm
     if not lowest < edge_mm < highest or completeness(upper, seen.enamel / light) < options.complete:
@@ -314,7 +323,7 @@ def _distance(a: MouthShape, b: MouthShape, options: ViewOptions) -> float:
 
 
 def _clarity(frame: Frame, face: Face, seen: SeenMouth) -> float:
-    """How well a frame shows the mouth's inside: large, sharp, from the front and across a wide mouth."""
+    """The quality of the mouth's inside in a frame: larger if it is large, sharp, frontal and wide."""
     crop = mouth_crop(frame, seen.alignment)
     top, bottom = int(seen.top.min()), int(seen.bottom.max()) + 1
     left, right = int(seen.columns[0]), int(seen.columns[-1]) + 1

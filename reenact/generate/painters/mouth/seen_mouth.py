@@ -1,6 +1,6 @@
-"""What a picture shows between the lips: where the lips really end, and where the upper teeth do.
+"""Finds the inside of a mouth in a frame: the visible edges of the lips and of the upper teeth.
 
-Landmarks are off by a millimetre or two, so that edges are looked for by what they look like.
+Landmarks have errors of a millimetre or two, so edges are located by their appearance.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from reenact.records import Face, Frame
 UPPER, LOWER = np.array(MOUTH.upper), np.array(MOUTH.lower)
 """Landmarks along the lips' inner edges, from corner to corner."""
 OUTER_UPPER, OUTER_LOWER = (np.array(OUTER_EDGE[edge]) for edge in (MOUTH.upper, MOUTH.lower))
-"""Those along their outer edges, one for each of the inner ones."""
+"""Landmarks along the lips' outer edges, one for each of the inner ones."""
 PX_PER_MM = 3.0
-"""Of the crop in which the mouth is looked at."""
+"""Resolution of the crop in which the mouth is analysed."""
 _WIDTH_MM = 84.0
 _CENTRE_MM = (0.0, 51.0, 0.0)
 _COLUMNS = 33
 _BEYOND_MM = 7.0
-"""How far beside the mouth's corners its dark is looked for; the last two millimetres count as skin."""
+"""Distance, in millimetres, beside the mouth's corners within which its dark is looked for; the last two
+count as skin."""
 _DARK_SHARE = 0.62
-"""Lightness, as a share of the skin's, below which a place at the corner belongs to the dark of the mouth."""
+"""Lightness, as a share of the skin's, below which a place at a corner belongs to the dark of the mouth."""
 
 
 @dataclass(frozen=True)
@@ -36,59 +37,65 @@ class SeenOptions:
     """Distances in millimetres of an average face, colours in CIELAB."""
 
     least_mm: float = 1.0
-    """Gap between the lips below which their edges are left where the landmarks are ..."""
+    """The gap between the lips up to which their edges stay at the landmarks."""
     full_mm: float = 2.5
-    """... and above which they are taken from the picture alone."""
+    """The gap between the lips from which on their edges are taken from the picture alone."""
     reach_mm: float = 2.0
-    """Distance from the landmarks within which an edge is looked for."""
-    doubt_mm: float = 1.1
-    """Standard deviation of the landmarks' error."""
+    """The distance from the landmarks within which an edge is looked for."""
+    error_mm: float = 1.1
+    """The standard deviation of the landmarks' error."""
     contrast: float = 20.0
-    """Difference of colour that outweighs one standard deviation of `doubt_mm` twice."""
+    """The scale of the difference of colour across an edge; a difference of this value costs as much as an
+    edge at sqrt(2) times `error_mm` from the landmarks."""
     lip_red: float = 0.55
-    """Redness, as a share of the lower lip's, from which on what lies below the teeth may be lip."""
+    """The redness, as a share of the lower lip's, from which on the area below the teeth may be lip."""
     lip_light: float = 0.45
-    """Its lightness, likewise."""
+    """The lightness, as a share of the lower lip's, from which on the area below the teeth may be lip."""
     lip_mm: float = 3.5
-    """Height up to which a lip's rolled-in part may be seen below the teeth; up to twice as much, a share."""
+    """The greatest height of a visible rolled-in lip below the teeth; up to twice this it counts in part."""
     edge_stiffness: float = 0.08
+    """The cost of a step of a lip's edge between columns; see `cheapest_path`."""
     seam_step_mm: float = 0.4
+    """The distance between the heights at which the edge of the teeth is looked for."""
     seam_stiffness: float = 0.25
+    """The cost of a step of the edge of the teeth between columns."""
     least_crown_mm: float = 0.8
-    """Height of the lowest band above the seam that can be teeth."""
+    """The least height of a band above the seam that counts as teeth."""
 
 
 @dataclass(frozen=True, eq=False)
 class SeenMouth:
-    """The inside of an open mouth; lines run from corner to corner of the crop, in its pixels."""
+    """The inside of an open mouth in a frame; lines run from corner to corner, in pixels of the crop."""
 
     alignment: Alignment
-    """From the frame to an upright crop of PX_PER_MM."""
+    """The alignment from the frame to an upright crop of PX_PER_MM."""
     columns: NDArray[np.float32]
-    """(n,) x of the lines' points."""
+    """(n,) the x of the lines' points."""
     top: NDArray[np.float32]
-    """(n,) y of the upper lip's edge."""
+    """(n,) the y of the upper lip's edge."""
     bottom: NDArray[np.float32]
-    """(n,) y of the lower lip's edge."""
+    """(n,) the y of the lower lip's edge."""
     seam: NDArray[np.float32]
-    """(n,) y of the lower edge of the upper teeth: `top` where none are seen."""
+    """(n,) the y of the lower edge of the upper teeth; it equals `top` where no teeth are visible."""
     open: float
-    """0..1: 0 for lips that hardly part, 1 where they are so far apart that teeth would be seen."""
+    """The degree of opening, 0..1: at 1 the lips are so far apart that teeth would be visible."""
     teeth: float
-    """0..1: how surely upper teeth are seen; at most `open`."""
+    """The confidence that upper teeth are visible, from 0 to `open`."""
     enamel: NDArray[np.float32]
-    """(3,) RGB of the teeth, where `teeth` is not 0."""
+    """(3,) RGB of the teeth; it is meaningful where `teeth` is not 0."""
     dark: NDArray[np.float32] | None
-    """(3,) RGB of the darkest part of the inside; None where none of it is dark."""
+    """(3,) RGB of the darkest part of the inside. None: no part is dark."""
     beyond_px: tuple[float, float]
-    """How far the mouth's dark reaches beyond the landmarks of its left and right corner, crop pixels."""
+    """The distances, in crop pixels, by which the dark extends beyond the landmarks of the left and the right
+    corner."""
 
     def line(self, heights: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """y at every `x` of one of the lines, continued level beyond the corners."""
+        """The y of a line with these `heights` (n,) at every `x`, continued horizontally beyond the
+        corners."""
         return np.interp(x, self.columns, heights).astype(np.float32)
 
     def sample(self, frame: Frame, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(..., 3) the frame's colours at places of the crop, at the frame's own resolution."""
+        """(..., 3) the frame's colours at places of the crop, at the frame's resolution."""
         m = self.alignment.matrix
         # A similarity's inverse: its transpose over its squared scale.
         back = m[:, :2].T / self.alignment.scale**2
@@ -105,12 +112,13 @@ class SeenMouth:
 
     @property
     def crown_mm(self) -> float:
-        """Height of the upper teeth that are seen, in the middle of the mouth."""
+        """The height of the visible upper teeth, in millimetres, in the middle of the mouth."""
         return self._height_mm(self.top, self.seam)
 
     @property
     def lower_mm(self) -> float:
-        """Height of what is seen below the upper teeth, in the middle of the mouth."""
+        """The height of the visible area below the upper teeth, in millimetres, in the middle of the
+        mouth."""
         return self._height_mm(self.seam, self.bottom)
 
     def _height_mm(self, upper: NDArray[np.float32], lower: NDArray[np.float32]) -> float:
@@ -119,12 +127,12 @@ class SeenMouth:
 
 
 def mouth_alignment(face: Face) -> Alignment:
-    """From the frame to the upright crop in which mouths are looked at."""
+    """The alignment from the frame to the upright crop in which mouths are analysed."""
     return align(face.pose, round(_WIDTH_MM * PX_PER_MM), _WIDTH_MM, _CENTRE_MM)
 
 
 def see_mouth(frame: Frame, face: Face, options: SeenOptions = SeenOptions()) -> SeenMouth | None:
-    """What the frame shows between the lips of `face`; None where they are shut."""
+    """The inside of the mouth of `face` in a frame. None: the lips are closed."""
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / face.pose.scale
     trust = float(smoothstep(np.array((gap_mm - options.least_mm) / (options.full_mm - options.least_mm))))
     if trust == 0:
@@ -155,7 +163,7 @@ def see_mouth(frame: Frame, face: Face, options: SeenOptions = SeenOptions()) ->
 
 
 def on_visible_edges(face: Face, seen: SeenMouth) -> Face:
-    """`face` with the landmarks of its lips' inner edges moved to where the picture shows the edges."""
+    """`face` with the landmarks of its lips' inner edges moved to the visible edges."""
     places = seen.alignment.points(face.landmarks)[:, :2]
     landmarks = face.landmarks.copy()
     for edge, heights in ((UPPER[1:-1], seen.top), (LOWER[1:-1], seen.bottom)):
@@ -170,13 +178,13 @@ def on_visible_edges(face: Face, seen: SeenMouth) -> Face:
 
 @dataclass(frozen=True, eq=False)
 class _Lines:
-    """The lips as the landmarks have them, in the crop."""
+    """The lips by their landmarks, in the crop; arrays (columns,) in pixels."""
 
     columns: NDArray[np.float32]
     upper: NDArray[np.float32]
     lower: NDArray[np.float32]
     upper_lip: NDArray[np.float32]
-    """y of the middle of the upper lip's red."""
+    """The y of the middle of the upper lip."""
     lower_lip: NDArray[np.float32]
 
     @classmethod
@@ -194,7 +202,7 @@ class _Lines:
 
 
 def mouth_crop(frame: Frame, alignment: Alignment) -> NDArray[np.uint8]:
-    """(size, size, 3) the crop in which a mouth is looked at."""
+    """(size, size, 3) the crop in which a mouth is analysed."""
     left, top, right, bottom = alignment.bounds(frame.size)
     return alignment.shifted((left, top)).crop(frame.image[top:bottom, left:right])
 
@@ -207,7 +215,7 @@ def _lab(crop: NDArray[np.uint8], blur_px: float) -> NDArray[np.float32]:
 def _at(
     lab: NDArray[np.float32], columns: NDArray[np.float32], rows: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(..., columns, 3) colours at `columns` and rows (..., columns)."""
+    """(..., columns, 3) the colours at `columns` and rows (..., columns)."""
     rows = np.atleast_2d(rows).astype(np.float32)
     x = np.broadcast_to(columns, rows.shape).astype(np.float32)
     return cv2.remap(lab, x, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -216,8 +224,10 @@ def _at(
 def _edge_offset(
     lab: NDArray[np.float32], lines: _Lines, options: SeenOptions, *, upper: bool
 ) -> NDArray[np.float32]:
-    """(columns,) pixels, downwards, from the landmarks' edge of a lip to the one that is seen: where what is
-    on the lip's side has the lip's colour, and what is on the other has another."""
+    """(columns,) the offset downwards, in pixels, from the edge of a lip by landmarks to the visible edge.
+
+    At the visible edge the colour on one side is that of the lip, and the colour on the other side differs.
+    """
     inwards = 1 if upper else -1
     edge, lip = (lines.upper, lines.upper_lip) if upper else (lines.lower, lines.lower_lip)
     reach = int(options.reach_mm * PX_PER_MM)
@@ -227,8 +237,8 @@ def _edge_offset(
     outside, inside = (_at(lab, lines.columns, rows + side * inwards * half_mm) for side in (-1, 1))
     contrast = np.linalg.norm(inside - outside, axis=2)
     unlike_lip = np.linalg.norm(outside - _at(lab, lines.columns, lip), axis=2)
-    doubt = 0.5 * (steps[:, None] / (options.doubt_mm * PX_PER_MM)) ** 2
-    cost = (0.5 * unlike_lip - contrast) / options.contrast + doubt
+    distance = 0.5 * (steps[:, None] / (options.error_mm * PX_PER_MM)) ** 2
+    cost = (0.5 * unlike_lip - contrast) / options.contrast + distance
     return steps[cheapest_path(cost, options.edge_stiffness)]
 
 
@@ -239,7 +249,8 @@ def _seam(
     bottom: NDArray[np.float32],
     options: SeenOptions,
 ) -> NDArray[np.float32]:
-    """(columns,) y of the lower edge of the upper teeth: light above it that is not red, dark close below."""
+    """(columns,) the y of the lower edge of the upper teeth: light and not red above it, dark close below
+    it."""
     step = options.seam_step_mm * PX_PER_MM
     count = int(np.ceil((bottom - top).max() / step)) + 1
     down = np.arange(count, dtype=np.float32)[:, None] * step
@@ -261,13 +272,15 @@ def _without_lip(
     bottom: NDArray[np.float32],
     options: SeenOptions,
 ) -> NDArray[np.float32]:
-    """`bottom` raised to the upper teeth's edge where what lies in between is the lower lip, moist and rolled
-    in: as light and as red as the lip is."""
+    """`bottom`, raised to the edge of the upper teeth where only the rolled-in lower lip lies in between.
+
+    A rolled-in lip is as light and as red as the lip itself.
+    """
     band = bottom - seam
     between = np.median(
         [_at(lab, lines.columns, seam + share * band)[0] for share in (0.5, 0.65, 0.8)], axis=0
     )
-    # A lip is wet, and shines here and there: all of it together tells its colour.
+    # A wet lip has highlights, so the median over all of it is its colour.
     lightness, redness, _ = np.median(_at(lab, lines.columns, lines.lower_lip)[0], axis=0)
     as_light = between[:, 0] / max(float(lightness), 5.0)
     as_red = between[:, 1] / max(float(redness), 5.0)
@@ -280,8 +293,10 @@ def _without_lip(
 def _teeth(
     lab: NDArray[np.float32], lines: _Lines, top: NDArray[np.float32], seam: NDArray[np.float32]
 ) -> float:
-    """0..1: how much the band between the upper lip and the seam looks like teeth: as light as the lips or
-    lighter, and less red."""
+    """The degree, 0..1, to which the band between upper lip and seam looks like teeth.
+
+    Teeth are at least as light as the lips, and less red.
+    """
     middle = np.s_[len(top) // 4 : -(len(top) // 4)]
     band = np.mean(
         [_at(lab, lines.columns, top + share * (seam - top)) for share in (0.35, 0.55, 0.8)], axis=0
@@ -290,7 +305,7 @@ def _teeth(
     lightness, redness, _ = np.median(band[0, middle], axis=0)
     lip_lightness, lip_redness, _ = np.median(lips[:, middle].reshape(-1, 3), axis=0)
     ratio = lightness / max(lip_lightness, 5.0)
-    # Redness as a share of the lightness: what is dark has little of either.
+    # Redness relative to lightness, because dark areas have little of either.
     paler = lip_redness / max(lip_lightness, 10.0) - redness / max(lightness, 10.0)
     evidence = 0.15 + 1.4 * (ratio - 1) + 2.0 * paler
     return float(smoothstep(np.array(evidence)) * smoothstep(np.array((ratio - 0.4) / 0.3)))
@@ -299,14 +314,14 @@ def _teeth(
 def _enamel(
     crop: NDArray[np.uint8], columns: NDArray[np.float32], top: NDArray[np.float32], seam: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(3,) RGB of the lighter half of what is above the seam."""
+    """(3,) RGB of the lighter half of the band above the seam."""
     band = _between(crop, columns, top, seam)
     light = band.sum(axis=1)
     return band[light >= np.median(light)].mean(axis=0).astype(np.float32)
 
 
 def _dark_beyond(lab: NDArray[np.float32], places: NDArray[np.float32], corner: int) -> float:
-    """Crop pixels, along the line of both corners, from the landmark of one to the end of the dark."""
+    """The distance, in crop pixels, from the landmark of a corner outwards to the end of the dark."""
     along = places[corner] - places[UPPER[-1] if corner == UPPER[0] else UPPER[0]]
     along = along / max(float(np.hypot(*along)), 1.0)
     steps = np.arange(0, _BEYOND_MM, 0.5, dtype=np.float32) * PX_PER_MM
@@ -319,7 +334,7 @@ def _dark_beyond(lab: NDArray[np.float32], places: NDArray[np.float32], corner: 
 
 
 def _dark(inside: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """(3,) RGB of the darkest part of the mouth, if it is dark."""
+    """(3,) RGB of the darkest part of the mouth. None: it is not dark."""
     light = inside.sum(axis=1)
     darkest = inside[light <= np.percentile(light, 8)].mean(axis=0)
     return darkest.astype(np.float32) if darkest.max() < 80 else None
@@ -337,10 +352,11 @@ def _between(
 
 
 def cheapest_path(cost: NDArray[np.float32], stiffness: float) -> NDArray[np.intp]:
-    """(columns,) the row in each column of `cost` (rows, columns) that makes the sum of the costs and of
-    stiffness * step^2 least, where a step is the difference of rows between neighbours.
+    """(columns,) the row in each column of `cost` (rows, columns) on the cheapest path.
 
-    Viterbi's algorithm (IEEE Trans. Inf. Theory 13(2), 1967): the best of all paths, not a greedy one.
+    The cost of a path is the sum of its cells' costs and of stiffness * step^2, where a step is the
+    difference of rows between neighbouring columns. Viterbi's algorithm (IEEE Trans. Inf. Theory 13(2), 1967)
+    finds the best of all paths.
     """
     rows = np.arange(len(cost))
     steps = stiffness * (rows[:, None] - rows) ** 2

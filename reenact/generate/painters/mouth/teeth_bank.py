@@ -1,4 +1,4 @@
-"""Upper teeth for mouths that have shown none: rows of real ones, of which a person keeps the same."""
+"""Rows of real upper teeth for mouths that have shown none; a person keeps the same row."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ _PATH = Path(__file__).with_name("teeth.npz")
 
 @dataclass(frozen=True, eq=False)
 class TeethBank:
+    """A set of rows of upper teeth."""
+
     upper: tuple[Arch, ...]
+    """The rows."""
     widths_mm: NDArray[np.float32]
-    """(len(upper),) of the smiles that the rows were taken from."""
+    """(len(upper),) the widths, in millimetres, of the smiles that the rows were taken from."""
 
     def likeliest(self, width_mm: float) -> Arch:
-        """The upper row for a mouth that is `width_mm` wide in a smile."""
+        """The row for a mouth that is `width_mm` wide in a smile."""
         return self.upper[int(np.abs(self.widths_mm - width_mm).argmin())]
 
 

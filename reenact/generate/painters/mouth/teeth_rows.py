@@ -1,4 +1,4 @@
-"""Upper rows of one person's teeth from several frames: laid over each other, and joined."""
+"""Aligns and joins rows of one person's upper teeth from several frames."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ from calib.ramp import smoothstep
 from reenact.generate.painters.mouth.arch import PX_PER_MM, Arch, with_gums
 
 _DOWN_PX, _ASIDE_PX = round(2.7 * PX_PER_MM), round(2.3 * PX_PER_MM)
-"""How far apart two frames may have placed the same teeth."""
+"""Greatest distance, in pixels, between the same teeth in the pictures of two frames."""
 _LIKE = 0.75
-"""The least correlation of two pictures of the same teeth."""
+"""Least correlation of two pictures of the same teeth."""
 _HALF_WIDTH_PX = round(16 * PX_PER_MM)
+"""Half the width of the part of a row that is compared."""
 _BELOW_PX = round(1.3 * PX_PER_MM)
-"""How much of what lies below the teeth is compared, too: their edge tells most."""
+"""Height of the area below the teeth that is also compared, because their edge is the most distinctive
+part."""
 _LEAST_PX = round(2 * PX_PER_MM)
+"""Least height of a row that is compared."""
 _LEAST_OVERLAP_PX = 60
+"""Least number of pixels in which two rows overlap for their light to be compared."""
 _SIDE_SHADE, _LIT_MM = 0.6, 11.0
-"""The share of the light that is lost on teeth to the sides, and how far from the middle it is all there."""
+"""Share of the light that teeth at the sides lose, and distance from the middle, in millimetres, of full
+light."""
 _FADE_MM = 5.0
-"""Width of the ends of a row that go into the dark."""
+"""Width, in millimetres, of the ends of a row that fade into the dark."""
 _SOFT_MM = 0.8
-"""Softness of the sides of what is laid over others."""
+"""Standard deviation, in millimetres, of the blur of the sides of a row that is laid over another."""
 _DIMMEST, _BRIGHTEST = 0.3, 1.6
-"""By how much the light on one row may differ from that on another."""
+"""Limits of the ratio of light between two rows."""
 
 
 def shift_between(row: Arch, onto: Arch) -> tuple[int, int] | None:
-    """(right, down) pixels by which `row` is moved to lie on the same teeth in `onto`; None where the two do
-    not show the same teeth."""
+    """The shift (right, down), in pixels, of `row` onto the same teeth in `onto`. None: they show different
+    teeth."""
     shown = row.picture[..., 3] > 200
     middle = shown.shape[1] // 2
     rows = np.flatnonzero(shown[:, middle - _HALF_WIDTH_PX : middle + _HALF_WIDTH_PX].mean(axis=1) > 0.3)
@@ -51,7 +56,7 @@ def shift_between(row: Arch, onto: Arch) -> tuple[int, int] | None:
 
 
 def shifted(row: Arch, right: int, down: int) -> Arch:
-    """The row moved by whole pixels."""
+    """The row, moved by whole pixels."""
     height, width = row.picture.shape[:2]
     by = np.array([[1, 0, right], [0, 1, down]], np.float32)
     picture = cv2.warpAffine(row.picture, by, (width, height), flags=cv2.INTER_NEAREST)
@@ -59,10 +64,10 @@ def shifted(row: Arch, right: int, down: int) -> Arch:
 
 
 def joined(row: Arch | None, best: Arch, likely: Arch) -> Arch:
-    """The teeth as `row` shows them, above what its lip left free as `best` does, and gums above that.
+    """A complete row: teeth of `row`, then of `best` where a lip hid them in `row`, and gums above.
 
-    The two lie over each other; None: the lip left nothing free. What neither shows, at the sides, is that of
-    `likely`, in their light.
+    row: aligned with `best`. None: a lip hid all of it. The sides, which neither shows, are those of
+    `likely`, in the light of the others.
     """
     full = with_gums(best)
     base, rest = (each.picture.astype(np.float32) for each in (likely, full))
@@ -71,18 +76,18 @@ def joined(row: Arch | None, best: Arch, likely: Arch) -> Arch:
     lay_row_over(base, rest, rest[..., 3] / 255)
     if row is not None and row is not best:
         own = row.picture.astype(np.float32)
-        # Without the rim below the lip, and softly.
+        # Without the rim below the lip, and with soft sides.
         alpha = cv2.erode(own[..., 3], np.ones((5, 3), np.uint8))
         alpha = cv2.GaussianBlur(alpha, (0, 0), sigmaX=_SOFT_MM * PX_PER_MM, sigmaY=1.0) / 255
         lay_row_over(base, own, np.minimum(alpha, own[..., 3] / 255))
     base[..., 3] *= _faded_sides(base[..., 3])
-    # Beyond the picture its border would be continued.
+    # Otherwise the border would be continued beyond the picture.
     base[-1, :, 3] = 0
     return Arch(np.rint(base).astype(np.uint8), full.above_mm, (row or best).seen_px_per_mm)
 
 
 def _faded_sides(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(width,) 1 in the middle of a row, 0 at the ends of what it shows: the last teeth go into the dark."""
+    """(width,) weights that fade out the ends of a row, where the last teeth lie in the dark."""
     shown = np.flatnonzero((alpha > 128).any(axis=0))
     if not len(shown):
         return np.ones(alpha.shape[1], np.float32)
@@ -91,7 +96,10 @@ def _faded_sides(alpha: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def lay_row_over(base: NDArray[np.float32], own: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
-    """Lays a picture of teeth over another one, which takes on its light."""
+    """Lays the picture `own` over `base`, in place, after matching the light of `base`.
+
+    base, own: (height, width, 4). alpha: (height, width) the opacity of `own`, 0..1.
+    """
     base[..., :3] = np.minimum(base[..., :3] * _gain(own, base, alpha), 255)
     base[..., :3] += alpha[..., None] * (own[..., :3] - base[..., :3])
     base[..., 3] = np.maximum(base[..., 3], 255 * alpha)
@@ -100,7 +108,7 @@ def lay_row_over(base: NDArray[np.float32], own: NDArray[np.float32], alpha: NDA
 def _gain(
     own: NDArray[np.float32], rest: NDArray[np.float32], alpha: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(3,) what the light on `rest` is multiplied by to be that on `own`, where both show teeth."""
+    """(3,) the factors from the light of `rest` to that of `own`, where both show teeth."""
     both = (alpha > 0.9) & (rest[..., 3] > 230)
     if both.sum() < _LEAST_OVERLAP_PX:
         return np.ones(3, np.float32)
