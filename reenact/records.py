@@ -36,13 +36,11 @@ class Frame:
     image: NDArray[np.uint8]
     """(height, width, 3) RGB. It is shared between stages and read-only."""
     pts: Fraction = Fraction(0)
-    """The presentation time in seconds: the container's exact value, or the time since a camera was
-    opened."""
+    """The presentation time in seconds: the container's exact value, or since a camera was opened."""
     index: int = 0
     """The position in the input, from 0."""
     captured_ns: int | None = None
-    """The time at which a camera delivered it, in nanoseconds of time.perf_counter_ns. None: it comes from a
-    file."""
+    """The time of its delivery by a camera, on the clock of time.perf_counter_ns. None: it is of a file."""
     decoded: Decoded | None = field(default=None, init=False)
     """The decoded picture behind `image`. None: it is not known. dataclasses.replace drops it, because it may
     not belong to another image; `made_of` sets it again."""
@@ -95,8 +93,7 @@ class Face:
     """The number of this face, which is the same while the person stays in the picture and is never reused
     within a video."""
     landmarks: NDArray[np.float32]
-    """(478, 3) landmarks in pixels, in MediaPipe's order: x right, y down, z away from the camera on the
-    scale of x."""
+    """(478, 3) pixels in MediaPipe's order: x right, y down, z away from the camera, scaled as x."""
     pose: Pose
     """The pose of the head: scale, rotation and translation from the canonical face to the frame."""
     confidence: float

@@ -61,8 +61,7 @@ class AURecording:
         return replace(self, at_rest=neutral)
 
     def at(self, time_s: float) -> tuple[AUVector, float]:
-        """The intensities (17,) at this time, interpolated between readings, and the level of presence,
-        0..1."""
+        """The interpolated intensities (17,) at this time, and the level of presence, 0..1."""
         if self.is_still:
             return self.aus[0], 1.0
         after = int(np.searchsorted(self.times_s, time_s, side="right"))
@@ -76,8 +75,7 @@ class AURecording:
         return self.aus[nearest], float(smoothstep(np.array(1 - away_s / FADE_S)))
 
     def looped(self, time_s: float) -> float:
-        """The time within the recording, in seconds, that is played at `time_s` when the recording
-        repeats."""
+        """The time within the recording that is played at `time_s` if it repeats, in seconds."""
         first, last = self.times_s[[0, -1]].tolist()
         return time_s if time_s <= last or last == first else first + (time_s - first) % (last - first)
 

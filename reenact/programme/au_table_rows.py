@@ -170,8 +170,7 @@ def _time_of(reading: AUReading, column: str | None) -> float:
 
 
 def _recording(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple[str, ...]) -> AURecording:
-    """The recording from readings in any order, NaN where there is no value; those of one time are
-    averaged."""
+    """The recording from readings in any order, averaged at equal times; NaN: there is no value."""
     times, frames = np.unique(np.array(times_s, np.float64), return_inverse=True)
     values = np.array(aus, np.float32)
     measured = np.isfinite(values).any(axis=0)

@@ -106,8 +106,7 @@ def to_json(keyframes: Keyframes) -> str:
 
 
 def value_text(key: Keyframe) -> str:
-    """The text of a keyframe's value with all digits, and with a sign if it is relative: +0.1, -2.0,
-    5e-05."""
+    """The text of a keyframe's value with all digits, signed if it is relative: +0.1, -2.0, 5e-05."""
     if key.absolute:
         return repr(abs(key.value))  # what is not below 0 may still be -0.0
     return f"{'-' if math.copysign(1, key.value) < 0 else '+'}{abs(key.value)!r}"

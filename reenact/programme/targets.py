@@ -143,8 +143,7 @@ class Targets:
     value: Sided
     """(2, 17) the intensity to add (-5..5, where hold is 0) or to reach (0..5, where hold is 1)."""
     hold: Sided
-    """(2, 17) the share of the measured intensity that `value` replaces, up to 1; a negative share amplifies
-    it."""
+    """(2, 17) the share of the measured intensity that `value` replaces, up to 1; below 0 it amplifies."""
     at_least: Aim = field(default_factory=no_aim)
     """The lower bound: the face is raised to it where it shows less."""
     at_most: Aim = field(default_factory=no_aim)

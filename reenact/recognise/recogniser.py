@@ -166,7 +166,5 @@ def load_reference(path: Path, options: TrackerOptions) -> Likeness:
     """
     picture = read_still(load_still(path), options)
     if (largest := picture.largest) is None:
-        raise ReferencePictureError(
-            f"{path}: no face was found in this picture; give one that shows the person"
-        )
+        raise ReferencePictureError(f"{path}: no face was found in it; give a picture of the person")
     return load_resemblance()(picture.frame.image, picture.faces[largest])

@@ -32,8 +32,7 @@ class UpperFace:
         return self.of_crop(gray(self.crop.align(face).crop(image)))
 
     def either_way(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
-        """(length,) the mean over the crop and its mirror image, which depends less on light from the
-        side."""
+        """(length,) the mean over the crop and its mirror image, which reduces the effect of side light."""
         crop = gray(self.crop.align(face).crop(image))
         return (self.of_crop(crop) + self.of_crop(cv2.flip(crop, 1))) / 2
 

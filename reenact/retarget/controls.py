@@ -55,8 +55,7 @@ class Settings:
 
 
 class Controls:
-    """Holds the present settings. Any thread may read and change them; a change holds from the next frame
-    on."""
+    """Holds the present settings. Any thread may change them; a change holds from the next frame on."""
 
     def __init__(self, settings: Settings) -> None:
         self._lock = Lock()

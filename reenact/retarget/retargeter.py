@@ -170,8 +170,7 @@ class Retargeter:
         return _Memory(self._options, pts, full=full, mouth_hidden=mouth_hidden)
 
     def _forget(self, present: set[int], pts: Fraction) -> None:
-        """Fades out the faces that are lost, so that a face lost for one frame returns at nearly its full
-        change."""
+        """Fades out lost faces, so that a face lost for one frame returns at nearly its full change."""
         for track_id in self._memories.keys() - present:
             if self._memories[track_id].level(False, 0.0, pts) == 0:
                 del self._memories[track_id]
@@ -205,16 +204,14 @@ class _Memory:
         return self._fade(chosen and self._confident, pts)
 
     def visible(self, mouth_hidden: bool, pts: Fraction) -> AUVector:
-        """(17,) the share of each action unit to show, 0..1: 0 for the lower face while its mouth is
-        hidden."""
+        """(17,) shares of action units to show, 0..1: none of the lower face while its mouth is hidden."""
         shown = np.ones(AU_COUNT, np.float32)
         shown[_LOWER_FACE] = self._mouth(not mouth_hidden, pts)
         return shown
 
 
 class _Steady:
-    """Filters a measurement in two ways: by a One-Euro filter, and by one that follows beyond a slack
-    only."""
+    """Filters a measurement twice: by a One-Euro filter, and by one that follows beyond a slack."""
 
     def __init__(self, options: RetargetOptions, low: float, high: float) -> None:
         """low, high: the ends of the measurement's scale."""
@@ -224,8 +221,7 @@ class _Steady:
         self._room: AUVector | None = None
 
     def __call__(self, measured: AUVector, pts: Fraction) -> tuple[AUVector, AUVector]:
-        """The filtered measurement, and the one that limits are computed from, each (17,) within the
-        scale."""
+        """The filtered measurement and the one that limits are computed from, (17,) each."""
         # The filter may return NaN only at first, when it has no earlier value to hold.
         steady = np.clip(np.nan_to_num(self._filter(measured, float(pts))), self._low, self._high)
         room = steady if self._room is None else self._room

@@ -150,8 +150,7 @@ def _shifted_correlation(asked: NDArray[np.float64], after: NDArray[np.float64],
 
 
 def _peak(values: NDArray[np.float64], at: int) -> float:
-    """The offset, -0.5..0.5, from the largest value to the top of a parabola through it and its
-    neighbours."""
+    """The offset, -0.5..0.5, of the top of a parabola through the largest value and its neighbours."""
     if not 0 < at < len(values) - 1:
         return 0.0
     before, top, after = values[at - 1 : at + 2]

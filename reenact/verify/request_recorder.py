@@ -87,6 +87,5 @@ def face_readings(measured: Measured) -> tuple[FaceReading, ...]:
 
 
 def shown(aus: AUVector, change: Change) -> AUVector:
-    """(17,) the intensities of a face that shows `aus` (17,) after a change (2, 17), the mean of both
-    sides."""
+    """(17,) the intensities `aus` (17,) after a change (2, 17), in the mean of both sides."""
     return np.clip(aus + both(change), 0, MAX_INTENSITY).astype(np.float32)

@@ -62,8 +62,7 @@ def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -
 def example_pairs(
     source: Source, output: Path, comparisons: Sequence[FaceComparison]
 ) -> list[list[BeforeAfter]]:
-    """Pictures of each face in input and output: of each part of the film the frame in which most was
-    asked."""
+    """Pictures of each face, from each part of the film, in the frame in which most was asked."""
     rows = [_example_rows(comparison) for comparison in comparisons]
     indices = {
         int(each.frames[row]) for each, its_rows in zip(comparisons, rows, strict=True) for row in its_rows

@@ -19,8 +19,7 @@ FULL_MM = 4.0
 them is smoothed."""
 _LIP, _CHIN, _BELOW_LIP = 17, 152, 200
 _CORNERS_MM = 52.0
-"""Canonical y, in millimetres, of the lower edge of the mouth's corners; cheeks above it keep their
-motion."""
+"""Canonical y, in millimetres, of the lower edge of the mouth's corners; cheeks above it are left."""
 _NEXT_TO_NOTHING_PX = 0.1
 """Least distance, in pixels, that two landmarks count as having."""
 

@@ -82,8 +82,7 @@ def limit_closing(face: Face, amounts: Change, basis: AUBasis) -> Change:
 
 
 _CLOSING = ((LIP_PARTERS, (MOUTH, MOUTH)), (LID_MOVERS, (RIGHT_EYE, LEFT_EYE)))
-"""Action units that close, with the openings on the person's left and right (the picture's right and
-left)."""
+"""Action units that close, with the openings on the person's left and right side."""
 
 
 def _limited(

@@ -160,8 +160,7 @@ def nearest(
 
 
 def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
-    """The flow, continued outside the mesh by its nearest covered cell's, and faded out over `reach`
-    cells."""
+    """The flow, continued outside the mesh by its nearest covered cell's, faded out over `reach` cells."""
     continued, distance = nearest(flow, covered)
     continued *= smoothstep(1 - distance / reach)
     # The nearest-cell rule makes streaks unless it is blurred; the mesh itself stays sharp.

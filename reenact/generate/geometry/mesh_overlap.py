@@ -15,8 +15,7 @@ LEAST_SHARE = 0.1
 OVERLAP_SHARE = 0.01
 """Share of the area of half a face that may turn over: the corners of mouth and eyes always do a little."""
 BORDER_MM = (-6.0, 6.0)
-"""Canonical y, in millimetres, between which the upper half of the face blends into the lower: on the
-nose."""
+"""Canonical y, in millimetres, between which the face's upper half blends into the lower one, on the nose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +61,7 @@ def prevent_overlap(landmarks: NDArray[np.float32], displacement: NDArray[np.flo
 def _first_root(
     quadratic: NDArray[np.float32], linear: NDArray[np.float32], constant: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The least root in (0, 1] of quadratic x^2 + linear x + constant, where constant > 0, or 1 without
-    one."""
+    """The least root in (0, 1] of quadratic x^2 + linear x + constant, constant > 0; else 1."""
     discriminant = linear * linear - 4 * quadratic * constant
     # In this form both roots stay exact when `quadratic` vanishes.
     q = -0.5 * (linear - np.sqrt(np.maximum(discriminant, 0)))

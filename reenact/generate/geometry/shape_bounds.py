@@ -58,8 +58,7 @@ def _limited(
     openings: Sequence[Opening],
     bound: float,
 ) -> Change:
-    """`amounts` (2, 17) with the `openers` scaled down on each side; `openings` are those of the two
-    sides."""
+    """`amounts` (2, 17) with the `openers` scaled down on each side by the limit of its opening."""
     moved_mm = shape_mm + basis.move(amounts)
     share, opens = np.ones(len(SIDES)), np.zeros(amounts.shape, bool)
     for side, opening in enumerate(openings):

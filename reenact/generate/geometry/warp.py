@@ -29,8 +29,7 @@ class WarpOptions:
     """How pixels are moved."""
 
     cell_mm: float = 1.6
-    """The cell size of the flow in millimetres, finer than the mesh's triangles, which are 3 to 15 mm
-    wide."""
+    """The cell size of the flow in millimetres, finer than the triangles of 3 to 15 mm."""
     reach_mm: float = 28.0
     """The distance in millimetres outside the face over which the flow fades out."""
     sharp: bool = False
@@ -190,8 +189,7 @@ def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
 
 @lru_cache(maxsize=1)
 def _in_mouth() -> NDArray[np.float32]:
-    """(1, n, 3) the values at the corners of `warp_triangles()`: 1 in strips across the mouth, 0
-    elsewhere."""
+    """(1, n, 3) at the corners of `warp_triangles()`: 1 in strips across the mouth, 0 elsewhere."""
     strips = {tuple(sorted(strip)) for strip in MOUTH.strips}
     inside = [tuple(sorted(triangle)) in strips for triangle in warp_triangles().tolist()]
     return np.repeat(np.array(inside, np.float32)[:, None], 3, axis=1)[None]

@@ -1,5 +1,4 @@
-"""Filters the paint of networks over time: it is carried along with the face, low-passed, and seldom
-renewed."""
+"""Filters the paint of networks over time: carried along with the face, low-passed, seldom renewed."""
 
 from __future__ import annotations
 

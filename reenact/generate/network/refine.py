@@ -82,13 +82,11 @@ class Refinement:
         return self.lay_over(face, warp, self.paint(frame, face, change, warp))
 
     def paint(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Sequence[Paint | None]:
-        """For each opening its network's paint, new or up to a few frames old. None: the opening does not
-        move."""
+        """For each opening its network's paint, new or a few frames old. None: the opening does not move."""
         return [self._paint(place, frame, face, change, warp) for place in self._places]
 
     def recalled(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Sequence[Paint | None] | None:
-        """For each opening the paint of an earlier frame, carried to the face's place. None: some of it is
-        too old."""
+        """For each opening the paint of an earlier frame, carried along. None: some of it is too old."""
         paints: list[Paint | None] = []
         for place in self._places:
             if self._share(place, face, warp) == 0:
@@ -136,8 +134,7 @@ class Refinement:
         return paint
 
     def _share(self, place: _Place, face: Face, warp: Warp) -> float:
-        """The share of the network's paint that shows, 0..1; 0 where the opening does not move or is
-        closed."""
+        """The share of the network's paint that shows, 0..1; 0 for an opening that is closed or still."""
         if place.opening.gaps(warp.moved, face.pose.down).max() < self._options.shut_px:
             return 0.0
         outline = list(place.opening.outline)
@@ -167,8 +164,7 @@ class RegionInputs:
 def region_inputs(
     frame: Frame, face: Face, warp: Warp, region: NetworkRegion, opening: Opening, alignment: Alignment
 ) -> RegionInputs:
-    """The inputs of the network for an opening of `face` after the move. alignment: the region's
-    alignment."""
+    """The inputs of the network for an opening of `face` after the move, given its alignment."""
     before, after = (alignment.points(places) for places in (face.landmarks, warp.moved))
     geometry = geometry_planes(region, opening, before, after)
     warped = np.ascontiguousarray(moved_crop(frame, warp, alignment)[region.rows])

@@ -1,2 +1,1 @@
-"""Painters: paint what a moved face shows but no pixel of the input holds, such as teeth, creases and
-lids."""
+"""Painters: paint what a moved face shows but the input does not, such as teeth, creases and lids."""

@@ -52,8 +52,7 @@ the sides of a real crease makes it redder still: 0.79, 0.98 and 1.23 in the mea
 _LEAST = 1 / 256
 """Change of log brightness below which no grey level changes."""
 _FINE_MM = 0.5
-"""Standard deviation, in millimetres, of the blur that removes pores before a face's own creases are looked
-for."""
+"""Standard deviation, in millimetres, of the blur that removes pores before creases are looked for."""
 _CREASE_MM = 7.0
 """Greatest width, in millimetres, of dark valleys that count as creases."""
 _FLOOR = np.float32(12)
@@ -201,8 +200,7 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
 
 
 def _own_creases(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> NDArray[np.float32]:
-    """(height, width, 3) the gain of each colour, as a share of it, that fills the creases in a part of the
-    crop.
+    """(height, width, 3) the relative gain of each colour that fills the creases in a part of the crop.
 
     Creases are dark valleys narrower than _CREASE_MM. The light in a crease is red, so that with equal gains,
     or with a limit for each colour, it would become a red line.
@@ -253,8 +251,7 @@ class _CropView:
         self._field = nearest(field, self._covered)[0] if self._covered.any() else field
 
     def around(self, picture: NDArray[np.float32]) -> tuple[slice, slice]:
-        """The (rows, columns) of the crop within which a picture of the canonical face (380, 320) is not
-        0."""
+        """The (rows, columns) of the crop where a picture of the canonical face (380, 320) is not 0."""
         left, top, width, height = cv2.boundingRect(cv2.compare(picture, 0, cv2.CMP_NE))
         x, y = self._field
         inside = (x >= left - 1) & (x <= left + width) & (y >= top - 1) & (y <= top + height)
@@ -302,8 +299,7 @@ def _sidedness() -> NDArray[np.float32]:
 
 
 def to_cells(canonical_mm: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, 2) canonical places (n, 2 or more), in millimetres, on the grid of SIZE with cell centres at
-    integers."""
+    """(n, 2) canonical places (n, 2 or more), in millimetres, on the grid of SIZE."""
     return ((canonical_mm[:, :2] - ORIGIN_MM) / CELL_MM - 0.5).astype(np.float32)
 
 

@@ -87,8 +87,7 @@ _TINTED_BLOWN = 1.15
 
 
 def paint_lids(frame: Frame, face: Face, warp: Warp, options: LidOptions = LidOptions()) -> Warp:
-    """`warp` with painted upper lids where they have moved down, and less shadow above them where brows have
-    risen.
+    """`warp` with painted upper lids where they have moved down, and less shadow where brows have risen.
 
     The lid of an open eye is folded away, so that the warp can only stretch its edge, and smears lashes into
     bars. The painted lid shows the skin above its crease, mirrored in the crease, at least as bright as the
@@ -121,7 +120,7 @@ def _paint_lid(
     values = np.zeros((len(before), 5), np.float32)
     skin = before[crease] + options.skin_share * (before[orbit] - before[crease])
     height = np.linalg.norm(after[edge] - after[crease], axis=1)
-    # Column 0: place between crease and edge, 0..1; 1, 2: offset to the mirrored skin; 3, 4: height and motion.
+    # 0: place from crease to edge, 0..1; 1, 2: offset to the mirrored skin; 3, 4: height and motion.
     values[crease, 0], values[edge, 0] = 0, 1
     values[crease, 1:3], values[edge, 1:3] = before[crease] - after[crease], skin - after[edge]
     values[crease, 3:] = values[edge, 3:] = np.column_stack([height, lowered])

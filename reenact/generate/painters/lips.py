@@ -1,5 +1,4 @@
-"""Paints lips that have moved over the teeth: with the red that a smile had rolled in, and no rim of
-teeth."""
+"""Paints lips that have moved over the teeth, with the red that a smile had rolled in."""
 
 from __future__ import annotations
 
@@ -103,8 +102,7 @@ def _paint_lip(
 
 
 _NEAR_CORNERS = np.array([1, 1, 1, 0.5, 0, 0, 0, 0.5, 1, 1, 1], np.float32)
-"""Nearness of the landmarks to a corner, 0..1, from corner to corner: there lips are thin and tinged by
-teeth."""
+"""Nearness of the landmarks to a corner, 0..1, where lips are thin and tinged by teeth."""
 
 
 def _tinged(colour: NDArray[np.float32], red: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,5 +1,4 @@
-"""Removes the dark from the corners of a mouth that has become narrower, which was there while it was
-wide."""
+"""Removes from the corners of a narrowed mouth the dark that was there while it was wide."""
 
 from __future__ import annotations
 

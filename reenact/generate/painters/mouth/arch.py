@@ -181,8 +181,7 @@ def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
 
 
 def grid_of(pose: Pose, seen: SeenMouth, top_mm: float, shape: tuple[int, int], turn: Turn = at_rest) -> Grid:
-    """The grid of a picture of this shape (height, width), whose top lies at the canonical y `top_mm` before
-    `turn`."""
+    """The grid of a picture of this shape (height, width), with its top at the canonical y `top_mm`."""
     rows, columns = (np.arange(count, dtype=np.float32) for count in shape)
     x_mm, y_mm = np.meshgrid((columns + 0.5) / PX_PER_MM - WIDTH_MM / 2, top_mm + (rows + 0.5) / PX_PER_MM)
     places = pose.to_frame(turn(on_arch(x_mm, y_mm))).reshape(-1, 3)
@@ -193,8 +192,7 @@ def grid_of(pose: Pose, seen: SeenMouth, top_mm: float, shape: tuple[int, int], 
 def arch_picture(
     rgb: NDArray[np.float32], light: NDArray[np.float32], shown: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """The picture of an Arch from colours (height, width, 3) and the visibility `shown` (height, width),
-    0..1."""
+    """The picture of an Arch from colours (height, width, 3) and their visibility `shown`, 0..1."""
     shares = rgb * (FULL / np.maximum(light, 1))
     return np.rint(np.clip(np.dstack([shares, 255 * shown]), 0, 255)).astype(np.uint8)
 

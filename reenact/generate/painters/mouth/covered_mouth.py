@@ -34,8 +34,7 @@ def is_covered(
     crop: NDArray[np.float32],
     options: CoveredMouthOptions = CoveredMouthOptions(),
 ) -> bool:
-    """Whether a hand, or anything of the colour of skin, hides a part of the mouth. crop: the
-    `mouth_crop`."""
+    """Whether a hand, or anything of the colour of skin, hides a part of the mouth, given its crop."""
     bare = skin(frame.image, face)
     inside = _skin_like(_inside(crop, seen), bare).reshape(-1, len(seen.columns)).mean(axis=0)
     covered = (inside > options.inside) & _covered_lips(crop, face, seen, bare, options)
@@ -43,8 +42,7 @@ def is_covered(
 
 
 def light_below_lip(crop: NDArray[np.float32], seen: SeenMouth) -> float:
-    """The level, 0..255, of the lighter parts just below the middle of the upper lip. crop: the
-    `mouth_crop`."""
+    """The level, 0..255, of the lighter parts below the middle of the upper lip, given the crop."""
     middle = np.s_[len(seen.columns) // 4 : -(len(seen.columns) // 4)]
     down = np.arange(0.8, 4.0, 0.4, dtype=np.float32)[:, None] * PX_PER_MM
     rows = np.minimum(seen.top[middle] + down, seen.bottom[middle] - 1)

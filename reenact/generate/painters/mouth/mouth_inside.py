@@ -121,8 +121,7 @@ def paint_inside(
 
 
 def _across(sides: NDArray[np.float32], place: _Place) -> NDArray[np.float32]:
-    """(height, width, 3) the light at every place, interpolated between that of the corners, `sides` (2,
-    3)."""
+    """(height, width, 3) the light at every place, interpolated between the corners', `sides` (2, 3)."""
     right = np.clip((place.across + 1) / 2, 0, 1)[..., None]
     return (sides[0] + right * (sides[1] - sides[0])).astype(np.float32)
 
@@ -336,7 +335,7 @@ def _own_lower(
     known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
     joined = 1 - float(smoothstep(np.array(np.abs(place.jaw_px[1]) / (0.3 * mm))))
-    # Where a lip rather than teeth bounded the content, its rim would be an arc across a mouth of another shape.
+    # Where a lip bounded the content, its rim would be an arc across a mouth of another shape.
     crown = seam - seen.line(seen.top, x)
     lip = away * (1 - seen.teeth * smoothstep(crown / (options.tips_mm * mm)))
     wide = soft * (1 + lip * (options.lip_soft_mm / options.soft_mm - 1))

@@ -187,8 +187,7 @@ class _Drawn:
         return cls(_Fading.of(teeth.upper), floor, teeth.own, teeth.dark)
 
     def towards(self, aim: Teeth, jump_mm: float, share: float) -> _Drawn:
-        """The next step to `aim`. jump_mm: the distance by which the upper teeth of the earlier goal lie
-        lower."""
+        """The next step to `aim`. jump_mm: how much lower the teeth of the earlier goal lie."""
         floor = self.floor
         if aim.floor is not None:
             floor = (floor or _Fading.hidden(aim.floor)).towards(aim.floor, share)

@@ -216,8 +216,7 @@ class MouthViews:
         return joined(view.upper, best.upper, load_teeth_bank().likeliest(best.shape.width_mm))
 
     def placed(self, face: Face, seen: SeenMouth | None, view: MouthView, row: Arch | None) -> Teeth:
-        """Likely teeth with the floor of `view`, and with `row` in place of the likely row unless it is
-        None."""
+        """Likely teeth with the floor of `view` and with `row`. None: the row is likely, too."""
         bridge = bridge_mm(face)
         teeth = replace(likely_teeth(face, seen), floor=view.floor, bridge_mm=bridge, dark=self._dark(view))
         if row is None:
@@ -251,8 +250,7 @@ class MouthViews:
 
 
 def aligned_with(view: MouthView, best: MouthView) -> MouthView | None:
-    """The view with its upper row, if it has one, aligned with that of `best`. None: they show different
-    teeth."""
+    """The view with its upper row aligned with that of `best`. None: the rows show different teeth."""
     if view.upper is None or best.upper is None:
         return view
     found = shift_between(view.upper, best.upper)

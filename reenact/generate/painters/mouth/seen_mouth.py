@@ -90,8 +90,7 @@ class SeenMouth:
     corner."""
 
     def line(self, heights: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The y of a line with these `heights` (n,) at every `x`, continued horizontally beyond the
-        corners."""
+        """The y of the line of `heights` (n,) at every `x`, continued level beyond the corners."""
         return np.interp(x, self.columns, heights).astype(np.float32)
 
     def sample(self, frame: Frame, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -117,8 +116,7 @@ class SeenMouth:
 
     @property
     def lower_mm(self) -> float:
-        """The height of the visible area below the upper teeth, in millimetres, in the middle of the
-        mouth."""
+        """The height in millimetres, in the middle, of the visible area below the upper teeth."""
         return self._height_mm(self.seam, self.bottom)
 
     def _height_mm(self, upper: NDArray[np.float32], lower: NDArray[np.float32]) -> float:
@@ -249,8 +247,7 @@ def _seam(
     bottom: NDArray[np.float32],
     options: SeenOptions,
 ) -> NDArray[np.float32]:
-    """(columns,) the y of the lower edge of the upper teeth: light and not red above it, dark close below
-    it."""
+    """(columns,) the y of the lower edge of the upper teeth: pale above it, dark close below it."""
     step = options.seam_step_mm * PX_PER_MM
     count = int(np.ceil((bottom - top).max() / step)) + 1
     down = np.arange(count, dtype=np.float32)[:, None] * step

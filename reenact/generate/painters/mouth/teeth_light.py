@@ -33,8 +33,7 @@ _BLOWN = (236.0, 254.0)
 _MOST_OVEREXPOSED = 4.0
 """Largest factor of overexposure."""
 _GREY = 0.06
-"""Difference of the channels of skin, as a share of their mean, up to which a picture counts as partly
-grey."""
+"""Difference of the channels of skin, as a share of their mean, up to which a picture is partly grey."""
 
 
 def skin(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
@@ -93,8 +92,7 @@ def ivory(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
 
 
 def sides(image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
-    """(2, 3) the light at the mouth's corners on the picture's left and right, as shares of that in the
-    middle.
+    """(2, 3) the light at the mouth's left and right corner, as shares of that in the middle.
 
     A face that is lit from one side has teeth in shade on the other.
     """

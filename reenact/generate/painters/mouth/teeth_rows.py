@@ -16,15 +16,13 @@ _LIKE = 0.75
 _HALF_WIDTH_PX = round(16 * PX_PER_MM)
 """Half the width of the part of a row that is compared."""
 _BELOW_PX = round(1.3 * PX_PER_MM)
-"""Height of the area below the teeth that is also compared, because their edge is the most distinctive
-part."""
+"""Height of the area below the teeth that is also compared, because their edge is distinctive."""
 _LEAST_PX = round(2 * PX_PER_MM)
 """Least height of a row that is compared."""
 _LEAST_OVERLAP_PX = 60
 """Least number of pixels in which two rows overlap for their light to be compared."""
 _SIDE_SHADE, _LIT_MM = 0.6, 11.0
-"""Share of the light that teeth at the sides lose, and distance from the middle, in millimetres, of full
-light."""
+"""Share of the light that teeth at the sides lose, and half the width, in millimetres, that is fully lit."""
 _FADE_MM = 5.0
 """Width, in millimetres, of the ends of a row that fade into the dark."""
 _SOFT_MM = 0.8
@@ -34,8 +32,7 @@ _DIMMEST, _BRIGHTEST = 0.3, 1.6
 
 
 def shift_between(row: Arch, onto: Arch) -> tuple[int, int] | None:
-    """The shift (right, down), in pixels, of `row` onto the same teeth in `onto`. None: they show different
-    teeth."""
+    """The shift (right, down), in pixels, of `row` onto the teeth in `onto`. None: their teeth differ."""
     shown = row.picture[..., 3] > 200
     middle = shown.shape[1] // 2
     rows = np.flatnonzero(shown[:, middle - _HALF_WIDTH_PX : middle + _HALF_WIDTH_PX].mean(axis=1) > 0.3)
