@@ -122,7 +122,9 @@ class Tracked:
     """A frame and the faces found in it. Every later record extends this one."""
 
     frame: Frame
+    """The frame."""
     faces: tuple[Face, ...]
+    """The faces that were found in it."""
     cut: bool = False
     """True on the first frame of a new scene, from which on nothing learned from earlier frames holds."""
     left_out: int = field(default=0, kw_only=True)

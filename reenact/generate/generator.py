@@ -66,6 +66,7 @@ class Generator(Protocol):
 
 
 Painter = Callable[[Frame, Face, Change, Warp, "MouthContent"], Warp]
+"""A function that paints over the warp of a face in a frame; the change (2, 17) is what the warp shows."""
 
 PAINTERS: Mapping[str, Painter] = {
     "mouth": lambda frame, face, change, warp, mouth: paint_inside(
@@ -161,6 +162,7 @@ class FaceGenerator:
 
     @property
     def steps(self) -> Mapping[str, Callable[[Any], Generated]]:
+        """The step `generate`, and the step `appearance` where there is a `paint`."""
         painting = {} if self._paint is None else {"appearance": self._painted}
         return {"generate": self._made, **painting}
 

@@ -14,6 +14,7 @@ from reenact.programme.programme import Programme
 from reenact.programme.targets import Targets
 
 Transfer: TypeAlias = Literal["absolute", "relative"]
+"""How a driver's expression is used: in place of the face's own, or added to it."""
 
 REGIONS = {
     "brows": frozenset({1, 2, 4}),
@@ -22,6 +23,7 @@ REGIONS = {
 }
 """The FACS numbers of each region's action units; together they are all."""
 MAX_GAIN = 3.0
+"""The largest gain of a driver."""
 
 
 class RegionError(ValueError):

@@ -76,6 +76,7 @@ class PerFaceProgramme(Programme):
         """The programmes by track id. A face that has lost one keeps it here while its change fades out."""
 
     def restart(self) -> None:
+        """Forgets all frames so far."""
         self._forget()
         self._common.restart()
         for part in self._parts:

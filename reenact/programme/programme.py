@@ -57,6 +57,7 @@ class ProgrammeChain(Programme):
         return reduce(Targets.then, (part(pts, track_id) for part in self.parts), no_targets())
 
     def restart(self) -> None:
+        """Restarts all parts."""
         for part in self.parts:
             part.restart()
 
@@ -74,6 +75,7 @@ class ScaledProgramme(Programme):
         return self.part(pts, track_id).times(self.strength)
 
     def restart(self) -> None:
+        """Restarts the part."""
         self.part.restart()
 
 

@@ -174,6 +174,7 @@ FACE_KEYS: Mapping[str, Reader] = {
     "neutralise": _number(0, 1),
     "scale": _parsed(parse_scales, TargetError),
 }
+"""The readers of the values of a face's object, by key."""
 _DRIVER_OPTIONS = {
     "transfer": "transfer",
     "regions": "regions",

@@ -51,6 +51,7 @@ class Sweep:
         return len(self.values)
 
     def varied(self, targets: Targets, step: int) -> Targets:
+        """The targets with the value of this step added."""
         added = no_targets()
         added.value[rows(self.side), self.index] = self.values[step]
         return targets.then(added)
@@ -71,6 +72,7 @@ class StrengthSweep:
         return len(self.values)
 
     def varied(self, targets: Targets, step: int) -> Targets:
+        """The targets at the strength of this step."""
         return targets.times(self.values[step])
 
     def name(self, step: int) -> str:

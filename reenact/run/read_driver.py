@@ -1,4 +1,4 @@
-"""A film, a picture or a camera in, the performance of one of its faces out."""
+"""Drivers from a film, a picture or a camera: the action units of one of its faces."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def au_recording_of_film(
     watch: Watch = unwatched,
     left: LeftThreads | None = None,
 ) -> AURecording:
-    """What one face of a film shows, smoothed. `face`: its track id; None takes the one seen in most frames.
-    `left`: as read_film has it.
+    """The recording of one face of a film, smoothed.
+
+    face: its track id. None: the face seen in most frames. watch, left: as read_film takes them.
 
     Raises PerformanceError where there is none.
     """
@@ -55,7 +56,7 @@ def au_recording_of_film(
 def au_recording_of_still(
     still: Still, path: Source, options: TrackerOptions, face: int | None = None
 ) -> AURecording:
-    """What a face of a picture shows. `face`: its number from 0 on; None takes the largest.
+    """The recording of a face of a picture. face: its number from 0 on. None: the largest face.
 
     Raises PerformanceError where there is none.
     """
@@ -70,9 +71,9 @@ def au_recording_of_still(
 
 @contextmanager
 def open_live_driver(where: int | str, options: TrackerOptions) -> Iterator[LiveDriverSource]:
-    """What the largest face before a camera shows, while the block lasts.
+    """A live source of the largest face before a camera, for the duration of the block.
 
-    where: as `open_camera` takes it. A camera that is lost is waited for; meanwhile nobody performs. Raises
+    where: as `open_camera` takes it. A camera that is lost is waited for; meanwhile the face is absent. Raises
     CaptureError or TrackerError where something cannot be opened.
     """
     left = LeftThreads()
@@ -95,9 +96,9 @@ def open_live_driver(where: int | str, options: TrackerOptions) -> Iterator[Live
 def live_readings(
     camera: Camera, tracker: Tracker, left: LeftThreads | None = None
 ) -> Generator[DriverReading | None, None, None]:
-    """What the largest face shows in the newest frames; None now and then while there is no frame.
+    """The readings of the largest face in the newest frames. None: there is no frame yet.
 
-    left: learns of threads that the end does not wait for.
+    left: collects threads that are not waited for at the end. None: they are waited for.
     """
     largest = LargestFace(FaceChoiceOptions.larger, FaceChoiceOptions.patience_s)
     stages = Stage("track", tracker), Stage("measure", Measurer(load_estimator()))
@@ -107,7 +108,7 @@ def live_readings(
 
 
 def reading_of(measured: Measured, largest: LargestFace) -> DriverReading:
-    """Of the face that `largest` chooses."""
+    """The reading of the face that `largest` chooses."""
     chosen = largest(measured)
     faces = zip(measured.faces, measured.aus, strict=True)
     aus = next((aus for face, aus in faces if face.track_id == chosen), None)

@@ -43,6 +43,7 @@ DEFINITIONS = {
     "|achieved change|, divided by the mean over asked AUs of |asked change|: what one unit asked moves "
     "elsewhere.",
 }
+"""The figures and terms of a report by name, with their definitions."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,25 @@ class AUFigures:
     """The figures of one action unit of one face; see DEFINITIONS. NaN: the figure is not defined."""
 
     code: str
+    """The code of the action unit, such as AU12."""
     is_asked: bool
+    """Whether a change of it was asked in any frame."""
     wanted_change: float
+    """The mean change that the targets ask for, in intensity."""
     asked_change: float
+    """The mean change that was asked after limits and fades, in intensity."""
     achieved_change: float
+    """The mean change from input to output, in intensity."""
     slope: float
+    """The achieved change for one unit of asked change."""
     error: float
+    """The mean absolute difference between asked and output, in intensity."""
     sd_after: float
+    """The standard deviation of the output over frames, in intensity."""
     r: float
+    """Pearson's correlation over time of asked and output."""
     lag_s: float
+    """The time in seconds by which the output is late."""
 
 
 @dataclass(frozen=True)

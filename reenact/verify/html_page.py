@@ -28,6 +28,7 @@ WARNING = (
     "to OpenFace's labels; read its model card (calib/data/MODEL_CARD.md) before you cite it, and check "
     "important results with another instrument or with human coders."
 )
+"""The warning at the top of every report."""
 
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;color:#222;max-width:1000px;margin:2em auto;padding:0 1em}
