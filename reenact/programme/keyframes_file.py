@@ -75,7 +75,7 @@ def to_csv(keyframes: Keyframes) -> str:
     Raises KeyframesError where there is a loop or a marker, which a CSV cannot hold.
     """
     if keyframes.loop_s is not None or keyframes.markers:
-        raise KeyframesError("a CSV cannot hold a loop or markers; write a file ending in .json")
+        raise KeyframesError("a CSV cannot hold a loop or markers; write .json")
     lines = [",".join((*_COLUMNS, "easing", "face"))]
     for track in keyframes.tracks:
         face = "" if track.face is None else str(track.face)

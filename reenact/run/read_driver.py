@@ -35,7 +35,7 @@ def au_recording_of_film(
 
     face: its track id. None: the face seen in most frames. watch, left: as read_film takes them.
 
-    Raises PerformanceError where there is none.
+    Raises AURecordingError where there is none.
     """
     readings: dict[int, list[tuple[float, AUVector]]] = defaultdict(list)
 
@@ -58,7 +58,7 @@ def au_recording_of_still(
 ) -> AURecording:
     """The recording of a face of a picture. face: its number from 0 on. None: the largest face.
 
-    Raises PerformanceError where there is none.
+    Raises AURecordingError where there is none.
     """
     measured = read_still(still, options)
     face = measured.largest if face is None else face
@@ -73,7 +73,7 @@ def au_recording_of_still(
 def open_live_driver(where: int | str, options: TrackerOptions) -> Iterator[LiveDriverSource]:
     """A live source of the largest face before a camera, for the duration of the block.
 
-    where: as `open_camera` takes it. A camera that is lost is waited for; meanwhile the face is absent. Raises
+    where: as `open_camera` takes it. A lost camera is waited for; meanwhile the face is absent. Raises
     CaptureError or TrackerError where something cannot be opened.
     """
     left = LeftThreads()

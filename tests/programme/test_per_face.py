@@ -41,8 +41,8 @@ class Sure:
             face.track_id: self.known[face.track_id] for face in tracked.faces if face.track_id in self.known
         }
 
-    def doubt(self, index: int) -> str:
-        return f"doubt {index}"
+    def why_unmatched(self, index: int) -> str:
+        return f"reason {index}"
 
     def restart(self) -> None:
         """Remembers nobody."""
