@@ -22,10 +22,10 @@ class MouthPictureError(ValueError):
 
 @dataclass(frozen=True)
 class MouthPicture:
-    """The inside of a mouth as a frame showed it (reenact.generate.painters.mouth.views.View)."""
+    """The inside of a mouth as a frame showed it (reenact.generate.painters.mouth.mouth_views.MouthView)."""
 
     floor_png: bytes
-    """An RGBA picture of what lies below the upper teeth (see reenact.generate.painters.mouth.floor)."""
+    """An RGBA picture of what lies below the upper teeth (painters.mouth.mouth_floor)."""
     upper_png: bytes | None
     """An RGBA picture of the upper teeth (see reenact.generate.painters.mouth.arch). None: lips hid them."""
     opening_mm: float

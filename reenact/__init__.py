@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reenact.programme import Programme
-    from reenact.programme.protocol import TargetsAt
+    from reenact.programme.programme import TargetsAt
     from reenact.run.live import LiveOptions
     from reenact.run.session import Session
 

@@ -16,71 +16,73 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 Box = tuple[int, int, int, int]
-"""(x0, y0, x1, y1) pixels of a frame, the last ones not included."""
+"""(x0, y0, x1, y1) in pixels of a frame; x1 and y1 are exclusive."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What a frame was made of, so that whoever encodes it can keep what nobody has changed."""
+    """The decoded picture behind a frame; an encoder copies from it the parts that have not changed."""
 
     picture: VideoFrame
-    """As the decoder gave it: read it, never write to it."""
+    """The picture as the decoder returned it. It is read-only."""
     changed: tuple[Box, ...] = ()
-    """Where the frame differs from it."""
+    """The boxes in which the frame differs from the picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a video or a camera, or a still."""
+    """One picture: of a video, of a camera, or a still."""
 
     image: NDArray[np.uint8]
-    """(height, width, 3) RGB. Shared between stages: read it, never write to it."""
+    """(height, width, 3) RGB. It is shared between stages and read-only."""
     pts: Fraction = Fraction(0)
-    """Presentation time in seconds, exactly as the container has it; of a camera, since it is read."""
+    """The presentation time in seconds: the container's exact value, or since a camera was opened."""
     index: int = 0
-    """Position in the input, from 0."""
+    """The position in the input, from 0."""
     captured_ns: int | None = None
-    """When a camera delivered it, on the clock of time.perf_counter_ns; None where no camera did."""
+    """The time of its delivery by a camera, on the clock of time.perf_counter_ns. None: it is of a file."""
     decoded: Decoded | None = field(default=None, init=False)
-    """What `image` was made of, if that is known. dataclasses.replace forgets it, because who puts another
-    image in place knows best whether it still holds."""
+    """The decoded picture behind `image`. None: it is not known. dataclasses.replace drops it, because it may
+    not belong to another image; `made_of` sets it again."""
 
     def made_of(self, decoded: Decoded | None) -> Frame:
-        """The same frame, with what it was made of."""
+        """The same frame with this decoded picture behind it. None: it has none."""
         frame = replace(self)
         object.__setattr__(frame, "decoded", decoded)
         return frame
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process, which a decoder's picture cannot go to."""
+        """The state to pickle: without the decoded picture, which cannot be sent to another process."""
         return {**vars(self), "decoded": None}
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
+        """The (height, width) of the image in pixels."""
         return self.image.shape[0], self.image.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """A piece of what a microphone hears."""
+    """A block of samples from a microphone."""
 
     samples: NDArray[np.float32]
-    """(2, count), -1..1, left and right, at the rate of reenact.media.read.microphone."""
+    """(2, count) samples, -1..1, of the left and right channel, at the rate of
+    reenact.media.read.microphone."""
     heard_ns: int
-    """When the first of them was heard, on the clock of `Frame.captured_ns`."""
+    """The time of the first sample, in nanoseconds on the clock of `Frame.captured_ns`."""
 
 
 @dataclass(frozen=True)
 class Signal:
-    """What comes from a camera at a moment."""
+    """The state of a camera at one time."""
 
     state: Literal["live", "stalled", "lost"]
-    """ "stalled": it is there and delivers nothing; "lost": it is gone, and is tried again and again."""
+    """live: it delivers pictures; stalled: it is connected and delivers none; lost: it is disconnected, and
+    is opened again and again."""
     silent_s: float = 0.0
-    """Time since its last picture."""
+    """The time in seconds since its last picture."""
     reason: str | None = None
-    """Why it is lost, one plain line."""
+    """The reason why it is lost, in one line. None: it is not lost, or the reason is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +90,14 @@ class Face:
     """One tracked face."""
 
     track_id: int
-    """Stable while the person stays in the picture; never reused within a video."""
+    """The number of this face, which is the same while the person stays in the picture and is never reused
+    within a video."""
     landmarks: NDArray[np.float32]
-    """(478, 3) pixels in MediaPipe's order: x right, y down, z away from the camera on the scale of x."""
+    """(478, 3) pixels in MediaPipe's order: x right, y down, z away from the camera, scaled as x."""
     pose: Pose
-    """Where the head is: scale, rotation and translation from the canonical face to the frame."""
+    """The pose of the head: scale, rotation and translation from the canonical face to the frame."""
     confidence: float
-    """0..1; how sure the tracker is that this is a face and well fitted."""
+    """The tracker's confidence that this is a face and that the landmarks fit it, 0..1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,50 +105,55 @@ class Patch:
     """New pixels for a rectangle of the frame."""
 
     image: NDArray[np.uint8]
-    """(height, width, 3) RGB."""
+    """(height, width, 3) RGB pixels."""
     origin: tuple[int, int]
-    """(x, y) of the top left pixel in the frame. The patch lies wholly inside the frame, and its border
-    pixels, but for those at the frame's own border, are the frame's, so that it joins without a seam."""
+    """(x, y) of the top left pixel in the frame. The patch lies inside the frame, and its border pixels equal
+    the frame's, except at the frame's own border, so that it joins without a seam."""
 
     @property
     def region(self) -> Box:
-        """Where it lies in the frame."""
+        """The box of the patch in the frame."""
         (x, y), (height, width) = self.origin, self.image.shape[:2]
         return x, y, x + width, y + height
 
 
 @dataclass(frozen=True, eq=False)
 class Tracked:
-    """A frame and the faces found in it. Every later record is one of these with more known."""
+    """A frame and the faces found in it. Every later record extends this one."""
 
     frame: Frame
+    """The frame."""
     faces: tuple[Face, ...]
+    """The faces that were found in it."""
     cut: bool = False
-    """True on the first frame of a new scene: what was learned from the frames before no longer holds."""
+    """True on the first frame of a new scene, from which on nothing learned from earlier frames holds."""
     left_out: int = field(default=0, kw_only=True)
-    """How many more faces were found in this frame than are followed."""
+    """The number of faces that were found in this frame but exceed the limit and are not tracked."""
 
     @property
     def largest(self) -> int | None:
-        """Index of the largest face; None where there is none. The pose's scale, unlike a box, does not
-        shrink when the head turns away."""
+        """The index of the largest face. None: the frame has no face.
+
+        The pose's scale is compared because, unlike a box, it does not shrink when the head turns away."""
         return max(range(len(self.faces)), key=lambda index: self.faces[index].pose.scale, default=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Measured(Tracked):
+    """A frame with its faces and the action units that each of them shows."""
+
     aus: tuple[AUVector, ...] = ()
-    """One for each face: the action units that the face shows now, 0..5, the mean of both sides."""
+    """For each face, the intensities 0..5 (17,) that it shows, the mean of both sides."""
     leans: tuple[AUVector, ...] = field(default=(), kw_only=True)
-    """One for each face: how much more of each the person's left shows, and the right less (calib.au.apart).
-    Empty where nobody has looked: then both sides count as alike."""
+    """For each face, the intensity (17,) by which the person's left side shows more than the mean, and the
+    right side less (calib.au.apart). Empty: the sides were not measured, and count as equal."""
     mouth_hidden: tuple[bool, ...] = field(default=(), kw_only=True)
-    """One for each face: whether something in front of it hides its mouth (reenact.occlusion). Empty where
-    nobody has looked: then no mouth counts as hidden."""
+    """For each face, whether something in front of it hides its mouth (reenact.occlusion). Empty: occlusion
+    was not measured, and no mouth counts as hidden."""
 
     @property
     def sided_aus(self) -> tuple[Sided, ...]:
-        """One for each face: (2, 17) what each side shows, 0..5."""
+        """For each face, the intensities 0..5 (2, 17) of the person's left and right side."""
         if not self.leans:
             return tuple(bilateral(aus) for aus in self.aus)
         return tuple(apart(aus, lean) for aus, lean in zip(self.aus, self.leans, strict=True))
@@ -153,31 +161,36 @@ class Measured(Tracked):
 
 @dataclass(frozen=True, eq=False)
 class Retargeted(Measured):
+    """A frame with its faces and the changes of action units to write into them."""
+
     changes: tuple[Change, ...] = ()
-    """One for each face: the relative action units to write, (2, 17), the person's left and right. All zeros:
-    leave the face alone."""
+    """For each face, the relative action units (2, 17) to write, of the person's left and right side. All
+    zeros leave the face unchanged."""
     asked: tuple[Change, ...] = field(default=(), kw_only=True)
-    """One for each face: the change that is to be read afterwards. More of it may have to be written."""
+    """For each face, the change (2, 17) that should be measured in the output. The change that is written may
+    be larger, because faces answer with less than is written."""
     wanted: tuple[Change, ...] = field(default=(), kw_only=True)
-    """One for each face: the change that the targets ask for, before limits and fades."""
+    """For each face, the change (2, 17) that the targets ask for, before limits and fades."""
 
 
 @dataclass(frozen=True, eq=False)
 class Generated(Retargeted):
+    """A frame with the new pixels of its faces, which are not yet pasted."""
+
     patches: tuple[Patch | None, ...] = ()
-    """One for each face; None where nothing changes."""
+    """For each face, its new pixels. None: the face does not change."""
 
 
 @dataclass(frozen=True, eq=False)
 class Finished(Generated):
-    """All that is known of a frame at the end of a live run's stages."""
+    """A frame of a live run after its last stage."""
 
     output: Frame = field(kw_only=True)
-    """What is to be shown; the input itself where nothing changes."""
+    """The frame to show; the input frame itself where nothing changes."""
     mirrored: bool = False
-    """Left and right are exchanged in `output`; everything else is as the camera saw it."""
+    """Whether left and right are exchanged in `output`; all other fields are as the camera captured them."""
 
     @property
     def image(self) -> NDArray[np.uint8]:
-        """(height, width, 3) RGB: the picture to be shown. Shared: read it, never write to it."""
+        """(height, width, 3) RGB, the picture to show. It is shared and read-only."""
         return self.output.image

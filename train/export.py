@@ -26,7 +26,7 @@ from engines.description import describe
 from reenact import __version__
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.generate.network.contract import WHOLE_FACE, ModelInfo, to_metadata
-from reenact.generate.network.regions import PLANES, REGIONS
+from reenact.generate.network.network_regions import PLANES, REGIONS
 from reenact.media.atomic import replacing
 from train.graphs import GRAPHS
 from train.options import FitOptions, load_options

@@ -16,7 +16,7 @@ from calib.basis import load_basis
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.media.atomic import replacing
-from reenact.occlusion.mouth import LowerFace, MouthOcclusion
+from reenact.occlusion.mouth_occlusion import LowerFace, MouthOcclusion
 from reenact.records import Face
 from reenact.track.landmarkers import Landmarker
 from reenact.track.region import region_around
@@ -59,7 +59,7 @@ class Mouths:
     """Described mouths, hidden and free."""
 
     descriptors: NDArray[np.float32]
-    """(n, k), see reenact.occlusion.mouth.LowerFace."""
+    """(n, k), see reenact.occlusion.mouth_occlusion.LowerFace."""
     hidden: NDArray[np.bool_]
     """(n,)."""
     kinds: NDArray[np.str_]

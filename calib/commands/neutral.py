@@ -10,7 +10,7 @@ import numpy as np
 from calib.au import AU_CODES, AUVector
 from calib.commands.watching import (
     CalibrationError,
-    Reading,
+    DriverReading,
     check_source,
     shown_source,
     source_options,
@@ -136,5 +136,5 @@ def _watch(camera: str | None, video: Path | None, seconds: float) -> NeutralEst
     return estimator
 
 
-def _absent(reading: Reading) -> str:
+def _absent(reading: DriverReading) -> str:
     return "" if reading.aus is not None else ", no face"

@@ -10,10 +10,10 @@ from reenact.cli.driving import read_timeline
 from reenact.cli.errors import Unusable, plain_errors, unusable_input
 from reenact.cli.parameters import NumberParameter
 from reenact.figures.drawing import Drawing
-from reenact.figures.storyboard import keyframes_drawing, performance_drawing
+from reenact.figures.storyboard import keyframes_drawing, recording_drawing
 from reenact.media.atomic import replacing
 from reenact.media.image_file import Still, save_still
-from reenact.programme.au_recording import Performance
+from reenact.programme.au_recording import AURecording
 from reenact.programme.driver import Driver
 from reenact.programme.keyframes import Keyframes
 from reenact.programme.keyframes_file import load_keyframes, to_csv, to_json
@@ -58,8 +58,8 @@ def preview(source: Path, output: Path, face: str | None, fps: float | None) -> 
         if isinstance(programme, Keyframes):
             drawing = keyframes_drawing(programme, source.name)
         else:
-            assert isinstance(programme, Driver) and isinstance(programme.performance, Performance)
-            drawing = performance_drawing(programme.performance, source.name)
+            assert isinstance(programme, Driver) and isinstance(programme.source, AURecording)
+            drawing = recording_drawing(programme.source, source.name)
         with unusable_input():
             _save(drawing, output)
         click.echo(str(output), err=True)

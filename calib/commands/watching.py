@@ -14,9 +14,8 @@ from reenact.cli.parameters import FILE, CommandT
 from reenact.measure.measurer import Measurer
 from reenact.media.read import Camera, FileCapture, open_camera, open_capture
 from reenact.media.read.devices import shown
-from reenact.programme import RetargetOptions
-from reenact.programme.face_choice import Largest
-from reenact.programme.live_driver import Reading
+from reenact.programme.face_choice import FaceChoiceOptions, LargestFace
+from reenact.programme.live_driver import DriverReading
 from reenact.run.read_driver import live_readings, reading_of
 from reenact.track import Tracker, TrackerOptions
 
@@ -49,7 +48,7 @@ def shown_source(camera: str | None, video: Path | None) -> str:
 
 
 @contextmanager
-def watching(camera: str | None, video: Path | None) -> Iterator[Generator[Reading, None, None]]:
+def watching(camera: str | None, video: Path | None) -> Iterator[Generator[DriverReading, None, None]]:
     """The readings of the largest face: in every frame of a film, or in the newest ones of a camera."""
     with ExitStack() as opened:
         with unusable_input():
@@ -64,11 +63,14 @@ def watching(camera: str | None, video: Path | None) -> Iterator[Generator[Readi
         yield opened.enter_context(closing(_readings(source, tracker)))
 
 
-def _readings(source: FileCapture | Camera, tracker: Tracker) -> Generator[Reading, None, None]:
+def _readings(source: FileCapture | Camera, tracker: Tracker) -> Generator[DriverReading, None, None]:
     if isinstance(source, Camera):
         with closing(live_readings(source, tracker)) as readings:
             yield from filter(None, readings)
         return
-    measure, largest = Measurer(load_estimator()), Largest(RetargetOptions.larger, RetargetOptions.patience_s)
+    measure, largest = (
+        Measurer(load_estimator()),
+        LargestFace(FaceChoiceOptions.larger, FaceChoiceOptions.patience_s),
+    )
     for frame in source:
         yield reading_of(measure(tracker(frame)), largest)

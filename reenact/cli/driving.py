@@ -18,18 +18,19 @@ from reenact.media.image_file import load_still
 from reenact.media.read import open_capture
 from reenact.pipeline.runner import LeftThreads, closed_after_stages
 from reenact.programme import Programme
-from reenact.programme.au_recording import Performance
-from reenact.programme.au_recording_csv import TABLES, is_performance, read_performance
+from reenact.programme.au_recording import AURecording
+from reenact.programme.au_recording_csv import TABLES, is_au_table, read_au_recording
 from reenact.programme.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
+from reenact.programme.face_choice import track_id_of
+from reenact.programme.face_request import DriverRequest
 from reenact.programme.inversion import InversionError, parse_inverted
 from reenact.programme.keyframes import Marker
 from reenact.programme.keyframes_file import doubtful_signs, load_keyframes
-from reenact.programme.live_driver import LivePerformance
-from reenact.programme.options import track_id_of
-from reenact.programme.request import Driving
-from reenact.programme.targets import TargetError, Targets, neutralised, parse_locks, parse_scales
+from reenact.programme.live_driver import LiveDriverSource
+from reenact.programme.target_syntax import TargetError, parse_locks, parse_scales
+from reenact.programme.targets import Targets, neutralised
 from reenact.run.files import EditOptions
-from reenact.run.read_driver import perform_film, perform_still
+from reenact.run.read_driver import au_recording_of_film, au_recording_of_still
 from reenact.track import TrackerOptions
 
 LOCKS = ParsedParameter("SPEC", parse_locks, TargetError)
@@ -125,21 +126,21 @@ def driving_options(command: CommandT) -> CommandT:
 
 
 def driven(
-    driving: Driving, options: EditOptions, live_driver: LivePerformance | None = None
+    driving: DriverRequest, options: EditOptions, live_driver: LiveDriverSource | None = None
 ) -> list[Programme]:
     """First what the face is to keep of its own expression, then the driver's, then the time line. Reads the
     files. live_driver: the driver, where it is none that can be read."""
     parts = own_expression(driving.neutralise, driving.scale)
-    performance: Performance | LivePerformance | None = live_driver
+    source: AURecording | LiveDriverSource | None = live_driver
     if driving.driver is not None:
-        performance = read_driver(driving.driver, driving.driver_face, driving.driver_fps, options.tracker)
-    if performance is not None:
+        source = read_driver(driving.driver, driving.driver_face, driving.driver_fps, options.tracker)
+    if source is not None:
         if driving.profile is not None:
-            performance = performance.resting(driving.profile.neutral)
-        parts.append(Driver(performance, driving.how, stretch(driving.profile, options.retarget.profile)))
+            source = source.with_neutral(driving.profile.neutral)
+        parts.append(Driver(source, driving.how, stretch(driving.profile, options.retarget.profile)))
     if driving.timeline is not None:
         # Where there is a driver, the name is that of its face.
-        face = driving.driver_face if performance is None else None
+        face = driving.driver_face if source is None else None
         parts.append(read_timeline(driving.timeline, face, driving.driver_fps))
     return parts
 
@@ -152,7 +153,7 @@ def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
 
 def read_driver(
     source: Path | str, face: str | None, rate: float | None, options: TrackerOptions
-) -> Performance:
+) -> AURecording:
     """Read from a table; else seen in a picture or a film."""
     path = kept(source)
     with unusable_input():
@@ -160,20 +161,20 @@ def read_driver(
             return _read_table(Path(path), face, rate)
         number = _face_number(face)
         if is_still(path):
-            return perform_still(load_still(path), path, options, number)
+            return au_recording_of_still(load_still(path), path, options, number)
     left = LeftThreads()
     with closed_after_stages(left) as used, ExitStack() as opened:
         with unusable_input():
             capture = used.enter_context(open_capture(path))
         advance = opened.enter_context(progress_bar(capture.frame_count))
         with unusable_input():
-            return perform_film(capture, options, number, advance, left)
+            return au_recording_of_film(capture, options, number, advance, left)
 
 
 def read_timeline(path: Path, face: str | None = None, rate: float | None = None) -> Programme:
     """Keyframes, or what a table of measured action units shows; `face` and `rate` are for tables."""
     with unusable_input():
-        if path.suffix.lower() in TABLES and is_performance(path):
+        if path.suffix.lower() in TABLES and is_au_table(path):
             return Driver(_read_table(path, face, rate))
         keyframes = load_keyframes(path)
     for line in doubtful_signs(keyframes):
@@ -184,16 +185,16 @@ def read_timeline(path: Path, face: str | None = None, rate: float | None = None
 def read_markers(path: Path) -> Sequence[Marker]:
     """The moments that a time line names; a table of measured action units names none."""
     with unusable_input():
-        if path.suffix.lower() in TABLES and is_performance(path):
+        if path.suffix.lower() in TABLES and is_au_table(path):
             return ()
         return load_keyframes(path).markers
 
 
-def _read_table(path: Path, face: str | None, rate: float | None) -> Performance:
-    performance = read_performance(path, face, rate)
-    for line in performance.notes:
+def _read_table(path: Path, face: str | None, rate: float | None) -> AURecording:
+    recording = read_au_recording(path, face, rate)
+    for line in recording.notes:
         note(f"{path}: {line}")
-    return performance
+    return recording
 
 
 def _face_number(text: str | None) -> int | None:

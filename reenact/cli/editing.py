@@ -10,19 +10,21 @@ import click
 
 from calib.profile import Profile
 from reenact.cli.driving import driven, driving_options
-from reenact.cli.faces import face_options, face_plans, open_cast
+from reenact.cli.faces import face_options, face_plans, open_per_face_programme
 from reenact.cli.parameters import ENGINE, FILE, CommandT, NumberParameter, ParsedParameter
 from reenact.cli.people import driver_profile_option, profile_option
 from reenact.generate import GENERATORS
 from reenact.media.write.encoding import PRESETS as ENCODER_PRESETS
 from reenact.programme import Programme
 from reenact.programme.driver import DriverOptions, Transfer
-from reenact.programme.live_driver import LivePerformance
-from reenact.programme.options import MAX_STRENGTH, FaceChoice, FaceChoiceError, RetargetOptions, parse_faces
+from reenact.programme.face_choice import FaceChoice, FaceChoiceError, parse_faces
+from reenact.programme.face_request import DriverRequest, FaceRequest
+from reenact.programme.live_driver import LiveDriverSource
 from reenact.programme.presets import PRESETS
-from reenact.programme.protocol import in_turn
-from reenact.programme.request import Driving, FacePlan
-from reenact.programme.targets import TargetError, Targets, parse_targets
+from reenact.programme.programme import chain
+from reenact.programme.target_syntax import TargetError, parse_targets
+from reenact.programme.targets import MAX_STRENGTH, Targets
+from reenact.retarget.options import RetargetOptions
 from reenact.run.files import EditOptions
 from reenact.track import FOLLOWED, TrackerOptions
 
@@ -201,10 +203,10 @@ def chosen(
     scale: Targets | None,
     invert: frozenset[int],
     lock: Targets | None,
-    plans: tuple[FacePlan, ...],
+    plans: tuple[FaceRequest, ...],
     programme: Path | None,
     faces: FaceChoice | None,
-    live_driver: LivePerformance | None = None,
+    live_driver: LiveDriverSource | None = None,
     needed: bool = True,
     **choices: Any,
 ) -> tuple[Programme, EditOptions]:
@@ -219,7 +221,7 @@ def chosen(
         raise click.UsageError("--driver-profile needs --driver", click.get_current_context())
     plans = face_plans(plans, programme)
     how = DriverOptions(transfer, regions, gain, driver_start, driver_loop)
-    driving = Driving(
+    driving = DriverRequest(
         driver,
         how,
         driver_face,
@@ -234,10 +236,10 @@ def chosen(
         parts.append(_chosen_targets(target_aus, preset))
     if lock is not None:
         parts.append(lock)
-    targets = in_turn(*parts)
+    targets = chain(*parts)
     if plans:
-        targets = cast = open_cast(plans, targets, faces, options)
-        faces = cast.choose
+        targets = per_face = open_per_face_programme(plans, targets, faces, options)
+        faces = per_face.choose
     return targets, options if faces is None else _with_faces(options, faces)
 
 

@@ -12,19 +12,18 @@ from reenact.cli.driving import driven
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.parameters import FILE, CommandT, ParsedParameter
 from reenact.programme import Programme
-from reenact.programme.face_choice import Chooser
-from reenact.programme.options import FaceChoice, RetargetOptions
-from reenact.programme.per_face import Cast, Part
+from reenact.programme.face_choice import FaceChoice, FaceChoiceOptions, FaceChooser
+from reenact.programme.face_request import FaceRequest, FaceRequestError, parse_face
+from reenact.programme.per_face import FaceProgramme, PerFaceProgramme
+from reenact.programme.programme import chain, scaled
 from reenact.programme.programme_file import load_programme
-from reenact.programme.protocol import in_turn, stronger
-from reenact.programme.request import FacePlan, FacePlanError, parse_face
 from reenact.run.files import EditOptions
 from reenact.track import TrackerOptions
 
 if TYPE_CHECKING:
     from reenact.recognise.recogniser import Recogniser
 
-FACE_PLAN = ParsedParameter("WHO:SPEC", parse_face, FacePlanError)
+FACE_PLAN = ParsedParameter("WHO:SPEC", parse_face, FaceRequestError)
 
 
 def face_options(command: CommandT) -> CommandT:
@@ -51,7 +50,7 @@ def face_options(command: CommandT) -> CommandT:
     return command
 
 
-def face_plans(plans: Sequence[FacePlan], programme: Path | None) -> tuple[FacePlan, ...]:
+def face_plans(plans: Sequence[FaceRequest], programme: Path | None) -> tuple[FaceRequest, ...]:
     """All that is asked of single faces. Reads the file."""
     if programme is not None:
         with unusable_input():
@@ -62,23 +61,23 @@ def face_plans(plans: Sequence[FacePlan], programme: Path | None) -> tuple[FaceP
     return tuple(plans)
 
 
-def open_cast(
-    plans: Sequence[FacePlan],
+def open_per_face_programme(
+    plans: Sequence[FaceRequest],
     common: Programme,
     faces: FaceChoice | None,
     options: EditOptions,
-) -> Cast:
+) -> PerFaceProgramme:
     """The plans, and all that they name read. `faces`: who else gets what is common to all."""
     # Reference pictures first: they are quick to read, and a driver's film is not.
     recognise = _recogniser(plans, options.tracker)
-    parts = [Part(_name(plan.face), _programme(plan, options)) for plan in plans]
-    also = None if faces is None else Chooser(RetargetOptions(faces=faces))
-    return Cast(parts, common, also=also, recognise=recognise)
+    parts = [FaceProgramme(_name(plan.face), _programme(plan, options)) for plan in plans]
+    also = None if faces is None else FaceChooser(FaceChoiceOptions(faces=faces))
+    return PerFaceProgramme(parts, common, also=also, recognise=recognise)
 
 
 def warn_of_absent(targets: Programme) -> list[str]:
     """One line on standard error for each face that was named and has not been seen; returns them."""
-    lines = targets.absent() if isinstance(targets, Cast) else []
+    lines = targets.absent() if isinstance(targets, PerFaceProgramme) else []
     for line in lines:
         warn(line)
     return lines
@@ -108,7 +107,7 @@ def note_hidden_mouths(count: int, what: str) -> list[str]:
     return [line]
 
 
-def _recogniser(plans: Sequence[FacePlan], options: TrackerOptions) -> Recogniser | None:
+def _recogniser(plans: Sequence[FaceRequest], options: TrackerOptions) -> Recogniser | None:
     """Knows the people in the plans' pictures; None where there are no pictures."""
     from reenact.recognise.recogniser import Recogniser, load_reference
 
@@ -117,11 +116,11 @@ def _recogniser(plans: Sequence[FacePlan], options: TrackerOptions) -> Recognise
         return Recogniser([load_reference(path, options) for path in pictures]) if pictures else None
 
 
-def _programme(plan: FacePlan, options: EditOptions) -> Programme:
+def _programme(plan: FaceRequest, options: EditOptions) -> Programme:
     parts = driven(plan.driving, options)
     if plan.targets is not None:
         parts.append(plan.targets)
-    return stronger(in_turn(*parts), plan.strength)
+    return scaled(chain(*parts), plan.strength)
 
 
 def _name(face: int | Path | None) -> int | str | None:

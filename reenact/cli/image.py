@@ -20,7 +20,7 @@ from reenact.figures.face_grid import MOVING, Tile, gallery_rows, save_moving, s
 from reenact.media.image_file import Still, load_still, save_still
 from reenact.programme import Programme
 from reenact.programme.driver import DriverOptions
-from reenact.programme.per_face import Cast
+from reenact.programme.per_face import PerFaceProgramme
 from reenact.programme.sweeps import Axis, SweepError, parse_sweep
 from reenact.run.files import StillEdit, edited_with, open_still_edit
 
@@ -75,7 +75,7 @@ def image(
         raise Unusable("--verify reads one face again; --sweep and --gallery show many: give one of them")
     targets, options = chosen(**choices, needed=not sweeps and gallery is None)
     verification = open_verification(verify_page, output, options, choices["timeline"])
-    if (sweeps or gallery) and isinstance(targets, Cast):
+    if (sweeps or gallery) and isinstance(targets, PerFaceProgramme):
         raise click.UsageError(
             "--sweep and --gallery go with neither --face nor --programme", click.get_current_context()
         )
@@ -91,7 +91,7 @@ def image(
         if sweeps or actors:
             lost = _write_figure(edit, targets, sweeps, actors, output)
         else:
-            edited = edit(targets, verification.witness) if verification else edit(targets)
+            edited = edit(targets, verification.recorder) if verification else edit(targets)
             with unusable_input():
                 lost = save_still(edited, output, comment=edited_with(targets, options.retarget))
     faces = len(edit.measured.faces)

@@ -16,10 +16,10 @@ from reenact.cli.progress import progress_bar
 from reenact.media.read.spool import Source
 from reenact.programme import Programme
 from reenact.run.files import EditOptions, edited_with
+from reenact.verify.agreement import FaceFigures
 from reenact.verify.closed_loop import Corrections, close_loop
-from reenact.verify.figures import Figures
-from reenact.verify.report import ReportPaths, report_paths, verify
-from reenact.verify.witness import Witness
+from reenact.verify.request_recorder import RequestRecorder
+from reenact.verify.write_report import ReportPaths, report_paths, write_report
 
 _BESIDE = "beside the output"
 MOST_PASSES = 5
@@ -57,7 +57,7 @@ def correct(
 
 
 class Verification:
-    """What --verify asks for: a witness of the edit, and afterwards the report."""
+    """What --verify asks for: a recorder of the edit, and afterwards the report."""
 
     def __init__(self, page: Path, output: Path, options: EditOptions, timeline: Path | None) -> None:
         """Raises Unusable where the report could not be written or would tell nothing."""
@@ -67,7 +67,7 @@ class Verification:
             )
         with unusable_input():
             self.paths: ReportPaths = report_paths(None if str(page) == _BESIDE else page, output)
-        self.witness = Witness()
+        self.recorder = RequestRecorder()
         self._options = options
         self._markers = () if timeline is None else read_markers(timeline)
 
@@ -75,10 +75,10 @@ class Verification:
         """Writes table and page, tells the figures, and returns them for --json."""
         recipe = edited_with(targets, self._options.retarget)
         with progress_bar(None) as advance:
-            found = verify(
+            found = write_report(
                 source,
                 output,
-                self.witness,
+                self.recorder,
                 self.paths,
                 recipe,
                 self._options.tracker,
@@ -100,7 +100,7 @@ def open_verification(
     return None if page is None else Verification(page, output, options, timeline)
 
 
-def _summary(figures: Figures) -> str:
+def _summary(figures: FaceFigures) -> str:
     """One line: each action unit asked, with its asked and achieved change."""
     asked = ", ".join(
         f"{each.code} {each.asked_change:+.2f} -> {each.achieved_change:+.2f}" for each in figures.asked

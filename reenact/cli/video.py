@@ -89,10 +89,12 @@ def video(
     verification = open_verification(verify_page, output, options, choices["timeline"])
     encoding = Encoding(codec=codec, crf=crf, preset=encoder_preset)
     options = replace(options, keep_partial=keep_partial, aus_csv=aus_csv, encoding=encoding)
-    witness = verification.witness if verification else None
+    recorder = verification.recorder if verification else None
     film = kept(source)
     correction = correct(film, output, targets, options, passes - 1)
-    report, notes = edit_with_progress(film, output, targets, options, witness=witness, correction=correction)
+    report, notes = edit_with_progress(
+        film, output, targets, options, recorder=recorder, correction=correction
+    )
     document = {"input": str(film), "output": str(output), **report.to_json(), "notes": notes}
     if verification is not None:
         document["verify"] = verification.report(film, output, targets)
@@ -105,7 +107,7 @@ def edit_with_progress(
     targets: Programme,
     options: EditOptions,
     finish: Callable[[Frame], Frame] | None = None,
-    witness: Callable[[Retargeted], Retargeted] | None = None,
+    recorder: Callable[[Retargeted], Retargeted] | None = None,
     correction: Correction = uncorrected,
 ) -> tuple[Report, list[str]]:
     """Edits the video while standard error tells how it goes; returns its figures and its notes."""
@@ -118,7 +120,7 @@ def edit_with_progress(
                     targets,
                     options,
                     finish=finish,
-                    witness=witness,
+                    recorder=recorder,
                     correction=correction,
                 )
             )

@@ -22,9 +22,9 @@ from reenact.cli.recording import recorded, recording_options, tell_recordings
 from reenact.media.read import CameraOptions
 from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size, shown
 from reenact.pipeline.meter import LiveStatus, Report
-from reenact.programme.live_driver import LivePerformance
+from reenact.programme.live_driver import LiveDriverSource
 from reenact.run.live import LiveOptions, open_live
-from reenact.run.read_driver import perform_live
+from reenact.run.read_driver import open_live_driver
 from reenact.track import TrackerOptions
 
 SHOW_S = 0.5
@@ -153,8 +153,8 @@ def webcam(
     if with_mouth and save_profile is None:
         raise click.UsageError("--with-mouth needs --save-profile", click.get_current_context())
     with ExitStack() as opened:
-        performance = _second_camera(driver_camera, opened, **choices)
-        targets, edit = chosen(**choices, live_driver=performance, needed=False)
+        live_driver = _second_camera(driver_camera, opened, **choices)
+        targets, edit = chosen(**choices, live_driver=live_driver, needed=False)
         options = LiveOptions(
             camera=CameraOptions(size=size, fps=fps),
             mirror=mirror,
@@ -211,7 +211,7 @@ def _second_camera(
     max_faces: int | None,
     landmarker: Path | None,
     **_: Any,
-) -> LivePerformance | None:
+) -> LiveDriverSource | None:
     """The driver before it, if there is one."""
     if where is None:
         return None
@@ -219,7 +219,7 @@ def _second_camera(
         raise click.UsageError("give either --driver or --driver-camera", click.get_current_context())
     with unusable_input():
         options = TrackerOptions(max_faces=max_faces, model_path=landmarker)
-        return opened.enter_context(perform_live(where, options))
+        return opened.enter_context(open_live_driver(where, options))
 
 
 class Watch:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from calib.au import ACTION_UNITS
-from reenact.programme.targets import Item
+from reenact.programme.targets import TargetItem
 from reenact.programme.timeline import Scene, Timeline, targets_of
 from reenact.records import Frame
 
@@ -65,7 +65,7 @@ def scene_label(scene: Scene, width: int) -> Pixels:
     return label(scene.name, "  ".join(asked), width)
 
 
-def _short(item: Item) -> str:
+def _short(item: TargetItem) -> str:
     """AU4+2, AU12L=3 or AU6=2..: `item` as --target-aus takes it, with fewer signs."""
     number = str(item).partition("=")[2]
     sign = "" if item.kind == "relative" else "="

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reenact.measure.read_aus import PICTURES, read_still
 from reenact.media.image_file import StillError, load_still
-from reenact.programme.au_recording import performance_of
+from reenact.programme.au_recording import au_recording_of
 from reenact.programme.driver import Driver, DriverOptions
 from reenact.programme.targets import Targets
 from reenact.records import Face
@@ -69,5 +69,5 @@ def _read_actor(path: Path, how: DriverOptions, options: TrackerOptions) -> Acto
     measured = read_still(still, options)
     if (largest := measured.largest) is None:
         raise GalleryError(f"{path}: no face was found in it")
-    targets = Driver(performance_of([(0.0, measured.aus[largest])]), how)(Fraction(0), 0)
+    targets = Driver(au_recording_of([(0.0, measured.aus[largest])]), how)(Fraction(0), 0)
     return Actor(path.stem, still.image, measured.faces[largest], targets)

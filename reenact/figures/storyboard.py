@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calib.au import AU_CODES, au_code
 from reenact.figures.chart import INK, SOFT, Chart, Curve, Key, stacked
 from reenact.figures.drawing import Dot, Drawing, Line, Shape, Words
-from reenact.programme.au_recording import Performance
+from reenact.programme.au_recording import AURecording
 from reenact.programme.keyframes import Keyframes, Marker, Track
 
 RELATIVE, ABSOLUTE = "#1f77b4", "#c0392b"
@@ -21,7 +21,7 @@ _SAMPLES = 1800
 _LOOPS = 2
 """So many rounds of a loop are drawn."""
 _SHOWN = 0.05
-"""Intensity: what a performance never shows more of has no chart."""
+"""Intensity: what a recording never shows more of has no chart."""
 
 
 def keyframes_drawing(keyframes: Keyframes, name: str) -> Drawing:
@@ -42,14 +42,14 @@ def _place(track: Track) -> tuple[int, int, str]:
     return track.index, -1 if track.face is None else track.face, track.side or ""
 
 
-def performance_drawing(performance: Performance, name: str) -> Drawing:
-    """A chart for each action unit that the performance shows; all of them are absolute."""
-    times_s = performance.times_s
+def recording_drawing(recording: AURecording, name: str) -> Drawing:
+    """A chart for each action unit that the recording shows; all of them are absolute."""
+    times_s = recording.times_s
     span = float(times_s[0]), max(float(times_s[-1]), float(times_s[0]) + 1e-3)
     charts = [
-        Chart(code, *span, 0, 5, [Curve(times_s, performance.aus[:, index], ABSOLUTE)])
+        Chart(code, *span, 0, 5, [Curve(times_s, recording.aus[:, index], ABSOLUTE)])
         for index, code in enumerate(AU_CODES)
-        if performance.measured[index] and performance.aus[:, index].max() >= _SHOWN
+        if recording.measured[index] and recording.aus[:, index].max() >= _SHOWN
     ]
     return stacked(charts, *_CHART_PX, head=_head(name), head_height=_HEAD_PX)
 

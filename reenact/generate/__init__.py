@@ -1,4 +1,4 @@
-"""Generate: new pixels for faces whose action units are to change: geometry, painters, regional networks."""
+"""Generate: makes new pixels for faces whose action units change, by geometry, painters and networks."""
 
 from reenact.generate.generator import GENERATORS, READY, FaceGenerator, Generator, MovedFace, open_generator
 

@@ -1,4 +1,4 @@
-"""Write the asked action units into every face: geometry first, then painters, then regional networks."""
+"""Writes action units into every face: first geometry, then painters, then regional networks."""
 
 from __future__ import annotations
 
@@ -14,43 +14,44 @@ from calib.basis import AUBasis, load_basis
 from engines.base import Engine
 from reenact.generate.geometry.picture_window import window_around
 from reenact.generate.geometry.warp import Warp, WarpOptions, warp
-from reenact.generate.network.deferred import Care, LateRefinement
+from reenact.generate.network.late_refinement import Effort, LateRefinement
+from reenact.generate.network.network_regions import REGIONS, NetworkRegion
 from reenact.generate.network.refine import Refinement
-from reenact.generate.network.regions import REGIONS, Region
 from reenact.generate.painters.creases import paint_creases
 from reenact.generate.painters.eyeballs import paint_eyeballs
 from reenact.generate.painters.lids import paint_lids
 from reenact.generate.painters.lips import paint_lips
 from reenact.generate.painters.mouth import (
     MouthMemory,
+    MouthShape,
     SeenMouth,
-    Shape,
     Teeth,
     on_visible_edges,
     paint_inside,
     see_mouth,
 )
-from reenact.generate.painters.mouth_corners import heal_corners
+from reenact.generate.painters.mouth_corners import paint_corners
 from reenact.records import Face, Frame, Generated, Patch, Retargeted
 
 READY = ("warp", "live")
-"""Generators that need no model file of the user's."""
+"""The names of generators that need no model file from the user."""
 GENERATORS = (*READY, "paper", "ganimation")
+"""The names of all generators."""
 SHIPPED = Path(__file__).parent / "network"
-"""Where the regional networks' weights lie, as REGION.onnx."""
+"""The folder of the regional networks' weights, REGION.onnx."""
 
 
 class Generator(Protocol):
-    """A stage, and a context manager that frees what its runtime holds."""
+    """A stage that makes patches for faces, and a context manager that frees the resources of its runtime."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about how it will work, one plain line each."""
+        """Remarks for the user on how it will work, one line each."""
 
     @property
     def steps(self) -> Mapping[str, Callable[[Any], Generated]]:
-        """What a call does, step by step, under their names: while a frame is in the second, the next may be
-        in the first."""
+        """The steps of a call by name and in order; while one frame is in the second step, the next frame may
+        be in the first."""
 
     def __call__(self, retargeted: Retargeted) -> Generated: ...
 
@@ -64,35 +65,36 @@ class Generator(Protocol):
     ) -> None: ...
 
 
-Painter = Callable[[Frame, Face, Change, Warp, "Mouth"], Warp]
+Painter = Callable[[Frame, Face, Change, Warp, "MouthContent"], Warp]
+"""A function that paints over the warp of a face in a frame; the change (2, 17) is what the warp shows."""
 
 PAINTERS: Mapping[str, Painter] = {
     "mouth": lambda frame, face, change, warp, mouth: paint_inside(
         frame, face, warp, mouth.seen, mouth.teeth
     ),
-    "lips": lambda frame, face, change, warp, mouth: heal_corners(face, paint_lips(frame, face, warp)),
+    "lips": lambda frame, face, change, warp, mouth: paint_corners(face, paint_lips(frame, face, warp)),
     "lids": lambda frame, face, change, warp, mouth: paint_lids(
         frame, face, paint_eyeballs(frame, face, warp)
     ),
     "creases": lambda frame, face, change, warp, mouth: paint_creases(face, change, warp),
 }
-"""What paints over what the warp uncovered, squeezed or cannot fold, in this order."""
+"""The painters by name, in the order in which they paint where moving pixels is not enough."""
 
 
 @dataclass(frozen=True, eq=False)
-class Mouth:
-    """What is known of the inside of a face's mouth."""
+class MouthContent:
+    """The inside of a mouth: what the frame shows, and what is drawn elsewhere."""
 
     seen: SeenMouth | None = None
-    """What the frame shows of it; None: the lips are shut."""
+    """The inside that the frame shows. None: the lips are closed."""
     teeth: Teeth | None = None
-    """What is drawn where the frame shows none; None: likely ones."""
+    """The teeth that are drawn where the frame shows none. None: likely ones for this face."""
 
 
-def look_at_mouth(frame: Frame, face: Face) -> tuple[Face, Mouth]:
-    """What a frame shows of the mouth, and the face with its lips' landmarks where their edges are seen."""
+def look_at_mouth(frame: Frame, face: Face) -> tuple[Face, MouthContent]:
+    """The face with the landmarks of its lips on their visible edges, and the mouth that the frame shows."""
     seen = see_mouth(frame, face)
-    return (face if seen is None else on_visible_edges(face, seen)), Mouth(seen)
+    return (face if seen is None else on_visible_edges(face, seen)), MouthContent(seen)
 
 
 def paint_by_rule(
@@ -100,10 +102,10 @@ def paint_by_rule(
     face: Face,
     change: Change,
     moved: Warp,
-    mouth: Mouth,
+    mouth: MouthContent,
     painters: Collection[str] = PAINTERS,
 ) -> Warp:
-    """`moved` as the PAINTERS named leave it."""
+    """`moved`, painted by the PAINTERS of these names."""
     for name, paint in PAINTERS.items():
         if name in painters:
             moved = paint(frame, face, change, moved, mouth)
@@ -111,24 +113,29 @@ def paint_by_rule(
 
 
 class MakePatch(Protocol):
-    """What differs between generators: new pixels for one face."""
+    """Makes the new pixels of one face; generators differ only in this."""
 
     def __call__(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Patch | None:
-        """aus: (17,) what the face shows, 0..5; change: (2, 17) what is to be added to it, not all zeros."""
+        """The patch of a face. None: no pixel changes.
+
+        aus: (17,) the intensities that the face shows, 0..5. change: (2, 17) the relative action units to
+        write, not all zeros.
+        """
 
 
 class PaintPatch(Protocol):
-    """What paints over a face that has been moved."""
+    """Paints over a face that has been moved."""
 
-    def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp: ...
+    def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
+        """`warp` with paint over it. change: (2, 17) the relative action units that it shows."""
 
 
 def _unwatched(frame: Frame, face: Face) -> None:
-    """Nobody learns from faces that are not to change."""
+    """The default of `watch`, which does nothing."""
 
 
 class FaceGenerator:
-    """A patch for every face whose action units are to change; none for the others."""
+    """Makes a patch for every face whose action units change."""
 
     def __init__(
         self,
@@ -139,10 +146,12 @@ class FaceGenerator:
         afterwards: Callable[[], None] | None = None,
         watch: Callable[[Frame, Face], None] = _unwatched,
     ):
-        """engines: what `make_patch` or `paint` run on, closed when the generator is left.
-        paint: a step of its own after `make_patch`, which then makes warps.
-        afterwards: what `paint` has left for when the frame is out; None where it never does.
-        watch: is shown the faces that are not to change."""
+        """make_patch: makes the patch of one face.
+        engines: the engines of `make_patch` or `paint`, which are closed with the generator.
+        notes: remarks for the user.
+        paint: a second step after `make_patch`, which must then make warps. None: there is no second step.
+        afterwards: does work that `paint` has postponed until the frame is shown. None: it postpones none.
+        watch: called with the faces that do not change."""
         self._watch = watch
         self._make_patch = make_patch
         self._paint = paint
@@ -153,6 +162,7 @@ class FaceGenerator:
 
     @property
     def steps(self) -> Mapping[str, Callable[[Any], Generated]]:
+        """The step `generate`, and the step `appearance` where there is a `paint`."""
         painting = {} if self._paint is None else {"appearance": self._painted}
         return {"generate": self._made, **painting}
 
@@ -201,7 +211,7 @@ class FaceGenerator:
 
 
 class MovedFace:
-    """Moves a face's pixels (reenact.generate.geometry), then paints mouth, lips, lids and creases."""
+    """Moves the pixels of a face (reenact.generate.geometry), then paints mouth, lips, lids and creases."""
 
     def __init__(
         self,
@@ -210,7 +220,8 @@ class MovedFace:
         painters: Collection[str] = PAINTERS,
         memory: MouthMemory | None = None,
     ):
-        """memory: of the mouths that the frames have shown; None: every frame is looked at by itself."""
+        """basis: the displacements of landmarks for action units. painters: the names of those that paint.
+        memory: the teeth that earlier frames have shown. None: every frame is painted by itself."""
         self._basis = basis
         self._options = options
         self._painters = painters
@@ -220,14 +231,14 @@ class MovedFace:
         face, mouth = look_at_mouth(frame, face)
         moved = warp(frame, face, change, self._basis, self._options)
         if self._memory is not None:
-            shape = Shape.of(face, face.landmarks if moved is None else moved.moved)
+            shape = MouthShape.of(face, face.landmarks if moved is None else moved.moved)
             mouth = replace(mouth, teeth=self._memory(frame, face, mouth.seen, shape))
         if moved is None:
             return None
         return paint_by_rule(frame, face, change, moved, mouth, self._painters)
 
     def watch(self, frame: Frame, face: Face) -> None:
-        """Learns from a face that is not to change."""
+        """Learns the teeth of a face that does not change."""
         if self._memory is not None:
             self._memory.watch(frame, face)
 
@@ -238,21 +249,22 @@ def open_generator(
     engine: str = "auto",
     options: WarpOptions = WarpOptions(),
     threads: int | None = None,
-    care: Callable[[], Care] | None = None,
+    effort: Callable[[], Effort] | None = None,
     memory: MouthMemory | None = None,
 ) -> FaceGenerator:
-    """The generator of this name: `warp` (geometry and painters), `live` (the same, refined by the regional
-    networks that there are), or `paper` and `ganimation` (a network that paints the whole crop, without
-    geometry; for comparison).
+    """The generator of this name.
 
-    model: a network's ONNX file; None: those that ship, which only `live` has. For `live` it is one region's,
-    and the others have none. threads: of each network; None: as many as finish a single face soonest. care:
-    asked for every face, where latency counts; only networks of `live` heed it, and only with one the
-    generator has something to do `afterwards`. memory: of what people's mouths have shown; None: every frame
-    is looked at by itself.
+    name: `warp` (geometry and painters), `live` (the same, refined by regional networks), or `paper` and
+    `ganimation` (a network that paints the whole crop without geometry, for comparison).
+    model: the ONNX file of a network; with `live` it is that of one region, and other regions have none.
+    None: the networks that ship with the project, which only `live` has. engine: the name of an engine, or
+    auto. options: how pixels are moved. threads: the number of threads of each network. None: as many as
+    finish a single face soonest. effort: returns, for every face, how much work the networks of `live` do
+    before the frame is shown. None: all of it. Only with it does the generator postpone work to `afterwards`.
+    memory: the teeth that earlier frames have shown. None: every frame is painted by itself.
 
-    Raises ValueError for another name, ModelError for a model that is missing or another one's, and
-    engines.EngineError for one that cannot be opened.
+    Raises ValueError for an unknown name, ModelError for a model that is missing or belongs to another
+    generator, and engines.EngineError for a model that cannot be opened.
     """
     if name not in GENERATORS:
         raise ValueError(f"unknown generator {name!r}; choose from {', '.join(GENERATORS)}")
@@ -264,23 +276,23 @@ def open_generator(
         return FaceGenerator(moved, watch=moved.watch)
     opened, refinement = tuple(engines.values()), Refinement(engines)
     notes = tuple(dict.fromkeys(note for each in opened for note in each.notes))
-    if care is None:
+    if effort is None:
         return FaceGenerator(moved, opened, notes, refinement, watch=moved.watch)
-    late = LateRefinement(refinement, care)
+    late = LateRefinement(refinement, effort)
     return FaceGenerator(moved, opened, notes, late, late.afterwards, moved.watch)
 
 
 def shipped_models() -> tuple[Path, ...]:
-    """The regional networks that ship; those regions without one are left as the painters leave them."""
+    """The ONNX files of the regional networks that ship with the project."""
     return tuple(path for name in REGIONS if (path := SHIPPED / f"{name}.onnx").exists())
 
 
-def _open_regions(model: Path | None, engine: str, threads: int | None) -> dict[Region, Engine]:
-    """The networks of `live`, by region: the one at `model`, or those that ship."""
+def _open_regions(model: Path | None, engine: str, threads: int | None) -> dict[NetworkRegion, Engine]:
+    """The networks of `live` by region: the one at `model`, or those that ship with the project."""
     models = shipped_models() if model is None else (model,)
     if not models:
         return {}
-    # Here, so that a generator without networks never loads an inference runtime.
+    # Imported here, so that a generator without networks never loads an inference runtime.
     from engines import load_engine
     from reenact.generate.network.contract import model_info
 
@@ -292,13 +304,13 @@ def _open_regions(model: Path | None, engine: str, threads: int | None) -> dict[
 
 
 def _open_full(name: str, model: Path | None, engine: str, threads: int | None) -> FaceGenerator:
-    # Here, so that a generator without networks never loads an inference runtime.
+    # Imported here, so that a generator without networks never loads an inference runtime.
     from engines import load_engine
     from reenact.generate.network.contract import ModelError, model_info
     from reenact.generate.network.whole_face import RepaintedFace
 
     if model is None:
-        raise ModelError(f"generator {name!r} ships without weights: give them as --model {name}.onnx")
+        raise ModelError(f"generator {name!r} has no weights of its own; give them as --model {name}.onnx")
     info = model_info(model, contract=name)
     opened = load_engine(model, engine, threads=threads)
     repainted = RepaintedFace(opened, info.crop, absolute=name == "ganimation")

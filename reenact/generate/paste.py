@@ -1,4 +1,4 @@
-"""Put the new pixels into the frame, inside the faces' regions only."""
+"""Pastes new pixels into the frame, inside the patches only."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from reenact.records import Frame, Generated, Patch
 
-Part = tuple[slice, slice]
-"""Rows and columns of a frame."""
+FramePart = tuple[slice, slice]
+"""The rows and columns of a part of a frame."""
 
 
 def paste(generated: Generated) -> Frame:
-    """The frame with every patch in place; the very same frame where there is none.
+    """The frame with every patch pasted; without patches it is the same object.
 
-    Every pixel outside the patches is the input's own, bit for bit.
+    Pixels outside the patches equal the input's bit for bit.
     """
     frame = generated.frame
     patches = [patch for patch in generated.patches if patch is not None]
@@ -39,15 +39,15 @@ def paste(generated: Generated) -> Frame:
     return pasted.made_of(replace(frame.decoded, changed=changed))
 
 
-def _intersection(first: Patch, second: Patch) -> Part | None:
-    """What two patches share, or None where that is nothing."""
+def _intersection(first: Patch, second: Patch) -> FramePart | None:
+    """The part that two patches share. None: they share none."""
     (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = first.region, second.region
     x0, y0, x1, y1 = max(ax0, bx0), max(ay0, by0), min(ax1, bx1), min(ay1, by1)
     return np.s_[y0:y1, x0:x1] if x0 < x1 and y0 < y1 else None
 
 
-def _unmoved(patch: Patch, frame: Frame, part: Part) -> NDArray[np.uint8]:
-    """(height, width) 255 where the patch has the frame's own pixels, 0 elsewhere."""
+def _unmoved(patch: Patch, frame: Frame, part: FramePart) -> NDArray[np.uint8]:
+    """(height, width) 255 where the patch equals the frame, 0 elsewhere."""
     (rows, columns), (x, y) = part, patch.origin
     own = patch.image[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
     return cv2.inRange(cv2.absdiff(own, frame.image[part]), (0, 0, 0), (0, 0, 0))

@@ -1,1 +1,1 @@
-"""Measure: which action units each tracked face shows, now and over a whole file."""
+"""Measure: the action units that each tracked face shows, in one frame and over a whole file."""

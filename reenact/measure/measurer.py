@@ -1,4 +1,4 @@
-"""Measure: which action units each tracked face shows."""
+"""The stage that measures the action units of each tracked face."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from reenact.records import Face, Frame, Measured, Tracked
 
 @dataclass(frozen=True, eq=False)
 class Measurer:
-    """Reads the action units of every face in a frame. Has no memory: one face, one reading."""
+    """Measures the action units of every face in a frame, independently of other frames."""
 
     estimator: AUEstimator
+    """Estimates action units from a crop and landmarks."""
 
     def __call__(self, tracked: Tracked) -> Measured:
         readings = [self._read(tracked.frame, face) for face in tracked.faces]
@@ -36,6 +37,6 @@ class Measurer:
 
 
 def estimator_crop(frame: Frame, face: Face, spec: CropSpec) -> NDArray[np.uint8]:
-    """The crop that an estimator sees, when it is used and when it is fitted: (size_px, size_px, 3) RGB."""
+    """The crop (size_px, size_px, 3) RGB that an estimator takes, both in use and when it is fitted."""
     alignment = align(face.pose, spec.size_px, spec.width_mm, spec.centre_mm)
     return spec.without_background(alignment.crop(frame.image), alignment.points(face.landmarks))

@@ -1,4 +1,4 @@
-"""Profiles on disk, and what they make of a run's readings."""
+"""Profiles: writing them, the pictures of the mouth in them, and measurements beyond a neutral."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 from calib.au import AUVector
 from calib.mouth_picture import MouthPicture
 from calib.profile import Profile, ProfileError, load_profile, to_json
-from reenact.generate.painters.mouth import Shape, View, Views
+from reenact.generate.painters.mouth import MouthShape, MouthView, MouthViews
 from reenact.generate.painters.mouth.arch import SHAPE, UPPER_ABOVE_MM, Arch
-from reenact.generate.painters.mouth.floor import ABOVE_MM, FLOOR_SHAPE
+from reenact.generate.painters.mouth.mouth_floor import ABOVE_MM, FLOOR_SHAPE
 from reenact.media.atomic import replacing
 from reenact.records import Measured
 
 
 def save_profile(profile: Profile, path: Path) -> None:
-    """Writes all of it, or leaves the file as it was. Raises ProfileError."""
+    """Writes the profile completely, or leaves the file as it was. Raises ProfileError."""
     try:
         with replacing(path) as beside:
             beside.write_text(to_json(profile), encoding="utf-8")
@@ -30,9 +30,9 @@ def save_profile(profile: Profile, path: Path) -> None:
 
 
 def profile_to_renew(path: Path) -> Profile:
-    """What `path` says already, so that it can be kept; otherwise somebody new of that name.
+    """The profile at `path`, or a new one named after the file.
 
-    Refuses now what could not be written when the work is done. Raises ProfileError.
+    Raises ProfileError where the profile cannot be read, or could not be written at the end of the work.
     """
     if path.suffix.lower() != ".json":
         raise ProfileError(f"profile {str(path)!r}: give it a name that ends in .json")
@@ -42,27 +42,36 @@ def profile_to_renew(path: Path) -> Profile:
 
 
 def renewed(profile: Profile, how: str, neutral: AUVector, range_: AUVector | None = None) -> Profile:
-    """The same person with what is known better by now, and how; a range of None stays as it was."""
+    """The profile with a new neutral (17,), dated now.
+
+    how: how the neutral was measured. range_: (17,) the new range. None: the range stays as it was.
+    """
     when = datetime.now(timezone.utc).isoformat(timespec="seconds")
     known = profile.range if range_ is None else range_
     return replace(profile, neutral=neutral, range=known, how=how, when=when)
 
 
-def with_mouth(profile: Profile, views: Views) -> Profile:
-    """The same person with pictures of the mouth: of each opening and yaw the better one of the profile's and
-    those of `views`, and of these the most frontal one of each opening."""
+def with_mouth(profile: Profile, views: MouthViews) -> Profile:
+    """The profile with pictures of the mouth.
+
+    Of each opening and yaw the better one of the profile's pictures and `views` counts, and of each opening
+    the most frontal one of these is kept.
+    """
     if not len(views):
         return profile
     known = mouth_of(profile).better(views).by_opening()
     return replace(profile, mouth=tuple(_picture(view) for view in known))
 
 
-def mouth_of(profile: Profile | None) -> Views:
-    """The views of the mouth that a profile holds. Raises ProfileError for pictures that are none."""
-    return Views.of(() if profile is None else map(_view, profile.mouth))
+def mouth_of(profile: Profile | None) -> MouthViews:
+    """The views of the mouth in a profile; empty where the profile is None.
+
+    Raises ProfileError for pictures that cannot be decoded.
+    """
+    return MouthViews.of(() if profile is None else map(_view, profile.mouth))
 
 
-def _picture(view: View) -> MouthPicture:
+def _picture(view: MouthView) -> MouthPicture:
     return MouthPicture(
         _png(view.floor),
         None if view.upper is None else _png(view.upper),
@@ -80,9 +89,9 @@ def _png(arch: Arch) -> bytes:
     return png.tobytes()
 
 
-def _view(picture: MouthPicture) -> View:
-    return View(
-        Shape(picture.opening_mm, picture.width_mm, picture.yaw_rad, picture.pitch_rad),
+def _view(picture: MouthPicture) -> MouthView:
+    return MouthView(
+        MouthShape(picture.opening_mm, picture.width_mm, picture.yaw_rad, picture.pitch_rad),
         picture.quality,
         _arch(picture.floor_png, FLOOR_SHAPE, ABOVE_MM),
         None if picture.upper_png is None else _arch(picture.upper_png, SHAPE, UPPER_ABOVE_MM),
@@ -97,12 +106,12 @@ def _arch(png: bytes, shape: tuple[int, int], above_mm: float) -> Arch:
     rgba = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
     if rgba is None or rgba.dtype != np.uint8 or rgba.shape != (*shape, 4):
         height, width = shape
-        raise ProfileError(f"a picture of a mouth in the profile is no RGBA PNG of {width} x {height} pixels")
+        raise ProfileError(f"a mouth picture in the profile is not an RGBA PNG of {width} x {height} pixels")
     return Arch(cv2.cvtColor(rgba, cv2.COLOR_BGRA2RGBA), above_mm)
 
 
 def beyond_neutral(profile: Profile) -> Callable[[Measured], Measured]:
-    """A stage that turns what is measured into what it says of the expression of the profile's person."""
+    """A stage that replaces measured intensities by those beyond the neutral of the profile's person."""
 
     def calibrate(measured: Measured) -> Measured:
         return replace(measured, aus=tuple(profile.beyond_neutral(aus) for aus in measured.aus))

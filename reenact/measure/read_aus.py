@@ -1,4 +1,4 @@
-"""Videos and pictures in, a table of action units out."""
+"""Reads action units from films and pictures."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ PICTURES = frozenset(
         *(".heic", ".heif", ".hif"),
     }
 )
-"""Endings of names that are taken for still pictures."""
+"""The endings of the names of still pictures."""
 
 Watch = Callable[[int], None]
-"""Told of each frame or picture, once it has been searched, with the number of its faces."""
+"""A function that is called after each frame or picture with the number of its faces."""
 
 
 def unwatched(faces: int) -> None:
-    """Nobody wants to know."""
+    """The Watch that does nothing."""
 
 
 def tracking(tracker: Tracker, meter: Meter, watch: Watch) -> Stage:
-    """The stage that finds the faces, counts the frames that have any, and tells of each."""
+    """The stage that tracks faces, counts the frames that show any, and calls `watch` after each frame."""
 
     def track(frame: Frame) -> Tracked:
         tracked = meter.count_faces(tracker(frame))
@@ -48,14 +48,20 @@ def tracking(tracker: Tracker, meter: Meter, watch: Watch) -> Stage:
 
 @dataclass(frozen=True)
 class ReadOptions:
+    """How faces are tracked and measured."""
+
     tracker: TrackerOptions = field(default_factory=TrackerOptions)
+    """The options of the tracker."""
     profile: Profile | None = None
-    """What is known of the person: intensities are those beyond the neutral."""
+    """The profile beyond whose neutral intensities count. None: they count from 0."""
 
 
 def is_still(source: Source) -> bool:
-    """Whether it is a picture rather than a film: by its name, but for pictures that move; and what came
-    through a pipe, which may have any name, by what is in it."""
+    """Whether a source is a still picture rather than a film.
+
+    The ending of its name decides, except for animated pictures. The content decides for a source that came
+    through a pipe, because its name may be anything.
+    """
     pictures = count_pictures(source)
     if isinstance(source, Spooled):
         return pictures == 1
@@ -69,9 +75,11 @@ def read_film(
     watch: Watch = unwatched,
     left: LeftThreads | None = None,
 ) -> Report:
-    """Finds and reads the faces of every frame; `note` gets them in order, in the caller's thread.
+    """Measures the faces of every frame of a film.
 
-    left: learns of threads that the end did not wait for, and that still use the capture.
+    note: called with every record, in order, in the caller's thread. watch: called after each frame with the
+    number of its faces. left: collects threads that still use the capture when the call ends. None: they are
+    waited for.
     """
     meter, left = Meter(), left or LeftThreads()
     with closed_after_stages(left) as used:
@@ -88,10 +96,10 @@ def read_pictures(
     watch: Watch = unwatched,
     unreadable: Callable[[StillError], None] = lambda error: None,
 ) -> Report:
-    """Writes the action units of every picture into the table; those that cannot be read are left out.
+    """Writes the action units of every picture into a table; pictures that cannot be read are left out.
 
-    `unreadable` is told why. `frame` counts the pictures, `timestamp` is 0, the faces of each have the ids
-    0, 1, ...
+    unreadable: called with the error of each of these. In the table `frame` counts the pictures, `timestamp`
+    is 0, and the faces of each picture have the ids 0, 1, and so on.
     """
     meter, left = Meter(), LeftThreads()
     names: list[str] = []
@@ -124,13 +132,13 @@ def _measuring(profile: Profile | None) -> tuple[Stage, ...]:
 
 
 def read_still(still: Still, options: TrackerOptions) -> Measured:
-    """The faces of one picture, with the ids 0, 1, ..., and their action units."""
+    """The faces of one picture with their action units; the ids count from 0. Raises TrackerError."""
     with Tracker(replace(options, stills=True)) as tracker:
         return Measurer(load_estimator())(numbered(tracker(Frame(still.image))))
 
 
 def numbered(tracked: Tracked) -> Tracked:
-    """The same with the ids 0, 1, ...: in a picture of its own there is nobody to recognise."""
+    """The record with face ids that count from 0, because separate pictures share no ids."""
     return replace(
         tracked, faces=tuple(replace(face, track_id=index) for index, face in enumerate(tracked.faces))
     )

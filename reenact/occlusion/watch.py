@@ -1,4 +1,4 @@
-"""The mouths of a film watched: which are hidden, without a decision that wavers from frame to frame."""
+"""The stage that decides in each frame which mouths are hidden, with a threshold that does not flicker."""
 
 from __future__ import annotations
 
@@ -7,30 +7,36 @@ from fractions import Fraction
 
 import numpy as np
 
-from reenact.occlusion.mouth import MouthOcclusion, load_mouth_occlusion
+from reenact.occlusion.mouth_occlusion import MouthOcclusion, load_mouth_occlusion
 from reenact.records import Face, Measured, Tracked
 
 
 @dataclass(frozen=True)
 class OcclusionOptions:
+    """Thresholds and times of the decision that a mouth is hidden."""
+
     hidden: float = 0.7
-    """Probability from which on a mouth counts as hidden."""
+    """The probability from which on a mouth counts as hidden."""
     free: float = 0.4
-    """Probability below which a mouth that was hidden counts as free again."""
+    """The probability below which a hidden mouth counts as free again."""
     look_s: float = 0.07
-    """The least time between two looks at one face, seconds."""
+    """The least time in seconds between two measurements of one face."""
     settle_s: float = 0.1
-    """Time constant of the mean of the probability over the looks, seconds."""
+    """The time constant in seconds of the running mean of the probability."""
     forget_s: float = 1.0
-    """Time after which a face that has left is forgotten, seconds."""
+    """The time in seconds after which a lost face is forgotten."""
 
 
 class OcclusionWatch:
-    """A stage: says of every face whether something hides its mouth. A look takes about 0.5 ms."""
+    """A stage that determines for every face whether something hides its mouth.
+
+    One measurement takes about 0.5 ms.
+    """
 
     def __init__(
         self, network: MouthOcclusion | None = None, options: OcclusionOptions = OcclusionOptions()
     ) -> None:
+        """network: the network. None: the one that ships with the project."""
         self._network = network or load_mouth_occlusion()
         self._options = options
         self._mouths: dict[int, _Mouth] = {}
@@ -64,16 +70,17 @@ class OcclusionWatch:
 
 @dataclass(frozen=True)
 class _Mouth:
-    """What is known of one mouth."""
+    """The state of one mouth."""
 
     looked: Fraction
-    """The time of the last look, seconds."""
+    """The time of the last measurement in seconds."""
     probability: float
-    """The mean probability that it is hidden."""
+    """The running mean of the probability that it is hidden."""
     hidden: bool
+    """Whether it counts as hidden."""
 
     def after(self, pts: Fraction, probability: float, options: OcclusionOptions) -> _Mouth:
-        """The same after another look."""
+        """The state after another measurement."""
         share = 1 - float(np.exp(-float(pts - self.looked) / options.settle_s))
         mean = self.probability + share * (probability - self.probability)
         threshold = options.free if self.hidden else options.hidden

@@ -1,7 +1,7 @@
-"""Programme: what the user asks each face to show, and the files that say it."""
+"""Programme: what the user asks each face to show over time, and the files and notations that state it."""
 
-from reenact.programme.options import RetargetOptions
-from reenact.programme.protocol import Programme
-from reenact.programme.targets import TargetError, Targets, parse_targets
+from reenact.programme.programme import Programme
+from reenact.programme.target_syntax import TargetError, parse_targets
+from reenact.programme.targets import Targets
 
-__all__ = ["Programme", "RetargetOptions", "TargetError", "Targets", "parse_targets"]
+__all__ = ["Programme", "TargetError", "Targets", "parse_targets"]

@@ -1,4 +1,4 @@
-"""What one face shows over time: the action units of a driver."""
+"""AU recordings: the action units that one face shows over time, to drive another face with."""
 
 from __future__ import annotations
 
@@ -13,55 +13,55 @@ from calib.au import AU_COUNT, AUVector, neutral_aus
 from calib.ramp import smoothstep
 
 BRIDGED_S = 0.5
-"""A face that is lost for less than this is taken to have gone on as it was."""
+"""Longest gap in seconds between two readings that is interpolated."""
 FADE_S = 0.3
-"""From a face that is lost for longer, or has not come yet, to nothing."""
+"""Time in seconds in which the recording fades out around a longer gap, and before its first and after its
+last reading."""
 AT_REST = 10.0
-"""Percentile of an action unit's intensities that counts as the face at rest."""
+"""Percentile of an action unit's intensities that is taken for the face at rest."""
 RESTING_FRAMES = 30
-"""Of fewer frames none can be told to show the face at rest: then all zeros is."""
+"""Fewest readings from which the face at rest is estimated; with fewer, all zeros is taken for it."""
 
 
-class PerformanceError(ValueError):
-    """A driver that cannot be used; the message is one line for the user."""
+class AURecordingError(ValueError):
+    """A driver cannot be used; the message is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)
-class Performance:
-    """The readings of one face, frame by frame; at least one."""
+class AURecording:
+    """The action units of one face over time; it has at least one reading."""
 
     times_s: NDArray[np.float64]
-    """(n,) rising. Frames that do not show the face are left out."""
+    """(n,) rising times in seconds. Frames that do not show the face are left out."""
     aus: NDArray[np.float32]
-    """(n, 17) intensities 0..5; 0 in the columns that were not measured."""
+    """(n, 17) intensities 0..5; 0 in the columns of action units that were not measured."""
     measured: NDArray[np.bool_]
-    """(17,) which action units were."""
+    """(17,) True for the action units that were measured."""
     at_rest: AUVector | None = None
-    """(17,) the face at rest, where that is known; else it is estimated."""
+    """(17,) the intensities of the face at rest. None: they are estimated from the readings."""
     notes: tuple[str, ...] = ()
-    """What the user should know of how it was read, one line each."""
+    """Remarks for the user on how the recording was read, one line each."""
 
     @property
     def is_still(self) -> bool:
-        """One reading, as of a picture: it holds for ever."""
+        """Whether there is a single reading, as from a picture, which then holds at all times."""
         return len(self.times_s) == 1
 
     @cached_property
     def neutral(self) -> AUVector:
-        """(17,) the face at rest."""
+        """(17,) the intensities of the face at rest."""
         if self.at_rest is not None:
             return self.at_rest
         if len(self.times_s) < RESTING_FRAMES:
             return neutral_aus()
         return np.percentile(self.aus, AT_REST, axis=0).astype(np.float32)
 
-    def resting(self, neutral: AUVector) -> Performance:
-        """The same of a face whose neutral (17,) is known."""
+    def with_neutral(self, neutral: AUVector) -> AURecording:
+        """The same recording of a face whose intensities at rest (17,) are known."""
         return replace(self, at_rest=neutral)
 
     def at(self, time_s: float) -> tuple[AUVector, float]:
-        """((17,) the action units at this time, between two readings a mixture of both; 0..1 how far the face
-        is there)."""
+        """The interpolated intensities (17,) at this time, and the level of presence, 0..1."""
         if self.is_still:
             return self.aus[0], 1.0
         after = int(np.searchsorted(self.times_s, time_s, side="right"))
@@ -75,12 +75,12 @@ class Performance:
         return self.aus[nearest], float(smoothstep(np.array(1 - away_s / FADE_S)))
 
     def looped(self, time_s: float) -> float:
-        """The time in the first run of a performance that is shown over and over."""
+        """The time within the recording that is played at `time_s` if it repeats, in seconds."""
         first, last = self.times_s[[0, -1]].tolist()
         return time_s if time_s <= last or last == first else first + (time_s - first) % (last - first)
 
-    def smoothed(self) -> Performance:
-        """The same without the estimate's jitter from frame to frame, and not a frame later."""
+    def smoothed(self) -> AURecording:
+        """The same recording with less jitter from frame to frame, by a filter without delay."""
         if len(self.times_s) < 3:
             return self
         padded = np.pad(self.aus, ((1, 1), (0, 0)), mode="edge")
@@ -88,9 +88,12 @@ class Performance:
         return replace(self, aus=smooth.astype(np.float32))
 
 
-def performance_of(readings: Sequence[tuple[float, AUVector]]) -> Performance:
-    """Of (time in seconds, (17,) action units), in any order; of two at one time the first counts."""
+def au_recording_of(readings: Sequence[tuple[float, AUVector]]) -> AURecording:
+    """A recording from pairs of a time in seconds and intensities (17,), in any order.
+
+    Where two pairs have the same time, the first one counts.
+    """
     times_s = np.array([time_s for time_s, _ in readings], np.float64)
     aus = np.array([each for _, each in readings], np.float32).reshape(-1, AU_COUNT)
     times_s, first = np.unique(times_s, return_index=True)
-    return Performance(times_s, aus[first], np.ones(AU_COUNT, bool))
+    return AURecording(times_s, aus[first], np.ones(AU_COUNT, bool))

@@ -1,46 +1,46 @@
-"""Performances from tables: what OpenFace, py-feat, LibreFace or `reenact aus` have measured in a film."""
+"""AU recordings from tables that OpenFace, py-feat, LibreFace, FaceReader or `reenact aus` have written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from calib.au_table import open_au_table
-from reenact.programme.au_recording import Performance, PerformanceError
-from reenact.programme.table_readings import performance_of_face
+from reenact.programme.au_recording import AURecording, AURecordingError
+from reenact.programme.au_table_rows import au_recording_of_face
 
 TABLES = frozenset({".csv", ".tsv", ".txt"})
-"""The endings of files that are tables."""
+"""The endings of the names of tables."""
 _LARGEST_FILE = 500_000_000
 
 
-def is_performance(path: Path) -> bool:
-    """Whether a file looks like a table of measured action units: by its header."""
+def is_au_table(path: Path) -> bool:
+    """Whether the header of a file is that of a table of measured action units."""
     try:
-        with open_au_table(path, PerformanceError):
+        with open_au_table(path, AURecordingError):
             return True
-    except PerformanceError:
+    except AURecordingError:
         return False
 
 
-def read_performance(path: Path, face: str | None = None, rate: float | None = None) -> Performance:
-    """The performance of one face of a table, smoothed.
+def read_au_recording(path: Path, face: str | None = None, rate: float | None = None) -> AURecording:
+    """The recording of one face of a table, smoothed.
 
     path: a table with AU01_r ... (0..5: OpenFace, `reenact aus`), au_1_intensity ... (0..5: LibreFace),
     AU01 ... (0..1: py-feat) or "Action Unit 01 - ..." (0..1: FaceReader); AU43 stands for AU45. Commas,
     semicolons or tabs between the cells, decimal commas, missing action units, rows in any order and rows
-    without a face (success 0, or no values) are taken as they come. An action unit that has no value in some
-    rows is interpolated there; one that has none at all was not measured.
+    without a face (success 0, or no values) are accepted. An action unit that has no value in some rows is
+    interpolated there; one that has no value in any row was not measured.
 
-    face: the name of the face in the column face_id or Identity, or several names of one face: "0,2". None
-    takes all names for one face, unless some of them are in one frame. rate: frames per second, for tables
-    without times; one frame alone needs none.
+    face: the name of the face in the column face_id or Identity, or several names of one face: "0,2". None:
+    all names are taken for one face, unless two of them are in one frame. rate: frames per second, for tables
+    without times. None: the table has times, or only one frame.
 
-    Raises PerformanceError, with line and column where there is one.
+    Raises AURecordingError, with line and column where there is one.
     """
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise PerformanceError(f"{path}: is larger than {_LARGEST_FILE // 1_000_000} MB; is it a table?")
+            raise AURecordingError(f"{path}: is larger than {_LARGEST_FILE // 1_000_000} MB; is it a table?")
     except OSError as error:
-        raise PerformanceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    with open_au_table(path, PerformanceError) as table:
-        return performance_of_face(table.readings(), face, rate, table.time_column).smoothed()
+        raise AURecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with open_au_table(path, AURecordingError) as table:
+        return au_recording_of_face(table.readings(), face, rate, table.time_column).smoothed()

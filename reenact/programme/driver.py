@@ -1,4 +1,4 @@
-"""Another face's expression as targets: transfer."""
+"""Drivers: the expression of another face as targets."""
 
 from __future__ import annotations
 
@@ -10,72 +10,79 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import ACTION_UNITS, MAX_INTENSITY, AUVector, bilateral
-from reenact.programme.protocol import Programme
+from reenact.programme.programme import Programme
 from reenact.programme.targets import Targets
 
 Transfer: TypeAlias = Literal["absolute", "relative"]
+"""How a driver's expression is used: in place of the face's own, or added to it."""
 
 REGIONS = {
     "brows": frozenset({1, 2, 4}),
     "eyes": frozenset({5, 6, 7, 45}),
     "mouth": frozenset({9, 10, 12, 14, 15, 17, 20, 23, 25, 26}),
 }
-"""The action units of each, all of them together."""
+"""The FACS numbers of each region's action units; together they are all."""
 MAX_GAIN = 3.0
+"""The largest gain of a driver."""
 
 
 class RegionError(ValueError):
-    """A region of the face that has no name here."""
+    """The name of a region of the face is unknown; the message is one line."""
 
 
 @dataclass(frozen=True)
 class DriverOptions:
+    """How a driver's expression becomes targets."""
+
     transfer: Transfer = "absolute"
-    """absolute: the driver's expression in place of the face's own; relative: added to it."""
+    """Whether the driver's expression replaces the face's own (absolute) or is added to it (relative)."""
     regions: frozenset[str] = frozenset(REGIONS)
+    """The regions of the face that are driven."""
     gain: float = 1.0
-    """Multiplies what the driver shows beyond its face at rest."""
+    """The factor on the intensities that the driver shows beyond its face at rest."""
     start_s: float = 0.0
-    """The driver's time at the beginning of what it drives."""
+    """The time in the driver, in seconds, at which it starts."""
     loop: bool = False
-    """Whether it begins anew at its end."""
+    """Whether the driver starts again when it ends."""
 
 
-class Playable(Protocol):
-    """What a driver plays: reenact.programme.au_recording.Performance, or one that goes on now."""
+class DriverSource(Protocol):
+    """Where a driver's action units come from: an AURecording or a LiveDriverSource."""
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """(17,) which action units it tells."""
+        """(17,) True for the action units that the source measures."""
 
     @property
     def neutral(self) -> AUVector:
-        """(17,) the face at rest."""
+        """(17,) the intensities of the face at rest."""
 
     def at(self, time_s: float) -> tuple[AUVector, float]:
-        """((17,) the action units at this time, 0..1 how far the face is there)."""
+        """The intensities (17,) at this time in seconds, and the level of the face's presence, 0..1."""
 
     def looped(self, time_s: float) -> float:
-        """The time in its first run."""
+        """The time within the source, in seconds, that is played at `time_s` when the source repeats."""
 
 
 @dataclass(frozen=True, eq=False)
 class Driver(Programme):
-    """What a performance asks of every face."""
+    """A programme that gives every face the expression of a driver."""
 
-    performance: Playable
+    source: DriverSource
+    """Where the driver's action units come from."""
     options: DriverOptions = DriverOptions()
+    """How they become targets."""
     stretch: AUVector | float = 1.0
-    """(17,) or one for all: how many times as far as the driver's the driven face goes."""
+    """(17,), or one for all: the ratio of the driven face's range of intensities to the driver's."""
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
-        """The targets at this time; none while the driver's face is away."""
+        """The targets at this time; no targets while the driver's face is absent."""
         time_s = float(pts) + self.options.start_s
         if self.options.loop:
-            time_s = self.performance.looped(time_s)
-        aus, level = self.performance.at(time_s)
+            time_s = self.source.looped(time_s)
+        aus, level = self.source.at(time_s)
         driven = self._driven
-        beyond_rest = self.stretch * (aus - self.performance.neutral)
+        beyond_rest = self.stretch * (aus - self.source.neutral)
         shown = level * driven * self.options.gain * beyond_rest
         if self.options.transfer == "relative":
             value, hold = np.clip(shown, -MAX_INTENSITY, MAX_INTENSITY), 0 * driven
@@ -85,14 +92,14 @@ class Driver(Programme):
 
     @property
     def _driven(self) -> NDArray[np.float32]:
-        """(17,) 1 where the performance has something to say that is wanted."""
+        """(17,) 1 for action units that are measured and lie in a driven region, else 0."""
         wanted = frozenset().union(*(REGIONS[name] for name in self.options.regions))
         named = np.array([unit.number in wanted for unit in ACTION_UNITS])
-        return (named & self.performance.measured).astype(np.float32)
+        return (named & self.source.measured).astype(np.float32)
 
 
 def parse_regions(text: str) -> frozenset[str]:
-    """Regions from text such as brows,eyes. Raises RegionError."""
+    """The regions in text such as brows,eyes. Raises RegionError."""
     names = [name.strip().lower() for name in text.split(",")]
     for name in names:
         if name not in REGIONS:

@@ -1,4 +1,4 @@
-"""A face's own expression, turned into its opposite."""
+"""Inversion: a face's own expression turned into its opposite."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ OPPOSITES: Mapping[int, Mapping[int, float]] = {
     15: {12: 1.0},
     45: {5: 1.0},
 }
-"""By FACS number: how much of which action units one becomes. Brows that go up by 1 and 2 go down by 4, and
-the other way round. The others have no opposite: nothing is further from parted lips or a dropped jaw than
-a shut mouth, so that they are only taken away."""
+"""The opposites of each action unit by FACS number, with the intensity that one unit becomes. Brows that are
+raised by 1 and 2 are lowered by 4, and the reverse. Action units without an opposite are only removed:
+nothing is further from parted lips or a dropped jaw than a closed mouth."""
 KEPT_BY_ALL = frozenset({45})
-""" "all" leaves blinks alone: eyes that widen at every blink are no expression."""
+"""FACS numbers that "all" leaves out: eyes that widen at every blink would be no expression."""
 
 
 class InversionError(ValueError):
-    """Action units to invert that cannot be understood."""
+    """The text of action units to invert cannot be understood; the message is one line."""
 
 
 def parse_inverted(text: str) -> frozenset[int]:
-    """Indices of action units from text such as AU12,AU04, or "all". Raises InversionError."""
+    """The indices of the action units in text such as AU12,AU04, or "all". Raises InversionError."""
     if text.strip().lower() == "all":
         return frozenset(AU_INDEX[unit.number] for unit in ACTION_UNITS if unit.number not in KEPT_BY_ALL)
     try:
@@ -41,10 +41,10 @@ def parse_inverted(text: str) -> frozenset[int]:
 
 
 def inverted(shown: NDArray[np.float32], units: frozenset[int], neutral: AUVector) -> NDArray[np.float32]:
-    """(..., 17) what a face shows whose action units of these indices are the opposite of `shown`.
+    """The intensities (..., 17) `shown`, with the action units of these indices inverted.
 
-    What such a unit shows beyond `neutral` is taken away from it and given to its opposites: all from what is
-    shown, so that a smile becomes depressed lip corners, and depressed lip corners a smile.
+    The intensity that such a unit shows beyond `neutral` (17,) is removed and given to its opposites. All
+    units are inverted at once, so that a smile becomes depressed lip corners, and these become a smile.
     """
     if not units:
         return shown
@@ -54,7 +54,7 @@ def inverted(shown: NDArray[np.float32], units: frozenset[int], neutral: AUVecto
 
 
 def _turn() -> AUVector:
-    """(17, 17) row: the action unit that is taken away; column: what is given for one unit of it."""
+    """(17, 17) the intensity of each column's action unit that replaces one unit of the row's."""
     turn = np.zeros((AU_COUNT, AU_COUNT), np.float32)
     for number, opposites in OPPOSITES.items():
         for opposite, share in opposites.items():

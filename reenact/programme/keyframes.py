@@ -1,4 +1,4 @@
-"""A change written on a time line: keyframes of action units, and how to go from one to the next."""
+"""Time lines: keyframes of action units, and the easing from one to the next."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from calib.au import Side, rows
-from reenact.programme.protocol import Programme
+from reenact.programme.programme import Programme
 from reenact.programme.targets import Targets, no_targets
 
 
 def _spring(share: float) -> float:
-    """Overshoots by a sixth and swings in; 0 at 0, 1 at 1."""
+    """An easing that overshoots by a sixth and settles; 0 at 0, 1 at 1."""
     settled = 1 - math.exp(-6 * share) * math.cos(10 * share)
     return settled + share * (1 - (1 - math.exp(-6) * math.cos(10)))
 
@@ -27,34 +27,41 @@ EASINGS: Mapping[str, Callable[[float], float]] = {
     "ease": lambda share: share * share * (3 - 2 * share),
     "spring": _spring,
 }
-"""From the share of the time between two keyframes that has passed to the share of their change."""
+"""Easings by name: functions from the share of time between two keyframes to the share of their change."""
 
 
 @dataclass(frozen=True)
 class Keyframe:
+    """The value of an action unit at one time."""
+
     time_s: float
+    """The time in seconds, 0 or more."""
     value: float
-    """-5..5 to be added to what the face does, or 0..5 to be shown."""
+    """The intensity: -5..5 to add to what the face shows, or 0..5 for it to show."""
     absolute: bool
+    """Whether the value is for the face to show, rather than to add."""
     easing: str = "ease"
-    """How this keyframe is come to from the one before it: one of EASINGS."""
+    """The name in EASINGS of the transition from the keyframe before to this one."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """What is to become of one action unit."""
+    """The keyframes of one action unit."""
 
     index: int
-    """Of the action unit."""
+    """The index of the action unit, 0..16."""
     keys: tuple[Keyframe, ...]
-    """At least one, in the order of their times."""
+    """The keyframes, at least one, in the order of their times."""
     face: int | None = None
-    """The track id of the face; None stands for every face."""
+    """The track id of the face. None: every face."""
     side: Side | None = None
-    """Of the face; None stands for both."""
+    """The side of the face. None: both sides."""
 
     def at(self, time_s: float) -> tuple[float, float]:
-        """(value, hold), as in Targets: the first keyframe's before its time, the last one's after."""
+        """The (value, hold), as in Targets, at a time in seconds.
+
+        Before the first keyframe its values hold, after the last one its own.
+        """
         after = bisect_right(self.keys, time_s, key=lambda key: key.time_s)
         now = self.keys[min(after, len(self.keys) - 1)]
         if after in (0, len(self.keys)):
@@ -69,27 +76,30 @@ class Track:
 
 @dataclass(frozen=True)
 class Marker:
-    """A moment with a name, for plots; it changes nothing."""
+    """A named time, for plots; it does not change the face."""
 
     time_s: float
+    """The time in seconds, 0 or more."""
     name: str
+    """The label."""
 
 
 @dataclass(frozen=True)
 class Keyframes(Programme):
-    """A programme of keyframes. What no track names, the face keeps."""
+    """A programme of keyframes. Action units without a track stay as the face shows them."""
 
     tracks: Sequence[Track]
+    """The keyframes of each action unit."""
     loop_s: float | None = None
-    """After this time it begins anew; None: never."""
+    """The time in seconds after which the time line repeats. None: it does not repeat."""
     markers: Sequence[Marker] = ()
-    """In the order of their times."""
+    """The markers in the order of their times."""
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
-        """The targets of one face at this time, exactly, also between the frames of a film."""
+        """The targets of one face at this time, which may lie between frames."""
         time_s = float(pts) if self.loop_s is None else float(pts) % self.loop_s
         targets = no_targets()
-        # What is said to one face goes before what is said to all, then one side before both.
+        # A track of one face overrides one of all faces, and then one of one side overrides one of both.
         for track in sorted(self.tracks, key=lambda track: (track.face is not None, track.side is not None)):
             if track.face in (None, track_id):
                 place = rows(track.side), track.index

@@ -1,4 +1,4 @@
-"""Time lines in files: CSV for spreadsheets, JSON for programs."""
+"""Files of time lines: CSV for spreadsheets, JSON for programs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from calib.au import Side, UnknownAUError, au_code, sided_au
 from calib.json_file import has_version, number_in, read_json
 from calib.table_file import Table, number_of, open_table
+from reenact.programme.face_choice import track_id_of
 from reenact.programme.keyframes import EASINGS, Keyframe, Keyframes, Marker, Track
-from reenact.programme.options import track_id_of
-from reenact.programme.targets import TargetError, in_range, parse_value
+from reenact.programme.target_syntax import TargetError, in_range, parse_value
 
 _COLUMNS = ("time", "au", "value")
 _OPTIONAL = ("kind", "easing", "face")
@@ -26,11 +26,11 @@ _KEY_NAMES = ("time", "value", "easing")
 _LARGEST_BYTES = 10_000_000
 
 _Place = tuple[int, Side | None, int | None]
-"""(index of the action unit, side or None, track id or None): what a track is of."""
+"""The index of the action unit, the side (None: both) and the track id (None: every face) of a track."""
 
 
 class KeyframesError(ValueError):
-    """A time line that cannot be understood; the message is one line for the user, and says where."""
+    """A time line cannot be understood; the message is one line for the user and names the place."""
 
 
 def load_keyframes(path: Path) -> Keyframes:
@@ -48,13 +48,13 @@ def load_keyframes(path: Path) -> Keyframes:
             "keys": [{"time": 0, "value": -0.5}, {"time": 1.5, "value": 2, "easing": "spring"}]}],
             "markers": [{"time": 1.5, "name": "smile"}]}
 
-    Times are in seconds. AU45L is on the person's left alone, and goes before AU45.
+    Times are in seconds. AU45L is the person's left side alone, and overrides AU45.
 
-    Values are of two kinds: a relative one, -5..5, is added to what the face does, an absolute one, 0..5, is
-    what it shall show. A text, such as each value of a CSV or "+2" in JSON, is relative where it has a sign
-    and absolute where it has none. A number in JSON is of the "kind" of its track, absolute where the track
-    names none, so that no curve changes its kind where it crosses 0. The column `kind` of a CSV says the same
-    of the number in its row.
+    Values are of two kinds: a relative one, -5..5, is added to what the face shows, an absolute one, 0..5, is
+    what the face should show. A text, such as each value of a CSV or "+2" in JSON, is relative where it has a
+    sign and absolute where it has none. A number in JSON is of the "kind" of its track, absolute where the
+    track names none, so that no curve changes its kind where it crosses 0. The column `kind` of a CSV gives
+    the kind of the number in its row.
     """
     try:
         if path.stat().st_size > _LARGEST_BYTES:
@@ -70,12 +70,12 @@ def load_keyframes(path: Path) -> Keyframes:
 
 
 def to_csv(keyframes: Keyframes) -> str:
-    """The text of a CSV file from which `load_keyframes` reads the same.
+    """The text of a CSV file from which `load_keyframes` reads the same time line.
 
-    Raises KeyframesError for a loop or markers, which a CSV cannot say.
+    Raises KeyframesError where there is a loop or a marker, which a CSV cannot hold.
     """
     if keyframes.loop_s is not None or keyframes.markers:
-        raise KeyframesError("a CSV has no place for a loop or markers; write .json")
+        raise KeyframesError("a CSV cannot hold a loop or markers; write .json")
     lines = [",".join((*_COLUMNS, "easing", "face"))]
     for track in keyframes.tracks:
         face = "" if track.face is None else str(track.face)
@@ -86,7 +86,7 @@ def to_csv(keyframes: Keyframes) -> str:
 
 
 def to_json(keyframes: Keyframes) -> str:
-    """The text of a JSON file from which `load_keyframes` reads the same."""
+    """The text of a JSON file from which `load_keyframes` reads the same time line."""
     document = {
         "version": 1,
         **({} if keyframes.loop_s is None else {"loop": keyframes.loop_s}),
@@ -106,22 +106,24 @@ def to_json(keyframes: Keyframes) -> str:
 
 
 def value_text(key: Keyframe) -> str:
-    """A keyframe's value, all its digits, with a sign where it is relative: +0.1, -2.0, 5e-05."""
+    """The text of a keyframe's value with all digits, signed if it is relative: +0.1, -2.0, 5e-05."""
     if key.absolute:
         return repr(abs(key.value))  # what is not below 0 may still be -0.0
     return f"{'-' if math.copysign(1, key.value) < 0 else '+'}{abs(key.value)!r}"
 
 
 def doubtful_signs(keyframes: Keyframes) -> Iterator[str]:
-    """Of each track whose values look as if a spreadsheet had taken away their plus signs, what it does: it
-    adds what is below 0 and shows what is above."""
+    """A line for each track whose plus signs a spreadsheet may have dropped.
+
+    Such a track adds its values below 0, but takes those above 0 for intensities to show.
+    """
     for track in keyframes.tracks:
         added = [key.value for key in track.keys if not key.absolute]
         shown = [key.value for key in track.keys if key.absolute and key.value > 0]
         if shown and added and max(added) < 0:
             yield (
-                f"{au_code(track.index, track.side)}: {added[0]:g} is added to what the face does, but "
-                f"{shown[0]:g} without a sign is what it shall show; to add it, write +{shown[0]:g}, or "
+                f"{au_code(track.index, track.side)}: {added[0]:g} is added to what the face shows, but "
+                f"{shown[0]:g} without a sign is what it should show; to add it, write +{shown[0]:g}, or "
                 "relative in a column kind"
             )
 
@@ -138,12 +140,12 @@ def _from_csv(table: Table) -> Keyframes:
         if name not in known:
             raise KeyframesError(f"{where}: unknown column {name!r:.40}; choose from {', '.join(known)}")
         if header.count(name) > 1:
-            raise KeyframesError(f"{where}: the column {name!r} is there twice; keep one")
+            raise KeyframesError(f"{where}: the column {name!r} appears twice; keep one")
     return Keyframes(_tracks(_csv_keys(table, header)))
 
 
 def _is_unnamed(name: str) -> bool:
-    """Whether a column is pandas' index, or empty."""
+    """Whether a column is empty or the index that pandas writes."""
     return name == "" or name.startswith("unnamed: ")
 
 
@@ -203,7 +205,7 @@ def _json_keys(tracks: Sequence[Any]) -> Iterator[tuple[_Place, Keyframe, str]]:
 
 
 def _json_value(value: Any, absolute: bool, where: str) -> tuple[float, bool]:
-    """(value, whether it is absolute): as a text says itself, or as the track says of its numbers."""
+    """(value, whether it is absolute): by the sign of a text, or by the kind of the track for a number."""
     if isinstance(value, str):
         return _signed(value, where)
     return _of_kind(number_in(value), absolute, value, where), absolute
@@ -295,5 +297,5 @@ def _face(value: Any, where: str) -> int | None:
         return None
     track_id = None if isinstance(value, bool) else track_id_of(str(value))
     if track_id is None:
-        raise KeyframesError(f"{where}, face: {value!r:.40} is not a face's id")
+        raise KeyframesError(f"{where}, face: {value!r:.40} is not the id of a face; write 0")
     return track_id

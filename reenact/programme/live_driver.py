@@ -1,4 +1,4 @@
-"""What a face shows now, before a camera of its own: a driver that acts while it drives."""
+"""Live drivers: the action units that a face before a second camera shows now."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ from reenact.programme.au_recording import BRIDGED_S, FADE_S
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """What a face shows at a time."""
+class DriverReading:
+    """The action units of a driver's face at one time."""
 
     time_s: float
-    """On the clock of its source."""
+    """The time in seconds on the clock of the source."""
     aus: AUVector | None
-    """(17,) 0..5; None where there is no face."""
+    """(17,) intensities 0..5. None: there is no face."""
 
 
-class LivePerformance:
-    """A Playable that is always at its newest reading, whatever time is asked for.
+class LiveDriverSource:
+    """A DriverSource that returns its newest reading, whatever time is asked for.
 
-    Until the face has been still for a while nobody knows its neutral, and all zeros takes its place.
+    Its neutral is all zeros until the face has been still for a while.
     """
 
     def __init__(
         self,
-        arrived: Callable[[], Iterable[Reading]],
+        arrived: Callable[[], Iterable[DriverReading]],
         at_rest: AUVector | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """arrived: the readings since it was called last. at_rest: (17,) the face's neutral, if it is known;
-        else it is estimated on the way."""
+        """arrived: returns the readings since its last call. at_rest: (17,) the intensities of the face at
+        rest. None: they are estimated while it runs. clock: returns a monotonic time in seconds."""
         self._arrived = arrived
         self._at_rest = at_rest
         self._clock = clock
         self._estimator = NeutralEstimator()
         self._newest = neutral_aus()
         self._seen_s = -math.inf
-        """When the face was seen last."""
+        """The time on `clock` when the face was seen last."""
 
-    def resting(self, neutral: AUVector) -> LivePerformance:
-        """The same of a face whose neutral (17,) is known."""
-        return LivePerformance(self._arrived, neutral, self._clock)
+    def with_neutral(self, neutral: AUVector) -> LiveDriverSource:
+        """A source of the same readings with known intensities at rest (17,)."""
+        return LiveDriverSource(self._arrived, neutral, self._clock)
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """(17,) all."""
+        """(17,) True for all action units."""
         return np.ones(AU_COUNT, bool)
 
     @property
     def neutral(self) -> AUVector:
-        """(17,) the face at rest, as far as it is known by now."""
+        """(17,) the intensities of the face at rest, as far as they are known."""
         if self._at_rest is not None:
             return self._at_rest
         return neutral_aus() if self._estimator.rest is None else self._estimator.rest.neutral
 
     def at(self, time_s: float) -> tuple[AUVector, float]:
-        """((17,) the newest reading; 1 while the face is there or hardly lost, then fading)."""
+        """The newest intensities (17,), and the level of presence: 1, fading to 0 when the face is lost."""
         for reading in self._arrived():
             if reading.aus is not None:
                 self._estimator.update(reading.time_s, reading.aus)
@@ -74,5 +74,5 @@ class LivePerformance:
         return self._newest, float(smoothstep(np.array(1 - max(0.0, away_s - BRIDGED_S) / FADE_S)))
 
     def looped(self, time_s: float) -> float:
-        """It has no end to begin anew at."""
+        """The same time: a live source has no end."""
         return time_s

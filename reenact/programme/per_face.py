@@ -1,4 +1,4 @@
-"""A programme for each face."""
+"""A programme of its own for each face."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from reenact.programme.face_choice import Chooser
-from reenact.programme.protocol import Programme, in_turn
+from reenact.programme.face_choice import FaceChooser
+from reenact.programme.programme import Programme, chain
 from reenact.programme.targets import Targets, no_targets
 from reenact.records import Tracked
 
 
-class Recognise(Protocol):
-    """Says who is who; reenact.recognise.recogniser.Recogniser."""
+class FaceRecogniser(Protocol):
+    """Finds the faces of references; implemented by reenact.recognise.recogniser.Recogniser."""
 
     def __call__(self, tracked: Tracked) -> dict[int, int]:
-        """The index of a reference by the track id of the face that looks like it."""
+        """The indices of references by the track ids of the faces that look like them."""
         ...
 
-    def doubt(self, index: int) -> str:
-        """Why no face has been taken for a reference, in a few words."""
+    def why_unmatched(self, index: int) -> str:
+        """The reason why no face matched the reference of this index, in a few words."""
         ...
 
     def restart(self) -> None:
@@ -29,35 +29,38 @@ class Recognise(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """What one face is to do."""
+class FaceProgramme:
+    """The programme of one face."""
 
     face: int | str | None
-    """A track id, the name of a reference, or None for all faces that no other part is for."""
+    """A track id or the name of a reference. None: all faces that no other programme names."""
     programme: Programme
+    """What the face shows over time."""
 
     def __str__(self) -> str:
         who = "other faces" if self.face is None else f"face {self.face}"
         return f"{who}: {self.programme}"
 
 
-class Cast(Programme):
-    """A programme for each face, and the choice of faces that goes with it.
+class PerFaceProgramme(Programme):
+    """A programme that is made of one for each face, and the choice of faces that goes with it.
 
-    `choose` must see every frame before its faces are asked for: it learns who is who. What is common to all
-    comes first, then the part that names the face by its id, then the one for whom it looks like; a face that
-    neither is for takes the part for all others.
+    `choose` must be called with every frame before the frame's targets are asked for, because it recognises
+    the faces. The common programme comes first, then the one that names the face by its id, then the one of
+    the reference that it looks like. A face that neither names takes the programme for all other faces.
     """
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[FaceProgramme],
         common: Programme | None = None,
         *,
-        also: Chooser | None = None,
-        recognise: Recognise | None = None,
+        also: FaceChooser | None = None,
+        recognise: FaceRecogniser | None = None,
     ) -> None:
-        """`also`: who else gets what is common to all. `recognise`: knows the named references, in order."""
+        """common: the programme that comes before those of all chosen faces. None: no targets.
+        also: chooses more faces, which get the common programme alone. None: no more faces.
+        recognise: finds the references that the parts name, in their order. None: they name none."""
         self._parts = tuple(parts)
         self._by_id = {part.face: part for part in parts if isinstance(part.face, int)}
         self._by_looks = [part for part in parts if isinstance(part.face, str)]
@@ -68,11 +71,12 @@ class Cast(Programme):
         self._forget()
 
     def _forget(self) -> None:
-        self._played: set[Part] = set()
-        self._playing: dict[int, tuple[Part, ...]] = {}
-        """By track id. Who has lost a part keeps it here: its change has yet to fade out."""
+        self._used: set[FaceProgramme] = set()
+        self._current: dict[int, tuple[FaceProgramme, ...]] = {}
+        """The programmes by track id. A face that has lost one keeps it here while its change fades out."""
 
     def restart(self) -> None:
+        """Forgets all frames so far."""
         self._forget()
         self._common.restart()
         for part in self._parts:
@@ -87,36 +91,36 @@ class Cast(Programme):
         return "; ".join([*([] if common == "none" else [common]), *map(str, self._parts)])
 
     def choose(self, tracked: Tracked) -> set[int]:
-        """The track ids of the faces that are to change in this frame."""
+        """The track ids of the faces to change in this frame."""
         if tracked.cut:
-            self._playing.clear()
+            self._current.clear()
         recognised = self._recognise(tracked) if self._recognise else {}
         chosen = set(self._also(tracked)) if self._also else set()
         for face in tracked.faces:
             parts = self._parts_of(face.track_id, recognised.get(face.track_id))
             if parts or face.track_id in chosen:
                 chosen.add(face.track_id)
-                self._playing[face.track_id] = parts
-                self._played.update(parts)
+                self._current[face.track_id] = parts
+                self._used.update(parts)
         return chosen
 
-    def _parts_of(self, track_id: int, recognised: int | None) -> tuple[Part, ...]:
+    def _parts_of(self, track_id: int, recognised: int | None) -> tuple[FaceProgramme, ...]:
         by_looks = None if recognised is None else self._by_looks[recognised]
         named = tuple(part for part in (self._by_id.get(track_id), by_looks) if part is not None)
         return named or ((self._others,) if self._others else ())
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
-        parts = self._playing.get(track_id)
+        parts = self._current.get(track_id)
         if parts is None:
             return no_targets()
-        return in_turn(self._common, *(part.programme for part in parts))(pts, track_id)
+        return chain(self._common, *(part.programme for part in parts))(pts, track_id)
 
     def absent(self) -> list[str]:
-        """Whom no face has been so far, one plain line each."""
-        strangers = [part for part in self._by_id.values() if part not in self._played]
-        lines = [f"there was no face {part.face}; `reenact aus` lists the ids" for part in strangers]
+        """The programmes that no face has taken so far, one line for the user each."""
+        missing = [part for part in self._by_id.values() if part not in self._used]
+        lines = [f"there was no face {part.face}; `reenact aus` lists the ids" for part in missing]
         for index, part in enumerate(self._by_looks):
-            if part not in self._played:
+            if part not in self._used:
                 assert self._recognise is not None
-                lines.append(f"no face was taken for {part.face}: {self._recognise.doubt(index)}")
+                lines.append(f"no face matched {part.face}: {self._recognise.why_unmatched(index)}")
         return lines

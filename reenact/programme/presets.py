@@ -1,13 +1,13 @@
 """Expressions by name.
 
 The emotions are FACS prototypes: table 10-1 of Ekman, Friesen & Hager, FACS Investigator's Guide (2002), on
-which EMFACS (Ekman & Friesen) is built; contempt from Matsumoto & Ekman, Motivation and Emotion 28 (2004).
-Action units that OpenFace does not measure are left out, and each preset says which. L and R are the person's
-own left and right.
+which EMFACS (Ekman & Friesen) is built; contempt is from Matsumoto & Ekman, Motivation and Emotion 28 (2004).
+Action units that OpenFace does not measure are left out; each preset's source names them. L and R are the
+person's own left and right.
 
 A preset leads a face to an expression: AU12=3.. adds what is missing to 3 and nothing to a face that smiles
-as much, and AU12=..0 takes away a smile that contradicts it. Speech and blinks continue. How strongly the
-action units of an expression go together is how people show them (`python -m calib expressions`).
+as much, and AU12=..0 removes a smile that contradicts it. Speech and blinks continue. The intensities of an
+expression's action units are in the proportion in which people show them (`python -m calib expressions`).
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ _GUIDE = "FACS Investigator's Guide (2002)"
 
 @dataclass(frozen=True)
 class Preset:
+    """An expression with a name."""
+
     name: str
+    """The name that --target-aus and --preset take."""
     spec: str
-    """In the language of --target-aus."""
+    """The targets in the notation of --target-aus."""
     summary: str
+    """What the face shows, in a few words."""
     source: str = ""
-    """Where the combination comes from; empty for those made for this project."""
+    """The source of the combination. Empty: it was made for this project."""
 
 
 _ALL = (
@@ -40,7 +44,7 @@ _ALL = (
         "smile",
         "AU04=..1,AU06=1.3..,AU07=0.7..,AU12=2.5..,AU14=0.4..,AU15=..0,AU17=..0",
         "happiness: cheeks and lip corners up",
-        f"{_GUIDE}: 6+12, with the 7 and 14 that go along",
+        f"{_GUIDE}: 6+12, with the 7 and 14 that accompany it",
     ),
     Preset(
         "surprise",
@@ -75,7 +79,7 @@ _ALL = (
         "AU01=..0,AU04=1.9..,AU06=0.2,AU07=1.2..,AU09=2..,AU10=1..,AU12=..0,AU14=..0,AU15=0.3..,AU17=0.4..,"
         "AU23=1.5..,AU25=..1.2,AU26=0.2..",
         "nose wrinkled, upper lip raised",
-        f"{_GUIDE}: 9+17 and 10+17, with the 4, 6, 7, 23 and 26 that go along; 16 left out",
+        f"{_GUIDE}: 9+17 and 10+17, with the 4, 6, 7, 23 and 26 that accompany it; 16 left out",
     ),
     Preset(
         "contempt",
@@ -89,7 +93,7 @@ _ALL = (
         "brows down, eyes narrowed, nose wrinkled",
         "Prkachin & Solomon, Pain 139 (2008): 4, 6, 7, 9, 10, 43; 43 (eyes closed) by 45",
     ),
-    # For calls and for repairing takes.
+    # For video calls and for repairing recorded expressions.
     Preset("smile-soft", "AU06=0.6..,AU12=1..,AU14=0.4..,AU15=..0,AU17=..0", "a slight smile"),
     Preset(
         "smile-open",
@@ -126,11 +130,11 @@ _ALL = (
     Preset("eyes-wide", "AU05=3..", "upper lids up"),
     Preset("squint", "AU06=1..,AU07=3..", "eyes narrowed"),
     Preset("blink", "AU45=5", "eyes closed"),
-    Preset("wink", "AU06L=1..,AU12L=1..,AU45L=5", "the left eye closed, and a little smile with it"),
+    Preset("wink", "AU06L=1..,AU12L=1..,AU45L=5", "the left eye closed, with a little smile"),
     Preset("eyes-open", "AU45=0", "eyes kept open"),
     Preset("mouth-open", "AU25=+1,AU26=+2", "lips parted, jaw dropped"),
     Preset("mouth-closed", "AU25=0,AU26=0", "lips together"),
 )
 
 PRESETS = {preset.name: preset for preset in _ALL}
-"""By name."""
+"""The presets by name."""

@@ -1,13 +1,13 @@
-"""A programme for each face, from a JSON file: names, numbers and paths only, safe to open.
+"""Programme files: JSON with a programme for each face, of names, numbers and paths only, safe to open.
 
     {"version": 1, "description": "said aloud",
      "faces": {"0": "smile",
-               "anna.png": {"targets": "AU12=+2", "driver": "actor.mp4", "neutralise": 0.5},
+               "anna.png": {"targets": "AU12=+2", "driver": "driver.mp4", "neutralise": 0.5},
                "*": "none"}}
 
-A face is a track id, a picture of the person, or "*": all that no other entry names. It gets targets as
---target-aus takes them, or an object of the keys in FACE_KEYS, which mean what the options of those names do.
-Paths are relative to the file.
+The key of an entry is a track id, a picture of the person, or "*" for all faces that no other entry names.
+Its value is targets in the notation of --target-aus, or an object with the keys in FACE_KEYS, which mean the
+same as the options of these names. Paths are relative to the file.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from typing import Any
 
 from calib.json_file import has_version, number_in, read_json
 from reenact.programme.driver import MAX_GAIN, DriverOptions, RegionError, parse_regions
-from reenact.programme.options import MAX_STRENGTH
-from reenact.programme.request import Driving, FacePlan, FacePlanError, face_of
-from reenact.programme.targets import TargetError, Targets, parse_scales, parse_targets
+from reenact.programme.face_request import DriverRequest, FaceRequest, FaceRequestError, face_of
+from reenact.programme.target_syntax import TargetError, parse_scales, parse_targets
+from reenact.programme.targets import MAX_STRENGTH, Targets
 
 _KEYS = ("version", "description", "faces")
 _OTHERS = "*"
 
 
 class ProgrammeError(ValueError):
-    """A programme that cannot be understood; the message is one line for the user, and says where."""
+    """A programme file cannot be understood; the message is one line for the user and names the place."""
 
 
-def load_programme(path: Path) -> tuple[FacePlan, ...]:
-    """The plans in a file, in its order. Raises ProgrammeError with its name and the place in it."""
+def load_programme(path: Path) -> tuple[FaceRequest, ...]:
+    """The requests in a file, in its order. Raises ProgrammeError with its name and the place in it."""
     try:
         return _plans(read_json(path, ProgrammeError), path.parent)
     except ProgrammeError as error:
         raise ProgrammeError(f"programme {str(path)!r}: {error}") from error
 
 
-def _plans(document: Any, folder: Path) -> tuple[FacePlan, ...]:
+def _plans(document: Any, folder: Path) -> tuple[FaceRequest, ...]:
     if not has_version(document, 1):
         raise ProgrammeError('must be an object with "version": 1')
     _check_keys(document, _KEYS, "")
@@ -55,18 +55,18 @@ def _plans(document: Any, folder: Path) -> tuple[FacePlan, ...]:
     return plans
 
 
-def _plan(name: str, entry: Any, folder: Path) -> FacePlan:
+def _plan(name: str, entry: Any, folder: Path) -> FaceRequest:
     where = _place(name)
     face = _face(name, folder, where)
     if isinstance(entry, str):
-        return FacePlan(face, _targets(entry, folder, where))
+        return FaceRequest(face, _targets(entry, folder, where))
     if not isinstance(entry, dict) or not entry:
         raise ProgrammeError(f'{where}: must be targets such as "smile" or an object, not {entry!r:.40}')
     _check_keys(entry, FACE_KEYS, where)
     given = {key: FACE_KEYS[key](value, folder, f"{where}.{key}") for key, value in entry.items()}
     how = {name: given.pop(key) for key, name in _DRIVER_OPTIONS.items() if key in given}
     rest = {key: given.pop(key) for key in ("targets", "strength") if key in given}
-    return FacePlan(face, driving=Driving(how=DriverOptions(**how), **given), **rest)
+    return FaceRequest(face, driving=DriverRequest(how=DriverOptions(**how), **given), **rest)
 
 
 def _face(name: str, folder: Path, where: str) -> int | Path | None:
@@ -74,7 +74,7 @@ def _face(name: str, folder: Path, where: str) -> int | Path | None:
         return None
     try:
         face = face_of(name)
-    except FacePlanError as error:
+    except FaceRequestError as error:
         raise ProgrammeError(f"{where}: {error}") from error
     return face if isinstance(face, int) else _file(name, folder, where)
 
@@ -91,7 +91,7 @@ def _place(name: str) -> str:
 
 
 Reader = Callable[[Any, Path, str], Any]
-"""Of a value, the file's folder and the place in the file."""
+"""Reads a value, given the value, the file's folder and the place in the file."""
 
 
 def _text(value: Any, folder: Path, where: str) -> str:
@@ -106,13 +106,13 @@ def _file(value: Any, folder: Path, where: str) -> Path:
         path = folder / name
         if path.is_file():
             return path
-    except (OSError, ValueError):  # no name that a file can have
+    except (OSError, ValueError):  # no valid file name
         pass
     raise ProgrammeError(f"{where}: there is no file {name!r:.200} beside the programme")
 
 
 def _number(low: float, high: float = math.inf, *, above: bool = False) -> Reader:
-    """Reads a number from `low` (or just above it) to `high`."""
+    """Returns a reader of numbers from `low` to `high`. above: `low` itself is excluded."""
     limits = f"{'above' if above else 'from'} {low:g}" + (f" to {high:g}" if high < math.inf else "")
 
     def read(value: Any, folder: Path, where: str) -> float:
@@ -154,7 +154,7 @@ def _targets(value: Any, folder: Path, where: str) -> Targets:
 
 
 def _face_id(value: Any, folder: Path, where: str) -> str:
-    """As --driver-face takes it: text, or a number, which JSON can write plainly."""
+    """The text that --driver-face takes, which JSON may give as a number."""
     plain = isinstance(value, int) and not isinstance(value, bool)
     return str(value) if plain else _text(value, folder, where)
 
@@ -174,6 +174,7 @@ FACE_KEYS: Mapping[str, Reader] = {
     "neutralise": _number(0, 1),
     "scale": _parsed(parse_scales, TargetError),
 }
+"""The readers of the values of a face's object, by key."""
 _DRIVER_OPTIONS = {
     "transfer": "transfer",
     "regions": "regions",
@@ -181,4 +182,4 @@ _DRIVER_OPTIONS = {
     "driver_start": "start_s",
     "driver_loop": "loop",
 }
-"""The fields of DriverOptions, by the keys that set them."""
+"""The fields of DriverOptions by the keys that set them."""

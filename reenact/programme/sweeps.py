@@ -1,4 +1,4 @@
-"""What is asked for in even steps: the language of --sweep."""
+"""Sweeps: a target varied in even steps, and the notation of --sweep."""
 
 from __future__ import annotations
 
@@ -12,67 +12,71 @@ from calib.au import MAX_INTENSITY, Side, UnknownAUError, au_code, rows, sided_a
 from reenact.programme.targets import Targets, no_targets
 
 MOST_STEPS = 25
+"""The most steps of a sweep."""
 STRENGTH = "strength"
+"""The name of a sweep of the strength."""
 MOST_STRENGTH = 3.0
-"""Beyond this faces are at their ends."""
+"""The largest strength of a sweep; beyond it faces have reached their limits."""
 _FORM = re.compile(r"\s*([^=]+?)\s*=([^:]+):([^:]+):([^:]+)")
 
 
 class SweepError(ValueError):
-    """A sweep that cannot be understood or lies out of range."""
+    """A sweep cannot be understood or lies out of range; the message is one line."""
 
 
 class Axis(Protocol):
-    """A way to vary what is asked for, step by step."""
+    """An axis of a grid of pictures: a way to vary targets step by step."""
 
     def __len__(self) -> int: ...
 
     def varied(self, targets: Targets, step: int) -> Targets:
-        """What this step makes of what is asked for anyway."""
+        """The targets of this step, made from those that are asked for in every step."""
 
     def name(self, step: int) -> str:
-        """For a caption."""
+        """The caption of this step."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Values to be added to one action unit, one after the other."""
+    """Values that are added to one action unit, one per step."""
 
     index: int
-    """Of the action unit."""
+    """The index of the action unit, 0..16."""
     values: tuple[float, ...]
-    """-5..5."""
+    """The values, -5..5."""
     side: Side | None = None
-    """Of the face; None: both."""
+    """The side of the face. None: both sides."""
 
     def __len__(self) -> int:
         return len(self.values)
 
     def varied(self, targets: Targets, step: int) -> Targets:
+        """The targets with the value of this step added."""
         added = no_targets()
         added.value[rows(self.side), self.index] = self.values[step]
         return targets.then(added)
 
     def name(self, step: int) -> str:
-        """AU12+1.5."""
+        """A caption such as AU12+1.5."""
         return f"{au_code(self.index, self.side)}{self.values[step]:+.3g}"
 
 
 @dataclass(frozen=True)
 class StrengthSweep:
-    """What is asked for anyway, more and more of it; an absolute target is reached at 1 and not passed."""
+    """Strengths of the targets, one per step; an absolute target is reached at 1 and not passed."""
 
     values: tuple[float, ...]
-    """0..MOST_STRENGTH."""
+    """The strengths, 0..MOST_STRENGTH."""
 
     def __len__(self) -> int:
         return len(self.values)
 
     def varied(self, targets: Targets, step: int) -> Targets:
+        """The targets at the strength of this step."""
         return targets.times(self.values[step])
 
     def name(self, step: int) -> str:
-        """0.75 times."""
+        """A caption such as 0.75 times."""
         return f"{self.values[step]:.3g} times"
 
 
@@ -83,11 +87,11 @@ def parse_sweep(text: str) -> Sweep | StrengthSweep:
     """
     match = _FORM.fullmatch(text)
     if match is None:
-        raise SweepError(f"{text!r} is no sweep; write AU12=-1:3:5, from -1 to +3 in 5 steps")
+        raise SweepError(f"{text!r} is not a sweep; write AU12=-1:3:5, from -1 to +3 in 5 steps")
     try:
         first, last, steps = float(match[2]), float(match[3]), int(match[4])
     except ValueError as error:
-        raise SweepError(f"{text!r} holds what is no number; write AU12=-1:3:5") from error
+        raise SweepError(f"{text!r} has a part that is not a number; write AU12=-1:3:5") from error
     if not 2 <= steps <= MOST_STEPS:
         raise SweepError(f"{text!r} has {steps} steps; choose 2 to {MOST_STEPS}")
     values = tuple(float(value) for value in np.linspace(first, last, steps))

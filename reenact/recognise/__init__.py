@@ -1,1 +1,1 @@
-"""Recognise: which of the few faces in a picture is the one in a picture that the user gave."""
+"""Recognise: finds the person of a reference picture among the few faces in a frame."""

@@ -1,4 +1,4 @@
-"""Which face in the picture is whose, by pictures that the user gave."""
+"""Matches the tracked faces of a film with reference pictures that the user gave."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ from reenact.track import TrackerOptions
 
 @dataclass(frozen=True)
 class RecogniserOptions:
+    """How often faces are compared, and when a match changes."""
+
     first_looks: int = 8
-    """A new face is looked at so many times, ..."""
+    """The number of first comparisons of a new face, which follow each other quickly."""
     soon_s: float = 0.1
-    """... with at least this time between, ..."""
+    """The least time in seconds between these."""
     later_s: float = 1.0
-    """... and from then on after this time: should an id ever move to somebody else, it is noticed."""
+    """The least time in seconds between later comparisons, which notice if an id moves to another person."""
     memory: int = 16
-    """Looks that the evidence is a mean of; older ones fade."""
+    """The number of comparisons in the running mean; older ones fade."""
     confidence: float = 0.5
-    """A face of which the tracker is less sure is looked at once, and not again before it is surer."""
+    """The tracker's confidence, 0..1, below which a face is not compared again after the first time."""
     turned_rad: float = 0.6
-    """Nor is one that is turned or tilted farther than this."""
+    """The yaw or pitch in radians above which a face is not compared again after the first time."""
     hysteresis: float = 0.08
-    """Likeness by which another face must be ahead to take over, and by which a face may fall below the
-    threshold before it is given up."""
+    """The similarity by which another face must be ahead to take over a match, and by which a matched face
+    may fall below the threshold."""
     patience_s: float = 1.0
-    """A face that is lost keeps its part for so long, as it keeps its track id."""
+    """The time in seconds for which a lost face keeps its match, as it keeps its track id."""
 
 
 class Recogniser:
-    """Called with every record; says which of its faces look like which reference.
+    """Called with every record; returns which of its faces match which reference.
 
-    A face is nobody or one of the references, and no two faces are the same one: the likest pair goes first.
-    A still gets one look; in a film evidence accumulates over the looks at each track id. One look takes
-    about 2 ms; over a film at 30 fps that is 0.1 ms a frame and face.
+    A face matches one reference or none, and a reference at most one face; the most similar pair comes first.
+    A still is compared once; in a film the comparisons of each track id are averaged. One comparison takes
+    about 2 ms; over a film at 30 fps that is 0.1 ms for each frame and face.
     """
 
     def __init__(
@@ -59,90 +61,90 @@ class Recogniser:
 
     def restart(self) -> None:
         """Forgets all faces so far."""
-        self._sightings: dict[int, _Sighting] = {}
+        self._tracked: dict[int, _TrackedFace] = {}
         self._closest: list[float | None] = [None] * len(self._references)
 
-    def doubt(self, index: int) -> str:
-        """How far the likest face so far was from being taken for a reference."""
+    def why_unmatched(self, index: int) -> str:
+        """The reason why no face has matched the reference of this index, with the best similarity so far."""
         closest, needed = self._closest[index], self._resemblance.threshold
         if closest is None:
             return "there was no face"
         if closest < needed:
-            return f"the likest is {closest:.2f} alike, and {needed:.2f} is needed"
-        return "whoever is like it is more like another reference"
+            return f"the most similar face has {closest:.2f}, and {needed:.2f} is needed"
+        return "the faces similar to it are more similar to another reference"
 
     def __call__(self, tracked: Tracked) -> dict[int, int]:
-        """The index of a reference by the track id of the face that looks like it."""
+        """The indices of references by the track ids of the faces that match them."""
         self._forget(tracked)
         for face in tracked.faces:
             self._see(tracked, face)
-        self._cast()
+        self._assign()
         present = {face.track_id for face in tracked.faces}
         return {
-            track_id: sighting.part
-            for track_id, sighting in self._sightings.items()
-            if track_id in present and sighting.part is not None
+            track_id: known.match
+            for track_id, known in self._tracked.items()
+            if track_id in present and known.match is not None
         }
 
     def _forget(self, tracked: Tracked) -> None:
-        """Those who have been away for too long, and everybody at a cut and where time runs backwards: there
-        they get new ids."""
+        """Forgets faces that have been lost for too long, and all faces at a cut or where time runs
+        backwards, because they get new ids there."""
         now = tracked.frame.pts
         earliest = now - Fraction(self._options.patience_s)
-        self._sightings = {
-            track_id: sighting
-            for track_id, sighting in self._sightings.items()
-            if earliest <= sighting.seen <= now and not tracked.cut
+        self._tracked = {
+            track_id: known
+            for track_id, known in self._tracked.items()
+            if earliest <= known.seen <= now and not tracked.cut
         }
 
     def _see(self, tracked: Tracked, face: Face) -> None:
         options, pts = self._options, tracked.frame.pts
-        sighting = self._sightings.setdefault(face.track_id, _Sighting(pts))
-        sighting.seen = pts
-        if pts < sighting.due or (sighting.looks and not self._is_in_view(face)):
+        known = self._tracked.setdefault(face.track_id, _TrackedFace(pts))
+        known.seen = pts
+        if pts < known.due or (known.looks and not self._is_in_view(face)):
             return
         likeness = self._resemblance(tracked.frame.image, face)
-        sighting.add(likeness, self._references, options.memory)
-        wait_s = options.soon_s if sighting.looks < options.first_looks else options.later_s
-        sighting.due = pts + Fraction(wait_s)
-        pairs = zip(self._closest, sighting.scores, strict=True)
+        known.add(likeness, self._references, options.memory)
+        wait_s = options.soon_s if known.looks < options.first_looks else options.later_s
+        known.due = pts + Fraction(wait_s)
+        pairs = zip(self._closest, known.scores, strict=True)
         self._closest = [score if best is None else max(best, score) for best, score in pairs]
 
     def _is_in_view(self, face: Face) -> bool:
         turned = max(map(abs, face.pose.angles[:2]))
         return face.confidence >= self._options.confidence and turned <= self._options.turned_rad
 
-    def _cast(self) -> None:
-        """Gives every reference to the face that is most like it, with a lead for the one that has it."""
+    def _assign(self) -> None:
+        """Assigns every reference to the most similar face, with an advantage for the present one."""
         claims = sorted(self._claims(), key=lambda claim: claim[0], reverse=True)
-        for sighting in self._sightings.values():
-            sighting.part = None
+        for known in self._tracked.values():
+            known.match = None
         taken: set[int] = set()
-        for _, sighting, part in claims:
-            if sighting.part is None and part not in taken:
-                sighting.part = part
-                taken.add(part)
+        for _, known, index in claims:
+            if known.match is None and index not in taken:
+                known.match = index
+                taken.add(index)
 
-    def _claims(self) -> Iterable[tuple[float, _Sighting, int]]:
-        for sighting, part in product(self._sightings.values(), range(len(self._references))):
-            if sighting.looks:
-                score = sighting.scores[part] + self._options.hysteresis * (sighting.part == part)
+    def _claims(self) -> Iterable[tuple[float, _TrackedFace, int]]:
+        for known, index in product(self._tracked.values(), range(len(self._references))):
+            if known.looks:
+                score = known.scores[index] + self._options.hysteresis * (known.match == index)
                 if score >= self._resemblance.threshold:
-                    yield score, sighting, part
+                    yield score, known, index
 
 
-class _Sighting:
-    """What is known of one tracked face."""
+class _TrackedFace:
+    """The comparisons of one tracked face."""
 
     def __init__(self, pts: Fraction) -> None:
         self.seen = pts
         self.due = pts
-        """When to look again."""
+        """The time in seconds of the next comparison."""
         self.looks = 0
         self.scores: list[float] = []
-        """How alike it is to each reference."""
-        self.part: int | None = None
-        """The reference that it is taken for."""
+        """The similarity to each reference."""
+        self.match: int | None = None
+        """The index of the matching reference. None: there is none."""
         self._evidence: Likeness | None = None
 
     def add(self, likeness: Likeness, references: Likeness, memory: int) -> None:
@@ -154,15 +156,15 @@ class _Sighting:
 
 
 class ReferencePictureError(ValueError):
-    """A picture by which nobody can be picked; the message is one line for the user."""
+    """A reference picture shows no face; the message is one line for the user."""
 
 
 def load_reference(path: Path, options: TrackerOptions) -> Likeness:
-    """What the largest face in a picture looks like.
+    """The vector (kept,) of the largest face in a picture.
 
     Raises StillError where the picture cannot be read, ReferencePictureError where it shows no face.
     """
     picture = read_still(load_still(path), options)
     if (largest := picture.largest) is None:
-        raise ReferencePictureError(f"{path}: no face was found in it to look for")
+        raise ReferencePictureError(f"{path}: no face was found in it; give a picture of the person")
     return load_resemblance()(picture.frame.image, picture.faces[largest])

@@ -1,4 +1,4 @@
-"""What may be changed while a live run goes on, by whoever sits before the camera or by another program."""
+"""The settings of a live run, which the user or another program changes while it runs."""
 
 from __future__ import annotations
 
@@ -11,49 +11,51 @@ import numpy as np
 
 from calib.au import MAX_INTENSITY, AUVector
 from reenact.programme import Programme, parse_targets
-from reenact.programme.options import MAX_STRENGTH, RetargetOptions
 from reenact.programme.presets import PRESETS
-from reenact.programme.protocol import TargetsAt, programme_of
+from reenact.programme.programme import TargetsAt, programme_of
+from reenact.programme.targets import MAX_STRENGTH
+from reenact.retarget.options import RetargetOptions
 
 
 class ControlError(ValueError):
-    """A setting that a live run cannot have."""
+    """A setting is out of range; the message is one line."""
 
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """How a live run stands at one moment. Stages look once per frame, so that a frame is of one piece."""
+    """The settings of a live run at one time. Each stage reads them once per frame, so that they agree."""
 
     targets: Programme
+    """What the faces should show."""
     strength: float = RetargetOptions.strength
-    """0..1.5: how far to go to the targets, as RetargetOptions.strength."""
+    """How far to go to the targets, 0..1.5; see RetargetOptions.strength."""
     bypass: bool = False
-    """Show the camera's own picture; the change fades out, and in again."""
+    """Whether the camera's own picture is shown; the change fades out, and in again."""
     neutral: AUVector | None = None
-    """What is measured while the person's face is at rest, 0..5; None where nobody has said.
+    """The intensities (17,) measured on the person's face at rest, 0..5. None: they are not known.
 
-    Faces differ, and so does what an estimator reads from them at rest. Absolute targets and readings count
-    from here; relative targets, which add to what the face does, mean the same with and without."""
+    The estimator reads different intensities from different faces at rest. Absolute targets and displayed
+    readings count from these; relative targets do not depend on them."""
     mirror: bool = False
-    """Left and right exchanged in what is shown; the action units stay those of the same side of the face."""
+    """Whether left and right are exchanged in the output; action units stay on their side of the face."""
     compare: bool = False
-    """In the preview, the left half is the camera's."""
+    """Whether the left half of the preview shows the camera's own picture."""
     details: bool = False
-    """In the preview, landmarks and bars of action units."""
+    """Whether the preview shows landmarks and bars of action units."""
     help: bool = False
-    """In the preview, the list of keys."""
+    """Whether the preview shows the list of keys."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= MAX_STRENGTH:
             raise ControlError(f"strength {self.strength:g} is out of range: choose 0 to {MAX_STRENGTH:g}")
 
     def reading(self, aus: AUVector) -> AUVector:
-        """What a face shows, 0..5, beyond its neutral if that is known."""
+        """The intensities (17,) 0..5 of `aus` (17,) beyond the neutral, if that is known."""
         return aus if self.neutral is None else np.clip(aus - self.neutral, 0, MAX_INTENSITY)
 
 
 class Controls:
-    """The settings now. Any thread may read and change them; a change holds from the next frame on."""
+    """Holds the present settings. Any thread may change them; a change holds from the next frame on."""
 
     def __init__(self, settings: Settings) -> None:
         self._lock = Lock()
@@ -61,27 +63,27 @@ class Controls:
 
     @property
     def now(self) -> Settings:
-        """Complete and unchanging: what is read from it later belongs together."""
+        """The present settings, which are immutable."""
         return self._settings
 
     def change(self, how: Callable[[Settings], Settings]) -> Settings:
-        """Puts `how(now)` in place of the settings; nobody else changes them in between."""
+        """Replaces the settings by `how(settings)` atomically, and returns the new ones."""
         with self._lock:
             self._settings = how(self._settings)
             return self._settings
 
     def set(self, **changes: object) -> Settings:
-        """Replaces single settings, by the names that they have in Settings."""
+        """Replaces single fields of the settings, and returns the new settings."""
         return self.change(lambda settings: replace(settings, **changes))  # type: ignore[arg-type]
 
 
 def as_programme(wanted: str | Programme | TargetsAt) -> Programme:
-    """Targets from the text of --target-aus, or the programme that something else is. Raises TargetError."""
+    """The programme in the text of --target-aus, or `wanted` itself as a programme. Raises TargetError."""
     return parse_targets(wanted) if isinstance(wanted, str) else programme_of(wanted)
 
 
 def name_of(targets: Programme) -> str:
-    """What people call these targets: a preset's name where they are one."""
+    """The name of the preset that these targets equal, or their notation."""
     return _preset_names().get(str(targets), str(targets))
 
 

@@ -1,4 +1,4 @@
-"""Steer: retargeting for a live run, as its controls stand at each frame."""
+"""Retargeting for a live run, by the settings of its controls at each frame."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 
 from calib.au import AUVector
 from calib.profile import Profile, with_neutral
-from reenact.programme import RetargetOptions, Targets
+from reenact.programme import Targets
 from reenact.records import Measured, Retargeted
 from reenact.retarget import Retargeter
 from reenact.retarget.controls import Controls
-from reenact.retarget.fade import Fade
+from reenact.retarget.options import RetargetOptions
+from reenact.retarget.transitions import Fade
 
 BYPASS_S = 0.3
-"""From the full change to the camera's own picture, and back."""
+"""Duration in seconds of the fade from the full change to the camera's own picture, and back."""
 REST_S = 1.0
-"""How long a face is looked at to say how it is at rest: long enough for the median to see no blink."""
+"""Duration in seconds over which the face at rest is measured; a median over it is not affected by blinks."""
 
 
-class Steer:
-    """The relative action units that are asked for now.
+class LiveRetargeter:
+    """Retargets each record by the present settings of the controls.
 
-    A change of targets or strength shows on the next frame, whole or as far as a face can move until then:
-    whoever moves a slider sees it follow. A bypass fades, and leaves changes of zero, for which later
-    stages hand on the very frame of the camera.
+    A change of targets or strength shows on the next frame, in full or as far as a face can move until then.
+    A bypass fades out, and leaves changes of zero, for which later stages return the camera's own frame.
     """
 
     def __init__(self, controls: Controls, options: RetargetOptions = RetargetOptions()) -> None:  # noqa: B008
-        """`options`: all but the strength and the neutral, which are the controls'."""
+        """controls: the strength, the targets and the neutral. options: everything else."""
         self._controls = controls
         self._settings = controls.now
         self._settings.targets.restart()
@@ -55,15 +55,15 @@ class Steer:
         )
 
     def at_rest(self) -> AUVector | None:
-        """The median of what the largest face has shown in the last second; None where there is none.
+        """The median intensities (17,) of the largest face over the last REST_S. None: there is no face.
 
-        Any thread may ask.
+        It may be called from any thread.
         """
         readings = [reading.aus for reading in self._recent]
         return np.median(readings, axis=0).astype(np.float32) if readings else None
 
     def largest_id(self) -> int | None:
-        """The track id of the largest face lately; None where there was none. Any thread may ask."""
+        """The track id of the largest face. None: there is no face. It may be called from any thread."""
         recent = list(self._recent)
         return recent[-1].track_id if recent else None
 
@@ -71,13 +71,13 @@ class Steer:
         return self._settings.targets(pts, track_id)
 
     def _profile_now(self) -> Profile | None:
-        """The person, with the neutral that the controls say."""
+        """The profile of the options with the neutral of the controls."""
         return with_neutral(self._profile, self._settings.neutral)
 
 
 @dataclass(frozen=True, eq=False)
 class _Reading:
-    """What a face showed at a moment."""
+    """The action units of a face at one time."""
 
     track_id: int
     pts: Fraction
@@ -85,7 +85,7 @@ class _Reading:
 
 
 def _latest(readings: tuple[_Reading, ...], measured: Measured) -> tuple[_Reading, ...]:
-    """The readings of the last REST_S of the face that is the largest now; none where there is no face."""
+    """The readings of the last REST_S of the face that is the largest now; empty without a face."""
     if measured.largest is None:
         return ()
     face, aus = measured.faces[measured.largest], measured.aus[measured.largest]

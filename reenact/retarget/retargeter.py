@@ -1,4 +1,4 @@
-"""From what a face shows to what is to change in it: targets, limits, fades."""
+"""The control law: from what a face shows and the targets to the change to write, with limits and fades."""
 
 from __future__ import annotations
 
@@ -24,57 +24,58 @@ from calib.au import (
 )
 from calib.limits import load_limits
 from calib.profile import Profile
-from reenact.programme.face_choice import Chooser
+from reenact.programme.face_choice import FaceChooser
 from reenact.programme.inversion import inverted
-from reenact.programme.options import RetargetOptions
-from reenact.programme.protocol import Programme, TargetsAt, programme_of
+from reenact.programme.programme import Programme, TargetsAt, programme_of
 from reenact.programme.targets import Targets
 from reenact.records import Face, Measured, Retargeted
-from reenact.retarget.fade import Fade
-from reenact.retarget.rate_limit import Pace
+from reenact.retarget.options import RetargetOptions
+from reenact.retarget.transitions import Fade, RateLimit
 from reenact.track.one_euro import OneEuro
 
 Correction: TypeAlias = Callable[[Fraction, int], AUVector]
-"""What to write on top of what is asked, so that it is read: (17,), called like a programme."""
+"""A function from presentation time and track id to intensities (17,) that are written on top of the change
+that is asked for, so that the asked change is measured in the output."""
 
 _LIPS_PART = AU_INDEX[25]
 _LOWER_FACE = [AU_INDEX[number] for number in sorted(LOWER_FACE)]
 
 SCENE_START_S = 0.1
-"""A face found this soon after a cut was there from the cut on: trackers may need a frame or two."""
+"""Time in seconds after a cut within which a new face counts as present from the cut on: trackers may need a
+frame or two."""
 
 
 def uncorrected(pts: Fraction, track_id: int) -> AUVector:
-    """A Correction: nothing."""
+    """The Correction of zero."""
     return neutral_aus()
 
 
 class Retargeter:
-    """Writes down the change of every chosen face; the others, and faces that fade, get less or none.
+    """Computes the change of action units of every face; faces that are not chosen get none.
 
-    A Retargeter is of one run, and restarts its programme when it is made.
+    A Retargeter belongs to one run, and restarts its programme when it is created.
 
-    Two things keep the change steady while the measurement is not. Measured action units pass a One-Euro
-    filter before an absolute target is compared with them. And the room that a face has left (measured plus
-    change stays within 0..5) is taken from a value that follows the measurement only beyond a slack, so that
-    a change at its limit does not waver with every frame's noise.
+    Two filters keep the change steady although the measurement is noisy. Measured action units pass a
+    One-Euro filter before an absolute target is compared with them. The range that a face has left (measured
+    plus change stays within 0..5) is computed from a value that follows the measurement only beyond a slack,
+    so that a change at its limit does not follow every frame's noise.
 
-    Expressions that no face shows are cut back to the nearest that one does, and none comes faster than faces
-    move (calib.limits), unless the options say that they may.
+    Expressions that no face shows are reduced to the nearest that one does, and no change is faster than
+    faces move (calib.limits), unless `options.safe` is False.
 
     An absolute target means the intensity that it names, beyond the person's neutral: see Targets.times for
-    what a strength makes of it and Targets.with_gain for a person's gain. An inversion comes first, whatever
-    the strength, which then goes from the inverted expression to the targets.
+    the effect of a strength and Targets.with_gain for that of a person's gain. An inversion comes first,
+    whatever the strength, which then leads from the inverted expression to the targets.
 
-    What is held is written with as much more as faces answer too little (calib.answer).
+    Absolute targets are written with a gain that makes up for how little faces answer (calib.answer).
 
-    Targets that are the same for both sides change both alike, so that a crooked smile stays crooked. Where
-    they differ, each side has its own reading and its own limits.
+    Targets that are equal for both sides change both sides equally, so that a crooked smile stays crooked.
+    Where they differ, each side has its own reading and its own limits.
 
-    While something in front of a face hides its mouth, the lower face is left as it is.
+    While something in front of a face hides its mouth, the lower face is not changed.
 
-    A face that comes into the picture fades in. One that is there when a scene starts has its full change on
-    the first frame: in an edited film a fade after each cut would show as the face twitching in every shot.
+    A face that enters the picture fades in. A face that is present when a scene starts has its full change on
+    the first frame: in an edited film a fade after each cut would show as a twitch in every shot.
     """
 
     def __init__(
@@ -86,16 +87,17 @@ class Retargeter:
         strength_now: Callable[[], float] | None = None,
         correction: Correction = uncorrected,
     ) -> None:
-        """profile_now: what is known of the person by now; None takes the options' profile for ever.
-        strength_now: in place of the options' strength."""
+        """profile_now: returns the present profile of the person. None: the options' profile always holds.
+        strength_now: returns the present strength. None: the options' strength always holds.
+        correction: what is written on top of the change that is asked for."""
         self._targets_at = programme_of(targets)
         self._targets_at.restart()
         self._profile_now = profile_now or (lambda: options.profile)
         self._strength_now = strength_now or (lambda: options.strength)
-        self._stranger = Profile()
+        self._unknown = Profile()
         self._correction = correction
         self._options = options
-        self._chooser = Chooser(options)
+        self._chooser = FaceChooser(options)
         self._memories: dict[int, _Memory] = {}
         self._scene_start: Fraction | None = None
 
@@ -131,13 +133,13 @@ class Retargeter:
         visible = memory.visible(mouth_hidden, pts)
         if not chosen and level == 0:
             return _Change(*(bilateral(neutral_aus()) for _ in range(3)))
-        person = self._profile_now() or self._stranger
+        person = self._profile_now() or self._unknown
         targets = self._targets_at(pts, face.track_id).above(person.neutral).with_gain(person.gain)
         sides = targets.one_sided
         shown, room = apart(steady, sides * steady_lean), apart(room, sides * room_lean)
         own = inverted(shown, self._options.inverted, person.neutral)
         wanted = targets.times(self._strength_now()).change(own) + (own - shown)
-        # Whoever shows more than may be asked of them goes on to.
+        # A face that shows more than its ceiling by itself may go on showing it.
         change = np.clip(wanted, -room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
         if self._options.safe:
             beyond_rest = np.maximum(room - person.neutral, 0)
@@ -148,19 +150,19 @@ class Retargeter:
         return _Change(written, asked, wanted.astype(np.float32))
 
     def _written(self, asked: Change, targets: Targets, room: Sided, correction: AUVector) -> Change:
-        """What makes a face show what is asked."""
+        """The change to write so that the change `asked` (2, 17) is measured."""
         if not self._options.driven:
             return np.clip(asked + correction, -room, MAX_INTENSITY)
         held = np.maximum(targets.hold, targets.at_most.hold * (asked < 0))
-        # Lips close as far as the smile explains them; driven by more they would close on what is said.
+        # Lips close as far as the smile explains them; a gain would close them during speech.
         held[:, _LIPS_PART] = targets.hold[:, _LIPS_PART]
-        # However much is taken away, a mouth goes back to rest and no further
+        # However much is removed, a mouth returns to rest and no further
         # (reenact.generate.geometry.shape_bounds).
         lowest = np.maximum(-room * load_drive(), -MAX_INTENSITY)
         return np.clip(driven(asked, held) + correction, lowest, MAX_INTENSITY)
 
     def _meet(self, face: Face, chosen: bool, mouth_hidden: bool, pts: Fraction) -> _Memory:
-        """The memory of a face seen for the first time."""
+        """The state of a face that is seen for the first time."""
         assert self._scene_start is not None
         there_from_the_start = pts - self._scene_start <= SCENE_START_S
         wanted = chosen and face.confidence >= self._options.confidence_in
@@ -168,7 +170,7 @@ class Retargeter:
         return _Memory(self._options, pts, full=full, mouth_hidden=mouth_hidden)
 
     def _forget(self, present: set[int], pts: Fraction) -> None:
-        """Fades out the faces that are gone, so that one lost for a frame comes back nearly where it was."""
+        """Fades out lost faces, so that a face lost for one frame returns at nearly its full change."""
         for track_id in self._memories.keys() - present:
             if self._memories[track_id].level(False, 0.0, pts) == 0:
                 del self._memories[track_id]
@@ -176,7 +178,7 @@ class Retargeter:
 
 @dataclass(frozen=True, eq=False)
 class _Change:
-    """Of one face; see Retargeted."""
+    """The changes of one face; see Retargeted for the fields."""
 
     written: Change
     asked: Change
@@ -184,7 +186,7 @@ class _Change:
 
 
 class _Memory:
-    """What must be known of a face from its frames before."""
+    """The filters and fades of one face."""
 
     def __init__(self, options: RetargetOptions, pts: Fraction, *, full: bool, mouth_hidden: bool) -> None:
         self._options = options
@@ -193,34 +195,34 @@ class _Memory:
         self._confident = False
         self._fade = Fade(options.fade_s, pts, full=full)
         self._mouth = Fade(options.fade_s, pts, full=not mouth_hidden)
-        self.pace = Pace(load_limits().rates)
+        self.pace = RateLimit(load_limits().rates)
 
     def level(self, chosen: bool, confidence: float, pts: Fraction) -> float:
-        """How much of the change to show, 0..1."""
+        """The share of the change to show, 0..1."""
         threshold = self._options.confidence_out if self._confident else self._options.confidence_in
         self._confident = confidence >= threshold
         return self._fade(chosen and self._confident, pts)
 
     def visible(self, mouth_hidden: bool, pts: Fraction) -> AUVector:
-        """(17,) the share of each action unit to show, 0..1: none of the lower face's at a hidden mouth."""
+        """(17,) shares of action units to show, 0..1: none of the lower face while its mouth is hidden."""
         shown = np.ones(AU_COUNT, np.float32)
         shown[_LOWER_FACE] = self._mouth(not mouth_hidden, pts)
         return shown
 
 
 class _Steady:
-    """A measurement without its noise, and the same as limits go by it: following only beyond a slack."""
+    """Filters a measurement twice: by a One-Euro filter, and by one that follows beyond a slack."""
 
     def __init__(self, options: RetargetOptions, low: float, high: float) -> None:
-        """low, high: the ends of the scale."""
+        """low, high: the ends of the measurement's scale."""
         self._filter = OneEuro(options.min_cutoff_hz, options.beta)
         self._slack = options.slack
         self._low, self._high = low, high
         self._room: AUVector | None = None
 
     def __call__(self, measured: AUVector, pts: Fraction) -> tuple[AUVector, AUVector]:
-        """(steadied measurement, the measurement that limits go by), each (17,) within the scale."""
-        # Only at first may the filter answer what is no number: then there is nothing that it could hold.
+        """The filtered measurement and the one that limits are computed from, (17,) each."""
+        # The filter may return NaN only at first, when it has no earlier value to hold.
         steady = np.clip(np.nan_to_num(self._filter(measured, float(pts))), self._low, self._high)
         room = steady if self._room is None else self._room
         self._room = np.clip(room, steady - self._slack, steady + self._slack)

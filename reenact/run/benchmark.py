@@ -20,9 +20,10 @@ from reenact.media.read import open_capture
 from reenact.media.write import FileSink
 from reenact.pipeline.meter import Meter, Report, StageTimes, forget_peak_rss, rounded
 from reenact.pipeline.runner import LeftThreads, Stage, closed_after_stages, run
-from reenact.programme.options import RetargetOptions
-from reenact.programme.targets import Targets, parse_targets
+from reenact.programme.target_syntax import parse_targets
+from reenact.programme.targets import Targets
 from reenact.records import Frame
+from reenact.retarget.options import RetargetOptions
 from reenact.run.demo import make_clip
 from reenact.run.files import EditOptions, open_edit
 from reenact.track import TrackerOptions

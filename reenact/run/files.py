@@ -28,9 +28,9 @@ from reenact.occlusion import OcclusionWatch
 from reenact.pipeline.meter import Meter, Report
 from reenact.pipeline.runner import LeftThreads, Stage, closed_after_stages, run
 from reenact.programme import Programme
-from reenact.programme.options import RetargetOptions
 from reenact.records import Frame, Generated, Measured, Retargeted
 from reenact.retarget import Retargeter
+from reenact.retarget.options import RetargetOptions
 from reenact.retarget.retargeter import Correction, uncorrected
 from reenact.run.lookahead import film_memory
 from reenact.track import Tracker, TrackerOptions
@@ -95,13 +95,13 @@ def open_edit(
     options: EditOptions = EditOptions(),
     *,
     finish: Callable[[Frame], Frame] | None = None,
-    witness: Callable[[Retargeted], Retargeted] | None = None,
+    recorder: Callable[[Retargeted], Retargeted] | None = None,
     correction: Correction = uncorrected,
 ) -> Iterator[VideoEdit]:
     """Opens everything that an edit needs. The output appears when the block ends well, or not at all.
 
-    `finish` has the last hand on every frame before it is written; it must keep the size. `witness` sees what
-    is asked of every frame, and hands it on. `correction`: see Retargeter.
+    `finish` is called last with every frame before it is written, and must keep the size. `recorder` receives
+    what is asked of every frame and returns it unchanged. `correction`: see Retargeter.
 
     Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where something cannot be opened.
     """
@@ -123,7 +123,7 @@ def open_edit(
             *measuring_stages(
                 Retargeter(targets, options.retarget, correction=correction), table, meter, options.occlusion
             ),
-            *([Stage("witness", witness)] if witness else []),
+            *([Stage("verify", recorder)] if recorder else []),
             *first_steps,
         )
         finishing = (
@@ -158,12 +158,12 @@ class StillEdit:
     def __call__(
         self,
         targets: Programme,
-        witness: Callable[[Retargeted], Retargeted] = lambda retargeted: retargeted,
+        recorder: Callable[[Retargeted], Retargeted] = lambda retargeted: retargeted,
     ) -> Still:
-        """The picture with other action units. `witness` sees what is asked, and hands it on."""
+        """The picture with other action units. `recorder` receives what is asked and returns it."""
         # A still has no time to fade in, and who asks for a face means it, however sure the tracker is.
         retarget = replace(self.options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
-        generated = self.generator(witness(Retargeter(targets, retarget)(self.measured)))
+        generated = self.generator(recorder(Retargeter(targets, retarget)(self.measured)))
         finished = side_by_side(generated) if self.options.compare else paste(generated)
         alpha = self.still.alpha
         if alpha is not None and self.options.compare:

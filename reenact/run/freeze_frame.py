@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reenact.media.read.devices import USUAL_RATE
 from reenact.pipeline.runner import LiveSink
 from reenact.records import Finished, Signal
-from reenact.retarget.fade import Fade
+from reenact.retarget.transitions import Fade
 
 FADE_S = 0.5
 

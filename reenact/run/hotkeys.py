@@ -9,8 +9,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from reenact.programme import Programme, parse_targets
-from reenact.programme.options import MAX_STRENGTH
 from reenact.programme.presets import PRESETS
+from reenact.programme.targets import MAX_STRENGTH
 from reenact.retarget.controls import Settings
 
 Action: TypeAlias = Literal["quit", "neutral", "record"]

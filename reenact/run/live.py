@@ -12,7 +12,7 @@ import cv2
 
 from calib.profile import Profile, ProfileError
 from reenact.generate import FaceGenerator, open_generator
-from reenact.generate.painters.mouth import MouthMemory, Views
+from reenact.generate.painters.mouth import MouthMemory, MouthViews
 from reenact.generate.paste import paste
 from reenact.measure.profiles import mouth_of, profile_to_renew, renewed, save_profile, with_mouth
 from reenact.media.read import Camera, CameraOptions, open_camera
@@ -25,7 +25,7 @@ from reenact.pipeline.runner import LeftThreads, LiveSink, Stage, closed_after_s
 from reenact.programme import Programme
 from reenact.records import Finished, Generated
 from reenact.retarget.controls import Controls, Settings
-from reenact.retarget.live_retargeter import Steer
+from reenact.retarget.live_retargeter import LiveRetargeter
 from reenact.run.files import EditOptions, edited_with, measuring_stages
 from reenact.run.freeze_frame import Freeze
 from reenact.run.load_shedding import STEPS, Ladder, LadderOptions
@@ -73,14 +73,14 @@ class LiveEdit:
     """One of the sinks; it can be stopped and started in the thread that runs."""
     controls: Controls
     """What may be changed while it runs, from any thread."""
-    steer: Steer
+    retargeter: LiveRetargeter
     meter: Meter
     ladder: Ladder
     person: Profile
     """What was known of the person when the run began."""
     save_profile: Path | None
     """Where a neutral is written when it is taken."""
-    views: Callable[[], Views]
+    views: Callable[[], MouthViews]
     """Called to have what the profile is to keep of the largest face's mouth."""
     window: Window | None
     """Where the result is shown, with figures and keys."""
@@ -119,7 +119,7 @@ class LiveEdit:
         """What the largest face has shown in the last second is its neutral from now on; False: no face was
         there. Any thread may ask for it. Raises ProfileError where it cannot be saved; it holds all the same.
         """
-        neutral = self.steer.at_rest()
+        neutral = self.retargeter.at_rest()
         if neutral is None:
             return False
         self.controls.set(neutral=neutral)
@@ -188,7 +188,7 @@ def open_live(
         tracker = used.enter_context(Tracker(edit.tracker))
         memory = _memory(person) if edit.own_mouth else None
         generator, ladder = _generator(options, memory, used)
-        steer = Steer(controls, edit.retarget)
+        retargeter = LiveRetargeter(controls, edit.retarget)
         if recorder is not None:
             opened.enter_context(recorder)
             recorder.start()
@@ -196,17 +196,17 @@ def open_live(
         yield LiveEdit(
             camera=camera,
             tracker=tracker,
-            measuring=measuring_stages(steer, table, meter, edit.occlusion),
+            measuring=measuring_stages(retargeter, table, meter, edit.occlusion),
             making=(*_steps(generator), Stage("paste", Finish(controls))),
             sinks=tuple(filter(None, (sink, recorder))),
             recorder=recorder,
             controls=controls,
-            steer=steer,
+            retargeter=retargeter,
             meter=meter,
             ladder=ladder,
             person=person or Profile(),
             save_profile=options.save_profile,
-            views=_views(memory, steer) if options.with_mouth else Views,
+            views=_views(memory, retargeter) if options.with_mouth else MouthViews,
             window=window,
             notes=(*camera.notes, *named, *why_no_window, *generator.notes),
             warnings=why_no_sink,
@@ -252,12 +252,12 @@ def _memory(person: Profile | None) -> MouthMemory:
     return MouthMemory(lambda frame, face: known)
 
 
-def _views(memory: MouthMemory | None, steer: Steer) -> Callable[[], Views]:
+def _views(memory: MouthMemory | None, retargeter: LiveRetargeter) -> Callable[[], MouthViews]:
     """Gives what is remembered of the largest face."""
 
-    def views() -> Views:
-        track_id = steer.largest_id()
-        return Views() if memory is None or track_id is None else memory.views(track_id)
+    def views() -> MouthViews:
+        track_id = retargeter.largest_id()
+        return MouthViews() if memory is None or track_id is None else memory.views(track_id)
 
     return views
 
@@ -265,14 +265,14 @@ def _views(memory: MouthMemory | None, steer: Steer) -> Callable[[], Views]:
 def _generator(
     options: LiveOptions, memory: MouthMemory | None, used: ExitStack
 ) -> tuple[FaceGenerator, Ladder]:
-    """(the generator, what decides with how much care it works)."""
+    """(the generator, what decides with how much effort it works)."""
     edit, budget = options.edit, LadderOptions(options.budget_ms)
     ladder = Ladder(options=budget)
     generator = open_generator(
         edit.generator,
         edit.model,
         edit.engine,
-        care=lambda: ladder.step.care,
+        effort=lambda: ladder.step.effort,
         memory=memory,
     )
     used.enter_context(generator)

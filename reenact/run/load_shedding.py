@@ -1,4 +1,4 @@
-"""Less care when the latency is over its budget, step by step, and more again when there is time."""
+"""Less effort when the latency is over its budget, step by step, and more again when there is time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reenact.generate.network.deferred import Care
+from reenact.generate.network.late_refinement import Effort
 
 
 @dataclass(frozen=True)
 class Step:
     """A rung: how the generator works, and what is said of it."""
 
-    care: Care
+    effort: Effort
     says: str
 
 
@@ -74,7 +74,7 @@ class Ladder:
 
     @property
     def line(self) -> str | None:
-        """What is done with less care, for people; None at the top."""
+        """What is done with less effort, for people; None at the top."""
         index = self._index
         if index == 0:
             return None

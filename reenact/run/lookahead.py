@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from reenact.generate.painters.mouth import MouthMemory, Views, see_mouth
+from reenact.generate.painters.mouth import MouthMemory, MouthViews, see_mouth
 from reenact.media.read import FileCapture
 from reenact.recognise.resemblance import Likeness, Resemblance, load_resemblance
 from reenact.records import Face, Frame
@@ -24,13 +24,13 @@ class LookAheadOptions:
 @dataclass(frozen=True, eq=False)
 class _Person:
     likeness: Likeness
-    views: Views
+    views: MouthViews
 
 
 class Album:
     """The teeth of everybody in a film, found again by what the faces look like."""
 
-    def __init__(self, resemblance: Resemblance | None = None, known: Views = Views()) -> None:
+    def __init__(self, resemblance: Resemblance | None = None, known: MouthViews = MouthViews()) -> None:
         """known: what is known beforehand of everybody, as by a profile."""
         self._resemblance = resemblance or load_resemblance()
         self._known = known
@@ -38,7 +38,7 @@ class Album:
 
     def learn(self, frame: Frame, face: Face) -> None:
         """Adds what a frame shows of a face's teeth to what is known of the person."""
-        views = Views().learn(frame, face, see_mouth(frame, face))
+        views = MouthViews().learn(frame, face, see_mouth(frame, face))
         if not len(views):
             return
         likeness = self._resemblance(frame.image, face)
@@ -49,7 +49,7 @@ class Album:
             person = self._people[index]
             self._people[index] = replace(person, views=person.views.better(views))
 
-    def __call__(self, frame: Frame, face: Face) -> Views:
+    def __call__(self, frame: Frame, face: Face) -> MouthViews:
         """What is known of the person whose face this is; of a stranger, what is known of everybody."""
         if not self._people:
             return self._known
@@ -69,7 +69,7 @@ class Album:
 def look_ahead(
     capture: FileCapture,
     tracker: TrackerOptions,
-    known: Views = Views(),
+    known: MouthViews = MouthViews(),
     options: LookAheadOptions = LookAheadOptions(),
 ) -> Album:
     """The album of a film. Costs at most about the budget, and the film's decoder is left alone."""
@@ -88,6 +88,8 @@ def _learnt(album: Album, frames: Iterable[Frame], track: Tracker, budget_s: flo
     return album
 
 
-def film_memory(capture: FileCapture, tracker: TrackerOptions, known: Views = Views()) -> MouthMemory:
+def film_memory(
+    capture: FileCapture, tracker: TrackerOptions, known: MouthViews = MouthViews()
+) -> MouthMemory:
     """A memory of mouths that knows a film's people from its first frame on."""
     return MouthMemory(look_ahead(capture, tracker, known))

@@ -1,4 +1,4 @@
-"""A film, a picture or a camera in, the performance of one of its faces out."""
+"""Drivers from a film, a picture or a camera: the action units of one of its faces."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from reenact.media.read.spool import Source
 from reenact.pipeline.channel import Ended, NothingYet
 from reenact.pipeline.meter import Meter
 from reenact.pipeline.runner import LeftThreads, Stage, closed_after_stages, in_background, live_records
-from reenact.programme import RetargetOptions
-from reenact.programme.au_recording import Performance, performance_of
-from reenact.programme.au_recording_csv import PerformanceError
-from reenact.programme.face_choice import Largest
-from reenact.programme.live_driver import LivePerformance, Reading
+from reenact.programme.au_recording import AURecording, au_recording_of
+from reenact.programme.au_recording_csv import AURecordingError
+from reenact.programme.face_choice import FaceChoiceOptions, LargestFace
+from reenact.programme.live_driver import DriverReading, LiveDriverSource
 from reenact.records import Measured
 from reenact.track import Tracker, TrackerOptions
 
 
-def perform_film(
+def au_recording_of_film(
     capture: FileCapture,
     options: TrackerOptions,
     face: int | None = None,
     watch: Watch = unwatched,
     left: LeftThreads | None = None,
-) -> Performance:
-    """What one face of a film shows, smoothed. `face`: its track id; None takes the one seen in most frames.
-    `left`: as read_film has it.
+) -> AURecording:
+    """The recording of one face of a film, smoothed.
 
-    Raises PerformanceError where there is none.
+    face: its track id. None: the face seen in most frames. watch, left: as read_film takes them.
+
+    Raises AURecordingError where there is none.
     """
     readings: dict[int, list[tuple[float, AUVector]]] = defaultdict(list)
 
@@ -45,35 +45,35 @@ def perform_film(
 
     read_film(capture, note, ReadOptions(options), watch, left)
     if not readings:
-        raise PerformanceError(f"{capture.name}: no face was found in it to drive another")
+        raise AURecordingError(f"{capture.name}: no face was found in it to drive another")
     if face is not None and face not in readings:
         there = ", ".join(map(str, sorted(readings)))
-        raise PerformanceError(f"{capture.name}: there is no face {face}; it has {there}")
+        raise AURecordingError(f"{capture.name}: there is no face {face}; it has {there}")
     chosen = readings[face] if face is not None else max(readings.values(), key=len)
-    return performance_of(chosen).smoothed()
+    return au_recording_of(chosen).smoothed()
 
 
-def perform_still(
+def au_recording_of_still(
     still: Still, path: Source, options: TrackerOptions, face: int | None = None
-) -> Performance:
-    """What a face of a picture shows. `face`: its number from 0 on; None takes the largest.
+) -> AURecording:
+    """The recording of a face of a picture. face: its number from 0 on. None: the largest face.
 
-    Raises PerformanceError where there is none.
+    Raises AURecordingError where there is none.
     """
     measured = read_still(still, options)
     face = measured.largest if face is None else face
     if face is None or not measured.faces:
-        raise PerformanceError(f"{path}: no face was found in it to drive another")
+        raise AURecordingError(f"{path}: no face was found in it to drive another")
     if face >= len(measured.faces):
-        raise PerformanceError(f"{path}: there is no face {face}; it has {len(measured.faces)}, from 0 on")
-    return performance_of([(0.0, measured.aus[face])])
+        raise AURecordingError(f"{path}: there is no face {face}; it has {len(measured.faces)}, from 0 on")
+    return au_recording_of([(0.0, measured.aus[face])])
 
 
 @contextmanager
-def perform_live(where: int | str, options: TrackerOptions) -> Iterator[LivePerformance]:
-    """What the largest face before a camera shows, while the block lasts.
+def open_live_driver(where: int | str, options: TrackerOptions) -> Iterator[LiveDriverSource]:
+    """A live source of the largest face before a camera, for the duration of the block.
 
-    where: as `open_camera` takes it. A camera that is lost is waited for; meanwhile nobody performs. Raises
+    where: as `open_camera` takes it. A lost camera is waited for; meanwhile the face is absent. Raises
     CaptureError or TrackerError where something cannot be opened.
     """
     left = LeftThreads()
@@ -83,33 +83,33 @@ def perform_live(where: int | str, options: TrackerOptions) -> Iterator[LivePerf
         readings = live_readings(camera, tracker, left)
         with in_background(readings, "driver's camera", capacity=4, left=left) as channel:
 
-            def arrived() -> Iterator[Reading]:
+            def arrived() -> Iterator[DriverReading]:
                 try:
                     while True:
                         yield channel.get(timeout_s=0)
                 except (NothingYet, Ended):
                     return
 
-            yield LivePerformance(arrived)
+            yield LiveDriverSource(arrived)
 
 
 def live_readings(
     camera: Camera, tracker: Tracker, left: LeftThreads | None = None
-) -> Generator[Reading | None, None, None]:
-    """What the largest face shows in the newest frames; None now and then while there is no frame.
+) -> Generator[DriverReading | None, None, None]:
+    """The readings of the largest face in the newest frames. None: there is no frame yet.
 
-    left: learns of threads that the end does not wait for.
+    left: collects threads that are not waited for at the end. None: they are waited for.
     """
-    largest = Largest(RetargetOptions.larger, RetargetOptions.patience_s)
+    largest = LargestFace(FaceChoiceOptions.larger, FaceChoiceOptions.patience_s)
     stages = Stage("track", tracker), Stage("measure", Measurer(load_estimator()))
     with closing(live_records(camera, [stages], [], meter=Meter(), left=left)) as records:
         for measured in records:
             yield None if measured is None else reading_of(measured, largest)
 
 
-def reading_of(measured: Measured, largest: Largest) -> Reading:
-    """Of the face that `largest` chooses."""
+def reading_of(measured: Measured, largest: LargestFace) -> DriverReading:
+    """The reading of the face that `largest` chooses."""
     chosen = largest(measured)
     faces = zip(measured.faces, measured.aus, strict=True)
     aus = next((aus for face, aus in faces if face.track_id == chosen), None)
-    return Reading(float(measured.frame.pts), aus)
+    return DriverReading(float(measured.frame.pts), aus)

@@ -20,10 +20,11 @@ from typing import Any, TypeVar
 
 from reenact.pipeline.meter import LiveStatus
 from reenact.process.settings import standard_descriptors_held
-from reenact.programme import Programme, RetargetOptions
-from reenact.programme.protocol import TargetsAt
+from reenact.programme import Programme
+from reenact.programme.programme import TargetsAt
 from reenact.records import Finished
 from reenact.retarget.controls import Settings, as_programme
+from reenact.retarget.options import RetargetOptions
 from reenact.run.files import EditOptions
 from reenact.run.live import LiveEdit, LiveOptions, open_live
 

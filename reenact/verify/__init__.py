@@ -1,1 +1,1 @@
-"""Verify: what was asked of every face, against what is read in the output."""
+"""Verify: compares what was asked of every face with what is measured in the output."""

@@ -1,4 +1,4 @@
-"""The closed loop over files: write, read again, and write what was missed on top."""
+"""Closed-loop correction over files: write a draft, measure it, and add what was missed to the next one."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from reenact.measure.read_aus import Watch, unwatched
 from reenact.media.read.spool import Source
 from reenact.programme import Programme
 from reenact.run.files import EditOptions, open_edit
-from reenact.verify.compare import Comparison, compare
-from reenact.verify.figures import LEAST_ASKED
+from reenact.verify.agreement import LEAST_ASKED
+from reenact.verify.face_comparison import FaceComparison, compare_faces
+from reenact.verify.request_recorder import RequestRecorder
 from reenact.verify.reread import read_output
-from reenact.verify.witness import Witness
 
 STEP = 0.8
-"""Share of what was missed that the next pass makes up for; all of it would overshoot."""
+"""Share of the error that the next pass corrects; all of it would overshoot."""
 FARTHEST = 3.0
-"""Intensity: nothing is corrected by more. What is not read by then no motion brings."""
+"""Largest correction in intensity; what is not measured with it, no motion achieves."""
 _SMOOTHING = np.array([0.07, 0.25, 0.36, 0.25, 0.07])
-"""Over frames, of what was missed: a reading's jitter is not to be written into the picture."""
+"""Weights over frames that smooth the error, so that the measurement's jitter is not written."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Course:
-    """The corrections of one face."""
+    """The corrections of one face over time."""
 
     times_s: NDArray[np.float64]
-    """(n,) rising."""
+    """(n,) rising times in seconds."""
     amounts: NDArray[np.float32]
-    """(n, 17) to be tried next."""
+    """(n, 17) the correction to try next."""
     kept: NDArray[np.float32]
-    """(n, 17) the best so far ..."""
+    """(n, 17) the best correction so far."""
     missed: NDArray[np.float32]
-    """... and (17,) by how much they miss in the mean. What gets worse by correction is not corrected: there,
-    something else that is asked moves the reading."""
+    """(17,) the mean absolute error with the best correction. An action unit whose error grows is not
+    corrected further: there, another action unit that is asked moves the measurement."""
 
 
 @dataclass(frozen=True, eq=False)
 class Corrections:
-    """A reenact.retarget.retargeter.Correction: what to write on top of what is asked."""
+    """A reenact.retarget.retargeter.Correction: what to write on top of the change that is asked for."""
 
     courses: Mapping[int, _Course] = field(default_factory=dict)
-    """By track id."""
+    """The corrections by track id."""
 
     def __call__(self, pts: Fraction, track_id: int) -> AUVector:
-        """(17,) those of the frame that is nearest in time."""
+        """(17,) the correction of the frame that is nearest in time."""
         course = self.courses.get(track_id)
         if course is None:
             return neutral_aus()
@@ -61,12 +61,12 @@ class Corrections:
         near = [index for index in (after - 1, after) if index < len(course.times_s)]
         return course.amounts[min(near, key=lambda index: abs(course.times_s[index] - float(pts)))]
 
-    def after(self, comparisons: Sequence[Comparison]) -> Corrections:
-        """These, and on top what was still missed with them; only of what was asked at all."""
+    def after(self, comparisons: Sequence[FaceComparison]) -> Corrections:
+        """These corrections plus a share of the remaining error, of the action units that were asked."""
         found = {each.track_id: self._course(each) for each in comparisons}
         return Corrections({**self.courses, **found})
 
-    def _course(self, comparison: Comparison) -> _Course:
+    def _course(self, comparison: FaceComparison) -> _Course:
         missed = np.nan_to_num(comparison.asked - comparison.after)
         by_now = np.abs(missed).mean(axis=0)
         before = self.courses.get(comparison.track_id)
@@ -89,8 +89,9 @@ def close_loop(
     passes: int,
     watch: Watch = unwatched,
 ) -> Corrections:
-    """What `passes` drafts of the output have missed; they are gone afterwards.
+    """The corrections after `passes` drafts of the output, which are deleted.
 
+    targets: the programme that is asked for. watch: called after each frame with the number of its faces.
     Raises what `open_edit` raises.
     """
     corrections = Corrections()
@@ -109,16 +110,16 @@ def _draft(
     options: EditOptions,
     corrections: Corrections,
     watch: Watch,
-) -> list[Comparison]:
-    witness = Witness()
+) -> list[FaceComparison]:
+    recorder = RequestRecorder()
     plain = replace(options, compare=False, aus_csv=None, keep_partial=False)
-    with open_edit(source, draft, targets, plain, witness=witness, correction=corrections) as edit:
+    with open_edit(source, draft, targets, plain, recorder=recorder, correction=corrections) as edit:
         edit.run(watch)
-    return compare(witness.faces, read_output(draft, options.tracker))
+    return compare_faces(recorder.faces, read_output(draft, options.tracker))
 
 
 def _smooth(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(n, 17) over n frames; one by itself stays."""
+    """(n, 17) values smoothed over n frames; a single frame is not changed."""
     reach = len(_SMOOTHING) // 2
     padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
     return np.sum([w * padded[i : i + len(values)] for i, w in enumerate(_SMOOTHING)], axis=0)

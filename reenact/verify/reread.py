@@ -1,4 +1,4 @@
-"""Reads an output again: its faces, and its pictures beside the input's."""
+"""Measures the faces of an output file, and shows frames of it beside the input's."""
 
 from __future__ import annotations
 
@@ -18,34 +18,40 @@ from reenact.media.read.spool import Source
 from reenact.pipeline.runner import LeftThreads, closed_after_stages
 from reenact.records import Measured
 from reenact.track import TrackerOptions
-from reenact.verify.compare import Comparison, Reading
-from reenact.verify.witness import sightings
+from reenact.verify.face_comparison import FaceComparison, OutputFrame
+from reenact.verify.request_recorder import face_readings
 
 SHOWN_FRAMES = 4
+"""The number of frames that are shown of a face."""
 _PICTURE_PX = 220
-"""Of the pictures on the page, which are squares around the face ..."""
+"""Side, in pixels, of the square pictures of a face on the page."""
 _REACH_MM = 135.0
-"""... that reach this far from its middle."""
+"""Distance, in millimetres of an average face, from the middle of these pictures to their edge."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
-    """One frame of input and output."""
+class BeforeAfter:
+    """A face in one frame of input and output."""
 
     time_s: float
+    """The presentation time in seconds."""
     before: NDArray[np.uint8]
-    """(_PICTURE_PX, _PICTURE_PX, 3) RGB."""
+    """(_PICTURE_PX, _PICTURE_PX, 3) RGB, the face in the input."""
     after: NDArray[np.uint8]
+    """(_PICTURE_PX, _PICTURE_PX, 3) RGB, the face in the output."""
 
 
-def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -> list[Reading]:
-    """What the faces of every frame show; a still picture is one frame at 0 s."""
+def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -> list[OutputFrame]:
+    """The faces of every frame of a file; a still picture is one frame at 0 s.
+
+    watch: called after each frame with the number of its faces. Raises what `open_capture` raises.
+    """
     if is_still(path):
-        return [Reading(0, 0.0, sightings(read_still(load_still(path), options)))]
-    readings: list[Reading] = []
+        return [OutputFrame(0, 0.0, face_readings(read_still(load_still(path), options)))]
+    readings: list[OutputFrame] = []
 
     def note(measured: Measured) -> None:
-        readings.append(Reading(measured.frame.index, float(measured.frame.pts), sightings(measured)))
+        readings.append(OutputFrame(measured.frame.index, float(measured.frame.pts), face_readings(measured)))
 
     left = LeftThreads()
     with closed_after_stages(left) as used:
@@ -53,9 +59,11 @@ def read_output(path: Path, options: TrackerOptions, watch: Watch = unwatched) -
     return readings
 
 
-def telling_pairs(source: Source, output: Path, comparisons: Sequence[Comparison]) -> list[list[Pair]]:
-    """Each face in both, in each part of the film's time where most was asked of it."""
-    rows = [_telling_rows(comparison) for comparison in comparisons]
+def example_pairs(
+    source: Source, output: Path, comparisons: Sequence[FaceComparison]
+) -> list[list[BeforeAfter]]:
+    """Pictures of each face, from each part of the film, in the frame in which most was asked."""
+    rows = [_example_rows(comparison) for comparison in comparisons]
     indices = {
         int(each.frames[row]) for each, its_rows in zip(comparisons, rows, strict=True) for row in its_rows
     }
@@ -71,19 +79,21 @@ def telling_pairs(source: Source, output: Path, comparisons: Sequence[Comparison
     ]
 
 
-def _telling_rows(comparison: Comparison) -> list[int]:
+def _example_rows(comparison: FaceComparison) -> list[int]:
     asked = np.abs(comparison.asked - comparison.before).sum(axis=1)
     parts = np.array_split(np.arange(len(asked)), min(SHOWN_FRAMES, len(asked)))
     return [int(part[asked[part].argmax()]) for part in parts]
 
 
-def _pair(comparison: Comparison, row: int, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Pair:
+def _pair(
+    comparison: FaceComparison, row: int, before: NDArray[np.uint8], after: NDArray[np.uint8]
+) -> BeforeAfter:
     place = comparison.places[row]
-    return Pair(float(comparison.times_s[row]), _around(before, place), _around(after, place))
+    return BeforeAfter(float(comparison.times_s[row]), _around(before, place), _around(after, place))
 
 
 def _frames(path: Source, indices: Collection[int], stills: bool) -> dict[int, NDArray[np.uint8]]:
-    """(height, width, 3) RGB, by index; a frame that the file does not have is left out."""
+    """(height, width, 3) RGB images by the frames' indices; frames that the file lacks are left out."""
     if not indices:
         return {}
     if stills:
@@ -99,7 +109,7 @@ def _frames(path: Source, indices: Collection[int], stills: bool) -> dict[int, N
 
 
 def _around(image: NDArray[np.uint8], place: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A square around the face, black where the picture ends."""
+    """A square picture around a face, black outside the frame."""
     x, y, scale = place.tolist()
     shrink = _PICTURE_PX / (2 * _REACH_MM * scale)
     to_square = np.array(

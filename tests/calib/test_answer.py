@@ -9,8 +9,9 @@ import pytest
 
 from calib.answer import MOST_DRIVE, driven, load_drive, to_drive, to_json
 from calib.au import AU_CODES, AU_COUNT, AU_INDEX, both, neutral_aus
-from reenact.programme import RetargetOptions, parse_targets
+from reenact.programme import parse_targets
 from reenact.retarget import Retargeter
+from reenact.retarget.options import RetargetOptions
 from tests.retarget.test_retarget import AU12, Someone, record
 from tests.support.faces import shows
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from calib.__main__ import main
 from calib.au import AU_CODES, AU_COUNT, AU_INDEX, AUVector
 from calib.commands import range as range_command
-from calib.commands.watching import Reading
+from calib.commands.watching import DriverReading
 from calib.guided import PROMPTS
 from calib.profile import load_profile
 from reenact.run.demo import PORTRAIT, make_clip
@@ -101,9 +101,9 @@ class Actor:
     def __init__(self, prompt_s: float) -> None:
         self._prompt_s = prompt_s
 
-    def readings(self) -> list[Reading]:
+    def readings(self) -> list[DriverReading]:
         times_s = np.arange(0, self._prompt_s * len(PROMPTS) + 1, 0.05).tolist()
-        return [Reading(time_s, self._shown(time_s)) for time_s in times_s]
+        return [DriverReading(time_s, self._shown(time_s)) for time_s in times_s]
 
     def _shown(self, time_s: float) -> AUVector:
         aus = np.full(AU_COUNT, 0.5, np.float32)

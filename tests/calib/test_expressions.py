@@ -11,7 +11,7 @@ from calib.basis_fit import RECIPES
 from calib.bounds import measure_mouth
 from calib.expressions import AT_REST, PosedShapes, teach
 from calib.shape import IRIS_START, load_shape
-from reenact.programme.expression import expression
+from reenact.programme.targets import expression
 from tests.support.faces import change
 
 SHAPE, BASIS = load_shape(), load_basis()

@@ -15,7 +15,7 @@ from calib.json_file import has_version, number_in, parse_json, read_json
 from calib.profile import ProfileError, load_profile
 from reenact.programme.keyframes_file import KeyframesError, load_keyframes
 from reenact.programme.programme_file import ProgrammeError, load_programme
-from reenact.programme.targets import TargetError, load_targets
+from reenact.programme.target_syntax import TargetError, load_targets
 from tests.project.test_architecture import MODULES
 
 

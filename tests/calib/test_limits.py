@@ -20,7 +20,7 @@ from calib.limits_fit import DIRECTIONS, FitOptions, fastest, find_antagonists, 
 from reenact.programme import parse_targets
 from reenact.programme.presets import PRESETS
 from reenact.retarget import Retargeter
-from reenact.retarget.rate_limit import Pace
+from reenact.retarget.transitions import RateLimit
 from tests.retarget.test_retarget import FREE, Someone, record
 from tests.support.faces import shows
 
@@ -124,7 +124,7 @@ def test_the_retargeter_asks_for_no_more_unless_told_to() -> None:
 
 
 def test_a_change_comes_no_faster_than_real_ones_and_a_slow_one_as_it_is() -> None:
-    pace = Pace(np.full(AU_COUNT, 30, np.float32))
+    pace = RateLimit(np.full(AU_COUNT, 30, np.float32))
     assert pace(shows(AU12=3), Fraction(0))[AU_INDEX[12]] == 3, "the first is there at once"
     slow = shows(AU12=2.5)
     np.testing.assert_array_equal(pace(slow, Fraction(1, 30)), slow)
@@ -133,7 +133,7 @@ def test_a_change_comes_no_faster_than_real_ones_and_a_slow_one_as_it_is() -> No
 
 
 def test_a_seek_starts_afresh() -> None:
-    pace = Pace(np.full(AU_COUNT, 1, np.float32))
+    pace = RateLimit(np.full(AU_COUNT, 1, np.float32))
     pace(shows(AU12=3), Fraction(5))
     assert pace(shows(AU12=0), Fraction(1))[AU_INDEX[12]] == 0
 
@@ -207,7 +207,7 @@ def test_the_command_fits_folders_and_clips(tmp_path: Path) -> None:
 
 
 def test_a_change_that_is_no_number_is_held_and_never_stays():
-    pace = Pace(np.full(17, 10, np.float32))
+    pace = RateLimit(np.full(17, 10, np.float32))
     broken = np.full((2, 17), np.nan, np.float32)
     assert not pace(broken, Fraction(0)).any()
     pace(np.full((2, 17), 0.2, np.float32), Fraction(1, 10))

@@ -23,7 +23,7 @@ from calib.profile import (
     to_json,
     with_neutral,
 )
-from reenact.generate.painters.mouth import Views, see_mouth
+from reenact.generate.painters.mouth import MouthViews, see_mouth
 from reenact.measure.profiles import (
     beyond_neutral,
     mouth_of,
@@ -32,10 +32,11 @@ from reenact.measure.profiles import (
     save_profile,
     with_mouth,
 )
-from reenact.programme import RetargetOptions, parse_targets
-from reenact.programme.au_recording import performance_of
+from reenact.programme import parse_targets
+from reenact.programme.au_recording import au_recording_of
 from reenact.programme.driver import Driver, DriverOptions
 from reenact.retarget import Retargeter
+from reenact.retarget.options import RetargetOptions
 from tests.retarget.test_retarget import AU12, Someone, record
 from tests.support.faces import shows
 from tests.support.mouths import drawn, open_face
@@ -251,7 +252,7 @@ def test_a_stretch_stays_within_reason_whatever_the_ranges():
 
 
 def test_a_driver_s_known_neutral_takes_the_place_of_the_estimated_one():
-    smiling_all_the_time = performance_of([(index / 30, shows(AU12=2)) for index in range(60)])
+    smiling_all_the_time = au_recording_of([(index / 30, shows(AU12=2)) for index in range(60)])
     estimated = Driver(smiling_all_the_time)(Fraction(1), 0)
     assert estimated.value[..., AU12].max() == 0
     calm = replace(smiling_all_the_time, at_rest=shows(AU12=0.5))
@@ -263,9 +264,9 @@ def test_a_driver_s_known_neutral_takes_the_place_of_the_estimated_one():
 SMILE = open_face(above_mm=5, below_mm=4)
 
 
-def views() -> Views:
+def views() -> MouthViews:
     wide = open_face(above_mm=6, below_mm=16)
-    known = Views()
+    known = MouthViews()
     for face in (SMILE, wide):
         frame = drawn(face, teeth_mm=6)
         known = known.learn(frame, face, see_mouth(frame, face))
@@ -291,9 +292,9 @@ def test_pictures_of_a_mouth_are_kept_only_by_the_profile_that_is_given_them(tmp
 
 def test_pictures_of_openings_that_were_not_seen_again_stay_in_the_profile():
     profile = with_mouth(Profile(), views())
-    assert with_mouth(profile, Views()).mouth == profile.mouth
+    assert with_mouth(profile, MouthViews()).mouth == profile.mouth
     frame = drawn(SMILE, teeth_mm=6)
-    once = Views().learn(frame, SMILE, see_mouth(frame, SMILE))
+    once = MouthViews().learn(frame, SMILE, see_mouth(frame, SMILE))
     assert len(with_mouth(profile, once).mouth) == 2
 
 

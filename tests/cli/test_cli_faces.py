@@ -120,7 +120,7 @@ def test_who_is_not_in_the_picture_is_said_and_nobody_taken(people: Path, tmp_pa
     assert np.array_equal(picked, pixels(PORTRAIT))
     notes = json.loads(result.stdout)["notes"]
     assert notes[0] == "there was no face 4; `reenact aus` lists the ids"
-    assert notes[1].startswith("no face was taken for somebody.png: the likest is ")
+    assert notes[1].startswith("no face matched somebody.png: the most similar face has ")
     assert all(f"Warning: {note}" in result.stderr for note in notes)
 
 
@@ -133,7 +133,7 @@ def test_a_programme_does_what_the_options_do(people: Path, tmp_path: Path) -> N
         "anna.png": {"targets": "AU06=+2,AU12=+3", "strength": 0.5},
         "*": {"driver": "frown.csv", "gain": 0.5},
     }
-    programme = tmp_path / "cast.json"
+    programme = tmp_path / "programme.json"
     programme.write_text(json.dumps({"version": 1, "faces": faces}))
     asked, _ = made(people, tmp_path, "--programme", programme)
     same, _ = made(people, tmp_path, "--face", f"{right}:AU06=+1,AU12=+1.5", "--face", f"{left}:AU04=2")

@@ -15,7 +15,8 @@ from calib.au import AU_INDEX
 from calib.profile import load_profile
 from reenact.cli import main
 from reenact.measure.profiles import mouth_of
-from reenact.programme import RetargetOptions, parse_targets
+from reenact.programme import parse_targets
+from reenact.retarget.options import RetargetOptions
 from reenact.run.demo import PORTRAIT, make_clip
 from reenact.run.files import EditOptions
 from reenact.run.live import LiveOptions, open_live

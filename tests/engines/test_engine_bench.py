@@ -35,7 +35,7 @@ from engines.onnx_file import HALF, model, node, value_info
 from engines.work import Work, read_work
 from reenact.cli import main
 from reenact.generate.network.example_inputs import RANGES, compose, example
-from reenact.generate.network.regions import PLANES, REGIONS
+from reenact.generate.network.network_regions import PLANES, REGIONS
 from tests.support.tiny_models import blackener, described, info, inverter
 
 needs_openvino = pytest.mark.skipif(

@@ -16,7 +16,8 @@ from reenact.figures.captions import label
 from reenact.figures.face_grid import TILE_PX
 from reenact.media.read import open_capture
 from reenact.programme.sweeps import SweepError, parse_sweep
-from reenact.programme.targets import no_targets, parse_targets
+from reenact.programme.target_syntax import parse_targets
+from reenact.programme.targets import no_targets
 from tests.support.faces import change
 
 PORTRAIT = Path(package.__file__).with_name("data") / "portrait.jpg"
@@ -51,11 +52,11 @@ def test_a_sweep_may_be_of_one_side():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("AU12", "'AU12' is no sweep; write AU12=-1:3:5"),
-        ("AU12=0:3", "is no sweep"),
+        ("AU12", "'AU12' is not a sweep; write AU12=-1:3:5"),
+        ("AU12=0:3", "is not a sweep"),
         ("AU99=0:3:4", "unknown action unit 'AU99'"),
-        ("AU12=a:3:4", "holds what is no number"),
-        ("AU12=0:3:4.5", "holds what is no number"),
+        ("AU12=a:3:4", "has a part that is not a number"),
+        ("AU12=0:3:4.5", "has a part that is not a number"),
         ("AU12=0:9:4", "out of range"),
         ("AU12=nan:3:4", "out of range"),
         ("AU12=0:3:1", "has 1 steps; choose 2 to 25"),
@@ -177,7 +178,7 @@ def test_a_picture_without_a_face_is_shown_whole_with_a_warning(tmp_path):
     [
         ("out.png", ["AU12=0:3:2"] * 3, "give one for a row, or two for a grid"),
         ("out.gif", ["AU12=0:3:2"] * 2, "only one --sweep can move"),
-        ("out.png", ["AU12=3"], "'AU12=3' is no sweep"),
+        ("out.png", ["AU12=3"], "'AU12=3' is not a sweep"),
         ("out.mp4", [], "only one --sweep can move"),
     ],
 )

@@ -31,14 +31,14 @@ def test_a_model_tells_its_crop_its_origin_and_its_licence(write):
 @pytest.mark.parametrize(
     ("lie", "message"),
     [
-        ({"contract": "magic"}, "does not say what it takes"),
+        ({"contract": "magic"}, "has no metadata of a contract"),
         ({"contract": "paper"}, "is a model for --generator paper, not live"),
-        ({"contract_version": "7"}, "speaks version 7 of the contract 'live', this reenact version 2"),
+        ({"contract_version": "7"}, "has version 7 of the contract 'live', this reenact needs version 2"),
         ({"action_units": "AU02 AU01"}, "takes the action units AU02 AU01, not AU01 AU02 AU04"),
         ({"graph_sha256": "0" * 64}, "is damaged: the SHA-256 of its graph is .*, not 000000000000…"),
-        ({"size": "wide"}, "does not say all that is needed .*'wide'"),
-        ({"crop_centre_mm": "0.0 14.0"}, "does not say all that is needed"),
-        ({"region": "nose"}, "does not say all that is needed .*'nose'"),
+        ({"size": "wide"}, "lacks metadata .*'wide'"),
+        ({"crop_centre_mm": "0.0 14.0"}, "lacks metadata"),
+        ({"region": "nose"}, "lacks metadata .*'nose'"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused_in_one_line(write, lie, message):
@@ -49,7 +49,7 @@ def test_a_model_that_does_not_fit_is_refused_in_one_line(write, lie, message):
 
 
 def test_a_model_from_elsewhere_is_refused(write):
-    with pytest.raises(ModelError, match="does not say what it takes"):
+    with pytest.raises(ModelError, match="has no metadata of a contract"):
         model_info(write(blackener()), "live")
 
 

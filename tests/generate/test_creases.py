@@ -14,8 +14,8 @@ from reenact.generate.geometry.warp import Warp
 from reenact.generate.painters.creases import (
     COARSE_SIZE,
     SIZE,
+    CreaseLines,
     Creases,
-    Lines,
     load_creases,
     paint_creases,
     to_cells,
@@ -124,7 +124,7 @@ def flat_creases(code, value=0.0, step=0, roughness=(0.01,)):
     shading[au_index(code)] = value
     reach[au_index(code)] = 1
     people = np.stack([np.full(SIZE, step * (number + 1), np.int8) for number in range(len(roughness))])
-    return Creases((Lines(au_index(code), (0, 0), people),), shading, reach, np.float32(roughness))
+    return Creases((CreaseLines(au_index(code), (0, 0), people),), shading, reach, np.float32(roughness))
 
 
 def test_shade_covers_the_face_alone_and_grows_with_what_is_asked():
@@ -144,7 +144,7 @@ def test_many_units_together_approach_a_limit():
 
 def test_the_weights_of_the_people_change_gradually_and_are_mostly_one_person_s():
     creases = flat_creases("AU04", step=10, roughness=(0.008, 0.012, 0.02))
-    weights = np.array([creases.likest(roughness) for roughness in np.geomspace(0.004, 0.04, 400)])
+    weights = np.array([creases.weights(roughness) for roughness in np.geomspace(0.004, 0.04, 400)])
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
     assert np.abs(np.diff(weights, axis=0)).max() < 0.1
     assert (weights.max(axis=1) == 1).mean() > 0.5
@@ -272,9 +272,9 @@ def test_shade_reaches_the_same_places_in_a_crop_of_any_size(size):
     face = posed_face()
     creases = load_creases()
     places = FaceCrop(size=size).align(face).points(face.landmarks)
-    shade = creases.shade(places, change(AU04=3), size, creases.likest(0.01))
+    shade = creases.shade(places, change(AU04=3), size, creases.weights(0.01))
     assert shade.shape == (size, size)
     whole = creases.shade(
-        FaceCrop().align(face).points(face.landmarks), change(AU04=3), 256, creases.likest(0.01)
+        FaceCrop().align(face).points(face.landmarks), change(AU04=3), 256, creases.weights(0.01)
     )
     assert np.abs(cv2.resize(shade, (256, 256)) - whole).mean() < 0.1 * np.abs(whole).max()

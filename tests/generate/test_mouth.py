@@ -10,7 +10,7 @@ from calib.basis import load_basis
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from reenact.generate.geometry.warp import warp
 from reenact.generate.painters.mouth import likely_teeth, on_visible_edges, paint_inside, see_mouth
-from reenact.generate.painters.mouth.light import ivory, overexposure, sides, whiteness
+from reenact.generate.painters.mouth.teeth_light import ivory, overexposed_share, overexposure_factor, sides
 from reenact.records import Frame
 from tests.support.faces import change, closed_mouth, posed_face
 from tests.support.mouths import DARK, LIPS, SKIN, TEETH, drawn, open_face
@@ -259,12 +259,14 @@ def test_a_well_exposed_face_is_not_taken_for_an_overexposed_one():
     face = shut_face(3.0)
     for level in (60, 140, 225):
         image = np.full((480, 640, 3), (level, level * 0.8, level * 0.7), np.uint8)
-        assert whiteness(image, face) == 0 and overexposure(image, face) == 1
+        assert overexposed_share(image, face) == 0 and overexposure_factor(image, face) == 1
 
 
 def test_the_step_to_an_overexposed_face_is_no_jump():
     """As a face grows lighter, its mouth does from frame to frame."""
     face = shut_face(3.0)
-    factors = [overexposure(np.full((480, 640, 3), level, np.uint8), face) for level in range(230, 256)]
+    factors = [
+        overexposure_factor(np.full((480, 640, 3), level, np.uint8), face) for level in range(230, 256)
+    ]
     assert factors[0] == 1 and factors == sorted(factors)
     assert np.diff(factors).max() < 0.35

@@ -6,7 +6,7 @@ from calib.au import AU_INDEX
 from calib.basis import load_basis
 from calib.openings import MOUTH
 from reenact.generate.geometry.warp import Warp
-from reenact.generate.painters.mouth_corners import heal_corners
+from reenact.generate.painters.mouth_corners import paint_corners
 from tests.support.faces import closed_mouth, posed_face
 from tests.support.mouths import open_face
 
@@ -32,7 +32,7 @@ def darkest(warp):
 
 
 def test_the_dark_beside_a_corner_that_has_come_in_becomes_skin():
-    healed = heal_corners(FACE, narrowed(6))
+    healed = paint_corners(FACE, narrowed(6))
     assert darkest(narrowed(6)) == min(DARK)
     assert darkest(healed) > 0.85 * min(SKIN)
     assert np.abs(healed.image.astype(int) - SKIN).max() < 25
@@ -41,31 +41,31 @@ def test_the_dark_beside_a_corner_that_has_come_in_becomes_skin():
 def test_red_lips_beside_a_corner_are_no_dark():
     moved = narrowed(6)
     moved.image[(moved.image == DARK).all(axis=2)] = (185, 30, 60)
-    np.testing.assert_allclose(heal_corners(FACE, moved).image, moved.image, atol=1)
+    np.testing.assert_allclose(paint_corners(FACE, moved).image, moved.image, atol=1)
 
 
 def test_corners_that_stay_or_go_out_keep_their_pixels():
     for by_mm in (0, -4):
         moved = narrowed(by_mm)
-        assert heal_corners(FACE, moved) is moved
+        assert paint_corners(FACE, moved) is moved
 
 
 def test_the_corners_of_shut_lips_keep_their_line():
     shut, moved = posed_face(scale=3.0, landmarks_mm=closed_mouth()), narrowed(6)
-    assert heal_corners(shut, moved) is moved
+    assert paint_corners(shut, moved) is moved
 
 
 def test_a_smile_of_shut_lips_loses_its_dark_corners_too():
     smile = closed_mouth() + 2.5 * load_basis().displacements[AU_INDEX[12]]
     face = posed_face(scale=3.0, landmarks_mm=smile)
-    assert darkest(heal_corners(face, narrowed(6))) > 0.85 * min(SKIN)
+    assert darkest(paint_corners(face, narrowed(6))) > 0.85 * min(SKIN)
 
 
 def test_it_comes_on_gradually():
-    left = [darkest(heal_corners(FACE, narrowed(by_mm))) for by_mm in (1.5, 2, 2.5, 3)]
+    left = [darkest(paint_corners(FACE, narrowed(by_mm))) for by_mm in (1.5, 2, 2.5, 3)]
     assert left == sorted(left) and left[0] < 0.5 * left[-1]
 
 
 def test_skin_without_dark_is_left_alone():
     moved = narrowed(6, dark_beside=False)
-    np.testing.assert_allclose(heal_corners(FACE, moved).image, moved.image, atol=1)
+    np.testing.assert_allclose(paint_corners(FACE, moved).image, moved.image, atol=1)

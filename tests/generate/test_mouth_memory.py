@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from reenact.generate.painters.mouth import MouthMemory, Shape, Views, likely_teeth, see_mouth
+from reenact.generate.painters.mouth import MouthMemory, MouthShape, MouthViews, likely_teeth, see_mouth
 from reenact.generate.painters.mouth.arch import (
     SHAPE,
     UPPER_ABOVE_MM,
@@ -15,9 +15,9 @@ from reenact.generate.painters.mouth.arch import (
     take_upper,
     with_gums,
 )
-from reenact.generate.painters.mouth.bank import load_bank
-from reenact.generate.painters.mouth.light import ivory
-from reenact.generate.painters.mouth.surface import BRIDGE
+from reenact.generate.painters.mouth.dental_surface import BRIDGE
+from reenact.generate.painters.mouth.teeth_bank import load_teeth_bank
+from reenact.generate.painters.mouth.teeth_light import ivory
 from tests.support.faces import closed_mouth, posed_face, rotation
 from tests.support.mouths import DARK, SKIN, TEETH, drawn, open_face, open_lips
 
@@ -32,12 +32,12 @@ def at(frame, seconds):
 
 def look(memory, frame, face, seconds, asked=None):
     """What is drawn in a frame whose mouth is moved to the lips of `asked`."""
-    shape = Shape.of(face, (asked or face).landmarks)
+    shape = MouthShape.of(face, (asked or face).landmarks)
     return memory(at(frame, seconds), face, see_mouth(frame, face), shape)
 
 
 def learnt(*seen):
-    views = Views()
+    views = MouthViews()
     for frame, face in seen:
         views = views.learn(frame, face, see_mouth(frame, face))
     return views
@@ -150,7 +150,7 @@ def test_a_row_drawn_where_it_was_taken_is_what_was_seen():
 
 
 def test_the_bank_holds_white_teeth_and_no_faces():
-    bank = load_bank()
+    bank = load_teeth_bank()
     assert len(bank.upper) >= 12
     for arch in bank.upper:
         assert arch.picture.shape == (*SHAPE, 4) and arch.picture.dtype == np.uint8
@@ -160,7 +160,7 @@ def test_the_bank_holds_white_teeth_and_no_faces():
 
 
 def test_a_person_keeps_the_same_teeth_while_the_mouth_hardly_changes():
-    bank = load_bank()
+    bank = load_teeth_bank()
     assert bank.likeliest(58.0) is bank.likeliest(58.05)
 
 
@@ -205,7 +205,7 @@ def test_the_view_of_the_asked_opening_is_drawn():
     views = learnt((PARTED, NARROW), (GAPING, WIDE))
     assert len(views) == 2
     for face, colour in ((NARROW, DARK), (WIDE, TONGUE)):
-        teeth = views.teeth(SHUT, None, Shape.of(SHUT, face.landmarks))
+        teeth = views.teeth(SHUT, None, MouthShape.of(SHUT, face.landmarks))
         assert np.abs(middle_of(teeth.floor) - colour).max() < 30
         assert teeth.own == 1
 
@@ -214,7 +214,7 @@ def test_of_two_views_of_one_opening_the_one_turned_alike_is_drawn():
     turned = posed_face(scale=3.0, turn=rotation(yaw=0.35), landmarks_mm=open_lips(above_mm=4, below_mm=4))
     views = learnt((PARTED, NARROW), (drawn(turned, teeth_mm=5), turned))
     assert len(views) == 2
-    shape = Shape.of(NARROW, NARROW.landmarks)
+    shape = MouthShape.of(NARROW, NARROW.landmarks)
     for yaw in (0.0, 0.35):
         nearest = views.nearest(replace(shape, yaw_rad=yaw * np.sign(turned.pose.angles[1])))
         assert abs(abs(nearest.shape.yaw_rad) - yaw) < 0.1
@@ -249,7 +249,7 @@ def test_a_mouth_that_opens_farther_fades_into_another_view_without_a_jump():
 
 def test_a_view_is_not_left_for_one_that_is_hardly_nearer():
     views = learnt((PARTED, NARROW), (GAPING, WIDE))
-    narrow, wide = (views.nearest(Shape.of(face, face.landmarks)) for face in (NARROW, WIDE))
+    narrow, wide = (views.nearest(MouthShape.of(face, face.landmarks)) for face in (NARROW, WIDE))
     between = replace(narrow.shape, opening_mm=(narrow.shape.opening_mm + wide.shape.opening_mm) / 2)
     assert views.nearest(between, drawn=narrow) is narrow
     assert views.nearest(between, drawn=wide) is wide
@@ -261,7 +261,7 @@ def test_teeth_that_two_frames_place_differently_are_laid_over_each_other():
     alone = learnt((SMILING, SMILE))
     both = learnt((SMILING, SMILE), (PARTED, lower))
     assert len(both) == 2
-    single, joint = (each.teeth(SHUT, None, Shape.of(SHUT, SMILE.landmarks)) for each in (alone, both))
+    single, joint = (each.teeth(SHUT, None, MouthShape.of(SHUT, SMILE.landmarks)) for each in (alone, both))
     assert 0.3 < joint.upper_edge_mm - single.upper_edge_mm < 1.3
     rows = [view.upper.picture[..., 3] > 128 for view in both.by_bin.values()]
     edges = [SHAPE[0] - row[::-1, SHAPE[1] // 2].argmax() for row in rows]
@@ -269,7 +269,7 @@ def test_teeth_that_two_frames_place_differently_are_laid_over_each_other():
 
 
 def test_what_is_remembered_of_a_person_is_bounded():
-    views = Views()
+    views = MouthViews()
     for below_mm in np.linspace(1, 28, 40):
         for yaw in (-0.4, 0.0, 0.4):
             face = posed_face(

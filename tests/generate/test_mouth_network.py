@@ -13,8 +13,8 @@ from engines import load_engine
 from reenact.generate import open_generator
 from reenact.generate.generator import SHIPPED, shipped_models
 from reenact.generate.network.contract import model_info
-from reenact.generate.network.refine import Refinement, moved_crop, see
-from reenact.generate.network.regions import PLANES, REGIONS
+from reenact.generate.network.network_regions import PLANES, REGIONS
+from reenact.generate.network.refine import Refinement, moved_crop, region_inputs
 from tests.generate.test_refine import ASKED, FLOOR, FRAME, alignment_of, opened
 from tests.generate.test_whole_face import asked
 from tests.support.faces import change, posed_face, textured_frame
@@ -112,7 +112,7 @@ def test_a_mouth_that_stays_is_the_warps_to_the_last_bit():
 def test_the_network_sees_teeth_where_they_are(engine):
     face, warp, teeth = smile()
     alignment = alignment_of(face, warp)
-    seen = see(even_frame(), face, warp, REGION, MOUTH, alignment)
+    seen = region_inputs(even_frame(), face, warp, REGION, MOUTH, alignment)
     nothing = replace(FRAME, image=np.zeros_like(FRAME.image))
     only_teeth = replace(warp, image=np.repeat(teeth[..., None] * np.uint8(255), 3, axis=2))
     there = moved_crop(nothing, only_teeth, alignment)[REGION.rows][..., 0] > 127

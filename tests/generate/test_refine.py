@@ -10,8 +10,8 @@ import pytest
 
 from calib.openings import LEFT_EYE, MOUTH
 from reenact.generate.geometry.warp import Warp
-from reenact.generate.network.refine import LIGHTER, Refinement, RefinementOptions, moved_crop, see
-from reenact.generate.network.regions import PLANES, REGIONS, geometry_planes, masks
+from reenact.generate.network.network_regions import PLANES, REGIONS, geometry_planes, masks
+from reenact.generate.network.refine import LIGHTER, Refinement, RefinementOptions, moved_crop, region_inputs
 from tests.support.faces import change, closed_mouth, posed_face, rotation, textured_frame
 
 REGION = REGIONS["mouth"]
@@ -70,7 +70,7 @@ def refined(face, warp, alpha, colour):
 def expected_picture(face, warp, alpha, colour):
     """The formula as it stands, over the whole region, in double precision."""
     alignment = alignment_of(face, warp)
-    seen = see(FRAME, face, warp, REGION, MOUTH, alignment).warped
+    seen = region_inputs(FRAME, face, warp, REGION, MOUTH, alignment).warped
     added = np.zeros((REGION.width_px, REGION.width_px, 3))
     added[REGION.rows] = alpha[..., None] * (colour - seen.astype(np.float64))
     height, width = warp.image.shape[:2]
@@ -114,7 +114,7 @@ def test_no_paint_at_all_gives_the_very_same_warp():
 
 def test_paint_that_nobody_could_see_is_left_out():
     face, warp = opened()
-    seen = see(FRAME, face, warp, REGION, MOUTH, alignment_of(face, warp)).warped.astype(np.float32)
+    seen = region_inputs(FRAME, face, warp, REGION, MOUTH, alignment_of(face, warp)).warped.astype(np.float32)
     ones = np.ones(SHAPE, np.float32)
     assert refined(face, warp, ones, seen + RefinementOptions.unseen) is warp
     assert refined(face, warp, ones, seen + 3 * RefinementOptions.unseen) is not warp

@@ -7,8 +7,8 @@ from calib.basis import load_basis
 from calib.openings import OPENINGS
 from reenact.generate.geometry.contact import keep_apart
 from reenact.generate.geometry.flow import to_pixels
-from reenact.generate.geometry.fold import hold_back
 from reenact.generate.geometry.mesh import warp_triangles
+from reenact.generate.geometry.mesh_overlap import prevent_overlap
 from reenact.generate.geometry.warp import flow_grid, move_landmarks, warp
 from reenact.generate.painters.paint import spread
 from reenact.records import Frame
@@ -147,7 +147,7 @@ def test_half_a_displacement_that_folds_is_held_back_smoothly():
     face = posed_face()
     full = face.pose.vectors_to_frame(BASIS.displace(change(AU26=5, AU25=5)))
     strengths = np.linspace(0, 2, 41)
-    travel = [np.abs(hold_back(face.landmarks, np.float32(s) * full)).max() for s in strengths]
+    travel = [np.abs(prevent_overlap(face.landmarks, np.float32(s) * full)).max() for s in strengths]
     assert travel[-1] < 0.9 * 2 * np.abs(full).max()
     steps = np.abs(np.diff(travel))
     assert steps.max() < 0.05 * 2 * np.abs(full).max()

@@ -20,11 +20,11 @@ from calib.openings import OUTER_LIPS
 from reenact.cli import main
 from reenact.media.image_file import load_still
 from reenact.occlusion import MouthOcclusion, OcclusionOptions, OcclusionWatch, load_mouth_occlusion
-from reenact.occlusion.mouth import LowerFace, lips_seen
-from reenact.programme.options import RetargetOptions
-from reenact.programme.targets import parse_targets
+from reenact.occlusion.mouth_occlusion import LowerFace, lips_seen
+from reenact.programme.target_syntax import parse_targets
 from reenact.records import Frame, Measured
 from reenact.retarget import Retargeter
+from reenact.retarget.options import RetargetOptions
 from reenact.run.demo import PORTRAIT
 from reenact.track import Tracker, TrackerOptions
 from tests.support.faces import posed_face

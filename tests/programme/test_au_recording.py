@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calib.au import AU_COUNT, au_index
-from reenact.programme.au_recording import BRIDGED_S, FADE_S, RESTING_FRAMES, Performance, performance_of
+from reenact.programme.au_recording import BRIDGED_S, FADE_S, RESTING_FRAMES, AURecording, au_recording_of
 
 SMILE = au_index("AU12")
 
@@ -17,28 +17,28 @@ def reading(time_s, smile):
     return time_s, aus
 
 
-def smile_at(performance, time_s):
-    aus, level = performance.at(time_s)
+def smile_at(recording, time_s):
+    aus, level = recording.at(time_s)
     return float(aus[SMILE]), level
 
 
 def test_readings_are_shown_at_their_times_and_mixed_in_between():
-    performance = performance_of([reading(1.0, 1), reading(1.1, 3)])
-    assert smile_at(performance, 1.0) == (1, 1)
-    assert smile_at(performance, 1.1) == (3, 1)
-    assert smile_at(performance, 1.025) == pytest.approx((1.5, 1))
+    recording = au_recording_of([reading(1.0, 1), reading(1.1, 3)])
+    assert smile_at(recording, 1.0) == (1, 1)
+    assert smile_at(recording, 1.1) == (3, 1)
+    assert smile_at(recording, 1.025) == pytest.approx((1.5, 1))
 
 
 def test_a_picture_holds_for_ever():
-    performance = performance_of([reading(0.0, 2)])
-    assert performance.is_still
-    assert [smile_at(performance, time_s) for time_s in (-5, 0, 1e6)] == [(2, 1)] * 3
+    recording = au_recording_of([reading(0.0, 2)])
+    assert recording.is_still
+    assert [smile_at(recording, time_s) for time_s in (-5, 0, 1e6)] == [(2, 1)] * 3
 
 
 def test_a_short_gap_is_bridged_and_a_long_one_fades_out_and_in():
-    short = performance_of([reading(0.0, 1), reading(BRIDGED_S, 3)])
+    short = au_recording_of([reading(0.0, 1), reading(BRIDGED_S, 3)])
     assert smile_at(short, BRIDGED_S / 2) == pytest.approx((2, 1))
-    long = performance_of([reading(0.0, 1), reading(10.0, 3)])
+    long = au_recording_of([reading(0.0, 1), reading(10.0, 3)])
     assert smile_at(long, FADE_S / 2) == pytest.approx((1, 0.5))
     assert long.at(5.0)[1] == 0
     assert smile_at(long, 10.0 - FADE_S / 2) == pytest.approx((3, 0.5))
@@ -46,45 +46,45 @@ def test_a_short_gap_is_bridged_and_a_long_one_fades_out_and_in():
 
 
 def test_there_is_nothing_long_before_and_after_it_and_no_jump():
-    performance = performance_of([reading(1.0, 2), reading(1.1, 2)])
-    levels = [performance.at(time_s)[1] for time_s in np.linspace(0, 2.1, 400)]
+    recording = au_recording_of([reading(1.0, 2), reading(1.1, 2)])
+    levels = [recording.at(time_s)[1] for time_s in np.linspace(0, 2.1, 400)]
     assert levels[0] == levels[-1] == 0 and max(levels) == 1
     assert np.abs(np.diff(levels)).max() < 0.05
 
 
 def test_it_may_be_shown_over_and_over():
-    performance = performance_of([reading(1.0, 0), reading(1.2, 1), reading(1.4, 2)])
-    looped = [performance.looped(time_s) for time_s in (0.5, 1.4, 1.5, 1.9)]
+    recording = au_recording_of([reading(1.0, 0), reading(1.2, 1), reading(1.4, 2)])
+    looped = [recording.looped(time_s) for time_s in (0.5, 1.4, 1.5, 1.9)]
     assert looped == pytest.approx([0.5, 1.4, 1.1, 1.1])
-    assert performance_of([reading(0.0, 2)]).looped(5.0) == 5.0
+    assert au_recording_of([reading(0.0, 2)]).looped(5.0) == 5.0
 
 
 def test_the_face_at_rest_is_what_it_seldom_falls_below():
     smiles = [0.5] * RESTING_FRAMES + [4] * RESTING_FRAMES
-    performance = performance_of([reading(index / 30, smile) for index, smile in enumerate(smiles)])
-    assert performance.neutral[SMILE] == 0.5
-    assert not np.delete(performance.neutral, SMILE).any()
+    recording = au_recording_of([reading(index / 30, smile) for index, smile in enumerate(smiles)])
+    assert recording.neutral[SMILE] == 0.5
+    assert not np.delete(recording.neutral, SMILE).any()
 
 
 def test_of_few_frames_none_counts_as_rest():
-    assert not performance_of([reading(0.0, 2), reading(0.1, 2)]).neutral.any()
+    assert not au_recording_of([reading(0.0, 2), reading(0.1, 2)]).neutral.any()
 
 
 def test_order_does_not_matter_and_of_two_readings_at_one_time_the_first_counts():
-    performance = performance_of([reading(0.2, 3), reading(0.1, 1), reading(0.2, 5)])
-    assert performance.times_s.tolist() == [0.1, 0.2]
-    assert performance.aus[:, SMILE].tolist() == [1, 3]
+    recording = au_recording_of([reading(0.2, 3), reading(0.1, 1), reading(0.2, 5)])
+    assert recording.times_s.tolist() == [0.1, 0.2]
+    assert recording.aus[:, SMILE].tolist() == [1, 3]
 
 
 def test_smoothing_takes_half_of_a_spike_and_does_not_shift_it():
     spike = [0, 0, 0, 2, 0, 0, 0]
-    performance = performance_of([reading(index / 30, value) for index, value in enumerate(spike)])
-    assert performance.smoothed().aus[:, SMILE].tolist() == [0, 0, 0.5, 1, 0.5, 0, 0]
+    recording = au_recording_of([reading(index / 30, value) for index, value in enumerate(spike)])
+    assert recording.smoothed().aus[:, SMILE].tolist() == [0, 0, 0.5, 1, 0.5, 0, 0]
 
 
 def test_smoothing_keeps_a_level_and_the_times():
-    performance = performance_of([reading(index / 30, 2) for index in range(5)])
-    smooth = performance.smoothed()
-    assert np.array_equal(smooth.aus, performance.aus)
-    assert np.array_equal(smooth.times_s, performance.times_s)
-    assert isinstance(smooth, Performance)
+    recording = au_recording_of([reading(index / 30, 2) for index in range(5)])
+    smooth = recording.smoothed()
+    assert np.array_equal(smooth.aus, recording.aus)
+    assert np.array_equal(smooth.times_s, recording.times_s)
+    assert isinstance(smooth, AURecording)

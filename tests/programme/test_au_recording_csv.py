@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calib.au import AU_CODES, au_index
-from reenact.programme.au_recording_csv import PerformanceError, read_performance
+from reenact.programme.au_recording_csv import AURecordingError, read_au_recording
 
 SMILE, BLINK = au_index("AU12"), au_index("AU45")
 OPENFACE_2_0 = """frame, face_id, timestamp, confidence, success, AU12_r, AU45_r, AU12_c
@@ -26,42 +26,42 @@ def table(tmp_path: Path, text: str) -> Path:
 
 
 def test_openface_with_spaces_after_its_commas_is_read(tmp_path):
-    performance = read_performance(table(tmp_path, OPENFACE_2_0))
-    assert performance.times_s.tolist() == [0, 0.033]
-    assert performance.aus[:, SMILE].tolist() == [1, 1]
-    assert performance.aus[0, BLINK] == pytest.approx(0.2)
-    assert np.flatnonzero(performance.measured).tolist() == [SMILE, BLINK]
+    recording = read_au_recording(table(tmp_path, OPENFACE_2_0))
+    assert recording.times_s.tolist() == [0, 0.033]
+    assert recording.aus[:, SMILE].tolist() == [1, 1]
+    assert recording.aus[0, BLINK] == pytest.approx(0.2)
+    assert np.flatnonzero(recording.measured).tolist() == [SMILE, BLINK]
 
 
 def test_py_feat_counts_to_one_and_calls_shut_eyes_au43(tmp_path):
     text = "frame,timestamp,AU12,AU43\n0,0.0,0.5,1.0\n"
-    performance = read_performance(table(tmp_path, text))
-    assert performance.aus[0, SMILE] == 2.5
-    assert performance.aus[0, BLINK] == 5
+    recording = read_au_recording(table(tmp_path, text))
+    assert recording.aus[0, SMILE] == 2.5
+    assert recording.aus[0, BLINK] == 5
 
 
 def test_rows_without_a_face_are_left_out(tmp_path):
     text = "timestamp,success,AU12_r\n0,1,2\n0.1,0,0\n0.2,1,2\n0.3,1,\n0.4,1,nan\n"
-    performance = read_performance(table(tmp_path, text))
-    assert performance.times_s.tolist() == [0, 0.2]
-    assert performance.at(0.1)[0][SMILE] == 2
+    recording = read_au_recording(table(tmp_path, text))
+    assert recording.times_s.tolist() == [0, 0.2]
+    assert recording.at(0.1)[0][SMILE] == 2
 
 
 def smiles(path: Path, **choice: object) -> list[float]:
     """What AU12 is in each frame."""
-    return read_performance(path, **choice).aus[:, SMILE].tolist()
+    return read_au_recording(path, **choice).aus[:, SMILE].tolist()
 
 
 def test_of_several_people_one_has_to_be_named(tmp_path):
     path = table(tmp_path, "timestamp,face_id,AU12_r\n0,0,1\n0,1,3\n0.1,1,3\n")
-    with pytest.raises(PerformanceError, match=r"line 3: .*--driver-face.*'1' \(2 frames\), '0' \(1 frame\)"):
-        read_performance(path)
+    with pytest.raises(AURecordingError, match=r"line 3: .*--driver-face.*'1' \(2 frames\), '0' \(1 frame\)"):
+        read_au_recording(path)
     assert smiles(path, face="1") == [3, 3]
     assert smiles(path, face="0") == [1]
-    with pytest.raises(PerformanceError, match="there is no face '7'; it has '0', '1'"):
-        read_performance(path, face="7")
-    with pytest.raises(PerformanceError, match=r"'0' and '1' are in one frame, so they are two people"):
-        read_performance(path, face="0,1")
+    with pytest.raises(AURecordingError, match="there is no face '7'; it has '0', '1'"):
+        read_au_recording(path, face="7")
+    with pytest.raises(AURecordingError, match=r"'0' and '1' are in one frame, so they are two people"):
+        read_au_recording(path, face="0,1")
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -71,20 +71,20 @@ def test_py_feat_names_people_in_identity_and_the_order_of_rows_does_not_matter(
     path = table(tmp_path, text)
     assert smiles(path, rate=30, face="Person_0") == pytest.approx([1] * 5)
     assert smiles(path, rate=30, face="Person_1") == pytest.approx([3] * 5)
-    with pytest.raises(PerformanceError, match=r"'Person_0' .*, 'Person_1' "):
-        read_performance(path, rate=30)
+    with pytest.raises(AURecordingError, match=r"'Person_0' .*, 'Person_1' "):
+        read_au_recording(path, rate=30)
 
 
 def test_a_face_whose_name_changes_is_one_driver(tmp_path):
     path = table(tmp_path, "frame,timestamp,face_id,AU12_r\n1,0,0,2\n2,.1,0,2\n3,.2,4,2\n4,.3,7,2\n")
-    performance = read_performance(path)
-    assert performance.aus[:, SMILE].tolist() == [2] * 4
-    assert performance.notes == (
+    recording = read_au_recording(path)
+    assert recording.aus[:, SMILE].tolist() == [2] * 4
+    assert recording.notes == (
         "the faces '0', '4', '7' are never in one frame and are taken for one; "
         "--driver-face takes one of them alone",
     )
-    assert read_performance(path, face="4,0").times_s.tolist() == [0, 0.1, 0.2]
-    assert not read_performance(path, face="0").notes
+    assert read_au_recording(path, face="4,0").times_s.tolist() == [0, 0.1, 0.2]
+    assert not read_au_recording(path, face="0").notes
 
 
 def test_ids_that_pandas_has_written_as_fractions_are_the_ids(tmp_path):
@@ -97,16 +97,16 @@ def test_without_names_two_rows_of_one_frame_are_refused_unless_they_agree(tmp_p
         path = table(tmp_path, f"{header},AU12_r\n0,1\n1,1\n1,1\n2,1\n")
         assert smiles(path, rate=1) == [1, 1, 1]
         path = table(tmp_path, f"{header},AU12_r\n0,1\n1,1\n1,4\n2,1\n")
-        with pytest.raises(PerformanceError, match=r"lines 3 and 4 are of one frame and differ; .* face_id"):
-            read_performance(path, rate=1)
+        with pytest.raises(AURecordingError, match=r"lines 3 and 4 are of one frame and differ; .* face_id"):
+            read_au_recording(path, rate=1)
 
 
 def test_the_faces_of_one_picture_are_different_people(tmp_path):
     """FaceLandmarkImg by OpenFace: a row for each face, and neither frames nor times."""
     path = table(tmp_path, "face,confidence,AU12_r\n0,1,1\n1,1,3\n")
-    with pytest.raises(PerformanceError, match="several people"):
-        read_performance(path)
-    assert read_performance(path, face="1").is_still and smiles(path, face="1") == [3]
+    with pytest.raises(AURecordingError, match="several people"):
+        read_au_recording(path)
+    assert read_au_recording(path, face="1").is_still and smiles(path, face="1") == [3]
 
 
 @pytest.mark.parametrize("index", ["", "Unnamed: 0"])
@@ -120,24 +120,24 @@ def test_times_that_are_the_same_in_all_frames_are_none(tmp_path):
     """OpenFace, of a folder of pictures."""
     rows = "".join(f"{frame},0,0.000,{frame % 3}\n" for frame in range(1, 10))
     path = table(tmp_path, f"frame,face_id,timestamp,AU12_r\n{rows}")
-    assert read_performance(path, rate=10).times_s == pytest.approx(np.arange(1, 10) / 10)
-    with pytest.raises(PerformanceError, match=r"timestamp is 0 in all frames, .* give --driver-fps"):
-        read_performance(path)
+    assert read_au_recording(path, rate=10).times_s == pytest.approx(np.arange(1, 10) / 10)
+    with pytest.raises(AURecordingError, match=r"timestamp is 0 in all frames, .* give --driver-fps"):
+        read_au_recording(path)
     bare = table(tmp_path, "timestamp,AU12_r\n0,1\n0,1\n0,1\n")
-    assert read_performance(bare, rate=10).times_s == pytest.approx([0, 0.1, 0.2])
+    assert read_au_recording(bare, rate=10).times_s == pytest.approx([0, 0.1, 0.2])
     seconds = table(tmp_path, "frame,time,AU12_r\n" + "".join(f"{n},{n // 10},1\n" for n in range(30)))
-    assert len(read_performance(seconds, rate=10).times_s) == 30
-    with pytest.raises(PerformanceError, match=r"time has 3 times for 30 frames, .* give --driver-fps"):
-        read_performance(seconds)
+    assert len(read_au_recording(seconds, rate=10).times_s) == 30
+    with pytest.raises(AURecordingError, match=r"time has 3 times for 30 frames, .* give --driver-fps"):
+        read_au_recording(seconds)
     empty = table(tmp_path, "frame,timestamp,AU12_r\n0,,1\n1,,1\n")
-    with pytest.raises(PerformanceError, match="timestamp has no values; give --driver-fps"):
-        read_performance(empty)
+    with pytest.raises(AURecordingError, match="timestamp has no values; give --driver-fps"):
+        read_au_recording(empty)
 
 
 @pytest.mark.parametrize("text", ["AU12_r\n3\n", "frame,AU12\n7,.6\n", "frame,timestamp,AU12_r\n1,0,3\n"])
 def test_one_row_needs_no_time(tmp_path, text):
-    performance = read_performance(table(tmp_path, text))
-    assert performance.is_still and performance.at(99.0)[0][SMILE] == pytest.approx(3)
+    recording = read_au_recording(table(tmp_path, text))
+    assert recording.is_still and recording.at(99.0)[0][SMILE] == pytest.approx(3)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_one_row_needs_no_time(tmp_path, text):
 )
 def test_what_programs_write_for_no_value_is_none(tmp_path, nothing):
     rows = f"0,{nothing},1,{nothing}\n1,2,1,{nothing}\n2,{nothing},1,{nothing}\n3,4,1,{nothing}\n"
-    performance = read_performance(table(tmp_path, f"timestamp,AU12_r,AU45_r,AU01_r\n{rows}"))
-    assert np.flatnonzero(performance.measured).tolist() == sorted([SMILE, BLINK])
-    assert performance.aus[:, SMILE] == pytest.approx([2, 2.25, 3, 3.75]), "interpolated, then smoothed"
+    recording = read_au_recording(table(tmp_path, f"timestamp,AU12_r,AU45_r,AU01_r\n{rows}"))
+    assert np.flatnonzero(recording.measured).tolist() == sorted([SMILE, BLINK])
+    assert recording.aus[:, SMILE] == pytest.approx([2, 2.25, 3, 3.75]), "interpolated, then smoothed"
 
 
 SAVED = [
@@ -184,22 +184,22 @@ def test_spreadsheets_save_tables_in_many_ways(tmp_path, encoding, separator, po
     lines = [separator.join(cell.replace(".", point) for cell in row) + end for row in rows]
     path = tmp_path / "driver.csv"
     path.write_bytes("".join(lines).encode(encoding))
-    performance = read_performance(path)
-    assert performance.times_s.tolist() == [0.5, 1.5]
-    assert performance.aus[:, SMILE].tolist() == [1.25, 1.25]
+    recording = read_au_recording(path)
+    assert recording.times_s.tolist() == [0.5, 1.5]
+    assert recording.aus[:, SMILE].tolist() == [1.25, 1.25]
 
 
 def test_decimal_commas_between_commas_are_read_in_quotes_and_else_refused(tmp_path):
     assert smiles(table(tmp_path, 'timestamp,AU12_r\n"0,5","1,5"\n')) == [1.5]
-    with pytest.raises(PerformanceError, match=r"line 2 has 4 cells, and the header 2; .* decimal comma"):
-        read_performance(table(tmp_path, "timestamp,AU12_r\n0,5,1,5\n"))
+    with pytest.raises(AURecordingError, match=r"line 2 has 4 cells, and the header 2; .* decimal comma"):
+        read_au_recording(table(tmp_path, "timestamp,AU12_r\n0,5,1,5\n"))
 
 
 def test_lines_above_the_header_are_passed_over(tmp_path):
     text = "sep=;\ntimestamp;AU12_r\n0;1,5\n"
     assert smiles(table(tmp_path, text)) == [1.5]
-    with pytest.raises(PerformanceError, match="line 3, column AU12_r: 'x' is not a number"):
-        read_performance(table(tmp_path, "sep=;\ntimestamp;AU12_r\n0;x\n"))
+    with pytest.raises(AURecordingError, match="line 3, column AU12_r: 'x' is not a number"):
+        read_au_recording(table(tmp_path, "sep=;\ntimestamp;AU12_r\n0;x\n"))
 
 
 @pytest.mark.parametrize(
@@ -211,16 +211,16 @@ def test_names_of_columns_may_be_in_any_case_and_with_spaces(tmp_path, header):
 
 def test_rows_may_be_in_any_order(tmp_path):
     path = table(tmp_path, "timestamp,AU12_r\n2,3\n0,1\n1,2\n")
-    assert read_performance(path).times_s.tolist() == [0, 1, 2]
+    assert read_au_recording(path).times_s.tolist() == [0, 1, 2]
     assert smiles(path) == pytest.approx([1.25, 2, 2.75])
 
 
 def test_a_column_that_is_there_twice_is_read_where_both_say_the_same(tmp_path):
     assert smiles(table(tmp_path, "timestamp,AU12_r,AU12_r\n0,2,2\n")) == [2]
     with pytest.raises(
-        PerformanceError, match=r"line 2: .* more than one column AU12_r, and they say '2' and '3'"
+        AURecordingError, match=r"line 2: .* more than one column AU12_r, and they say '2' and '3'"
     ):
-        read_performance(table(tmp_path, "timestamp,AU12_r,au12_r\n0,2,3\n"))
+        read_au_recording(table(tmp_path, "timestamp,AU12_r,au12_r\n0,2,3\n"))
 
 
 def test_a_row_that_breaks_off_has_no_values_where_it_ends(tmp_path):
@@ -232,10 +232,10 @@ def test_libreface_has_intensities_from_0_to_5_and_milliseconds(tmp_path):
         "frame_idx,frame_time_in_ms,pitch,lm_mp_0_x,au_12,au_12_intensity,au_1_intensity,facial_expression"
     )
     rows = "0,0.0,1,0.5,1,1.5,0.25,Happiness\n1,40.0,1,0.5,1,1.5,0.25,Happiness\n"
-    performance = read_performance(table(tmp_path, f"{header}\n{rows}"))
-    assert performance.times_s == pytest.approx([0, 0.04])
-    assert performance.aus[:, SMILE].tolist() == [1.5, 1.5]
-    assert np.flatnonzero(performance.measured).tolist() == [au_index("AU01"), SMILE]
+    recording = read_au_recording(table(tmp_path, f"{header}\n{rows}"))
+    assert recording.times_s == pytest.approx([0, 0.04])
+    assert recording.aus[:, SMILE].tolist() == [1.5, 1.5]
+    assert np.flatnonzero(recording.measured).tolist() == [au_index("AU01"), SMILE]
 
 
 def test_facereader_has_a_clock_and_words_where_it_lost_the_face(tmp_path):
@@ -243,16 +243,16 @@ def test_facereader_has_a_clock_and_words_where_it_lost_the_face(tmp_path):
     rows = "00:00:01.040\t0.9\t0.5\t0.0\n00:01:01.080\tFIT_FAILED\tFIT_FAILED\tFIT_FAILED\n"
     last = "00:01:01.120\t0.9\t0.5\t0.0\n"
     text = f"Video analysis detailed log\nFace Model:\tGeneral\n\n{header}\n{rows}{last}"
-    performance = read_performance(table(tmp_path, text))
-    assert performance.times_s == pytest.approx([1.04, 61.12])
-    assert performance.aus[:, SMILE].tolist() == [2.5, 2.5]
+    recording = read_au_recording(table(tmp_path, text))
+    assert recording.times_s == pytest.approx([1.04, 61.12])
+    assert recording.aus[:, SMILE].tolist() == [2.5, 2.5]
 
 
 def test_frames_stand_for_times_where_the_rate_is_told(tmp_path):
     numbered = table(tmp_path, "frame,AU12_r\n10,1\n11,1\n")
-    assert read_performance(numbered, rate=25).times_s.tolist() == [0.4, 0.44]
+    assert read_au_recording(numbered, rate=25).times_s.tolist() == [0.4, 0.44]
     bare = table(tmp_path, "AU12_r\n1\n1\n")
-    assert read_performance(bare, rate=10).times_s.tolist() == [0, 0.1]
+    assert read_au_recording(bare, rate=10).times_s.tolist() == [0, 0.1]
 
 
 @pytest.mark.parametrize(
@@ -273,20 +273,20 @@ def test_frames_stand_for_times_where_the_rate_is_told(tmp_path):
 )
 def test_what_is_wrong_in_a_table_is_said_with_its_place(tmp_path, text, message):
     path = table(tmp_path, text)
-    with pytest.raises(PerformanceError) as caught:
-        read_performance(path)
+    with pytest.raises(AURecordingError) as caught:
+        read_au_recording(path)
     assert message in str(caught.value)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path):
-    with pytest.raises(PerformanceError, match="cannot be read: No such file"):
-        read_performance(tmp_path / "none.csv")
-    with pytest.raises(PerformanceError, match="cannot be read: Is a directory"):
-        read_performance(tmp_path)
+    with pytest.raises(AURecordingError, match="cannot be read: No such file"):
+        read_au_recording(tmp_path / "none.csv")
+    with pytest.raises(AURecordingError, match="cannot be read: Is a directory"):
+        read_au_recording(tmp_path)
     (tmp_path / "binary.csv").write_bytes(bytes(range(256)))
-    with pytest.raises(PerformanceError, match=r"binary\.csv: is not a table in UTF-8 or UTF-16 text"):
-        read_performance(tmp_path / "binary.csv")
+    with pytest.raises(AURecordingError, match=r"binary\.csv: is not a table in UTF-8 or UTF-16 text"):
+        read_au_recording(tmp_path / "binary.csv")
 
 
 CELLS = st.sampled_from([*"0123", "0.5", "0,5", "-nan(ind)", "", "x", "1.0", "9"]) | st.text(max_size=3)
@@ -298,20 +298,20 @@ def test_no_table_crashes_it(tmp_path_factory, rows, separator, timed):
     lines = [separator.join(row) for row in [header, *rows]]
     path = table(tmp_path_factory.mktemp("fuzz"), "\n".join(lines))
     try:
-        performance = read_performance(path, rate=30)
-    except PerformanceError as error:
+        recording = read_au_recording(path, rate=30)
+    except AURecordingError as error:
         assert "\n" not in str(error)
     else:
-        assert np.isfinite(performance.aus).all() and (np.diff(performance.times_s) > 0).all()
+        assert np.isfinite(recording.aus).all() and (np.diff(recording.times_s) > 0).all()
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda data: data.decode("latin-1")))
 def test_no_text_crashes_it(tmp_path_factory, text):
     path = table(tmp_path_factory.mktemp("fuzz"), "timestamp,success,AU12_r,AU45_r\n" + text)
     try:
-        performance = read_performance(path)
-    except PerformanceError as error:
+        recording = read_au_recording(path)
+    except AURecordingError as error:
         assert "\n" not in str(error)
     else:
-        assert performance.aus.shape[1] == len(AU_CODES)
-        assert 0 <= performance.aus.min() <= performance.aus.max() <= 5
+        assert recording.aus.shape[1] == len(AU_CODES)
+        assert 0 <= recording.aus.min() <= recording.aus.max() <= 5

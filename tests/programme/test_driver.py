@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from calib.au import ACTION_UNITS, AU_COUNT, AUVector, au_index, both
-from reenact.programme.au_recording import performance_of
+from reenact.programme.au_recording import au_recording_of
 from reenact.programme.driver import REGIONS, Driver, DriverOptions, RegionError, parse_regions
-from reenact.programme.protocol import in_turn
-from reenact.programme.targets import TargetError, neutralised, no_targets, parse_scales, parse_targets
+from reenact.programme.programme import chain
+from reenact.programme.target_syntax import TargetError, parse_scales, parse_targets
+from reenact.programme.targets import neutralised, no_targets
 from tests.support.faces import shows
 
 SMILE, BROW, BLINK = (au_index(code) for code in ("AU12", "AU01", "AU45"))
@@ -20,11 +21,11 @@ FACE = shows(AU12=1, AU01=0.5, AU45=2)
 
 
 def still(**aus):
-    return performance_of([(0.0, shows(**aus))])
+    return au_recording_of([(0.0, shows(**aus))])
 
 
-def driven(performance, face=FACE, pts=Fraction(0), **options):
-    return both(Driver(performance, DriverOptions(**options))(pts, 0).change(face))
+def driven(recording, face=FACE, pts=Fraction(0), **options):
+    return both(Driver(recording, DriverOptions(**options))(pts, 0).change(face))
 
 
 def shown_by(targets) -> AUVector:
@@ -54,20 +55,20 @@ def test_action_units_that_the_driver_was_not_read_for_stay_the_face_s_own():
 
 def test_gain_multiplies_what_the_driver_shows_beyond_its_rest_up_to_the_utmost():
     readings = [(index / 30, shows(AU12=1 if index < 30 else 2)) for index in range(60)]
-    performance = performance_of(readings)
+    recording = au_recording_of(readings)
     for gain, expected in ((1, 1), (2, 2), (100, 5)):
-        asked = driven(performance, shows(), Fraction(50, 30), gain=float(gain))
+        asked = driven(recording, shows(), Fraction(50, 30), gain=float(gain))
         assert asked[SMILE] == pytest.approx(expected)
 
 
 def test_the_driver_may_begin_in_its_middle():
     readings = [(index / 10, shows(AU12=index / 10)) for index in range(20)]
-    assert driven(performance_of(readings), shows(), start_s=1.5)[SMILE] == pytest.approx(1.5)
+    assert driven(au_recording_of(readings), shows(), start_s=1.5)[SMILE] == pytest.approx(1.5)
 
 
 def test_a_driver_that_leaves_lets_the_face_have_its_own_expression_again():
-    performance = performance_of([(0.0, shows(AU12=3)), (0.1, shows(AU12=3))])
-    assert not driven(performance, pts=Fraction(5)).any()
+    recording = au_recording_of([(0.0, shows(AU12=3)), (0.1, shows(AU12=3))])
+    assert not driven(recording, pts=Fraction(5)).any()
 
 
 def test_the_regions_hold_every_action_unit_once():
@@ -82,18 +83,18 @@ def test_regions_are_named_one_by_one():
 
 
 def test_what_comes_later_acts_on_what_came_first():
-    turns = in_turn(neutralised(1.0), parse_targets("AU12=+2"))
+    turns = chain(neutralised(1.0), parse_targets("AU12=+2"))
     np.testing.assert_allclose(shown_by(turns), shows(AU12=2, AU45=2))
 
 
 def test_a_driver_and_what_is_named_on_top_make_a_programme():
-    programme = in_turn(Driver(still(AU12=3)), parse_targets("AU12=-1,AU01=2"))
+    programme = chain(Driver(still(AU12=3)), parse_targets("AU12=-1,AU01=2"))
     np.testing.assert_allclose(shown_by(programme(Fraction(0), 0)), shows(AU12=2, AU01=2), atol=1e-6)
 
 
 def test_nothing_in_turn_leaves_the_face_alone():
-    assert not in_turn().change(FACE).any()
-    assert str(in_turn(no_targets(), parse_targets("AU12=+2"))) == "AU12=+2"
+    assert not chain().change(FACE).any()
+    assert str(chain(no_targets(), parse_targets("AU12=+2"))) == "AU12=+2"
 
 
 def test_scales_multiply_what_the_face_shows():

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calib.au import AU_COUNT, AU_INDEX, both, neutral_aus
-from reenact.programme import RetargetOptions, TargetError, Targets, parse_targets
+from reenact.programme import TargetError, Targets, parse_targets
 from reenact.programme.inversion import InversionError, inverted, parse_inverted
-from reenact.programme.protocol import in_turn
-from reenact.programme.targets import no_targets, parse_locks
+from reenact.programme.programme import chain
+from reenact.programme.target_syntax import parse_locks
+from reenact.programme.targets import no_targets
 from reenact.retarget import Retargeter
+from reenact.retarget.options import RetargetOptions
 from tests.retarget.test_retarget import AU12, FREE, Someone, record
 from tests.support.faces import shows
 
@@ -74,7 +76,7 @@ def test_what_cannot_be_inverted_is_refused(text: str) -> None:
 
 
 def test_a_lock_holds_whatever_else_is_asked() -> None:
-    locked = in_turn(parse_targets("AU12=+3,AU04=+1"), parse_locks("AU12=2"))
+    locked = chain(parse_targets("AU12=+3,AU04=+1"), parse_locks("AU12=2"))
     assert isinstance(locked, Targets)
     for level in (0.0, 1.0, 4.0):
         changes = both(Retargeter(locked, FREE)(record(0, Someone(shows=level))).changes[0])

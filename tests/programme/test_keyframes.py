@@ -131,7 +131,7 @@ def test_json_says_the_same_and_may_loop_and_name_faces(tmp_path):
             "time,au,value,easing\n0,AU12,+1,slow\n",
             "line 2, easing: unknown 'slow'; choose from hold, linear",
         ),
-        ("time,au,value,face\n0,AU12,+1,anna\n", "line 2, face: 'anna' is not a face's id"),
+        ("time,au,value,face\n0,AU12,+1,anna\n", "line 2, face: 'anna' is not the id of a face"),
         ("time,au,value\n0,AU12,+1\n0.0,AU12,+2\n", "line 3: AU12 has another keyframe at 0 s"),
     ],
 )
@@ -325,7 +325,7 @@ def test_the_index_that_pandas_writes_and_empty_columns_are_passed_over(tmp_path
             "line.json",
             "track 0: unknown key 'faces'; choose from au, face",
         ),
-        ("time,au,value,Time\n0,AU12,1,1\n", "line.csv", "line 1: the column 'time' is there twice"),
+        ("time,au,value,Time\n0,AU12,1,1\n", "line.csv", "line 1: the column 'time' appears twice"),
         ("time,au,value\n0,5,AU12,+1\n", "line.csv", "line 2 has 4 cells, and the header 3"),
         ("time,au,value,kind\n0,AU12,-1,absolute\n", "line.csv", "line 2, value: '-1' is out of range"),
         ("time,au,value,kind\n0,AU12,x,absolute\n", "line.csv", "line 2, value: 'x' is not a number"),

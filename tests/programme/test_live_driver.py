@@ -10,7 +10,7 @@ import pytest
 from calib.au import AUVector, both
 from reenact.programme.au_recording import BRIDGED_S, FADE_S
 from reenact.programme.driver import Driver, DriverOptions
-from reenact.programme.live_driver import LivePerformance, Reading
+from reenact.programme.live_driver import DriverReading, LiveDriverSource
 from tests.media.test_virtual_camera import Clock
 from tests.support.faces import shows
 
@@ -22,17 +22,17 @@ class Actor:
 
     def __init__(self, at_rest: AUVector | None = None) -> None:
         self.clock = Clock()
-        self.waiting: list[Reading] = []
-        self.performance = LivePerformance(self.arrived, at_rest, self.clock)
+        self.waiting: list[DriverReading] = []
+        self.source = LiveDriverSource(self.arrived, at_rest, self.clock)
 
-    def arrived(self) -> list[Reading]:
+    def arrived(self) -> list[DriverReading]:
         arrived, self.waiting = self.waiting, []
         return arrived
 
     def act(self, aus: AUVector | None, frames: int = 1) -> None:
         for _ in range(frames):
             self.clock.now_s += 1 / 30
-            self.waiting.append(Reading(self.clock.now_s, aus))
+            self.waiting.append(DriverReading(self.clock.now_s, aus))
 
 
 def test_the_newest_reading_counts_whatever_time_is_asked_for() -> None:
@@ -40,55 +40,55 @@ def test_the_newest_reading_counts_whatever_time_is_asked_for() -> None:
     actor.act(shows(AU12=1))
     actor.act(SMILING)
     for time_s in (0.0, 100.0):
-        aus, level = actor.performance.at(time_s)
+        aus, level = actor.source.at(time_s)
         np.testing.assert_array_equal(aus, SMILING)
         assert level == 1
 
 
 def test_before_the_face_has_come_nobody_performs() -> None:
     actor = Actor()
-    assert actor.performance.at(0)[1] == 0
+    assert actor.source.at(0)[1] == 0
     actor.act(None, frames=5)
-    assert actor.performance.at(0)[1] == 0
+    assert actor.source.at(0)[1] == 0
 
 
 def test_a_face_that_is_lost_is_bridged_then_fades() -> None:
     actor = Actor()
     actor.act(SMILING)
-    actor.performance.at(0)
+    actor.source.at(0)
     actor.clock.now_s += BRIDGED_S
-    assert actor.performance.at(0)[1] == 1
+    assert actor.source.at(0)[1] == 1
     actor.clock.now_s += FADE_S / 2
-    assert actor.performance.at(0)[1] == pytest.approx(0.5)
+    assert actor.source.at(0)[1] == pytest.approx(0.5)
     actor.act(None)
     actor.clock.now_s += FADE_S
-    assert actor.performance.at(0)[1] == 0
+    assert actor.source.at(0)[1] == 0
 
 
 def test_its_neutral_is_learned_while_the_face_is_still() -> None:
     actor, resting = Actor(), shows(AU12=0.6, AU04=0.4)
     actor.act(resting)
-    actor.performance.at(0)
-    assert not actor.performance.neutral.any(), "nothing is known yet"
+    actor.source.at(0)
+    assert not actor.source.neutral.any(), "nothing is known yet"
     actor.act(resting, frames=300)
     actor.act(SMILING)
-    actor.performance.at(0)
-    np.testing.assert_allclose(actor.performance.neutral, resting, atol=0.05)
+    actor.source.at(0)
+    np.testing.assert_allclose(actor.source.neutral, resting, atol=0.05)
 
 
 def test_a_neutral_that_is_known_is_not_learned() -> None:
     known = shows(AU12=1)
     actor = Actor(known)
     actor.act(SMILING, frames=300)
-    actor.performance.at(0)
-    assert actor.performance.neutral is known
-    assert actor.performance.resting(SMILING).neutral is SMILING
+    actor.source.at(0)
+    assert actor.source.neutral is known
+    assert actor.source.with_neutral(SMILING).neutral is SMILING
 
 
 def test_it_drives_faces() -> None:
     actor = Actor(shows(AU12=1))
     actor.act(SMILING)
-    driver = Driver(actor.performance, DriverOptions(regions=frozenset({"mouth"})))
+    driver = Driver(actor.source, DriverOptions(regions=frozenset({"mouth"})))
     face = shows(AU12=0.5, AU01=2)
     change = both(driver(Fraction(7), 0).change(face))
     np.testing.assert_allclose(face + change, shows(AU12=2, AU25=1, AU01=2))

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from calib.au import au_index, neutral_aus
-from reenact.programme import RetargetOptions, Targets, parse_targets
-from reenact.programme.face_choice import Chooser
-from reenact.programme.per_face import Cast, Part
-from reenact.programme.protocol import Function, stronger
+from reenact.programme import Targets, parse_targets
+from reenact.programme.face_choice import FaceChoiceOptions, FaceChooser
+from reenact.programme.per_face import FaceProgramme, PerFaceProgramme
+from reenact.programme.programme import ProgrammeFunction, scaled
 from reenact.records import Frame, Measured, Tracked
 from reenact.retarget import Retargeter
+from reenact.retarget.options import RetargetOptions
 from tests.support.faces import posed_face
 
 SMILE, FROWN = parse_targets("AU12=+2"), parse_targets("AU04=+3")
@@ -25,8 +26,8 @@ def at(index: int, *ids: int, cut: bool = False) -> Measured:
     return Measured(frame, faces, cut, tuple(neutral_aus() for _ in ids))
 
 
-def shown(cast: Cast, track_id: int, pts: Fraction = Fraction(0)) -> str:
-    return str(cast(pts, track_id))
+def shown(per_face: PerFaceProgramme, track_id: int, pts: Fraction = Fraction(0)) -> str:
+    return str(per_face(pts, track_id))
 
 
 class Sure:
@@ -40,43 +41,45 @@ class Sure:
             face.track_id: self.known[face.track_id] for face in tracked.faces if face.track_id in self.known
         }
 
-    def doubt(self, index: int) -> str:
-        return f"doubt {index}"
+    def why_unmatched(self, index: int) -> str:
+        return f"reason {index}"
 
     def restart(self) -> None:
         """Remembers nobody."""
 
 
 def test_each_face_gets_its_part_and_nobody_else_changes() -> None:
-    cast = Cast([Part(0, SMILE), Part(1, FROWN)])
-    assert cast.choose(at(0, 0, 1, 2)) == {0, 1}
-    assert [shown(cast, track_id) for track_id in range(3)] == ["AU12=+2", "AU04=+3", "none"]
+    per_face = PerFaceProgramme([FaceProgramme(0, SMILE), FaceProgramme(1, FROWN)])
+    assert per_face.choose(at(0, 0, 1, 2)) == {0, 1}
+    assert [shown(per_face, track_id) for track_id in range(3)] == ["AU12=+2", "AU04=+3", "none"]
 
 
 def test_the_part_for_others_goes_to_all_who_are_not_named() -> None:
-    cast = Cast([Part(None, FROWN), Part(1, SMILE)])
-    assert cast.choose(at(0, 0, 1, 2)) == {0, 1, 2}
-    assert [shown(cast, track_id) for track_id in range(3)] == ["AU04=+3", "AU12=+2", "AU04=+3"]
+    per_face = PerFaceProgramme([FaceProgramme(None, FROWN), FaceProgramme(1, SMILE)])
+    assert per_face.choose(at(0, 0, 1, 2)) == {0, 1, 2}
+    assert [shown(per_face, track_id) for track_id in range(3)] == ["AU04=+3", "AU12=+2", "AU04=+3"]
 
 
 def test_what_is_common_comes_first_and_goes_to_the_named_alone() -> None:
-    cast = Cast([Part(1, parse_targets("AU12=0"))], parse_targets("AU12=+2,AU04=+1"))
-    assert cast.choose(at(0, 0, 1)) == {1}
-    assert shown(cast, 1) == "AU04=+1,AU12=0"
+    per_face = PerFaceProgramme([FaceProgramme(1, parse_targets("AU12=0"))], parse_targets("AU12=+2,AU04=+1"))
+    assert per_face.choose(at(0, 0, 1)) == {1}
+    assert shown(per_face, 1) == "AU04=+1,AU12=0"
 
 
 def test_what_is_common_goes_to_others_who_are_asked_for_as_well() -> None:
-    cast = Cast([Part(1, SMILE)], FROWN, also=Chooser(RetargetOptions(faces="largest")))
-    assert cast.choose(at(0, 0, 1, 2)) == {0, 1}
-    assert [shown(cast, track_id) for track_id in range(3)] == ["AU04=+3", "AU04=+3,AU12=+2", "none"]
+    per_face = PerFaceProgramme(
+        [FaceProgramme(1, SMILE)], FROWN, also=FaceChooser(FaceChoiceOptions(faces="largest"))
+    )
+    assert per_face.choose(at(0, 0, 1, 2)) == {0, 1}
+    assert [shown(per_face, track_id) for track_id in range(3)] == ["AU04=+3", "AU04=+3,AU12=+2", "none"]
 
 
 def test_a_face_is_found_by_its_looks_and_may_be_named_by_its_id_as_well() -> None:
-    parts = [Part("anna.png", SMILE), Part(5, FROWN), Part("ben.png", FROWN)]
-    cast = Cast(parts, recognise=Sure(t4=1, t5=0))
-    assert cast.choose(at(0, 3, 4, 5)) == {4, 5}
-    assert shown(cast, 4) == "AU04=+3"
-    assert shown(cast, 5) == "AU04=+3,AU12=+2"
+    parts = [FaceProgramme("anna.png", SMILE), FaceProgramme(5, FROWN), FaceProgramme("ben.png", FROWN)]
+    per_face = PerFaceProgramme(parts, recognise=Sure(t4=1, t5=0))
+    assert per_face.choose(at(0, 3, 4, 5)) == {4, 5}
+    assert shown(per_face, 4) == "AU04=+3"
+    assert shown(per_face, 5) == "AU04=+3,AU12=+2"
 
 
 def test_programmes_that_change_over_time_are_asked_with_the_track_id() -> None:
@@ -86,16 +89,16 @@ def test_programmes_that_change_over_time_are_asked_with_the_track_id() -> None:
         asked.append((pts, track_id))
         return SMILE
 
-    cast = Cast([Part(7, stronger(Function(programme), 0.5))], FROWN)
-    cast.choose(at(0, 7))
-    assert shown(cast, 7, Fraction(1, 3)) == "AU04=+3,AU12=+1"
+    per_face = PerFaceProgramme([FaceProgramme(7, scaled(ProgrammeFunction(programme), 0.5))], FROWN)
+    per_face.choose(at(0, 7))
+    assert shown(per_face, 7, Fraction(1, 3)) == "AU04=+3,AU12=+1"
     assert asked == [(Fraction(1, 3), 7)]
 
 
 def test_who_loses_a_part_fades_out_and_the_next_fades_in() -> None:
     sure = Sure(t0=0)
-    cast = Cast([Part("anna.png", SMILE)], recognise=sure)
-    retarget = Retargeter(cast, RetargetOptions(faces=cast.choose))
+    per_face = PerFaceProgramme([FaceProgramme("anna.png", SMILE)], recognise=sure)
+    retarget = Retargeter(per_face, RetargetOptions(faces=per_face.choose))
 
     def smiles(index: int) -> list[float]:
         return [float(change[..., au_index("AU12")].mean()) for change in retarget(at(index, 0, 1)).changes]
@@ -109,29 +112,31 @@ def test_who_loses_a_part_fades_out_and_the_next_fades_in() -> None:
 
 
 def test_a_cut_takes_everybody_off_the_stage() -> None:
-    cast = Cast([Part(0, SMILE)])
-    cast.choose(at(0, 0))
-    cast.choose(at(1, 1, cut=True))
-    assert shown(cast, 0) == "none"
+    per_face = PerFaceProgramme([FaceProgramme(0, SMILE)])
+    per_face.choose(at(0, 0))
+    per_face.choose(at(1, 1, cut=True))
+    assert shown(per_face, 0) == "none"
 
 
 def test_those_who_never_came_are_named() -> None:
     parts = [
-        Part(0, SMILE),
-        Part(9, SMILE),
-        Part("anna.png", SMILE),
-        Part("ben.png", SMILE),
-        Part(None, FROWN),
+        FaceProgramme(0, SMILE),
+        FaceProgramme(9, SMILE),
+        FaceProgramme("anna.png", SMILE),
+        FaceProgramme("ben.png", SMILE),
+        FaceProgramme(None, FROWN),
     ]
-    cast = Cast(parts, recognise=Sure(t1=0))
-    cast.choose(at(0, 0, 1))
-    assert cast.absent() == [
+    per_face = PerFaceProgramme(parts, recognise=Sure(t1=0))
+    per_face.choose(at(0, 0, 1))
+    assert per_face.absent() == [
         "there was no face 9; `reenact aus` lists the ids",
-        "no face was taken for ben.png: doubt 1",
+        "no face matched ben.png: reason 1",
     ]
 
 
 def test_a_cast_says_what_it_is_made_of() -> None:
-    cast = Cast([Part(0, SMILE), Part(None, Function(lambda pts, track_id: FROWN))], FROWN)
-    assert str(cast) == "AU04=+3; face 0: AU12=+2; other faces: changing over time"
-    assert str(Cast([Part(0, SMILE)])) == "face 0: AU12=+2"
+    per_face = PerFaceProgramme(
+        [FaceProgramme(0, SMILE), FaceProgramme(None, ProgrammeFunction(lambda pts, track_id: FROWN))], FROWN
+    )
+    assert str(per_face) == "AU04=+3; face 0: AU12=+2; other faces: changing over time"
+    assert str(PerFaceProgramme([FaceProgramme(0, SMILE)])) == "face 0: AU12=+2"

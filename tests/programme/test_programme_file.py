@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reenact.programme.face_request import FaceRequest, FaceRequestError, parse_face
 from reenact.programme.presets import PRESETS
 from reenact.programme.programme_file import FACE_KEYS, ProgrammeError, load_programme
-from reenact.programme.request import FacePlan, FacePlanError, parse_face
 
 
 def write(path: Path, document: object) -> Path:
@@ -20,8 +20,8 @@ def write(path: Path, document: object) -> Path:
     return path
 
 
-def load(folder: Path, faces: object) -> tuple[FacePlan, ...]:
-    return load_programme(write(folder / "cast.json", {"version": 1, "faces": faces}))
+def load(folder: Path, faces: object) -> tuple[FaceRequest, ...]:
+    return load_programme(write(folder / "programme.json", {"version": 1, "faces": faces}))
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_a_face_is_named_by_id_or_picture(text: str, face: int | Path, targets: 
         (":smile", "write 0:AU12=+2"),
         ("0:grin", "face '0': 'grin' at character 1 is neither"),
         ("anna.png:", "face 'anna.png': empty target"),
-        ("12345678901:smile", "is no face's id"),
+        ("12345678901:smile", "is not the id of a face"),
     ],
 )
 def test_a_face_that_cannot_be_understood_says_why(text: str, words: str) -> None:
-    with pytest.raises(FacePlanError) as error:
+    with pytest.raises(FaceRequestError) as error:
         parse_face(text)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
@@ -60,7 +60,7 @@ def test_a_face_that_cannot_be_understood_says_why(text: str, words: str) -> Non
 def test_no_text_crashes_the_parser(text: str) -> None:
     try:
         parse_face(text)
-    except FacePlanError as error:
+    except FaceRequestError as error:
         assert str(error)
 
 
@@ -151,7 +151,7 @@ def test_entries_are_plans_in_order_with_paths_beside_the_file(tmp_path: Path) -
     ],
 )
 def test_a_wrong_file_is_one_line_with_the_place_in_it(tmp_path: Path, document: object, words: str) -> None:
-    path = write(tmp_path / "cast.json", document)
+    path = write(tmp_path / "programme.json", document)
     with pytest.raises(ProgrammeError) as error:
         load_programme(path)
     assert words in str(error.value)
@@ -170,7 +170,7 @@ ANY_JSON = st.recursive(
     max_leaves=8,
 )
 FACES = st.dictionaries(
-    st.sampled_from(["0", "1", "*", "cast.json", "."]) | st.text(max_size=4),
+    st.sampled_from(["0", "1", "*", "programme.json", "."]) | st.text(max_size=4),
     ANY_JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(FACE_KEYS, ANY_JSON)),
     max_size=4,
 )
@@ -179,7 +179,7 @@ FACES = st.dictionaries(
 @given(ANY_JSON | st.fixed_dictionaries({"version": st.just(1), "faces": FACES}))
 def test_no_json_crashes_the_reader(document: object) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = write(Path(folder) / "cast.json", document)
+        path = write(Path(folder) / "programme.json", document)
         try:
             plans = load_programme(path)
         except ProgrammeError as error:

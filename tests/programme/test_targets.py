@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from calib.au import ACTION_UNITS, AU_CODES, AU_INDEX, ONE_PIECE, au_code
 from reenact.programme.presets import PRESETS, Preset
-from reenact.programme.targets import TargetError, Targets, load_targets, no_targets, parse_targets
+from reenact.programme.target_syntax import TargetError, load_targets, parse_targets
+from reenact.programme.targets import Targets, no_targets
 
 
 def shown(targets: Targets) -> dict[str, tuple[object, ...]]:

@@ -13,19 +13,20 @@ import pytest
 
 from calib.au import neutral_aus
 from reenact.media.image_file import load_still
-from reenact.programme import Programme, RetargetOptions, Targets, parse_targets
-from reenact.programme.au_recording import performance_of
+from reenact.programme import Programme, Targets, parse_targets
+from reenact.programme.au_recording import au_recording_of
 from reenact.programme.driver import Driver
-from reenact.programme.face_choice import Chooser
+from reenact.programme.face_choice import FaceChooser
 from reenact.programme.keyframes import Keyframe, Keyframes, Track
-from reenact.programme.per_face import Cast, Part
-from reenact.programme.protocol import InTurn, Stronger, in_turn
+from reenact.programme.per_face import FaceProgramme, PerFaceProgramme
+from reenact.programme.programme import ProgrammeChain, ScaledProgramme, chain
 from reenact.programme.timeline import Scene, Timeline
 from reenact.recognise.recogniser import Recogniser
 from reenact.records import Frame, Measured, Tracked
 from reenact.retarget import Retargeter
 from reenact.retarget.controls import Controls, Settings
-from reenact.retarget.live_retargeter import Steer
+from reenact.retarget.live_retargeter import LiveRetargeter
+from reenact.retarget.options import RetargetOptions
 from reenact.run.demo import PORTRAIT
 from reenact.run.files import EditOptions, open_still_edit
 from reenact.verify import closed_loop
@@ -60,20 +61,23 @@ PROGRAMMES: dict[str, Callable[[], Programme]] = {
     "targets": lambda: SMILE,
     "keyframes": lambda: Keyframes([Track(8, (Keyframe(0, 0, False), Keyframe(1, 3, False)))]),
     "timeline": lambda: Timeline((Scene("as it is", "none", 0.3), Scene("smile", "smile"))),
-    "driver": lambda: Driver(performance_of([(0.0, shows()), (1.0, shows(AU12=3))])),
-    "the largest as well": lambda: Cast([Part(1, FROWN)], SMILE, also=Chooser(LARGEST)),
-    "references": lambda: Cast(
-        [Part("anna.png", SMILE), Part("ben.png", FROWN)], recognise=Recogniser([ANNA, BEN], looks())
+    "driver": lambda: Driver(au_recording_of([(0.0, shows()), (1.0, shows(AU12=3))])),
+    "the largest as well": lambda: PerFaceProgramme(
+        [FaceProgramme(1, FROWN)], SMILE, also=FaceChooser(LARGEST)
     ),
-    "a cast within a cast": lambda: InTurn(
-        (Stronger(Cast([Part(0, SMILE)], also=Chooser(LARGEST)), 0.5), FROWN)
+    "references": lambda: PerFaceProgramme(
+        [FaceProgramme("anna.png", SMILE), FaceProgramme("ben.png", FROWN)],
+        recognise=Recogniser([ANNA, BEN], looks()),
+    ),
+    "a programme per face within another": lambda: ProgrammeChain(
+        (ScaledProgramme(PerFaceProgramme([FaceProgramme(0, SMILE)], also=FaceChooser(LARGEST)), 0.5), FROWN)
     ),
 }
 
 
 def pass_over(programme: Programme) -> list[np.ndarray]:
     """The changes of every face in every frame, of a run of its own."""
-    faces = programme.choose if isinstance(programme, Cast) else "largest"
+    faces = programme.choose if isinstance(programme, PerFaceProgramme) else "largest"
     retarget = Retargeter(programme, RetargetOptions(faces=faces))
     return [np.array(retarget(measured).changes) for measured in FILM]
 
@@ -96,24 +100,24 @@ def test_a_programme_that_is_broken_off_starts_anew_as_well() -> None:
 
 
 def test_who_was_absent_is_told_of_the_last_pass() -> None:
-    cast = Cast([Part(0, SMILE)])
-    pass_over(cast)
-    assert cast.absent() == []
-    Retargeter(cast, RetargetOptions(faces=cast.choose))(next(scene(0, 2.0, first_id=5)))
-    assert cast.absent() == ["there was no face 0; `reenact aus` lists the ids"]
+    per_face = PerFaceProgramme([FaceProgramme(0, SMILE)])
+    pass_over(per_face)
+    assert per_face.absent() == []
+    Retargeter(per_face, RetargetOptions(faces=per_face.choose))(next(scene(0, 2.0, first_id=5)))
+    assert per_face.absent() == ["there was no face 0; `reenact aus` lists the ids"]
 
 
 def test_a_live_run_restarts_its_programme() -> None:
     def changes() -> list[np.ndarray]:
-        steer = Steer(Controls(Settings(cast)), RetargetOptions(faces=cast.choose))
-        return [np.array(steer(measured).changes) for measured in FILM]
+        retargeter = LiveRetargeter(Controls(Settings(per_face)), RetargetOptions(faces=per_face.choose))
+        return [np.array(retargeter(measured).changes) for measured in FILM]
 
-    cast = PROGRAMMES["the largest as well"]()
+    per_face = PROGRAMMES["the largest as well"]()
     np.testing.assert_array_equal(changes(), changes())
 
 
 def test_the_largest_is_chosen_anew_where_time_runs_backwards() -> None:
-    choose = Chooser(LARGEST)
+    choose = FaceChooser(LARGEST)
     assert [choose(measured) for measured in FILM][-1] == {3}
     assert choose(replace(FILM[0])) == {0}
 
@@ -144,9 +148,9 @@ def test_the_programme_of_every_draft_starts_anew(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(closed_loop, "open_edit", opened)
     monkeypatch.setattr(closed_loop, "read_output", lambda *_: [])
-    cast = PROGRAMMES["references"]()
-    options = EditOptions(retarget=RetargetOptions(faces=cast.choose))
-    closed_loop.close_loop(tmp_path, tmp_path, cast, options, 3)
+    per_face = PROGRAMMES["references"]()
+    options = EditOptions(retarget=RetargetOptions(faces=per_face.choose))
+    closed_loop.close_loop(tmp_path, tmp_path, per_face, options, 3)
     assert len(passes) == 3
     for again in passes[1:]:
         np.testing.assert_array_equal(passes[0], again)
@@ -156,9 +160,9 @@ def test_a_picture_that_is_edited_again_and_again_is_each_time_as_the_first() ->
     asked: list[Targets] = [parse_targets(text) for text in ("laugh", "AU45=5", "surprise", "laugh")]
     with open_still_edit(load_still(PORTRAIT), EditOptions()) as edit:
         first, *_, last = [edit(targets).image for targets in asked]
-        cast = Cast([Part(0, in_turn(asked[0]))])
-        chosen = replace(edit, options=EditOptions(retarget=RetargetOptions(faces=cast.choose)))
-        played = [chosen(cast).image for _ in range(2)]
+        per_face = PerFaceProgramme([FaceProgramme(0, chain(asked[0]))])
+        chosen = replace(edit, options=EditOptions(retarget=RetargetOptions(faces=per_face.choose)))
+        played = [chosen(per_face).image for _ in range(2)]
     np.testing.assert_array_equal(first, last)
     np.testing.assert_array_equal(played[0], played[1])
     np.testing.assert_array_equal(first, played[0])

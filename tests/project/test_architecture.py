@@ -22,6 +22,31 @@ MAY_IMPORT = {
 """The project's own packages that each package may use. `train` degrades its pictures with the run-time's own
 generator and judges its networks in the run-time's own loop."""
 
+_BASE = {"records", "alignment"}
+ROOMS: dict[str, set[str]] = {
+    "records": set(),
+    "alignment": set(),
+    "process": set(),
+    "doctor": set(),
+    "media": {"records", "process", "doctor"},
+    "pipeline": {"records", "process"},
+    "track": {*_BASE, "process"},
+    "programme": {"records"},
+    "retarget": {"records", "programme", "track"},
+    "generate": _BASE,
+    "occlusion": {"records", "generate"},
+    "measure": {*_BASE, "media", "pipeline", "track", "generate"},
+    "recognise": {"records", "media", "track", "generate", "measure"},
+    "figures": {"records", "media", "track", "programme", "measure"},
+    "run": {
+        *("records", "process", "doctor", "media", "pipeline", "track"),
+        *("programme", "retarget", "generate", "occlusion", "measure", "recognise"),
+    },
+    "verify": {*_BASE, "media", "pipeline", "track", "programme", "measure", "figures", "run"},
+}
+"""The rooms of `reenact`, each with the rooms that it may import, which stand above it. The command line and
+the modules on the ground floor are the roof: they may import all rooms, and no room imports them."""
+
 NUMPY_AND_CV2_ONLY = {"calib"}
 THREADS = {"threading", "queue", "concurrent", "multiprocessing", "asyncio", "_thread"}
 MAY_KNOW_THREADS = {
@@ -102,6 +127,42 @@ def test_modules_import_only_the_packages_below_them(module):
     allowed = MAY_IMPORT[module.split(".")[0]]
     strangers = {name for name in own(imports(module)) if not _allowed(name, allowed)}
     assert is_entry_point(module) or strangers == set()
+
+
+def room_of(name: str) -> str | None:
+    """The room of `reenact` in which a module stands. None: it stands in none."""
+    package, _, rest = name.partition(".")
+    room = rest.split(".")[0]
+    return room if package == "reenact" and room in ROOMS else None
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if room_of(name)])
+def test_rooms_import_only_the_rooms_that_they_may(module):
+    room = room_of(module)
+    assert room is not None
+    # The package itself, for its version and its folder, is no room.
+    imported = {name for name in imports(module) if name.startswith("reenact.")}
+    assert {name for name in imported if room_of(name) not in {room, *ROOMS[room]}} == set()
+
+
+def test_rooms_stand_in_the_order_of_their_imports():
+    above: set[str] = set()
+    for room, may_import in ROOMS.items():
+        assert may_import <= above, f"{room} imports a room below it"
+        above.add(room)
+
+
+def test_every_room_needs_what_it_may_import():
+    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for module in MODULES:
+        if room := room_of(module):
+            found[room] |= {other for name in imports(module) if (other := room_of(name)) and other != room}
+    assert found == ROOMS
+
+
+def test_every_package_of_reenact_is_a_room():
+    packages = {path.name for path in (ROOT / "reenact").iterdir() if (path / "__init__.py").exists()}
+    assert packages - {"cli"} <= set(ROOMS)
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith("train")])

@@ -55,7 +55,7 @@ def test_the_likest_face_is_taken_and_below_the_threshold_nobody(looks: Looks) -
     assert recognise(seen(0, [0, 1, 2])) == {1: 0}
     recognise = Recogniser([ANNA], looks)
     assert recognise(seen(0, [2])) == {}
-    assert recognise.doubt(0) == "the likest is 0.40 alike, and 0.50 is needed"
+    assert recognise.why_unmatched(0) == "the most similar face has 0.40, and 0.50 is needed"
 
 
 def test_nobody_is_two_references_and_no_reference_two_people(looks: Looks) -> None:
@@ -64,7 +64,7 @@ def test_nobody_is_two_references_and_no_reference_two_people(looks: Looks) -> N
     assert recognise(seen(0, [0, 1])) == {0: 0, 1: 1}
     recognise = Recogniser([ANNA, ANNA], looks)
     assert recognise(seen(0, [0])) == {0: 0}
-    assert "more like another reference" in recognise.doubt(1)
+    assert "more similar to another reference" in recognise.why_unmatched(1)
 
 
 def test_whoever_has_a_part_keeps_it_until_another_is_clearly_likelier(looks: Looks) -> None:
@@ -128,7 +128,7 @@ def test_a_cut_begins_anew(looks: Looks) -> None:
 def test_no_face_at_all_is_said(looks: Looks) -> None:
     recognise = Recogniser([ANNA], looks)
     assert recognise(seen(0, [])) == {}
-    assert recognise.doubt(0) == "there was no face"
+    assert recognise.why_unmatched(0) == "there was no face"
 
 
 def other_person(image: np.ndarray) -> np.ndarray:

@@ -11,120 +11,121 @@ import pytest
 
 from calib.au import AU_INDEX, both, neutral_aus
 from calib.limits import load_limits
-from reenact.programme import RetargetOptions, TargetError, parse_targets
+from reenact.programme import TargetError, parse_targets
 from reenact.programme.presets import PRESETS
 from reenact.programme.timeline import Scene, Timeline
 from reenact.retarget import Retargeter
 from reenact.retarget.controls import ControlError, Controls, Settings, as_programme, name_of
-from reenact.retarget.live_retargeter import BYPASS_S, REST_S, Steer
+from reenact.retarget.live_retargeter import BYPASS_S, REST_S, LiveRetargeter
+from reenact.retarget.options import RetargetOptions
 from tests.retarget.test_retarget import AU12, FREE, RATE, Someone, record
 
 SMILE = parse_targets("AU12=+2")
 
 
-def steered(text: str = "AU12=+2", **settings: object) -> tuple[Controls, Steer]:
+def live_retargeter(text: str = "AU12=+2", **settings: object) -> tuple[Controls, LiveRetargeter]:
     controls = Controls(Settings(parse_targets(text), **settings))
-    return controls, Steer(controls, FREE)
+    return controls, LiveRetargeter(controls, FREE)
 
 
-def change(steer: Steer, index: int, *people: Someone) -> float:
+def change(retargeter: LiveRetargeter, index: int, *people: Someone) -> float:
     """Of AU12, in the first face."""
-    return float(both(steer(record(index, *(people or (Someone(),)))).changes[0])[AU12])
+    return float(both(retargeter(record(index, *(people or (Someone(),)))).changes[0])[AU12])
 
 
 def test_a_change_of_targets_or_strength_shows_whole_on_the_next_frame() -> None:
-    controls, steer = steered()
-    assert change(steer, 0) == 2
+    controls, retargeter = live_retargeter()
+    assert change(retargeter, 0) == 2
     controls.set(targets=parse_targets("AU12=+3"))
-    assert change(steer, 1) == 3
+    assert change(retargeter, 1) == 3
     controls.set(strength=0.5)
-    assert change(steer, 2) == 1.5
+    assert change(retargeter, 2) == 1.5
     controls.set(targets=lambda pts, track_id: SMILE)
-    assert change(steer, 3) == 1
+    assert change(retargeter, 3) == 1
 
 
 def test_a_change_of_targets_comes_no_faster_than_a_face_moves() -> None:
     controls = Controls(Settings(SMILE))
-    steer = Steer(controls)
-    assert change(steer, 0, Someone(shows=2)) == 2
+    retargeter = LiveRetargeter(controls)
+    assert change(retargeter, 0, Someone(shows=2)) == 2
     controls.set(targets=parse_targets("AU12=-2"))
-    falling = [change(steer, 1 + index, Someone(shows=2)) for index in range(8)]
+    falling = [change(retargeter, 1 + index, Someone(shows=2)) for index in range(8)]
     np.testing.assert_allclose(np.diff(falling[:4]), -load_limits().rates[AU12] / RATE, rtol=1e-5)
     assert falling[-1] == -2
 
 
 def test_a_frame_is_of_one_piece_although_the_settings_change_while_it_is_worked_on() -> None:
-    controls, steer = steered()
+    controls, retargeter = live_retargeter()
 
     def programme(pts: Fraction, track_id: int):
         controls.set(strength=0.0)
         return SMILE
 
     controls.set(targets=programme)
-    changes = steer(record(0, Someone(0), Someone(1, scale=1.0))).changes
+    changes = retargeter(record(0, Someone(0), Someone(1, scale=1.0))).changes
     assert both(changes[0])[AU12] == 2
-    assert change(steer, 1) == 0
+    assert change(retargeter, 1) == 0
 
 
 def test_a_bypass_fades_out_and_in_and_is_exactly_nothing_in_between() -> None:
-    controls, steer = steered()
-    assert change(steer, 0) == 2
+    controls, retargeter = live_retargeter()
+    assert change(retargeter, 0) == 2
     controls.set(bypass=True)
     frames = round(BYPASS_S * RATE)
-    out = [change(steer, 1 + index) for index in range(frames)]
+    out = [change(retargeter, 1 + index) for index in range(frames)]
     assert out == sorted(out, reverse=True)
     assert 1.9 < out[0] < 2 and 0 < out[-2] < 0.1
     assert out[-1] == 0
-    assert not steer(record(frames + 1, Someone())).changes[0].any()
+    assert not retargeter(record(frames + 1, Someone())).changes[0].any()
     controls.set(bypass=False)
-    back = [change(steer, frames + 2 + index) for index in range(frames)]
+    back = [change(retargeter, frames + 2 + index) for index in range(frames)]
     assert back == sorted(back) and back[0] < 2 and back[-1] == 2
 
 
 def test_a_run_can_start_bypassed() -> None:
-    _, steer = steered(bypass=True)
-    assert change(steer, 0) == 0
+    _, retargeter = live_retargeter(bypass=True)
+    assert change(retargeter, 0) == 0
 
 
 def test_the_face_at_rest_is_the_median_of_the_last_second_of_the_largest_face() -> None:
-    _, steer = steered()
-    assert steer.at_rest() is None
+    _, retargeter = live_retargeter()
+    assert retargeter.at_rest() is None
     for index in range(60):  # a smile, then at rest for a second, with one blink of a reading
         shows = 4.0 if index < 30 else 5.0 if index == 45 else 1.0
-        change(steer, index, Someone(0, shows=shows), Someone(1, scale=1.0, shows=3.0))
-    at_rest = steer.at_rest()
+        change(retargeter, index, Someone(0, shows=shows), Someone(1, scale=1.0, shows=3.0))
+    at_rest = retargeter.at_rest()
     assert at_rest is not None
     np.testing.assert_array_equal(at_rest, np.full(17, 1.0))
 
 
 def test_another_person_is_not_mixed_into_the_face_at_rest() -> None:
-    _, steer = steered()
+    _, retargeter = live_retargeter()
     for index in range(int(REST_S * RATE)):
-        change(steer, index, Someone(0, shows=4.0))
-    change(steer, 30, Someone(1, shows=1.0))
-    at_rest = steer.at_rest()
+        change(retargeter, index, Someone(0, shows=4.0))
+    change(retargeter, 30, Someone(1, shows=1.0))
+    at_rest = retargeter.at_rest()
     assert at_rest is not None and at_rest.max() == 1
-    steer(record(31))
-    assert steer.at_rest() is None
+    retargeter(record(31))
+    assert retargeter.at_rest() is None
 
 
 def test_absolute_targets_count_from_the_neutral_and_relative_ones_do_not() -> None:
     for text, without, with_neutral in (("AU12=3", 2.0, 3.0), ("AU12=+2", 2.0, 2.0), ("AU12=0", -1.0, 0.0)):
-        controls, steer = steered(text)
+        controls, retargeter = live_retargeter(text)
         someone = Someone(shows=1.0)
-        assert change(steer, 0, someone) == without
+        assert change(retargeter, 0, someone) == without
         controls.set(neutral=neutral_aus() + np.float32(1))
-        assert change(steer, 1, someone) == with_neutral, text
+        assert change(retargeter, 1, someone) == with_neutral, text
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0, 1.5])
 def test_a_live_run_writes_what_a_file_of_the_same_strength_gets(strength: float) -> None:
     held = parse_targets("AU12=2,AU04=+1")
-    steer = Steer(Controls(Settings(held, strength=strength)))
+    retargeter = LiveRetargeter(Controls(Settings(held, strength=strength)))
     retarget = Retargeter(held, RetargetOptions(strength=strength))
     for index in range(3):
         measured = record(index, Someone(shows=0.5))
-        np.testing.assert_array_equal(steer(measured).changes, retarget(measured).changes)
+        np.testing.assert_array_equal(retargeter(measured).changes, retarget(measured).changes)
 
 
 def test_settings_changed_by_many_threads_at_once_are_all_kept() -> None:

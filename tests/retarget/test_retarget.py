@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from calib.au import AU_INDEX, Change, bilateral, both, neutral_aus
 from calib.pose import Pose
 from reenact.programme import Programme
+from reenact.programme.face_choice import FaceChoiceError, parse_faces
 from reenact.programme.inversion import parse_inverted
-from reenact.programme.options import FaceChoiceError, RetargetOptions, parse_faces
-from reenact.programme.protocol import in_turn
-from reenact.programme.targets import neutralised, parse_locks, parse_scales, parse_targets
+from reenact.programme.programme import chain
+from reenact.programme.target_syntax import parse_locks, parse_scales, parse_targets
+from reenact.programme.targets import neutralised
 from reenact.records import Face, Frame, Measured
 from reenact.retarget import Retargeter
+from reenact.retarget.options import RetargetOptions
 
 RATE = Fraction(30)
 SMILE = parse_targets("AU12=+2")
@@ -142,7 +144,7 @@ def test_strength_multiplies(strength: float, expected: float) -> None:
 @pytest.mark.parametrize("strength", [0.0, 0.25, 0.5, 1.0, 1.25, 1.5])
 @pytest.mark.parametrize("own", [0.0, 1.0, 4.5])
 @pytest.mark.parametrize(
-    "asked", [parse_targets("AU12=3"), in_turn(parse_targets("smile,AU12=+1"), parse_locks("AU12=3"))]
+    "asked", [parse_targets("AU12=3"), chain(parse_targets("smile,AU12=+1"), parse_locks("AU12=3"))]
 )
 def test_an_absolute_target_is_reached_at_a_strength_of_1_and_never_passed(
     asked: Programme, own: float, strength: float

@@ -1,4 +1,4 @@
-"""When a live run does with less care, and when with more again."""
+"""When a live run does with less effort, and when with more again."""
 
 from __future__ import annotations
 

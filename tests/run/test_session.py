@@ -18,9 +18,10 @@ import pytest
 
 import reenact
 from reenact.media.read import CaptureError, open_capture
-from reenact.programme import RetargetOptions, TargetError
+from reenact.programme import TargetError
 from reenact.records import Finished
 from reenact.retarget.controls import ControlError
+from reenact.retarget.options import RetargetOptions
 from reenact.run.demo import make_clip
 from reenact.run.files import EditOptions
 from reenact.run.live import LiveOptions

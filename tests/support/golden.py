@@ -20,7 +20,7 @@ from reenact.generate import FaceGenerator, MovedFace
 from reenact.generate.generator import PAINTERS
 from reenact.generate.geometry.warp import WarpOptions
 from reenact.media.image_file import Still, load_still
-from reenact.programme.targets import parse_targets
+from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face
 from reenact.run.demo import PORTRAIT
 from reenact.run.files import EditOptions, StillEdit, open_still_edit

@@ -6,7 +6,7 @@ from engines.description import describe
 from engines.onnx_file import UINT8, metadata, model, node, value_info
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.generate.network.contract import WHOLE_FACE, ModelInfo, to_metadata
-from reenact.generate.network.regions import PLANES, REGIONS
+from reenact.generate.network.network_regions import PLANES, REGIONS
 
 MOUTH = REGIONS["mouth"]
 CROP = FaceCrop()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reenact.recognise.descriptors import UpperFace
 from reenact.recognise.resemblance import unit
+from reenact.recognise.upper_face import UpperFace
 from tests.support.evaluation import FRAME, copy, subject
 from tests.support.faces import posed_face
 from train.evaluate.descriptors import Detail, Hog

@@ -21,7 +21,7 @@ from engines.description import describe  # noqa: E402
 from reenact import __version__  # noqa: E402
 from reenact.generate import open_generator  # noqa: E402
 from reenact.generate.network.contract import ModelError, model_info  # noqa: E402
-from reenact.generate.network.regions import REGIONS  # noqa: E402
+from reenact.generate.network.network_regions import REGIONS  # noqa: E402
 from tests.generate.test_whole_face import asked  # noqa: E402
 from tests.support import fake_nvidia  # noqa: E402
 from tests.support.faces import change, posed_face, textured_frame  # noqa: E402

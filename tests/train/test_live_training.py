@@ -13,7 +13,7 @@ from tests.support.faces import closed_mouth, posed_face, textured_frame
 
 torch = pytest.importorskip("torch")
 
-from reenact.generate.network.regions import PLANES, REGIONS  # noqa: E402
+from reenact.generate.network.network_regions import PLANES, REGIONS  # noqa: E402
 from train.data.live import (  # noqa: E402
     LiveExampleOptions,
     LiveItems,

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from calib.au import AU_COUNT
 from calib.openings import OUTER_LIPS
 from reenact.occlusion import MouthOcclusion, load_mouth_occlusion
-from reenact.occlusion.mouth import LowerFace
+from reenact.occlusion.mouth_occlusion import LowerFace
 from tests.support.faces import closed_mouth, posed_face, textured_frame
 from train.data.occluders import SHAPES, occlude, painted_face, photographed
 from train.data.shards import FaceSample, FolderMeta, PreparedFace, write_meta, write_shard

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from calib.au import AU_COUNT, au_index
 from reenact.media.image_file import load_still
-from reenact.programme.au_recording import Performance
+from reenact.programme.au_recording import AURecording
 from tests.support.media import Film, write_film
 from train.__main__ import main
 from train.evaluate.transfer import Drive, Driven, Follow, TransferOptions, drive, follow, spread_line
@@ -23,12 +23,12 @@ TIMES_S = np.arange(40) / 25
 OPTIONS = TransferOptions(seconds=1.5, generator="warp", own_mouth=False)
 
 
-def blinking() -> Performance:
+def blinking() -> AURecording:
     """Lids that shut and open slowly, and a mouth that does so half as fast."""
     aus = np.zeros((len(TIMES_S), AU_COUNT), np.float32)
     aus[:, au_index("AU45")] = 2 - 2 * np.cos(2 * np.pi * TIMES_S / 0.8)
     aus[:, au_index("AU25")] = 1.5 - 1.5 * np.cos(2 * np.pi * TIMES_S / 1.6)
-    return Performance(TIMES_S, aus, np.ones(AU_COUNT, bool), np.zeros(AU_COUNT, np.float32))
+    return AURecording(TIMES_S, aus, np.ones(AU_COUNT, bool), np.zeros(AU_COUNT, np.float32))
 
 
 def by_code(follows: tuple[Follow, ...]) -> dict[str, Follow]:

@@ -20,13 +20,13 @@ from reenact.programme.keyframes import Marker
 from reenact.records import Retargeted
 from reenact.retarget import Retargeter
 from reenact.run.demo import make_clip
+from reenact.verify.agreement import DEFINITIONS, FaceFigures, figures_of, lag_s
 from reenact.verify.closed_loop import FARTHEST, Corrections
-from reenact.verify.compare import Comparison, Reading, compare
-from reenact.verify.figures import DEFINITIONS, Figures, figures_of, lag_s
-from reenact.verify.page import WARNING, About, Part, to_page
-from reenact.verify.report import VerifyError, report_paths
-from reenact.verify.table import COLUMNS, write_table
-from reenact.verify.witness import Request, Sighting, Witness, shown
+from reenact.verify.csv_table import COLUMNS, write_table
+from reenact.verify.face_comparison import FaceComparison, OutputFrame, compare_faces
+from reenact.verify.html_page import WARNING, About, FaceReport, to_page
+from reenact.verify.request_recorder import FaceReading, FrameRequest, RequestRecorder, shown
+from reenact.verify.write_report import VerifyError, report_paths
 from tests.cli.test_cli_video import SIZE, assert_refused
 from tests.retarget.test_retarget import AU12, FREE, Someone, record
 from tests.support.faces import shows
@@ -34,25 +34,27 @@ from tests.support.faces import shows
 PORTRAIT = Path(__file__).parents[2] / "reenact" / "data" / "portrait.jpg"
 
 
-def seen(track_id: int = 0, x: float = 100.0, **aus: float) -> Sighting:
-    return Sighting(track_id, np.array([x, 50, 0], np.float32), 1.0, shows(**aus))
+def seen(track_id: int = 0, x: float = 100.0, **aus: float) -> FaceReading:
+    return FaceReading(track_id, np.array([x, 50, 0], np.float32), 1.0, shows(**aus))
 
 
-def request(index: int, face: Sighting, asked: AUVector) -> Request:
-    return Request(index, index / 30, face, asked, asked)
+def request(index: int, face: FaceReading, asked: AUVector) -> FrameRequest:
+    return FrameRequest(index, index / 30, face, asked, asked)
 
 
-def comparison(asked: np.ndarray, after: np.ndarray, before: float = 0.0, rate: float = 30.0) -> Comparison:
+def comparison(
+    asked: np.ndarray, after: np.ndarray, before: float = 0.0, rate: float = 30.0
+) -> FaceComparison:
     """Of AU12 alone; all else stays at `before`."""
     frames = np.arange(len(asked))
     tables = [np.full((len(asked), AU_COUNT), before, np.float32) for _ in range(3)]
     tables[1][:, AU12], tables[2][:, AU12] = asked, after
     was, as_asked, is_now = tables
     places = np.tile(np.float32([160, 120, 1]), (len(asked), 1))
-    return Comparison(0, frames, frames / rate, places, was, as_asked, as_asked, is_now)
+    return FaceComparison(0, frames, frames / rate, places, was, as_asked, as_asked, is_now)
 
 
-def au12(figures: Figures):
+def au12(figures: FaceFigures):
     return figures.aus[AU12]
 
 
@@ -62,14 +64,14 @@ def wave(count: int = 120, shift: float = 0.0) -> np.ndarray:
 
 
 def test_the_witness_hands_on_what_it_sees_and_forgets_who_was_left_alone() -> None:
-    witness, retarget = Witness(), Retargeter(parse_targets("AU12=+2"), FREE)
+    recorder, retarget = RequestRecorder(), Retargeter(parse_targets("AU12=+2"), FREE)
     for index in range(3):
         retargeted = retarget(record(index, Someone(0, scale=3.0, shows=4), Someone(1, scale=1.0)))
-        assert witness(retargeted) is retargeted
-    assert list(witness.faces) == [0]
-    first, *_ = witness.faces[0]
+        assert recorder(retargeted) is retargeted
+    assert list(recorder.faces) == [0]
+    first, *_ = recorder.faces[0]
     assert first.asked[AU12] == 5 and first.wanted[AU12] == 5 and first.face.aus[AU12] == 4
-    assert [each.index for each in witness.faces[0]] == [0, 1, 2]
+    assert [each.index for each in recorder.faces[0]] == [0, 1, 2]
 
 
 def test_a_change_of_two_sides_is_their_mean() -> None:
@@ -83,10 +85,10 @@ def test_a_face_is_found_again_by_time_and_place() -> None:
     }
     output = [
         # Other ids, in another order, at times that a container has rounded.
-        Reading(index, index / 30 + 0.0005 * index, (seen(8, 302, AU12=4), seen(7, 101, AU12=1.5)))
+        OutputFrame(index, index / 30 + 0.0005 * index, (seen(8, 302, AU12=4), seen(7, 101, AU12=1.5)))
         for index in (2, 0, 1)
     ]
-    most, least = compare(requests, output)
+    most, least = compare_faces(requests, output)
     assert (most.track_id, least.track_id) == (1, 0), "of whom most was asked first"
     np.testing.assert_array_equal(most.after[:, AU12], [4, 4, 4])
     np.testing.assert_array_equal(least.after[:, AU12], [1.5, 1.5, 1.5])
@@ -95,21 +97,21 @@ def test_a_face_is_found_again_by_time_and_place() -> None:
 def test_a_face_that_is_gone_or_elsewhere_or_late_is_nowhere() -> None:
     requests = {0: [request(index, seen(0, 100), shows(AU12=2)) for index in range(3)]}
     output = [
-        Reading(0, 0, ()),
-        Reading(1, 1 / 30, (seen(0, 400),)),
-        Reading(2, 2 / 30 + 0.01, (seen(0, 100),)),
+        OutputFrame(0, 0, ()),
+        OutputFrame(1, 1 / 30, (seen(0, 400),)),
+        OutputFrame(2, 2 / 30 + 0.01, (seen(0, 100),)),
     ]
-    (found,) = compare(requests, output)
+    (found,) = compare_faces(requests, output)
     assert np.isnan(found.after).all()
-    (nothing,) = compare(requests, [])
+    (nothing,) = compare_faces(requests, [])
     assert np.isnan(nothing.after).all()
     assert figures_of(found).found == 0 and np.isnan(au12(figures_of(found)).achieved_change)
 
 
 def test_a_film_that_its_container_has_moved_is_read_at_its_new_times() -> None:
     requests = {0: [request(index, seen(0, 100), shows(AU12=2)) for index in range(3)]}
-    output = [Reading(index, index / 30 + 0.7, (seen(0, 100, AU12=1 + index),)) for index in range(3)]
-    (found,) = compare(requests, output)
+    output = [OutputFrame(index, index / 30 + 0.7, (seen(0, 100, AU12=1 + index),)) for index in range(3)]
+    (found,) = compare_faces(requests, output)
     np.testing.assert_array_equal(found.after[:, AU12], [1, 2, 3])
 
 
@@ -190,13 +192,13 @@ class Page(HTMLParser):
         self.text += data
 
 
-def page(*parts: Part, **about: object) -> Page:
+def page(*parts: FaceReport, **about: object) -> Page:
     return Page(to_page(About("in.mp4", "out.mp4", "<b>", "reenact", **about), parts))
 
 
 def test_the_page_stands_alone_warns_and_defines_every_figure() -> None:
     one = comparison(wave(), wave(shift=1))
-    found = page(Part(one, figures_of(one)), markers=[Marker(1, "here")])
+    found = page(FaceReport(one, figures_of(one)), markers=[Marker(1, "here")])
     assert "script" not in found.tags and "link" not in found.tags and "b" in found.tags
     assert found.sources == []
     assert WARNING in found.text and "here" in found.text and "<b>" in found.text
@@ -208,7 +210,7 @@ def test_the_page_stands_alone_warns_and_defines_every_figure() -> None:
 
 def test_a_still_has_bars_and_no_figures_over_time() -> None:
     one = comparison(np.array([2.0]), np.array([1.0]))
-    found = page(Part(one, figures_of(one)))
+    found = page(FaceReport(one, figures_of(one)))
     assert found.tags.count("rect") == 1 + 3 * AU_COUNT
     assert found.text.count("sd after") == 1, "only where it is defined"
 
@@ -314,4 +316,4 @@ def test_a_report_that_could_tell_nothing_is_refused(clip: Path, tmp_path: Path)
 def test_retargeted_records_without_what_was_asked_do_not_reach_the_witness() -> None:
     bare = Retargeted(**vars(record(0, Someone())), changes=(neutral_aus(),))
     with pytest.raises(ValueError):
-        Witness()(bare)
+        RequestRecorder()(bare)

@@ -33,7 +33,7 @@ def creases(sources: tuple[Path, ...], output: Path) -> None:
     SOURCE: as for `prepare`, for example a folder with aus.csv and images/. People with six or more pictures
     in the same light give lines; the others tell how rough skin usually is.
 
-    reenact/generate/painters/creases.npz was made by it; FOLDS_CARD.md beside it names the sources.
+    reenact/generate/painters/creases.npz was made by it; CREASES_CARD.md beside it names the sources.
     """
     with unusable_input():
         items = [item for source in sources for item in open_source(source).items]

@@ -31,8 +31,8 @@ from reenact.generate.painters.creases import (
     ORIGIN_MM,
     SIZE,
     STEP,
+    CreaseLines,
     Creases,
-    Lines,
     to_cells,
 )
 from reenact.generate.painters.skin import Skin, see_skin
@@ -305,12 +305,12 @@ def _without_beards(people: Sequence[PersonFolds]) -> NDArray[np.float32]:
     return filled
 
 
-def _cut(index: int, lines: NDArray[np.float32]) -> Lines:
+def _cut(index: int, lines: NDArray[np.float32]) -> CreaseLines:
     """Lines of an action unit (people, 380, 320), as they are kept."""
     drawn = np.clip(np.rint(lines / STEP), -127, 127).astype(np.int8)
     rows = np.flatnonzero(drawn.any(axis=(0, 2)))
     columns = np.flatnonzero(drawn.any(axis=(0, 1)))
-    return Lines(
+    return CreaseLines(
         index,
         (int(rows[0]), int(columns[0])),
         drawn[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy(),

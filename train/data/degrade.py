@@ -18,11 +18,11 @@ from calib.au import Change
 from calib.basis import AUBasis
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.generate.generator import PAINTERS, Mouth, look_at_mouth, paint_by_rule
+from reenact.generate.generator import PAINTERS, MouthContent, look_at_mouth, paint_by_rule
 from reenact.generate.geometry.contact import limit_closing
 from reenact.generate.geometry.warp import Warp, WarpOptions, move_landmarks, warp_to
-from reenact.generate.painters.mouth import Shape, Views, likely_teeth, see_mouth
-from reenact.generate.painters.mouth.light import ivory
+from reenact.generate.painters.mouth import MouthShape, MouthViews, likely_teeth, see_mouth
+from reenact.generate.painters.mouth.teeth_light import ivory
 from reenact.records import Face, Frame
 
 _SHARP = WarpOptions(sharp=True)
@@ -84,17 +84,17 @@ def there_and_back(
     frame = Frame(picture)
     face, mouth = look_at_mouth(frame, face_of(landmarks))
     shown = likely_teeth(face, mouth.seen)
-    views = Views().learn(frame, face, mouth.seen)
+    views = MouthViews().learn(frame, face, mouth.seen)
     away = done(face, away, basis)
     moved = move_landmarks(face, away, basis)
     between = Frame(_moved(frame, face, mouth, away, moved, _SHARP, _BOTH_WAYS))
     # Of one pose, which fitted anew would follow the jaw, and the teeth with it; and with lips that end where
     # they were moved to, which looked for anew would be off by some of a millimetre.
     again = replace(face, landmarks=moved)
-    mouth = Mouth(see_mouth(between, again))
+    mouth = MouthContent(see_mouth(between, again))
     if teeth != "none":
-        known = views if teeth == "own" else Views()
-        shape = Shape.of(again, face.landmarks)
+        known = views if teeth == "own" else MouthViews()
+        shape = MouthShape.of(again, face.landmarks)
         placed = replace(known.teeth(again, mouth.seen, shape), upper_edge_mm=shown.upper_edge_mm)
         mouth = replace(mouth, teeth=placed)
     picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions(), _BOTH_WAYS)
@@ -111,7 +111,7 @@ def done(face: Face, change: Change, basis: AUBasis) -> Change:
 def _moved(
     frame: Frame,
     face: Face,
-    mouth: Mouth,
+    mouth: MouthContent,
     change: Change,
     moved: NDArray[np.float32],
     options: WarpOptions,

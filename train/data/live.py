@@ -13,7 +13,7 @@ from torch import Tensor
 from calib.au import AU_COUNT, AUVector, au_index, bilateral
 from calib.basis import load_basis
 from calib.openings import MOUTH, Opening
-from reenact.generate.network.regions import Region, geometry_planes, masks, pale
+from reenact.generate.network.network_regions import NetworkRegion, geometry_planes, masks, pale
 from train.data.degrade import KnownTeeth, Move, face_of, forth, there_and_back
 from train.data.shards import CROP, FaceSample, Shards
 
@@ -69,7 +69,7 @@ class LiveItems:
     def __init__(
         self,
         samples: Shards,
-        region: Region,
+        region: NetworkRegion,
         seed: int,
         options: LiveExampleOptions = LiveExampleOptions(),
     ):
@@ -109,7 +109,7 @@ class LiveItems:
 
 
 def example_of(
-    move: Move, picture: NDArray[np.uint8], region: Region, opening: Opening, has_truth: bool
+    move: Move, picture: NDArray[np.uint8], region: NetworkRegion, opening: Opening, has_truth: bool
 ) -> Example:
     """What the region's network sees of a move, and the same crop of `picture`."""
     face = face_of(move.before)
@@ -123,12 +123,12 @@ def example_of(
     return Example(warped, truth, mask, planes.astype(np.float16), comparable, has_truth)
 
 
-def is_open(landmarks: NDArray[np.float32], region: Region) -> bool:
+def is_open(landmarks: NDArray[np.float32], region: NetworkRegion) -> bool:
     """Whether a sample (478, 3) shows what is in the openings of a region."""
     return _gap_mm(landmarks, region) > _OPEN_MM[region.name]
 
 
-def chances(samples: Shards, region: Region, options: LiveExampleOptions) -> NDArray[np.float64]:
+def chances(samples: Shards, region: NetworkRegion, options: LiveExampleOptions) -> NDArray[np.float64]:
     """(n,) how often each sample is drawn, summing to 1: `forth` of the draws go to shut openings.
 
     Grey pictures are not drawn at all, blurred and turned ones half as often as the others.
@@ -143,7 +143,7 @@ def chances(samples: Shards, region: Region, options: LiveExampleOptions) -> NDA
     return weights / weights.sum()
 
 
-def plan_away(region: Region, sample: FaceSample, rng: np.random.Generator) -> AUVector:
+def plan_away(region: NetworkRegion, sample: FaceSample, rng: np.random.Generator) -> AUVector:
     """(17,) relative action units that lead away from what the openings show; the way back is the lesson."""
     away = np.zeros(AU_COUNT, np.float32)
     if region.name == "eyes":
@@ -177,7 +177,7 @@ def vary(example: Example, options: LiveExampleOptions, rng: np.random.Generator
     return replace(example, **{name: getattr(example, name)[:, ::-1] for name in planes})
 
 
-def _gap_mm(landmarks: NDArray[np.float32], region: Region) -> float:
+def _gap_mm(landmarks: NDArray[np.float32], region: NetworkRegion) -> float:
     """The narrowest opening of a sample of the shards' crop, which is upright."""
     down = np.array([0, 1], np.float32)
     px_per_mm = CROP.size / CROP.width_mm

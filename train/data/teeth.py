@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calib.au_table import find_column
 from calib.table_file import open_table
 from reenact.generate.painters.mouth.arch import Arch, take_upper, with_gums
-from reenact.generate.painters.mouth.seen import see_mouth
+from reenact.generate.painters.mouth.seen_mouth import see_mouth
 from reenact.measure.read_aus import numbered
 from reenact.media.atomic import replacing
 from reenact.media.image_file import StillError, load_still
@@ -70,7 +70,7 @@ def cut(frame: Frame, face: Face) -> Cut | None:
 
 
 def cut_bank(folders: Iterable[Path], sources: Sequence[Source]) -> dict[str, NDArray[np.generic]]:
-    """The arrays of the bank (reenact.generate.painters.mouth.bank), in the order of the sources.
+    """The arrays of the bank (reenact.generate.painters.mouth.teeth_bank), in the order of the sources.
 
     folders: those of the sets, each with pictures in `images` or in itself. Raises TeethError for a source
     that is missing or shows no teeth.
@@ -103,7 +103,7 @@ def _cut_source(folders: dict[str, Path], source: Source, track: Tracker) -> Cut
 
 
 def save_bank(arrays: dict[str, NDArray[np.generic]], path: Path) -> None:
-    """As reenact.generate.painters.mouth.bank.load_bank takes them."""
+    """As reenact.generate.painters.mouth.teeth_bank.load_teeth_bank takes them."""
     with replacing(path) as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.generate.geometry.face_crop import FaceCrop
-from reenact.recognise.descriptors import gray, oriented_gradients
+from reenact.recognise.upper_face import gray, oriented_gradients
 from reenact.records import Face
 
 Vector = NDArray[np.float32]

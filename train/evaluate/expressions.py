@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector, au_index, both
-from reenact.programme.targets import parse_targets
+from reenact.programme.target_syntax import parse_targets
 
 Fits = Callable[[Callable[[str], NDArray[np.float32]]], NDArray[np.bool_]]
 """From a look-up of an action unit's intensities (n,) to which of the n faces the ask makes sense for."""

@@ -13,7 +13,7 @@ from calib.au import AUVector, both
 from calib.estimator import load_estimator
 from reenact.measure.measurer import Measurer
 from reenact.media.read import open_capture
-from reenact.programme.targets import parse_targets
+from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face, Frame, Retargeted
 from reenact.retarget import Retargeter
 from reenact.track import Tracker, TrackerOptions

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.media.atomic import replacing
-from reenact.recognise.descriptors import UpperFace
 from reenact.recognise.resemblance import unit
+from reenact.recognise.upper_face import UpperFace
 from reenact.records import Face
 from train.data.degrade import face_of
 from train.data.shards import Shards

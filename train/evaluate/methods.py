@@ -17,8 +17,8 @@ from engines import load_engine
 from reenact.generate import FaceGenerator, Generator, open_generator
 from reenact.generate.generator import PAINTERS, MovedFace
 from reenact.generate.network.contract import model_info
+from reenact.generate.network.network_regions import REGIONS
 from reenact.generate.network.refine import Refinement
-from reenact.generate.network.regions import REGIONS
 from reenact.generate.paste import paste
 from reenact.records import Face, Frame, Retargeted
 

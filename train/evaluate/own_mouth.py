@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from calib.basis import load_basis
 from calib.openings import MOUTH
-from reenact.generate.generator import Mouth, look_at_mouth, paint_by_rule
+from reenact.generate.generator import MouthContent, look_at_mouth, paint_by_rule
 from reenact.generate.geometry.warp import warp_to
-from reenact.generate.painters.mouth import Shape, Views, see_mouth
+from reenact.generate.painters.mouth import MouthShape, MouthViews, see_mouth
 from reenact.media.read import open_capture
-from reenact.programme.targets import parse_targets
+from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face, Frame
 from reenact.track import Tracker, TrackerOptions
 from train.data.degrade import done, forth
@@ -107,7 +107,7 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / face.pose.scale
     if gap_mm < LEAST_MM or seen is None or seen.teeth < 0.9:
         return None
-    views = Views()
+    views = MouthViews()
     for other in frames:
         if abs(other.frame.pts - frame.pts) >= APART_S:
             views = views.learn(other.frame, other.face, see_mouth(other.frame, other.face))
@@ -118,7 +118,7 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
     again, mouth = look_at_mouth(between, Face(0, shut.landmarks, face.pose, 1.0))
     inside = regions.inside_mouth(face.landmarks, max(frame.size))[: frame.size[0], : frame.size[1]]
 
-    def error(teeth: Mouth) -> float:
+    def error(teeth: MouthContent) -> float:
         moved = warp_to(between, again, face.landmarks)
         if moved is None:
             return float("nan")
@@ -128,7 +128,7 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
         picture[y0:y1, x0:x1] = painted.image
         return _l1(picture, frame.image, inside)
 
-    own = Mouth(mouth.seen, views.teeth(again, mouth.seen, Shape.of(again, face.landmarks)))
+    own = MouthContent(mouth.seen, views.teeth(again, mouth.seen, MouthShape.of(again, face.landmarks)))
     result = error(mouth), error(own)
     return None if np.isnan(result).any() else result
 

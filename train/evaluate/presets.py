@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calib.au import MAX_INTENSITY, AUVector, both
 from calib.bounds import Mouth, measure_mouth
 from calib.shape import INTERPUPILLARY_MM
-from reenact.programme.targets import parse_targets
+from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face
 from train.data.shards import Shards
 from train.evaluate.methods import Method

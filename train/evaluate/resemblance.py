@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.media.atomic import replacing
-from reenact.recognise.descriptors import UpperFace
 from reenact.recognise.resemblance import Likeness, Resemblance, unit
+from reenact.recognise.upper_face import UpperFace
 from train.data.degrade import face_of
 from train.data.shards import Shards
 from train.evaluate.identity import compared, discriminating, equal_error, of_people_with_several

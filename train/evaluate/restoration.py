@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calib.au import MAX_INTENSITY, AUVector, au_index, both
 from calib.basis import AUBasis, load_basis
 from reenact.generate.geometry.face_crop import FaceCrop
-from reenact.programme.targets import parse_targets
+from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face, Frame
 from train.data.degrade import done, face_of, forth
 from train.data.shards import Shards

@@ -24,16 +24,16 @@ from reenact.measure.measurer import Measurer
 from reenact.measure.read_aus import is_still
 from reenact.media.image_file import load_still
 from reenact.media.read import open_capture
-from reenact.programme.au_recording import Performance
+from reenact.programme.au_recording import AURecording
 from reenact.programme.driver import Driver
 from reenact.records import Frame
 from reenact.retarget import Retargeter
 from reenact.run.lookahead import film_memory
 from reenact.track import Tracker, TrackerOptions
+from reenact.verify.agreement import LEAST_VARIED, correlation, lag_s
 from reenact.verify.closed_loop import Corrections
-from reenact.verify.compare import Comparison, Reading, compare
-from reenact.verify.figures import LEAST_VARIED, correlation, lag_s
-from reenact.verify.witness import Witness, sightings
+from reenact.verify.face_comparison import FaceComparison, OutputFrame, compare_faces
+from reenact.verify.request_recorder import RequestRecorder, face_readings
 from train.evaluate.statistics import mean, slope
 from train.evaluate.tables import Cell, Table
 
@@ -63,7 +63,7 @@ class Drive:
 
     driver: str
     """Its name."""
-    performance: Performance
+    recording: AURecording
     face: Path
     """A film, whose face moves by itself, or a picture."""
 
@@ -106,7 +106,7 @@ def drive(work: Drive, options: TransferOptions = TransferOptions()) -> Driven:
     moving = not is_still(work.face)
     if comparison is None:
         return Driven(work.driver, work.face.name, 0, moving, ())
-    shown, after, times_s = _side_by_side(work.performance, comparison)
+    shown, after, times_s = _side_by_side(work.recording, comparison)
     return Driven(work.driver, work.face.name, len(times_s), moving, follow(shown, after, times_s))
 
 
@@ -125,11 +125,11 @@ def follow(
     return tuple(found)
 
 
-def _driven_face(work: Drive, options: TransferOptions) -> Comparison | None:
+def _driven_face(work: Drive, options: TransferOptions) -> FaceComparison | None:
     """The face of which most is asked; None where the film shows none."""
-    until_s = min(options.seconds, float(work.performance.times_s[-1]))
-    targets, corrections = Driver(work.performance), Corrections()
-    comparisons: list[Comparison] = []
+    until_s = min(options.seconds, float(work.recording.times_s[-1]))
+    targets, corrections = Driver(work.recording), Corrections()
+    comparisons: list[FaceComparison] = []
     for _ in range(options.passes):
         retarget = Retargeter(targets, correction=corrections)
         comparisons = _run(work.face, until_s, retarget, options)
@@ -137,19 +137,19 @@ def _driven_face(work: Drive, options: TransferOptions) -> Comparison | None:
     return comparisons[0] if comparisons else None
 
 
-def _run(face: Path, until_s: float, retarget: Retargeter, options: TransferOptions) -> list[Comparison]:
+def _run(face: Path, until_s: float, retarget: Retargeter, options: TransferOptions) -> list[FaceComparison]:
     """One run of the frame loop over the face, the output read anew."""
-    measure, witness, readings = Measurer(load_estimator()), Witness(), list[Reading]()
+    measure, recorder, readings = Measurer(load_estimator()), RequestRecorder(), list[OutputFrame]()
     with (
         open_generator(options.generator, memory=_memory(face, options)) as generate,
         Tracker(TrackerOptions()) as track,
         Tracker(TrackerOptions()) as track_again,
     ):
         for frame in _frames(face, until_s):
-            edited = paste(generate(witness(retarget(measure(track(frame))))))
-            faces = sightings(measure(track_again(edited)))
-            readings.append(Reading(frame.index, float(frame.pts), faces))
-    return compare(witness.faces, readings)
+            edited = paste(generate(recorder(retarget(measure(track(frame))))))
+            faces = face_readings(measure(track_again(edited)))
+            readings.append(OutputFrame(frame.index, float(frame.pts), faces))
+    return compare_faces(recorder.faces, readings)
 
 
 def _memory(face: Path, options: TransferOptions) -> MouthMemory | None:
@@ -171,10 +171,10 @@ def _frames(face: Path, until_s: float) -> Iterator[Frame]:
 
 
 def _side_by_side(
-    performance: Performance, comparison: Comparison
+    recording: AURecording, comparison: FaceComparison
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """What the driver shows and the face after it (n, 17) at the times (n,) at which both are there."""
-    driver = [performance.at(time_s) for time_s in comparison.times_s]
+    driver = [recording.at(time_s) for time_s in comparison.times_s]
     there = np.array([level == 1 for _, level in driver]) & np.isfinite(comparison.after).all(axis=1)
     shown = np.array([aus for aus, _ in driver], np.float64)
     return shown[there], comparison.after[there].astype(np.float64), comparison.times_s[there]

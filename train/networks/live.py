@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reenact.generate.network.regions import PLANES
+from reenact.generate.network.network_regions import PLANES
 
 
 @dataclass(frozen=True)

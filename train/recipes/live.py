@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reenact.generate.network.regions import REGIONS
+from reenact.generate.network.network_regions import REGIONS
 from train import losses
 from train.data.live import LiveExampleOptions, LiveItems
 from train.data.shards import Shards
@@ -28,7 +28,7 @@ class LiveOptions:
     """Weights of the terms; pictures are in -1..1."""
 
     region: str = "mouth"
-    """One of reenact.generate.network.regions.REGIONS."""
+    """One of reenact.generate.network.network_regions.REGIONS."""
     light: float = 10.0
     """Difference to the truth, where there is one, of what is coarser than a tooth."""
     apart: float = 0.8

@@ -1,1 +1,1 @@
-"""Geometry: where each pixel of a face moves for a change of action units."""
+"""Geometry: moves the pixels of a face for a change of action units."""

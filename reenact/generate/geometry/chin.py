@@ -1,4 +1,4 @@
-"""When the jaw drops, the skin between lip and chin gives way evenly, not all of it at the lip's edge."""
+"""Spreads the motion of a dropping jaw evenly over the skin between lower lip and chin."""
 
 from __future__ import annotations
 
@@ -15,28 +15,32 @@ from reenact.generate.geometry.mesh import border, links
 from reenact.records import Face
 
 FULL_MM = 4.0
-"""A lower lip that goes down by this much more than the chin has all the skin between them evened out."""
+"""Downward motion of the lower lip relative to the chin, in millimetres, from which on all the skin between
+them is smoothed."""
 _LIP, _CHIN, _BELOW_LIP = 17, 152, 200
 _CORNERS_MM = 52.0
-"""Canonical y of the lower edge of the corners of the mouth: cheeks above it keep their motion."""
+"""Canonical y, in millimetres, of the lower edge of the mouth's corners; cheeks above it are left."""
 _NEXT_TO_NOTHING_PX = 0.1
-"""Landmarks closer than this count as so far apart."""
+"""Least distance, in pixels, that two landmarks count as having."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Skin:
+class _ChinSkin:
+    """The mesh between the lower lip and the jaw."""
+
     free: NDArray[np.intp]
     """(n,) landmarks between the lower lip and the jaw."""
     edges: NDArray[np.intp]
-    """(2, m) links of the mesh that begin at one of them, as places in `free` and as landmarks."""
+    """(2, m) edges of the mesh: the index in `free` of one end, and the landmark at the other."""
 
 
 def even_out(face: Face, displacement: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`displacement` (478, 3), spread evenly over the skin between a lower lip that goes down and the jaw.
+    """`displacement` (478, 3), spread evenly over the skin between the lower lip and the jaw.
 
-    Trackers keep a landmark close below the lip's edge: in wide open mouths the skin in between is gone.
-    Pixels moved like that end in a hard edge. The skin's displacement becomes harmonic instead (the graph
-    Laplacian of the mesh is 0 there, its links weighing 1 / length squared), lip and jaw keep theirs.
+    Trackers keep a landmark close below the lip's edge, so that in wide open mouths the skin in between
+    vanishes, and pixels moved like that end in a hard edge. Instead the displacement of the skin becomes
+    harmonic (the graph Laplacian of the mesh is 0 there, with weights of 1 / length squared), while lip and
+    jaw keep theirs. Continuous in the displacement.
     """
     lip_px, chin_px = displacement[[_LIP, _CHIN], :2] @ face.pose.down
     drop_px = min(lip_px, lip_px - chin_px)
@@ -57,7 +61,7 @@ def even_out(face: Face, displacement: NDArray[np.float32]) -> NDArray[np.float3
 
 
 @lru_cache(maxsize=1)
-def _skin() -> _Skin:
+def _skin() -> _ChinSkin:
     shape = load_shape()
     above = np.flatnonzero(shape.canonical[:, 1] < _CORNERS_MM)
     fixed = {*border(shape.triangles).tolist(), *OUTER_LIPS, *above.tolist()}
@@ -72,4 +76,4 @@ def _skin() -> _Skin:
         waiting.extend(new)
     order = sorted(free)
     edges = [(order.index(a), b) for a in order for b in sorted(neighbours[a])]
-    return _Skin(np.array(order, np.intp), np.array(edges, np.intp).T)
+    return _ChinSkin(np.array(order, np.intp), np.array(edges, np.intp).T)

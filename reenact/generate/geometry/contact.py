@@ -1,4 +1,4 @@
-"""Lips and lids touch; they do not pass through each other."""
+"""Contact: lips and lids may touch, but must not pass through each other."""
 
 from __future__ import annotations
 
@@ -17,34 +17,39 @@ from calib.shape import IRIS_START, load_shape
 from reenact.records import Face
 
 LIP_PARTERS = [AU_INDEX[number] for number in (10, 25, 26)]
+"""Indices of the action units that part the lips."""
 LID_MOVERS = [AU_INDEX[number] for number in (5, 45)]
+"""Indices of the action units that move the upper lids."""
 
 SPREAD_MM = 9.0
-"""How far around an edge the skin goes along when the edge is held back: about the height of a lip."""
+"""Distance, in millimetres, around an edge within which skin follows a correction: about the height of a
+lip."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Edges:
-    """The inner vertices of all openings, each upper one with the lower one across from it."""
+    """The inner vertices of all openings, in pairs of an upper and a lower one."""
 
     upper: NDArray[np.intp]
+    """(n,) the upper vertices."""
     lower: NDArray[np.intp]
+    """(n,) the lower vertices."""
     follows: NDArray[np.intp]
-    """(478,) for every vertex the pair whose correction it takes on."""
+    """(478,) the index of the pair whose correction each landmark follows."""
     upper_share: NDArray[np.float32]
-    """(478, 1) how much of the correction of the pair's upper vertex: 0..1."""
+    """(478, 1) the share of the upper vertex's correction that it follows, 0..1."""
     lower_share: NDArray[np.float32]
-    """(478, 1) the same for its lower vertex."""
+    """(478, 1) the share of the lower vertex's correction that it follows, 0..1."""
 
 
 def keep_apart(
     landmarks: NDArray[np.float32], moved: NDArray[np.float32], down: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """`moved` (478, 3) with every opening at least closed, never inside out.
+    """`moved` (478, 3), corrected so that the edges of no opening cross.
 
-    landmarks: (478, 3) before the move. down: (2,) the face's own downward direction in the picture, unit
-    length. Where the edges of an opening would cross, each gives back the overlap in proportion to how far it
-    had moved, and the skin around it goes along, so that a pressed lip does not fold.
+    landmarks: (478, 3) the landmarks before the move, in pixels. down: (2,) the unit vector downwards in the
+    face. Where edges would cross, each moves back by a part of the overlap in proportion to its motion, and
+    the skin around it follows, so that a pressed lip does not fold over.
     """
     edges = _edges()
     upper, lower = edges.upper, edges.lower
@@ -66,10 +71,10 @@ def keep_apart(
 
 
 def limit_closing(face: Face, amounts: Change, basis: AUBasis) -> Change:
-    """`amounts` (2, 17) with no more closing than shuts mouth and eyes: skin would only crease.
+    """`amounts` (2, 17), reduced so that mouth and eyes close no further than shut.
 
-    Each eye has its own limit. Only where both sides close, they go as far as the one that has further to go,
-    so that what is asked alike of both sides stays alike.
+    Each eye has its own limit. Where both sides close, both use the larger limit, so that what is asked
+    equally of both sides stays equal.
     """
     for closers, openings in _CLOSING:
         amounts = _limited(face, amounts, basis, closers, openings)
@@ -77,7 +82,7 @@ def limit_closing(face: Face, amounts: Change, basis: AUBasis) -> Change:
 
 
 _CLOSING = ((LIP_PARTERS, (MOUTH, MOUTH)), (LID_MOVERS, (RIGHT_EYE, LEFT_EYE)))
-"""What closes, and the openings on the person's left and right: the picture's right and left."""
+"""Action units that close, with the openings on the person's left and right side."""
 
 
 def _limited(
@@ -97,14 +102,14 @@ def _limited(
         axis=1
     )
     limited = np.where(closing.T, share[:, None].astype(np.float32) * amounts, amounts)
-    # Each side as far as either goes in the direction that is asked of it.
+    # Each side uses the larger of the two limits in the direction that is asked of it.
     direction = np.sign(amounts)
     furthest = (direction[:, None] * limited).max(axis=1)
     return direction * np.minimum(np.abs(amounts), furthest)
 
 
 _NOTHING_MM = 1e-6
-"""A gap that needs less than this to close is not closed by anything that is asked."""
+"""Closing motion, in millimetres, below which nothing counts as closing."""
 
 
 def _middle(opening: Opening) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Lips that open wide, or that a smile has left, take the contour that mouths of their new size have."""
+"""Gives lips that open wide, or that no longer smile, the natural contour of a mouth of their new size."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.records import Face
 
 NARROWED = (0.02, 0.1)
-"""Shares of its width by which a mouth becomes narrower: where its contour begins to be the natural one, and
-where it is."""
+"""Shares of its width by which a mouth narrows where the natural contour fades in, and where it is
+complete."""
 OPENED_MM = (4.0, 12.0)
-"""By how much a mouth opens where its contour begins to be the natural one, and where it is."""
+"""Opening motion, in millimetres, where the natural contour fades in, and where it is complete."""
 LOPSIDED_SHARE = 0.7
-"""How much of what is lopsided of a smile goes with it."""
+"""Share of a smile's asymmetry that is removed with the smile."""
 LOPSIDED_RAD = 0.2
-"""Yaw from which on less of it does; from twice as much nothing."""
+"""Yaw in radians from which on less asymmetry is removed; from twice this value on none is."""
 WIDE = (0.12, 0.22)
-"""Shares of its width by which a mouth is wider than it would be at rest: where it begins to count as a
-smile, and where it is one."""
+"""Excess of a mouth's width over its width at rest, as shares of it, where a smile is first and fully
+assumed."""
 SPREAD_MM = 10.0
-"""How far around the lips the skin goes along."""
+"""Distance, in millimetres, around the lips within which skin follows."""
 
 
 def smiles(face: Face) -> float:
-    """0..1: 1 where the mouth is so much wider than it would be at rest that it must smile."""
+    """The degree, 0..1, to which a mouth is so much wider than at rest that it must smile."""
     return _smiles(face.pose.to_canonical(face.landmarks))
 
 
@@ -40,12 +40,12 @@ def _smiles(shape_mm: NDArray[np.float32]) -> float:
 
 
 def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(478, 3) canonical millimetres: what to add to a motion (478, 3) of the landmarks of `face`.
+    """(478, 3) the correction, in canonical millimetres, of a motion (478, 3) of the landmarks of `face`.
 
-    A smile draws the lips tight. When motions of action units narrow such a mouth, its corners stay as
-    pointed as they were, and the lips get kinks; those of one that opens wide get straight edges. What is
-    asked of one side alone stays lopsided; most of what is lopsided of a smile goes with it, unless the head
-    is turned, when it is the camera's view.
+    A smile draws the lips tight. When motions of action units narrow such a mouth, its corners stay pointed
+    and the lips get kinks; lips that open wide get straight edges. A change that is asked of one side stays
+    asymmetric. Most of a smile's own asymmetry is removed with it, unless the head is turned, because the
+    view then causes it.
     """
     shape_mm = face.pose.to_canonical(face.landmarks)
     moved_mm = shape_mm + motion_mm
@@ -63,13 +63,13 @@ def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float
 
 
 def _share(value: float, limits: tuple[float, float]) -> float:
-    """0 at the first of the limits, 1 at the second."""
+    """The share of the way from the first to the second of the limits, smooth at both."""
     return float(smoothstep(np.array((value - limits[0]) / (limits[1] - limits[0]))))
 
 
 @lru_cache(maxsize=1)
 def _spread() -> NDArray[np.float64]:
-    """(478, 44) how much every landmark goes with each place of the lips' EDGES."""
+    """(478, 44) the share of the motion of each place of the lips' EDGES that every landmark follows."""
     shape = load_shape()
     follows, share = shape.along_with(shape.canonical[EDGES[2:].ravel(), :2], SPREAD_MM)
     spread = np.zeros((LANDMARK_COUNT, EDGES.size))

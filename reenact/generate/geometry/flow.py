@@ -1,6 +1,6 @@
-"""From a moved mesh to a backward flow: for every place in the new picture, where its pixel comes from.
+"""From a moved mesh to a backward flow, which gives the source of every pixel of the new picture.
 
-Grids are planes, (k, rows, columns): numpy and cv2 go through them in half the time of interleaved pairs.
+Grids are planes, (k, rows, columns), which numpy and cv2 process in half the time of interleaved pairs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calib.ramp import smoothstep
 
 Flow = NDArray[np.float32]
-"""(2, rows, columns): x and y to add to a place in the new picture to get its place in the old one."""
+"""(2, rows, columns) the x and y to add to a place in the new picture to get its place in the old one."""
 
 
 def rasterise(
@@ -26,12 +26,12 @@ def rasterise(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Values at the corners of triangles, interpolated over the cells of a grid.
 
-    places: (n, 2) vertices in units of cells, cell (0, 0) having its centre at (0, 0).
-    triangles: (m, 3), wound positive when facing the viewer; others are culled.
-    corner_values: (k, m, 3); two triangles may disagree at a vertex they share.
-    depth: (n,), larger is farther; the nearest triangle wins.
-    shape: (rows, columns).
-    Returns the values (k, rows, columns), zero where nothing covers, and the covered cells.
+    places: (n, 2) vertices in units of cells; the centre of cell (0, 0) is at (0, 0).
+    triangles: (m, 3) indices of vertices, wound positive when facing the viewer; others are culled.
+    corner_values: (k, m, 3) the values; two triangles may differ at a vertex that they share.
+    depth: (n,) depths of vertices; the triangle with the least depth is visible.
+    shape: (rows, columns) of the grid.
+    Returns the values (k, rows, columns), 0 in cells that no triangle covers, and the mask of covered cells.
     """
     found = scan(places, triangles, depth, shape)
     return found.fill(corner_values), found.covered
@@ -39,23 +39,23 @@ def rasterise(
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """Which triangle is seen in which cell of a grid; any values can be laid over it."""
+    """The triangle that is visible in each cell of a grid; it can be filled with any values."""
 
     weights: NDArray[np.float64]
-    """(3, 3, m), see _weights."""
+    """(3, 3, m) the barycentric weights; see _weights."""
     pair: NDArray[np.intp]
-    """For every row of every triangle the triangle, and ..."""
+    """(p,) the triangle of every pair of a triangle and one of its rows."""
     row: NDArray[np.intp]
-    """... the row."""
+    """(p,) the row of every pair."""
     span: NDArray[np.intp]
-    """For every cell, the nearest triangle's last: the index of its row of its triangle, ..."""
+    """(q,) the index of the pair of every covered cell, the nearest triangle's cells last."""
     column: NDArray[np.intp]
-    """... and its column."""
+    """(q,) the column of every covered cell."""
     covered: NDArray[np.bool_]
-    """(rows, columns)."""
+    """(rows, columns) True where a triangle covers the cell."""
 
     def fill(self, corner_values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(k, rows, columns) corner_values (k, m, 3), interpolated; 0 where nothing covers."""
+        """(k, rows, columns) the corner values (k, m, 3), interpolated; 0 in cells that are not covered."""
         rows, columns = self.covered.shape
         values = np.zeros((len(corner_values), rows * columns), np.float32)
         cell = self.row[self.span] * columns + self.column
@@ -64,7 +64,7 @@ class Scan:
             # A value is linear over a triangle, like the weights: slope_x x + slope_y y + constant.
             slope_x, slope_y, constant = (self.weights * corners.T).sum(axis=1)
             on_row = slope_y[self.pair] * self.row + constant[self.pair]
-            # Numpy assigns in order, so the nearest triangle, which comes last, stays.
+            # Numpy assigns in order, so the nearest triangle, which comes last, remains.
             plane[cell] = slope_x[owner] * self.column + on_row[self.span]
         return values.reshape(-1, rows, columns)
 
@@ -75,10 +75,10 @@ def scan(
     depth: NDArray[np.float32],
     shape: tuple[int, int],
 ) -> Scan:
-    """What `rasterise` needs to know of the triangles; its arguments are explained there.
+    """The Scan of triangles; the arguments are those of `rasterise`.
 
-    All triangles are scanned at once, row by row: a row of a triangle is the interval of x in which its three
-    barycentric weights, linear in (x, y), are not negative; the intervals' cells are laid out in one ragged
+    All triangles are scanned at once, row by row. A row of a triangle is the interval of x in which its three
+    barycentric weights, linear in (x, y), are not negative; the cells of all intervals form one ragged
     array. 900 triangles over 7,000 cells take about 1 ms; a loop over the triangles takes ten times that.
     """
     rows, columns = shape
@@ -103,17 +103,18 @@ def scan(
 _EDGE = 1e-3
 """Tolerance in cells, so that a cell on a shared edge belongs to at least one of its triangles."""
 _MIN_AREA = 1e-6
+"""Twice the least area, in square cells, of a triangle that is drawn."""
 _FLAT = 1e-300
-"""Takes the place of a slope of 0: its weight passes -_EDGE infinitely far to the left or right."""
+"""Replaces a slope of 0, with which a weight passes -_EDGE infinitely far to the left or right."""
 
 
 def _weights(
     x: NDArray[np.float64], y: NDArray[np.float64], area: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(3, 3, m), (a, b, c) of each corner of each triangle: a x + b y + c is the corner's weight at (x, y).
+    """(3, 3, m) the (a, b, c) of each corner of each triangle, whose weight at (x, y) is a x + b y + c.
 
-    x, y: (3, m) the corners; area: (m,) twice the triangles' area. A weight is zero on the edge opposite its
-    corner and one at the corner.
+    x, y: (3, m) the corners. area: (m,) twice the area of the triangles. A weight is 0 on the edge opposite
+    its corner and 1 at the corner.
     """
     x1, x2 = x[[1, 2, 0]], x[[2, 0, 1]]
     y1, y2 = y[[1, 2, 0]], y[[2, 0, 1]]
@@ -123,8 +124,8 @@ def _weights(
 def _interval(
     weights: NDArray[np.float64], row: NDArray[np.intp], columns: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and last column where all three weights (3, 3, n) of a row (n,) are at least -_EDGE."""
-    # A weight that is the same all along the row either allows all of it or nothing.
+    """The first and last column in which all three weights (3, 3, n) of a row (n,) are at least -_EDGE."""
+    # A weight that is constant along the row allows either all of it or nothing.
     slope = np.where(weights[0] == 0, _FLAT, weights[0])
     rest = weights[1] * row + (weights[2] + _EDGE)
     root = -rest / slope
@@ -137,7 +138,7 @@ def _interval(
 
 
 def _ragged(start: NDArray[np.intp], count: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """For every i, count[i] numbers from start[i] on, end to end: the i of each, and the number."""
+    """Concatenated ranges of count[i] numbers from start[i]: the i of each number, and the number."""
     owner = np.repeat(np.arange(len(count)), count)
     return owner, np.arange(len(owner)) - (np.cumsum(count) - count - start)[owner]
 
@@ -145,9 +146,9 @@ def _ragged(start: NDArray[np.intp], count: NDArray[np.intp]) -> tuple[NDArray[n
 def nearest(
     values: NDArray[np.float32], covered: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Every cell with the value of its nearest covered cell, and the distance to it in cells.
+    """The value of the nearest covered cell for every cell, and the distance to it in cells.
 
-    values: (k, rows, columns); covered: (rows, columns), somewhere true.
+    values: (k, rows, columns). covered: (rows, columns), True in at least one cell.
     """
     distance, labels = cv2.distanceTransformWithLabels(
         (~covered).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
@@ -159,10 +160,10 @@ def nearest(
 
 
 def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
-    """The flow continued outside the mesh: its nearest covered cell's, fading out within `reach` cells."""
+    """The flow, continued outside the mesh by its nearest covered cell's, faded out over `reach` cells."""
     continued, distance = nearest(flow, covered)
     continued *= smoothstep(1 - distance / reach)
-    # The rays of the nearest-cell rule show as streaks unless they are blurred; the mesh itself stays sharp.
+    # The nearest-cell rule makes streaks unless it is blurred; the mesh itself stays sharp.
     blur = np.clip(distance / 2, 0, 1)
     for plane in continued:
         plane += blur * (cv2.blur(plane, (7, 7)) - plane)
@@ -171,6 +172,6 @@ def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
 
 
 def to_pixels(plane: NDArray[np.float32], cell_px: int) -> NDArray[np.float32]:
-    """A grid's values (rows, columns) at every pixel, (rows * cell_px, columns * cell_px), bilinear."""
+    """A grid (rows, columns) interpolated to pixels (rows * cell_px, columns * cell_px), bilinearly."""
     size = plane.shape[1] * cell_px, plane.shape[0] * cell_px
     return cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR)

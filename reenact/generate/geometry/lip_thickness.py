@@ -1,4 +1,4 @@
-"""Lips stay lips: none is pressed thinner than a share of what it was, least of all turned over."""
+"""Keeps the thickness of lips: none becomes thinner than a share of its height."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from calib.ramp import smoothstep
 from calib.shape import load_shape
 
 LEAST_SHARE = 0.45
-"""The share of its height that a lip keeps; tightened lips (AU23) of people keep about half."""
+"""Least share of its height that a lip keeps; people's tightened lips (AU23) keep about half."""
 SOFT_SHARE = 0.2
-"""The share of its height on which a lip is held back more and more before it reaches the least."""
+"""Share of a lip's height over which the limit takes effect gradually."""
 _SPREAD_MM = 9.0
-"""How far beyond a lip the skin gives way."""
+"""Distance, in millimetres, beyond a lip within which skin follows a correction."""
 _NOTHING_PX = 1e-3
-"""A lip that is not even so high shows nothing that could be kept."""
+"""Height in pixels below which a lip shows nothing to keep."""
 _ROWS = {
     -1: ((185, 40, 39, 37, 0, 267, 269, 270, 409), (184, 74, 73, 72, 11, 302, 303, 304, 408),
          (183, 42, 41, 38, 12, 268, 271, 272, 407)),
@@ -31,27 +31,30 @@ _ROWS = {
 
 @dataclass(frozen=True, eq=False)
 class _Lip:
+    """The landmarks of one lip and of the skin around it."""
+
     side: int
-    """-1 for the upper lip, 1 for the lower one: which way is outwards."""
+    """The direction outwards: -1 for the upper lip, 1 for the lower one."""
     inner: NDArray[np.intp]
     """(9,) landmarks along its inner edge."""
     rows: NDArray[np.intp]
-    """(3, 9) those of the rest, from the outer edge inwards."""
+    """(3, 9) landmarks of its other rows, from the outer edge inwards."""
     skin: NDArray[np.intp]
-    """(n,) landmarks around it, and ..."""
+    """(n,) landmarks of the skin around it."""
     follows: NDArray[np.intp]
-    """(n,) ... which column of the lip each goes along with, and ..."""
+    """(n,) the column of the lip that each of these follows."""
     share: NDArray[np.float32]
-    """(n,) ... how much, 0..1."""
+    """(n,) the share of the correction that each follows, 0..1."""
 
 
 def keep_thickness(
     landmarks: NDArray[np.float32], moved: NDArray[np.float32], down: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """`moved` (478, 3) with lips that are at least LEAST_SHARE as high as in `landmarks` (478, 3).
+    """`moved` (478, 3) with lips of at least LEAST_SHARE of their height in `landmarks` (478, 3), in pixels.
 
-    Motions are those of an average face. On thin lips they would push the outer edge over the inner one, and
-    the line between the lips came out jagged. The outer edge gives way, the skin beyond goes along.
+    down: (2,) the unit vector downwards in the face. Motions are those of an average face; on thin lips they
+    would push the outer edge over the inner one, and make the line between the lips jagged. The outer edge
+    and the skin beyond it are moved outwards.
     """
     before, after = landmarks[:, :2] @ down, moved[:, :2] @ down
     push = np.zeros(len(moved), np.float32)
@@ -60,11 +63,11 @@ def keep_thickness(
         now = lip.side * (after[lip.rows] - after[lip.inner])
         height = np.maximum(was[0], _NOTHING_PX)
         kept = _at_least(now[0] / height, LEAST_SHARE, SOFT_SHARE) * height
-        # Landmarks of lips that are rolled in may cross by themselves; then they do so no further.
+        # Landmarks of rolled-in lips may cross already; then they must not cross further.
         shown = was[0] > _NOTHING_PX
         missing = np.where(shown, kept, np.minimum(was[0], kept)) - now[0]
         missing = np.where(now[0] < was[0], np.maximum(missing, 0), 0)
-        # What is held back keeps its order between the edges, too.
+        # Corrected rows also keep their order between the edges.
         pressed = smoothstep(missing / (0.1 * height))
         ordered = np.where(shown, np.clip(was / height, 0, 1) * kept, now + missing)
         wanted = now + pressed * (ordered - now)
@@ -78,7 +81,7 @@ def keep_thickness(
 
 
 def _at_least(share: NDArray[np.float32], least: float, soft: float) -> NDArray[np.float32]:
-    """`share`, or more where it comes near `least`: the same above least + soft, never below `least`."""
+    """`share`, limited smoothly to at least `least`; values above least + soft are unchanged."""
     over = np.minimum((share - least) / soft, 1)
     return np.where(over < 1, least + soft * np.exp(over - 1), share).astype(np.float32)
 

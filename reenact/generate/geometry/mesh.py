@@ -1,4 +1,4 @@
-"""The triangle mesh that carries a warp: MediaPipe's skin, with strips across the mouth and the eyes."""
+"""The triangle mesh of a warp: MediaPipe's face mesh, with strips across the mouth and the eyes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.generate.geometry.flow import Scan, scan
 
 CROP_CELL_PX = 4
-"""Grid on which smooth fields over a crop are drawn."""
+"""Cell size, in pixels, of the grid on which smooth fields over a crop are drawn."""
 
 
 @lru_cache(maxsize=1)
 def strip_count() -> int:
-    """How many triangles at the end of `warp_triangles()` lie in openings rather than on skin."""
+    """The number of triangles at the end of `warp_triangles()` that lie in openings rather than on skin."""
     return sum(len(opening.strips) for opening in OPENINGS)
 
 
@@ -33,9 +33,10 @@ def over_crop(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Values at the corners of `warp_triangles()`, interpolated over the cells of a square crop.
 
-    places: (478, 3) the landmarks in the crop, pixels; corner_values: (k, n, 3); size: of the crop, pixels.
-    Returns the values (k, rows, columns) on a grid of CROP_CELL_PX, zero where no face is, and where it is.
-    The last row and column of cells reach beyond a crop whose size is no multiple of CROP_CELL_PX.
+    places: (478, 3) the landmarks in the crop, in pixels. corner_values: (k, n, 3). size: the side of the
+    crop in pixels. Returns the values (k, rows, columns) on a grid of CROP_CELL_PX, 0 outside the face, and
+    the mask (rows, columns) of the face. The last row and column of cells reach beyond a crop whose size is
+    no multiple of CROP_CELL_PX.
     """
     found = _scan(places.tobytes(), size)
     return found.fill(corner_values), found.covered
@@ -43,8 +44,11 @@ def over_crop(
 
 @lru_cache(maxsize=8)
 def _scan(places: bytes, size: int) -> Scan:
-    """Of the landmarks in a crop. Remembered, because creases, gate and paint look at the same face in the
-    same crop one after the other, and it takes three times as long as filling in their values."""
+    """The Scan of the landmarks in a crop.
+
+    It is cached because creases and paint use the same face in the same crop one after the other, and it
+    takes three times as long as filling in values.
+    """
     points = np.frombuffer(places, np.float32).reshape(LANDMARK_COUNT, 3)
     cells = (points + 0.5) / CROP_CELL_PX - 0.5
     count = cell_count(size)
@@ -52,17 +56,17 @@ def _scan(places: bytes, size: int) -> Scan:
 
 
 def cell_count(size: int) -> int:
-    """How many cells of CROP_CELL_PX cover `size` pixels."""
+    """The number of cells of CROP_CELL_PX that cover `size` pixels."""
     return -(-size // CROP_CELL_PX)
 
 
 def links(triangles: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """((n, 2) pairs of landmarks joined by an edge, each once; (n,) how many triangles share it: 1 or 2)."""
+    """The edges (n, 2) as pairs of landmarks, each once, and the number (n,) of triangles at each, 1 or 2."""
     edges = np.sort(triangles[:, [(0, 1), (1, 2), (2, 0)]].reshape(-1, 2), axis=1)
     return np.unique(edges, axis=0, return_counts=True)
 
 
 def border(triangles: NDArray[np.intp]) -> NDArray[np.intp]:
-    """(n,) the landmarks along the mesh's edges, also those of holes in it."""
+    """(n,) the landmarks on the border of the mesh, including its holes."""
     pairs, shared = links(triangles)
     return np.unique(pairs[shared == 1])

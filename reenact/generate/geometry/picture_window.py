@@ -1,4 +1,4 @@
-"""The part of a picture around one face, for pictures that are longer than cv2 can sample."""
+"""The part of a picture around one face, for pictures with sides that are longer than cv2 can sample."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from reenact.generate.geometry.warp import Warp
 from reenact.records import Face, Frame, Patch
 
 _STEP_PX = 512
-"""The window moves by so much at a time, so that a face that moves a little stays where it is in it."""
+"""Step of the window's place in pixels, so that a face that moves a little keeps its place in the window."""
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class PictureWindow:
     """A part of a frame, and the face in its coordinates."""
 
     frame: Frame
+    """The part of the frame."""
     face: Face
+    """The face in the coordinates of the part."""
     origin: tuple[int, int]
-    """(x, y) of its top left pixel in the whole frame."""
+    """(x, y) of the part's top left pixel in the whole frame."""
 
     def inwards(self, warp: Warp) -> Warp:
         """A warp of the whole frame in the window's coordinates."""
@@ -38,13 +40,13 @@ class Window:
         return replace(patch, origin=_shifted(patch.origin, self.origin))
 
 
-def window_around(frame: Frame, face: Face) -> Window:
-    """The whole frame, or of one longer than CV2_SIDE_PX the part around the face.
+def window_around(frame: Frame, face: Face) -> PictureWindow:
+    """The part of a frame around a face; the whole frame unless a side is longer than CV2_SIDE_PX.
 
     Raises SizeError where the face alone is too large.
     """
     if max(frame.size) <= CV2_SIDE_PX:
-        return Window(frame, face, (0, 0))
+        return PictureWindow(frame, face, (0, 0))
     low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
     margin = float((high - low).max())
     limit = np.array([frame.size[1], frame.size[0]])
@@ -57,7 +59,7 @@ def window_around(frame: Frame, face: Face) -> Window:
     part = replace(frame, image=np.ascontiguousarray(frame.image[first[1] : last[1], first[0] : last[0]]))
     shift = np.array([*first, 0], np.float32)
     pose = replace(face.pose, translation=face.pose.translation - shift)
-    return Window(
+    return PictureWindow(
         part,
         replace(face, landmarks=face.landmarks - shift, pose=pose),
         (int(first[0]), int(first[1])),

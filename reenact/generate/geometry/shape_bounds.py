@@ -1,4 +1,4 @@
-"""Faces have ends: mouths and eyes open, widen and narrow no further than people's do (calib.bounds)."""
+"""Bounds of shape: mouths and eyes open, widen and narrow no further than people's do (calib.bounds)."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ from reenact.generate.geometry.contact import LIP_PARTERS
 from reenact.records import Face
 
 LID_OPENERS = [AU_INDEX[number] for number in (5, 7, 45)]
+"""Indices of the action units that open the eyes."""
 
 MOUTH_SPREAD_MM = 22.0
-"""How far around the mouth the skin goes along when its width or height is corrected."""
+"""Distance, in millimetres, around the mouth within which skin follows a correction of its width or
+height."""
 
 
 def limit_opening(face: Face, amounts: Change, basis: AUBasis) -> Change:
-    """`amounts` (2, 17) with less of what opens mouth and eyes where they would open further than people's.
+    """`amounts` (2, 17), reduced where mouth or eyes would open further than people's.
 
-    What is asked alike of both sides stays alike: they go as far as the one that may go further.
+    Both sides use the larger limit, so that what is asked equally of both sides stays equal.
     """
     bounds = load_bounds()
     shape_mm = face.pose.to_canonical(face.landmarks)
@@ -56,7 +58,7 @@ def _limited(
     openings: Sequence[Opening],
     bound: float,
 ) -> Change:
-    """`amounts` with the `openers` scaled down on each side of the face, of which `openings` are."""
+    """`amounts` (2, 17) with the `openers` scaled down on each side by the limit of its opening."""
     moved_mm = shape_mm + basis.move(amounts)
     share, opens = np.ones(len(SIDES)), np.zeros(amounts.shape, bool)
     for side, opening in enumerate(openings):
@@ -76,10 +78,10 @@ def _limited(
 
 
 def bound_mouth(face: Face, amounts: Change, basis: AUBasis) -> NDArray[np.float32]:
-    """(478, 3) canonical millimetres: what to add to the motion of `amounts` (2, 17).
+    """(478, 3) the correction, in canonical millimetres, of the motion of `amounts` (2, 17).
 
-    What is taken away from an expression takes the mouth back to rest (calib.bounds.Bounds.at_rest) and not
-    beyond: width, corners and upper lip come no further. Then width and corners stay within what mouths do.
+    Negative amounts return the mouth to rest (calib.bounds.Bounds.at_rest) and not beyond: its width, corners
+    and upper lip are limited. Width and corners also stay within the bounds of people's mouths.
     """
     bounds = load_bounds()
     shape_mm = face.pose.to_canonical(face.landmarks)
@@ -108,14 +110,14 @@ def bound_mouth(face: Face, amounts: Change, basis: AUBasis) -> NDArray[np.float
 
 @lru_cache(maxsize=1)
 def _corrections() -> NDArray[np.float64]:
-    """(3, 478, 3) motions of the mouth that change its width, the height of its corners and that of its upper
-    lip by 1 mm each, and neither of the others."""
+    """(3, 478, 3) motions of the mouth, each of which changes one of its width, the height of its corners and
+    the height of its upper lip by 1 mm, and not the others."""
     canonical = load_shape().canonical.astype(np.float64)
     x, y = canonical[:, 0], canonical[:, 1]
     mouth = measure_mouth(canonical)
     half, middle = mouth.width / 2, canonical[list(MOUTH.outline), 1].mean()
     across = np.maximum(np.abs(x) - half, 0)
-    # Skin above the mouth is short: it goes along as far as the nose.
+    # Skin above the mouth is short, so it follows as far as the nose.
     reach = np.where(y < middle, middle - canonical[NOSE_BASE, 1], MOUTH_SPREAD_MM)
     near = smoothstep(1 - np.hypot(across / MOUTH_SPREAD_MM, (y - middle) / reach))
     near[IRIS_START:] = 0

@@ -1,4 +1,4 @@
-"""Geometry: move the face's own pixels, at their own resolution, where the action units would move them."""
+"""The warp: moves the face's own pixels, at their own resolution, to where the action units move them."""
 
 from __future__ import annotations
 
@@ -17,53 +17,55 @@ from reenact.generate.geometry.chin import even_out
 from reenact.generate.geometry.contact import keep_apart, limit_closing
 from reenact.generate.geometry.contour import natural_lips
 from reenact.generate.geometry.flow import Flow, extend, nearest, rasterise, to_pixels
-from reenact.generate.geometry.fold import hold_back
 from reenact.generate.geometry.lip_thickness import keep_thickness
 from reenact.generate.geometry.mesh import strip_count, warp_triangles
+from reenact.generate.geometry.mesh_overlap import prevent_overlap
 from reenact.generate.geometry.shape_bounds import bound_mouth, limit_opening
 from reenact.records import Face, Frame, Patch
 
 
 @dataclass(frozen=True)
 class WarpOptions:
+    """How pixels are moved."""
+
     cell_mm: float = 1.6
-    """Grid of the flow on the face. Finer than the mesh's triangles, which are 3 to 15 mm wide."""
+    """The cell size of the flow in millimetres, finer than the triangles of 3 to 15 mm."""
     reach_mm: float = 28.0
-    """How far outside the face the flow fades to nothing."""
+    """The distance in millimetres outside the face over which the flow fades out."""
     sharp: bool = False
-    """Cubic sampling, for stills: seven times the time of linear."""
+    """Whether sampling is cubic, for stills; it takes seven times the time of linear sampling."""
     still_px: float = 1 / 64
-    """Flow below this moves nothing: cv2.remap's own resolution is 1/32 pixel."""
+    """The flow in pixels below which a pixel does not move; the resolution of cv2.remap is 1/32 pixel."""
 
 
 @dataclass(frozen=True, eq=False)
 class Warp(Patch):
-    """The pixels that a face's new geometry moves, and that geometry."""
+    """The moved pixels of a face, and its new geometry."""
 
     moved: NDArray[np.float32]
-    """(478, 3) the landmarks after the move, pixels."""
+    """(478, 3) the landmarks after the move, in pixels."""
 
 
 def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.float32]:
-    """Where the landmarks (478, 3) go for relative action units `change`.
+    """(478, 3) the places of the landmarks, in pixels, after relative action units `change` (2, 17).
 
-    Lips and lids do not cross, lips keep their thickness, mouth and eyes stay as people's are (calib.bounds),
-    and skin does not fold.
+    Lips and lids do not cross, lips keep their thickness, mouth and eyes stay within people's bounds
+    (calib.bounds), and the mesh does not fold over.
     """
     amounts = limit_opening(face, limit_closing(face, basis.amounts(change), basis), basis)
     motion_mm = basis.move(amounts) + bound_mouth(face, amounts, basis)
     motion_mm += natural_lips(face, motion_mm)
     displacement = face.pose.vectors_to_frame(motion_mm)
-    displacement = hold_back(face.landmarks, even_out(face, displacement))
+    displacement = prevent_overlap(face.landmarks, even_out(face, displacement))
     moved = keep_apart(face.landmarks, face.landmarks + displacement, face.pose.down)
     return keep_thickness(face.landmarks, moved, face.pose.down)
 
 
 def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(2, n, 3) backward flow, pixels, at the corners of `warp_triangles()`.
+    """(2, n, 3) the backward flow, in pixels, at the corners of `warp_triangles()`.
 
-    Skin moves with its landmarks. What lies behind a closing lid does not: the eyeball keeps its place and is
-    covered. Behind an opening one it is stretched: there is nothing else to show.
+    Skin moves with its landmarks. Behind a closing lid the eyeball keeps its place and is covered. Behind an
+    opening lid it is stretched, because the frame does not show what is uncovered.
     """
     flow = (face.landmarks - moved)[:, :2]
     corners = flow[warp_triangles()]
@@ -81,14 +83,14 @@ def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
 def warp(
     frame: Frame, face: Face, change: Change, basis: AUBasis, options: WarpOptions = WarpOptions()
 ) -> Warp | None:
-    """The face with relative action units `change` written into it, or None where no pixel moves."""
+    """The warp of a face by relative action units `change` (2, 17). None: no pixel moves."""
     return warp_to(frame, face, move_landmarks(face, change, basis), options)
 
 
 def warp_to(
     frame: Frame, face: Face, moved: NDArray[np.float32], options: WarpOptions = WarpOptions()
 ) -> Warp | None:
-    """The face with its landmarks (478, 3) moved to `moved`, pixels, or None where no pixel moves."""
+    """The warp of a face whose landmarks move to `moved` (478, 3), in pixels. None: no pixel moves."""
     grid = flow_grid(face, moved, options)
     return None if grid is None else _remap(frame, grid.field, grid.low, grid.cell_px, moved, options)
 
@@ -98,19 +100,20 @@ class FlowGrid:
     """A backward flow on the cells of a lattice over a part of the frame."""
 
     field: Flow
-    """(2, rows, columns) pixels, at the centres of the cells."""
+    """(2, rows, columns) the flow in pixels at the centres of the cells."""
     low: NDArray[np.int_]
-    """(x, y) of the frame's pixel at the lattice's top left corner: a multiple of `cell_px`."""
+    """(x, y) of the frame's pixel at the lattice's top left corner, a multiple of `cell_px`."""
     cell_px: int
+    """The side of a cell in pixels."""
 
 
 def flow_grid(
     face: Face, moved: NDArray[np.float32], options: WarpOptions = WarpOptions()
 ) -> FlowGrid | None:
-    """The flow that moves the landmarks of a face to `moved`, (478, 3) pixels; None: nothing is covered.
+    """The flow that moves the landmarks of a face to `moved` (478, 3), in pixels. None: it covers no cell.
 
-    The lattice is pinned to the frame: one that began at the face would jump by whole pixels with it, and the
-    field between its cells with it.
+    The lattice is fixed to the frame: one that started at the face would jump by whole pixels with it, and so
+    would the flow between its cells.
     """
     cell_px = max(1, round(options.cell_mm * face.pose.scale))
     reach = options.reach_mm * face.pose.scale / cell_px
@@ -132,7 +135,7 @@ def flow_grid(
 
 
 FLAP_MM = 2.5
-"""How far the lips are continued into the mouth: more than a cell of the flow."""
+"""Distance, in millimetres, by which the lips are continued into the mouth: more than a cell of the flow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,19 +143,22 @@ class _Flaps:
     """Strips along the inner edges of the lips that continue them into the mouth."""
 
     places: NDArray[np.float32]
-    """(22, 2) vertices beyond the landmarks, pixels."""
+    """(22, 2) vertices beyond the landmarks, in pixels."""
     depth: NDArray[np.float32]
+    """(22,) the depths of these vertices."""
     triangles: NDArray[np.intp]
-    """(n, 3) of landmarks and, from LANDMARK_COUNT on, of `places`."""
+    """(n, 3) indices of landmarks and, from LANDMARK_COUNT on, of `places`."""
     values: NDArray[np.float32]
-    """(3, n, 3) flow at the triangles' corners, and 0: they are no part of the mouth's inside."""
+    """(3, n, 3) the flow at the triangles' corners, and a plane of 0, which marks that they are not the
+    mouth's inside."""
 
 
 def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
-    """The inside of the mouth is painted anew, but the cells of the flow along the lips' edges reach into it.
+    """The flaps of both lips.
 
-    With a flow of its own there, a lip that comes down over the teeth would take a ragged rim of them along.
-    So each lip's flow is continued, as steep as it is on the lip, up to the middle of the gap.
+    The inside of the mouth is painted, but the cells of the flow along the lips' edges reach into it. With
+    the flow of the inside in these cells, a lip that moves over the teeth would drag a ragged rim of them
+    along. So each lip's flow is continued, with its slope on the lip, up to the middle of the gap.
     """
     down = face.pose.down
     gap_px = np.maximum(MOUTH.gaps(moved, down), 0)
@@ -183,14 +189,14 @@ def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
 
 @lru_cache(maxsize=1)
 def _in_mouth() -> NDArray[np.float32]:
-    """(1, n, 3) at the corners of `warp_triangles()`: 1 in the strips across the mouth, 0 elsewhere."""
+    """(1, n, 3) at the corners of `warp_triangles()`: 1 in strips across the mouth, 0 elsewhere."""
     strips = {tuple(sorted(strip)) for strip in MOUTH.strips}
     inside = [tuple(sorted(triangle)) in strips for triangle in warp_triangles().tolist()]
     return np.repeat(np.array(inside, np.float32)[:, None], 3, axis=1)[None]
 
 
 def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.bool_]) -> Flow:
-    """The flow with that of the lips and their flaps in the rest of the mouth."""
+    """The flow, with that of the lips and their flaps continued over the mouth's inside."""
     rows, columns = np.flatnonzero(mouth.any(axis=1)), np.flatnonzero(mouth.any(axis=0))
     if not len(rows):
         return field
@@ -210,7 +216,7 @@ def _remap(
     moved: NDArray[np.float32],
     options: WarpOptions,
 ) -> Warp | None:
-    """Sample the frame along the flow, in the part of the grid that moves and lies inside the picture."""
+    """The warp: the frame sampled along the flow where it moves and lies inside the picture."""
     moving = (np.abs(field) > options.still_px).any(axis=0)
     rows, columns = np.flatnonzero(moving.any(axis=1)), np.flatnonzero(moving.any(axis=0))
     if not len(rows):

@@ -1,1 +1,1 @@
-"""Network: models that refine a region of the moved and painted face, or make the whole face."""
+"""Network: models that refine regions of the moved and painted face, or repaint the whole face."""

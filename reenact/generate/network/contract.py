@@ -1,10 +1,11 @@
-"""What a model file and the frame loop must agree on: what goes in, what comes out, and what lies in between.
+"""The contracts between model files and the frame loop: their inputs, outputs and metadata.
 
-`live`, which refines one region: `warped` (n, h, w, 3) uint8, `mask` (n, h, w, 2) uint8 and `geometry`
+`live` refines one region: `warped` (n, h, w, 3) uint8, `mask` (n, h, w, 2) uint8 and `geometry`
 (n, h, w, 4) float32 to `alpha` (n, h, w, 1) float32, 0..1, and `colour` (n, h, w, 3) float32, 0..255; see
-reenact.generate.network.refine. h and w are those of the region (reenact.generate.network.regions).
-`paper`: `image` (n, s, s, 3) uint8 and `relative_aus` to `edited` (n, s, s, 3) float32, 0..255.
-`ganimation`: `image` and `aus` (n, 17) float32, 0..1, what the face is to show, to `alpha` and `colour`.
+reenact.generate.network.refine. h and w are those of the region (reenact.generate.network.network_regions).
+`paper` repaints the whole face: `image` (n, s, s, 3) uint8 and `relative_aus` to `edited` (n, s, s, 3)
+float32, 0..255. `ganimation` repaints the whole face: `image` and `aus` (n, 17) float32, 0..1, what the face
+should show, to `alpha` and `colour`.
 
 Pictures are RGB, those of size s crops of a FaceCrop; relative action units are -1..1 (OpenFace's / 5).
 """
@@ -19,39 +20,42 @@ from calib.au import AU_CODES
 from engines import EngineError, read_model
 from engines.description import describe
 from reenact.generate.geometry.face_crop import FaceCrop
-from reenact.generate.network.regions import REGIONS
+from reenact.generate.network.network_regions import REGIONS
 
 CONTRACTS = ("live", "paper", "ganimation")
+"""The names of the contracts."""
 VERSION = 2
-"""Counts up when one of them changes."""
+"""The version of the contracts, which increases when one of them changes."""
 WHOLE_FACE = "face"
+"""The region of models that repaint the whole face."""
 
 
 class ModelError(ValueError):
-    """A model file that this frame loop cannot use."""
+    """This frame loop cannot use a model file; the message is one line."""
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model says of itself."""
+    """The metadata of a model."""
 
     contract: str
-    """One of CONTRACTS."""
+    """The name of its contract, one of CONTRACTS."""
     crop: FaceCrop
+    """The crop that it takes."""
     preset: str
-    """What it was trained as."""
+    """The preset with which it was trained."""
     licence: str
-    """Of the weights."""
+    """The licence of the weights."""
     made_by: str
     """The version of reenact that exported it."""
     weights_sha256: str
-    """The same in the .safetensors beside it."""
+    """The SHA-256 of the weights, which is the same in the .safetensors beside it."""
     region: str = WHOLE_FACE
-    """What it paints: for `live` one of reenact.generate.network.regions.REGIONS, otherwise WHOLE_FACE."""
+    """The region that it paints: one of network_regions.REGIONS with `live`, else WHOLE_FACE."""
 
 
 def to_metadata(info: ModelInfo, graph_sha256: str) -> dict[str, str]:
-    """What an ONNX file carries as its metadata; `model_info` reads it."""
+    """The metadata to store in an ONNX file, which `model_info` reads."""
     return {
         "contract": info.contract,
         "contract_version": str(VERSION),
@@ -69,9 +73,10 @@ def to_metadata(info: ModelInfo, graph_sha256: str) -> dict[str, str]:
 
 
 def model_info(model: Path, contract: str | None = None) -> ModelInfo:
-    """What the model says of itself, once it is known to be whole and to fit `contract`; None: any of them.
+    """The metadata of a model file, after checking that it is undamaged and fits the contract.
 
-    Raises ModelError, in one line, where it does not, and engines.EngineError where it cannot be read.
+    contract: the name of the contract. None: any contract. Raises ModelError where the model does not fit,
+    and engines.EngineError where it cannot be read.
     """
     content = read_model(model)
     try:
@@ -84,13 +89,13 @@ def model_info(model: Path, contract: str | None = None) -> ModelInfo:
 def _checked(metadata: Mapping[str, str], graph_sha256: str, contract: str | None, model: Path) -> ModelInfo:
     known = metadata.get("contract")
     if known not in CONTRACTS:
-        raise ModelError(f"{model} does not say what it takes; a model comes from `python -m train export`")
+        raise ModelError(f"{model} has no metadata of a contract; make models with `python -m train export`")
     if contract not in (None, known):
         raise ModelError(f"{model} is a model for --generator {known}, not {contract}")
     if metadata.get("contract_version") != str(VERSION):
         raise ModelError(
-            f"{model} speaks version {metadata.get('contract_version')} of the contract {contract!r}, "
-            f"this reenact version {VERSION}: export it again with this one"
+            f"{model} has version {metadata.get('contract_version')} of the contract {known!r}, "
+            f"this reenact needs version {VERSION}; export it again with this reenact"
         )
     if metadata.get("action_units") != " ".join(AU_CODES):
         raise ModelError(
@@ -104,7 +109,7 @@ def _checked(metadata: Mapping[str, str], graph_sha256: str, contract: str | Non
     try:
         return _to_info(metadata)
     except (KeyError, ValueError) as error:
-        raise ModelError(f"{model} does not say all that is needed ({error}); export it again") from error
+        raise ModelError(f"{model} lacks metadata ({error}); export it again") from error
 
 
 def _to_info(metadata: Mapping[str, str]) -> ModelInfo:

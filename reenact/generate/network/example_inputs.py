@@ -1,4 +1,4 @@
-"""Inputs for a model that are like real ones, without a camera or a tracker: to measure engines with."""
+"""Realistic inputs for a model, without a camera or a tracker, to measure engines with."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from calib.openings import Opening
 from calib.shape import LANDMARK_COUNT
 from engines.base import Tensors
 from reenact.generate.network.contract import WHOLE_FACE, ModelInfo
-from reenact.generate.network.regions import REGIONS, Region, geometry_planes, masks
+from reenact.generate.network.network_regions import REGIONS, NetworkRegion, geometry_planes, masks
 
 RANGES = {
     "live": {"alpha": 1.0, "colour": 255.0},
     "paper": {"edited": 255.0},
     "ganimation": {"alpha": 1.0, "colour": 255.0},
 }
-"""Of each contract's outputs: the greatest value less the least."""
+"""The range of values, from the least to the greatest, of each contract's outputs."""
 
 _PORTRAIT = Path(reenact.__file__).parent / "data" / "portrait.jpg"
 _PLACES_PX = {
@@ -29,14 +29,17 @@ _PLACES_PX = {
     "mouth": (226.0, 144.0, 53.0),
     "eyes": (208.0, 102.0, 32.0),
 }
-"""Centre (x, y) and width of each region in it, with what a crop shows around."""
+"""The centre (x, y) and the width of each region's crop in the portrait."""
 _OPENED_MM = 10.0
-"""Gap of an opening after the move."""
+"""The gap of an opening after the move, in millimetres."""
 
 
 def example(info: ModelInfo, faces: int, seed: int = 0) -> Tensors:
-    """A batch of faces for a model of any contract, the same each time for one seed: a portrait in several
-    framings, with a camera's noise, and action units of which about three differ from 0."""
+    """A batch of inputs for a model of any contract, which depends only on the arguments.
+
+    It shows a portrait in several framings, with a camera's noise, and action units of which about three
+    differ from 0.
+    """
     random = np.random.default_rng(seed)
     pictures = np.stack([_crop(info, random) for _ in range(faces)])
     changes = random.uniform(-1, 1, (faces, AU_COUNT)) * (random.random((faces, AU_COUNT)) < 3 / AU_COUNT)
@@ -52,7 +55,7 @@ def example(info: ModelInfo, faces: int, seed: int = 0) -> Tensors:
 
 
 def compose(inputs: Tensors, outputs: Tensors) -> NDArray[np.uint8]:
-    """(faces, height, width, 3) what is shown of a batch, before it is pasted back."""
+    """(faces, height, width, 3) the pictures that outputs make of a batch, before they are pasted."""
     if "edited" in outputs:
         shown = outputs["edited"]
     else:
@@ -62,7 +65,7 @@ def compose(inputs: Tensors, outputs: Tensors) -> NDArray[np.uint8]:
 
 
 def _crop(info: ModelInfo, random: np.random.Generator) -> NDArray[np.uint8]:
-    """(size, size, 3) the portrait, moved, turned and enlarged a little."""
+    """(size, size, 3) a crop of the portrait, slightly moved, turned and scaled."""
     size = info.crop.size
     portrait = cv2.cvtColor(cv2.imread(str(_PORTRAIT)), cv2.COLOR_BGR2RGB)
     x, y, width = _PLACES_PX[info.region]
@@ -75,14 +78,14 @@ def _crop(info: ModelInfo, random: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip(np.rint(crop + random.normal(0, 3, crop.shape)), 0, 255).astype(np.uint8)
 
 
-def _refined(region: Region, pictures: NDArray[np.uint8]) -> Tensors:
-    """What the network of a region sees of (faces, size, size, 3) pictures: openings of _OPENED_MM."""
+def _refined(region: NetworkRegion, pictures: NDArray[np.uint8]) -> Tensors:
+    """The inputs of a region's network from pictures (faces, size, size, 3), with openings of _OPENED_MM."""
     opening = region.openings[0]
     before, after = (_places(region, opening, gap_mm) for gap_mm in (0.0, _OPENED_MM))
     geometry = geometry_planes(region, opening, before, after)
     faces = len(pictures)
     warped = np.ascontiguousarray(pictures[:, region.rows])
-    # As if the lips were teeth: else there would be next to none, and so no paint.
+    # The light makes the lips count as teeth: else there would be hardly any, and no paint.
     light = [np.median(picture, axis=(0, 1)).astype(np.float32) for picture in warped]
     return {
         "warped": warped,
@@ -93,8 +96,8 @@ def _refined(region: Region, pictures: NDArray[np.uint8]) -> Tensors:
     }
 
 
-def _places(region: Region, opening: Opening, gap_mm: float) -> NDArray[np.float32]:
-    """(478, 2) landmarks in the crop of a region, of which only the opening's have a meaning."""
+def _places(region: NetworkRegion, opening: Opening, gap_mm: float) -> NDArray[np.float32]:
+    """(478, 2) landmarks in the crop of a region; only those of the opening are meaningful."""
     places = np.full((LANDMARK_COUNT, 2), region.width_px / 2, np.float32)
     along = np.linspace(-1, 1, len(opening.upper), dtype=np.float32)
     for edge, side in ((opening.upper, -0.5), (opening.lower, 0.5)):

@@ -1,7 +1,7 @@
-"""Whole-picture generators, for comparison: the face's crop goes through a network and is pasted back.
+"""Whole-face generators, for comparison: a network repaints the face's crop, which is pasted back.
 
-They see little of a large face: what they paint is as fine as their crop, 128 pixels as published. They know
-no sides: both get the mean of what is asked of them.
+The detail of their pictures is limited to that of their crop, 128 pixels as published. They do not
+distinguish sides: both get the mean of what is asked of the two.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.records import Face, Frame, Patch
 
 _FEATHER = 0.15
-"""Share of the crop's width over which the new picture fades into the frame, on each side."""
+"""Share of the crop's width, on each side, over which the new picture fades into the frame."""
 _FULL_AT = 0.25
-"""A change of some action unit by this much, 0..5, shows the new picture whole. Below it fades, since a
-network's picture of no change is not the frame: every onset would pop."""
+"""Change of an action unit, 0..5, from which on the new picture shows in full. Below it the picture fades,
+because a network's picture of no change is not the frame, and every onset would jump."""
 
 
 class RepaintedFace:
-    """One face as a network paints it, pasted back with a soft edge (see reenact.generate.network)."""
+    """Repaints a face by a network, and pastes it back with a soft edge."""
 
     def __init__(self, engine: Engine, crop: FaceCrop, absolute: bool = False):
-        """absolute: the network takes what the face is to show, not how that differs from what it shows."""
+        """absolute: whether the network takes absolute rather than relative action units."""
         self._engine = engine
         self._crop = crop
         self._absolute = absolute
@@ -60,7 +60,7 @@ def feather(size: int) -> NDArray[np.float32]:
 
 
 def _alpha_and_colour(outputs: Tensors) -> tuple[NDArray[np.float32] | float, NDArray[np.float32]]:
-    """Where and what to paint: everywhere, if the network paints a whole picture."""
+    """The alpha and the colour of a network's outputs; alpha is 1 if the network paints a whole picture."""
     if "edited" in outputs:
         return 1.0, outputs["edited"][0]
     return outputs["alpha"][0], outputs["colour"][0]
@@ -69,7 +69,7 @@ def _alpha_and_colour(outputs: Tensors) -> tuple[NDArray[np.float32] | float, ND
 def _paste(
     frame: Frame, alignment: Alignment, weight: NDArray[np.float32], colour: NDArray[np.float32]
 ) -> Patch:
-    """The crop's part of the frame, with (size, size, 3) `colour` in it as (size, size, 1) `weight` says."""
+    """The crop's part of the frame, blended with `colour` (size, size, 3) by `weight` (size, size, 1)."""
     x0, y0, x1, y1 = alignment.bounds(frame.size)
     layers = np.dstack([weight * colour, weight])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -1,1 +1,1 @@
-"""Painters: what a moved face shows that no pixel of the input holds, such as teeth, creases and lids."""
+"""Painters: paint what a moved face shows but the input does not, such as teeth, creases and lids."""

@@ -1,9 +1,9 @@
-"""Folds of the skin, which moving pixels neither makes nor smooths.
+"""Creases of the skin, which moving pixels neither makes nor smooths.
 
-Expression ratio images (Liu, Shan & Zhang, SIGGRAPH 2001): what an expression does to the brightness of the
-same person's skin in the same light. The file holds those of several people, from smooth skin to lined, and
-a face gets the lines of those whose skin is as rough as its own. `python -m train creases` makes the file;
-see FOLDS_CARD.md.
+They are expression ratio images (Liu, Shan & Zhang, SIGGRAPH 2001): the change of brightness by an expression
+of the same person's skin in the same light. The file holds those of several people, from smooth to lined
+skin, and a face gets the lines of the people whose skin is as rough as its own. `python -m train creases`
+makes the file; see CREASES_CARD.md.
 """
 
 from __future__ import annotations
@@ -30,46 +30,48 @@ from reenact.generate.painters.skin import see_skin
 from reenact.records import Face
 
 SIZE = (380, 320)
-"""(height, width) in cells of the canonical face, which lines are drawn on."""
+"""(height, width) in cells of the grid of the canonical face on which lines are drawn."""
 CELL_MM = 0.5
+"""The side of these cells in millimetres."""
 COARSE = 4
-"""Cells of SIZE along the side of a cell of the grid of smooth planes."""
+"""The number of cells of SIZE along the side of a cell of the grid of smooth planes."""
 COARSE_SIZE = (SIZE[0] // COARSE, SIZE[1] // COARSE)
+"""(height, width) in cells of the grid of smooth planes."""
 ORIGIN_MM = (-80.0, -95.0)
-"""Canonical (x, y) of the corner of the first cell."""
+"""Canonical (x, y) of the corner of the first cell, in millimetres."""
 STEP = 1 / 400
-"""Change of log brightness for one unit of intensity that lines are stored in multiples of."""
+"""The unit in which lines are stored: a change of log brightness for one unit of intensity."""
 
 _CROP = FaceCrop()
 _SKIN = FaceCrop(size=96)
 _DARKEST, _LIGHTEST = 0.6, 0.18
-"""Limits that the change of log brightness approaches: skin in a fold is dark, not black."""
+"""Limits that the change of log brightness approaches: skin in a crease is dark, not black."""
 _HUE = (np.float32(0.86), np.float32(1), np.float32(1.14))
-"""Share of a change of brightness that red, green and blue take: alike, they turn skin grey. Light that goes
-from one side of a real fold to the other makes it redder still: 0.79, 0.98 and 1.23 in the mean over eight
-people."""
+"""Shares of a change of brightness for red, green and blue; equal shares would turn skin grey. Light between
+the sides of a real crease makes it redder still: 0.79, 0.98 and 1.23 in the mean over eight people."""
 _LEAST = 1 / 256
-"""A change of log brightness below this changes no grey level."""
+"""Change of log brightness below which no grey level changes."""
 _FINE_MM = 0.5
-"""Standard deviation of the blur that takes pores away before a face's own folds are looked for."""
-_FOLD_MM = 7.0
-"""Dark valleys up to this wide are folds."""
+"""Standard deviation, in millimetres, of the blur that removes pores before creases are looked for."""
+_CREASE_MM = 7.0
+"""Greatest width, in millimetres, of dark valleys that count as creases."""
 _FLOOR = np.float32(12)
-"""Added to grey levels before a logarithm, against noise in the dark."""
+"""Level that is added to grey levels before their ratio is taken, against noise in the dark."""
 _SMOOTHED_BY = 2.0
-"""Units of intensity that have to be taken away to smooth a fold altogether."""
+"""Decrease of intensity that smooths a crease completely."""
 _SMOOTHED_MOST = 0.9
+"""Largest share of a crease that is smoothed."""
 _DEEPEST = np.float32(1.0)
-"""What the darkest colour of a fold gains at most, as a share of it: beyond, the fold stays in part."""
+"""Largest gain, as a share of it, of the darkest colour of a crease; deeper creases remain in part."""
 _PATH = Path(__file__).with_name("creases.npz")
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
-    """The lines that one action unit draws, as several people have them."""
+class CreaseLines:
+    """The lines that one action unit draws, of several people."""
 
     index: int
-    """Of the action unit."""
+    """The index of the action unit, 0..16."""
     corner: tuple[int, int]
     """(row, column) of the first cell on the grid of SIZE."""
     people: NDArray[np.int8]
@@ -77,36 +79,38 @@ class Lines:
 
     @property
     def place(self) -> tuple[slice, slice]:
-        """Their cells on the grid of SIZE."""
+        """The rows and columns of the lines on the grid of SIZE."""
         (row, column), (_, height, width) = self.corner, self.people.shape
         return slice(row, row + height), slice(column, column + width)
 
 
 @dataclass(frozen=True, eq=False)
 class Creases:
-    """What action units do to the skin's brightness, for several people in the order of their skin's
-    roughness."""
+    """The changes of the skin's brightness by action units, of several people in the order of roughness."""
 
-    lines: tuple[Lines, ...]
+    lines: tuple[CreaseLines, ...]
+    """The lines of each action unit."""
     shading: NDArray[np.float32]
-    """(17, 95, 80) change of log brightness for one unit of intensity that is wider than lines, for all
-    people alike."""
+    """(17, 95, 80) change of log brightness for one unit of intensity that is wider than lines, the same for
+    all people."""
     reach: NDArray[np.float32]
-    """(17, 95, 80) 0..1, where each action unit folds skin."""
+    """(17, 95, 80) the mask 0..1 of the skin that each action unit creases."""
     roughness: NDArray[np.float32]
-    """(people,) of the skin (reenact.generate.painters.skin) that each person's lines suit best, rising."""
+    """(people,) the rising roughness of skin (reenact.generate.painters.skin) for which each person's lines
+    are used."""
 
     @cached_property
-    def folding(self) -> NDArray[np.bool_]:
-        """(17,) the action units that change anything."""
+    def creasing(self) -> NDArray[np.bool_]:
+        """(17,) True for the action units that change the skin's brightness."""
         drawn = np.zeros(AU_COUNT, bool)
         drawn[[lines.index for lines in self.lines]] = True
         return drawn | self.shading.any(axis=(1, 2))
 
-    def likest(self, roughness: float) -> NDArray[np.float32]:
-        """(people,) weights of the people, summing to 1: one person's, or, half way, two neighbours'.
+    def weights(self, roughness: float) -> NDArray[np.float32]:
+        """(people,) the weights, which sum to 1, of the people with skin of this roughness.
 
-        They change gradually with the roughness, so that no line pops up from one frame to the next.
+        At most two neighbours have a weight, and weights change gradually with the roughness, so that no line
+        appears suddenly from one frame to the next.
         """
         place = np.interp(np.log(roughness + 1e-6), np.log(self.roughness), np.arange(len(self.roughness)))
         weights = np.zeros(len(self.roughness), np.float32)
@@ -118,9 +122,9 @@ class Creases:
         return weights
 
     def draw(self, change: Change, people: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(380, 320) change of log brightness by the lines of relative action units (2, 17), without a limit.
+        """(380, 320) the change of log brightness by the lines of relative action units (2, 17), unlimited.
 
-        people: (people,) weights.
+        people: (people,) the weights of the people.
         """
         picture = np.zeros(SIZE, np.float32)
         for lines in self.lines:
@@ -128,7 +132,7 @@ class Creases:
             if left == 0 and right == 0:
                 continue
             part = picture[lines.place]
-            # In the mesh's own columns: what the left side does, what the right does, smooth between.
+            # The left columns get the left side's amount, the right ones the right side's, smoothly blended.
             amount = np.float32(STEP) * (left if left == right else both(change)[lines.index])
             if left != right:
                 amount = amount + STEP * lean(change)[lines.index] * _sidedness()[lines.place[1]]
@@ -137,8 +141,8 @@ class Creases:
                     part += (amount * np.float32(weight)) * drawn
         return picture
 
-    def cast(self, planes: NDArray[np.float32], change: Change) -> NDArray[np.float32]:
-        """(95, 80) the sum of planes (17, 95, 80), weighted with relative action units (2, 17)."""
+    def weighted_sum(self, planes: NDArray[np.float32], change: Change) -> NDArray[np.float32]:
+        """(95, 80) the sum of planes (17, 95, 80), weighted by relative action units (2, 17)."""
         amount, aside = both(change), lean(change)
         asked = np.flatnonzero((amount != 0) | (aside != 0))
         total = np.tensordot(amount[asked], planes[asked], 1)
@@ -149,12 +153,12 @@ class Creases:
     def shade(
         self, places: NDArray[np.float32], change: Change, size: int, people: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """(size, size) change of log brightness that relative action units (2, 17) make in a square crop.
+        """(size, size) the change of log brightness by relative action units (2, 17) in a square crop.
 
-        places: (478, 3) the landmarks in the crop, pixels; people: (people,) weights.
+        places: (478, 3) the landmarks in the crop, in pixels. people: (people,) the weights of the people.
         """
-        shown = _View(places, size)
-        picture = self.draw(change, people) + _refined(self.cast(self.shading, change))
+        shown = _CropView(places, size)
+        picture = self.draw(change, people) + _refined(self.weighted_sum(self.shading, change))
         place = shown.around(picture)
         shade = np.zeros((size, size), np.float32)
         shade[place] = _limited(shown.of(picture, place))
@@ -162,12 +166,13 @@ class Creases:
 
 
 def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | None = None) -> Warp:
-    """`warp` with the folds that `change` (2, 17) makes, and without those that it smooths.
+    """`warp` with the creases that `change` (2, 17) makes, and without those that it smooths.
 
-    Lines that are made are those of people with like skin; lines that are smoothed are the face's own.
+    Lines that are drawn are those of people with similar skin; lines that are smoothed are the face's own.
+    creases: the creases of people. None: those that ship with the project.
     """
     creases = creases or load_creases()
-    if not (change * creases.folding).any():
+    if not (change * creases.creasing).any():
         return warp
     alignment, in_skin = _CROP.align(face), _SKIN.align(face)
     skin = see_skin(
@@ -176,17 +181,17 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
         _SKIN.size / _SKIN.width_mm,
     )
     more, less = np.maximum(change, 0), np.maximum(-change, 0)
-    picture = creases.draw(more, creases.likest(skin.roughness))
-    picture += _refined(creases.cast(creases.shading, change))
-    smoothed = _refined(np.minimum(creases.cast(creases.reach, less) / _SMOOTHED_BY, 1))
-    shown = _View(alignment.points(warp.moved), alignment.size)
+    picture = creases.draw(more, creases.weights(skin.roughness))
+    picture += _refined(creases.weighted_sum(creases.shading, change))
+    smoothed = _refined(np.minimum(creases.weighted_sum(creases.reach, less) / _SMOOTHED_BY, 1))
+    shown = _CropView(alignment.points(warp.moved), alignment.size)
     place = shown.around(cv2.absdiff(picture, -smoothed))
     bare = cv2.resize(skin.bare, (alignment.size, alignment.size), interpolation=cv2.INTER_LINEAR)[place]
     shade = cv2.multiply(_limited(shown.of(picture, place)), bare)
     gain = cv2.exp(shade) - 1
-    if (less * creases.folding).any():
+    if (less * creases.creasing).any():
         without = cv2.multiply(shown.of(smoothed, place), bare, scale=_SMOOTHED_MOST)
-        filled = cv2.multiply(cv2.merge([without] * 3), _own_folds(warp, alignment, place))
+        filled = cv2.multiply(cv2.merge([without] * 3), _own_creases(warp, alignment, place))
         gain = cv2.multiply(_in_hue(gain), filled + 1) - 1
     gain[cv2.absdiff(gain, 0) < _LEAST] = 0
     gains = np.zeros((alignment.size, alignment.size, *gain.shape[2:]), np.float32)
@@ -194,18 +199,17 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     return lay_over(warp, alignment, gains, _brightened)
 
 
-def _own_folds(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> NDArray[np.float32]:
-    """(height, width, 3) what each colour of a part of the crop would gain without the folds in it, as a
-    share of it: what fills dark valleys that are narrower than _FOLD_MM.
+def _own_creases(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> NDArray[np.float32]:
+    """(height, width, 3) the relative gain of each colour that fills the creases in a part of the crop.
 
-    Light that goes from one side of a fold to the other is red: made brighter alike, a fold would become a
-    red line. And so it would if each colour stopped at a limit of its own.
+    Creases are dark valleys narrower than _CREASE_MM. The light in a crease is red, so that with equal gains,
+    or with a limit for each colour, it would become a red line.
     """
     px_per_mm = alignment.size / _CROP.width_mm
     crop = alignment.shifted(warp.region[:2]).crop(warp.image)[place]
     fine = cv2.GaussianBlur(crop, (0, 0), _FINE_MM * px_per_mm)
-    # A square's closing is a maximum and a minimum along rows and columns: a tenth of a disc's time.
-    square = np.ones((2 * round(_FOLD_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
+    # Closing by a square is a maximum and a minimum along rows and columns: a tenth of a disc's time.
+    square = np.ones((2 * round(_CREASE_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
     filled = cv2.GaussianBlur(cv2.morphologyEx(fine, cv2.MORPH_CLOSE, square), (0, 0), px_per_mm)
     gain = (filled.astype(np.float32) + _FLOOR) / (fine.astype(np.float32) + _FLOOR) - 1
     gain = np.maximum(gain, 0)
@@ -213,17 +217,17 @@ def _own_folds(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> 
 
 
 def _brightened(picture: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(1 + gain) picture, rounded and limited to 0..255; a gain (height, width) has the hue of shadows."""
+    """(1 + gain) * picture, rounded and limited to 0..255; a gain (height, width) gets the hue of shadows."""
     return cv2.multiply(picture, _in_hue(gain) if gain.ndim == 2 else 1 + gain, dtype=cv2.CV_8U)
 
 
 def _in_hue(gain: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(height, width, 3) what a gain (height, width) of brightness multiplies each colour of skin by."""
+    """(height, width, 3) the factors for each colour of skin of a gain (height, width) of brightness."""
     return cv2.merge([1 + share * gain for share in _HUE])
 
 
 def _limited(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Changes of log brightness that approach -_DARKEST and _LIGHTEST."""
+    """Changes of log brightness, limited smoothly to -_DARKEST and _LIGHTEST."""
     darker = cv2.min(picture, 0)
     lighter = cv2.max(picture, 0)
     return cv2.add(
@@ -233,21 +237,21 @@ def _limited(picture: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _refined(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A smooth plane (95, 80) on the grid of SIZE."""
+    """A smooth plane (95, 80), interpolated to the grid of SIZE."""
     return cv2.resize(plane, SIZE[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-class _View:
-    """Where the canonical face is seen in a square crop."""
+class _CropView:
+    """The view of the canonical face in a square crop."""
 
     def __init__(self, places: NDArray[np.float32], size: int) -> None:
-        """places: (478, 3) the landmarks in the crop of `size` pixels."""
+        """places: (478, 3) the landmarks in the crop, in pixels. size: the side of the crop in pixels."""
         self._size = size
         field, self._covered = over_crop(places, _canonical(), size)
         self._field = nearest(field, self._covered)[0] if self._covered.any() else field
 
     def around(self, picture: NDArray[np.float32]) -> tuple[slice, slice]:
-        """The (rows, columns) of the crop outside which a picture of the canonical face (380, 320) is 0."""
+        """The (rows, columns) of the crop where a picture of the canonical face (380, 320) is not 0."""
         left, top, width, height = cv2.boundingRect(cv2.compare(picture, 0, cv2.CMP_NE))
         x, y = self._field
         inside = (x >= left - 1) & (x <= left + width) & (y >= top - 1) & (y <= top + height)
@@ -260,7 +264,7 @@ class _View:
         )
 
     def of(self, picture: NDArray[np.float32], place: tuple[slice, slice]) -> NDArray[np.float32]:
-        """A picture of the canonical face (380, 320) as seen in a place of the crop, 0 off the face."""
+        """A picture of the canonical face (380, 320) in a part of the crop; 0 outside the face."""
         cells = tuple(slice(part.start // CROP_CELL_PX, cell_count(part.stop)) for part in place)
         height, width = (part.stop - part.start for part in place)
         x, y, on_face = (
@@ -274,10 +278,10 @@ class _View:
 
 @lru_cache(maxsize=1)
 def load_creases(path: Path = _PATH) -> Creases:
-    """Those that ship with the project (see FOLDS_CARD.md beside them)."""
+    """The creases that ship with the project (see CREASES_CARD.md beside them)."""
     with np.load(path, allow_pickle=False) as data:
         lines = tuple(
-            Lines(int(index), (int(row), int(column)), data[f"lines_{index}"])
+            CreaseLines(int(index), (int(row), int(column)), data[f"lines_{index}"])
             for index, row, column in data["corners"]
         )
         return Creases(
@@ -290,12 +294,12 @@ def load_creases(path: Path = _PATH) -> Creases:
 
 @lru_cache(maxsize=1)
 def _sidedness() -> NDArray[np.float32]:
-    """(320,) of every column."""
+    """(320,) the sidedness of every column of the grid of SIZE."""
     return sidedness((ORIGIN_MM[0] + CELL_MM * (0.5 + np.arange(SIZE[1]))).astype(np.float32))
 
 
 def to_cells(canonical_mm: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Canonical places (n, 2 or more) in millimetres on the grid of SIZE, cell centres at whole numbers."""
+    """(n, 2) canonical places (n, 2 or more), in millimetres, on the grid of SIZE."""
     return ((canonical_mm[:, :2] - ORIGIN_MM) / CELL_MM - 0.5).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""What a risen upper lid uncovers of the eye: the rest of the iris, and the white around it."""
+"""Paints the part of an eye that a raised upper lid uncovers: iris, and the white around it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reenact.generate.painters.paint import blend, box_around, mix, polygon
 from reenact.records import Box, Face, Frame
 
 _IRISES = ((LEFT_EYE, 468), (RIGHT_EYE, 473))
-"""Each eye and the centre of its iris; the next four landmarks lie on the iris's rim."""
+"""Each eye with the landmark at the centre of its iris; the next four landmarks lie on the iris's rim."""
 
 
 @dataclass(frozen=True)
@@ -23,32 +23,34 @@ class EyeballOptions:
     """Distances in millimetres of an average face."""
 
     least_mm: float = 0.4
-    """By how much the eye opens where painting begins; it is whole at three times that."""
+    """Opening motion at which painting fades in; it is complete at three times this."""
     known_mm: float = 1.3
-    """Height of the shadow and the lashes of the lid, below which the frame shows the eyeball as it is."""
+    """Height of the lid's shadow and lashes, below which the frame shows the eyeball clearly."""
     radius_mm: tuple[float, float] = (5.3, 6.5)
-    """Limits of the iris's radius; people's hardly differ."""
+    """Limits of the iris's radius, which hardly differs between people."""
     rim_mm: float = 0.7
     """Width of the blur of the iris's rim."""
     open_mm: tuple[float, float] = (3.0, 5.5)
-    """Opening of the eye in the frame at which it begins to show enough of the iris, and at which it does."""
+    """Openings of the eye in the frame between which the visible part of the iris becomes sufficient."""
     risen_mm: float = 1.2
-    """Rise of the lid in one place from which on all that it uncovers there is painted."""
+    """Rise of the lid at a place from which on everything that it uncovers there is painted."""
     shadow: float = 0.55
-    """The share of the light that the lid keeps from the eyeball close below it."""
+    """Share of the light that the lid blocks from the eyeball close below it."""
     shadow_mm: float = 3.0
     """Height of that shadow."""
     lashes_mm: float = 1.1
-    """Height of the edge of the lid, which keeps the warp's pixels."""
+    """Height of the edge of the lid, where the warp's pixels stay."""
     white: float = 70.0
-    """Percentile of the lightness beside the iris from which on it counts as white; the rest are lashes."""
+    """Percentile of the lightness beside the iris from which on a pixel counts as white; the rest are
+    lashes."""
 
 
 def paint_eyeballs(frame: Frame, face: Face, warp: Warp, options: EyeballOptions = EyeballOptions()) -> Warp:
     """`warp` with round irises and the white above them where the upper lids have risen.
 
-    The warp stretches what is between the lids, so that irises became ellipses; an eyeball does not stretch.
-    Below the lid's old edge the frame shows it; above that the iris is the mirror image of its lower half.
+    The warp stretches the area between the lids, so that irises become ellipses, but an eyeball does not
+    stretch. Below the lid's old edge the frame shows the eyeball; above it the iris is the mirror image of
+    its lower half.
     """
     for opening, iris in _IRISES:
         warp = _paint_eyeball(frame, face, warp, opening, iris, options)
@@ -71,7 +73,7 @@ def _paint_eyeball(
     box = box_around(warp.moved[list(opening.outline), :2], warp.region)
     if share == 0 or box is None:
         return warp
-    place = _Place.of(face, warp, opening, iris, box, options)
+    place = _EyePlace.of(face, warp, opening, iris, box, options)
     colour = _eyeball(frame, place, options)
     below_mm = place.below_edge / mm
     colour *= (1 - options.shadow * np.clip(1 - below_mm / options.shadow_mm, 0, 1) ** 1.5)[..., None]
@@ -81,37 +83,38 @@ def _paint_eyeball(
 
 
 @dataclass(frozen=True, eq=False)
-class _Place:
-    """Where every pixel of a box lies on the eye; planes (height, width), in pixels."""
+class _EyePlace:
+    """The place on the eye of every pixel of a box; planes (height, width), in pixels."""
 
     x: NDArray[np.float32]
-    """From the centre of the iris along the eyes' line."""
+    """x from the centre of the iris, along the line of the eyes."""
     y: NDArray[np.float32]
-    """The same downwards in the face."""
+    """y from the centre of the iris, downwards in the face."""
     known_from: NDArray[np.float32]
-    """y below which the frame shows the eyeball, clear of the lid and its shadow."""
+    """y below which the frame shows the eyeball without lid and shadow."""
     known_to: NDArray[np.float32]
     """y of the lower lid in the frame."""
     below_edge: NDArray[np.float32]
-    """Distance below the upper lid's edge after the move."""
+    """The distance below the upper lid's edge after the move."""
     risen: NDArray[np.float32]
-    """Distance by which the lid has risen."""
+    """The distance by which the lid has risen."""
     uncovered: NDArray[np.float32]
-    """0..1: 0 where the lid has not risen, 1 where it has."""
+    """The degree to which the lid has risen, 0..1."""
     outline: NDArray[np.float32]
-    """(n, 2) of the opening after the move, in the frame."""
+    """(n, 2) the outline of the opening after the move, in the frame."""
     centre: NDArray[np.float32]
-    """(2,) of the iris, in the frame."""
+    """(2,) the centre of the iris in the frame."""
     axes: NDArray[np.float32]
     """(2, 2) the directions of x and y in the frame."""
     radius: float
+    """The radius of the iris."""
     mm: float
-    """Pixels of a millimetre."""
+    """Frame pixels per millimetre."""
 
     @classmethod
     def of(
         cls, face: Face, warp: Warp, opening: Opening, iris: int, box: Box, options: EyeballOptions
-    ) -> _Place:
+    ) -> _EyePlace:
         mm, down = face.pose.scale, face.pose.down
         axes = np.array([[down[1], -down[0]], down], np.float32)
         centre = face.landmarks[iris, :2]
@@ -148,7 +151,7 @@ class _Place:
         )
 
     def sample(self, image: NDArray[np.uint8], y: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(height, width, 3) the frame's pixels in the same columns at other heights."""
+        """(height, width, 3) the frame's pixels at the same x and other y."""
         at_x, at_y = (
             (centre + self.x * across + y * along).astype(np.float32)
             for centre, across, along in zip(self.centre, *self.axes, strict=True)
@@ -157,8 +160,8 @@ class _Place:
         return found.astype(np.float32)
 
 
-def _eyeball(frame: Frame, place: _Place, options: EyeballOptions) -> NDArray[np.float32]:
-    """(height, width, 3) the eyeball without its lids, as far as the frame tells."""
+def _eyeball(frame: Frame, place: _EyePlace, options: EyeballOptions) -> NDArray[np.float32]:
+    """(height, width, 3) the eyeball without its lids, reconstructed from the frame."""
     own = place.sample(frame.image, place.y)
     unknown = smoothstep((place.known_from - place.y) / (0.6 * place.mm) + 0.5)
     distance = np.hypot(place.x, place.y)
@@ -169,9 +172,9 @@ def _eyeball(frame: Frame, place: _Place, options: EyeballOptions) -> NDArray[np
 
 
 def _under_lashes(
-    frame: Frame, colour: NDArray[np.float32], place: _Place, options: EyeballOptions
+    frame: Frame, colour: NDArray[np.float32], place: _EyePlace, options: EyeballOptions
 ) -> NDArray[np.float32]:
-    """`colour` with the dark of lashes and make-up on the white, which goes along with the lid's edge."""
+    """`colour` with the dark of lashes and make-up on the white, moved along with the lid's edge."""
     lashes = place.sample(frame.image, place.y + place.risen)
     beside_iris = smoothstep((np.abs(place.x) / place.radius - 0.9) / 0.3)
     near_edge = smoothstep(2 - place.below_edge / (options.known_mm * place.mm))
@@ -179,10 +182,10 @@ def _under_lashes(
 
 
 def _iris(
-    frame: Frame, own: NDArray[np.float32], place: _Place, unknown: NDArray[np.float32]
+    frame: Frame, own: NDArray[np.float32], place: _EyePlace, unknown: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """(height, width, 3) the iris: the mirror image of its lower half where that is seen, and elsewhere what
-    is seen at the same distance from its centre."""
+    """(height, width, 3) the iris: the mirror image of its lower half where that is visible, and elsewhere
+    the mean at the same distance from its centre."""
     distance = np.hypot(place.x, place.y)
     last = place.known_to - 0.8 * place.mm
     seen = (unknown < 0.1) & (place.y < last) & (distance < place.radius)
@@ -205,13 +208,13 @@ def _iris(
 
 
 _RINGS = 8
-"""Distances from the centre of an iris whose tones are told apart."""
+"""The number of rings around the centre of an iris that have a tone each."""
 
 
 def _white(
-    own: NDArray[np.float32], place: _Place, unknown: NDArray[np.float32], options: EyeballOptions
+    own: NDArray[np.float32], place: _EyePlace, unknown: NDArray[np.float32], options: EyeballOptions
 ) -> NDArray[np.float32]:
-    """(height, width, 3) the white of the eye: the tone left of the iris, passing into that right of it."""
+    """(height, width, 3) the white of the eye: the tone left of the iris, blended into that right of it."""
     beside = (unknown < 0.1) & (place.y < place.known_to - 0.6 * place.mm)
     beside &= np.hypot(place.x, place.y) > 1.12 * place.radius
     tones = []
@@ -222,7 +225,7 @@ def _white(
             whitest = int(options.white / 100 * (len(seen) - 1))
             tones.append(seen[light >= np.partition(light, whitest)[whitest]].mean(axis=0))
     if not tones:
-        # Too little of it is seen to tell its colour: the lightest that there is.
+        # Too little white is visible, so the lightest pixels are used.
         return np.broadcast_to(np.percentile(own.reshape(-1, 3), 90, axis=0).astype(np.float32), own.shape)
     along = smoothstep(place.x / (2 * place.radius) + 0.5).astype(np.float32)[..., None]
     return ((1 - along) * tones[0] + along * tones[-1]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The upper lids that the warp has lowered, and the skin above them that it has stretched."""
+"""Paints upper lids that the warp has lowered, and lightens the skin above them that it has stretched."""
 
 from __future__ import annotations
 
@@ -19,40 +19,46 @@ from reenact.records import Face, Frame
 
 @dataclass(frozen=True)
 class LidOptions:
+    """Distances in millimetres of an average face."""
+
     cell_mm: float = 0.8
+    """The cell size of the grid on which colours are interpolated."""
     least_mm: float = 1.5
-    """Lids lowered by less than this keep the warp's pixels."""
+    """The motion of a lid below which the warp's pixels stay."""
     full_mm: float = 4.5
-    """Lids lowered by more than this show painted skin alone."""
+    """The motion of a lid above which it shows painted skin alone."""
     lashes_mm: float = 0.5
-    """Height of the dark line of lashes along the edge of the lid."""
+    """The height of the dark line of lashes along the edge of the lid."""
     soft_mm: float = 0.9
-    """Width of the shade between lashes and skin."""
+    """The width of the transition between lashes and skin."""
     blur_mm: float = 1.5
-    """The mirrored skin is stretched to two or three times its height; this takes its streaks away."""
+    """The standard deviation of the blur that removes streaks of mirrored skin, which is stretched to two or
+    three times its height."""
     skin_share: float = 0.75
-    """How much of the skin between the crease and the brow a shut lid may show."""
+    """The share of the skin between crease and brow that a closed lid may show."""
     least_light: float = 0.75
-    """The least brightness of a shut lid, as a share of that of the skin below the eye: a lid bulges into the
-    light, and the socket above an open eye lies in shadow."""
+    """The least brightness of a closed lid, as a share of that of the skin below the eye: a lid bulges into
+    the light, whereas the socket above an open eye lies in shadow."""
     even_mm: float = 5.0
-    """Half the width of the blur that parts a lid's tone from its detail."""
+    """Half the width of the blur that separates a lid's tone from its detail."""
     stretched_most: float = 0.6
-    """The share of its shadow that skin between crease and brow loses when it is stretched to twice its
-    height."""
+    """The share of its shadow that skin between crease and brow loses when its height is doubled."""
 
 
-# From the corner at the temple inwards, for the picture's left eye; its edge is LEFT_EYE.upper.
+# Landmarks of the picture's left eye, from the corner at the temple inwards; its edge is LEFT_EYE.upper.
 CREASE = (130, 247, 30, 29, 27, 28, 56, 190, 243)
+"""Landmarks along the crease of the lid."""
 ORBIT = (226, 113, 225, 224, 223, 222, 221, 189, 244)
+"""Landmarks above the crease."""
 BROW = (46, 53, 52, 65, 55)
+"""Landmarks of the brow."""
 UNDER = (118, 119, 100, 101, 117, 120, 47, 50)
 """Landmarks on the skin between the lower lid's bags and the cheek."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Eye:
-    """The landmarks around one eye; rows run from left to right in the picture."""
+    """The landmarks around one eye, from left to right in the picture."""
 
     opening: Opening
     crease: NDArray[np.intp]
@@ -69,28 +75,27 @@ def _eyes() -> tuple[_Eye, _Eye]:
 
 
 _SHADE = 0.6
-"""Skin that is darker than the tone around the eye by this factor, less 1, takes that tone."""
+"""The ratio, minus 1, of the tone around the eye to the skin's at which skin takes on that tone."""
 _SHADOW_HUE = np.array([0.85, 1, 1.15], np.float32)
-"""The power of a change of brightness that red, green and blue of skin take."""
+"""The exponents of a change of brightness for red, green and blue of skin."""
 _BLOWN = (225.0, 250.0)
-"""Grey levels of skin's brightest channel between which it loses its hue."""
+"""Levels of skin's brightest channel between which it loses its hue by overexposure."""
 _TINTED = 1.04
-"""The most that make-up on a lid changes its hue: in the shadow of a socket skin looks redder than it is."""
+"""Largest ratio by which make-up on a lid changes its hue: skin looks redder in the shadow of a socket."""
 _TINTED_BLOWN = 1.15
-"""The same of make-up, and of shadow, where the skin below the eye is overexposed."""
+"""The same ratio for make-up and shadow where the skin below the eye is overexposed."""
 
 
 def paint_lids(frame: Frame, face: Face, warp: Warp, options: LidOptions = LidOptions()) -> Warp:
-    """`warp` with the upper lids painted where they have come down, and with less shadow above them where
-    the brow has gone up.
+    """`warp` with painted upper lids where they have moved down, and less shadow where brows have risen.
 
-    An open eye's lid is folded away, so that the warp has only its edge to stretch: lashes smear into bars.
-    The lid shows instead the skin above its crease, mirrored in the crease, no darker than the skin around
-    that eye allows, down to a line of lashes.
+    The lid of an open eye is folded away, so that the warp can only stretch its edge, and smears lashes into
+    bars. The painted lid shows the skin above its crease, mirrored in the crease, at least as bright as the
+    skin around the eye suggests, down to a line of lashes.
     """
     for eye in _eyes():
         warp = _paint_lid(frame, face, warp, eye, options)
-        warp = _unfold(frame, face, warp, eye, options)
+        warp = _lighten_stretched(frame, face, warp, eye, options)
     return warp
 
 
@@ -115,7 +120,7 @@ def _paint_lid(
     values = np.zeros((len(before), 5), np.float32)
     skin = before[crease] + options.skin_share * (before[orbit] - before[crease])
     height = np.linalg.norm(after[edge] - after[crease], axis=1)
-    # Down the lid from the crease to the edge: 0..1 and the way to the mirrored skin; along it: the rest.
+    # 0: place from crease to edge, 0..1; 1, 2: offset to the mirrored skin; 3, 4: height and motion.
     values[crease, 0], values[edge, 0] = 0, 1
     values[crease, 1:3], values[edge, 1:3] = before[crease] - after[crease], skin - after[edge]
     values[crease, 3:] = values[edge, 3:] = np.column_stack([height, lowered])
@@ -125,7 +130,7 @@ def _paint_lid(
     field = spread(after, values, strips, box, max(1, round(options.cell_mm * mm)))
 
     colour = cv2.GaussianBlur(sample(frame.image, field[1:3], box), (0, 0), options.blur_mm * mm)
-    # The crease keeps its shadow.
+    # The shadow of the crease stays.
     lit = smoothstep(field[0] / 0.6) * smoothstep(field[4] / (options.full_mm * mm))
     colour = _lifted(colour, _lid_tone(frame, face, eye, options), lit, options.even_mm * mm)
     above_edge = (1 - field[0]) * field[3] / mm
@@ -135,8 +140,8 @@ def _paint_lid(
     return blend(warp, colour, shut * polygon(outline, box), box)
 
 
-def _unfold(frame: Frame, face: Face, warp: Warp, eye: _Eye, options: LidOptions) -> Warp:
-    """`warp` with less shadow between crease and brow, as far as the brow has stretched the skin there."""
+def _lighten_stretched(frame: Frame, face: Face, warp: Warp, eye: _Eye, options: LidOptions) -> Warp:
+    """`warp` with less shadow between crease and brow, in proportion to the stretch of the skin there."""
     down, before, after = face.pose.down, face.landmarks[:, :2], warp.moved[:, :2]
     heights = [
         float((places[eye.crease].mean(axis=0) - places[eye.brow].mean(axis=0)) @ down)
@@ -160,15 +165,15 @@ def _unfold(frame: Frame, face: Face, warp: Warp, eye: _Eye, options: LidOptions
 
 
 def _lid_tone(frame: Frame, face: Face, eye: _Eye, options: LidOptions) -> NDArray[np.float32]:
-    """(3,) the colour that skin around this eye has in the light.
+    """(3,) RGB of the lit skin around this eye.
 
-    Its hue is that of the skin below the eye, and a little of that above it, which may be made up; more of
-    it where the skin below is overexposed and has no hue of its own.
+    Its hue is that of the skin below the eye, with a little of that above it, which may have make-up, or more
+    where the skin below is overexposed and has no hue.
     """
     below = np.maximum(tone(frame.image, face.landmarks[eye.under]), 1)
     above = np.maximum(tone(frame.image, (face.landmarks[eye.crease] + face.landmarks[eye.orbit]) / 2), 1)
     overexposed = float(smoothstep(np.array((below.max() - _BLOWN[0]) / (_BLOWN[1] - _BLOWN[0]))))
-    # The rest of such a face is no measure of how bright a lid is.
+    # The rest of an overexposed face does not tell the brightness of a lid.
     least = options.least_light * (1 - 0.3 * overexposed)
     brightness = max(float(above.mean()), least * float(below.mean()))
     most = _TINTED + (_TINTED_BLOWN - _TINTED) * overexposed
@@ -177,7 +182,7 @@ def _lid_tone(frame: Frame, face: Face, eye: _Eye, options: LidOptions) -> NDArr
 
 
 def _lash_tone(frame: Frame, face: Face, eye: _Eye) -> NDArray[np.float32]:
-    """(3,) the colour of the lashes: the darkest third of what lies along the edge of the lid."""
+    """(3,) RGB of the lashes: the mean of the darkest third of pixels along the edge of the lid."""
     edge = face.landmarks[list(eye.opening.upper[1:-1]), :2]
     above = edge - 0.6 * face.pose.scale * face.pose.down
     seen = pixels_at(frame.image, np.concatenate([edge, above])).astype(np.float32)
@@ -188,9 +193,10 @@ def _lash_tone(frame: Frame, face: Face, eye: _Eye) -> NDArray[np.float32]:
 def _lifted(
     colour: NDArray[np.float32], tone: NDArray[np.float32], share: NDArray[np.float32], even_px: float
 ) -> NDArray[np.float32]:
-    """(height, width, 3) colours with `tone` (3,) in the place of what is darker, and their own detail.
+    """(height, width, 3) colours with darker tones replaced by `tone` (3,), and their detail kept.
 
-    share: (height, width) 0..1 how far. even_px: half the width of the blur that parts tone from detail.
+    share: (height, width) the strength, 0..1. even_px: half the width of the blur that separates tone from
+    detail.
     """
     width = 2 * round(even_px) + 1
     around = cv2.blur(colour, (width, width))

@@ -1,4 +1,4 @@
-"""The corners of a mouth that has become narrower: without the dark that stood in them while it was wide."""
+"""Removes from the corners of a narrowed mouth the dark that was there while it was wide."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ class CornerOptions:
     """Distances in millimetres of an average face."""
 
     narrowed_mm: float = 3.0
-    """Distance by which a corner has come in where its dark goes altogether; half of it is the least."""
+    """The inward motion of a corner at which its dark is removed completely; it starts at half of this."""
     open_mm: float = 2.0
-    """Gap between lips from half of which on there is dark in the corners."""
+    """The gap between lips at which corners are fully dark; they start to be dark at half of this."""
     reach_mm: float = 11.0
-    """Distance from the corner within which there may be dark of the mouth."""
+    """The distance from the corner within which dark is looked for."""
     rim_mm: float = 0.5
-    """Distance from the inside of the mouth that is left as it is."""
+    """The width of the rim around the inside of the mouth that is not changed."""
     dark: float = 0.78
-    """Lightness, as a share of the skin's around, at which a place begins to count as dark."""
+    """The lightness, as a share of the skin's around, below which a place starts to count as dark."""
     darker: float = 0.55
-    """Lightness at which it does so fully."""
+    """The lightness, as a share of the skin's around, at which a place counts as fully dark."""
     spread_mm: float = 2.5
-    """Standard deviation of the blur with which skin is spread over the dark."""
+    """The standard deviation of the blur that spreads skin over the dark."""
 
 
-def heal_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions()) -> Warp:
-    """`warp` with skin over what was the dark of the mouth's corners, where they have come in.
+def paint_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions()) -> Warp:
+    """`warp` with skin over the dark of the mouth's corners where these have moved inwards.
 
-    A broad smile has a dark pocket in each corner, part of it beside the landmarks, on what counts as skin.
-    When the mouth becomes narrow, that skin takes the dark along. So it is with a smile of shut lips; the
-    line at the corners of a mouth at rest stays.
+    A broad smile has a dark pocket in each corner, part of which lies beside the landmarks, on what counts as
+    skin. When the mouth becomes narrower, that skin carries the dark along. The same holds for a smile with
+    closed lips; the line at the corners of a mouth at rest stays.
     """
     mm = face.pose.scale
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / mm
@@ -56,18 +56,18 @@ def heal_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions(
         came_mm = -float((warp.moved[corner] - face.landmarks[corner])[:2] @ across) / mm
         share = was_dark * float(smoothstep(np.array(2 * came_mm / options.narrowed_mm - 1)))
         if share > 0:
-            warp = _healed(warp, warp.moved[[corner, *beside], :2], share, mm, options)
+            warp = _brightened(warp, warp.moved[[corner, *beside], :2], share, mm, options)
     return warp
 
 
 _BESIDE = (61, 57, 186), (291, 287, 410)
-"""Landmarks of the skin around each corner that lies in the pit of a smile."""
+"""Landmarks of the skin around each corner in which a smile makes a pocket."""
 
 
-def _healed(
+def _brightened(
     warp: Warp, centres: NDArray[np.float32], share: float, mm: float, options: CornerOptions
 ) -> Warp:
-    """`centres`: (n, 2) places around which dark is looked for, pixels."""
+    """`warp` without the dark around `centres` (n, 2), in pixels, by a share 0..1."""
     reach_px = options.reach_mm * mm
     around = np.concatenate([centres - reach_px, centres + reach_px])
     box = box_around(around, warp.region)
@@ -76,7 +76,7 @@ def _healed(
     x0, y0, x1, y1 = box
     left, top = warp.region[:2]
     picture = warp.image[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.float32)
-    # Lips are dark in green and blue, the mouth in all colours.
+    # Lips are dark in green and blue, the inside of the mouth in all channels.
     light = picture.max(axis=2)
     x = np.arange(x0, x1, dtype=np.float32)
     y = np.arange(y0, y1, dtype=np.float32)[:, None]

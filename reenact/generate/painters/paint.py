@@ -1,4 +1,4 @@
-"""Painting over a warp: what the painters share."""
+"""Functions for painting over a warp, which all painters share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Value = TypeVar("_Value", bound=np.generic)
 
 
 def box_around(outline: NDArray[np.float32], region: Box) -> Box | None:
-    """The pixels around an outline (n, 2) that lie in `region`, or None where there are none."""
+    """The box around an outline (n, 2), cut to `region`. None: they do not overlap."""
     x0, y0 = np.floor(outline.min(axis=0)).astype(int) - 2
     x1, y1 = np.ceil(outline.max(axis=0)).astype(int) + 3
     x0, y0, x1, y1 = max(x0, region[0]), max(y0, region[1]), min(x1, region[2]), min(y1, region[3])
@@ -33,11 +33,12 @@ def spread(
     box: Box,
     cell_px: int,
 ) -> NDArray[np.float32]:
-    """Vertices' values over the pixels of a box, (k, height, width): linear in the strips, nearest outside.
+    """(k, height, width) the values of vertices, interpolated over the pixels of a box.
 
-    The lattice of `cell_px` is pinned to the frame, so that it does not jump with the box.
+    Values are linear in the strips, and those of the nearest strip outside. The lattice of `cell_px` is fixed
+    to the frame, so that it does not jump with the box.
 
-    places: (n, 2) vertices in the frame; values: (n, k); strips: triangles, wound like the skin.
+    places: (n, 2) vertices in the frame. values: (n, k). strips: triangles of vertices, wound like the mesh.
     """
     x0, y0, x1, y1 = box
     left, top = x0 // cell_px * cell_px, y0 // cell_px * cell_px
@@ -54,7 +55,7 @@ def spread(
 
 
 def sample(image: NDArray[np.uint8], offset: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-    """The frame's pixels at every place of the box plus an offset (2, height, width)."""
+    """(height, width, 3) the frame's pixels at every place of the box plus an offset (2, height, width)."""
     x0, y0, x1, y1 = box
     x = offset[0] + np.arange(x0, x1, dtype=np.float32)
     y = offset[1] + np.arange(y0, y1, dtype=np.float32)[:, None]
@@ -68,14 +69,14 @@ def tone(image: NDArray[np.uint8], places: NDArray[np.float32]) -> NDArray[np.fl
 
 
 def pixels_at(image: NDArray[_Value], places: NDArray[np.float32]) -> NDArray[_Value]:
-    """(n, channels) the pixels at places (n, 2 or 3); those outside the picture count at its border."""
+    """(n, channels) the pixels at places (n, 2 or 3); places outside the picture get its border's."""
     x, y = np.rint(places[:, :2]).astype(np.intp).T
     x, y = np.minimum(np.maximum(x, 0), image.shape[1] - 1), np.minimum(np.maximum(y, 0), image.shape[0] - 1)
     return image[y, x]
 
 
 def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
-    """(height, width) how much of each pixel a polygon covers, 0..1, its edges a little softened."""
+    """(height, width) the share of each pixel that a polygon covers, 0..1, with slightly softened edges."""
     mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
     points = np.round((outline - box[:2]) * 16).astype(np.int32)
     cv2.fillPoly(mask, [points], 255, lineType=cv2.LINE_AA, shift=4)
@@ -85,15 +86,15 @@ def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
 def mix(
     below: NDArray[np.float32], above: NDArray[np.float32], weight: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """below + weight (above - below), for colours (height, width, 3) and a weight (height, width).
+    """below + weight * (above - below), for colours (height, width, 3) and a weight (height, width).
 
-    In cv2, which takes a third of the time of numpy where a single channel meets three.
+    cv2 takes a third of numpy's time where one channel is combined with three.
     """
     return cv2.add(below, cv2.multiply(cv2.merge([weight] * 3), cv2.subtract(above, below)))
 
 
 def blend(warp: Warp, colour: NDArray[np.float32], weight: NDArray[np.float32], box: Box) -> Warp:
-    """`warp` with (height, width, 3) `colour` over the box, as far as (height, width) `weight` says."""
+    """`warp` with `colour` (height, width, 3) blended over the box by `weight` (height, width)."""
     x0, y0, x1, y1 = box
     left, top = warp.region[:2]
     image = warp.image.copy()
@@ -108,11 +109,11 @@ def lay_over(
     layers: NDArray[np.float32],
     blend: Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.uint8]],
 ) -> Warp:
-    """`warp` with the layers of a crop laid over it, at the frame's own resolution, where they are not 0.
+    """`warp` with the layers of a crop laid over it, at the frame's resolution, where they are not 0.
 
-    layers: (size, size[, k]) in the crop. blend: from (height, width, 3) pixels and layers there to pixels.
+    layers: (size, size[, k]) in the crop. blend: returns pixels (height, width, 3), given pixels and layers.
     """
-    # Seen as a picture of one channel and so many times as wide: one layer after the other takes longer.
+    # As one channel of k times the width, because one layer after the other takes longer.
     count = layers[0, 0].size
     shown = cv2.compare(layers.reshape(len(layers), -1), 0, cv2.CMP_NE)
     x, y, width, height = cv2.boundingRect(shown)

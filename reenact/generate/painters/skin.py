@@ -1,4 +1,4 @@
-"""Where a face shows bare skin that may be shaded, and how rough that skin is."""
+"""The bare skin of a face, which may be shaded, and its roughness."""
 
 from __future__ import annotations
 
@@ -14,52 +14,54 @@ from calib.ramp import smoothstep
 CHEEKS = (50, 280, 205, 425, 101, 330, 36, 266, 207, 427, 187, 411, 123, 352)
 """Landmarks on skin that neither hair nor glasses cover on most faces."""
 _SMOOTHER, _AS_A_MEDIAN = 30, 1.18
-"""The percentile of the cheeks' roughness that is taken for the skin's: rims of glasses and edges of shadows
-are rough as well. Multiplied by the other number it is the median, on skin without either."""
+"""The percentile of the cheeks' roughness that is taken for the skin's, because rims of glasses and edges of
+shadows are also rough; and the factor from it to the median on skin without these."""
 _FEATURES = (OUTER_LIPS, LEFT_EYE.outline, RIGHT_EYE.outline)
 _FLOOR = 30.0
-"""Added to grey levels before their logarithm, so that noise in dark skin does not count as roughness."""
+"""Level that is added before a logarithm, so that noise in dark skin does not count as roughness."""
 _LOG = np.log(np.arange(256, dtype=np.float32) + np.float32(_FLOOR))
 _FINE_MM = 2.2
-"""Detail finer than this is roughness."""
+"""Detail finer than this, in millimetres, is roughness."""
 _VALLEY_MM = 5.0
-"""Dark places narrower than this are no hair."""
+"""Dark places narrower than this, in millimetres, are not hair."""
 _DARKER_BY = ((0.35, 0.95), (0.85, 1.2))
-"""Log brightness below the cheeks' at which a place begins to count as hair and at which it is: of a rough
-place, then of any, which may as well lie in shadow."""
+"""Log brightness below the cheeks' between which a place passes from skin to hair: of a rough place, then of
+any place, which may also lie in shadow."""
 _ROUGHER_BY = ((1.6, 3.2), (4.0, 8.0))
-"""Multiples of the cheeks' roughness at which a place begins to count as hair and at which it is: of a dark
-place, then of any."""
+"""Multiples of the cheeks' roughness between which a place passes from skin to hair: of a dark place, then of
+any place."""
 _SMOOTHEST, _ROUGHEST = 0.01, 0.03
-"""Limits of the cheeks' roughness that others are compared with."""
+"""Limits of the cheeks' roughness with which others are compared."""
 _BLOWN = (226.0, 252.0)
-"""Grey levels of the brightest channel at which shading begins to fade, and at which it is gone."""
+"""Grey levels of the brightest channel between which shading fades out."""
 
 
 @dataclass(frozen=True, eq=False)
 class Skin:
+    """The skin in an aligned crop."""
+
     bare: NDArray[np.float32]
-    """(size, size) 1 on bare skin, 0 on hair, on glasses and where the picture is overexposed."""
+    """(size, size) the mask of bare skin: 0 on hair, on glasses and where the picture is overexposed."""
     roughness: float
-    """Of the cheeks, as far as they are smooth: the mean absolute detail, in log brightness."""
+    """The roughness of the cheeks' smooth part: the mean absolute detail in log brightness."""
 
 
 def see_skin(crop: NDArray[np.uint8], places: NDArray[np.float32], px_per_mm: float) -> Skin:
-    """The skin in an aligned crop (size, size, 3).
+    """The skin in an aligned crop (size, size, 3) RGB.
 
-    places: (478, 2 or 3) the landmarks in the crop, pixels.
+    places: (478, 2 or 3) the landmarks in the crop, in pixels. px_per_mm: crop pixels per millimetre.
     """
     brightest = cv2.max(cv2.max(crop[..., 0], crop[..., 1]), crop[..., 2]).astype(np.float32)
     log = cv2.LUT(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), _LOG)
     x, y = np.clip(np.rint(places[list(CHEEKS), :2]).astype(np.intp), 0, len(crop) - 1).T
     cheeks = float(np.median(log[y, x]))
     for outline in _FEATURES:
-        # Eyes and lips are no hair on the skin beside them.
+        # Eyes and lips must not count as hair on the skin beside them.
         cv2.fillPoly(log, [np.rint(places[list(outline), :2]).astype(np.int32)], cheeks)
     detail = cv2.absdiff(log, cv2.GaussianBlur(log, (0, 0), _FINE_MM * px_per_mm))
     rough = cv2.GaussianBlur(detail, (0, 0), _FINE_MM * px_per_mm)
     roughness = _AS_A_MEDIAN * float(np.percentile(rough[y, x], _SMOOTHER))
-    # Narrow valleys are folds.
+    # Narrow valleys are creases.
     valley = np.ones((2 * round(_VALLEY_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
     filled = cv2.morphologyEx(log, cv2.MORPH_CLOSE, valley)
     darkness = np.float32(cheeks) - cv2.GaussianBlur(filled, (0, 0), 2 * px_per_mm)

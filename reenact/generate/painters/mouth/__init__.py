@@ -1,20 +1,20 @@
-"""The inside of a mouth: what the frame shows of it, what is known of it, and how it is painted."""
+"""Mouth: what a frame shows between the lips, what is known of a person's teeth, and how both are painted."""
 
-from reenact.generate.painters.mouth.inside import InsideOptions, paint_inside
-from reenact.generate.painters.mouth.memory import Expected, MouthMemory
-from reenact.generate.painters.mouth.seen import SeenMouth, on_visible_edges, see_mouth
-from reenact.generate.painters.mouth.teeth import Teeth, likely_teeth
-from reenact.generate.painters.mouth.views import Shape, View, Views
+from reenact.generate.painters.mouth.mouth_inside import InsideOptions, paint_inside
+from reenact.generate.painters.mouth.mouth_memory import ExpectedViews, MouthMemory
+from reenact.generate.painters.mouth.mouth_teeth import Teeth, likely_teeth
+from reenact.generate.painters.mouth.mouth_views import MouthShape, MouthView, MouthViews
+from reenact.generate.painters.mouth.seen_mouth import SeenMouth, on_visible_edges, see_mouth
 
 __all__ = [
-    "Expected",
+    "ExpectedViews",
     "InsideOptions",
     "MouthMemory",
+    "MouthShape",
+    "MouthView",
+    "MouthViews",
     "SeenMouth",
-    "Shape",
     "Teeth",
-    "View",
-    "Views",
     "likely_teeth",
     "on_visible_edges",
     "paint_inside",

@@ -1,4 +1,4 @@
-"""Pictures of teeth, taken off one face and drawn on another, or on the same one later."""
+"""Pictures of teeth on the dental arch, taken from a frame and drawn in others."""
 
 from __future__ import annotations
 
@@ -12,58 +12,63 @@ from numpy.typing import NDArray
 from calib.openings import Opening
 from calib.pose import Pose
 from calib.ramp import smoothstep
-from reenact.generate.painters.mouth.seen import SeenMouth
-from reenact.generate.painters.mouth.surface import on_arch
+from reenact.generate.painters.mouth.dental_surface import on_arch
+from reenact.generate.painters.mouth.seen_mouth import SeenMouth
 from reenact.generate.painters.paint import spread
 from reenact.records import Box, Frame
 
 PX_PER_MM = 3.0
+"""Resolution of the pictures."""
 WIDTH_MM, _HEIGHT_MM = 60.0, 16.0
+"""Width of the pictures, and height of that of an upper row."""
 SHAPE = round(_HEIGHT_MM * PX_PER_MM), round(WIDTH_MM * PX_PER_MM)
 """(height, width) of the picture of an upper row."""
 UPPER_ABOVE_MM = 13.0
-"""How far the picture of an upper row reaches above the edge of the teeth."""
+"""Height, in millimetres, of the part of an upper row's picture above the edge of the teeth."""
 FULL = 128
 """The value that stands for the colour of white teeth in full light."""
 _STEPS = 13
-"""Columns of the strip on which an arch is drawn."""
+"""The number of columns of the strip on which an arch is drawn."""
 _CELL_MM = 0.8
+"""Cell size, in millimetres, of the grid on which places are interpolated."""
 _SOFT = 0.55
-"""Standard deviation of a camera's blur in pixels of the frame."""
+"""Standard deviation of a camera's blur, in pixels of the frame."""
 
 GUMS = (0.74, 0.43, 0.42)
-"""RGB of gums as parts of white teeth in the same light, in the shadow of the lip."""
+"""RGB of gums in the shadow of the lip, relative to white teeth in the same light."""
 CROWN_MM = 10.5
-"""Height of a middle upper tooth (Magne, Gallucci & Belser, J. Prosthet. Dent. 89(5), 2003)."""
+"""Height, in millimetres, of a middle upper tooth (Magne, Gallucci & Belser, J. Prosthet. Dent. 89(5),
+2003)."""
 
 
 _LEAST_BLUR_PX = 0.3
+"""Standard deviation below which a picture is not blurred."""
 _FRONT_MM = 14.0
-"""Distance from the midline of the teeth that a row must show to be of use."""
+"""Distance, in millimetres, from the midline up to which a row must show teeth to be usable."""
 _LEAST_HEIGHT_MM = 2.0
-"""Height of the teeth below which a column counts as showing none."""
+"""Height of teeth, in millimetres, below which a column counts as showing none."""
 
 Turn = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Takes places (..., 3) to where a bone has carried them."""
+"""A function from canonical places (..., 3) of a bone at rest to their places after its motion."""
 
 
 def at_rest(places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A Turn: of the skull, which the face's pose already carries."""
+    """The Turn of the skull, which is none, because the face's pose contains it."""
     return places
 
 
 @dataclass(frozen=True, eq=False)
 class Arch:
-    """A picture on the dental arch in front view: a row of teeth with its gums, or what lies below it."""
+    """A picture on the dental arch in front view: a row of teeth with gums, or the floor of the mouth."""
 
     picture: NDArray[np.uint8]
-    """(height, WIDTH_MM * PX_PER_MM, 4): RGB as multiples of white teeth in the same light, of which FULL is
-    one; and alpha. The height of an upper row's is SHAPE's."""
+    """(height, WIDTH_MM * PX_PER_MM, 4) RGB relative to white teeth in the same light, which are FULL, and
+    alpha. The picture of an upper row has the height of SHAPE."""
     above_mm: float
-    """Distance from the top of the picture down to the place that it is drawn by: a row's to the edge of the
-    front teeth."""
+    """The distance in millimetres from the top of the picture to its reference line, which is the edge of the
+    front teeth in an upper row."""
     seen_px_per_mm: float = PX_PER_MM
-    """Resolution of the frame that the picture was taken from."""
+    """The resolution of the frame that the picture was taken from."""
 
     def draw(
         self,
@@ -74,11 +79,11 @@ class Arch:
         turn: Turn = at_rest,
         aside_mm: float = 0.0,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(height, width, 3) RGB and (height, width) alpha over the pixels of a box.
+        """RGB (height, width, 3) and alpha (height, width) over the pixels of a box.
 
-        edge_mm: canonical y of the place that is `above_mm` below the picture's top. aside_mm: canonical x
-        of its middle. light: (3,) RGB of white teeth in the light of the frame. Colours exceed 255 where the
-        frame is overexposed.
+        edge_mm: canonical y of the reference line. light: (3,) RGB of white teeth in the light of the frame.
+        turn: the motion of the bone. aside_mm: canonical x of the picture's middle. Colours exceed 255 where
+        the frame is overexposed.
         """
         height_mm = len(self.picture) / PX_PER_MM
         x_mm, row_mm = np.meshgrid(
@@ -92,7 +97,7 @@ class Arch:
         strips = Opening(tuple(range(_STEPS)), tuple(range(_STEPS, 2 * _STEPS))).strips
         cell_px = max(1, round(_CELL_MM * pose.scale))
         x, y = spread(places.astype(np.float32), values.astype(np.float32), strips, box, cell_px)
-        # As soft as the frame's own pixels are large, less what the picture has been softened by before.
+        # Blurred as by the frame's pixels, minus the blur that the picture already has.
         spread_mm = np.sqrt(max(pose.scale**-2 - self.seen_px_per_mm**-2, 0.0))
         sigma_px = _SOFT * PX_PER_MM * float(spread_mm)
         picture = (
@@ -103,10 +108,10 @@ class Arch:
         return rgb, drawn[..., 3].astype(np.float32) / 255
 
 
-def whiteness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.float32]:
-    """(height, width) 0..1: how much colours (height, width, 3), as parts of white teeth, look like teeth.
+def tooth_likeness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.float32]:
+    """(height, width) the degree, 0..1, to which colours (height, width, 3) look like teeth.
 
-    redness: by how much more red these teeth have than other colours.
+    rgb: colours relative to white teeth. redness: the excess of red over the other channels in these teeth.
     """
     red = rgb[..., 0] - rgb[..., 1:].mean(axis=2)
     most_red = 0.22 + max(redness - 0.07, 0)
@@ -114,10 +119,10 @@ def whiteness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.floa
 
 
 def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float:
-    """0..1: the share of the front of a row in which the picture shows teeth.
+    """The share, 0..1, of the front of a row in which the picture shows teeth.
 
-    A lip or a turned head before it leaves columns without any. enamel: (3,) RGB of these teeth as parts of
-    white ones; None: they are as white as most.
+    A lip or a turned head leaves columns without teeth. enamel: (3,) RGB of these teeth relative to white
+    ones. None: they are white.
     """
     front = np.abs(np.arange(SHAPE[1]) - (SHAPE[1] - 1) / 2) < _FRONT_MM * PX_PER_MM
     picture = arch.picture[:, front]
@@ -125,7 +130,7 @@ def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float
     usual = np.ones(3, np.float32) if enamel is None else enamel
     level = min(float(usual.mean()), 1.0)
     rgb = picture[..., :3].astype(np.float32) / (FULL * level)
-    white = shown * whiteness(rgb, float(usual[0] - usual[1:].mean()) / level)
+    white = shown * tooth_likeness(rgb, float(usual[0] - usual[1:].mean()) / level)
     least_px = _LEAST_HEIGHT_MM * PX_PER_MM
     is_there = white.sum(axis=0) > least_px
     pure = white.sum() / max(float(shown.sum()), 1.0)
@@ -134,17 +139,18 @@ def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where the pixels of an arch's picture lie on a face; planes (height, width)."""
+    """The places of the pixels of an arch's picture on a face; planes (height, width)."""
 
     x: NDArray[np.float32]
-    """In the crop of the mouth, pixels, and ..."""
+    """x in the crop of the mouth, in pixels."""
     y: NDArray[np.float32]
+    """y in the crop of the mouth, in pixels."""
 
 
 def take_upper(frame: Frame, pose: Pose, seen: SeenMouth, light: NDArray[np.float32]) -> tuple[Arch, float]:
-    """The upper teeth that a frame shows, and the canonical y of their edge, in millimetres.
+    """The upper teeth that a frame shows, and the canonical y of their edge in millimetres.
 
-    light: (3,) RGB of white teeth in the light of the frame. What the upper lip covers is transparent.
+    light: (3,) RGB of white teeth in the light of the frame. What the upper lip hides is transparent.
     """
     edge_mm = edge_of_front_teeth(pose, seen)
     grid = grid_of(pose, seen, edge_mm - UPPER_ABOVE_MM, SHAPE)
@@ -161,13 +167,13 @@ def take_upper(frame: Frame, pose: Pose, seen: SeenMouth, light: NDArray[np.floa
 
 
 def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
-    """Canonical y of the edge of the front teeth."""
+    """The canonical y, in millimetres, of the edge of the visible front teeth."""
     middle = len(seen.columns) // 2
     near = np.s_[middle - 3 : middle + 4]
     place = np.array([seen.columns[middle], float(np.median(seen.seam[near]))])
     linear = seen.alignment.matrix[:, :2].astype(np.float64)
     frame_px = np.linalg.solve(linear, place - seen.alignment.matrix[:, 2])
-    # The place on the arch in the middle whose picture this is: y by one step of Newton's method from 50.
+    # The y of this place on the middle of the arch, by one step of Newton's method from 50.
     guess = pose.to_frame(on_arch(np.zeros(1, np.float32), np.full(1, 50.0, np.float32)))[0, :2]
     return 50.0 + float((frame_px - guess) @ pose.down) / (
         pose.scale * max(abs(float(pose.rotation[1, 1])), 0.5)
@@ -175,7 +181,7 @@ def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
 
 
 def grid_of(pose: Pose, seen: SeenMouth, top_mm: float, shape: tuple[int, int], turn: Turn = at_rest) -> Grid:
-    """The grid of a picture (height, width) whose top lies at the canonical y `top_mm` before `turn`."""
+    """The grid of a picture of this shape (height, width), with its top at the canonical y `top_mm`."""
     rows, columns = (np.arange(count, dtype=np.float32) for count in shape)
     x_mm, y_mm = np.meshgrid((columns + 0.5) / PX_PER_MM - WIDTH_MM / 2, top_mm + (rows + 0.5) / PX_PER_MM)
     places = pose.to_frame(turn(on_arch(x_mm, y_mm))).reshape(-1, 3)
@@ -186,28 +192,28 @@ def grid_of(pose: Pose, seen: SeenMouth, top_mm: float, shape: tuple[int, int], 
 def arch_picture(
     rgb: NDArray[np.float32], light: NDArray[np.float32], shown: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Colours (height, width, 3) and what is `shown` of them, 0..1, as the picture of an Arch."""
+    """The picture of an Arch from colours (height, width, 3) and their visibility `shown`, 0..1."""
     shares = rgb * (FULL / np.maximum(light, 1))
     return np.rint(np.clip(np.dstack([shares, 255 * shown]), 0, 255)).astype(np.uint8)
 
 
 def gums_above(teeth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(3,) the colour of the gums of teeth of a colour (3,): as dim, and paler in a pale picture."""
+    """(3,) RGB of the gums of teeth of this colour (3,), which are as dim, and paler in a pale picture."""
     return (0.6 * float(teeth.mean()) * np.array(GUMS, np.float32) + 0.25 * teeth).astype(np.float32)
 
 
 _SIDE_MM = 2.5
-"""Width of the soft edge of a row's sides, where it goes into the dark."""
+"""Width, in millimetres, of the soft edge of a row's sides, where it fades into the dark."""
 _RIM_MM = 0.8
-"""Height of the rim below a lip that has the lip's colour and shadow."""
+"""Height, in millimetres, of the rim below a lip that has the lip's colour and shadow."""
 
 
 def with_gums(arch: Arch) -> Arch:
-    """The arch with what its lip covered: the teeth up to their usual height, and gums above them."""
+    """The arch, completed above the lip's edge by teeth up to their usual height and gums above them."""
     rgb, alpha = arch.picture[..., :3].astype(np.float32), arch.picture[..., 3].astype(np.float32) / 255
     rows = np.arange(SHAPE[0], dtype=np.float32)[:, None]
     solid = alpha > 0.95
-    # Without the corners, where the lips leave little free and what is seen is half lip.
+    # Without the corners, where lips hide most of the teeth and tinge the rest.
     count = solid.sum(axis=0)
     least_px = (
         max(_LEAST_HEIGHT_MM * PX_PER_MM, 0.5 * float(np.median(count[count > 0]))) if count.any() else 1
@@ -220,7 +226,7 @@ def with_gums(arch: Arch) -> Arch:
         np.interp(every, shown, heights[shown]).astype(np.float32)
         for heights in (solid.argmax(axis=0), SHAPE[0] - 1 - solid[::-1].argmax(axis=0))
     )
-    # Lower by the rim, and smooth: a line that jumps would show as a saw.
+    # Lower by the rim, and smooth: a jagged line would be visible.
     first = cv2.GaussianBlur(first[None], (0, 0), 0.8 * PX_PER_MM)[0] + _RIM_MM * PX_PER_MM
     alpha = alpha * (rows >= first)
     above = np.maximum(first - rows, 0)
@@ -231,10 +237,10 @@ def with_gums(arch: Arch) -> Arch:
         cv2.GaussianBlur(continued, (0, 0), 1.0 * PX_PER_MM) - continued
     )
     height_mm = arch.above_mm - (rows + 0.5) / PX_PER_MM
-    # Nobody's teeth end below what was seen of them.
+    # Teeth are at least as high as what was visible of them.
     crown_mm = max(CROWN_MM, arch.above_mm - float(first.min()) / PX_PER_MM + 0.75)
     gum = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * np.ones_like(above)
-    # Gums are as dim as the teeth below them, whose own colour tells how much light there is.
+    # Gums are as dim as the teeth below them, whose colour tells the amount of light.
     gums = gums_above(np.minimum(np.median(rgb[solid], axis=0), FULL))
     filled = continued + gum[..., None] * (gums - continued)
     mixed = np.where(above[..., None] > 0, filled, rgb)

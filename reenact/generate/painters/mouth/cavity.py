@@ -1,4 +1,4 @@
-"""The dark of the mouth and the tongue in it: what shows where there are no teeth."""
+"""The cavity of the mouth: its dark, and the tongue in it, where there are no teeth."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from calib.ramp import smoothstep
 
 @dataclass(frozen=True)
 class CavityOptions:
-    """Colours are RGB as parts of what white teeth would have in the light that falls on the face."""
+    """Colours are RGB relative to white teeth in the light of the face; openings are in millimetres."""
 
     dark: tuple[float, float, float] = (0.19, 0.08, 0.07)
-    """The depth of the mouth."""
+    """The colour of the depth of the mouth."""
     tongue: tuple[float, float, float] = (0.70, 0.40, 0.38)
-    """The tongue where it is lit."""
+    """The colour of the tongue where it is lit."""
     least_mm: float = 4.0
-    """Opening up to which the tongue lies in the dark."""
+    """The opening up to which the tongue lies in the dark."""
     full_mm: float = 15.0
-    """Opening from which on the light reaches it."""
+    """The opening from which on the tongue is fully lit."""
     lit: float = 0.8
     """The share of the light that reaches the front of the tongue in a wide open mouth."""
     back: float = 0.30
-    """Height of the opening, as a share from above, at which the tongue has gone into the dark."""
+    """The height, as a share of the opening from above, at which the tongue fades into the dark."""
 
 
 def usual_dark() -> NDArray[np.float32]:
-    """(3,) RGB of the depth of a mouth as parts of white teeth."""
+    """(3,) RGB of the depth of an average mouth, relative to white teeth."""
     return np.array(CavityOptions().dark, np.float32)
 
 
@@ -41,15 +41,15 @@ def shade_cavity(
     dark: NDArray[np.float32],
     options: CavityOptions = CavityOptions(),
 ) -> NDArray[np.float32]:
-    """(height, width, 3) RGB of an open mouth without teeth, shaded continuously.
+    """(height, width, 3) RGB of an open mouth without teeth, with continuous shading.
 
-    light: (3,) RGB of white teeth in this light. down: (height, width) 0 at the upper lip .. 1 at the lower.
-    aside: (height, width) 0 in the middle .. 1 at the corners. open_mm: the gap between the lips in the
-    middle. dark: (3,) RGB of the depth of this mouth.
+    light: (3,) RGB of white teeth in this light. down: (height, width) the place between upper lip (0) and
+    lower lip (1). aside: (height, width) the place between the middle (0) and a corner (1). open_mm: the gap
+    between the lips in the middle. dark: (3,) RGB of the depth of this mouth.
     """
     reached = float(smoothstep(np.array((open_mm - options.least_mm) / (options.full_mm - options.least_mm))))
     down, aside = np.clip(down, 0, 1), np.clip(aside, 0, 1)
-    # The tongue rises to the front and falls away to both sides: a corner of the mouth is a pocket.
+    # The tongue rises to the front and falls to both sides, because the corners of the mouth are pockets.
     height = (down - options.back) / (1 - options.back) - 0.35 * aside**2
     lit = options.lit * reached * smoothstep(height) ** 1.3 * (1 - smoothstep((aside - 0.55) / 0.45))
     depth = 1 - 0.25 * (1 - down) - 0.2 * aside**2
