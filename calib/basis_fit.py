@@ -89,7 +89,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class MotionSource:
     """Where one action unit's motion is learned from."""
 
     largest_mm: float
@@ -105,37 +105,47 @@ class Recipe:
     """The intensity up to which the motion must not fold the skin."""
 
 
-RECIPES: Mapping[str, Recipe] = {
-    "AU01": Recipe(11.0, Reach(bottom=(-10, -18), outer=(56, 14)), {"browInnerUp": 0.35, "browOuterUp": 0.5}),
-    "AU02": Recipe(12.0, Reach(bottom=(-10, -18), inner=(4, 46)), {"browOuterUp": 0.35}, 0.7),
-    "AU04": Recipe(9.0, Reach(bottom=(-12, -22)), {"browDown": 0.5}),
-    "AU05": Recipe(4.5, Reach(bottom=(-14, -20), eye=(20, 12)), {"eyeWide": 0.5, "eyeBlink": -0.35}),
-    "AU06": Recipe(
+RECIPES: Mapping[str, MotionSource] = {
+    "AU01": MotionSource(
+        11.0, Reach(bottom=(-10, -18), outer=(56, 14)), {"browInnerUp": 0.35, "browOuterUp": 0.5}
+    ),
+    "AU02": MotionSource(12.0, Reach(bottom=(-10, -18), inner=(4, 46)), {"browOuterUp": 0.35}, 0.7),
+    "AU04": MotionSource(9.0, Reach(bottom=(-12, -22)), {"browDown": 0.5}),
+    "AU05": MotionSource(4.5, Reach(bottom=(-14, -20), eye=(20, 12)), {"eyeWide": 0.5, "eyeBlink": -0.35}),
+    "AU06": MotionSource(
         7.0,
         Reach(top=(-19, -12), bottom=(46, 26), inner=(10, 22), outer=(70, 56)),
         {"mouthSmile": 0.3, "eyeSquint": 0.25},
         0.6,
     ),
-    "AU07": Recipe(5.0, Reach(eye=(21, 13)), {"eyeSquint": 0.35, "eyeBlink": 0.08}),
-    "AU09": Recipe(7.0, Reach(top=(-30, -6), bottom=(48, 30), outer=(44, 26)), {"browDown": 0.12}, 2.0),
-    "AU10": Recipe(
+    "AU07": MotionSource(5.0, Reach(eye=(21, 13)), {"eyeSquint": 0.35, "eyeBlink": 0.08}),
+    "AU09": MotionSource(7.0, Reach(top=(-30, -6), bottom=(48, 30), outer=(44, 26)), {"browDown": 0.12}, 2.0),
+    "AU10": MotionSource(
         8.0, Reach(top=(8, 24), bottom=(56, 50), outer=(46, 30)), {"mouthUpperUp": 0.35}, 0.3, parts_lips=True
     ),
-    "AU12": Recipe(21.0, Reach(top=(0, 30), bottom=(92, 72), outer=(64, 40)), {"mouthSmile": 0.2}, 0.6),
-    "AU14": Recipe(7.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthDimple": 0.5}, 1.0),
-    "AU15": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthFrown": 0.5}, 0.8),
-    "AU17": Recipe(10.0, Reach(top=(34, 46)), {"mouthShrugLower": 0.3}, 0.8),
-    "AU20": Recipe(10.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthStretch": 0.35}, 0.5),
-    "AU23": Recipe(
+    "AU12": MotionSource(21.0, Reach(top=(0, 30), bottom=(92, 72), outer=(64, 40)), {"mouthSmile": 0.2}, 0.6),
+    "AU14": MotionSource(
+        7.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthDimple": 0.5}, 1.0
+    ),
+    "AU15": MotionSource(
+        10.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthFrown": 0.5}, 0.8
+    ),
+    "AU17": MotionSource(10.0, Reach(top=(34, 46)), {"mouthShrugLower": 0.3}, 0.8),
+    "AU20": MotionSource(
+        10.0, Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)), {"mouthStretch": 0.35}, 0.5
+    ),
+    "AU23": MotionSource(
         8.0,
         Reach(top=(18, 34), bottom=(82, 66), outer=(70, 46)),
         {"mouthPress": 0.3, "mouthRollLower": 0.2, "mouthRollUpper": 0.2},
     ),
-    "AU25": Recipe(
+    "AU25": MotionSource(
         13.0, Reach(top=(20, 36)), {"mouthLowerDown": 0.12, "mouthUpperUp": 0.08}, 0.5, parts_lips=True
     ),
-    "AU26": Recipe(22.0, Reach(top=(0, 30)), {"jawOpen": 0.3}, parts_lips=True),
-    "AU45": Recipe(20.0, Reach(eye=(21, 13)), {"eyeBlink": 0.6}, 1.0, strongest=3.0),  # shut before that
+    "AU26": MotionSource(22.0, Reach(top=(0, 30)), {"jawOpen": 0.3}, parts_lips=True),
+    "AU45": MotionSource(
+        20.0, Reach(eye=(21, 13)), {"eyeBlink": 0.6}, 1.0, strongest=3.0
+    ),  # shut before that
 }
 
 SMALL_MM2 = 4.0
@@ -206,7 +216,9 @@ def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, flo
     }
 
 
-def localised(displacement: NDArray[np.float64], recipe: Recipe, shape: FaceShape) -> NDArray[np.float64]:
+def localised(
+    displacement: NDArray[np.float64], recipe: MotionSource, shape: FaceShape
+) -> NDArray[np.float64]:
     """`displacement` (478, 3) as anatomy allows it: within reach, brows as a whole, lips parted or not."""
     local = _with_whole_brows(displacement, shape)
     if not recipe.parts_lips:

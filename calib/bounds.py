@@ -28,7 +28,7 @@ FREE_SHARE = 0.75
 
 
 @dataclass(frozen=True)
-class Mouth:
+class MouthShape:
     """What is bounded of a mouth, in canonical millimetres."""
 
     width: float
@@ -41,11 +41,11 @@ class Mouth:
     """Height of the upper lip's upper edge above the base of the nose; below 0."""
 
 
-def measure_mouth(landmarks_mm: NDArray[np.floating]) -> Mouth:
+def measure_mouth(landmarks_mm: NDArray[np.floating]) -> MouthShape:
     """Of pose-normalised landmarks (478, 3)."""
     right, left = landmarks_mm[RIGHT_CORNER], landmarks_mm[LEFT_CORNER]
     nose = landmarks_mm[NOSE_BASE, 1]
-    return Mouth(
+    return MouthShape(
         float(left[0] - right[0]),
         opening_mm(landmarks_mm, MOUTH),
         float(nose - (left[1] + right[1]) / 2),
@@ -80,11 +80,11 @@ class Bounds:
     rest_range: tuple[tuple[float, float], ...]
     """Between which each of them lies."""
 
-    def at_rest(self, landmarks_mm: NDArray[np.floating]) -> Mouth:
+    def at_rest(self, landmarks_mm: NDArray[np.floating]) -> MouthShape:
         """The mouth that a face (478, 3) would have without its smile, as far as its shape tells."""
         expected = np.array(self.rest) @ np.r_[1, rest_features(landmarks_mm)]
         width, corners, lip = np.clip(expected, *np.array(self.rest_range).T).tolist()
-        return Mouth(width, 0.0, corners, lip)
+        return MouthShape(width, 0.0, corners, lip)
 
 
 def rest_features(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -49,7 +49,7 @@ PROMPTS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class SessionProgress:
     """Where a session stands."""
 
     number: int
@@ -97,7 +97,7 @@ class GuidedSession:
             reached[asked] = np.where(highest >= LEAST_RANGE, highest, np.nan)
         return reached
 
-    def update(self, time_s: float, aus: AUVector | None) -> Step | None:
+    def update(self, time_s: float, aus: AUVector | None) -> SessionProgress | None:
         """With the reading (17,) of this time, None without a face. None: the session is over."""
         if self._start_s is None:
             self._start_s = time_s
@@ -108,7 +108,9 @@ class GuidedSession:
         if aus is not None:
             self._note(number, since_s, time_s, aus)
         shown = None if aus is None else self._beyond(aus)
-        return Step(number, self._prompts[number], self._prompt_s - since_s, shown, self.reached(number))
+        return SessionProgress(
+            number, self._prompts[number], self._prompt_s - since_s, shown, self.reached(number)
+        )
 
     def _note(self, number: int, since_s: float, time_s: float, aus: AUVector) -> None:
         if number == 0:

@@ -27,7 +27,7 @@ _PERCENTILE = 99.9
 
 
 @dataclass(frozen=True)
-class FitOptions:
+class LimitsFitOptions:
     shown: float = 0.35
     """Share of its largest from which an action unit counts as shown."""
     rarer: float = 0.7
@@ -55,7 +55,7 @@ class Antagonists:
 
 
 def fit_limits(
-    aus: NDArray[np.float32], rates: NDArray[np.float32], options: FitOptions = FitOptions()
+    aus: NDArray[np.float32], rates: NDArray[np.float32], options: LimitsFitOptions = LimitsFitOptions()
 ) -> tuple[Limits, list[Antagonists]]:
     """From the labels (n, 17) of many faces, and rates (17,) as `fastest` finds them."""
     farthest = np.percentile(aus, _PERCENTILE, axis=0)
@@ -71,7 +71,7 @@ def fit_limits(
     return Limits(largest, pairs, rates), antagonists
 
 
-def find_antagonists(shares: NDArray[np.floating], options: FitOptions) -> Iterator[Antagonists]:
+def find_antagonists(shares: NDArray[np.floating], options: LimitsFitOptions) -> Iterator[Antagonists]:
     """Of `shares` (n, 17) of the largest.
 
     That a pair was never seen says nothing where chance would not have shown it either; so what was seen is

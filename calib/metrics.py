@@ -69,7 +69,7 @@ def agreement(readings: NDArray[np.floating], labels: NDArray[np.floating]) -> A
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class MetricsReport:
     """Readings of people whom the estimator has not seen."""
 
     pooled: Agreement
@@ -93,7 +93,7 @@ class Report:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class ReadingComparison:
     """The same readings as they are, and beyond each person's neutral, with labels normalised per person."""
 
     before: Agreement

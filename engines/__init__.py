@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 from engines import onnx, openvino, tensorrt
-from engines.base import Availability, Engine, EngineError, Tensors, TensorSpec
 from engines.choice import AUTO, NAMES, PRECISIONS, Choice, ChoiceError, parse_choice
-from engines.plan import TensorRtOptions
+from engines.engine import Availability, Engine, EngineError, Tensors, TensorSpec
+from engines.tensorrt_plan import TensorRtOptions
 
 __all__ = [
     "AUTO",

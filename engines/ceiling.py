@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from engines.base import Tensors
+from engines.engine import Tensors
 from engines.onnx_file import metadata, model, node, tensor, value_info
 
 CHANNELS = (16, 256, 256, 256, 256, 16)

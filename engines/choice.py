@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engines import onnx, openvino, plan, providers
-from engines.base import EngineError
+from engines import onnx, openvino, providers, tensorrt_plan
+from engines.engine import EngineError
 
 PRECISIONS = {
-    "tensorrt": plan.PRECISIONS,
+    "tensorrt": tensorrt_plan.PRECISIONS,
     **{name: provider.precisions for name, provider in providers.PROVIDERS.items()},
     "openvino": openvino.PRECISIONS,
     "onnx": onnx.PRECISIONS,

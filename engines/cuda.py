@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.base import Availability, EngineError, one_line
+from engines.engine import Availability, EngineError, one_line
 
 ADVICE = {
     "cudaErrorInsufficientDriver": "; update NVIDIA's driver, or pip install 'cuda-bindings<13'",

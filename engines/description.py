@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.base import EngineError, TensorSpec
+from engines.engine import EngineError, TensorSpec
 from engines.protobuf import fields
 
 # Field numbers of ModelProto, StringStringEntryProto, GraphProto, TensorProto, ValueInfoProto, TypeProto and

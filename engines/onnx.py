@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import cuda
-from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import foreign_folder
 from engines.description import Signature, read_signature
+from engines.engine import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.providers import PROVIDERS, SYSTEMS, Provider, Setting, switch
 from engines.threads import thread_count
 

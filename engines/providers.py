@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.base import TensorSpec
+from engines.engine import TensorSpec
 
 MOST_FACES = 20
 """In one batch: as many as can be looked for."""

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import cuda
-from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import Loaded, Plan, PlanCache, PlanKey
 from engines.description import read_signature, title
-from engines.plan import MOST_FACES, TensorRtOptions, build_plan, first_of, plan_key, the_logger
+from engines.engine import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
+from engines.tensorrt_plan import MOST_FACES, TensorRtOptions, build_plan, first_of, plan_key, the_logger
 
 OLDEST = (10, 12)
 BUILDERS = ("torch2trt", "onnx")

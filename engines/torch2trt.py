@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from engines import cuda, tensorrt
-from engines.base import Availability, EngineError, one_line
 from engines.cache import Loaded, Plan, PlanCache
 from engines.description import read_signature
-from engines.plan import MOST_FACES, TensorRtOptions, plan_key
+from engines.engine import Availability, EngineError, one_line
+from engines.tensorrt_plan import MOST_FACES, TensorRtOptions, plan_key
 
 _NEEDED = {"onnx": "onnx", "onnx_graphsurgeon": "onnx-graphsurgeon", "packaging": "packaging"}
 """What torch2trt imports for its way by ONNX, but does not install: modules and their packages."""

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from engines import openvino
-from engines.base import EngineError, Tensors
+from engines.engine import EngineError, Tensors
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from calib.json_file import parse_json
 from reenact.generate.network.contract import ModelInfo
-from train.options import PRESETS, FitOptions, Scalar
+from train.training_options import PRESETS, Scalar, TrainingOptions
 
 WHAT = {
     "live": "Refines one region of a moved face: gives the layers that were painted there the light and the "
@@ -118,12 +118,12 @@ def read_data_card(path: Path) -> str:
     return _table(("set", "pictures", "what", "licence of the source"), rows)
 
 
-def command_of(options: FitOptions, defaults: Mapping[str, Scalar]) -> str:
+def command_of(options: TrainingOptions, defaults: Mapping[str, Scalar]) -> str:
     """The call of `python -m train fit` that gives these options; `defaults` are the recipe's own."""
     preset = PRESETS[options.preset]
     flags = [
         _flag(each.name, getattr(options, each.name))
-        for each in fields(FitOptions)
+        for each in fields(TrainingOptions)
         if each.name not in ("preset", "recipe", "seed")
         and getattr(options, each.name) not in (None, getattr(preset, each.name))
     ]
@@ -141,7 +141,7 @@ def _flag(name: str, value: Scalar) -> str:
     return f"--{name} {value}"
 
 
-def model_card(facts: Facts, options: FitOptions, history: History, command: str) -> str:
+def model_card(facts: Facts, options: TrainingOptions, history: History, command: str) -> str:
     """The whole card, Markdown."""
     info = facts.info
     sections = [
@@ -170,7 +170,7 @@ def model_card(facts: Facts, options: FitOptions, history: History, command: str
     return "\n\n".join(sections) + "\n"
 
 
-def _training(facts: Facts, options: FitOptions, history: History) -> str:
+def _training(facts: Facts, options: TrainingOptions, history: History) -> str:
     seen = facts.images or history.images
     return (
         f"Seed {options.seed}, {seen:,} pictures seen (repeated ones counted) of {history.images:,} in the "

@@ -29,8 +29,8 @@ from reenact.generate.network.contract import WHOLE_FACE, ModelInfo, to_metadata
 from reenact.generate.network.regions import PLANES, REGIONS
 from reenact.media.atomic import replacing
 from train.graphs import GRAPHS
-from train.options import FitOptions, load_options
 from train.recipes import open_recipe
+from train.training_options import TrainingOptions, load_options
 
 OPSET = 18
 Precision = Literal["fp32", "fp16-weights", "fp16"]
@@ -73,7 +73,7 @@ class Trained:
 # ---- Reading -----------------------------------------------------------------------------------------------
 
 
-def load_run(run: Path, *, newest: bool = False) -> tuple[Trained, FitOptions]:
+def load_run(run: Path, *, newest: bool = False) -> tuple[Trained, TrainingOptions]:
     """The averaged weights of a run, those of its best validation or the newest, and its options.
 
     Raises ExportError or OptionsError, in one line, for a folder that holds no such run.

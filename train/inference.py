@@ -14,9 +14,9 @@ import torch
 from engines import AUTO, load_engine
 from reenact.generate.network.contract import model_info
 from reenact.generate.network.example_inputs import example
-from train.benchmark import BenchmarkOptions, random_batch, recipe_of
+from train.training_benchmark import TrainingBenchmarkOptions, random_batch, recipe_of
 
-PAPER = BenchmarkOptions(preset="paper", size=128, channels=64, batch=1)
+PAPER = TrainingBenchmarkOptions(preset="paper", size=128, channels=64, batch=1)
 """As published."""
 
 

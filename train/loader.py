@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader, default_collate
 
 from train.data.shards import Shards
-from train.options import FitOptions, MachineOptions
-from train.recipes.base import Batch, Items, Recipe
+from train.recipes.recipe import Batch, Items, Recipe
+from train.training_options import MachineOptions, TrainingOptions
 
 
 def load_batches(
@@ -55,7 +55,7 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     }
 
 
-def held_out_batches(recipe: Recipe, held_out: Shards, options: FitOptions) -> list[Batch]:
+def held_out_batches(recipe: Recipe, held_out: Shards, options: TrainingOptions) -> list[Batch]:
     """Examples of people held out, the same each time and from all over the data; none if there are none."""
     if not held_out:
         return []

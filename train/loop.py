@@ -28,17 +28,17 @@ from train.loader import (
     to_device,
 )
 from train.log import RunLog, Say, progress_line
-from train.meters import Health, Means, Pace
-from train.options import (
-    FitOptions,
+from train.meters import LossMeans, SkippedSteps, TrainingSpeed
+from train.recipes.recipe import Batch, Recipe, Terms
+from train.stop import stop_on_signals
+from train.training_options import (
     MachineOptions,
     OptionsError,
+    TrainingOptions,
     learning_rate_factor,
     total_images,
     write_options,
 )
-from train.recipes.base import Batch, Recipe, Terms
-from train.stop import stop_on_signals
 
 _LOOK_EVERY = 20
 """Steps between two looks at whether they were finite: each look makes the CPU wait for the GPU."""
@@ -61,7 +61,7 @@ def fit(
     recipe: Recipe,
     training: Shards,
     held_out: Shards,
-    options: FitOptions,
+    options: TrainingOptions,
     machine: MachineOptions,
     run: Path,
     *,
@@ -104,7 +104,11 @@ def fit(
             say(f"{samples} samples, {len(held_out)} held out; {state.images} of {total} images are done")
 
         # ---- Steps -------------------------------------------------------------------------------------
-        means, health, pace = Means(), Health(state.skipped, ranks.device), Pace(state.images)
+        means, health, pace = (
+            LossMeans(),
+            SkippedSteps(state.skipped, ranks.device),
+            TrainingSpeed(state.images),
+        )
         saved, reason = time.monotonic(), ""
         while parts := list(islice(batches, machine.accumulate)):
             step = state.images // options.batch
@@ -184,7 +188,7 @@ def no_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def check_sizes(samples: int, options: FitOptions, machine: MachineOptions, ranks: Ranks) -> None:
+def check_sizes(samples: int, options: TrainingOptions, machine: MachineOptions, ranks: Ranks) -> None:
     if samples == 0:
         raise OptionsError("there are no samples to train on; all are held out, or the data is empty")
     if options.batch % (ranks.world * machine.accumulate):
@@ -194,7 +198,7 @@ def check_sizes(samples: int, options: FitOptions, machine: MachineOptions, rank
         )
 
 
-def begin(recipe: Recipe, options: FitOptions, device: torch.device) -> Training:
+def begin(recipe: Recipe, options: TrainingOptions, device: torch.device) -> Training:
     """The state before the first step."""
     betas = (options.beta1, options.beta2)
     networks = (recipe.generator, recipe.discriminator)
@@ -238,7 +242,7 @@ def descend(
     parts: Sequence[Batch],
     trained: nn.Module,
     optimiser: Optimizer,
-    options: FitOptions,
+    options: TrainingOptions,
     ranks: Ranks,
 ) -> tuple[Terms, Tensor]:
     """One step down the mean of the loss over the parts and processes: its terms, and whether it was finite.
@@ -293,13 +297,13 @@ def judge(
     strangers: Sequence[Batch],
     state: Training,
     log: RunLog,
-    options: FitOptions,
+    options: TrainingOptions,
     run: Path,
 ) -> None:
     """Validates the average, and keeps it if it is the best so far, or if nobody can tell."""
     if not strangers:
         return
-    means, device = Means(), next(state.generator.parameters()).device
+    means, device = LossMeans(), next(state.generator.parameters()).device
     for batch in strangers:
         terms = recipe.validation(to_device(batch, device), state.average.network)
         means.add(terms, of="validation", weight=len(next(iter(batch.values()))))
@@ -316,11 +320,11 @@ def judge(
         save_weights(state.average.network, run / "best.safetensors", about(state, options))
 
 
-def save(state: Training, samples: int, options: FitOptions, run: Path) -> None:
+def save(state: Training, samples: int, options: TrainingOptions, run: Path) -> None:
     save_checkpoint(state, samples, run / "checkpoint.pt")
     save_weights(state.average.network, run / "generator.safetensors", about(state, options))
 
 
-def about(state: Training, options: FitOptions) -> Mapping[str, str]:
+def about(state: Training, options: TrainingOptions) -> Mapping[str, str]:
     """What a file of weights says of itself."""
     return {"preset": options.preset, "images": str(state.images)}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from train.distributed import Ranks, average
-from train.recipes.base import Terms
+from train.recipes.recipe import Terms
 
 _MOST_SKIPPED = 20
 """Steps in a row that are not finite before a run is given up."""
@@ -18,7 +18,7 @@ class Diverged(ArithmeticError):
     """The losses are no longer finite."""
 
 
-class Means:
+class LossMeans:
     """Means of losses, kept where they were computed until someone asks."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Means:
         return named
 
 
-class Health:
+class SkippedSteps:
     """Counts the networks' steps that were not finite, on the device."""
 
     def __init__(self, skipped: int, device: torch.device) -> None:
@@ -66,7 +66,7 @@ class Health:
         return int(self._skipped)
 
 
-class Pace:
+class TrainingSpeed:
     """Images per second since the last time someone asked."""
 
     def __init__(self, images: int) -> None:

@@ -48,7 +48,7 @@ class RetargetOptions:
     """Indices of the action units of which the face's own expression is turned into its opposite, ahead of
     all else and whatever the strength (reenact.programme.inversion)."""
     driven: bool = True
-    """Whether what is held is written with as much more as faces answer too little (calib.answer)."""
+    """Whether what is held is written with as much more as faces answer too little (calib.response_gain)."""
     safe: bool = True
     """Whether expressions stay among those that faces can show, and come no faster (calib.limits)."""
 

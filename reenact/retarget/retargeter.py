@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from calib.answer import driven, load_drive
 from calib.au import (
     AU_COUNT,
     AU_INDEX,
@@ -24,6 +23,7 @@ from calib.au import (
 )
 from calib.limits import load_limits
 from calib.profile import Profile
+from calib.response_gain import driven, load_drive
 from reenact.programme.face_choice import Chooser
 from reenact.programme.inversion import inverted
 from reenact.programme.options import RetargetOptions
@@ -66,7 +66,7 @@ class Retargeter:
     what a strength makes of it and Targets.with_gain for a person's gain. An inversion comes first, whatever
     the strength, which then goes from the inverted expression to the targets.
 
-    What is held is written with as much more as faces answer too little (calib.answer).
+    What is held is written with as much more as faces answer too little (calib.response_gain).
 
     Targets that are the same for both sides change both alike, so that a crooked smile stays crooked. Where
     they differ, each side has its own reading and its own limits.

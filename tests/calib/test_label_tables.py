@@ -17,7 +17,7 @@ from calib.film_labels import frame_labels, timed_labels
 from tests.project.test_architecture import MODULES
 from tests.support.media import write_film
 from train.data.sources import GivenLabels, open_source
-from train.data.tables import TableError
+from train.data.table_folder import TableError
 
 ALL = (1.25, *[0.5] * 16)
 """Intensities of a face."""

@@ -14,8 +14,8 @@ import pytest
 import engines
 from engines import Availability, EngineError, cuda, load_engine, onnx_file
 from engines.cache import PlanCache
-from engines.plan import TensorRtOptions
 from engines.tensorrt import TensorRtEngine
+from engines.tensorrt_plan import TensorRtOptions
 from tests.support.fake_nvidia import NEW, OLD, Gpu, install
 
 PICTURES = ("faces", 3, 4)

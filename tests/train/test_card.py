@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from train.card import CardError, command_of, read_data_card, read_history
-from train.options import PRESETS
+from train.training_options import PRESETS
 
 
 def write_stats(path, rows):

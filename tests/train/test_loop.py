@@ -26,11 +26,11 @@ from train.data.shards import FaceSample  # noqa: E402
 from train.distributed import DistributedError, Ranks, shared  # noqa: E402
 from train.loop import fit  # noqa: E402
 from train.meters import Diverged  # noqa: E402
-from train.options import FitOptions, MachineOptions, OptionsError, load_options  # noqa: E402
-from train.recipes.paper import PaperOptions, PaperRecipe  # noqa: E402
+from train.recipes.paper_recipe import PaperOptions, PaperRecipe  # noqa: E402
+from train.training_options import MachineOptions, OptionsError, TrainingOptions, load_options  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-OPTIONS = FitOptions(
+OPTIONS = TrainingOptions(
     preset="live",
     batch=4,
     images=48,

@@ -15,17 +15,17 @@ from calib.au import AU_CODES, AU_COUNT, UnknownAUError, au_index
 from calib.dataset import DatasetError
 from tests.support.faces import textured_frame
 from tests.support.media import Film, gradient, write_film
-from train.data.items import ClipFrame, Item, PictureFile, load_pictures
+from train.data.items import ClipFrame, PictureFile, PictureItem, load_pictures
 from train.data.sources import (
     GivenLabels,
-    Source,
+    PictureSource,
     SourceError,
     check_pictures,
     open_source,
     parse_order,
 )
 from train.data.split import Split
-from train.data.tables import TableError
+from train.data.table_folder import TableError
 
 OPENFACE = ",".join(["file", "person", *(f"{code}_r" for code in AU_CODES)])
 PY_FEAT_AUS = [code for code in AU_CODES if code != "AU45"] + ["AU43"]
@@ -55,7 +55,7 @@ def write_tar(path: Path, members: Mapping[str, bytes], mode: str = "w") -> Path
     return path
 
 
-def names(source: Source) -> list[str]:
+def names(source: PictureSource) -> list[str]:
     return [item.name for item in source.items]
 
 
@@ -436,7 +436,7 @@ class TestLoading:
 
     def test_frames_that_are_not_there_are_none(self, tmp_path):
         clip = write_film(tmp_path / "a.mp4", Film(ticks=range(0, 3 * 512, 512)))
-        items = [Item("", "", None, ClipFrame(clip, index)) for index in (0, 2, 5, 9)]
+        items = [PictureItem("", "", None, ClipFrame(clip, index)) for index in (0, 2, 5, 9)]
         assert [image is None for image in load_pictures(items)] == [False, False, True, True]
 
     def test_pictures_are_turned_upright(self, tmp_path):

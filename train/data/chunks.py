@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from train.data.items import ClipFrame, Item, read_content
+from train.data.items import ClipFrame, PictureItem, read_content
 from train.data.picture import PrepareOptions
 from train.data.shards import CROP, FORMAT, ShardReport
-from train.data.sources import Source
+from train.data.sources import PictureSource
 
 _AS_FILES_ARE = ("utf-8", "surrogateescape")
 """Names may come from a file system that does not speak UTF-8."""
@@ -23,7 +23,7 @@ class Chunk:
     name: str
     """The shard's."""
     collection: str
-    items: tuple[Item, ...]
+    items: tuple[PictureItem, ...]
     digests: tuple[str, ...] = ()
     """Of each item's content; empty where it cannot be read."""
     duplicates: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Chunk:
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def cut(source: Source, size: int) -> Iterator[Chunk]:
+def cut(source: PictureSource, size: int) -> Iterator[Chunk]:
     for number, start in enumerate(range(0, len(source.items), size)):
         items = source.items[start : start + size]
         yield Chunk(f"{source.collection}-{number:05d}", source.collection, items)
@@ -61,7 +61,7 @@ def without_duplicates(chunks: Sequence[Chunk], elsewhere: Sequence[ShardReport]
     return [_without_seen(chunk, seen) for chunk in chunks]
 
 
-def _digest(item: Item, clips: dict[Path, str]) -> str:
+def _digest(item: PictureItem, clips: dict[Path, str]) -> str:
     """`clips` remembers the digests of whole clips, each of which has many items."""
     if not isinstance(item.place, ClipFrame):
         return _digest_place(item)
@@ -71,7 +71,7 @@ def _digest(item: Item, clips: dict[Path, str]) -> str:
     return clips[clip] and f"{clips[clip]}#{item.place.index}"
 
 
-def _digest_place(item: Item) -> str:
+def _digest_place(item: PictureItem) -> str:
     try:
         return hashlib.blake2b(read_content(item.place), digest_size=16).hexdigest()
     except OSError:
@@ -80,7 +80,7 @@ def _digest_place(item: Item) -> str:
 
 def _without_seen(chunk: Chunk, seen: set[str]) -> Chunk:
     """Adds the chunk's digests to `seen`."""
-    kept: list[tuple[Item, str]] = []
+    kept: list[tuple[PictureItem, str]] = []
     duplicates = []
     for item, digest in zip(chunk.items, chunk.digests, strict=True):
         if digest and digest in seen:

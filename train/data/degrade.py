@@ -39,7 +39,7 @@ _NEARLY = 0.98
 
 
 @dataclass(frozen=True, eq=False)
-class Move:
+class FaceMove:
     """A face that the run-time's geometry has moved, and what was asked of it."""
 
     picture: NDArray[np.uint8]
@@ -59,13 +59,15 @@ def face_of(landmarks: NDArray[np.float32]) -> Face:
     return Face(0, landmarks, fit_pose(landmarks, load_shape()), 1.0)
 
 
-def forth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Change, basis: AUBasis) -> Move:
+def move_face(
+    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Change, basis: AUBasis
+) -> FaceMove:
     """The face moved by relative action units, as at run time. There is no truth for it."""
     frame = Frame(picture)
     face, mouth = look_at_mouth(frame, face_of(landmarks))
     moved = move_landmarks(face, change, basis)
     picture = _moved(frame, face, mouth, change, moved, WarpOptions(), PAINTERS)
-    return Move(picture, landmarks, moved, change, ivory(frame.image, face))
+    return FaceMove(picture, landmarks, moved, change, ivory(frame.image, face))
 
 
 def there_and_back(
@@ -74,7 +76,7 @@ def there_and_back(
     away: Change,
     basis: AUBasis,
     teeth: KnownTeeth = "none",
-) -> Move:
+) -> FaceMove:
     """The face moved by `away`, and from there back to its own landmarks. The truth is `picture`.
 
     The change that led here is `away` undone, so far as it could be done: lips and lids end where they meet.
@@ -85,7 +87,7 @@ def there_and_back(
     face, mouth = look_at_mouth(frame, face_of(landmarks))
     shown = likely_teeth(face, mouth.seen)
     views = Views().learn(frame, face, mouth.seen)
-    away = done(face, away, basis)
+    away = applied_change(face, away, basis)
     moved = move_landmarks(face, away, basis)
     between = Frame(_moved(frame, face, mouth, away, moved, _SHARP, _BOTH_WAYS))
     # Of one pose, which fitted anew would follow the jaw, and the teeth with it; and with lips that end where
@@ -98,10 +100,10 @@ def there_and_back(
         placed = replace(known.teeth(again, mouth.seen, shape), upper_edge_mm=shown.upper_edge_mm)
         mouth = replace(mouth, teeth=placed)
     picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions(), _BOTH_WAYS)
-    return Move(picture, moved, face.landmarks, -away, ivory(between.image, again))
+    return FaceMove(picture, moved, face.landmarks, -away, ivory(between.image, again))
 
 
-def done(face: Face, change: Change, basis: AUBasis) -> Change:
+def applied_change(face: Face, change: Change, basis: AUBasis) -> Change:
     """The part of `change` (2, 17) that is done before lips and lids meet: geometry can undo it exactly."""
     amounts = limit_closing(face, basis.amounts(change), basis)
     share = np.clip(amounts / basis.furthest, -_NEARLY, _NEARLY)

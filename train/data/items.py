@@ -42,7 +42,7 @@ Place = PictureFile | TarMember | ClipFrame
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class PictureItem:
     name: str
     """Unique in its source."""
     person: str
@@ -57,7 +57,7 @@ class Item:
         return not self.place.path.is_file()
 
 
-def load_pictures(items: Iterable[Item]) -> Iterator[NDArray[np.uint8] | None]:
+def load_pictures(items: Iterable[PictureItem]) -> Iterator[NDArray[np.uint8] | None]:
     """The picture of each item, (height, width, 3) RGB upright; None where it cannot be read.
 
     Frames of one clip have to follow each other in their order: the clip is then decoded once.

@@ -8,8 +8,8 @@ from pathlib import Path
 from calib.au_table import open_au_table
 from calib.picture_labels import FILE_COLUMNS, read_widest_face, tables_in
 from calib.pictures import PictureFolder
-from train.data.items import Item, PictureFile
-from train.data.tables import TableError
+from train.data.items import PictureFile, PictureItem
+from train.data.table_folder import TableError
 
 _FIRST = "au01_r"
 """A column that every table by OpenFace has."""
@@ -31,7 +31,7 @@ def find_face_landmark_img(folder: Path) -> list[Path]:
     return []
 
 
-def read_face_landmark_img(tables: Sequence[Path], folder: Path, labels: bool = True) -> list[Item]:
+def read_face_landmark_img(tables: Sequence[Path], folder: Path, labels: bool = True) -> list[PictureItem]:
     """The picture of each table: NAME.jpg (or another ending) of NAME.csv, in `folder` or beside it.
 
     What NAME_of_details.txt calls the input comes first. A picture into which OpenFace drew its landmarks is
@@ -43,7 +43,9 @@ def read_face_landmark_img(tables: Sequence[Path], folder: Path, labels: bool = 
         picture = _picture_of(table, places)
         name = places[0].name_of(picture)
         items.append(
-            Item(name, name, read_widest_face(table, TableError) if labels else None, PictureFile(picture))
+            PictureItem(
+                name, name, read_widest_face(table, TableError) if labels else None, PictureFile(picture)
+            )
         )
     return items
 

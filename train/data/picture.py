@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calib.shape import load_shape
 from reenact.records import Face, Frame, Measured, Tracked
 from reenact.track.plausibility import visible_share
-from train.data.items import Item
+from train.data.items import PictureItem
 from train.data.shards import CROP, FaceSample, PreparedFace
 
 LABELS = ("given", "estimator")
@@ -89,7 +89,7 @@ def face_width_px(face: Face) -> float:
 
 
 def to_sample(
-    item: Item,
+    item: PictureItem,
     digest: str,
     collection: str,
     tracked: Tracked,

@@ -30,7 +30,7 @@ from train.data.shards import (
     write_meta,
     write_shard,
 )
-from train.data.sources import Source, SourceError
+from train.data.sources import PictureSource, SourceError
 from train.data.split import check_apart, load_splits, save_splits
 from train.data.workers import Workers, cluster, map_chunks
 
@@ -38,7 +38,7 @@ _OPTIONS, _WORKERS, _META = PrepareOptions(), Workers(), FolderMeta()
 
 
 @dataclass(frozen=True)
-class Report:
+class PrepareReport:
     """What a folder of shards was made of."""
 
     counts: dict[str, dict[str, int]]
@@ -48,13 +48,13 @@ class Report:
 
 
 def prepare(
-    sources: Sequence[Source],
+    sources: Sequence[PictureSource],
     out: Path,
     options: PrepareOptions = _OPTIONS,
     workers: Workers = _WORKERS,
     meta: FolderMeta = _META,
     advance: Callable[[int], None] = lambda pictures: None,
-) -> Report:
+) -> PrepareReport:
     """Shards of all usable pictures of `sources` in `out`, which may have some of them already.
 
     advance: called with the number of pictures that are done since it was called last.
@@ -97,7 +97,7 @@ def _outcomes(chunk: Chunk, tracker: Tracker, options: PrepareOptions) -> Iterat
             yield to_sample(item, digest, chunk.collection, seen, measure, options)
 
 
-def _check_names(sources: Sequence[Source]) -> None:
+def _check_names(sources: Sequence[PictureSource]) -> None:
     for name, count in Counter(source.collection for source in sources).items():
         if count > 1:
             raise SourceError(f"{count} sources are called {name!r}; rename one of them")
@@ -116,7 +116,7 @@ def _open_folder(out: Path, meta: FolderMeta) -> None:
 
 
 def _cut_all(
-    sources: Sequence[Source], size: int, known: Sequence[ShardReport], workers: Workers
+    sources: Sequence[PictureSource], size: int, known: Sequence[ShardReport], workers: Workers
 ) -> list[Chunk]:
     """The chunks of all sources, in order, with no content twice."""
     chunks = [chunk for source in sources for chunk in cut(source, size)]
@@ -136,11 +136,11 @@ def _remove_stale(out: Path, known: Sequence[ShardReport], chunks: Sequence[Chun
             remove_shard(out, report.name)
 
 
-def _to_report(reports: Sequence[ShardReport]) -> Report:
+def _to_report(reports: Sequence[ShardReport]) -> PrepareReport:
     counts: dict[str, Counter[str]] = {}
     for report in reports:
         count = counts.setdefault(report.collection, Counter())
         count["samples"] += len(report.digests)
         count.update(each.reason for each in report.dropped)
     dropped = tuple((report.collection, each) for report in reports for each in report.dropped)
-    return Report({name: dict(count) for name, count in counts.items()}, dropped)
+    return PrepareReport({name: dict(count) for name, count in counts.items()}, dropped)

@@ -18,10 +18,10 @@ from calib.picture_labels import FILE_COLUMNS, tables_in
 from calib.pictures import PICTURE_ENDINGS, PictureFolder
 from calib.text_file import text_of
 from reenact.media.read.video_file import CaptureError, open_capture
-from train.data.items import ClipFrame, Item, PictureFile, TarMember
+from train.data.items import ClipFrame, PictureFile, PictureItem, TarMember
 from train.data.openface_pictures import find_face_landmark_img, read_face_landmark_img
 from train.data.split import UNTOLD, Split, read_split
-from train.data.tables import TableError, file_of, read_table
+from train.data.table_folder import TableError, file_of, read_table
 from train.data.unpickle import load_plain
 
 _VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".m4v"})
@@ -38,10 +38,10 @@ class SourceError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class PictureSource:
     collection: str
     """Its name."""
-    items: tuple[Item, ...]
+    items: tuple[PictureItem, ...]
     split: Split = UNTOLD
     """What lists of files beside the pictures say of who is held out."""
 
@@ -112,7 +112,9 @@ def _advice(value: Any, count: int) -> str:
     )
 
 
-def open_source(path: Path, people_by_folder: bool = False, labels: GivenLabels = GivenLabels()) -> Source:
+def open_source(
+    path: Path, people_by_folder: bool = False, labels: GivenLabels = GivenLabels()
+) -> PictureSource:
     """What lies at `path`, which is one of
 
     - a folder with aus.csv (or one other CSV) by OpenFace or py-feat,
@@ -132,18 +134,18 @@ def open_source(path: Path, people_by_folder: bool = False, labels: GivenLabels 
     """
     if path.is_dir():
         items = tuple(_read_folder(path, people_by_folder, labels))
-        return Source(path.absolute().name, items, read_split(path, items))
+        return PictureSource(path.absolute().name, items, read_split(path, items))
     if not path.is_file():
         raise SourceError(f"there is nothing at {path}; give a folder, a .pkl or a .tar")
     if path.suffix.lower() in _PICKLES:
         items = tuple(_read_pickle(path, labels))
-        return Source(path.stem, items, read_split(path.parent, items))
+        return PictureSource(path.stem, items, read_split(path.parent, items))
     if path.suffix.lower() == ".tar":
-        return Source(path.stem, tuple(_read_tar(path, labels)))
+        return PictureSource(path.stem, tuple(_read_tar(path, labels)))
     raise SourceError(f"{path} is not a source of pictures; give a folder, a .pkl or a .tar")
 
 
-def check_pictures(source: Source) -> None:
+def check_pictures(source: PictureSource) -> None:
     """Raises SourceError where all the pictures that a source names are missing."""
     places = [item.place for item in source.items]
     if not places or any(not isinstance(place, PictureFile) or place.path.is_file() for place in places):
@@ -156,7 +158,7 @@ def check_pictures(source: Source) -> None:
     )
 
 
-def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> list[Item]:
+def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> list[PictureItem]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     videos = [path for path in files if path.suffix.lower() in _VIDEOS]
     tars = [path for path in files if path.suffix.lower() == ".tar"]
@@ -189,7 +191,7 @@ def _pickle_of(folder: Path, files: Sequence[Path]) -> Path | None:
     return pickles[0] if len(pickles) == 1 and has_pictures else None
 
 
-def _read_pictures(folder: Path, people_by_folder: bool) -> list[Item]:
+def _read_pictures(folder: Path, people_by_folder: bool) -> list[PictureItem]:
     paths = sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_ENDINGS and path.is_file()
     )
@@ -198,12 +200,12 @@ def _read_pictures(folder: Path, people_by_folder: bool) -> list[Item]:
     names = [path.relative_to(folder) for path in paths]
     people = [name.parent if people_by_folder and name.parent.name else name for name in names]
     return [
-        Item(name.as_posix(), person.as_posix(), None, PictureFile(path))
+        PictureItem(name.as_posix(), person.as_posix(), None, PictureFile(path))
         for name, person, path in zip(names, people, paths, strict=True)
     ]
 
 
-def _read_pickle(path: Path, labels: GivenLabels) -> list[Item]:
+def _read_pickle(path: Path, labels: GivenLabels) -> list[PictureItem]:
     """Records as of the paper's `aus_dataset.pkl`, a dict of them, or GANimation's {name: numbers}."""
     content = load_plain(path)
     pictures = PictureFolder(path.parent)
@@ -233,10 +235,12 @@ def _is_by_picture(content: Any) -> bool:
 
 def _from_record(
     record: Mapping[str, Any], source: Path, pictures: PictureFolder, labels: GivenLabels
-) -> Item:
+) -> PictureItem:
     picture = pictures.expected(file_of(record, str(source)))
     name = pictures.name_of(picture)
-    return Item(name, str(record.get("person", name)), labels(record.get("aus"), name), PictureFile(picture))
+    return PictureItem(
+        name, str(record.get("person", name)), labels(record.get("aus"), name), PictureFile(picture)
+    )
 
 
 def _by_name(intensities: Mapping[str, float]) -> AUVector:
@@ -246,7 +250,7 @@ def _by_name(intensities: Mapping[str, float]) -> AUVector:
     return aus
 
 
-def _read_tar(path: Path, labels: GivenLabels) -> list[Item]:
+def _read_tar(path: Path, labels: GivenLabels) -> list[PictureItem]:
     places: dict[str, TarMember] = {}
     records: dict[str, Any] = {}
     try:
@@ -277,12 +281,12 @@ def _label(data: bytes, where: str) -> Any:
         raise SourceError(f"{where}: {error}") from error
 
 
-def _from_tar(name: str, place: TarMember, content: Any, labels: GivenLabels) -> Item:
+def _from_tar(name: str, place: TarMember, content: Any, labels: GivenLabels) -> PictureItem:
     record = content if isinstance(content, dict) else {}
-    return Item(name, str(record.get("person", name)), labels(record.get("aus"), name), place)
+    return PictureItem(name, str(record.get("person", name)), labels(record.get("aus"), name), place)
 
 
-def _read_clip(video: Path, tables: Sequence[Path], labels: GivenLabels) -> list[Item]:
+def _read_clip(video: Path, tables: Sequence[Path], labels: GivenLabels) -> list[PictureItem]:
     """Three frames a second of a clip; where there is a table, of those in which it shows a face."""
     try:
         with open_capture(video) as capture:
@@ -296,7 +300,7 @@ def _read_clip(video: Path, tables: Sequence[Path], labels: GivenLabels) -> list
         frame_labels(table, TableError, plain=True) if table is not None else dict.fromkeys(range(count))
     )
     return [
-        Item(f"{video.name}#{index:06d}", video.stem, known[index], ClipFrame(video, index))
+        PictureItem(f"{video.name}#{index:06d}", video.stem, known[index], ClipFrame(video, index))
         for index in sorted(known)
         if index % step == 0
     ]

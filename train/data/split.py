@@ -17,7 +17,7 @@ from calib.picture_labels import FILE_COLUMNS
 from calib.pictures import PictureFolder
 from calib.table_file import Table, open_table
 from reenact.media.atomic import replacing
-from train.data.items import Item
+from train.data.items import PictureItem
 
 TRAINING_LIST, HELD_OUT_LIST = "train_ids.csv", "test_ids.csv"
 _FILE = "split.json"
@@ -43,7 +43,7 @@ UNTOLD = Split()
 """Nobody is in a list."""
 
 
-def read_split(folder: Path, items: Sequence[Item]) -> Split:
+def read_split(folder: Path, items: Sequence[PictureItem]) -> Split:
     """What train_ids.csv and test_ids.csv in a folder, if they are there, say of the people of its pictures.
 
     Each has the name of a picture on each line, or is a table with one of FILE_COLUMNS; names are found as

@@ -17,7 +17,7 @@ import cv2
 from engines.threads import core_count
 
 Work = TypeVar("Work")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class WorkerError(RuntimeError):
@@ -33,7 +33,7 @@ class Workers:
     machine is part of; "local": one of `processes` workers, which ends with the work; None: no Ray."""
 
 
-def map_chunks(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: Workers) -> Iterator[Answer]:
+def map_chunks(task: Callable[[Work], Result], chunks: Sequence[Work], workers: Workers) -> Iterator[Result]:
     """The answers, in the order in which they are ready.
 
     task: a function of a module, or a partial of one, so that it can be sent to another process.
@@ -54,8 +54,8 @@ def cluster(workers: Workers) -> Iterator[None]:
 
 
 def _over_processes(
-    task: Callable[[Work], Answer], chunks: Sequence[Work], workers: Workers
-) -> Iterator[Answer]:
+    task: Callable[[Work], Result], chunks: Sequence[Work], workers: Workers
+) -> Iterator[Result]:
     waiting, suspects, fatal = deque(chunks), list[Work](), list[Work]()
     while waiting:
         suspects += yield from _until_one_dies(task, waiting, workers.processes)
@@ -67,10 +67,10 @@ def _over_processes(
 
 
 def _until_one_dies(
-    task: Callable[[Work], Answer], waiting: deque[Work], processes: int
-) -> Generator[Answer, None, list[Work]]:
+    task: Callable[[Work], Result], waiting: deque[Work], processes: int
+) -> Generator[Result, None, list[Work]]:
     """Takes work from `waiting` until there is none or a process dies; returns what was being done then."""
-    running: dict[Future[Answer], Work] = {}
+    running: dict[Future[Result], Work] = {}
     # Not forked: a tracker's threads do not survive that.
     pool = ProcessPoolExecutor(
         min(processes, len(waiting)), mp_context=get_context("spawn"), initializer=_begin
@@ -107,13 +107,13 @@ def _loss(lost: int, of: int) -> str:
 
 
 def _over_ray(
-    task: Callable[[Work], Answer], chunks: Sequence[Work], address: str, processes: int
-) -> Iterator[Answer]:
+    task: Callable[[Work], Result], chunks: Sequence[Work], address: str, processes: int
+) -> Iterator[Result]:
     with _joined(address, processes):
         import ray
 
         @ray.remote(num_cpus=1)
-        def do(chunk: Work) -> Answer:
+        def do(chunk: Work) -> Result:
             cv2.setNumThreads(1)
             return task(chunk)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from train.evaluate.likeness import Likeness
+from train.evaluate.result_table import Cell, ResultTable
 from train.evaluate.statistics import mean
-from train.evaluate.tables import Cell, Table
 
 BASELINES = ("copy", "warp")
 
@@ -26,7 +26,7 @@ class Compared:
     """By group of landmarks: how far they moved, as a share of how far they really did; over all pictures."""
 
 
-def comparison_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> Table:
+def comparison_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> ResultTable:
     """A row for every region and method."""
     first = next(iter(results.values()))
     baselines = [baseline for baseline in BASELINES if baseline in results]
@@ -37,7 +37,7 @@ def comparison_table(name: str, title: str, note: str, results: Mapping[str, Com
         for method in results
     )
     beats = tuple(f"L1 below {baseline}'s" for baseline in baselines)
-    return Table(name, title, note, ("region", "method", "n", "L1", "PSNR dB", "SSIM", *beats), rows)
+    return ResultTable(name, title, note, ("region", "method", "n", "L1", "PSNR dB", "SSIM", *beats), rows)
 
 
 def _row(
@@ -64,7 +64,7 @@ def _wins(ours: Compared, theirs: Compared, region: str) -> float | None:
     return float(np.mean(np.sign(gains) / 2 + 0.5)) if gains else None
 
 
-def landmark_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> Table:
+def landmark_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> ResultTable:
     groups = tuple(next(iter(results.values())).landmark_errors)
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
@@ -76,4 +76,4 @@ def landmark_table(name: str, title: str, note: str, results: Mapping[str, Compa
         for method, found in results.items()
     )
     columns = [f"NME {group} %" for group in groups] + [f"gain {group}" for group in groups]
-    return Table(name, title, note, ("method", "n", *columns), rows, 2)
+    return ResultTable(name, title, note, ("method", "n", *columns), rows, 2)

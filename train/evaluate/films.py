@@ -17,7 +17,7 @@ from reenact.programme.targets import parse_targets
 from reenact.records import Face, Frame, Retargeted
 from reenact.retarget import Retargeter
 from reenact.track import Tracker, TrackerOptions
-from train.evaluate.reading import Reader
+from train.evaluate.picture_reader import PictureReader
 from train.evaluate.subjects import Subject
 
 ASKED = "AU01=+1.5,AU02=+1.5,AU06=+2,AU12=+3,AU25=+2,AU26=+1"
@@ -44,7 +44,7 @@ class Film:
     shots: tuple[Shot, ...]
 
 
-def shoot(clip: Path, frames: int) -> Film | None:
+def load_film(clip: Path, frames: int) -> Film | None:
     """The clip's first `frames` that show one face without a break; None where there are fewer than 8."""
     retarget, measure = Retargeter(parse_targets(ASKED)), Measurer(load_estimator())
     run: list[Retargeted] = []
@@ -88,7 +88,7 @@ def shifted(face: Face, by: tuple[int, int]) -> Face:
     return replace(face, landmarks=face.landmarks + offset, pose=pose)
 
 
-def still_subjects(clip: Path, reader: Reader) -> list[Subject]:
+def still_subjects(clip: Path, reader: PictureReader) -> list[Subject]:
     """Some frames of the clip, spread over it, that show just one face, each read by itself."""
     subjects = []
     with Tracker(TrackerOptions(stills=True, smoothing=False)) as track:

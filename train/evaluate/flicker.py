@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.ramp import smoothstep
-from train.evaluate import regions
-from train.evaluate.expressions import BY_NAME
+from train.evaluate import comparison_masks
 from train.evaluate.films import Film, Shot
 from train.evaluate.methods import Method, Picture
+from train.evaluate.result_table import Cell, ResultTable
+from train.evaluate.sheet_expressions import BY_NAME
 from train.evaluate.statistics import mean
 from train.evaluate.subjects import Subject
-from train.evaluate.tables import Cell, Table
 
 FLOW_PX = 224
 """Films are compared at this height: finer than any flicker that is seen, and quick."""
@@ -102,7 +102,7 @@ def _errors(pairs: Sequence[Sequence[Picture]], shot: Shot) -> list[float]:
         ).mean(axis=2)
         for pair in small
     ]
-    inside = regions.face_in(shot.face.landmarks * scale, now.shape) & (differences[0] < TRUSTED)
+    inside = comparison_masks.face_in(shot.face.landmarks * scale, now.shape) & (differences[0] < TRUSTED)
     return [mean(difference[inside]) for difference in differences]
 
 
@@ -123,7 +123,7 @@ def measure_onset(method: Method, subjects: Sequence[Subject]) -> tuple[Onset, .
 def _onset(method: Method, subject: Subject, name: str) -> Onset | None:
     """None where nothing changes at all."""
     full = BY_NAME[name].change(subject.measured)
-    inside = regions.face(subject.face.landmarks, subject.frame.size[0])
+    inside = comparison_masks.face(subject.face.landmarks, subject.frame.size[0])
     pictures = [
         method(subject.frame, subject.face, (level * full).astype(np.float32), subject.measured)[inside]
         for level in np.linspace(0, 1, STEPS + 1)
@@ -141,14 +141,14 @@ def evenness(steps: NDArray[np.floating]) -> Onset:
 
 def flicker_tables(
     films: Mapping[str, Sequence[Steadiness]], onsets: Mapping[str, Sequence[Onset]]
-) -> list[Table]:
+) -> list[ResultTable]:
     tables = [_onset_table(onsets)]
     if any(films.values()):
         tables.insert(0, _film_table(films))
     return tables
 
 
-def _film_table(results: Mapping[str, Sequence[Steadiness]]) -> Table:
+def _film_table(results: Mapping[str, Sequence[Steadiness]]) -> ResultTable:
     rows: list[tuple[Cell, ...]] = []
     for method, found in results.items():
         for each in found:
@@ -166,7 +166,7 @@ def _film_table(results: Mapping[str, Sequence[Steadiness]]) -> Table:
         "method", "clip", "frames", "input", "constant", "excess %", "ramp", "ramp excess %", "worst frame",
         "constant over warp %",
     )  # fmt: skip
-    return Table("flicker", "Flicker", note, columns, tuple(rows), 2)
+    return ResultTable("flicker", "Flicker", note, columns, tuple(rows), 2)
 
 
 def _figures(found: Sequence[Steadiness]) -> tuple[float, ...]:
@@ -181,7 +181,7 @@ def _over(found: Sequence[Steadiness], reference: Sequence[Steadiness]) -> float
     return 100 * (mean([each.constant for each in found]) / mean([each.constant for each in reference]) - 1)
 
 
-def _onset_table(results: Mapping[str, Sequence[Onset]]) -> Table:
+def _onset_table(results: Mapping[str, Sequence[Onset]]) -> ResultTable:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             method,
@@ -200,4 +200,4 @@ def _onset_table(results: Mapping[str, Sequence[Onset]]) -> Table:
         "reversed."
     )
     columns = ("method", "ramps", "first step", "worst", "largest step", "worst largest")
-    return Table("onset", "Popping", note, columns, rows, 2)
+    return ResultTable("onset", "Popping", note, columns, rows, 2)

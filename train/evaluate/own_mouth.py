@@ -18,9 +18,9 @@ from reenact.media.read import open_capture
 from reenact.programme.targets import parse_targets
 from reenact.records import Face, Frame
 from reenact.track import Tracker, TrackerOptions
-from train.data.degrade import done, forth
-from train.evaluate import regions
-from train.evaluate.tables import Cell, Table
+from train.data.degrade import applied_change, move_face
+from train.evaluate import comparison_masks
+from train.evaluate.result_table import Cell, ResultTable
 
 AWAY = "AU10=-5,AU12=-2,AU25=-5,AU26=-5"
 """What shuts a mouth, in the language of --target-aus."""
@@ -56,13 +56,13 @@ def measure_own_mouth(clips: Sequence[Path]) -> list[Reopened]:
     return [row for row in found if row is not None]
 
 
-def own_mouth_tables(clips: Sequence[Path]) -> list[Table]:
+def own_mouth_tables(clips: Sequence[Path]) -> list[ResultTable]:
     """The table of these films; none where no film shows an open mouth with teeth."""
     rows = measure_own_mouth(clips)
     return [own_mouth_table(rows)] if rows else []
 
 
-def own_mouth_table(rows: Sequence[Reopened]) -> Table:
+def own_mouth_table(rows: Sequence[Reopened]) -> ResultTable:
     note = (
         "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then "
         "opened to where it was, and compared with the film inside the mouth (L1 of 255): with teeth from "
@@ -71,7 +71,7 @@ def own_mouth_table(rows: Sequence[Reopened]) -> Table:
     cells: list[tuple[Cell, ...]] = [
         (row.film, row.frames, row.painter, row.own, row.own / row.painter) for row in rows
     ]
-    return Table(
+    return ResultTable(
         "own_mouth", "Own mouth", note, ("film", "frames", "bank", "own", "own / bank"), tuple(cells)
     )
 
@@ -112,11 +112,11 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
         if abs(other.frame.pts - frame.pts) >= APART_S:
             views = views.learn(other.frame, other.face, see_mouth(other.frame, other.face))
     basis = load_basis()
-    away = done(face, parse_targets(AWAY).value, basis)
-    shut = forth(frame.image, face.landmarks, away, basis)
+    away = applied_change(face, parse_targets(AWAY).value, basis)
+    shut = move_face(frame.image, face.landmarks, away, basis)
     between = Frame(shut.picture)
     again, mouth = look_at_mouth(between, Face(0, shut.landmarks, face.pose, 1.0))
-    inside = regions.inside_mouth(face.landmarks, max(frame.size))[: frame.size[0], : frame.size[1]]
+    inside = comparison_masks.inside_mouth(face.landmarks, max(frame.size))[: frame.size[0], : frame.size[1]]
 
     def error(teeth: Mouth) -> float:
         moved = warp_to(between, again, face.landmarks)
@@ -133,7 +133,7 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
     return None if np.isnan(result).any() else result
 
 
-def _l1(picture: NDArray[np.uint8], truth: NDArray[np.uint8], inside: regions.Mask) -> float:
+def _l1(picture: NDArray[np.uint8], truth: NDArray[np.uint8], inside: comparison_masks.Mask) -> float:
     """Mean absolute difference inside a region; NaN where it is empty."""
     if not inside.any():
         return float("nan")

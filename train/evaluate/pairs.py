@@ -17,13 +17,13 @@ from reenact.alignment import Alignment
 from reenact.generate.geometry.face_crop import FaceCrop
 from train.data.degrade import face_of
 from train.data.shards import Shards
-from train.evaluate import regions
+from train.evaluate import comparison_masks
 from train.evaluate.comparison import Compared, comparison_table, landmark_table
 from train.evaluate.likeness import Likeness, likeness
 from train.evaluate.methods import Method
-from train.evaluate.reading import Reader
+from train.evaluate.picture_reader import PictureReader
+from train.evaluate.result_table import ResultTable
 from train.evaluate.subjects import Subject, read_subjects
-from train.evaluate.tables import Table
 
 MOST_TURNED_DEG = 8.0
 """Two heads whose yaw or pitch differ by more are not compared."""
@@ -37,20 +37,20 @@ EACH_CLIP = 6
 
 LANDMARK_GROUPS: Mapping[str, tuple[int, ...]] = {
     "all": tuple(range(IRIS_START)),
-    "mouth": regions.OUTER_LIPS,
+    "mouth": comparison_masks.OUTER_LIPS,
     "eyes": LEFT_EYE.outline + RIGHT_EYE.outline,
     "brows": (70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
 }
 REGIONS = {
-    "inside the mouth": regions.inside_mouth,
-    "mouth": regions.mouth,
-    "eyes": regions.eyes,
-    "face": regions.face,
+    "inside the mouth": comparison_masks.inside_mouth,
+    "mouth": comparison_masks.mouth,
+    "eyes": comparison_masks.eyes,
+    "face": comparison_masks.face,
 }
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class PicturePair:
     first: Subject
     change: AUVector
     """(17,) what the second picture shows more than the first."""
@@ -62,12 +62,12 @@ class Pair:
     """(256, 256) where the second picture has pixels."""
 
 
-def choose_pairs(shards: Shards, count: int, seed: int, reader: Reader) -> list[Pair]:
+def choose_pairs(shards: Shards, count: int, seed: int, reader: PictureReader) -> list[PicturePair]:
     """Up to `count` pairs of the people in `shards`: alike in pose, as different in expression as can be."""
     rng = np.random.default_rng(seed)
     _, inverse, pictures = np.unique(shards.persons, return_inverse=True, return_counts=True)
     several = rng.permutation(np.flatnonzero(pictures > 1))
-    pairs: list[Pair] = []
+    pairs: list[PicturePair] = []
     for person in several:
         rows = np.flatnonzero(inverse == person)
         for first, second in _most_different(shards, rows):
@@ -93,11 +93,11 @@ def _most_different(shards: Shards, rows: NDArray[np.int64]) -> list[tuple[int, 
     ]
 
 
-def pairs_of_frames(subjects: Sequence[Subject]) -> list[Pair]:
+def pairs_of_frames(subjects: Sequence[Subject]) -> list[PicturePair]:
     """Pairs among frames of one person's clip, no frame used twice."""
     ranked = sorted(combinations(subjects, 2), key=lambda pair: -_difference(*(s.measured for s in pair)))
     used: set[str] = set()
-    pairs: list[Pair] = []
+    pairs: list[PicturePair] = []
     for first, second in ranked:
         if (
             len(pairs) < EACH_CLIP
@@ -118,7 +118,7 @@ def _difference(first: AUVector, second: AUVector) -> float:
     return float(np.abs(first - second).sum())
 
 
-def _pair(first: Subject, second: Subject) -> list[Pair]:
+def _pair(first: Subject, second: Subject) -> list[PicturePair]:
     """The pair, or nothing: heads turned too differently, faces that show the same, pictures that have little
     in common."""
     turns = [np.degrees(subject.face.pose.angles[:2]) for subject in (first, second)]
@@ -133,13 +133,13 @@ def _pair(first: Subject, second: Subject) -> list[Pair]:
     full = np.full(second.frame.size, 255, np.uint8)
     known = from_second.crop(full, cv2.BORDER_CONSTANT) == 255
     seen = alignment.crop(first.frame.image)
-    skin = regions.skin(alignment.points(first.face.landmarks), alignment.size) & known
+    skin = comparison_masks.skin(alignment.points(first.face.landmarks), alignment.size) & known
     lit = lit_alike(truth, seen, skin)
     alike = likeness(lit, seen, skin)
     if alike is None or alike.ssim < LEAST_ALIKE:
         return []
     landmarks = to_first.points(second.face.landmarks)
-    return [Pair(first, second.measured - first.measured, lit, landmarks, known)]
+    return [PicturePair(first, second.measured - first.measured, lit, landmarks, known)]
 
 
 def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> Alignment:
@@ -160,14 +160,16 @@ def _square(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.vstack([matrix, np.array([[0, 0, 1]], np.float32)])
 
 
-def lit_alike(image: NDArray[np.uint8], like: NDArray[np.uint8], skin: regions.Mask) -> NDArray[np.uint8]:
+def lit_alike(
+    image: NDArray[np.uint8], like: NDArray[np.uint8], skin: comparison_masks.Mask
+) -> NDArray[np.uint8]:
     """`image` with the mean and spread of luminance that `like` has on the skin."""
     ours, wanted = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY)[skin].astype(np.float64) for each in (image, like))
     gain = float(np.clip(wanted.std() / max(ours.std(), 1.0), 0.5, 2))
     return np.clip(np.rint((image - ours.mean()) * gain + wanted.mean()), 0, 255).astype(np.uint8)
 
 
-def measure_pairs(method: Method, pairs: Sequence[Pair], reader: Reader) -> Compared:
+def measure_pairs(method: Method, pairs: Sequence[PicturePair], reader: PictureReader) -> Compared:
     found: dict[str, list[Likeness | None]] = {name: [] for name in REGIONS}
     errors: dict[str, list[float]] = {name: [] for name in LANDMARK_GROUPS}
     moved: dict[str, list[tuple[float, float]]] = {name: [] for name in LANDMARK_GROUPS}
@@ -209,7 +211,7 @@ def _nme(
     return 100 * float(apart.mean()) / (scale * INTERPUPILLARY_MM)
 
 
-def pair_tables(results: Mapping[str, Compared], pairs: Sequence[Pair]) -> list[Table]:
+def pair_tables(results: Mapping[str, Compared], pairs: Sequence[PicturePair]) -> list[ResultTable]:
     note = (
         f"{len(pairs)} pairs of pictures of one person who is held out ({_sources(pairs)}), yaw and pitch "
         f"within {MOST_TURNED_DEG:g} degrees, skin alike (SSIM {LEAST_ALIKE:g} or more). The first is asked "
@@ -229,6 +231,6 @@ def pair_tables(results: Mapping[str, Compared], pairs: Sequence[Pair]) -> list[
     ]
 
 
-def _sources(pairs: Sequence[Pair]) -> str:
+def _sources(pairs: Sequence[PicturePair]) -> str:
     collections = [pair.first.collection for pair in pairs]
     return ", ".join(f"{name} {collections.count(name)}" for name in sorted(set(collections)))

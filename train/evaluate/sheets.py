@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.media.atomic import replacing
 from train.data.shards import Shards
-from train.evaluate.expressions import Expression
 from train.evaluate.methods import Method, Picture
-from train.evaluate.reading import Reader
+from train.evaluate.picture_reader import PictureReader
+from train.evaluate.sheet_expressions import Expression
 from train.evaluate.subjects import Subject, read_subjects, spread_rows
 
 FACES = 24
@@ -39,7 +39,7 @@ class Sheet:
 
 
 def choose_sheet(
-    expression: Expression, unseen: Shards, seed: int, reader: Reader, faces: int = FACES
+    expression: Expression, unseen: Shards, seed: int, reader: PictureReader, faces: int = FACES
 ) -> Sheet:
     """Faces that the ask makes sense for; those in colour and with detail first."""
     eligible = expression.eligible(unseen.aus)

@@ -12,10 +12,10 @@ import numpy as np
 
 from reenact.records import Frame
 from train.data.degrade import face_of
-from train.evaluate.expressions import BY_NAME
 from train.evaluate.methods import MethodSpec, open_method
+from train.evaluate.result_table import Cell, ResultTable
+from train.evaluate.sheet_expressions import BY_NAME
 from train.evaluate.subjects import Subject
-from train.evaluate.tables import Cell, Table
 
 HD = (720, 1280)
 FACE_HEIGHT = 0.75
@@ -69,7 +69,7 @@ def in_hd(subject: Subject) -> Subject:
     return replace(subject, frame=Frame(image), before=replace(subject.before, face=face))
 
 
-def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds: int) -> Table:
+def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds: int) -> ResultTable:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             name,
@@ -89,4 +89,4 @@ def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds:
     )
     figures = ("p50 ms", "p95 ms", "ratio")
     columns = ("method", *(f"{where} {figure}" for where in ("crop", "720p") for figure in figures))
-    return Table("speed", "Speed", note, columns, rows, 2)
+    return ResultTable("speed", "Speed", note, columns, rows, 2)

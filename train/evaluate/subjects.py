@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from calib.au import AUVector
 from reenact.records import Face, Frame
 from train.data.shards import Shards
-from train.evaluate.reading import Reader, Reading
+from train.evaluate.picture_reader import PictureReader, PictureReading
 
 AHEAD_RAD = 0.35
 """Most yaw of a face that is asked to change: beyond, the estimator reads the head, too."""
@@ -22,7 +22,7 @@ class Subject:
     """A picture of a face and what is read in it before anything is changed."""
 
     frame: Frame
-    before: Reading
+    before: PictureReading
     person: str
     collection: str
     name: str
@@ -36,7 +36,7 @@ class Subject:
         return self.before.aus
 
 
-def read_subjects(shards: Shards, rows: Sequence[int], reader: Reader) -> list[Subject]:
+def read_subjects(shards: Shards, rows: Sequence[int], reader: PictureReader) -> list[Subject]:
     """The faces in these rows, read as results will be read; those that cannot be are left out."""
     subjects = []
     for row in rows:

@@ -34,8 +34,8 @@ from reenact.verify.closed_loop import Corrections
 from reenact.verify.compare import Comparison, Reading, compare
 from reenact.verify.figures import LEAST_VARIED, correlation, lag_s
 from reenact.verify.witness import Witness, sightings
+from train.evaluate.result_table import Cell, ResultTable
 from train.evaluate.statistics import mean, slope
-from train.evaluate.tables import Cell, Table
 
 JUDGED = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU25", "AU26", "AU45")
 """What a mean is taken over: the action units that are read best."""
@@ -180,7 +180,7 @@ def _side_by_side(
     return shown[there], comparison.after[there].astype(np.float64), comparison.times_s[there]
 
 
-def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[Table]:
+def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[ResultTable]:
     """By action unit, and by driver and face."""
     note = (
         f"{len(found)} pairs of a driver and a face, at most {options.seconds:g} s each, made "
@@ -202,7 +202,7 @@ def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[T
         pairs = [driven.r for driven in found if driven.moving == moving and not np.isnan(driven.r)]
         whole += [mean(pairs), None, len(pairs)]
     return [
-        Table("transfer", "Transfer, by action unit", note, tuple(columns), (*rows, tuple(whole)), 2),
+        ResultTable("transfer", "Transfer, by action unit", note, tuple(columns), (*rows, tuple(whole)), 2),
         _pairs_table(found),
     ]
 
@@ -212,7 +212,7 @@ def _of_unit(found: Iterable[Driven], code: str) -> list[Cell]:
     return [mean([each.r for each in follows]), mean([each.gain for each in follows]), len(follows)]
 
 
-def _pairs_table(found: Sequence[Driven]) -> Table:
+def _pairs_table(found: Sequence[Driven]) -> ResultTable:
     columns = ("driver", "face", "frames", "mean r", "action units", "late by s")
     rows = tuple(
         (
@@ -225,7 +225,7 @@ def _pairs_table(found: Sequence[Driven]) -> Table:
         )
         for each in sorted(found, key=lambda each: (each.driver, each.face))
     )
-    return Table("transfer_pairs", "Transfer, by driver and face", spread_line(found), columns, rows, 2)
+    return ResultTable("transfer_pairs", "Transfer, by driver and face", spread_line(found), columns, rows, 2)
 
 
 def spread_line(found: Sequence[Driven]) -> str:

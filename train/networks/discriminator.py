@@ -17,7 +17,7 @@ _LEVELS = 6
 _SMALLEST_MAP = 2
 
 
-class Verdict(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     realness: Tensor
     """(N, 1, h, w) one score for each patch; higher is more real. Not bounded."""
     aus: Tensor
@@ -44,10 +44,10 @@ class Discriminator(nn.Module):
         self.realness = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
         self.aus = nn.Conv2d(widths[-1], AU_COUNT, size >> levels, bias=False)
 
-    def forward(self, image_N3HW: Tensor) -> Verdict:
+    def forward(self, image_N3HW: Tensor) -> DiscriminatorOutput:
         """image_N3HW: -1..1."""
         last = self.features(image_N3HW)[-1]
-        return Verdict(self.realness(last).float(), self.aus(last).flatten(1).float())
+        return DiscriminatorOutput(self.realness(last).float(), self.aus(last).flatten(1).float())
 
     def features(self, image_N3HW: Tensor) -> list[Tensor]:
         """What each level sees, finest first: for a perceptual loss."""

@@ -30,7 +30,7 @@ class Ganimation(nn.Module):
             *_activated(nn.Conv2d(3 + AU_COUNT, channels, 7, padding=3, bias=False), channels),
             *_activated(_halve(channels, 2 * channels), 2 * channels),
             *_activated(_halve(2 * channels, bottom), bottom),
-            *(Residual(bottom) for _ in range(_BLOCKS)),
+            *(ResidualBlock(bottom) for _ in range(_BLOCKS)),
             *_activated(_double(bottom, 2 * channels), 2 * channels),
             *_activated(_double(2 * channels, channels), channels),
         )
@@ -52,7 +52,7 @@ def compose(image_N3HW: Tensor, attention_N1HW: Tensor, colour_N3HW: Tensor) -> 
     return image_N3HW + attention_N1HW * (colour_N3HW - image_N3HW)
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """Features and a correction to them."""
 
     def __init__(self, channels: int):

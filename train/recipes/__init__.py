@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from train.options import PRESETS, OptionsError, Scalar
+from train.training_options import PRESETS, OptionsError, Scalar
 
 if TYPE_CHECKING:
-    from train.recipes.base import Recipe
+    from train.recipes.recipe import Recipe
 
 OptionsT = TypeVar("OptionsT")
 
@@ -17,17 +17,17 @@ OptionsT = TypeVar("OptionsT")
 def open_recipe(preset: str, options: Mapping[str, Scalar]) -> Recipe:
     """The recipe of a preset, with these options for its own; torch's seed draws the first weights."""
     if preset == "live":
-        from train.recipes.live import LiveOptions, LiveRecipe
+        from train.recipes.live_recipe import LiveRecipe, LiveRecipeOptions
 
-        return LiveRecipe(with_options(LiveOptions(), options))
-    from train.recipes import paper
+        return LiveRecipe(with_options(LiveRecipeOptions(), options))
+    from train.recipes import paper_recipe
 
     if preset == "paper":
-        return paper.PaperRecipe(with_options(paper.PaperOptions(), options))
+        return paper_recipe.PaperRecipe(with_options(paper_recipe.PaperOptions(), options))
     if preset == "paper-film":
-        return paper.PaperRecipe(with_options(paper.PaperFilmOptions(), options))
+        return paper_recipe.PaperRecipe(with_options(paper_recipe.PaperFilmOptions(), options))
     if preset == "ganimation":
-        return paper.PaperRecipe(with_options(paper.GanimationOptions(), options))
+        return paper_recipe.PaperRecipe(with_options(paper_recipe.GanimationOptions(), options))
     raise OptionsError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
 
 
