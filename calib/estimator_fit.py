@@ -1,4 +1,4 @@
-"""Fitting the AU estimator: ridge regression on labels that are cut off at zero."""
+"""Fits the AU estimator: ridge regression on labels that are cut off at zero."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from calib.pose import fit_pose
 from calib.shape import load_shape
 
 TURNED_DEG = 20.0
-"""Heads with more yaw than this are also judged by themselves."""
+"""Yaw in degrees above which heads are also evaluated separately."""
 
 
 @dataclass(frozen=True)
 class EstimatorFitOptions:
     ridge: float = 1.5e-4
-    """Penalty on squared weights, when each block of features has a variance of one in all."""
+    """Penalty on squared weights, for blocks of features whose total variance is one each."""
     rounds: int = 20
-    """How often the labels at zero are filled in anew. The error falls in every round, little after ten."""
+    """How often labels of zero are replaced. The error falls in every round, but little after the tenth."""
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Faces as the regression sees them."""
+    """Faces as features and labels."""
 
     features: NDArray[np.float32]
-    """(n, k), unscaled."""
+    """(n, k) features, unscaled."""
     aus: NDArray[np.float32]
-    """(n, 17) labels."""
+    """(n, 17) labels, 0..5."""
     turned: NDArray[np.bool_]
-    """(n,) whether the head is turned by more than TURNED_DEG."""
+    """(n,) whether the head's yaw exceeds TURNED_DEG."""
 
     def where(self, chosen: NDArray[np.bool_]) -> Design:
+        """Returns the rows that `chosen` (n,) selects."""
         return Design(self.features[chosen], self.aus[chosen], self.turned[chosen])
 
 
 def to_design(faces: FaceTable) -> Design:
-    """What the regression needs to know of all faces."""
+    """Computes the features of all faces."""
     shape, gradients = load_shape(), OrientedGradients(faces.views.shape[1])
     poses = [fit_pose(landmarks, shape) for landmarks in faces.landmarks]
     features = [
@@ -56,7 +57,7 @@ def to_design(faces: FaceTable) -> Design:
 
 
 def fit_estimator(design: Design, options: EstimatorFitOptions = EstimatorFitOptions()) -> AUEstimator:
-    """The estimator that reads the labels of `design` from its features."""
+    """Fits the estimator that predicts the labels of `design` from its features."""
     mean = design.features.mean(axis=0)
     scale = _block_scales(design.features)
     scaled = (design.features - mean) * scale
@@ -66,7 +67,7 @@ def fit_estimator(design: Design, options: EstimatorFitOptions = EstimatorFitOpt
 
 
 def _block_scales(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(k,): makes gradients and landmarks count alike, but keeps the proportions inside each of them."""
+    """Returns factors (k,) that weigh both blocks alike and keep the proportions within each block."""
     scales = np.empty(features.shape[1], np.float32)
     start = features.shape[1] - LANDMARK_FEATURES
     for block in (slice(None, start), slice(start, None)):
@@ -78,12 +79,11 @@ def _block_scales(features: NDArray[np.float32]) -> NDArray[np.float32]:
 def censored_ridge(
     features: NDArray[np.float32], aus: NDArray[np.float32], options: EstimatorFitOptions
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights (k, 17) and constants (17,) of least squared error; reading below a label of 0 is no error.
+    """Returns weights (k, 17) and constants (17,) of least squared error; below a label of 0 is no error.
 
-    Features must have a mean of 0. The labels are the positive part of what a linear model said: 0 means
-    "0 or less". Each round puts in place of such a label what the present weights say, if that is negative,
-    and solves the ridge again, which can only lower the error (Tobin, Econometrica 26(1), 1958, with a hinge
-    in place of the likelihood).
+    Features must have a mean of 0. A label of 0 means "0 or less". Each round replaces such a label by the
+    present prediction if that is negative, and solves the ridge again, which can only lower the error (Tobin,
+    Econometrica 26(1), 1958, with a hinge in place of the likelihood).
     """
     solve = _ridge_solver(features, options.ridge * len(features))
     targets = aus
@@ -96,7 +96,7 @@ def censored_ridge(
 def _ridge_solver(
     features: NDArray[np.float32], penalty: float
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """From targets (n, 17) to weights (k, 17). The costly part is done once, in the smaller of n and k."""
+    """Returns a function from targets (n, 17) to weights (k, 17); it inverts once, of size min(n, k)."""
     count, length = features.shape
     if count < length:
         inverse = np.linalg.inv(features @ features.T + np.float32(penalty) * np.eye(count, dtype=np.float32))
@@ -106,7 +106,7 @@ def _ridge_solver(
 
 
 def judge(estimator: AUEstimator, design: Design, collections: NDArray[np.str_]) -> MetricsReport:
-    """How well readings agree with the labels of `design`, whose faces are from `collections` (n,)."""
+    """Measures how well readings agree with the labels of `design`, for all faces and by collection (n,)."""
     readings = np.clip(design.features @ estimator.weights.T + estimator.bias, 0, MAX_INTENSITY)
     parts = {str(name): collections == name for name in np.unique(collections)}
     parts[f"yaw over {TURNED_DEG:g} degrees"] = design.turned

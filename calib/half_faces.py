@@ -1,4 +1,4 @@
-"""Judging the reading of left and right where nobody has labelled sides: one face from the halves of two."""
+"""Evaluates readings of left and right without labels of sides: each face is composed of two half faces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from calib.metrics import Agreement, agreement
 
 PAIRS = 1000
 TURNED_RAD = 0.14
-"""Heads whose angles differ by more than this (8 degrees) do not go together."""
+"""Largest difference of head angles (8 degrees) between two frames that are composed."""
 
 
 def measure_asymmetry_reading(
@@ -21,11 +21,11 @@ def measure_asymmetry_reading(
     angles: NDArray[np.floating],
     seed: int = 0,
 ) -> Agreement:
-    """Agreement of how far `estimator` reads a face to lean with half the difference of its sides' labels.
+    """Measures how well `estimator` reads the asymmetry of composed faces, as agreement with their labels.
 
-    features: (n, f) of n frames of one person; labels: (n, 17); angles: (n, 3) of the head, radians. The left
-    half of one frame and the right half of another, put together in the features, are a face of which each
-    side is labelled.
+    The left half of one frame and the right half of another, joined in the features, are a face with a label
+    for each side; its true asymmetry is half the difference of these labels.
+    features: (n, f) of n frames of one person; labels: (n, 17) intensities; angles: (n, 3) of the head, rad.
     """
     left, right = np.random.default_rng(seed).integers(0, len(features), (2, PAIRS))
     alike = np.abs(angles[left] - angles[right]).max(axis=1) <= TURNED_RAD

@@ -1,4 +1,4 @@
-"""Fitting the contour of lips to faces."""
+"""Fits the contour of the lips to faces."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from calib.lip_contour import contour_features, contour_of
 from calib.openings import MOUTH
 
 _RIDGE = 2.0
-"""In faces: slopes are held small by as much as this many faces of typical spread would."""
+"""The penalty on slopes, in faces of typical spread."""
 _BIN_MM = 4.0
-"""Mouths are counted by their opening in steps of this, and weigh less where there are many of them."""
+"""The width of a bin of openings; faces in full bins weigh less."""
 
 
 def fit_contour(
     landmarks_mm: NDArray[np.float32], persons: NDArray[np.str_]
 ) -> tuple[NDArray[np.float32], str]:
-    """(28, 88) the weights of `contour_features`, and a report, from pose-normalised faces (n, 478, 3) and
-    who they are (n,)."""
+    """Fits (28, 88), the weights of `contour_features`, and returns them with a report.
+
+    landmarks_mm: pose-normalised faces (n, 478, 3). persons: (n,) names.
+    """
     features = np.array([contour_features(each) for each in landmarks_mm])
     contours = np.array([contour_of(each).ravel() for each in landmarks_mm])
     steps = (np.array([opening_mm(each, MOUTH) for each in landmarks_mm]) // _BIN_MM).astype(int)
@@ -32,7 +34,7 @@ def fit_contour(
         weights = _ridge(features[~out], contours[~out], shares[~out])
         errors[out] = features[out] @ weights - contours[out]
     distance = np.sqrt(np.square(errors).reshape(len(errors), -1, 2).sum(axis=2).mean(axis=1))
-    report = f"Error of the lips' contour, people left out: {np.median(distance):.1f} mm"
+    report = f"Error of the lips' contour for people left out of the fit: {np.median(distance):.1f} mm"
     return _ridge(features, contours, shares).astype(np.float32), report
 
 

@@ -1,7 +1,7 @@
-"""How much of one unit asked is read afterwards, and what to ask for so that it is all of it.
+"""The response of readings to one unit written, and the factor by which held intensities are increased.
 
-A held intensity is missed by what faces answer too little: half of what is asked to hold a smile is not
-there, and half of the person's own goes through.
+Faces answer some action units with less than one unit: without the factor, half of what is asked to hold a
+smile would be missing, and half of the person's own expression would show.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from calib.json_file import read_json
 
 _PATH = Path(__file__).with_name("data") / "answer.json"
 DRIVEN = (12, 25)
-"""Those that answer by about half, and hardly at others' cost. The rest is read from creases or, like the
-brows, where what mended AU01 and AU02 was lost on AU04 (measured on three films), moves its neighbours. Jaws
-(AU26) answer by half as well, but driven by twice as much they gaped."""
+"""FACS numbers of the action units that are increased: those that respond by about half, with little effect
+on others. The rest is read from creases, or changes its neighbours, such as the brows, where a better AU01
+and AU02 cost AU04 (measured on three films). The jaw (AU26) responds by half as well, but opened too far at
+twice as much."""
 MOST_DRIVE = 2.0
+"""The largest factor."""
 
 
 def driven(change: NDArray[np.float32], hold: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What to write so that `change` (..., 17) is read: more of it, as far as an action unit is held.
+    """Returns the change (..., 17) to write so that `change` (..., 17) is read, as far as AUs are held.
 
-    hold: (..., 17) as in Targets. What is only added (hold 0) is written as it is asked.
+    hold: (..., 17), 0..1, as in Targets. Where it is 0 the change is written as it is asked.
     """
     share = np.clip(hold, 0, 1)
     return (change * (1 + share * (load_drive() - 1))).astype(np.float32)
@@ -35,13 +37,13 @@ def driven(change: NDArray[np.float32], hold: NDArray[np.float32]) -> NDArray[np
 
 @lru_cache(maxsize=1)
 def load_drive() -> AUVector:
-    """(17,) how many times what is asked has to be written. Ships beside the basis (calib/data)."""
+    """Loads the factors (17,) from what is asked to what is written. They ship in calib/data."""
     answer = read_json(_PATH, ValueError)
     return to_drive(np.array([answer[code] for code in AU_CODES]))
 
 
 def to_drive(answer: NDArray[np.floating]) -> AUVector:
-    """From the change read for one unit asked, (17,)."""
+    """Returns the factors (17,) for `answer` (17,), the change read for one unit written."""
     wanted = np.clip(1 / np.maximum(answer, 1e-3), 1, MOST_DRIVE).astype(np.float32)
     return np.where(
         np.isin(np.arange(AU_COUNT), [AU_INDEX[number] for number in DRIVEN]), wanted, np.float32(1)
@@ -49,6 +51,6 @@ def to_drive(answer: NDArray[np.floating]) -> AUVector:
 
 
 def to_json(answer: NDArray[np.floating]) -> str:
-    """The text of the file."""
+    """Returns the text of the file."""
     named = {code: round(float(value), 3) for code, value in zip(AU_CODES, answer, strict=True)}
     return json.dumps(named, indent=1) + "\n"

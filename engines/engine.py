@@ -1,4 +1,4 @@
-"""What every inference runtime offers to the frame loop."""
+"""The Engine protocol: what every inference runtime offers to the frame loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tensors = Mapping[str, NDArray[Any]]
 
 
 class EngineError(RuntimeError):
-    """A runtime that is not there, a model that cannot be loaded, or tensors that do not fit it."""
+    """A runtime is missing, a model cannot be loaded, or tensors do not fit the model."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,13 @@ class Availability:
     """Whether a runtime can be used here."""
 
     available: bool
+    """Whether the runtime can be used."""
     detail: str
-    """Its version; where it is not available, why, and what would help."""
+    """The runtime's version; if it is not available, the reason and what to do."""
     device: str = "CPU"
-    """Where it computes."""
+    """The device that it computes on."""
     expected: bool = True
-    """False where most machines rightly do without it, so that nobody need be told."""
+    """Whether most machines should have it; if not, its absence is not reported."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,14 @@ class TensorSpec:
     """One input or output of a model."""
 
     name: str
+    """The name that the model gives it."""
     shape: tuple[int | None, ...]
-    """None where any length will do, such as the number of faces."""
+    """The length of each axis. None: any length is allowed, as for the number of faces."""
     dtype: np.dtype[Any]
+    """The type of its elements."""
 
     def check(self, tensor: NDArray[Any]) -> None:
-        """Raises EngineError where the tensor is not of this shape and dtype."""
+        """Raises EngineError where the tensor does not have this shape and dtype."""
         fits = len(tensor.shape) == len(self.shape) and all(
             wanted in (None, given) for wanted, given in zip(self.shape, tensor.shape, strict=True)
         )
@@ -53,26 +56,26 @@ class TensorSpec:
 
 
 class Engine(Protocol):
-    """A model loaded into a runtime. A context manager: leaving it frees what the runtime holds."""
+    """A model loaded into a runtime. It is a context manager; leaving it frees the runtime's resources."""
 
     @property
     def name(self) -> str:
-        """The runtime's name, its version and where it computes, for people."""
+        """The runtime's name, its version and its device, for people."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about how it came to be chosen, one plain line each."""
+        """Messages for the user about the choice of this engine, one plain line each."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` takes."""
+        """The tensors that `run` takes."""
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` returns."""
+        """The tensors that `run` returns."""
 
     def run(self, inputs: Tensors) -> Tensors:
-        """The outputs for these inputs; raises EngineError where the inputs do not fit."""
+        """Computes the outputs for these inputs. Raises EngineError where the inputs do not fit."""
 
     def __enter__(self) -> Engine: ...
 
@@ -85,7 +88,7 @@ class Engine(Protocol):
 
 
 def check_tensors(specs: Sequence[TensorSpec], tensors: Tensors) -> None:
-    """Raises EngineError unless there is one fitting tensor for each spec, and no other."""
+    """Raises EngineError unless there is exactly one fitting tensor for each spec."""
     wanted = {spec.name for spec in specs}
     if wanted != set(tensors):
         raise EngineError(f"the model takes {_names(wanted)}, but was given {_names(set(tensors))}")
@@ -94,7 +97,7 @@ def check_tensors(specs: Sequence[TensorSpec], tensors: Tensors) -> None:
 
 
 def one_line(error: object) -> str:
-    """What an error of a runtime says, whose messages may have many lines."""
+    """Returns the first line of a runtime's error, whose message may have many lines."""
     return " ".join(str(error).split())
 
 
@@ -103,6 +106,6 @@ def _names(names: set[str]) -> str:
 
 
 def _describe(shape: Sequence[int | None], dtype: np.dtype[Any]) -> str:
-    """For people: `float32 (any, 3, 256, 256)`."""
+    """Returns a text for people, such as `float32 (any, 3, 256, 256)`."""
     lengths = ", ".join("any" if length is None else str(length) for length in shape)
     return f"{dtype.name} ({lengths})"

@@ -1,7 +1,8 @@
-"""How fast and how exact each engine runs a model here, and how fast it could at best.
+"""Measures how fast and how exact each engine runs a model here, and the fastest that this machine could run
+it.
 
-Engines are paired: all are open at once and take turns, so that whatever else the machine does slows each of
-them, and beside every model a stack of large convolutions is timed in the same engine. What that reaches is
+Measurements are paired: all engines are open at once and take turns, so that other load on the machine slows
+each of them alike. Beside each model, a stack of large convolutions is timed in the same engine. Its speed is
 the machine's ceiling in this engine and precision; no network is faster.
 """
 
@@ -22,63 +23,67 @@ from engines.ceiling import Ceiling, convolutions
 from engines.work import Work
 
 REFERENCE = Choice("onnx", "fp32")
-"""What every other is compared with."""
+"""The engine with which every other is compared."""
 
 Pictures: TypeAlias = NDArray[np.uint8]
-"""(faces, height, width, 3)."""
+"""(faces, height, width, 3) RGB."""
 
 
 @dataclass(frozen=True)
 class BenchOptions:
     rounds: int = 5
-    """In each, every engine has its turn."""
+    """The number of rounds; in each, every engine has one turn."""
     runs: int = 20
-    """Of the model in a turn."""
+    """The runs of the model in one turn."""
     ceiling_runs: int = 3
-    """Of the convolutions in a turn."""
+    """The runs of the convolutions in one turn."""
 
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """A model, and what it is run on."""
+    """A model and the inputs that it is measured on."""
 
     model: bytes
     """The content of the ONNX file."""
     batches: Sequence[Tensors]
-    """Inputs that are like real ones, all of one shape."""
+    """Realistic inputs, all of one shape."""
     ranges: Mapping[str, float]
-    """Of each output: its greatest value less its least."""
+    """The range of each output, its greatest value minus its least."""
     compose: Callable[[Tensors, Tensors], Pictures]
-    """Inputs and outputs to what is shown."""
+    """Turns inputs and outputs into the pictures that are shown."""
     work: Work | None = None
-    """For one batch, where it could be counted."""
+    """The operations for one batch. None: they could not be counted."""
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How outputs differ from the reference's, as shares of their range: those of the worst output."""
+    """The difference of outputs from the reference's, as shares of their range, for the worst output."""
 
     mean: float
+    """The mean absolute difference."""
     most: float
+    """The largest absolute difference."""
     psnr_db: float | None
-    """Of the pictures that are shown, 0..255; None where they are the same."""
+    """The PSNR of the pictures that are shown, 0..255. None: they are equal."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """What may not be exceeded."""
+    """The largest differences that pass."""
 
     mean: float
+    """The largest mean difference, as a share of the range."""
     most: float
+    """The largest difference of one value, as a share of the range."""
 
     def passes(self, parity: Parity) -> bool:
         return parity.mean <= self.mean and parity.most <= self.most
 
 
 EXACT = Gate(mean=1e-4, most=1e-4)
-"""For float32: only the order of sums may differ."""
+"""For float32, where only the order of sums may differ."""
 SHORT = Gate(mean=0.01, most=0.08)
-"""For 16 bits, tf32, which has as short a mantissa, and for whatever the runtime chooses by itself."""
+"""For 16 bits, for tf32, whose mantissa is as short, and for types that the runtime chooses."""
 
 
 @dataclass(frozen=True)
@@ -86,40 +91,50 @@ class Turn:
     """One engine in one round."""
 
     model_ms: tuple[float, ...]
+    """The time of each run of the model."""
     ceiling_ms: tuple[float, ...]
+    """The time of each run of the convolutions."""
 
 
 @dataclass(frozen=True)
 class Speed:
     p50_ms: float
+    """The median time of one run, a batch."""
     p95_ms: float
-    """Of one run, a batch."""
+    """The 95th percentile of the time of one run."""
     ceiling_gflops: float
-    """Reached by the convolutions. A multiplication and an addition are 2 FLOP."""
+    """The speed of the convolutions; a multiplication and an addition are 2 FLOP."""
     times_floor: float | None
-    """The run's time over what the ceiling would allow; None where the model's work is not known."""
+    """The run's time divided by the shortest that the ceiling allows. None: the model's work is unknown."""
 
 
 @dataclass(frozen=True)
 class Refused:
     choice: Choice
+    """The engine that cannot run the model."""
     reason: str
+    """The reason, in one line."""
 
 
 @dataclass(frozen=True)
 class EngineMeasurement:
     choice: Choice
+    """The engine that was asked for."""
     engine: str
-    """As it calls itself."""
+    """The name that the engine gives itself."""
     notes: tuple[str, ...]
+    """The engine's notes for the user."""
     open_s: float
-    """From the file's content to the first outputs: with TensorRT a plan is built, the first time."""
+    """The time from the file's content to the first outputs; the first time, TensorRT builds a plan in it."""
     growth_mb: float | None
-    """Of the process's memory meanwhile, which holds the runtime, too, if it is the first of its kind; None
-    where the system does not say."""
+    """The growth of the process's memory meanwhile. The first engine of a runtime includes the runtime
+    itself. None: the system does not report memory."""
     parity: Parity
+    """The difference from the reference."""
     gate: Gate
+    """The difference that passes."""
     speed: Speed
+    """The measured times."""
 
     @property
     def passes(self) -> bool:
@@ -128,7 +143,7 @@ class EngineMeasurement:
 
 @dataclass(frozen=True)
 class Contestant:
-    """An engine that has opened both models."""
+    """An engine in which both the model and the convolutions are open."""
 
     choice: Choice
     model: Engine
@@ -141,23 +156,25 @@ class Contestant:
 @dataclass(frozen=True)
 class Bench:
     measured: tuple[EngineMeasurement, ...]
+    """The engines that ran the model."""
     refused: tuple[Refused, ...]
+    """The engines that did not."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What is asked of the system."""
+    """The functions that ask the system; tests replace them."""
 
     clock: Callable[[], float] = time.perf_counter
-    """Seconds."""
+    """Returns a time in seconds."""
     memory_mb: Callable[[], float | None] = lambda: None
-    """What the process holds now."""
+    """Returns the process's memory. None: it is unknown."""
     watch: Callable[[str], None] = lambda doing: None
-    """Is told what is being done."""
+    """Receives a line of progress."""
 
 
 def every_choice(names: Sequence[str] = NAMES) -> list[Choice]:
-    """These engines in all of their precisions; one that is not here, once."""
+    """Returns these engines in all of their precisions; an engine that is not available, once."""
     return [
         Choice(name, precision)
         for name in names
@@ -166,14 +183,15 @@ def every_choice(names: Sequence[str] = NAMES) -> list[Choice]:
 
 
 def gate_for(choice: Choice, work: Work | None) -> Gate:
-    """A model of halves is rounded by some runtimes at each step and by others not at all, fp32 or not."""
+    """Returns the gate; models in float16 get SHORT, as runtimes round them at different steps even in
+    fp32."""
     halves = work is not None and work.halves
     return EXACT if choice.precision == "fp32" and not halves else SHORT
 
 
 @dataclass(frozen=True, eq=False)
 class Contest:
-    """A workload, the ceiling's, and the options that all engines share."""
+    """Runs a workload and the ceiling's convolutions in several engines."""
 
     workload: Workload
     options: BenchOptions = BenchOptions()
@@ -181,7 +199,8 @@ class Contest:
     ceiling: Ceiling = field(default_factory=convolutions)
 
     def __call__(self, choices: Sequence[Choice]) -> Bench:
-        """Raises EngineError where the reference cannot run the model, or an engine breaks down halfway."""
+        """Measures the engines. Raises EngineError where the reference cannot run the model, or an engine
+        fails during the measurement."""
         expected = self._reference()
         refused = []
         with ExitStack() as opened:
@@ -220,14 +239,14 @@ class Contest:
             self.tools.watch(f"round {number + 1} of {self.options.rounds}")
             first = number % max(
                 1, len(contestants)
-            )  # another one each time, so that none has the best place
+            )  # The order rotates, so that no engine always has the best place.
             for each in (*contestants[first:], *contestants[:first]):
                 turns[each.choice].append(self._turn(each))
         return turns
 
     def _turn(self, contestant: Contestant) -> Turn:
         batches, runs = self.workload.batches, self.options.runs
-        contestant.model.run(batches[0])  # fetches what the others have driven from the processor's caches
+        contestant.model.run(batches[0])  # This reloads what other engines have driven from the caches.
         model_ms = [self._timed_ms(contestant.model, batches[run % len(batches)]) for run in range(runs)]
         contestant.convolutions.run(self.ceiling.inputs)
         ceiling_ms = [
@@ -255,7 +274,7 @@ class Contest:
 
 
 def compare(workload: Workload, found: Sequence[Tensors], expected: Sequence[Tensors]) -> Parity:
-    """All batches together."""
+    """Compares the outputs of all batches with the expected ones."""
     means, mosts = [], []
     for name, span in workload.ranges.items():
         apart = [
@@ -269,13 +288,14 @@ def compare(workload: Workload, found: Sequence[Tensors], expected: Sequence[Ten
 
 
 def psnr_db(found: Pictures, expected: Pictures) -> float | None:
-    """Peak signal-to-noise ratio, 10 log10(255^2 / mean squared error); None where there is no error."""
+    """Returns the peak signal-to-noise ratio, 10 log10(255^2 / mean squared error). None: there is no
+    error."""
     error = float(np.mean(np.square(found.astype(np.float64) - expected)))
     return None if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
 def summarise(turns: Sequence[Turn], work: Work | None, ceiling_macs: int) -> Speed:
-    """Medians over the rounds of what was measured side by side in one; p50 and p95 of all runs."""
+    """Computes medians over rounds of the paired figures, and p50 and p95 of all runs."""
     p50, p95 = np.percentile([ms for turn in turns for ms in turn.model_ms], (50, 95))
     ceilings = [2 * ceiling_macs / median(turn.ceiling_ms) / 1e6 for turn in turns]
     times_floor = None

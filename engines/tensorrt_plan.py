@@ -1,4 +1,4 @@
-"""From an ONNX model to what TensorRT runs on this GPU: a plan. It takes a minute to build, so it is kept."""
+"""Builds TensorRT's plan of an ONNX model for this GPU. It takes a minute, so plans are cached."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ log = logging.getLogger(__name__)
 PRECISIONS = ("tf32", "fp32")
 
 MOST_FACES = 4
-"""In one batch; more are run in parts of these."""
+"""The largest number of faces in one batch; larger batches are run in parts."""
 
 
 @dataclass(frozen=True)
 class TensorRtOptions:
     precision: str = PRECISIONS[0]
-    """One of PRECISIONS, what those parts of the model that are in float32 are multiplied in. tf32 has
-    float32's range and float16's ten bits of mantissa, and is several times as fast. Halves are in the model
-    itself: `python -m train export --precision fp16`."""
+    """One of PRECISIONS, for products of the parts of the model that are in float32. tf32 has float32's range
+    and float16's ten bits of mantissa, and is several times as fast. Half precision is in the model itself:
+    `python -m train export --precision fp16`."""
 
 
 def plan_key(
     model: bytes, version: str, gpu: Gpu, options: TensorRtOptions, builder: str = "onnx"
 ) -> PlanKey:
-    """version: TensorRT's. builder: what makes the plan."""
+    """Returns the cache's key of a plan. version: TensorRT's. builder: the name of the plan's builder."""
     return PlanKey(
         model_sha256=hashlib.sha256(model).hexdigest(),
         runtime=f"tensorrt {version}",
@@ -47,8 +47,9 @@ def plan_key(
 
 
 def build_plan(tensorrt: Any, model: bytes, options: TensorRtOptions = TensorRtOptions()) -> Plan:
-    """`model`: the content of an ONNX file. Raises EngineError, in one line, where TensorRT refuses it."""
-    log.warning("building the model for this GPU, which takes about a minute and is done once")
+    """Builds the plan of an ONNX file's content. Raises EngineError, in one line, where TensorRT refuses
+    it."""
+    log.warning("building the model for this GPU; this takes about a minute and is done once")
     logger = the_logger(tensorrt)
     logger.errors.clear()
     try:
@@ -66,7 +67,7 @@ def build_plan(tensorrt: Any, model: bytes, options: TensorRtOptions = TensorRtO
         content = builder.build_serialized_network(network, config)
     except EngineError:
         raise
-    except Exception as error:  # the runtime's errors share no class
+    except Exception as error:  # The runtime's errors share no base class.
         raise EngineError(f"TensorRT cannot build the model: {first_of([*logger.errors, error])}") from error
     if content is None:
         raise EngineError(f"TensorRT cannot build the model: {first_of(logger.errors)}")
@@ -74,7 +75,7 @@ def build_plan(tensorrt: Any, model: bytes, options: TensorRtOptions = TensorRtO
 
 
 def computed_in(network: Any, float32: str) -> str:
-    """The types of the network's convolutions and products, such as fp16. float32: what that is called."""
+    """Returns the types of the network's convolutions and products, such as fp16. float32: its name here."""
     kinds = ("CONVOLUTION", "DECONVOLUTION", "MATRIX_MULTIPLY")
     names = {"FLOAT": float32, "HALF": "fp16", "BF16": "bf16"}
     layers = (network.get_layer(index) for index in range(network.num_layers))
@@ -84,7 +85,7 @@ def computed_in(network: Any, float32: str) -> str:
 
 @cache
 def the_logger(tensorrt: Any) -> Any:
-    """Collects what TensorRT complains of. One for the process: TensorRT keeps the first that it is given."""
+    """Returns the logger that collects TensorRT's messages. TensorRT keeps the first one in a process."""
 
     class Logger(tensorrt.ILogger):
         def __init__(self) -> None:
@@ -100,25 +101,25 @@ def the_logger(tensorrt: Any) -> Any:
 
 
 def first_of(errors: Iterable[object]) -> str:
-    """The first and so the innermost of TensorRT's errors."""
+    """Returns the first, and so the innermost, of TensorRT's errors."""
     return next((one_line(error) for error in errors), "it does not say why")
 
 
 def _network_flags(tensorrt: Any) -> int:
-    """Types are the model's own, never the builder's choice: until 11 this must be asked for."""
+    """Returns the flags by which types are the model's own; before TensorRT 11 they must be set."""
     if int(tensorrt.__version__.split(".")[0]) > 10:
         return 0
     return 1 << int(tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
 
 
 def _profile(builder: Any, network: Any) -> Any:
-    """One to MOST_FACES faces, fastest for one, which is what most frames have."""
+    """Returns a profile for one to MOST_FACES faces that is fastest for one, the most frequent number."""
     profile = builder.create_optimization_profile()
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
         first, *rest = tuple(tensor.shape)
         if -1 in rest:
-            raise EngineError(f"the model's {tensor.name!r} has no fixed size: {(first, *rest)}")
+            raise EngineError(f"the model's {tensor.name!r} has no fixed size but {(first, *rest)}")
         fewest, most = (1, MOST_FACES) if first == -1 else (first, first)
         profile.set_shape(tensor.name, (fewest, *rest), (fewest, *rest), (most, *rest))
     return profile

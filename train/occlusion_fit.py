@@ -1,4 +1,4 @@
-"""Fits the network that tells hidden mouths from free ones, and says how often it is wrong."""
+"""Fits the network that detects hidden mouths, and measures its errors."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ from train.evaluate.statistics import area_under_curve
 @dataclass(frozen=True)
 class MouthOcclusionOptions:
     hidden: int = 2
-    """Pictures of each face with an occluder before it, some of them beside the mouth."""
+    """Pictures of each face with an occluder in front of it, some of them beside the mouth."""
     free: int = 3
     """Pictures of each face without an occluder."""
     moved: float = 0.5
-    """Share of the pictures in which the run-time's geometry first gives the face another expression:
-    portraits show few of them."""
+    """Share of the pictures to which the run-time's geometry first gives another expression, as portraits
+    show few."""
     most_moved: float = 3.0
-    """Limit of the action units that are written then."""
+    """Largest intensity of these expressions."""
     least: float = 0.35
-    """Share of the mouth that is covered from which on it counts as hidden."""
+    """Covered share of the mouth from which it counts as hidden."""
     most: float = 0.05
-    """Share of the mouth that is covered up to which it counts as free; what lies between is left out."""
+    """Covered share of the mouth up to which it counts as free; shares in between are left out."""
     presence: float = 0.1
-    """Presence (of the fit) below which the tracker loses a face; then there is none to describe."""
+    """Presence of the fit below which the tracker loses a face; such pictures are left out."""
     units: int = 32
     epochs: int = 30
     batch: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.03
     drop: float = 0.3
-    """Share of the descriptor's numbers that are dropped in training."""
+    """Dropout of the descriptor's features."""
     seed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Mouths:
-    """Described mouths, hidden and free."""
+    """Descriptors of hidden and free mouths."""
 
     descriptors: NDArray[np.float32]
     """(n, k), see reenact.occlusion.mouth.LowerFace."""
     hidden: NDArray[np.bool_]
-    """(n,)."""
+    """(n,) whether the mouth is hidden."""
     kinds: NDArray[np.str_]
     """(n,) "free", "beside" (an occluder that leaves the mouth free) or "hidden"."""
     samples: NDArray[np.int64]
@@ -71,9 +71,10 @@ class Mouths:
 def describe_mouths(
     shards: Shards, landmarker: Landmarker, options: MouthOcclusionOptions = MouthOcclusionOptions()
 ) -> Mouths:
-    """Every face of the shards several times, with and without occluders, as the tracker follows it.
+    """Describes every face of the shards several times, with and without occluders, as the tracker follows
+    it.
 
-    Faces that it loses are left out.
+    Faces that the tracker loses are left out.
     """
     describe = LowerFace()
     rng = np.random.default_rng(options.seed)
@@ -103,7 +104,7 @@ def describe_mouths(
 
 
 def _expression(rng: np.random.Generator, most: float) -> Change:
-    """A few action units at random, some of them on one side only."""
+    """Draws a few action units at random, some of them on one side only."""
     change = np.zeros((len(SIDES), AU_COUNT), np.float32)
     for index in rng.choice(AU_COUNT, rng.integers(1, 5), replace=False):
         change[:, index] = rng.uniform(-most / 2, most)
@@ -115,7 +116,7 @@ def _expression(rng: np.random.Generator, most: float) -> Change:
 def _followed(
     image: NDArray[np.uint8], landmarks: NDArray[np.float32], landmarker: Landmarker, presence: float
 ) -> Face | None:
-    """The face as it is found where it was; None where none is seen there any more."""
+    """Tracks the face from its former place. None: it is no longer found."""
     fit = landmarker.fit(image, region_around(landmarks))
     if fit is not None:
         fit = landmarker.fit(image, region_around(fit.landmarks))
@@ -127,7 +128,7 @@ def _followed(
 def fit_mouth_occlusion(
     mouths: Mouths, options: MouthOcclusionOptions = MouthOcclusionOptions()
 ) -> MouthOcclusion:
-    """The network with the least cross entropy; half of the weight is on hidden mouths."""
+    """Fits the network by cross entropy; hidden mouths have half of the weight."""
     torch.manual_seed(options.seed)
     x = torch.from_numpy(mouths.descriptors)
     y = torch.from_numpy(mouths.hidden.astype(np.float32))
@@ -160,7 +161,7 @@ def fit_mouth_occlusion(
 
 
 def save_mouth_occlusion(network: MouthOcclusion, path: Path) -> None:
-    """Weights are kept in half precision."""
+    """Saves the weights in half precision."""
     with replacing(path) as beside:
         np.savez_compressed(
             beside,
@@ -172,12 +173,12 @@ def save_mouth_occlusion(network: MouthOcclusion, path: Path) -> None:
 
 
 def rounded(network: MouthOcclusion) -> MouthOcclusion:
-    """The network as it is kept."""
+    """Returns the network with its weights rounded as they are saved."""
     return replace(network, hidden=network.hidden.astype(np.float16).astype(np.float32))
 
 
 def occlusion_table(network: MouthOcclusion, mouths: Mouths, threshold: float) -> ResultTable:
-    """How often mouths of people held out are taken for what they are not."""
+    """Returns the table of errors on the held-out split."""
     probabilities = network.of(mouths.descriptors)
     rows: list[tuple[Cell, ...]] = []
     for kind in ("free", "beside", "hidden"):

@@ -1,4 +1,4 @@
-"""A trained generator becomes a TensorRT plan, by torch2trt: for the engines, which have no torch."""
+"""Builds a TensorRT plan of a trained generator with torch2trt, for the engines, which have no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from train.graphs import GRAPHS
 def build_plan(
     trained: Trained, model: bytes, device: str = "cuda", cache: PlanCache | None = None
 ) -> Loaded:
-    """Builds the plan and keeps it beside those of the engines, for this GPU and this TensorRT.
+    """Builds the plan and caches it beside those of the engines, for this GPU and this TensorRT.
 
     model: the content of the ONNX file that `trained` was written to. Raises engines.EngineError.
     """
@@ -32,12 +32,12 @@ def build_plan(
 
 @contextmanager
 def _older_exporter() -> Iterator[None]:
-    """torch2trt asks torch for ONNX without saying by which exporter, and means the one of its time."""
+    """Selects torch's older ONNX exporter, which torch2trt expects but does not ask for."""
     before = torch.onnx.export
     torch.onnx.export = partial(before, dynamo=False)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is the older one
+            warnings.simplefilter("ignore")  # The warning is that this exporter is the older one.
             yield
     finally:
         torch.onnx.export = before

@@ -1,4 +1,4 @@
-"""How fast the paper's recipe trains on this machine, against the same recipe written plainly."""
+"""Measures how fast the paper's recipe trains on this machine, against a simple implementation of it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from train.recipes.recipe import Batch
 from train.training_options import PRESETS, MachineOptions, TrainingOptions
 
 Turn = Callable[[Batch], None]
-"""As many steps of the discriminator as come before one of the generator, and that one."""
+"""One turn: all steps of the discriminator that precede a step of the generator, and that step."""
 
 
 @dataclass(frozen=True)
 class TrainingBenchmarkOptions:
     preset: str = "paper"
+    """The preset whose recipe is timed."""
     size: int = 64
     """Height and width of the pictures in pixels."""
     channels: int = 32
-    """Of the first layer of each network; published: 64, at 128 pixels."""
+    """Channels of the first layer of each network; published: 64, at 128 pixels."""
     batch: int = PRESETS["paper"].batch
+    """Pictures of a batch."""
     rounds: int = 7
-    """Turns of each way of training; the figures are medians."""
+    """The number of turns of each implementation; the figures are medians."""
     amp: bool = True
     """Whether the loop computes in bfloat16 where that is safe."""
     device: str = MachineOptions.device
@@ -41,11 +43,12 @@ class TrainingBenchmarkOptions:
 
 @dataclass(frozen=True)
 class TrainingRound:
-    """The same turn, one way right after the other."""
+    """The speeds of one turn by both implementations, one right after the other."""
 
     images_per_s: float
-    """As the loop trains."""
+    """The speed of the training loop."""
     plain_images_per_s: float
+    """The speed of the simple implementation."""
 
     @property
     def ratio(self) -> float:
@@ -54,20 +57,24 @@ class TrainingRound:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Medians of some rounds."""
+    """Medians over rounds."""
 
     images_per_s: float
+    """The speed of the training loop."""
     plain_images_per_s: float
+    """The speed of the simple implementation."""
     ratio: float
-    """Of the two in the same round: a busy machine slows both."""
+    """The ratio of the two in one round, since other load slows both alike."""
     least_ratio: float
+    """The smallest ratio of a round."""
     most_ratio: float
+    """The largest ratio of a round."""
 
 
 def measure(
     options: TrainingBenchmarkOptions, watch: Callable[[str], None] = lambda doing: None
 ) -> Throughput:
-    """Trains on random pictures, both ways in turn; `watch` is told what is being done."""
+    """Trains on random pictures with both implementations in turn. watch: receives lines of progress."""
     fit = replace(PRESETS[options.preset], batch=options.batch, amp=options.amp)
     images = options.batch * fit.critic_per_generator
     with joined(options.device) as ranks:
@@ -80,7 +87,7 @@ def measure(
         rounds = []
         for number in range(1, options.rounds + 1):
             watch(f"round {number} of {options.rounds}")
-            # Which comes first alternates, so that neither always meets the warmer machine.
+            # The order alternates, so that neither always runs on a warmer machine.
             order = (loop, plain) if number % 2 else (plain, loop)
             taken_s = {turn: seconds(turn, batch) for turn in order}
             rounds.append(TrainingRound(images / taken_s[loop], images / taken_s[plain]))
@@ -99,7 +106,7 @@ def summarise(rounds: Sequence[TrainingRound]) -> Throughput:
 
 
 def loop_turn(options: TrainingBenchmarkOptions, fit: TrainingOptions, ranks: Ranks) -> Turn:
-    """As train.loop steps: one backward pass a step, AMP, the device's memory format, no idle gradients."""
+    """Returns a turn as train.loop makes it: one backward pass a step, AMP, the device's memory format."""
     recipe = recipe_of(options)
     state = begin(recipe, fit, ranks.device)
     generator, discriminator = state.generator, state.discriminator
@@ -118,8 +125,8 @@ def loop_turn(options: TrainingBenchmarkOptions, fit: TrainingOptions, ranks: Ra
 
 
 def plain_turn(options: TrainingBenchmarkOptions, fit: TrainingOptions, device: torch.device) -> Turn:
-    """As one writes it first: a backward pass and a step for the gradient penalty alone, float32 throughout,
-    channels first, and gradients of the discriminator worked out in the generator's step, too."""
+    """Returns a turn of the simple implementation: a separate step for the gradient penalty, float32
+    throughout, channels first, and gradients of the discriminator computed in the generator's step, too."""
     recipe = recipe_of(options)
     generator, discriminator = recipe.generator.to(device), recipe.discriminator.to(device)
     generator_optimiser, discriminator_optimiser = (
@@ -137,7 +144,7 @@ def plain_turn(options: TrainingBenchmarkOptions, fit: TrainingOptions, device: 
 
 
 def plain_critic_steps(recipe: PaperRecipe, batch: Batch, optimiser: Optimizer) -> None:
-    """A step for the scores and the action units, and another for the gradient penalty."""
+    """Makes a step for the scores and the action units, and another for the gradient penalty."""
     weights, real, discriminator = recipe.options, batch["image"], recipe.discriminator
     with torch.no_grad():
         fake = recipe.paint(recipe.generator, real, batch["aus"], batch["targets"]).image
@@ -156,7 +163,7 @@ def plain_step(loss: torch.Tensor, optimiser: Optimizer) -> None:
 
 
 def recipe_of(options: TrainingBenchmarkOptions) -> PaperRecipe:
-    """With the same first weights each time."""
+    """Returns the recipe with the same initial weights each time."""
     torch.manual_seed(0)
     widths = {"size": options.size, "ngf": options.channels, "ndf": options.channels}
     recipe = open_recipe(options.preset, widths)
@@ -165,7 +172,7 @@ def recipe_of(options: TrainingBenchmarkOptions) -> PaperRecipe:
 
 
 def random_batch(options: TrainingBenchmarkOptions, device: torch.device) -> Batch:
-    """Noise in the form of PaperItems: what it takes to compute does not hang on what is seen."""
+    """Returns noise in the form of PaperItems; the computing time does not depend on the contents."""
     random = torch.Generator().manual_seed(0)
     count, size = options.batch, options.size
     batch = {
@@ -178,7 +185,7 @@ def random_batch(options: TrainingBenchmarkOptions, device: torch.device) -> Bat
 
 
 def seconds(turn: Turn, batch: Batch) -> float:
-    """Wall time until all of it is computed."""
+    """Returns the wall time until the turn is fully computed."""
     start_s = time.perf_counter()
     turn(batch)
     if batch["image"].device.type == "cuda":

@@ -1,4 +1,4 @@
-"""What a run trains and how, its presets, and the file that remembers it."""
+"""The options of a run, its presets, and the file that stores them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Scalar = str | int | float | bool
 
 
 class OptionsError(ValueError):
-    """Options that do not exist, do not fit together, or differ from those that a run was begun with."""
+    """Options do not exist, do not fit together, or differ from those with which the run was begun."""
 
 
 def described(default: Any, help: str) -> Any:
-    """A field of a dataclass with the line that the command line shows."""
+    """Returns a dataclass field with the help line of its command-line option."""
     return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """What decides the weights: the same options, data and seed give the same run."""
+    """The options that decide the weights: the same options, data and seed give the same run."""
 
     preset: str
-    """Which recipe: live, paper, paper-film or ganimation."""
+    """The recipe: live, paper, paper-film or ganimation."""
     recipe: Mapping[str, Scalar] = field(default_factory=dict)
-    """The recipe's own options, all of them."""
+    """All of the recipe's own options."""
     seed: int = described(0, "Of the first weights, of the data's order and of all randomness in it.")
     batch: int = described(16, "Pictures in one step, over all processes together.")
     images: int | None = described(
@@ -59,7 +59,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineOptions:
-    """How it is computed on this machine: free to change whenever a run goes on."""
+    """The options of the machine, which may change whenever a run continues."""
 
     device: str = described("auto", "auto, cpu, cuda, cuda:1, mps.")
     workers: int = described(
@@ -91,38 +91,38 @@ PRESETS: Mapping[str, TrainingOptions] = {
         validate_every=2_000,
         validation_images=128,
     ),
-    # 30 epochs, 20 more of linear decay; the generator's turn comes every fourth time.
+    # 30 epochs, then 20 of linear decay; the generator has every fourth step.
     "paper": TrainingOptions(preset="paper", epochs=50.0, decay_from=0.6, critic_per_generator=4),
     "paper-film": TrainingOptions(preset="paper-film", epochs=50.0, decay_from=0.6, critic_per_generator=4),
-    # As published: 20 epochs, 10 more of linear decay, batch 25, the generator's turn every fifth time.
+    # As published: 20 epochs, then 10 of linear decay, batch 25, the generator has every fifth step.
     "ganimation": TrainingOptions(
         preset="ganimation", batch=25, epochs=30.0, decay_from=2 / 3, critic_per_generator=5
     ),
 }
-"""The defaults of each preset, but for those of its recipe."""
+"""The defaults of each preset, without those of its recipe."""
 
 _MAY_CHANGE = frozenset({"images", "epochs", "validate_every"})
-"""Of a run that goes on: what makes it longer, and what is looked at, not what is learnt from a picture."""
+"""Options that may change when a run continues: those of its length and of validation."""
 
 
 def preset_options(preset: str, given: Mapping[str, Any]) -> TrainingOptions:
-    """The preset's options with those that were given in place of its own."""
+    """Returns the preset's options with the given ones in their place."""
     if preset not in PRESETS:
         raise OptionsError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
     return with_given(PRESETS[preset], given)
 
 
 def with_given(options: TrainingOptions, given: Mapping[str, Any]) -> TrainingOptions:
-    """`options` with those that were given; of `images` and `epochs` the one given replaces both."""
+    """Returns `options` with the given ones; the one of `images` and `epochs` that is given replaces both."""
     if {"images", "epochs"} <= given.keys():
-        raise OptionsError("images and epochs both say when to end; give one of them")
+        raise OptionsError("images and epochs both set the end of the run; give one of them")
     if {"images", "epochs"} & given.keys():
         options = replace(options, images=None, epochs=None)
     return replace(options, **given)
 
 
 def total_images(options: TrainingOptions, samples: int) -> int:
-    """Pictures until the end of a run on `samples` of them."""
+    """Returns the number of pictures of a whole run on this number of samples."""
     if options.images is not None:
         return options.images
     assert options.epochs is not None
@@ -130,7 +130,7 @@ def total_images(options: TrainingOptions, samples: int) -> int:
 
 
 def learning_rate_factor(images: int, total: int, decay_from: float) -> float:
-    """1, then linearly down to 0 at the end."""
+    """Returns the factor on the learning rate: 1, then linearly down to 0 at the end."""
     if images < decay_from * total or decay_from >= 1:
         return 1.0
     return max(0.0, (total - images) / ((1 - decay_from) * total))
@@ -142,7 +142,7 @@ def write_options(options: TrainingOptions, path: Path) -> None:
 
 
 def load_options(path: Path) -> TrainingOptions:
-    """What `write_options` wrote; OptionsError if it is something else."""
+    """Reads what `write_options` wrote. Raises OptionsError for other contents."""
     try:
         known = read_json(path, OptionsError)
         return TrainingOptions(**known)
@@ -151,7 +151,7 @@ def load_options(path: Path) -> TrainingOptions:
 
 
 def agreeing(begun: TrainingOptions, asked: TrainingOptions) -> TrainingOptions:
-    """The options to go on with: `asked`, unless it would make another run of the one that was begun."""
+    """Returns `asked`. Raises OptionsError where it would make another run of the one that was begun."""
     for each in fields(TrainingOptions):
         before, now = getattr(begun, each.name), getattr(asked, each.name)
         if each.name == "recipe":

@@ -322,7 +322,7 @@ class TestCommand:
     def test_a_source_that_is_not_there_is_one_line(self, tmp_path):
         done = CliRunner().invoke(main, ["prepare", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
         assert done.exit_code == 2 and done.stderr.count("\n") == 1
-        assert "there is nothing at" in done.stderr and not (tmp_path / "out").exists()
+        assert "does not exist; give a folder" in done.stderr and not (tmp_path / "out").exists()
 
     @pytest.fixture
     def command(self, tmp_path):
@@ -366,7 +366,7 @@ class TestCommand:
         (tmp_path / "imgs/1.jpg").unlink()
         done = command(table, "--labels", "estimator")
         assert done.exit_code == 2 and done.stderr.count("\n") == 1
-        assert f"all 1 pictures that it names are missing: {tmp_path / 'imgs/1.jpg'}; put" in done.stderr
+        assert f"all 1 of its pictures are missing: {tmp_path / 'imgs/1.jpg'}; put" in done.stderr
         assert not (tmp_path / "out").exists()
 
     def test_a_run_without_a_sample_does_not_succeed(self, tmp_path, command):

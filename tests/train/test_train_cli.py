@@ -155,7 +155,7 @@ def test_recipe_options_that_do_not_exist_or_make_no_sense_are_one_clear_line():
         OptionsError, match=r"no recipe option 'kep'; choose from keep, flip, shape\.channels"
     ):
         with_options(RecipeOptions(), {"kep": 1})
-    with pytest.raises(OptionsError, match="recipe option keep is 'much'; give something like 2"):
+    with pytest.raises(OptionsError, match="recipe option keep is 'much'; give a value such as 2"):
         with_options(RecipeOptions(), {"keep": "much"})
 
 

@@ -1,4 +1,4 @@
-"""How the work is cut: chunks of a source's items, each of which becomes one shard."""
+"""Chunks of a source's items; each becomes one shard."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from train.data.shards import CROP, FORMAT, ShardReport
 from train.data.sources import PictureSource
 
 _AS_FILES_ARE = ("utf-8", "surrogateescape")
-"""Names may come from a file system that does not speak UTF-8."""
+"""The encoding of names, which may come from a file system that does not use UTF-8."""
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """What one shard is made of."""
+    """The items of one shard."""
 
     name: str
-    """The shard's."""
+    """The shard's name."""
     collection: str
+    """The collection's name."""
     items: tuple[PictureItem, ...]
+    """The items that become samples, if they can be used."""
     digests: tuple[str, ...] = ()
-    """Of each item's content; empty where it cannot be read."""
+    """A hash of each item's content; empty where the content cannot be read."""
     duplicates: tuple[str, ...] = ()
-    """Names of items that were left out because their content came before."""
+    """The names of items that were left out because an earlier one has the same content."""
 
     @property
     def pictures(self) -> int:
-        """How many there are, those left out among them."""
+        """The number of pictures, with those that were left out."""
         return len(self.items) + len(self.duplicates)
 
     def fingerprint(self, options: PrepareOptions) -> str:
-        """Changes with everything that the shard depends on; does not tell where files lie."""
+        """Returns a hash of everything that the shard depends on, except where the files are."""
         parts = [f"{self.name} {FORMAT} {CROP} {options} {self.duplicates}\n".encode(*_AS_FILES_ARE)]
         for item, content in zip(self.items, self.digests, strict=True):
             parts.append(f"{item.name}|{item.person}|{content}|".encode(*_AS_FILES_ARE))
@@ -50,19 +52,19 @@ def cut(source: PictureSource, size: int) -> Iterator[Chunk]:
 
 
 def digest_content(chunk: Chunk) -> Chunk:
-    """The chunk with its digests."""
+    """Returns the chunk with its digests."""
     clips: dict[Path, str] = {}
     return replace(chunk, digests=tuple(_digest(item, clips) for item in chunk.items))
 
 
 def without_duplicates(chunks: Sequence[Chunk], elsewhere: Sequence[ShardReport] = ()) -> list[Chunk]:
-    """The chunks less the items whose content came before, in them or in the shards made elsewhere."""
+    """Returns the chunks without items whose content came before, in them or in the shards made elsewhere."""
     seen = {digest for report in elsewhere for digest in report.digests}
     return [_without_seen(chunk, seen) for chunk in chunks]
 
 
 def _digest(item: PictureItem, clips: dict[Path, str]) -> str:
-    """`clips` remembers the digests of whole clips, each of which has many items."""
+    """Returns the hash of an item's content. clips: a cache of the hashes of whole clips."""
     if not isinstance(item.place, ClipFrame):
         return _digest_place(item)
     clip = item.place.path
@@ -79,7 +81,7 @@ def _digest_place(item: PictureItem) -> str:
 
 
 def _without_seen(chunk: Chunk, seen: set[str]) -> Chunk:
-    """Adds the chunk's digests to `seen`."""
+    """Returns the chunk without contents in `seen`, and adds its digests to `seen`."""
     kept: list[tuple[PictureItem, str]] = []
     duplicates = []
     for item, digest in zip(chunk.items, chunk.digests, strict=True):

@@ -1,10 +1,10 @@
-"""Expression ratio images of single people: how skin darkens and brightens with each action unit.
+"""Fits expression ratio images of single people: how skin darkens and brightens with each action unit.
 
-Folds are neither made nor removed by moving pixels. Liu, Shan & Zhang (SIGGRAPH 2001) carried them from one
-face to another as ratios of brightness. Here every person who is seen at rest and with several expressions
-in the same light gives a ratio image for each expression, on the canonical face; what each action unit
-contributes is found place by place, by ridge regression on the changes of those that reach there. Nothing
-is averaged over people but the shading that is wider than lines, so that lines stay lines.
+Folds are neither made nor removed by moving pixels. Liu, Shan & Zhang (SIGGRAPH 2001) transferred them from
+one face to another as ratios of brightness. Here every person who is seen at rest and with several
+expressions in the same light gives a ratio image for each expression, on the canonical face. The contribution
+of each action unit is fitted cell by cell, by ridge regression on the changes of the action units that reach
+the cell. Only shading that is wider than lines is averaged over people, so that lines stay sharp.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
     "AU17": ((17, 18, 200, 199, 175, 83, 313, 182, 406, 201, 421), 20),
     "AU20": ((*_MOUTH_CORNERS, 204, 424, 212, 432, 214, 434, 192, 416, 32, 262, 194, 418), 22),
 }
-"""The landmarks around which each action unit folds skin, and how far from them in canonical millimetres."""
+"""The landmarks around which each action unit folds skin, and the distance from them in canonical
+millimetres."""
 
 
 STRENGTH = {
@@ -70,42 +71,42 @@ STRENGTH = {
     "AU17": 1.5,
     "AU20": 1.4,
 }
-"""Multiples of what was fitted, found in closed loop: labels of single pictures are noisy, which shrinks what
-one unit does in a regression."""
+"""Factors on the fitted folds, found in closed loop: noise in the labels of single pictures shrinks the
+slopes of a regression."""
 
 BORROWED: dict[str, dict[str, float]] = {"AU23": {"AU15": 0.35, "AU17": 0.45}}
-"""Action units that are hardly ever seen alone, and the multiples of others' folds that they get: lips that
-are pressed wrinkle the skin below them and beside their corners as those actions do (FACS, AU23 and AU24)."""
+"""Action units that are rarely seen alone, and the weights of the other folds that they take: pressed lips
+wrinkle the skin below them and beside their corners as those action units do (FACS, AU23 and AU24)."""
 
 DIMPLES = 0.045
-"""Change of log brightness for one unit of AU17 in the dimples of a chin. They are drawn: what is fitted
-keeps folds, which are long, and takes what is round for pores."""
+"""Change of log brightness for one unit of AU17 in the dimples of a chin. They are synthetic, as the fit
+keeps folds, which are long, and removes round shapes as pores."""
 _DIMPLE_MM = 2.8
-"""Distance between dimples."""
+"""The distance between dimples."""
 _CHIN_MM = ((0.0, 76.0), (17.0, 10.0))
-"""Canonical middle of the chin's boss, and half its width and height."""
+"""The canonical centre of the chin's boss, and half its width and height."""
 
 
 @dataclass(frozen=True)
 class CreaseOptions:
     ridge: float = 0.4
-    """Penalty on the square of what one unit does. The sum of the squared changes of an action unit over one
+    """Penalty on the squared change for one unit. The sum of an action unit's squared changes over one
     person's pictures is about 10."""
     band_mm: float = 6.0
-    """Standard deviation of the blur that parts lines from shading."""
+    """Standard deviation of the blur that separates lines from shading."""
     widest_mm: float = 22.0
-    """Standard deviation of the blur that takes away what is light and not expression."""
+    """Standard deviation of the blur that removes differences of light."""
     noise: float = 0.002
-    """Lines below this change of log brightness for one unit are pores and noise of the picture."""
+    """Change of log brightness for one unit below which lines count as pores and noise."""
     least_pictures: int = 6
-    """A person with fewer pictures in the same light gives no lines."""
+    """The number of pictures in the same light that a person needs for a fit."""
     same_light: float = 0.2
-    """Root mean square of a picture's ratio to the person's median picture, in log brightness and blurred to
-    `widest_mm`, above which the light is another one."""
+    """RMS ratio, in log brightness blurred to `widest_mm`, of a picture to the person's median picture, above
+    which the light counts as different."""
     lines: tuple[float, float] = (1.05, 1.6)
-    """The multiples of the fitted lines that are painted on the smoothest skin and on the roughest."""
+    """Factors on the fitted lines for the smoothest and for the roughest skin."""
     shading: float = 0.8
-    """The multiple of the fitted shading that is painted."""
+    """Factor on the fitted shading."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +114,7 @@ class Look:
     """The skin in one picture of a person."""
 
     aus: AUVector
+    """(17,) intensities, 0..5."""
     log: NDArray[np.float16]
     """(380, 320) log brightness on the canonical face."""
     bare: NDArray[np.float16]
@@ -120,12 +122,12 @@ class Look:
 
 
 _FLOOR = 12.0
-"""Added to grey levels before their logarithm, against noise in the dark."""
+"""Grey levels that are added before the logarithm, against noise in dark places."""
 _SKIN = FaceCrop(size=96)
 
 
 def skin_of(frame: Frame, face: Face) -> Skin:
-    """The skin of a face, in the crop that it is seen in at run time."""
+    """Returns the skin of a face in the run-time's crop."""
     alignment = _SKIN.align(face)
     return see_skin(
         alignment.crop(frame.image), alignment.points(face.landmarks), _SKIN.size / _SKIN.width_mm
@@ -133,7 +135,7 @@ def skin_of(frame: Frame, face: Face) -> Skin:
 
 
 def to_look(frame: Frame, face: Face, aus: AUVector) -> Look:
-    """The skin of a face with known action units, taken off the picture."""
+    """Returns the skin of a face with known action units, on the canonical face."""
     grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     log = np.log(_unwrapped(grey, face.landmarks) + _FLOOR)
     bare = _unwrapped(skin_of(frame, face).bare, _SKIN.align(face).points(face.landmarks))
@@ -143,17 +145,17 @@ def to_look(frame: Frame, face: Face, aus: AUVector) -> Look:
 def fit_creases(
     people: Iterable[Sequence[Look]], roughness: Sequence[float], options: CreaseOptions = CreaseOptions()
 ) -> Creases:
-    """The folds of people who are seen often enough, in the order of how deep their lines are.
+    """Fits the folds of every person with enough pictures, ordered by the depth of their lines.
 
-    people: everybody's pictures. roughness: of the skin of as many others as there are, which tells how rough
-    skin usually is: the person with the faintest lines suits the smoothest skin.
-    Raises ValueError where nobody is seen often enough in the same light.
+    people: the pictures of each person. roughness: the roughness of the skin of other people, which gives its
+    usual distribution; the person with the faintest lines is assigned to the smoothest skin.
+    Raises ValueError where no person has enough pictures in the same light.
     """
     fitted = [fit_person(looks, options) for looks in people]
     found = [person for person in fitted if person is not None]
     if not found:
         raise ValueError(
-            f"nobody has {options.least_pictures} pictures in the same light; add people who are seen with "
+            f"no person has {options.least_pictures} pictures in the same light; add people who show "
             "several expressions, such as those of openpeople"
         )
     found.sort(key=lambda person: float(np.abs(person.lines).mean()))
@@ -163,7 +165,7 @@ def fit_creases(
     depth = np.linspace(*options.lines, len(found), dtype=np.float32)[:, None, None, None]
     lines = strength * _without_beards(found)
     lines, shading, reach = _with_borrowed(lines), _with_borrowed(strength * shading), fold_reach()
-    # Pressed lips leave the chin smooth: only what is fitted is borrowed.
+    # Pressed lips leave the chin smooth, so only fitted folds are taken over, not dimples.
     lines[:, au_index("AU17")] += DIMPLES * dimples()
     lines = depth * lines
     return Creases(
@@ -175,7 +177,7 @@ def fit_creases(
 
 
 def _with_borrowed(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`planes` (..., 17, 380, 320) with those of BORROWED made of the others'."""
+    """Returns `planes` (..., 17, 380, 320) with those of BORROWED composed of others."""
     filled = planes.copy()
     for code, shares in BORROWED.items():
         filled[..., au_index(code), :, :] = sum(
@@ -186,7 +188,7 @@ def _with_borrowed(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def dimples() -> NDArray[np.float32]:
-    """(380, 320) about -2..1: dark dents and light bumps of a raised chin, without any order, in its boss."""
+    """Returns (380, 320), about -2..1: irregular dark dents and light bumps in the boss of a raised chin."""
     noise = np.random.default_rng(3).normal(size=SIZE).astype(np.float32)
     fine, wide = (cv2.GaussianBlur(noise, (0, 0), share * _DIMPLE_MM / CELL_MM) for share in (0.27, 0.45))
     bumps = fine - wide
@@ -199,25 +201,25 @@ def dimples() -> NDArray[np.float32]:
 
 
 def _coarse(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(k, 95, 80) planes (k, 380, 320) on the grid of smooth planes."""
+    """Resamples planes (k, 380, 320) to (k, 95, 80), the grid of smooth planes."""
     size = COARSE_SIZE[::-1]
     return np.array([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class PersonFolds:
-    """What one unit of each action unit does to one person's skin."""
+    """The change of one person's skin for one unit of each action unit."""
 
     lines: NDArray[np.float32]
-    """(17, 380, 320) change of log brightness."""
+    """(17, 380, 320) change of log brightness by lines."""
     shading: NDArray[np.float32]
-    """(17, 380, 320) the same of what is wider."""
+    """(17, 380, 320) change of log brightness by wider shading."""
     bare: NDArray[np.float32]
     """(380, 320) 1 on bare skin, 0 on hair."""
 
 
 def fit_person(looks: Sequence[Look], options: CreaseOptions) -> PersonFolds | None:
-    """The folds of one person; None where too few pictures are in the light of the one at rest."""
+    """Fits the folds of one person. None: too few pictures are in the light of the one at rest."""
     usual = np.median([look.log.astype(np.float32) for look in looks], axis=0)
     changes, lines, shadings = [], [], []
     for look in looks:
@@ -231,7 +233,7 @@ def fit_person(looks: Sequence[Look], options: CreaseOptions) -> PersonFolds | N
         shadings.append(wide - light)
     if len(changes) < options.least_pictures:
         return None
-    # Hair is there in every picture; a deep fold, which is as dark and rough, in some.
+    # Hair is in every picture; a deep fold, which is as dark and rough, is only in some.
     bare = np.quantile([look.bare.astype(np.float32) for look in looks], 0.8, axis=0)
     design = np.array(changes)
     drawn = _solve(design, np.array(lines), options.ridge) * skin_masks()
@@ -244,9 +246,9 @@ def fit_person(looks: Sequence[Look], options: CreaseOptions) -> PersonFolds | N
 
 
 def _solve(changes: NDArray[np.float32], ratios: NDArray[np.float32], ridge: float) -> NDArray[np.float32]:
-    """(17, 380, 320) what one unit does, from changes (n, 17) and ratio images (n, 380, 320).
+    """Returns the change for one unit, (17, 380, 320), from changes (n, 17) and ratio images (n, 380, 320).
 
-    At every place only the action units that reach there explain what is seen.
+    In every cell only the action units that reach it are fitted.
     """
     folding = [au_index(code) for code in REGIONS]
     reach = fold_reach()[folding].reshape(len(folding), -1).T
@@ -262,11 +264,10 @@ def _solve(changes: NDArray[np.float32], ratios: NDArray[np.float32], ridge: flo
 def along_lines(
     plane: NDArray[np.float32], length_mm: float = 1.6, width_mm: float = 0.45, directions: int = 12
 ) -> NDArray[np.float32]:
-    """A plane (rows, columns) blurred along the lines in it: folds stay as sharp as they are, pores and noise
-    go.
+    """Returns a plane (rows, columns) blurred along its lines: folds stay sharp, pores and noise vanish.
 
-    At every place the direction in which the blurred plane departs most from 0, over a fold's length.
-    length_mm, width_mm: standard deviations of the blur along a line and across it.
+    The direction in each cell is the one in which the blurred plane differs most from 0, over a fold's
+    length. length_mm, width_mm: standard deviations of the blur along a line and across it.
     """
     blurred = np.array(
         [
@@ -279,7 +280,7 @@ def along_lines(
 
 
 def _elongated(angle: float, length_mm: float, width_mm: float) -> NDArray[np.float32]:
-    """A Gaussian that is long in the direction of the angle, radians, and sums to 1; in cells of SIZE."""
+    """Returns a Gaussian elongated in the direction of the angle, radians, with sum 1, in cells of SIZE."""
     radius = int(3 * length_mm / CELL_MM)
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1] * CELL_MM
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
@@ -288,8 +289,8 @@ def _elongated(angle: float, length_mm: float, width_mm: float) -> NDArray[np.fl
 
 
 def _without_beards(people: Sequence[PersonFolds]) -> NDArray[np.float32]:
-    """(people, 17, 380, 320) everybody's lines; where hair covers them, those of the next person in order who
-    is bare there."""
+    """Returns the lines of all people, (people, 17, 380, 320); where hair covers them, those of the next
+    person in order without hair there."""
     lines = np.array([person.lines for person in people])
     bare = np.array([smoothstep((person.bare - 0.5) / 0.4) for person in people])
     bare = np.array([_blurred(cv2.erode(plane, _disc(2.0)), 1.5) for plane in bare])
@@ -306,7 +307,7 @@ def _without_beards(people: Sequence[PersonFolds]) -> NDArray[np.float32]:
 
 
 def _cut(index: int, lines: NDArray[np.float32]) -> Lines:
-    """Lines of an action unit (people, 380, 320), as they are kept."""
+    """Crops the lines of an action unit (people, 380, 320) to the part that is saved."""
     drawn = np.clip(np.rint(lines / STEP), -127, 127).astype(np.int8)
     rows = np.flatnonzero(drawn.any(axis=(0, 2)))
     columns = np.flatnonzero(drawn.any(axis=(0, 1)))
@@ -318,7 +319,7 @@ def _cut(index: int, lines: NDArray[np.float32]) -> Lines:
 
 
 def save_creases(creases: Creases, path: Path) -> None:
-    """As reenact.generate.painters.creases.load_creases takes them."""
+    """Saves the folds in the format of reenact.generate.painters.creases.load_creases."""
     with replacing(path) as beside, beside.open("wb") as file:
         np.savez_compressed(
             file,
@@ -332,7 +333,7 @@ def save_creases(creases: Creases, path: Path) -> None:
 
 @lru_cache(maxsize=1)
 def fold_reach() -> NDArray[np.float32]:
-    """(17, 380, 320) 0..1, where each action unit folds skin."""
+    """Returns (17, 380, 320), 0..1: where each action unit folds skin."""
     canonical = load_shape().canonical
     reach = np.zeros((AU_COUNT, LANDMARK_COUNT), np.float32)
     for code, (landmarks, radius_mm) in REGIONS.items():
@@ -345,9 +346,8 @@ def fold_reach() -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def skin_masks() -> NDArray[np.float32]:
-    """(17, 380, 320) 1 on skin; 0 on lips, eyes, nostrils and brows, whose own edges move over the canonical
-    cells, and, for what moves brows, also what lies
-    between them and the eyes."""
+    """Returns (17, 380, 320): 1 on skin, 0 on lips, eyes, nostrils and brows, whose edges move over the
+    canonical cells. For action units that move brows it is also 0 between brows and eyes."""
     features = (OUTER_LIPS, LEFT_EYE.outline, RIGHT_EYE.outline, *BROWS, *_NOSTRILS)
     sockets = tuple((*eye.outline, *brow) for eye, brow in zip((LEFT_EYE, RIGHT_EYE), BROWS, strict=True))
     of_brows = {au_index("AU01"), au_index("AU02")}
@@ -360,7 +360,7 @@ def skin_masks() -> NDArray[np.float32]:
 
 
 def _outside(outlines: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-    """(380, 320) 0 within the convex hulls of landmarks, 1 outside, soft between."""
+    """Returns (380, 320): 0 within the convex hulls of landmarks, 1 outside, with a soft edge."""
     blocked = np.zeros(SIZE, np.float32)
     places = to_cells(load_shape().canonical)
     for outline in outlines:
@@ -371,7 +371,8 @@ def _outside(outlines: Sequence[Sequence[int]]) -> NDArray[np.float32]:
 
 _GLABELLA = (107, 336, 55, 285, 8, 9)
 _EDGE_MM = (3.0, 12.0)
-"""How far from the mesh's edge, where it lies on hair and background, lines begin and are whole."""
+"""Distances from the mesh's edge, which lies on hair and background, at which lines begin and are
+complete."""
 _NOSTRILS = ((98, 97, 2, 99, 240, 75), (327, 326, 2, 328, 460, 305))
 
 
@@ -380,14 +381,14 @@ class _Cells:
     triangles: NDArray[np.intp]
     """(380, 320, 3) the landmarks around each cell."""
     weights: NDArray[np.float32]
-    """(380, 320, 3) theirs."""
+    """(380, 320, 3) the weights of these landmarks."""
     covered: NDArray[np.bool_]
-    """(380, 320) where there is a triangle."""
+    """(380, 320) whether a triangle covers the cell."""
 
 
 @lru_cache(maxsize=1)
 def _cells() -> _Cells:
-    """The canonical face on the grid of SIZE."""
+    """Returns the canonical face on the grid of SIZE."""
     triangles = load_shape().triangles.astype(np.intp)
     values = np.zeros((4, len(triangles), 3), np.float32)
     values[0] = np.arange(len(triangles))[:, None]
@@ -402,7 +403,7 @@ def _cells() -> _Cells:
 
 
 def _unwrapped(picture: NDArray[np.float32], landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(380, 320) a picture on the canonical face, by its landmarks (478, 2 or 3)."""
+    """Returns (380, 320): a picture on the canonical face, by its landmarks (478, 2 or 3)."""
     cells = _cells()
     places = (landmarks[:, :2][cells.triangles] * cells.weights[..., None]).sum(axis=2).astype(np.float32)
     return cv2.remap(
@@ -411,7 +412,7 @@ def _unwrapped(picture: NDArray[np.float32], landmarks: NDArray[np.float32]) -> 
 
 
 def _blurred(plane: NDArray[np.float32], sigma_mm: float) -> NDArray[np.float32]:
-    """The plane blurred within the face."""
+    """Returns the plane blurred within the face."""
     covered = _cells().covered.astype(np.float32)
     sigma = sigma_mm / CELL_MM
     total = cv2.GaussianBlur(plane * covered, (0, 0), sigma)

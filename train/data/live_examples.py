@@ -1,4 +1,5 @@
-"""Examples for a region's network: openings as the run-time's move and painters leave them, and the truth."""
+"""Training examples for a region's network: openings after the run-time's move and painters, and the
+truth."""
 
 from __future__ import annotations
 
@@ -18,26 +19,26 @@ from train.data.degrade import FaceMove, KnownTeeth, face_of, move_face, there_a
 from train.data.shards import CROP, FaceSample, Shards
 
 _OPEN_MM = {"mouth": 2.5, "eyes": 4.0}
-"""Gap from which on an opening shows what is in it."""
+"""Gap from which an opening shows its inside."""
 _WIDE_MM = {"mouth": 6.0, "eyes": 100.0}
-"""Gap from which on it is rare, and drawn twice as often."""
+"""Gap from which an opening is rare and drawn twice as often."""
 _BLURRED = 1.8
 """Zoom of the crop from which a picture lacks detail."""
 _TURNED = 0.6
-"""Yaw in radians from which on a face is drawn half as often."""
+"""Yaw in radians from which a face is drawn half as often."""
 _MOUTH_SHAPES = tuple(map(au_index, ("AU10", "AU12", "AU14", "AU15", "AU17", "AU20", "AU23")))
 
 
 @dataclass(frozen=True)
 class LiveExampleOptions:
     variants: int = 1
-    """Moves of each picture."""
+    """The number of different moves of each picture."""
     forth: float = 0.15
-    """Share of the examples that are moves without a truth, which the discriminator judges alone."""
+    """Share of the examples that are moves without a truth, which only the discriminator scores."""
     own_teeth: float = 0.3
-    """Share of the mouths that are opened with the teeth of the picture itself, as a person's memory has
-    them. The others get teeth of the bank, but where the picture has its own: misplaced ones would teach the
-    network to make up for them, which it can by a haze alone."""
+    """Share of the mouths that are opened with the picture's own teeth, as a person's memory has them. The
+    others get teeth of the bank in the place of the picture's own: from misplaced teeth the network would
+    learn to compensate by a haze, which is all it can do."""
     blurred: float = 0.5
     """Share of the pictures that are blurred."""
     blur_px: float = 0.8
@@ -51,19 +52,23 @@ class Example:
     """One opening; planes are (height, width, channels)."""
 
     warped: NDArray[np.uint8]
+    """The moved face with its painted layers."""
     truth: NDArray[np.uint8]
-    """The picture itself; where there is no truth, the face as it was."""
+    """The original picture; without a truth, the face before the move."""
     mask: NDArray[np.uint8]
+    """The masks of the region."""
     geometry: NDArray[np.float16]
+    """The planes of geometry."""
     comparable: NDArray[np.uint8]
-    """255 where the truth shows the kind of thing that the network paints: teeth, in a mouth."""
+    """255 where the truth shows what the network paints: in a mouth, teeth."""
     has_truth: bool
+    """Whether `truth` is one."""
 
 
 class LiveItems:
-    """Example i is a function of the samples, the seed and i: a draw by `chances`.
+    """The training examples; example i is a function of samples, seed and i, drawn by `chances`.
 
-    Moves are made once and kept, 0.15 MB each: they take three times as long as a step of training.
+    Moves are computed once and kept, 0.15 MB each, as they take three times as long as a training step.
     """
 
     def __init__(
@@ -82,8 +87,8 @@ class LiveItems:
         self._made: dict[tuple[int, int], Example] = {}
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """`warped` and `truth` (3, height, width), `mask` (2, height, width) and `comparable` (1, height,
-        width), all uint8; `geometry` (4, height, width) float32; `has_truth` 0 or 1."""
+        """Returns `warped` and `truth` (3, height, width), `mask` (2, height, width) and `comparable` (1,
+        height, width), all uint8; `geometry` (4, height, width) float32; `has_truth` 0 or 1."""
         rng = np.random.default_rng((self._seed, index))
         drawn = min(int(np.searchsorted(self._until, rng.random(), "right")), len(self._samples) - 1)
         key = drawn, int(rng.integers(self._options.variants))
@@ -97,7 +102,7 @@ class LiveItems:
         if rng.random() < self._options.blurred:
             sample = replace(sample, image=_blurred(sample.image, rng.uniform(0, self._options.blur_px)))
         opening = self._region.openings[int(rng.integers(len(self._region.openings)))]
-        # Not by `is`: in a worker's process the region is a copy.
+        # Not compared by `is`, since in a worker's process the region is a copy.
         has_truth = self._open[number] or opening != MOUTH
         if has_truth:
             away = bilateral(plan_away(self._region, sample, rng))
@@ -111,7 +116,7 @@ class LiveItems:
 def example_of(
     move: FaceMove, picture: NDArray[np.uint8], region: Region, opening: Opening, has_truth: bool
 ) -> Example:
-    """What the region's network sees of a move, and the same crop of `picture`."""
+    """Returns the input of the region's network after a move, and the same crop of `picture`."""
     face = face_of(move.before)
     alignment = region.alignment(opening, face.pose, move.landmarks)
     before, after = (alignment.points(places) for places in (move.before, move.landmarks))
@@ -124,14 +129,14 @@ def example_of(
 
 
 def is_open(landmarks: NDArray[np.float32], region: Region) -> bool:
-    """Whether a sample (478, 3) shows what is in the openings of a region."""
+    """Returns whether the openings of a region show their inside in a sample (478, 3)."""
     return _gap_mm(landmarks, region) > _OPEN_MM[region.name]
 
 
 def chances(samples: Shards, region: Region, options: LiveExampleOptions) -> NDArray[np.float64]:
-    """(n,) how often each sample is drawn, summing to 1: `forth` of the draws go to shut openings.
+    """Returns each sample's probability (n,); a share `forth` goes to samples with shut openings.
 
-    Grey pictures are not drawn at all, blurred and turned ones half as often as the others.
+    Grey pictures have probability 0, blurred and turned ones half that of the others.
     """
     gaps_mm = np.array([_gap_mm(landmarks, region) for landmarks in samples.landmarks])
     opened = gaps_mm > _OPEN_MM[region.name]
@@ -144,20 +149,21 @@ def chances(samples: Shards, region: Region, options: LiveExampleOptions) -> NDA
 
 
 def plan_away(region: Region, sample: FaceSample, rng: np.random.Generator) -> AUVector:
-    """(17,) relative action units that lead away from what the openings show; the way back is the lesson."""
+    """Draws relative action units (17,) that move away from the shown opening; the network learns the way
+    back."""
     away = np.zeros(AU_COUNT, np.float32)
     if region.name == "eyes":
         shut = not is_open(sample.landmarks, region)
         away[au_index("AU45")] = -rng.uniform(2, 5) if shut else rng.uniform(1, 5)
         return away
     away[[au_index("AU25"), au_index("AU26")]] = -5, -rng.uniform(1, 4)
-    # Not by what the picture is labelled with: so no label has a part in the weights.
+    # It does not use the picture's labels, so that no label affects the weights.
     away[rng.choice(_MOUTH_SHAPES, 2, replace=False)] = rng.uniform(-1.5, 1.5, 2)
     return away
 
 
 def plan_opening(rng: np.random.Generator) -> AUVector:
-    """(17,) relative action units that open shut lips: speech, a smile, surprise."""
+    """Draws relative action units (17,) that open shut lips: speech, a smile, surprise."""
     asked = np.zeros(AU_COUNT, np.float32)
     asked[[au_index("AU25"), au_index("AU26")]] = rng.uniform(1, 4), rng.uniform(0, 2.5)
     if rng.random() < 0.6:
@@ -166,7 +172,7 @@ def plan_opening(rng: np.random.Generator) -> AUVector:
 
 
 def vary(example: Example, options: LiveExampleOptions, rng: np.random.Generator) -> Example:
-    """The example mirrored, and lit and coloured as by another camera."""
+    """Returns the example, mirrored at random, with the light and colours of another camera."""
     balance = 1 + rng.uniform(-options.balance, options.balance, 3)
     levels = np.linspace(0, 1, 256)[:, None] ** rng.uniform(0.85, 1.18) * rng.uniform(0.88, 1.1) * balance
     table = np.rint(np.clip(levels * 255, 0, 255)).astype(np.uint8)[None]
@@ -178,7 +184,7 @@ def vary(example: Example, options: LiveExampleOptions, rng: np.random.Generator
 
 
 def _gap_mm(landmarks: NDArray[np.float32], region: Region) -> float:
-    """The narrowest opening of a sample of the shards' crop, which is upright."""
+    """Returns the narrowest opening of a sample in the shards' crop, which is upright."""
     down = np.array([0, 1], np.float32)
     px_per_mm = CROP.size / CROP.width_mm
     return min(float(opening.gaps(landmarks, down).max()) for opening in region.openings) / px_per_mm

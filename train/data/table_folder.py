@@ -12,15 +12,15 @@ from train.data.items import PictureFile, PictureItem
 
 
 class TableError(ValueError):
-    """A table, or a record of one, that cannot be used; the message is one line for the user."""
+    """A table, or a record of one, cannot be used; the message is one line for the user."""
 
 
 def read_table(folder: Path, labels: bool = True) -> list[PictureItem]:
-    """The pictures that the folder's one table (or its aus.csv) names; PictureFolder says where they lie.
+    """Returns the pictures that the folder's only table (or its aus.csv) names; PictureFolder finds them.
 
-    `calib.au_table` tells which tables are read. A picture in which no face was found has no labels; of
-    several faces the widest one's labels count.
-    labels: whether action units are read; without, a table needs nothing but the names of files.
+    `calib.au_table` reads the table. A picture in which no face was found has no labels; of several faces the
+    widest one's labels count.
+    labels: whether action units are read; if not, the table only needs the names of files.
     """
     table = find_table(folder)
     pictures = PictureFolder(folder)
@@ -34,8 +34,8 @@ def read_table(folder: Path, labels: bool = True) -> list[PictureItem]:
 
 
 def file_of(record: Mapping[str, object], where: str) -> str:
-    """The file of a row or record; py-feat calls it `input`, the paper's pickle `file_path` or `path`."""
+    """Returns the file of a row or record; py-feat's key is `input`, the paper's is `file_path` or `path`."""
     for column in FILE_COLUMNS:
         if record.get(column):
             return str(record[column])
-    raise TableError(f"{where} names no file; it needs one of {', '.join(FILE_COLUMNS)}")
+    raise TableError(f"{where} names no file; give one under {', '.join(FILE_COLUMNS)}")

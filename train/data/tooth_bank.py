@@ -1,4 +1,4 @@
-"""The bank of teeth: rows cut out of chosen portraits, without anything of the faces around them."""
+"""Makes the bank of teeth: rows cut out of chosen portraits, without other parts of the faces."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from reenact.records import Face, Frame
 from reenact.track import Tracker, TrackerOptions
 
 CHOICE = Path(__file__).with_name("teeth.csv")
-"""The portraits that the bank which ships was cut out of."""
+"""The portraits that the shipped bank is made of."""
 
 
 class TeethError(ValueError):
-    """A picture that no teeth can be cut out of; the message is one line for the user."""
+    """No teeth can be cut out of a picture; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class ToothPortrait:
     set: str
-    """Name of the folder of pictures."""
+    """The name of the folder of pictures."""
     file: str
+    """The name of the picture."""
 
 
 def read_choice(path: Path = CHOICE) -> list[ToothPortrait]:
-    """The sources that a table with the columns set and file names. Raises TeethError."""
+    """Reads the portraits in a table with the columns set and file. Raises TeethError."""
     try:
         with open_table(path, TeethError) as table:
             name, file = (find_column(table, (key,), TeethError) for key in ("set", "file"))
@@ -45,21 +46,22 @@ def read_choice(path: Path = CHOICE) -> list[ToothPortrait]:
     except TeethError as error:
         raise TeethError(f"{path}: {error}") from error
     if not sources:
-        raise TeethError(f"{path}: the columns of a choice are set and file, and it has a row at least")
+        raise TeethError(f"{path}: the columns of a choice are set and file, with at least one row")
     return sources
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
     arch: Arch
+    """The row of teeth."""
     width_mm: float
-    """Of the mouth that showed it."""
+    """The width of the mouth that showed it."""
 
 
 def cut(frame: Frame, face: Face) -> Cut | None:
-    """The upper row of teeth that a picture shows; None where it shows none.
+    """Cuts out the upper row of teeth in a picture. None: it shows none.
 
-    Colours are divided by the middle of the teeth's own, so that the row can be lit anew.
+    Colours are divided by the teeth's own median colour, so that the row can be lit anew.
     """
     seen = see_mouth(frame, face)
     if seen is None or seen.teeth < 0.5:
@@ -70,10 +72,10 @@ def cut(frame: Frame, face: Face) -> Cut | None:
 
 
 def cut_bank(folders: Iterable[Path], sources: Sequence[ToothPortrait]) -> dict[str, NDArray[np.generic]]:
-    """The arrays of the bank (reenact.generate.painters.mouth.bank), in the order of the sources.
+    """Returns the arrays of the bank (reenact.generate.painters.mouth.bank), in the order of the sources.
 
-    folders: those of the sets, each with pictures in `images` or in itself. Raises TeethError for a source
-    that is missing or shows no teeth.
+    folders: the folders of the sets, with pictures in `images` or directly in them. Raises TeethError for a
+    source that is missing or shows no teeth.
     """
     by_name = {folder.name: folder for folder in folders}
     with Tracker(TrackerOptions(stills=True)) as track:
@@ -86,7 +88,7 @@ def cut_bank(folders: Iterable[Path], sources: Sequence[ToothPortrait]) -> dict[
 
 def _cut_source(folders: dict[str, Path], source: ToothPortrait, track: Tracker) -> Cut:
     if source.set not in folders:
-        raise TeethError(f"no folder is called {source.set!r}; give that of the set, too")
+        raise TeethError(f"no folder is called {source.set!r}; give that set's folder, too")
     folder = folders[source.set]
     path = next((p for p in (folder / "images" / source.file, folder / source.file) if p.is_file()), None)
     if path is None:
@@ -103,13 +105,13 @@ def _cut_source(folders: dict[str, Path], source: ToothPortrait, track: Tracker)
 
 
 def save_bank(arrays: dict[str, NDArray[np.generic]], path: Path) -> None:
-    """As reenact.generate.painters.mouth.bank.load_bank takes them."""
+    """Saves the bank in the format of reenact.generate.painters.mouth.bank.load_bank."""
     with replacing(path) as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
 def sheet(arrays: dict[str, NDArray[np.generic]], columns: int = 4) -> NDArray[np.uint8]:
-    """(height, width, 3) RGB: all rows, twice as large, on the dark of a mouth, to be looked at."""
+    """Returns (height, width, 3) RGB: all rows at twice their size, on a dark ground, for inspection."""
     tiles = []
     for picture in arrays["upper"]:
         rgb, alpha = np.asarray(picture[..., :3], np.float32), np.asarray(picture[..., 3:], np.float32) / 255

@@ -1,4 +1,4 @@
-"""Does a face do what is asked, and nothing else? Asked against achieved, action unit by action unit."""
+"""Asked against achieved action units: how far a face does what is asked, and how far other units change."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from train.evaluate.subjects import Subject
 
 AMOUNTS = (-2.0, -1.0, 1.0, 2.0, 3.0)
 LEAST_ASKED = 0.5
-"""A face that has less room than this for an amount is not asked for it."""
+"""The smallest change that is asked for; faces with less room for an amount are not asked for it."""
 EMPHASIS = ("AU25", "AU26", "AU10", "AU12", "AU45")
-"""What painters and networks are for: teeth, lips and lids."""
+"""The action units that painters and networks serve: teeth, lips and lids."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +29,23 @@ class Trial:
     """One action unit asked of one face."""
 
     subject: int
-    """Which of the faces."""
+    """The number of the face."""
     index: int
-    """Of the action unit."""
+    """The position of the action unit."""
     asked: float
-    """What was left of the amount within 0..5."""
+    """The change asked for: the amount, as far as it stays within 0..5."""
     estimated: AUVector
-    """(17,) change of our estimator's evidence."""
+    """(17,) the change of our estimator's evidence."""
     judged: AUVector
-    """(17,) change of what the judge reads."""
+    """(17,) the change of the independent estimator's reading."""
 
 
 @dataclass(frozen=True, eq=False)
 class AskedAchieved:
     trials: tuple[Trial, ...]
+    """All trials in which the face was found in the result."""
     lost: int
-    """Results in which no face was found."""
+    """The number of results in which no face was found."""
 
     def answer(self, code: str, read: Callable[[Trial], AUVector]) -> AUResponse:
         index = AU_CODES.index(code)
@@ -64,16 +65,18 @@ class AskedAchieved:
 
 @dataclass(frozen=True, eq=False)
 class AUResponse:
-    """What one action unit did when asked for."""
+    """The response of a face's action units when one of them is asked for."""
 
     per_unit: NDArray[np.float64]
-    """(17,) change of every action unit per unit asked, by least squares through 0."""
+    """(17,) the change of every action unit per unit asked, by least squares through 0."""
     index: int
+    """The position of the action unit asked for."""
     spearman: float
-    """Between asked and achieved, over all faces and amounts."""
+    """The rank correlation of asked and achieved change, over all faces and amounts."""
     monotone: float
-    """The same within each face, where asking nothing achieves nothing; the mean over the faces."""
+    """The mean over faces of the rank correlation within a face, to which a change of 0 is added."""
     count: int
+    """The number of trials."""
 
     @property
     def slope(self) -> float:
@@ -81,12 +84,12 @@ class AUResponse:
 
     @property
     def leakage(self) -> float:
-        """Mean absolute change of the 16 others per unit asked."""
+        """The mean absolute change of the 16 other action units per unit asked."""
         return mean(np.abs(np.delete(self.per_unit, self.index)))
 
 
 def _within(asked: NDArray[np.floating], achieved: NDArray[np.floating]) -> float:
-    """Rank correlation over the asks of one face and none at all."""
+    """Returns the rank correlation over the changes asked of one face, and no change."""
     return spearman(np.append(asked, 0.0), np.append(achieved, 0.0))
 
 
@@ -132,7 +135,7 @@ def measure_asked_achieved(
 
 
 def _asks(measured: AUVector) -> Iterator[tuple[int, AUVector]]:
-    """Every amount of every action unit, as far as a face has room: measured + change stays in 0..5."""
+    """Yields every amount of every action unit within a face's room: measured + change stays in 0..5."""
     for index in range(AU_COUNT):
         for amount in AMOUNTS:
             change = neutral_aus()
@@ -144,7 +147,7 @@ def _asks(measured: AUVector) -> Iterator[tuple[int, AUVector]]:
 def asked_achieved_tables(
     results: dict[str, AskedAchieved], faces: int, known: Agreement
 ) -> list[ResultTable]:
-    """The summary, the slopes and rank correlations of each reader, and every method's leakage."""
+    """Returns the summary, the slopes and rank correlations by each reader, and every method's leakage."""
     how = (
         f"{faces} faces of people held out, each asked for {', '.join(f'{a:+g}' for a in AMOUNTS)} of each "
         "action unit alone, cut to 0..5 (asks below 0.5 left out). Achieved: change of the reading before "

@@ -1,4 +1,4 @@
-"""Where on a face pictures are compared."""
+"""Masks of the regions of a face in which pictures are compared."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from calib.shape import IRIS_START
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """MediaPipe's outline of the red of the lips."""
 LID_SHARE = 0.15
-"""How much of the width of an eye is added all around to take in its lids."""
+"""The margin around an eye that includes its lids, as a share of the eye's width."""
 
 Mask = NDArray[np.bool_]
-"""(height, width)."""
+"""(height, width) bool."""
 
 
 def inside_mouth(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """(size, size) True between parted lips. `landmarks` (478, 2 or 3) are in its pixels."""
-    # A polygon without area still covers the pixels of its line; those go.
+    """Returns (size, size), True between parted lips. landmarks: (478, 2 or 3) in the mask's pixels."""
+    # A polygon without area still covers the pixels of its line; these are removed.
     inside = _polygon(landmarks, MOUTH.outline, size).astype(np.uint8)
     return cv2.erode(inside, np.ones((3, 3), np.uint8)) > 0
 
 
 def mouth(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """The lips and what is between them."""
+    """Returns the mask of the lips and the space between them."""
     return _polygon(landmarks, OUTER_LIPS, size)
 
 
 def eyes(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """Both eyes with the rims of their lids, open or shut."""
+    """Returns the mask of both eyes with the rims of their lids, open or shut."""
     width = np.linalg.norm(landmarks[LEFT_EYE.upper[0], :2] - landmarks[LEFT_EYE.upper[-1], :2])
     reach = max(1, round(LID_SHARE * float(width)))
     inside = _polygon(landmarks, LEFT_EYE.outline, size) | _polygon(landmarks, RIGHT_EYE.outline, size)
@@ -40,18 +40,18 @@ def eyes(landmarks: NDArray[np.float32], size: int) -> Mask:
 
 
 def face(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """The whole face, from the chin to the top of the mesh."""
+    """Returns the mask of the whole face, from the chin to the top of the mesh."""
     return face_in(landmarks, (size, size))
 
 
 def face_in(landmarks: NDArray[np.float32], shape: tuple[int, ...]) -> Mask:
-    """The same in a picture of any shape (height, width)."""
+    """Returns the mask of the whole face for a picture of any shape (height, width)."""
     hull = cv2.convexHull(np.rint(landmarks[:IRIS_START, :2]).astype(np.int32))
     return cv2.fillConvexPoly(np.zeros(shape, np.uint8), hull, 1) > 0
 
 
 def skin(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """The face without eyes and mouth: what tells how a picture was lit."""
+    """Returns the mask of the face without eyes and mouth, which shows how a picture is lit."""
     return face(landmarks, size) & ~mouth(landmarks, size) & ~eyes(landmarks, size)
 
 
@@ -61,7 +61,7 @@ def _polygon(landmarks: NDArray[np.float32], outline: tuple[int, ...], size: int
 
 
 def glabella(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """Between the brows."""
+    """Returns the mask between the brows."""
     return _hull(landmarks, (9, 107, 336, 55, 285, 8, 193, 417), size)
 
 
@@ -70,12 +70,12 @@ def nose_root(landmarks: NDArray[np.float32], size: int) -> Mask:
 
 
 def forehead(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """Above the brows."""
+    """Returns the mask above the brows."""
     return _hull(landmarks, (67, 297, 103, 332, 104, 333, 105, 334, 107, 336, 9), size)
 
 
 def folds(landmarks: NDArray[np.float32], size: int) -> Mask:
-    """From the wings of the nose to beside the corners of the mouth, on both sides."""
+    """Returns the mask from the wings of the nose to beside the corners of the mouth, on both sides."""
     left, right = (129, 203, 206, 216, 212, 57, 186, 205, 50), (358, 423, 426, 436, 432, 287, 410, 425, 280)
     return _hull(landmarks, left, size) | _hull(landmarks, right, size)
 

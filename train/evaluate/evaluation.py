@@ -1,4 +1,4 @@
-"""All that a method is put through, prepared once; and a method's results."""
+"""The evaluation of a method: all of its data, prepared once, and a method's results."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ from train.evaluate.unchanged import Unchanged, measure_unchanged
 
 
 class EvaluationError(ValueError):
-    """Data on which nothing can be judged; the message is one line for the user."""
+    """The data cannot be evaluated; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class EvaluationOptions:
     faces: int = 24
-    """Asked for every action unit; other figures take multiples of it."""
+    """The faces that are asked for every action unit; other figures use multiples of this number."""
     frames: int = 48
-    """Of each clip, for flicker."""
+    """The frames of each clip for the figures of flicker."""
     seed: int = 0
+    """The seed of all choices."""
 
     @property
     def pairs(self) -> int:
@@ -43,7 +44,7 @@ class EvaluationOptions:
 
     @property
     def restorations(self) -> int:
-        """Of each case."""
+        """The number of restorations of each case."""
         return self.faces
 
     @property
@@ -52,20 +53,28 @@ class EvaluationOptions:
 
     @property
     def rounds(self) -> int:
-        """Calls that are timed."""
+        """The number of calls that are timed."""
         return max(20, 2 * self.faces)
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
     subjects: tuple[Subject, ...]
+    """The faces that are asked for action units."""
     judge: IndependentEstimator
+    """The estimator that is not in any loss."""
     identity: IdentityProxy
+    """The measure of identity."""
     pairs: tuple[PicturePair, ...]
+    """Pairs of pictures of one person."""
     posed: tuple[Posed, ...]
+    """Posed expressions, for the presets."""
     restorations: tuple[Restoration, ...]
+    """Pictures whose expression was removed."""
     references: ReferencePictures
+    """Real pictures, for realism."""
     films: tuple[Film, ...]
+    """Films, for flicker."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +98,14 @@ def prepare_evaluation(
     cache: Path,
     options: EvaluationOptions = EvaluationOptions(),
 ) -> EvaluationSet:
-    """Everything from people held out, but for the judges, which are fitted to the others."""
+    """Prepares the data from the held-out split; only the estimators are fitted to the training split."""
     with PictureReader() as reader:
         rows = spread_rows(unseen, options.faces, options.seed)
         subjects = read_subjects(unseen, rows, reader)
         if not subjects:
-            raise EvaluationError("no face of the people held out can be read; hold out more people")
+            raise EvaluationError("no face of the held-out people can be read; hold out more people")
         pairs = choose_pairs(unseen, options.pairs, options.seed, reader)
-        # Few people pose expressions, and no training judges by the shape of their mouths.
+        # Few people pose expressions, and no training uses the shape of their mouths.
         posed = choose_posed(training, reader) + choose_posed(unseen, reader)
         for clip in clips:
             pairs += pairs_of_frames(still_subjects(clip, reader))
@@ -113,7 +122,7 @@ def prepare_evaluation(
 
 
 def evaluate_method(spec: MethodSpec, evaluation: EvaluationSet) -> MethodResult:
-    """One method through all of it, on one core."""
+    """Evaluates one method, on one core."""
     cv2.setNumThreads(1)
     with PictureReader() as reader, open_method(spec) as method:
         return MethodResult(

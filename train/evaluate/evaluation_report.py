@@ -1,4 +1,4 @@
-"""From results to tables and sheets in a folder."""
+"""Makes tables and contact sheets of the results of an evaluation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Part = TypeVar("Part")
 
 
 def result_tables(results: Sequence[MethodResult], evaluation: EvaluationSet) -> list[ResultTable]:
-    """All tables but that of speed, methods in the order of `results`."""
+    """Returns all tables except that of speed, with methods in the order of `results`."""
 
     def of(part: Callable[[MethodResult], Part]) -> dict[str, Part]:
         return {result.name: part(result) for result in results}
@@ -61,7 +61,7 @@ def time_methods(
 def write_sheets(
     specs: Sequence[MethodSpec], unseen: Shards, folder: Path, seed: int, faces: int = FACES
 ) -> list[Path]:
-    """Contact sheets of all expressions; methods that lack a part of themselves are not shown."""
+    """Writes contact sheets of all expressions; ablated methods are left out."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as opened:
         reader = opened.enter_context(PictureReader())

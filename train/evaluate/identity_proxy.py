@@ -1,4 +1,4 @@
-"""Is it still the same person? A proxy, since no face recognition network is at hand."""
+"""Measures whether a face is still the same person, by a proxy for a face recognition network."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ from train.evaluate.subjects import Subject
 @dataclass(frozen=True)
 class IdentityOptions:
     pictures: int = 2400
-    """Of people with several, that the descriptor is fitted to, at most."""
+    """The most pictures, of people with several, that the descriptor is fitted to."""
     each: int = 4
-    """Of one person, at most."""
+    """The most pictures of one person."""
     directions: int = 200
-    """Principal components before, and ..."""
+    """The number of principal components before the discriminant."""
     kept: int = 80
-    """... discriminating directions after people are told apart."""
+    """The number of discriminating directions."""
     pairs: int = 1500
-    """Of each kind, for the figures that say how good the proxy is."""
+    """The pairs of each kind for the figures of the proxy's own quality."""
     seed: int = 0
+    """The seed of all choices."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,28 +44,28 @@ class IdentityProxy:
     """A linear discriminant (Belhumeur, Hespanha & Kriegman, IEEE PAMI 19(7), 1997) on the upper face."""
 
     projection: NDArray[np.float32]
-    """(kept, k)."""
+    """(kept, k) the discriminating directions."""
     centre: NDArray[np.float32]
-    """(k,)."""
+    """(k,) the mean of the features."""
     auc: float
-    """On unseen people: the chance that two pictures of one are more alike than pictures of two."""
+    """On the held-out split: the probability that two pictures of one person are more alike than of two."""
     threshold: float
-    """Likeness at which both kinds of error are equally frequent there."""
+    """The likeness at which both kinds of error are equally frequent there."""
     same: float
-    """Mean likeness of two pictures of one person there, and ..."""
+    """The mean likeness there of two pictures of one person."""
     different: float
-    """... of two people."""
+    """The mean likeness there of pictures of two people."""
     describe: UpperFace = field(default_factory=UpperFace)
 
     def __call__(self, image: NDArray[np.uint8], face: Face) -> NDArray[np.float32]:
-        """(kept,) of length 1; their scalar product is the likeness of two faces, -1..1."""
+        """Returns (kept,) of length 1; the likeness of two faces is the dot product, -1..1."""
         return unit(self.projection @ (self.describe(image, face) - self.centre))
 
 
 def load_identity(
     training: Shards, unseen: Shards, cache: Path, options: IdentityOptions = IdentityOptions()
 ) -> IdentityProxy:
-    """The proxy fitted to `training` and tested on `unseen`; kept in the folder `cache`."""
+    """Returns the proxy fitted to `training` and tested on `unseen`; the folder `cache` keeps it."""
     kept = cache / f"identity-{fingerprint(training, unseen, options)}.npz"
     if not kept.is_file():
         proxy = fit_identity(training, unseen, options)
@@ -104,7 +105,7 @@ def fit_identity(
 def of_people_with_several(
     persons: NDArray[np.str_], count: int, each: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rows of at most `count` pictures, at most `each` of a person and none of those with only one."""
+    """Returns rows of at most `count` pictures, at most `each` of a person, of people with two or more."""
     _, inverse, pictures = np.unique(persons, return_inverse=True, return_counts=True)
     chosen: list[NDArray[np.int64]] = []
     for person in rng.permutation(np.flatnonzero(pictures > 1)):
@@ -123,14 +124,15 @@ def _describe(shards: Shards, rows: NDArray[np.int64]) -> NDArray[np.float32]:
 def discriminant(
     features: NDArray[np.float32], persons: NDArray[np.str_], directions: int, kept: int
 ) -> NDArray[np.float32]:
-    """(kept, k) the directions of centred features (n, k) in which people differ most for how they vary."""
+    """Returns (kept, k): directions of centred features (n, k) with the largest variance between people,
+    relative to that within people."""
     return discriminating(features, persons, directions, kept)[0]
 
 
 def discriminating(
     features: NDArray[np.float32], persons: NDArray[np.str_], directions: int, kept: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """(`discriminant`, (kept,) the variance between people along each where that within them is 1)."""
+    """Returns `discriminant`, and (kept,) the variance between people where that within people is 1."""
     components = _principal(features, min(directions, len(features) // 3))
     scores = features @ components.T
     _, inverse = np.unique(persons, return_inverse=True)
@@ -144,13 +146,13 @@ def discriminating(
     whiten = axes / np.sqrt(spread)
     between, turn = np.linalg.eigh(np.cov(means @ whiten, rowvar=False))
     best = np.argsort(between)[::-1][:kept]
-    # What people's pictures vary by leaves its share in the means of few of them.
+    # The means of people with few pictures still contain a share of the variance within people.
     people = np.maximum(between[best] - (1 / counts).mean(), 0)
     return ((whiten @ turn[:, best]).T @ components).astype(np.float32), people
 
 
 def _principal(features: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """(count, k) orthonormal: the directions in which features (n, k) vary most."""
+    """Returns (count, k) orthonormal directions in which features (n, k) vary most."""
     if len(features) > features.shape[1]:
         values, vectors = np.linalg.eigh(features.T @ features)
         return vectors[:, np.argsort(values)[::-1][:count]].T
@@ -162,7 +164,7 @@ def _principal(features: NDArray[np.float32], count: int) -> NDArray[np.float32]
 def compared(
     known: NDArray[np.float32], persons: NDArray[np.str_], collections: NDArray[np.str_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Likenesses of all pairs of one person, and of all pairs of two from one collection."""
+    """Returns the likenesses of all pairs of one person, and of all pairs of two from one collection."""
     first, second = np.triu_indices(len(known), 1)
     among = collections[first] == collections[second]
     first, second = first[among], second[among]
@@ -172,7 +174,7 @@ def compared(
 
 
 def equal_error(same: NDArray[np.float32], different: NDArray[np.float32]) -> float:
-    """The threshold at which as large a share of `same` lies below as of `different` above."""
+    """Returns the threshold at which the share of `same` below equals the share of `different` above."""
     candidates = np.quantile(same, np.linspace(0, 1, 201))
     missed = np.array([(same < each).mean() - (different >= each).mean() for each in candidates])
     return float(candidates[np.abs(missed).argmin()])
@@ -180,13 +182,14 @@ def equal_error(same: NDArray[np.float32], different: NDArray[np.float32]) -> fl
 
 @dataclass(frozen=True, eq=False)
 class IdentityKept:
-    """Likeness of each result to the picture it was made of."""
+    """How well a method keeps identity."""
 
     likenesses: NDArray[np.float32]
+    """The likeness of each result to its input."""
 
 
 def measure_identity(method: Method, subjects: Sequence[Subject], proxy: IdentityProxy) -> IdentityKept:
-    """All expressions of all subjects."""
+    """Measures all expressions of all subjects."""
     found = []
     for subject in subjects:
         before = proxy(subject.frame.image, subject.face)

@@ -1,4 +1,4 @@
-"""A second reader of action units that sees only pixels and was never a loss: ridge on gradients."""
+"""A second estimator of action units, which sees only pixels and is in no loss: ridge regression on HOG."""
 
 from __future__ import annotations
 
@@ -24,24 +24,27 @@ _FORMAT = 1
 @dataclass(frozen=True)
 class IndependentEstimatorOptions:
     faces: int = 6000
-    """Fitted to at most so many faces, chosen by seed."""
+    """The most faces that it is fitted to, chosen by the seed."""
     test_faces: int = 1500
+    """The most faces that it is tested on."""
     ridge: float = 3e-4
+    """The penalty on squared weights."""
     seed: int = 0
+    """The seed of both choices."""
 
 
 @dataclass(frozen=True, eq=False)
 class IndependentEstimator:
     weights: NDArray[np.float32]
-    """(17, k)."""
+    """(17, k) intensity per unit of feature."""
     bias: NDArray[np.float32]
-    """(17,)."""
+    """(17,) intensity at features of 0."""
     held_out: Agreement
-    """With the labels of people that the fit has not seen."""
+    """The agreement with the labels of the held-out split."""
     hog: Hog = field(default_factory=Hog)
 
     def __call__(self, image: NDArray[np.uint8], face: Face) -> AUVector:
-        """(17,) intensities, not cut off at 0; `face` is where the face was before anything was changed."""
+        """Returns (17,) intensities without cut-off at 0. face: the face's place before any change."""
         return self.weights @ self.hog(image, face) + self.bias
 
 
@@ -51,7 +54,7 @@ def load_independent_estimator(
     cache: Path,
     options: IndependentEstimatorOptions = IndependentEstimatorOptions(),
 ) -> IndependentEstimator:
-    """The judge fitted to `training` and tested on `unseen`; kept in the folder `cache`."""
+    """Returns the estimator fitted to `training` and tested on `unseen`; the folder `cache` keeps it."""
     kept = cache / f"judge-{fingerprint(training, unseen, options)}.npz"
     if not kept.is_file():
         judge = fit_independent_estimator(training, unseen, options)
@@ -90,7 +93,7 @@ def fit_independent_estimator(
 
 
 def _design(shards: Shards, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Features (n, k) and labels (n, 17) of the rows."""
+    """Returns features (n, k) and labels (n, 17) of the rows."""
     hog = Hog()
     samples = (shards[int(row)] for row in np.sort(rows))
     features = [hog(sample.image, face_of(sample.landmarks)) for sample in samples]
@@ -98,7 +101,7 @@ def _design(shards: Shards, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32
 
 
 def fingerprint(training: Shards, unseen: Shards, *more: object) -> str:
-    """Tells apart what was fitted to what, how."""
+    """Returns a hash that identifies the data and the options of a fit."""
     digest = hashlib.sha256(f"{_FORMAT} {more}".encode())
     for shards in (training, unseen):
         digest.update("\n".join(shards.names.tolist()).encode())

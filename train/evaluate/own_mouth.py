@@ -1,4 +1,4 @@
-"""A film's open mouths, shut by an edit and opened again: with the person's own teeth, or likely ones."""
+"""Compares a person's own teeth with teeth of the bank: a film's open mouths are shut and opened again."""
 
 from __future__ import annotations
 
@@ -23,25 +23,27 @@ from train.evaluate import comparison_masks
 from train.evaluate.result_table import Cell, ResultTable
 
 AWAY = "AU10=-5,AU12=-2,AU25=-5,AU26=-5"
-"""What shuts a mouth, in the language of --target-aus."""
+"""The change that shuts a mouth, in the syntax of --target-aus."""
 LEAST_MM = 4.0
-"""Gap between the lips of the mouths that are compared."""
+"""The smallest gap between the lips of the mouths that are compared."""
 APART_S = 0.6
-"""Frames nearer in time than this are not learnt from: they show the very mouth that is asked for."""
+"""The time within which frames are not used as the person's own views: they show almost the same mouth."""
 _FRAMES = 60
-"""Frames of a film that are looked at, spread over it."""
+"""The frames of a film that are read, spread over it."""
 
 
 @dataclass(frozen=True)
 class Reopened:
-    """A film's mouths, opened again; errors are L1 in levels of 255, inside the mouth."""
+    """A film's mouths, opened again. Errors are L1 in grey levels of 255, inside the mouth."""
 
     film: str
+    """The film's name."""
     frames: int
+    """The number of frames compared."""
     painter: float
-    """With teeth from the bank."""
+    """The error with teeth of the bank."""
     own: float
-    """With the person's teeth as other frames of the film show them."""
+    """The error with the person's teeth, as other frames of the film show them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +53,13 @@ class _Seen:
 
 
 def measure_own_mouth(clips: Sequence[Path]) -> list[Reopened]:
-    """One row for each film that shows an open mouth with teeth; the others are left out."""
+    """Returns one result for each film that shows an open mouth with teeth; others are left out."""
     found = [_reopened(clip.stem, _frames(clip)) for clip in clips]
     return [row for row in found if row is not None]
 
 
 def own_mouth_tables(clips: Sequence[Path]) -> list[ResultTable]:
-    """The table of these films; none where no film shows an open mouth with teeth."""
+    """Returns the table of these films; no table where no film shows an open mouth with teeth."""
     rows = measure_own_mouth(clips)
     return [own_mouth_table(rows)] if rows else []
 
@@ -77,7 +79,7 @@ def own_mouth_table(rows: Sequence[Reopened]) -> ResultTable:
 
 
 def _frames(clip: Path) -> list[_Seen]:
-    """Frames with just one face, spread over the film."""
+    """Returns frames with exactly one face, spread over the film."""
     found = []
     with (
         open_capture(clip) as capture,
@@ -101,7 +103,7 @@ def _reopened(name: str, frames: Sequence[_Seen]) -> Reopened | None:
 
 
 def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
-    """(with the bank, with the person's own teeth); None where the frame shows no teeth to compare."""
+    """Returns the errors with the bank's and the person's own teeth. None: the frame shows no teeth."""
     frame, face = one.frame, one.face
     seen = see_mouth(frame, face)
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / face.pose.scale
@@ -134,7 +136,7 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
 
 
 def _l1(picture: NDArray[np.uint8], truth: NDArray[np.uint8], inside: comparison_masks.Mask) -> float:
-    """Mean absolute difference inside a region; NaN where it is empty."""
+    """Returns the mean absolute difference inside a region; NaN where it is empty."""
     if not inside.any():
         return float("nan")
     return float(np.abs(picture[inside].astype(np.int16) - truth[inside]).mean())

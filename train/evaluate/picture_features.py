@@ -1,4 +1,4 @@
-"""Numbers that describe a picture of a face, by name, for judges that are no networks of ours."""
+"""Features of a picture of a face that come from none of our networks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from reenact.records import Face
 Vector = NDArray[np.float32]
 
 JUDGE_CROP = FaceCrop(size=112, width_mm=152.0, centre_mm=(0.0, 16.4, 11.9))
-"""Forehead to chin. The background stays in: no landmark of the face itself touches what the judge sees."""
+"""The crop from forehead to chin, with background, so that no landmark of the face affects what is seen."""
 DETAIL_CROP = FaceCrop(size=192, width_mm=142.5)
-"""The face at the scale of the run-time's crop."""
+"""The crop of the face at the scale of the run-time's crop."""
 
 _BANDS = 4
 _DETAIL_CELLS = 8
@@ -30,15 +30,16 @@ class Hog:
     crop: FaceCrop = JUDGE_CROP
 
     def __call__(self, image: NDArray[np.uint8], face: Face) -> Vector:
-        """`face` tells only where to cut; give the input's, so that what an output moved shows."""
+        """Describes the crop. face: the input's face, so that a motion of the output is visible in the
+        crop."""
         return oriented_gradients(self.crop.size)(gray(self.crop.align(face).crop(image)))
 
 
 @dataclass(frozen=True)
 class Detail:
-    """How much there is of each fineness, where: log energy of four octaves of the crop in 8 x 8 cells.
+    """Local detail by scale: log energy of four octaves of the crop, in 8 x 8 cells.
 
-    Blur, stripes and seams change these; oriented gradients of a small crop hardly see them.
+    Blur, stripes and seams change these features, but hardly the oriented gradients of a small crop.
     """
 
     crop: FaceCrop = DETAIL_CROP

@@ -1,4 +1,4 @@
-"""What a finished picture shows: landmarks found anew, action units read by the run-time's estimator."""
+"""Reads finished pictures: new landmarks, and action units by the run-time's estimator."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ from reenact.track.landmarkers import Landmarker, open_landmarker
 from reenact.track.region import region_around
 
 LEAST_PRESENCE = 0.1
-"""As for a face that the tracker follows."""
+"""The smallest presence of a face, as for the tracker."""
 
 
 @dataclass(frozen=True, eq=False)
 class PictureReading:
     face: Face
+    """The face that was found."""
     evidence: AUVector
-    """(17,) intensities before they are cut off at 0: less of what a face hardly shows is seen, too."""
+    """(17,) intensities without cut-off at 0, so that changes of weak expressions are visible."""
 
     @property
     def aus(self) -> AUVector:
-        """(17,) 0..5, as everybody else sees them."""
+        """(17,) intensities, 0..5."""
         return np.clip(self.evidence, 0, MAX_INTENSITY)
 
 
 class PictureReader:
-    """Reads the face in a picture. A context manager."""
+    """Reads the face in a picture. It is a context manager."""
 
     def __init__(self, landmarker: Landmarker | None = None, estimator: AUEstimator | None = None) -> None:
         self._opened = ExitStack()
@@ -51,10 +52,10 @@ class PictureReader:
         self._opened.close()
 
     def __call__(self, image: NDArray[np.uint8], near: NDArray[np.float32]) -> PictureReading | None:
-        """The face near landmarks (478, 3); None where there is none.
+        """Reads the face near landmarks (478, 3). None: there is none.
 
-        Fitted twice, as the tracker does, the second time from where the first fit's landmarks are: what
-        remains of where it started is below the fit's own noise.
+        The fit is repeated from its own result, as in the tracker; the effect of the starting point is then
+        below the fit's noise.
         """
         fit = self._landmarker.fit(image, region_around(near))
         fit = fit and self._landmarker.fit(image, region_around(fit.landmarks))

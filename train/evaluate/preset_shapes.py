@@ -1,4 +1,4 @@
-"""Presets against what the same people do: the shape of the mouth, at rest, really and edited."""
+"""Compares the mouth's shape under presets with that of the same people's posed expressions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ PRESET_OF: Mapping[str, str] = {
     "angry": "anger",
     "disgusted": "disgust",
 }
-"""The preset that is asked for, by the name of the expression in which a picture's name ends."""
+"""The preset by the name of the expression with which a picture's name ends."""
 MEASURES = ("width", "corners", "opening")
-"""Of calib.bounds.Mouth."""
+"""The compared fields of calib.bounds.MouthShape."""
 NEAR_SHARE, NEAR_PERCENT = 0.25, 1.0
-"""An edit is as people are where it is off by at most this share of what they do, or this much."""
+"""An edit counts as near if its error is at most this share of the real change, or this many percent."""
 
 Shape = NDArray[np.float64]
 """(3,) MEASURES in percent of the distance between the pupils."""
@@ -44,24 +44,26 @@ class Posed:
     """One person at rest and with one expression."""
 
     at_rest: Subject
+    """The picture at rest."""
     expression: str
-    """Of PRESET_OF."""
+    """A key of PRESET_OF."""
     real: Shape
-    """What changes from rest to the expression."""
+    """The real change from rest to the expression."""
 
 
 @dataclass(frozen=True)
 class Performed:
-    """How much a method changed of one expression, in the order of what was posed."""
+    """The change of one posed expression's mouth by a method."""
 
     expression: str
+    """The expression's name."""
     edited: tuple[float, ...] | None
-    """MEASURES; None: no face was found in the result."""
+    """The change of MEASURES. None: no face was found in the result."""
 
 
 def choose_posed(shards: Shards, reader: PictureReader) -> list[Posed]:
-    """All that the people in `shards` pose: pictures of one collection and person whose names end in the
-    expression, as anna_happy.jpg."""
+    """Returns the posed expressions in `shards`: pictures of one collection and person whose names end in the
+    expression, such as anna_happy.jpg."""
     of_person: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for row, name in enumerate(shards.names.tolist()):
         shown = name.rpartition(".")[0].rpartition("_")[2] if "." in name else name.rpartition("_")[2]
@@ -83,7 +85,7 @@ def _posed(at_rest: Subject, expression: str, shown: Sequence[Subject]) -> list[
 
 
 def shape(face: Face) -> Shape:
-    """(3,) of a face's mouth."""
+    """Returns the MEASURES (3,) of a face's mouth."""
     mouth: MouthShape = measure_mouth(face.pose.to_canonical(face.landmarks))
     return 100 / INTERPUPILLARY_MM * np.array([getattr(mouth, measure) for measure in MEASURES])
 
@@ -100,13 +102,13 @@ def measure_presets(method: Method, posed: Sequence[Posed], reader: PictureReade
 
 
 def _change(preset: str, measured: AUVector) -> AUVector:
-    """(17,) what the preset asks of a face that shows `measured`, which stays within 0..5."""
+    """Returns the change (17,) by the preset for a face that shows `measured`, within 0..5."""
     asked = both(parse_targets(preset).change(measured))
     return (np.clip(measured + asked, 0, MAX_INTENSITY) - measured).astype(np.float32)
 
 
 def presets_table(results: Mapping[str, Sequence[Performed]], posed: Sequence[Posed]) -> ResultTable:
-    """A row for every expression and measure: what people do, and each method."""
+    """Returns a table with a row for every expression and measure: the real change and each method's."""
     rows = []
     for expression, preset in PRESET_OF.items():
         chosen = [number for number, each in enumerate(posed) if each.expression == expression]

@@ -1,4 +1,4 @@
-"""Do results as a whole look like photographs? Frechet distance to real pictures of other people."""
+"""Measures the realism of results as a whole: the Frechet distance to real pictures of other people."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Borrower:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Real pictures, as numbers."""
+    """The features of real pictures."""
 
     components: NDArray[np.float32]
-    """(32, k)."""
+    """(32, k) the principal components of the features."""
     scale: NDArray[np.float32]
-    """(32, 1) makes every component's variance 1."""
+    """(32, 1) factors that make every component's variance 1."""
     scores: NDArray[np.float32]
-    """(n, 32)."""
+    """(n, 32) the scaled components of n pictures."""
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return features @ (self.components * self.scale).T
@@ -50,19 +50,20 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class ReferencePictures:
-    """Faces to change, and real pictures of other people to compare with."""
+    """Faces to change, and real pictures of other people for comparison."""
 
     borrowers: tuple[Borrower, ...]
+    """The faces to change."""
     references: Mapping[str, Reference]
-    """By the name of the features."""
+    """The real pictures' features, by the name of the features."""
     real: int
-    """Real pictures."""
+    """The number of real pictures."""
 
 
 def choose_reference_pictures(unseen: Shards, count: int, real: int, seed: int) -> ReferencePictures:
-    """Half of the people lend faces, the other half are what results are compared with.
+    """Chooses faces to change from one half of the people, and real pictures from the other half.
 
-    Each face is asked for the action units of a picture of the other half, from the same collection.
+    Each face is asked for the action units of a picture in the other half, from the same collection.
     """
     rng = np.random.default_rng(seed)
     persons = rng.permutation(np.unique(unseen.persons))
@@ -96,7 +97,7 @@ def _refer(features: NDArray[np.float32]) -> Reference:
 
 
 def measure_realism(method: Method, pictures: ReferencePictures) -> dict[str, float]:
-    """Frechet distance by the name of the features."""
+    """Returns the Frechet distance by the name of the features."""
     images = [method(each.frame, each.face, each.change, each.measured) for each in pictures.borrowers]
     return {
         name: frechet_distance(reference.score(_describe(images, pictures, FEATURES[name])), reference.scores)

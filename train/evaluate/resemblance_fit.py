@@ -1,7 +1,7 @@
-"""Fits how the run-time tells a few people apart, and says how often it is wrong.
+"""Fits the run-time's measure of resemblance, which tells a few people apart, and measures its errors.
 
-Three groups of people, nobody in two: one to fit the discriminant, one to choose the threshold, and those
-whom the shards hold out for the figures.
+There are three disjoint groups of people: one to fit the discriminant, one to choose the threshold, and the
+held-out split for the figures.
 """
 
 from __future__ import annotations
@@ -26,45 +26,45 @@ from train.evaluate.result_table import Cell, ResultTable
 from train.evaluate.statistics import area_under_curve
 
 _COMPANY = (2, 3, 5)
-"""Faces in a picture among which one is looked for."""
+"""The numbers of faces in a picture from which one is picked."""
 _LOOKS = 4
-"""Pictures of a face that the figures for films take the mean of."""
+"""The pictures of a face whose mean the figures for films use."""
 
 
 class ResemblanceError(ValueError):
-    """Pictures that nothing can be learned from about people."""
+    """The pictures do not allow a fit."""
 
 
 @dataclass(frozen=True)
 class ResemblanceOptions:
     pictures: int = 8000
-    """Of people with several, that the discriminant is fitted to, at most."""
+    """The most pictures, of people with several, that the discriminant is fitted to."""
     each: int = 12
-    """Of one person, at most."""
+    """The most pictures of one person."""
     directions: int = 500
-    """Principal components before, and ..."""
+    """The number of principal components before the discriminant."""
     kept: int = 120
-    """... discriminating directions after people are told apart."""
+    """The number of discriminating directions."""
     aside: float = 0.1
-    """Share of the people who are kept out of the fit, to choose the threshold."""
+    """The share of people who are left out of the fit, to choose the threshold."""
     blur_px: tuple[float, float] = (0.7, 3.0)
-    """Standard deviations, of a shard's pixels, of the blur that makes a second picture of a sharp one."""
+    """The smallest and largest standard deviation, in a shard's pixels, of the blur of second pictures."""
     mistaken: float = 0.01
-    """Share of pairs of two people that the threshold takes for one."""
+    """The share of pairs of two people that the threshold takes for one person."""
     films: tuple[str, ...] = ("udacity_keypoints",)
-    """Collections of frames: those of one person are from one film, and too alike to judge by."""
+    """Collections of frames; frames of one person are from one film, too alike for the figures."""
     draws: int = 4000
-    """Pictures of several people that are put together for the figures."""
+    """The random groups of people for the figures."""
     seed: int = 0
+    """The seed of all choices."""
 
 
 def fit_resemblance(training: Shards, options: ResemblanceOptions = ResemblanceOptions()) -> Resemblance:
-    """The discriminant, weighted after Ioffe (Probabilistic LDA, ECCV 2006): a direction in which people
-    differ by as much as pictures of one person counts half.
+    """Fits the discriminant, with weights after Ioffe (Probabilistic LDA, ECCV 2006): a direction in which
+    the variance between people equals that within people weighs half.
 
-    People of one picture in colour stand in twice, as they are and blurred: most pictures of people with
-    several are old and soft, and without these all who are as sharp as a webcam's picture looked alike.
-
+    People with one picture in colour are included twice, sharp and blurred. Most pictures of people with
+    several are old and soft; without the others, all people as sharp as in a webcam's picture looked alike.
     Raises ResemblanceError where too few people have several pictures.
     """
     rng = np.random.default_rng(options.seed)
@@ -73,7 +73,7 @@ def fit_resemblance(training: Shards, options: ResemblanceOptions = ResemblanceO
     aside = np.isin(training.persons[several], people[: round(options.aside * len(people))])
     rows = several[~aside]
     if len(np.unique(training.persons[several[aside]])) < 2 or not len(rows):
-        raise ResemblanceError(f"{len(people)} people have several pictures; 20 or more are needed")
+        raise ResemblanceError(f"{len(people)} people have several pictures; add pictures of 20 or more")
     features, persons = describe(training, rows), training.persons[rows]
     sharp = _once_in_colour(training)
     blurred = describe(training, sharp, rng.uniform(*options.blur_px, len(sharp)))
@@ -89,14 +89,15 @@ def fit_resemblance(training: Shards, options: ResemblanceOptions = ResemblanceO
 
 
 def _on_occasions(faces: Shards, options: ResemblanceOptions) -> Shards:
-    """Those of people with several pictures that are not from one film; as many of each as in the fit."""
+    """Returns faces of people with several pictures that are not from one film, as many of each as in the
+    fit."""
     faces = faces.where(~np.isin(faces.collections, options.films))
     rng = np.random.default_rng(options.seed)
     return faces.where(of_people_with_several(faces.persons, len(faces), options.each, rng))
 
 
 def _once_in_colour(faces: Shards) -> NDArray[np.int64]:
-    """Rows of people of whom there is one picture, in colour."""
+    """Returns the rows of people with exactly one picture, which is in colour."""
     _, inverse, counts = np.unique(faces.persons, return_inverse=True, return_counts=True)
     return np.flatnonzero((counts[inverse] == 1) & ~faces.grey)
 
@@ -104,7 +105,7 @@ def _once_in_colour(faces: Shards) -> NDArray[np.int64]:
 def describe(
     shards: Shards, rows: NDArray[np.int64], blur_px: NDArray[np.float64] | None = None
 ) -> NDArray[np.float32]:
-    """(n, k) the run-time's descriptor of each face; of the picture blurred by so many pixels, if given."""
+    """Returns the run-time's descriptors (n, k) of faces. blur_px: (n,) blurs of the pictures; None: none."""
     upper = UpperFace()
     found = np.zeros((len(rows), upper.length), np.float32)
     for index, row in enumerate(rows):
@@ -128,14 +129,16 @@ def save_resemblance(resemblance: Resemblance, path: Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Faces of people with several pictures, and what the discriminant makes of them."""
+    """Faces of people with several pictures, and their likenesses by the discriminant."""
 
     likenesses: Likeness
-    """(n, kept)."""
+    """(n, kept) projected descriptors."""
     persons: NDArray[np.str_]
+    """(n,) names of people."""
     collections: NDArray[np.str_]
+    """(n,) names of collections."""
     aus: NDArray[np.float32]
-    """(n, 17)."""
+    """(n, 17) intensities, 0..5."""
     yaws: NDArray[np.float32]
     """(n,) radians."""
 
@@ -151,21 +154,22 @@ class Judged:
         )
 
     def pairs(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Likenesses of all pairs of one person, and of all pairs of two from one collection."""
+        """Returns the likenesses of all pairs of one person, and of all pairs of two from one collection."""
         return compared(self.likenesses, self.persons, self.collections)
 
 
 def resemblance_tables(
     resemblance: Resemblance, unseen: Shards, options: ResemblanceOptions = ResemblanceOptions()
 ) -> tuple[ResultTable, ...]:
-    """How often it is wrong about people whom neither fit nor threshold has seen."""
+    """Returns tables of the errors on people who are neither in the fit nor in the choice of the
+    threshold."""
     judged = Judged.of(resemblance, _on_occasions(unseen, options))
     threshold = resemblance.threshold
     return verification(judged, threshold), picking(judged, options, threshold)
 
 
 def verification(judged: Judged, threshold: float) -> ResultTable:
-    """Is this the same person? For all pairs, and for those that differ in expression or pose."""
+    """Returns the errors of verification, for all pairs and for those that differ in expression or pose."""
     same, different = judged.pairs()
     rows = [_verified("all pairs", same, different, threshold)]
     first, second = _same_pairs(judged)
@@ -204,7 +208,7 @@ def _same_pairs(judged: Judged) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def picking(judged: Judged, options: ResemblanceOptions, threshold: float) -> ResultTable:
-    """Which of these people is it? By one reference picture, from other pictures."""
+    """Returns the errors of picking a person among several by one reference picture."""
     rng = np.random.default_rng(options.seed)
     groups = [np.flatnonzero(judged.persons == person) for person in np.unique(judged.persons)]
     rows: list[tuple[Cell, ...]] = []
@@ -232,7 +236,8 @@ def picking(judged: Judged, options: ResemblanceOptions, threshold: float) -> Re
 def _meeting(
     judged: Judged, groups: Sequence[NDArray[np.intp]], company: int, looks: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """(company + 1,) how alike a person's reference is to them in other pictures, then to others."""
+    """Returns (company + 1,): the likeness of a person's reference to other pictures of the same person, then
+    to the other people."""
     with_enough = [index for index, group in enumerate(groups) if len(group) > looks]
     wanted = int(rng.choice(with_enough))
     others = rng.choice(np.delete(np.arange(len(groups)), wanted), company, replace=False)

@@ -1,4 +1,4 @@
-"""Take an expression off a face and ask for it back: the picture itself is what should come out."""
+"""Removes an expression from a picture and asks for it back; the original picture is the truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from train.evaluate.result_table import ResultTable
 from train.evaluate.subjects import spread_rows
 
 BLUR_MM = 2.5
-"""Folds are narrower than this."""
+"""A scale that is larger than the width of folds."""
 
 MaskFunction = Callable[[NDArray[np.float32], int], comparison_masks.Mask]
 
@@ -32,13 +32,15 @@ MaskFunction = Callable[[NDArray[np.float32], int], comparison_masks.Mask]
 @dataclass(frozen=True)
 class RestorationCase:
     name: str
+    """The name in tables."""
     away: str
-    """What is taken off, in the language of --target-aus."""
+    """The change that removes the expression, in the syntax of --target-aus."""
     shows: tuple[tuple[str, float, float], ...]
-    """(action unit, least, most) of faces that it is tried on."""
+    """(action unit, least, most) intensities of the faces in this case."""
     region: MaskFunction
+    """The region in which the result is compared."""
     creases: bool = False
-    """Whether the skin of the region is smoothed on the way, too."""
+    """Whether the skin of the region is also smoothed."""
 
 
 RESTORATION_CASES = (
@@ -92,24 +94,28 @@ RESTORATION_CASES = (
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """One picture, its expression taken off."""
+    """One picture whose expression was removed."""
 
     case: str
+    """The case's name."""
     degraded: Frame
+    """The picture without the expression."""
     face: Face
-    """In the degraded picture."""
+    """The face in this picture."""
     measured: AUVector
-    """(17,) what the degraded picture shows."""
+    """(17,) the intensities that this picture shows."""
     change: AUVector
-    """(17,) what leads back."""
+    """(17,) the change back to the expression."""
     truth: NDArray[np.uint8]
+    """The original picture."""
     inside: comparison_masks.Mask
-    """Where the two are compared, in the run-time's crop."""
+    """The mask of the comparison, in the run-time's crop."""
     crop: FaceCrop
+    """The run-time's crop."""
 
 
 def choose_restorations(shards: Shards, each: int, seed: int) -> list[Restoration]:
-    """Up to `each` faces of every case."""
+    """Chooses up to `each` faces of every case."""
     basis = load_basis()
     found = []
     for case in RESTORATION_CASES:
@@ -133,11 +139,11 @@ def degrade(
     aus: AUVector,
     basis: AUBasis,
 ) -> Restoration:
-    """The picture with what `case` takes off taken off, by the run-time's own geometry and painters."""
+    """Removes the expression of `case` from the picture, with the run-time's own geometry and painters."""
     face = face_of(landmarks)
     away = applied_change(face, parse_targets(case.away).change(aus), basis)
     there = move_face(image, landmarks, away, basis)
-    # The pose is the original's: what was taken off must not read as a turn of the head on the way back.
+    # The original's pose is kept, so that the removed expression does not count as a turn of the head.
     moved = replace(face, landmarks=there.landmarks)
     picture = there.picture
     if case.creases:
@@ -157,14 +163,14 @@ def degrade(
 
 
 def smoothed(image: NDArray[np.uint8], inside: comparison_masks.Mask, width_px: float) -> NDArray[np.uint8]:
-    """`image` with what is finer than `width_px` taken out of a region, which fades out by as much."""
+    """Returns `image` without detail finer than `width_px` in a region, whose edge fades over this width."""
     blurred = cv2.GaussianBlur(image, (0, 0), width_px)
     weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), width_px / 2)[..., None]
     return np.rint(image + weight * (blurred - image.astype(np.float32))).astype(np.uint8)
 
 
 def measure_restoration(method: Method, restorations: Sequence[Restoration]) -> Compared:
-    """By the names of the cases."""
+    """Compares the results with the truth, by the names of the cases."""
     found: dict[str, list[Likeness | None]] = {case.name: [] for case in RESTORATION_CASES}
     for each in restorations:
         image = method(each.degraded, each.face, each.change, each.measured)

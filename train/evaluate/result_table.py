@@ -1,4 +1,4 @@
-"""A table of results: Markdown to read, CSV and JSON to go on with."""
+"""A table of results, as Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from pathlib import Path
 from reenact.media.atomic import replacing
 
 Cell = str | int | float | None
-"""None where there is nothing to say; floats are rounded for reading only."""
+"""A cell's value; floats are rounded in Markdown only. None: there is no value."""
 
 
 @dataclass(frozen=True)
 class ResultTable:
     name: str
-    """Its files' name."""
+    """The name of its files."""
     title: str
+    """The heading."""
     note: str
-    """How it was measured, and on how many of what."""
+    """How it was measured, and on how many pictures or films."""
     columns: tuple[str, ...]
+    """The names of the columns."""
     rows: tuple[tuple[Cell, ...], ...]
+    """The rows, with one cell for each column."""
     digits: int = 3
+    """The decimals in Markdown."""
 
     def __post_init__(self) -> None:
         assert all(len(row) == len(self.columns) for row in self.rows), self.name
@@ -46,7 +50,7 @@ class ResultTable:
 
 
 def write_tables(tables: Sequence[ResultTable], folder: Path, heading: str) -> None:
-    """report.md and report.json of all tables, and a CSV of each."""
+    """Writes report.md and report.json of all tables, and a CSV of each."""
     with replacing(folder / "report.md") as beside:
         beside.write_text("\n".join([heading, *(table.to_markdown() for table in tables)]), encoding="utf-8")
     with replacing(folder / "report.json") as beside:
@@ -69,7 +73,7 @@ def _text(cell: Cell, digits: int) -> str:
 
 
 def _known(cell: Cell) -> Cell:
-    """JSON knows neither infinity nor "not a number"."""
+    """Returns a cell that JSON can hold, which has neither infinity nor NaN."""
     if isinstance(cell, float) and not math.isfinite(cell):
         return None if math.isnan(cell) else "exact"
     return cell

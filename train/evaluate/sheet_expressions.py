@@ -1,4 +1,4 @@
-"""The expressions that contact sheets show, and whom they are asked of."""
+"""The expressions on contact sheets, and the faces that they are asked of."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from calib.au import MAX_INTENSITY, AUVector, au_index, both
 from reenact.programme.targets import parse_targets
 
 Fits = Callable[[Callable[[str], NDArray[np.float32]]], NDArray[np.bool_]]
-"""From a look-up of an action unit's intensities (n,) to which of the n faces the ask makes sense for."""
+"""A function from a look-up of an AU's intensities (n,) to (n,) whether the expression suits each face."""
 
 
 @dataclass(frozen=True)
 class Expression:
     name: str
+    """The name on sheets."""
     spec: str
-    """In the language of --target-aus."""
+    """The change, in the syntax of --target-aus."""
     of: str
-    """Whom it is asked of, for people."""
+    """A description of the faces that it is asked of."""
     fits: Fits
+    """Selects these faces."""
 
     def change(self, measured: AUVector) -> AUVector:
-        """The relative action units for a face that shows `measured`, within its limits as at run time."""
+        """Returns the relative action units (17,) for a face that shows `measured`, within the run-time's
+        limits."""
         target = np.clip(measured + both(parse_targets(self.spec).change(measured)), 0, MAX_INTENSITY)
         return (target - measured).astype(np.float32)
 
     def eligible(self, aus: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """(n,) of faces with action units (n, 17)."""
+        """Returns (n,) whether the expression suits each of the faces with action units (n, 17)."""
         return self.fits(lambda code: aus[:, au_index(code)])
 
 

@@ -1,4 +1,4 @@
-"""Nothing asked, nothing changed? And of what is asked, nothing beyond the face?"""
+"""Measures whether no change leaves the picture unchanged, and any change the background."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from train.evaluate.statistics import mean
 from train.evaluate.subjects import Subject
 
 BEYOND_MM = 12.0
-"""How far outside the face background begins."""
+"""The distance from the face at which background begins."""
 ASKED = BY_NAME["surprise"]
 
 
 @dataclass(frozen=True)
 class Unchanged:
     faces: tuple[Likeness, ...]
-    """Each picture with a change of zero against itself, inside the face."""
+    """The likeness of each picture and its result for no change, inside the face."""
     background: tuple[float, ...]
-    """Mean absolute change of grey levels outside the face, when it is asked for surprise."""
+    """The mean absolute change of grey levels outside the face, when surprise is asked for."""
 
     @property
     def exact(self) -> int:

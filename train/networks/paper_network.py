@@ -1,9 +1,9 @@
-"""The published generator: a U-Net whose skips fuse neighbouring scales, steered by relative action units.
+"""The published generator: a U-Net whose skips fuse adjacent scales, conditioned on relative action units.
 
 Ling, Xue, Song, Xie & Li, Toward Fine-grained Facial Expression Manipulation, ECCV 2020
 (arXiv:2004.03132), written from a description of it.
 
-N: pictures, C: channels, H, W: height and width, K: action units, E: numbers that the action units become.
+N: pictures, C: channels, H, W: height and width, K: action units, E: length of the action units' embedding.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch.nn import functional as F
 from calib.au import AU_COUNT
 
 Conditioning = Literal["concat", "film"]
-"""How action units enter. `concat`: as constant maps beside the features, before a convolution, as published.
-`film`: as a scale and a shift of every channel, after its norm (Perez et al., FiLM, 2018).
+"""How action units are fed in. `concat`: as constant maps beside the features, before a convolution, as
+published. `film`: as scale and shift of every channel, after its norm (Perez et al., FiLM, 2018).
 
-A convolution makes of a constant map a constant again, and the instance norm that follows subtracts it. With
-`concat` the action units therefore act only where zero padding breaks the constant, along the borders."""
+A convolution turns a constant map into a constant, which the following instance norm subtracts. With `concat`
+the action units therefore act only where zero padding breaks the constant, along the borders."""
 
 _SLOPE = 0.01
 _EMBEDDING = 64
 
 
 class Paper(nn.Module):
-    """Picture and relative action units to the changed picture.
+    """Turns a picture and relative action units into the changed picture.
 
     With 64 channels: 57.6 million parameters (`film`: 57.3). Height and width: multiples of 16, at least 32.
     """
@@ -47,7 +47,7 @@ class Paper(nn.Module):
             for before, after in pairwise(widths)
         )
         self.bottleneck = conditioned(conditioning, bottom, bottom, kernel=3)
-        # Coarse to fine from here on.
+        # From here on the order is coarse to fine.
         skips = fine[::-1]
         self.fusions = nn.ModuleList(
             Fusion(width, below, conditioning) for width, below in zip(skips, [bottom, *skips], strict=False)
@@ -61,7 +61,7 @@ class Paper(nn.Module):
         self.colour = nn.Conv2d(channels, 3, 7, padding=3)
 
     def forward(self, image_N3HW: Tensor, relative_aus_NK: Tensor) -> Tensor:
-        """(N, 3, H, W) -1..1. image_N3HW: -1..1; relative_aus_NK: -1..1, OpenFace's / 5."""
+        """Returns (N, 3, H, W), -1..1. image_N3HW: -1..1; relative_aus_NK: -1..1, OpenFace's / 5."""
         code_NE = self.embed(relative_aus_NK)
         current = self.stem(image_N3HW)
         skips: list[Tensor] = []
@@ -88,14 +88,14 @@ class Fusion(nn.Module):
         self.norm = _norm(fine)
 
     def forward(self, fine_NCHW: Tensor, coarse_NCHW: Tensor, code_NE: Tensor) -> Tensor:
-        """As large and as wide as `fine_NCHW`; `coarse_NCHW` has half its height and width."""
+        """Returns features of the shape of `fine_NCHW`; `coarse_NCHW` has half its height and width."""
         fine, coarse = self.exchange(self.select(fine_NCHW, code_NE), coarse_NCHW)
         both = torch.cat([fine, self.raised(coarse)], 1)
         return F.leaky_relu(self.norm(torch.cat([self.narrow(both), self.wide(both)], 1)), _SLOPE)
 
 
 class Exchange(nn.Module):
-    """Two scales see each other: half of each one's new channels come from the other."""
+    """Exchanges features between two scales: half of each one's new channels come from the other."""
 
     def __init__(self, fine: int, coarse: int):
         super().__init__()
@@ -113,14 +113,14 @@ class Exchange(nn.Module):
 
 
 def conditioned(conditioning: Conditioning, before: int, after: int, kernel: int) -> nn.Module:
-    """A convolution, its norm and its activation, called with features and the embedded action units."""
+    """Returns a convolution, norm and activation, called with features and embedded action units."""
     if conditioning == "film":
         return FilmConv(before, after, kernel)
     return ConcatConv(before, after, kernel)
 
 
 class ConcatConv(nn.Module):
-    """Action units as constant maps beside the features; see Conditioning for what becomes of them."""
+    """Feeds in action units as constant maps beside the features; Conditioning says why this is weak."""
 
     def __init__(self, before: int, after: int, kernel: int):
         super().__init__()
@@ -147,7 +147,7 @@ class FilmConv(nn.Module):
 
 
 def _embedding() -> nn.Module:
-    """The small network in front of every FiLM layer."""
+    """Returns the small network before every FiLM layer."""
     return nn.Sequential(
         nn.Linear(AU_COUNT, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU()
     )

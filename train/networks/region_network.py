@@ -1,12 +1,12 @@
-"""The network that refines one region of a face in real time, and the discriminator that teaches it.
+"""The network that refines one region of a face in real time, and its discriminator.
 
-Generator: a strided convolution to a quarter of the crop's pixels a side, two stride-2 levels, residual
-blocks at the bottom, and one level up again. Weights are standardised in place of a norm. It does not paint
-pixels: it finds gains of light and of tint for the whole crop, and a smaller one of shade for every patch of
-eight pixels, which varies smoothly from patch to patch (after Gharbi et al., Deep Bilateral Learning, 2017).
-So it can give the layers the light and the tone of the face around them, but neither blur nor invent a tooth.
-Offsets, tried first, filled the dark of the mouth with a haze wherever the truth had a tooth and the layers
-had none; large gains of light and tint by patches of four left bright and greenish spots on single teeth.
+Generator: a strided convolution to a quarter of the crop's width, two stride-2 levels, residual blocks at the
+bottom, and one level up again. Weights are standardised in place of a norm. It does not paint pixels: it
+computes gains of light and tint for the whole crop, and a smaller gain of shade for every patch of eight
+pixels, interpolated between patches (after Gharbi et al., Deep Bilateral Learning, 2017). So it can adapt
+light and tone of the layers to the face around them, but neither blur nor invent a tooth. Offsets, tried
+first, filled the dark of the mouth with a haze wherever the truth had a tooth and the layers had none; large
+gains of light and tint by patches of four left bright and greenish spots on single teeth.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ class LiveShape:
     """Widths of the networks of a region."""
 
     channels: tuple[int, int, int] = (48, 80, 112)
-    """From the grid of cells down to a quarter of it."""
+    """Channels of the generator's levels, from the grid of cells down to a quarter of its width."""
     blocks: int = 2
-    """Residual blocks at the bottom."""
+    """The number of residual blocks at the bottom."""
     critic: tuple[int, int, int] = (32, 64, 96)
-    """Discriminator, on a quarter, an eighth and a sixteenth of the crop's pixels."""
+    """Channels of the discriminator, at a quarter, an eighth and a sixteenth of the crop's width."""
 
 
 _CELL = 4
-"""Pixels that the first layer sees as one."""
+"""Width in pixels of the cells that the first layer reads."""
 _PATCH = 2 * _CELL
-"""Pixels of a patch."""
+"""Width of a patch in pixels."""
 _SEEN = 3 + 2 + PLANES
-"""Channels that the generator sees: the crop, both masks, and geometry."""
+"""The generator's input channels: the crop, both masks, and geometry."""
 _GEOMETRY_MM = 10.0
-"""What geometry is divided by."""
+"""The unit by which geometry is divided."""
 _PAINTED = 1 + 1 + 1 + 3
-"""Channels of a patch: shade inside the opening, shade on its rim, and what it says of light and tint."""
+"""Output channels of a patch: shade inside the opening, shade on its rim, light, and tint."""
 _PACE = 0.2
-"""What the last layer's results are multiplied by. At 1 a few early steps drive all gains to their limits,
-from where they hardly come back."""
+"""Factor on the last layer's results. At 1, a few early steps drive all gains to their limits, from where
+they hardly come back."""
 _LIGHT, _TINT, _SHADE = 0.4, 0.06, 0.15
-"""Largest shares by which light, tint and shade change a colour."""
+"""The largest relative changes of a colour by light, tint and shade."""
 
 
 class StandardConv(nn.Conv2d):
     """A convolution whose weights, not whose results, are normalised (Brock et al., ICLR 2021).
 
-    So light and colour of the crop are not subtracted, as by an instance norm. Runtimes fold it into the
+    Unlike with an instance norm, light and colour of the crop are not subtracted. Runtimes fold it into the
     weights.
     """
 
@@ -103,13 +103,13 @@ class Join(nn.Module):
 
 
 class LiveGenerator(nn.Module):
-    """A region's crop, masks and geometry to alpha and colour; see `compose`."""
+    """Turns a region's crop, masks and geometry into alpha and colour; see `compose`."""
 
     def __init__(self, shape: LiveShape = LiveShape()):
         super().__init__()
         self.shape = shape
         first, second, bottom = shape.channels
-        # Pixel unshuffle and a 1x1 convolution in one: runtimes move every pixel for the first alone.
+        # Pixel unshuffle and a 1x1 convolution in one, as runtimes move every pixel for the first.
         self.stem = nn.Conv2d(_SEEN, first, _CELL, _CELL)
         self.level1 = Conv(first, first)
         self.down1 = Conv(first, second, 2)
@@ -118,15 +118,15 @@ class LiveGenerator(nn.Module):
         self.bottom = nn.ModuleList(StandardResidual(bottom) for _ in range(shape.blocks))
         self.up = Join(second, bottom)
         self.paint = nn.Conv2d(second, _PAINTED, 3, 1, 1)
-        # At first it leaves the picture as it is.
+        # The initial network leaves the picture unchanged.
         nn.init.zeros_(self.paint.weight)
         nn.init.zeros_(self.paint.bias)
 
     def forward(self, warped_N3HW: Tensor, mask_N2HW: Tensor, geometry_NPHW: Tensor) -> tuple[Tensor, Tensor]:
-        """alpha_N1HW in 0..1 and colour_N3HW in -1..1.
+        """Returns alpha_N1HW, 0..1, and colour_N3HW, -1..1.
 
-        warped_N3HW is in -1..1; mask_N2HW in 0..1: inside the opening, and where paint is allowed, which is
-        alpha; geometry_NPHW in millimetres.
+        warped_N3HW: -1..1. mask_N2HW: 0..1, the inside of the opening, and where paint is allowed, which is
+        alpha. geometry_NPHW: in millimetres.
         """
         x = torch.cat([warped_N3HW, mask_N2HW, geometry_NPHW / _GEOMETRY_MM], 1)
         cells = self.level1(F.leaky_relu(self.stem(x), 0.1))
@@ -145,25 +145,25 @@ class LiveGenerator(nn.Module):
 
 
 def _mean(patches_NCHW: Tensor, allowed_N1HW: Tensor) -> Tensor:
-    """(n, c, 1, 1) over the patches in which paint is allowed."""
+    """Returns the mean (n, c, 1, 1) over the patches in which paint is allowed."""
     weights = F.avg_pool2d(allowed_N1HW, _PATCH)
     total = weights.sum((2, 3), keepdim=True) + 1e-3
     return (patches_NCHW * weights).sum((2, 3), keepdim=True) / total
 
 
 class RegionDiscriminatorOutput(NamedTuple):
-    """What the discriminator says about a batch."""
+    """The discriminator's output for a batch."""
 
     realness: Tensor
-    """(n, 1, h, w) a map."""
+    """(n, 1, h, w) scores of patches; higher is more real."""
     features: list[Tensor]
-    """For comparing pictures by."""
+    """The maps of each level, for a perceptual loss."""
 
 
 class LiveDiscriminator(nn.Module):
-    """Tells real crops from refined ones, patch by patch, knowing where the opening is.
+    """Scores patches of crops as real or refined, given where the opening is.
 
-    It sees half of the crop's pixels a side: what the generator paints is coarser still.
+    It reads the crop at half its width, which is still finer than what the generator changes.
     """
 
     def __init__(self, shape: LiveShape = LiveShape()):
@@ -184,5 +184,5 @@ class LiveDiscriminator(nn.Module):
 
 
 def compose(warped_N3HW: Tensor, alpha_N1HW: Tensor, colour_N3HW: Tensor) -> Tensor:
-    """The picture that the generator's paint makes of the warped crop."""
+    """Blends the generator's colour into the warped crop by alpha."""
     return warped_N3HW + alpha_N1HW * (colour_N3HW - warped_N3HW)

@@ -1,7 +1,7 @@
-"""What the pictures of a batch show, as a reader sees them that no loss knows: the run-time's own.
+"""The action units that generated pictures show, read by the run-time's estimator, which is not in any loss.
 
-A generator that paints nothing is perfect at reconstruction. Only who reads the pictures can tell it from one
-that does what it is asked.
+A generator that paints nothing reconstructs perfectly. Only reading its pictures shows that it does not do
+what is asked.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from calib.shape import load_shape
 from reenact.generate.geometry.face_crop import FaceCrop
 
 LOST = 1.0
-"""Squared error, of intensities / 5, of every action unit of a face that is no longer found."""
+"""The squared error, of intensities / 5, of every action unit of a face that is no longer found."""
 
 
 class Shown(Protocol):
-    """What a reader tells of a face."""
+    """The reading of a face."""
 
     @property
     def aus(self) -> AUVector:
-        """(17,) 0..5."""
+        """(17,) intensities, 0..5."""
 
 
 ReadPicture: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.float32]], Shown | None]
-"""From a picture (height, width, 3) RGB and landmarks (478, 3) near which its face is; None: no face."""
+"""A function from a picture (height, width, 3) RGB and landmarks (478, 3) near its face. None: no face."""
 OpenReader: TypeAlias = Callable[[], AbstractContextManager[ReadPicture]]
 
 
 def asked_and_achieved(
     before_N3HW: Tensor, after_N3HW: Tensor, asked_NK: Tensor, open_reader: OpenReader
 ) -> Tensor | None:
-    """(n,) squared error of the change of action units, / 5, of the n faces that are found in `before`.
+    """Returns (n,) squared errors of the change of action units, / 5, for the n faces found in `before`.
 
-    before, after: in -1..1. asked: the change, / 5. What a reader is off in both pictures alike does not
-    count. None where no face is found: then nothing can be told of any generator.
+    before, after: -1..1. asked: the change, / 5. An error of the reader that is equal in both pictures
+    cancels. None: no face was found, so nothing can be said about the generator.
     """
     errors = []
     near = likely_landmarks(before_N3HW.shape[-1])
@@ -62,13 +62,13 @@ def asked_and_achieved(
 
 
 def to_pictures(images_N3HW: Tensor) -> NDArray[np.uint8]:
-    """(n, height, width, 3) RGB of tensors in -1..1."""
+    """Converts tensors, -1..1, to (n, height, width, 3) RGB."""
     levels = images_N3HW.detach().float().add(1).mul(127.5).clamp(0, 255).round().byte()
     return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def likely_landmarks(size: int) -> NDArray[np.float32]:
-    """(478, 3) of an average face in the middle of the run-time's crop, of `size` pixels."""
+    """Returns (478, 3): an average face in the middle of the run-time's crop of `size` pixels."""
     crop = FaceCrop(size=size)
     places = (load_shape().canonical - np.array(crop.centre_mm, np.float32)) * (size / crop.width_mm)
     return (places + np.array([size / 2, size / 2, 0])).astype(np.float32)

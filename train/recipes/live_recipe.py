@@ -1,8 +1,9 @@
-"""The network of one region: it gives the layers the light and the tone of the real thing.
+"""The recipe of one region's network, which adapts light and tone of the painted layers to real pictures.
 
-The mouth's ships (reenact/generate/network/MOUTH_MODEL_CARD.md). None ships for the eyes: an eye opened
-from shut lids needs an iris, which no light makes out of stripes. 4,000 pictures brought it nearer to the
-picture in 92 % of 118 people held out (L1 27.3 to 23.9); by eye it was the same dark hole, a little lighter.
+The mouth's network ships (reenact/generate/network/MOUTH_MODEL_CARD.md). None ships for the eyes: an eye
+opened from shut lids needs an iris, which no change of light makes out of stripes. After 4,000 pictures it
+was nearer to the picture for 92 % of 118 held-out people (L1 27.3 to 23.9), but it looked like the same dark
+hole, a little lighter.
 """
 
 from __future__ import annotations
@@ -36,24 +37,26 @@ class LiveRecipeOptions:
     region: str = "mouth"
     """One of reenact.generate.network.regions.REGIONS."""
     light: float = 10.0
-    """Difference to the truth, where there is one, of what is coarser than a tooth."""
+    """Weight of the difference from the truth, where there is one, at scales coarser than a tooth."""
     apart: float = 0.8
-    """Difference in brightness of the layers to the truth from which on a place hardly counts in `light`:
-    where the truth has a tooth and the layers have none, no light may make up for it."""
+    """Difference in brightness between layers and truth from which a place hardly counts in `light`: where
+    the truth has a tooth and the layers have none, light must not make up for it."""
     features: float = 0.03
-    """L1 to the truth's features in the discriminator."""
+    """Weight of the L1 distance to the truth's features in the discriminator."""
     adversarial: float = 0.003
+    """Weight of the discriminator's scores."""
     keep: float = 0.05
-    """L1 to the layers where there is no truth: paint as little as will do."""
+    """Weight of the L1 distance to the layers where there is no truth, so that little is painted there."""
     r1: float = 0.02
-    """Small: through Adam, a rare large gradient slows all the others."""
+    """Weight of the R1 penalty. It is small, as through Adam a rare large gradient slows all others."""
     r1_every: int = 16
+    """Steps between two R1 penalties."""
     shape: LiveShape = field(default_factory=LiveShape)
     examples: LiveExampleOptions = field(default_factory=LiveExampleOptions)
 
 
 class LiveRecipe:
-    """Networks of one region, which see its crop alone."""
+    """The networks, examples and losses of one region; the networks see its crop alone."""
 
     def __init__(self, options: LiveRecipeOptions = LiveRecipeOptions()):
         if options.region not in REGIONS:
@@ -76,7 +79,7 @@ class LiveRecipe:
         real = _picture(batch["truth"]).requires_grad_(often > 0)
         of_real: RegionDiscriminatorOutput = discriminator(real, inside)
         of_fake: RegionDiscriminatorOutput = discriminator(fake, inside)
-        # Pictures without a truth are faces with shut lips: no example of what is to be made.
+        # Pictures without a truth are faces with shut lips, which are no examples of the desired result.
         is_real = batch["has_truth"][:, None, None, None]
         weights = _attention(allowed, of_real)
         hinge = losses.critic_hinge(
@@ -111,14 +114,14 @@ class LiveRecipe:
         return self._restoration(batch, _paint(batch, generator))
 
     def preview(self, batch: Batch, generator: nn.Module) -> Tensor:
-        """Layers, refined, difference, truth."""
+        """Returns rows of the layers, the refined picture, the difference and the truth."""
         fake = _paint(batch, generator)
         layers = _picture(batch["warped"])
         row = [layers, fake, (2 * (fake - layers)).clamp(-1, 1), _picture(batch["truth"])]
         return (torch.cat([each.float() for each in row], 3) + 1) / 2
 
     def _restoration(self, batch: Batch, fake: Tensor) -> Terms:
-        """The terms that compare with the truth: the mean over the pictures that have one."""
+        """Returns the terms that compare with the truth, as means over the pictures that have one."""
         truth, (_, allowed) = _picture(batch["truth"]), _masks(batch)
         has_truth = batch["has_truth"][:, None, None, None]
         apart = (_picture(batch["warped"]) - truth).mean(1, keepdim=True) / self.options.apart
@@ -129,29 +132,29 @@ class LiveRecipe:
 
 
 def _picture(image_N3HW: Tensor) -> Tensor:
-    """uint8 to -1..1."""
+    """Converts uint8 to -1..1."""
     return image_N3HW.float() / 127.5 - 1
 
 
 def _paint(batch: Mapping[str, Tensor], generator: nn.Module) -> Tensor:
-    """The composed picture."""
+    """Returns the composed picture."""
     warped = _picture(batch["warped"])
     alpha, colour = generator(warped, batch["mask"].float() / 255, batch["geometry"])
     return compose(warped, alpha.float(), colour.float())
 
 
 def _masks(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Inside the opening, and where paint is allowed."""
+    """Returns the masks of the opening's inside and of where paint is allowed."""
     inside, allowed = (batch["mask"].float() / 255).split(1, dim=1)
     return inside, allowed
 
 
 def _attention(allowed: Tensor, verdict: RegionDiscriminatorOutput) -> Tensor:
-    """(n, 1, h, w) how much each place of the discriminator's map counts: all over a little, where there may
-    be paint much."""
+    """Returns the weight of each place in the discriminator's map, (n, 1, h, w): small everywhere, and large
+    where paint is allowed."""
     return 0.02 + F.adaptive_avg_pool2d(allowed, verdict.realness.shape[2:])
 
 
 def _coarse(image_NCHW: Tensor) -> Tensor:
-    """The means of squares of four pixels a side: without what is finer than a tooth."""
+    """Returns means of squares of four pixels a side, without detail finer than a tooth."""
     return F.avg_pool2d(image_NCHW, 4)

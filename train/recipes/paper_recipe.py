@@ -1,6 +1,6 @@
-"""Training as the paper has it: no pairs, one picture and the action units of two.
+"""The paper's training: no pairs, one picture and the action units of two.
 
-For `paper`, `paper-film` and, with its own weights, `ganimation`. See train.networks for each.
+It serves `paper`, `paper-film` and, with its own weights, `ganimation`. See train.networks for each.
 
 N: pictures, H, W: height and width, K: action units.
 """
@@ -31,7 +31,7 @@ from train.training_options import OptionsError, described
 GeneratorName = Literal["paper", "paper-film", "ganimation"]
 _SIZES = (32, 64, 128, 256)
 _SEEN_PX = 256
-"""The middle of a sample that is looked at; what lies around it is there to move into."""
+"""Width of the central part of a sample that is used; the rest gives room for shifts."""
 _MARGIN_PX = (CROP.size - _SEEN_PX) // 2
 
 _PREVIEWS = (
@@ -46,7 +46,7 @@ _PREVIEWS = (
 
 @dataclass(frozen=True, kw_only=True)
 class PaperOptions:
-    """What is trained and how its losses weigh: the published values."""
+    """Networks and weights of the losses; the defaults are the published values."""
 
     generator: GeneratorName = "paper"
     size: int = described(128, "Height and width of the pictures in pixels: 32, 64, 128 or 256.")
@@ -74,7 +74,7 @@ class PaperOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PaperFilmOptions(PaperOptions):
-    """The same with the conditioning repaired."""
+    """The published options with the FiLM conditioning."""
 
     generator: GeneratorName = "paper-film"
 
@@ -93,7 +93,7 @@ class GanimationOptions(PaperOptions):
 
 
 JUDGED = PaperOptions()
-"""Whose weights a validation uses, of every preset and whatever the losses weigh: so runs can be compared."""
+"""The options whose weights every validation uses, so that runs of all presets can be compared."""
 
 
 class Painted(NamedTuple):
@@ -102,14 +102,14 @@ class Painted(NamedTuple):
     image: Tensor
     """(N, 3, H, W) -1..1."""
     rough: Tensor
-    """(N, C, H, W) what is to be smooth: the picture, or GANimation's attention."""
+    """(N, C, H, W) the tensor whose total variation is penalised: the picture, or GANimation's attention."""
 
 
 class PaperRecipe:
-    """The networks with the published first weights, the examples, and the losses."""
+    """The networks with the published initial weights, the examples, and the losses."""
 
     def __init__(self, options: PaperOptions = PaperOptions(), open_reader: OpenReader = PictureReader):
-        """open_reader: who tells in a validation what action units pictures show."""
+        """open_reader: opens the reader of action units for validations."""
         self.options = options
         self._open_reader = open_reader
         self.generator = _network(options)
@@ -159,11 +159,11 @@ class PaperRecipe:
         return terms
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
-        """How far a generator is from what the paper wants, by its published weights: action units as they
-        were asked for, in the eyes of a reader that is no part of the training, and faces that survive.
+        """Returns the paper's objective by its published weights: the error of the action units asked for,
+        read by an estimator that is not in the training, and the loss of identity.
 
-        Without the first, a generator that changes nothing would be the best. Nothing where the reader finds
-        no face: then no generator can be told from another.
+        Without the first term, a generator that changes nothing would be best. Empty: the reader found no
+        face, so generators cannot be compared.
         """
         image, aus, targets = batch["image"], batch["aus"], batch["targets"]
         fake = self.paint(generator, image, aus, targets).image
@@ -180,7 +180,8 @@ class PaperRecipe:
         }
 
     def preview(self, batch: Batch, generator: nn.Module) -> Tensor:
-        """Rows of: as it is, smile, open mouth, frown, blink, raised brows, the next example's expression."""
+        """Returns rows of the input, smile, open mouth, frown, blink, raised brows, and the next example's
+        AUs."""
         image, aus = batch["image"], batch["aus"]
         wanted = [(aus + _relative(change).to(aus)).clamp(0, 1) for change in _PREVIEWS]
         wanted.append(aus.roll(-1, 0))
@@ -188,8 +189,8 @@ class PaperRecipe:
         return (torch.cat(pictures, 3) + 1).div(2).clamp(0, 1)
 
     def paint(self, generator: nn.Module, image: Tensor, aus: Tensor, targets: Tensor) -> Painted:
-        """`image`, which shows `aus`, made to show `targets`; action units 0..1."""
-        # float32, whatever the networks compute in: neighbours in half precision differ by rounding alone.
+        """Changes `image`, which shows `aus`, to show `targets`; action units are 0..1."""
+        # In float32, because in half precision neighbours differ by rounding alone.
         if self.options.generator == "ganimation":
             attention, colour = (each.float() for each in generator(image, targets))
             return Painted(compose(image, attention, colour), attention)
@@ -198,7 +199,7 @@ class PaperRecipe:
 
 
 class PaperItems:
-    """A picture, what it shows, what another shows, each a little off, as a function of the number alone.
+    """A picture, its action units and another picture's, each with noise, as a function of the number alone.
 
     image (3, size, size) -1..1; aus and targets (17,) OpenFace's / 5, absolute; mix () 0..1.
     """
@@ -222,7 +223,7 @@ class PaperItems:
 
 
 def _shown_by(samples: Sequence[FaceSample], index: int) -> AUVector:
-    """(17,) the action units of one sample, whose picture is not read if it does not have to be."""
+    """Returns the action units (17,) of one sample, without reading its picture where possible."""
     aus: AUVector = samples.value("aus", index) if isinstance(samples, Shards) else samples[index].aus
     return aus
 
@@ -230,10 +231,10 @@ def _shown_by(samples: Sequence[FaceSample], index: int) -> AUVector:
 def augment(
     image: NDArray[np.uint8], size: int, shift_px: int, random: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """(size, size, 3): the middle of a sample, shifted, and mirrored every other time.
+    """Returns (size, size, 3): the middle of a sample, shifted, and mirrored with probability one half.
 
-    The action units stay as they are: all of OpenFace's count both sides of the face as one. Published is a
-    crop from a picture padded with a border; here what lies around the face comes into view instead.
+    The action units stay as they are, since OpenFace's count both sides of the face as one. The published
+    code crops from a padded picture; here the surroundings of the face come into view instead.
     """
     limit = min(_MARGIN_PX, shift_px * _SEEN_PX // size)
     x, y = _MARGIN_PX + random.integers(-limit, limit + 1, 2)
@@ -262,7 +263,7 @@ def _network(options: PaperOptions) -> nn.Module:
 
 
 def _draw_weights(module: nn.Module) -> None:
-    """N(0, 0.02) for convolutions, as published; all else begins as torch has it."""
+    """Draws N(0, 0.02) for convolutions, as published; all other weights have torch's defaults."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""What a kind of training has to bring; the loop does the rest."""
+"""The Recipe protocol: what a kind of training provides; the loop does the rest."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from torch import Tensor, nn
 from train.data.shards import Shards
 
 Batch = Mapping[str, Tensor]
-"""Tensors whose first axis is the batch. All randomness of a step is in here, none in the losses."""
+"""Tensors whose first axis is the batch. They hold all random numbers of a step; losses draw none."""
 Terms = dict[str, Tensor]
-"""Weighted parts of a loss, scalars; the loss is their sum."""
+"""The weighted scalar terms of a loss, which is their sum."""
 
 
 class Items(Protocol):
-    """Training examples without end: item i is a pure function of the samples, the seed and i."""
+    """Training examples without end; item i is a pure function of the samples, the seed and i."""
 
     def __getitem__(self, index: int) -> dict[str, Tensor]: ...
 
 
 class Recipe(Protocol):
-    """Networks, examples and losses of one kind of training."""
+    """The networks, examples and losses of one kind of training."""
 
     @property
     def options(self) -> Any:
-        """A frozen dataclass of numbers and names, which a run's folder remembers."""
+        """A frozen dataclass of numbers and names, which the run's folder stores."""
         ...
 
     generator: nn.Module
@@ -43,12 +43,12 @@ class Recipe(Protocol):
     ) -> Terms: ...
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
-        """How far `generator` is off on people it was not trained on; the sum decides which is best.
+        """Returns the error of `generator` on the held-out split; the run with the lowest sum is the best.
 
-        Empty where the batch tells nothing of that; where no batch does, the last generator counts as best.
+        It is empty where a batch allows no comparison; if all batches do, the last generator counts as best.
         """
         ...
 
     def preview(self, batch: Batch, generator: nn.Module) -> Tensor:
-        """(n, 3, height, width) in 0..1: for every example a row of pictures, side by side."""
+        """Returns (n, 3, height, width), 0..1: for every example a row of pictures, side by side."""
         ...
