@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.answer import to_json as answer_json
 from calib.au import AUVector, bilateral, neutral_aus
 from calib.basis import AUBasis, write_basis
 from calib.basis_fit import SCORES, LabelledShapes, explained_variance, fit_basis
@@ -28,9 +27,10 @@ from calib.commands.scans import scans
 from calib.commands.timeline import timeline
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
 from calib.estimator import CROP, AUEstimator, write_estimator
-from calib.fit import FitOptions, fit_estimator, judge, to_design
+from calib.estimator_fit import EstimatorFitOptions, fit_estimator, judge, to_design
 from calib.gains import Response, correct, measure_response
 from calib.pose import fit_pose
+from calib.response_gain import to_json as answer_json
 from calib.shape import load_shape
 from reenact.cli.commands import Program
 from reenact.cli.errors import plain_errors, unusable_input
@@ -44,7 +44,7 @@ from reenact.track import Tracker, TrackerOptions
 _CHUNK = 200
 """Pictures that a process looks at before it hands them over; opening a tracker costs about ten of them."""
 _FOLDER = click.Path(path_type=Path)
-_DEFAULTS = FitOptions()
+_DEFAULTS = EstimatorFitOptions()
 _AHEAD_RAD = 0.4
 """The basis is fitted to faces with less yaw than this: MediaPipe's depth of the far side is a guess."""
 
@@ -104,9 +104,9 @@ def fit(
             raise DatasetError(
                 f"{len(faces)} faces are too few to hold people out; give more, or change --held-out"
             )
-        first = fit_estimator(design.where(~strangers), FitOptions(ridge))
+        first = fit_estimator(design.where(~strangers), EstimatorFitOptions(ridge))
         report = judge(first, design.where(strangers), faces.collections[strangers])
-        estimator = fit_estimator(design, FitOptions(ridge))
+        estimator = fit_estimator(design, EstimatorFitOptions(ridge))
         with replacing(out / "estimator.npz") as beside:
             write_estimator(estimator, beside)
         write_report(report, out)

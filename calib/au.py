@@ -1,4 +1,4 @@
-"""The action units: OpenFace's 17 intensities, their names, and the vector that carries them."""
+"""The action units: OpenFace's 17 intensities, their names, and the vector that holds them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 @dataclass(frozen=True)
 class ActionUnit:
     number: int
+    """The FACS number, such as 12."""
     name: str
-    """FACS name (Ekman, Friesen & Hager, Facial Action Coding System, 2002)."""
+    """The FACS name (Ekman, Friesen & Hager, Facial Action Coding System, 2002)."""
 
     @property
     def code(self) -> str:
-        """As OpenFace writes it: AU01."""
+        """The code that OpenFace uses, such as AU01."""
         return f"AU{self.number:02d}"
 
 
@@ -40,42 +41,42 @@ ACTION_UNITS = (
     ActionUnit(26, "jaw drop"),
     ActionUnit(45, "blink"),
 )
-"""In OpenFace's order, which is the order of every AU array in this project."""
+"""The action units in OpenFace's order, which is the order of every AU array in this project."""
 
 AU_COUNT = len(ACTION_UNITS)
 AU_CODES = tuple(unit.code for unit in ACTION_UNITS)
 AU_INDEX = {unit.number: index for index, unit in enumerate(ACTION_UNITS)}
-"""FACS number to position: AU_INDEX[12] == 8."""
+"""The position of each FACS number: AU_INDEX[12] == 8."""
 
 MAX_INTENSITY = 5.0
 """OpenFace's `_r` columns run from 0 (absent) to 5 (FACS intensity E). Networks see intensity / 5."""
 
 AUVector = NDArray[np.float32]
-"""(17,) in the order of ACTION_UNITS: intensities 0..5, or their differences, -5..5."""
+"""(17,) float32 in the order of ACTION_UNITS: intensities 0..5, or their differences, -5..5."""
 
 Side: TypeAlias = Literal["L", "R"]
-"""The person's own left or right, as in FACS. In a picture that is not mirrored the person's left is where
-x is larger."""
+"""The person's own left or right side, as in FACS. In a picture that is not mirrored the person's left has
+the larger x."""
 SIDES: tuple[Side, ...] = get_args(Side)
 
 Sided = NDArray[np.float32]
-"""(2, 17) an AUVector for each of SIDES."""
+"""(2, 17) float32: one AUVector for each of SIDES."""
 Change = Sided
-"""(2, 17) relative action units, -5..5: what is to be added to each side of a face."""
+"""(2, 17) float32: the relative action units, -5..5, that are added to each side of a face."""
 
 
 LOWER_FACE = frozenset({6, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26})
-"""FACS numbers of what moves cheeks, nose, mouth or chin."""
+"""FACS numbers of the action units that move cheeks, nose, mouth or chin."""
 ONE_PIECE = frozenset({26})
-"""FACS numbers of what both sides can only do together: the jaw is one bone."""
+"""FACS numbers of the action units that have no sides: the jaw is one bone."""
 
 
 class UnknownAUError(ValueError):
-    """An action unit that OpenFace does not measure, or a side of one that has none."""
+    """The name is no action unit that OpenFace measures, or gives a side to one that has no sides."""
 
 
 def au_index(name: str) -> int:
-    """Position of an action unit named 'AU12', 'au04', 'AU4' or '12'.
+    """Returns the position of an action unit named 'AU12', 'au04', 'AU4' or '12'.
 
     Raises UnknownAUError for anything else, naming the value and the choices.
     """
@@ -86,10 +87,10 @@ def au_index(name: str) -> int:
 
 
 def sided_au(name: str) -> tuple[int, Side | None]:
-    """Position and side of an action unit named as for `au_index`, followed by an L or R for one side alone.
+    """Returns the position and side of an action unit; the name is as for `au_index`, with or without L or R.
 
-    'AU12L' and 'au12l' are the lip corner puller on the person's left; 'AU12' is on both, which is None.
-    Raises UnknownAUError, also for a side of what has none.
+    'AU12L' and 'au12l' are the lip corner puller on the person's left. None for 'AU12': both sides.
+    Raises UnknownAUError for other names, and for a side of an action unit that has no sides.
     """
     for side in SIDES:
         if name.strip().upper().endswith(side):
@@ -103,44 +104,46 @@ def sided_au(name: str) -> tuple[int, Side | None]:
 
 
 def au_code(index: int, side: Side | None = None) -> str:
-    """AU12L, or AU12 for both sides: what `sided_au` reads."""
+    """Returns the name that `sided_au` reads: AU12L, or AU12 where the side is None (both sides)."""
     return f"{AU_CODES[index]}{side or ''}"
 
 
 def rows(side: Side | None) -> slice:
-    """Those of a `Sided` that stand for this side; None: for both."""
+    """Returns the rows of a `Sided` that belong to this side. None: both rows."""
     return slice(None) if side is None else slice(SIDES.index(side), SIDES.index(side) + 1)
 
 
 def neutral_aus() -> AUVector:
-    """A fresh vector of zeros."""
+    """Returns a new vector of zeros, (17,)."""
     return np.zeros(AU_COUNT, np.float32)
 
 
 def bilateral(aus: AUVector) -> Sided:
-    """(2, 17): the same on both sides."""
+    """Returns (2, 17): the same intensities on both sides."""
     return np.stack([aus, aus])
 
 
 def both(sided: Sided) -> AUVector:
-    """(17,) the mean of both sides: exactly either where they agree."""
+    """Returns the mean of both sides, (17,); where the sides are equal it is exactly their value."""
     return (sided[0] + sided[1]) / 2
 
 
 def lean(sided: Sided) -> AUVector:
-    """(17,) how far the person's left lies above the mean of both sides, and the right below it."""
+    """Returns the asymmetry (17,): how far the left side lies above the mean of both sides, in AU units."""
     return (sided[0] - sided[1]) / 2
 
 
 def apart(aus: AUVector, lean: AUVector) -> Sided:
-    """(2, 17) what each side shows of a face that shows `aus`, 0..5, in the mean: `lean` more on the person's
-    left and less on the right, as far as both stay within 0..5."""
+    """Returns the intensities (2, 17) of both sides of a face whose mean is `aus` (17,), 0..5.
+
+    lean: (17,) the asymmetry as from `lean`. It is reduced where a side would leave 0..5.
+    """
     most = np.minimum(aus, MAX_INTENSITY - aus)
     lean = np.clip(lean, -most, most)
     return np.stack([aus + lean, aus - lean])
 
 
 def larger(sided: Sided) -> AUVector:
-    """(17,) of each action unit the value of the side on which it is further from 0."""
+    """Returns (17,): for each action unit the value of the side that is further from 0."""
     left, right = sided
     return np.where(np.abs(left) < np.abs(right), right, left)

@@ -1,4 +1,4 @@
-"""Tables of action units, row by row: whom a row shows and when, and what it says of the face."""
+"""Tables of action units, read row by row: which face a row shows, at what time, with which intensities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calib.columns import AUColumns, au_columns, column_key
 from calib.table_file import Row, Table, number_of, open_table
 
 _TIMES = {"timestamp": 1.0, "time": 1.0, "frame_time_in_ms": 1e-3, "video_time": 1.0}
-"""The columns of times, and the factor to seconds. (py-feat's approx_time has whole seconds only.)"""
+"""Names of time columns, and their factor to seconds. (py-feat's approx_time holds whole seconds only.)"""
 _FRAMES = ("frame", "frame_idx")
 _FACES = ("face_id", "faceid", "face", "identity")
 _CLOCK = re.compile(r"(\d{1,4}):(\d{1,2}):(\d{1,2}(?:[.,]\d*)?)", re.ASCII)
@@ -26,24 +26,26 @@ _WHOLE_NUMBER = re.compile(r"(\d+)[.,]0*", re.ASCII)
 @dataclass(frozen=True)
 class Column:
     name: str
+    """The column's name, as the header writes it."""
     places: tuple[int, ...]
-    """Where it is in a row; more than one place where the header repeats its name."""
+    """The column's positions in a row; there are several where the header repeats the name."""
     refusal: type[ValueError]
+    """The class of the errors that are raised."""
 
     def text(self, row: Row) -> str:
-        """The cell; "" where the row breaks off before it."""
+        """Returns the cell's text; "" where the row ends before it. Raises `refusal` if repeats disagree."""
         first = row.text(self.places[0])
         for place in self.places[1:]:
             other = row.text(place)
             if other != first:
                 raise self.refusal(
-                    f"line {row.line}: the table has more than one column {self.name}, and they say "
+                    f"line {row.line}: the table has more than one column {self.name}, with the values "
                     f"{first!r:.40} and {other!r:.40}; keep one of them"
                 )
         return first
 
     def number(self, row: Row) -> float:
-        """NaN where the cell has no value."""
+        """Returns the cell's number; NaN where the cell is empty. Raises `refusal` for other text."""
         text = self.text(row)
         try:
             return number_of(text)
@@ -53,56 +55,61 @@ class Column:
 
 @dataclass(frozen=True, eq=False)
 class AUReading:
-    """What a row of a film's table says of a face."""
+    """What one row of a film's table says about one face."""
 
     line: int
+    """The line in the file, from 1."""
     face: str
     """The face's name; "" where the table does not name faces."""
     frame: float | None
-    """The number of the frame; None: the table does not say."""
+    """The frame's number. None: the table has none for this row."""
     time_s: float | None
-    """None: the table does not say."""
+    """The time in seconds. None: the table has none for this row."""
     aus: AUVector
-    """(17,) 0..5; NaN where there is no value."""
+    """(17,) intensities, 0..5; NaN where there is no value."""
 
 
 @dataclass(frozen=True, eq=False)
 class AUTable:
-    """An open table; the rows can be read once."""
+    """An open table. Its rows can be read only once."""
 
     table: Table
+    """The rows as text."""
     columns: AUColumns
+    """Where the intensities are."""
     refusal: type[ValueError]
+    """The class of the errors that are raised."""
 
     @property
     def time_column(self) -> str | None:
-        """The name of the column of times; None: there is none."""
+        """The name of the time column. None: the table has none."""
         time = self.find(*_TIMES)
         return None if time is None else time.name
 
     @property
     def frame_column(self) -> str | None:
-        """The name of the column of frames' numbers; None: there is none."""
+        """The name of the column of frame numbers. None: the table has none."""
         frame = self.find(*_FRAMES)
         return None if frame is None else frame.name
 
     def check_complete(self) -> None:
-        """Refuses a table that lacks an action unit."""
+        """Raises `refusal` if the table lacks an action unit."""
         missing = [code for index, code in enumerate(AU_CODES) if index not in self.columns.places]
         if missing:
             raise self.refusal(
                 f"line {self.table.header_line}: no column holds {', '.join(missing)}; "
-                f"labels to fit to need all {len(AU_CODES)} action units"
+                f"a fit needs labels of all {len(AU_CODES)} action units"
             )
 
     def find(self, *keys: str) -> Column | None:
-        """The column that the first of the keys names that there is, as `calib.columns.column_key` has it."""
+        """Returns the first column that `keys` (see `calib.columns.column_key`) name. None: there is none."""
         return find_column(self.table, keys, self.refusal)
 
     def faces(self) -> Iterator[tuple[Row, AUVector | None]]:
-        """Each row, and its action units, (17,) 0..5, NaN where there is no value.
+        """Yields each row with its intensities, (17,) 0..5; NaN where there is no value.
 
-        None: the row shows no face, because `success` is 0 or because no action unit has a value.
+        None in place of intensities: the row shows no face, because its `success` is 0 or because no action
+        unit has a value.
         """
         success = self.find("success")
         aus = [
@@ -114,7 +121,7 @@ class AUTable:
             yield row, self._intensities(row, aus) if shown else None
 
     def readings(self) -> list[AUReading]:
-        """The rows that show a face."""
+        """Returns the rows that show a face."""
         face, frame, time = self.find(*_FACES), self.find(*_FRAMES), self.find(*_TIMES)
         return [
             AUReading(
@@ -137,11 +144,13 @@ class AUTable:
 
 @contextmanager
 def open_au_table(path: Path, refusal: type[ValueError], plain: bool = False) -> Iterator[AUTable]:
-    """A table with AU01_r ... (0..5: OpenFace, `reenact aus`), au_1_intensity ... (0..5: LibreFace),
-    AU01 ... (0..1: py-feat) or "Action Unit 01 - ..." (0..1: FaceReader); AU43 stands for AU45.
+    """Opens a table of action units by one of five programs; see `calib.columns`.
 
-    plain: whether AU01_rs ..., intensities that are not normalised per person, go before AU01_r.
-    Raises `refusal`, and gives what raises it while the table is open, the file's name in front.
+    Its columns are AU01_r ... (0..5: OpenFace, `reenact aus`), au_1_intensity ... (0..5: LibreFace), AU01 ...
+    (0..1: py-feat) or "Action Unit 01 - ..." (0..1: FaceReader). AU43 is read as AU45.
+
+    plain: whether AU01_rs ..., the intensities that are not normalised per person, are preferred to AU01_r.
+    Raises `refusal`, with the file's name in front; the same holds for a `refusal` raised while it is open.
     """
     try:
         with open_table(path, refusal, lambda names: au_columns(names) is not None) as table:
@@ -149,7 +158,7 @@ def open_au_table(path: Path, refusal: type[ValueError], plain: bool = False) ->
             if columns is None:
                 raise refusal(
                     f"line {table.header_line}: no column holds an action unit; "
-                    "call them AU12_r (0..5) or AU12 (0..1)"
+                    "name the columns AU12_r (0..5) or AU12 (0..1)"
                 )
             yield AUTable(table, columns, refusal)
     except refusal as error:
@@ -157,7 +166,7 @@ def open_au_table(path: Path, refusal: type[ValueError], plain: bool = False) ->
 
 
 def find_column(table: Table, keys: Sequence[str], refusal: type[ValueError]) -> Column | None:
-    """The column that the first of `keys` names that the table has; None where it has none of them."""
+    """Returns the first column of those that `keys` name. None: the table has none of them."""
     there = [column_key(name) for name in table.header]
     found = next((key for key in keys if key in there), None)
     if found is None:
@@ -174,7 +183,7 @@ def _says_no(text: str) -> bool:
 
 
 def _intensity(row: Row, column: Column, scale: float) -> float:
-    """0..5; NaN where the cell has no value."""
+    """Returns the intensity, 0..5; NaN where the cell is empty."""
     value = scale * column.number(row)
     if not math.isnan(value) and not -0.5 <= value <= 1.5 * MAX_INTENSITY:
         raise column.refusal(
@@ -185,7 +194,7 @@ def _intensity(row: Row, column: Column, scale: float) -> float:
 
 
 def _face_name(text: str) -> str:
-    """The name of a face; pandas turns the id 1 into 1.0 where some are missing."""
+    """Returns a face's name; pandas writes the id 1 as 1.0 where some ids are missing."""
     whole = _WHOLE_NUMBER.fullmatch(text)
     return whole[1] if whole else text
 
@@ -201,7 +210,7 @@ def _frame(row: Row, column: Column | None) -> float | None:
 
 
 def _time_s(row: Row, column: Column | None) -> float | None:
-    """From seconds, milliseconds (by the column's name) or a clock's 00:01:02.345."""
+    """Returns the time in seconds; cells hold seconds, milliseconds (by the header) or 00:01:02.345."""
     if column is None:
         return None
     clock = _CLOCK.fullmatch(column.text(row))

@@ -19,24 +19,25 @@ _PATH = Path(__file__).with_name("data") / "basis.npz"
 @dataclass(frozen=True, eq=False)
 class AUBasis:
     displacements: NDArray[np.float32]
-    """(17, 478, 3) canonical millimetres for one unit (of 0..5) of each action unit, for small changes."""
+    """(17, 478, 3) canonical millimetres: the motion for one unit (of 0..5) of each action unit."""
     furthest: NDArray[np.float32]
-    """(17,) how many times these displacements each action unit moves at most, however much is asked."""
+    """(17,) the largest multiple of its displacement that each action unit reaches at any intensity."""
 
     def amounts(self, change: Change) -> Change:
-        """How many times each displacement to move on each side for relative action units `change` (2, 17).
+        """Returns (2, 17): the multiples of the displacements for relative action units `change` (2, 17).
 
-        Nearly `change` where it is small, never beyond `furthest`: faces have ends.
+        The result is close to `change` where that is small, and never exceeds `furthest`, because the motion
+        of a face is limited.
         """
         return self.furthest * np.tanh(change / self.furthest)
 
     def move(self, amounts: Change) -> NDArray[np.float32]:
-        """(478, 3) canonical millimetres, from amounts (2, 17): each landmark goes with its side."""
+        """Returns the motion (478, 3) in canonical mm for multiples (2, 17); landmarks follow their side."""
         moved, aside = self._move(both(amounts)), lean(amounts)
         return moved + landmark_sidedness()[:, None] * self._move(aside) if aside.any() else moved
 
     def displace(self, change: Change) -> NDArray[np.float32]:
-        """(478, 3) canonical millimetres for relative action units `change` (2, 17)."""
+        """Returns the motion (478, 3), canonical millimetres, for relative action units `change` (2, 17)."""
         return self.move(self.amounts(change))
 
     def _move(self, amounts: AUVector) -> NDArray[np.float32]:
@@ -45,17 +46,18 @@ class AUBasis:
 
     @property
     def largest_mm(self) -> NDArray[np.float32]:
-        """(17,) the largest displacement of any landmark for one unit."""
+        """(17,) the largest displacement of any landmark for one unit, in canonical millimetres."""
         return np.linalg.norm(self.displacements, axis=2).max(axis=1)
 
 
 def read_basis(path: Path) -> AUBasis:
+    """Reads what `write_basis` wrote."""
     with np.load(path, allow_pickle=False) as data:
         return AUBasis(data["displacements"].astype(np.float32), data["furthest"].astype(np.float32))
 
 
 def write_basis(basis: AUBasis, path: Path) -> None:
-    """In half precision, which is a micrometre."""
+    """Writes the displacements in half precision, whose rounding is about a micrometre."""
     np.savez_compressed(
         path, displacements=basis.displacements.astype(np.float16), furthest=basis.furthest.astype(np.float32)
     )
@@ -63,5 +65,5 @@ def write_basis(basis: AUBasis, path: Path) -> None:
 
 @lru_cache(maxsize=1)
 def load_basis() -> AUBasis:
-    """The basis that ships with the project (see calib/data/MODEL_CARD.md)."""
+    """Loads the basis that ships with the project (see calib/data/MODEL_CARD.md)."""
     return read_basis(_PATH)

@@ -1,8 +1,8 @@
-"""Bounds of the mouth's and the eyes' shape: what no action unit moves a face beyond, and a mouth at rest.
+"""Bounds of mouth and eye shape that no edit exceeds, and the expected shape of a mouth at rest.
 
-Intensities say how strongly something is asked, not where a face ends up: one that smiles already, asked to
-laugh, opened its mouth wider than anybody does. Bounds hold for the final shape. Fitted by
-`python -m calib bounds`.
+An intensity says how strong a motion is, not which shape results: a face that already smiled and was asked to
+laugh opened its mouth wider than any real face. Bounds hold for the final shape.
+`python -m calib bounds` fits them.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ UPPER_LIP = 0
 NOSE_BASE = 2
 NOSTRILS = (129, 358)
 FREE_SHARE = 0.75
-"""Of the way from a face's own shape to a bound; on the rest of it a motion slows down."""
+"""Share of the way from a face's own shape to a bound on which motion is free; after it the motion slows."""
 
 
 @dataclass(frozen=True)
-class Mouth:
-    """What is bounded of a mouth, in canonical millimetres."""
+class MouthShape:
+    """The measured shape of a mouth, in canonical millimetres."""
 
     width: float
-    """Between the outer corners."""
+    """The distance between the outer corners."""
     opening: float
-    """Between the inner edges of the lips, in the middle."""
+    """The distance between the inner edges of the lips, in the middle."""
     corners: float
-    """Height of the corners above the base of the nose; below 0."""
+    """The height of the corners above the base of the nose; it is below 0."""
     lip: float
-    """Height of the upper lip's upper edge above the base of the nose; below 0."""
+    """The height of the upper lip's upper edge above the base of the nose; it is below 0."""
 
 
-def measure_mouth(landmarks_mm: NDArray[np.floating]) -> Mouth:
-    """Of pose-normalised landmarks (478, 3)."""
+def measure_mouth(landmarks_mm: NDArray[np.floating]) -> MouthShape:
+    """Measures the mouth of pose-normalised landmarks (478, 3), canonical millimetres."""
     right, left = landmarks_mm[RIGHT_CORNER], landmarks_mm[LEFT_CORNER]
     nose = landmarks_mm[NOSE_BASE, 1]
-    return Mouth(
+    return MouthShape(
         float(left[0] - right[0]),
         opening_mm(landmarks_mm, MOUTH),
         float(nose - (left[1] + right[1]) / 2),
@@ -54,7 +54,7 @@ def measure_mouth(landmarks_mm: NDArray[np.floating]) -> Mouth:
 
 
 def opening_mm(landmarks_mm: NDArray[np.floating], opening: Opening) -> float:
-    """How far the edges of an opening of pose-normalised landmarks (478, 3) are apart in its middle."""
+    """Returns the gap of an opening in its middle, mm; landmarks are (478, 3), pose-normalised."""
     centre = len(opening.upper) // 2
     middle = slice(centre - 1, centre + 2)
     upper, lower = list(opening.upper[middle]), list(opening.lower[middle])
@@ -63,32 +63,32 @@ def opening_mm(landmarks_mm: NDArray[np.floating], opening: Opening) -> float:
 
 @dataclass(frozen=True)
 class Bounds:
-    """In canonical millimetres."""
+    """The bounds of shape, in canonical millimetres."""
 
     narrowest: float
-    """The least width of a mouth."""
+    """The smallest width of a mouth."""
     widest: float
-    """The largest."""
+    """The largest width of a mouth."""
     corners: float
-    """The largest height of a mouth's corners above the base of the nose; below 0."""
+    """The largest height of a mouth's corners above the base of the nose; it is below 0."""
     mouth_opening: float
     """The largest opening of a mouth."""
     eye_opening: float
     """The largest opening of an eye."""
     rest: tuple[tuple[float, ...], ...]
-    """Rows: width, corners and lip at rest; columns: of 1 and the `rest_features` of a smiling face."""
+    """(3, 6) weights: predict width, corners and lip at rest from 1 and the `rest_features` of a smile."""
     rest_range: tuple[tuple[float, float], ...]
-    """Between which each of them lies."""
+    """The lowest and highest value that each of these three predictions may have."""
 
-    def at_rest(self, landmarks_mm: NDArray[np.floating]) -> Mouth:
-        """The mouth that a face (478, 3) would have without its smile, as far as its shape tells."""
+    def at_rest(self, landmarks_mm: NDArray[np.floating]) -> MouthShape:
+        """Predicts the mouth at rest of a smiling face, from its pose-normalised landmarks (478, 3)."""
         expected = np.array(self.rest) @ np.r_[1, rest_features(landmarks_mm)]
         width, corners, lip = np.clip(expected, *np.array(self.rest_range).T).tolist()
-        return Mouth(width, 0.0, corners, lip)
+        return MouthShape(width, 0.0, corners, lip)
 
 
 def rest_features(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(5,) what tells of a smiling face's (478, 3) mouth at rest, in millimetres."""
+    """Returns (5,) mm, computed from a smiling face's landmarks (478, 3), that predict its mouth at rest."""
     mouth = measure_mouth(landmarks_mm)
     right, left = NOSTRILS
     nose_width = landmarks_mm[left, 0] - landmarks_mm[right, 0]
@@ -96,10 +96,10 @@ def rest_features(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def held_below(wanted: float, own: float, bound: float) -> float:
-    """`wanted`, or less where it comes near `bound`, which it never passes. Continuous and increasing.
+    """Returns `wanted`, reduced where it comes near `bound`, which it never exceeds. Continuous, increasing.
 
-    own: where the face is by itself. Up to there, and on FREE_SHARE of the way on to the bound, nothing is
-    held back; a face that is beyond the bound by itself goes no further.
+    own: the face's own value. `wanted` is not reduced up to `own` and for FREE_SHARE of the way from there to
+    the bound. A face whose own value exceeds the bound goes no further than that value.
     """
     bound = max(bound, own)
     free = own + FREE_SHARE * (bound - own)
@@ -110,17 +110,18 @@ def held_below(wanted: float, own: float, bound: float) -> float:
 
 
 def held_above(wanted: float, own: float, bound: float) -> float:
-    """The same from below."""
+    """Does the same for a lower bound."""
     return -held_below(-wanted, -own, -bound)
 
 
 def to_json(bounds: Bounds) -> str:
-    """The text of the file; four digits say more than is known."""
+    """Returns the text of the file, rounded to four digits, which is finer than the fit's error."""
     rounded = json.loads(json.dumps(asdict(bounds)), parse_float=lambda text: round(float(text), 4))
     return json.dumps({"version": 1, **rounded}, indent=1) + "\n"
 
 
 def from_json(text: str) -> Bounds:
+    """Reads the text that `to_json` writes."""
     document = parse_json(text, ValueError)
     del document["version"]
     rest = tuple(tuple(row) for row in document.pop("rest"))
@@ -130,5 +131,5 @@ def from_json(text: str) -> Bounds:
 
 @lru_cache(maxsize=1)
 def load_bounds() -> Bounds:
-    """The bounds that ship with the project (see calib/data/MODEL_CARD.md)."""
+    """Loads the bounds that ship with the project (see calib/data/MODEL_CARD.md)."""
     return from_json(_PATH.read_text(encoding="utf-8"))

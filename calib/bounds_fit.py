@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_INDEX
-from calib.bounds import Bounds, Mouth, measure_mouth, opening_mm, rest_features
+from calib.bounds import Bounds, MouthShape, measure_mouth, opening_mm, rest_features
 from calib.openings import LEFT_EYE, RIGHT_EYE
 
 CALM = {12: 0.6, 15: 1.0, 17: 1.2, 20: 1.0, 25: 0.6}
-"""By FACS number: the intensity below which all of these are in a mouth at rest."""
+"""By FACS number: the intensity below which all of these must be for a mouth to count as at rest."""
 SMILING = 1.2
 """Intensity of AU12 from which a face counts as smiling."""
 CLOSED_MM = 2.5
-"""A mouth at rest is open by less."""
+"""Opening below which a mouth counts as at rest, in canonical millimetres."""
 
 
 @dataclass(frozen=True)
 class BoundsOptions:
-    """Percentiles of faces at which the bounds lie."""
+    """The percentiles of labelled faces at which the bounds of `calib.bounds.Bounds` lie."""
 
     narrowest: float = 0.5
     widest: float = 95.0
@@ -30,9 +30,9 @@ class BoundsOptions:
     mouth_opening: float = 98.0
     eye_opening: float = 98.5
     at_rest: tuple[float, float] = (10.0, 90.0)
-    """Of mouths at rest: between which the expected ones lie."""
+    """Percentiles of mouths at rest between which every prediction lies."""
     ridge: float = 1.0
-    """Per face, mm^2."""
+    """The penalty of the regression per face, in mm^2."""
 
 
 def fit_bounds(
@@ -41,9 +41,9 @@ def fit_bounds(
     persons: NDArray[np.str_],
     options: BoundsOptions = BoundsOptions(),
 ) -> tuple[Bounds, str]:
-    """From pose-normalised faces (n, 478, 3), their labels (n, 17) and who they are (n,); and a report.
+    """Fits the bounds to pose-normalised faces (n, 478, 3), labels (n, 17) and names (n,); adds a report.
 
-    Of people who are seen both smiling and at rest, the latter is regressed on the former.
+    For people who are seen both smiling and at rest, the mouth at rest is regressed on the smile.
     """
     mouths = [measure_mouth(each) for each in landmarks_mm]
     width, opening, corners = np.array([(mouth.width, mouth.opening, mouth.corners) for mouth in mouths]).T
@@ -69,14 +69,14 @@ def fit_bounds(
     )
     report = (
         f"{len(landmarks_mm)} faces, {int(calm.sum())} at rest; {len(features)} smiles of "
-        f"{len(set(people.tolist()))} people who are seen at rest as well. Error of the expected mouth at "
-        "rest, people left out, and its spread, mm: "
+        f"{len(set(people.tolist()))} people who are seen at rest as well. Error of the predicted mouth at "
+        "rest for people left out of the fit, and the spread of people, mm: "
         + ", ".join(f"{name} {error:.1f} of {spread:.1f}" for name, error, spread in errors)
     )
     return bounds, report
 
 
-def _kept(mouth: Mouth) -> tuple[float, float, float]:
+def _kept(mouth: MouthShape) -> tuple[float, float, float]:
     return mouth.width, mouth.corners, mouth.lip
 
 
@@ -87,7 +87,7 @@ def _pairs(
     smiling: NDArray[np.bool_],
     persons: NDArray[np.str_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]]:
-    """((n, 6) 1 and the features of smiles, (n, 3) the person's mean mouth at rest, (n,) who)."""
+    """Returns (n, 6) 1 and the features of smiles, (n, 3) people's mean mouths at rest, and (n,) names."""
     means = {
         person: at_rest[calm & (persons == person)].mean(axis=0) for person in set(persons[calm].tolist())
     }
@@ -99,7 +99,7 @@ def _pairs(
 
 
 def _ridge(features: NDArray[np.float64], targets: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """(targets, features); slopes are held small, the mean is not."""
+    """Returns (targets, features) of a ridge that penalises slopes but not the mean."""
     mean = features.mean(axis=0)
     centred = features[:, 1:] - mean[1:]
     gram = centred.T @ centred + ridge * len(features) * np.eye(centred.shape[1])
@@ -110,7 +110,7 @@ def _ridge(features: NDArray[np.float64], targets: NDArray[np.float64], ridge: f
 def _left_out(
     features: NDArray[np.float64], targets: NDArray[np.float64], people: NDArray[np.str_], ridge: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """((3,) root mean square error over people left out in five parts, (3,) the spread of people)."""
+    """Returns (3,) the RMS error of people left out in five folds, and (3,) the spread of people, in mm."""
     _, person = np.unique(people, return_inverse=True)
     errors = np.zeros_like(targets)
     for part in range(5):

@@ -1,4 +1,4 @@
-"""Where the action units stand in a table by OpenFace, LibreFace, py-feat, FaceReader or `reenact aus`."""
+"""The columns of action units in tables by OpenFace, LibreFace, py-feat, FaceReader and `reenact aus`."""
 
 from __future__ import annotations
 
@@ -13,50 +13,51 @@ _BLINK, _EYES_CLOSED = 45, 43
 
 @dataclass(frozen=True)
 class _Form:
-    """How a program names its columns of intensities, and counts."""
+    """How a program names its columns of intensities and numbers its frames."""
 
     pattern: re.Pattern[str]
-    """Of a column's name, as `column_key` writes it, with the number of the action unit."""
+    """Matches a column's name as `column_key` writes it; its group is the number of the action unit."""
     scale: float
-    """The factor to 0..5."""
+    """The factor from the program's intensities to 0..5."""
     first_frame: int
+    """The number of the first frame."""
 
 
 _NORMALISED = _Form(re.compile(r"au_?0*(\d{1,3})_r"), 1.0, 1)
-"""OpenFace and `reenact aus`: AU12_r, 0..5."""
+"""OpenFace and `reenact aus` write AU12_r, 0..5."""
 _PLAIN = _Form(re.compile(r"au_?0*(\d{1,3})_rs"), 1.0, 1)
-"""OpenFace's AU12_rs, 0..5, which is not normalised per person."""
+"""OpenFace also writes AU12_rs, 0..5, which is not normalised per person."""
 _LIBREFACE = _Form(re.compile(r"au_?0*(\d{1,3})_intensity"), 1.0, 0)
-"""au_12_intensity, 0..5; its au_12 is yes or no."""
+"""LibreFace writes au_12_intensity, 0..5; its au_12 is 0 or 1 for absent or present."""
 _PY_FEAT = _Form(re.compile(r"au0*(\d{1,3})"), MAX_INTENSITY, 0)
-"""AU12, 0..1."""
+"""py-feat writes AU12, 0..1."""
 _FACEREADER = _Form(re.compile(r"action_unit_0*(\d{1,3})_-_(?!.*(?:left|right)).*"), MAX_INTENSITY, 0)
-"""Action Unit 12 - Lip Corner Puller, 0..1."""
+"""FaceReader writes Action Unit 12 - Lip Corner Puller, 0..1."""
 _FORMS = (_NORMALISED, _LIBREFACE, _PY_FEAT, _FACEREADER, _PLAIN)
 
 
 @dataclass(frozen=True)
 class AUColumns:
     names: Mapping[int, str]
-    """Names of columns by position of the action unit; what a table does not measure is left out."""
+    """The columns' names by position of the action unit; units that the table lacks are left out."""
     places: Mapping[int, tuple[int, ...]]
-    """Where these columns are in the header; more than one place where the header repeats a name."""
+    """The columns' positions in the header; there are several where the header repeats a name."""
     scale: float
-    """From the table's intensities to ours, 0..5."""
+    """The factor from the table's intensities to 0..5."""
     first_frame: int
     """The number that the program gives to the first frame of a film."""
 
 
 def column_key(name: str) -> str:
-    """A column's name without what programs and people write differently: case, and spaces."""
+    """Returns a column's name in lower case and with single underscores for spaces."""
     return "_".join(name.lower().split())
 
 
 def au_columns(header: Sequence[str], plain: bool = False) -> AUColumns | None:
-    """The columns of intensities in a header; None where it has none.
+    """Returns the columns of intensities in a header. None: it has none.
 
-    Where a table has intensities in two forms, those from 0 to 5 count. AU43 (eyes closed) stands for AU45.
-    plain: whether AU12_rs, which is not normalised per person, goes before AU12_r.
+    Where a table has intensities in two forms, those from 0 to 5 count. AU43 (eyes closed) is read as AU45.
+    plain: whether AU12_rs, which is not normalised per person, is preferred to AU12_r.
     """
     keys = [column_key(name) for name in header]
     for form in (_PLAIN, *_FORMS) if plain else _FORMS:

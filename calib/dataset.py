@@ -1,4 +1,4 @@
-"""Labelled faces: a folder of pictures with an OpenFace CSV, read and kept ready for fitting."""
+"""Labelled faces: a folder of pictures with an OpenFace CSV, tracked once and kept in a cache for fits."""
 
 from __future__ import annotations
 
@@ -18,62 +18,68 @@ from calib.picture_labels import read_picture_labels, tables_in
 from calib.pictures import PictureFolder
 
 _FORMAT = 1
-"""Counts up when what a cache file holds changes."""
+"""The version of the cache files; it is part of their names."""
 
 
 class DatasetError(ValueError):
-    """A folder of labelled faces that cannot be read."""
+    """A folder of labelled faces cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledPicture:
     path: Path
+    """The picture's file."""
     aus: AUVector
+    """(17,) intensities, 0..5."""
     person: str
-    """Who is shown; the file's name where the CSV does not tell."""
+    """The name of the person; the file's name where the CSV has no names."""
     collection: str
     """The folder's name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """What is kept of a picture with a face."""
+    """What is kept of a picture in which a face was found."""
 
     landmarks: NDArray[np.float32]
     """(478, 3) pixels."""
     view: NDArray[np.uint8]
-    """(n, n, 3) RGB: the aligned face, cut as whoever looks at the pictures decides."""
+    """(n, n, 3) RGB: the aligned crop of the face, as the caller's `Look` makes it."""
 
 
 class Miss(Enum):
-    """Why a picture gives no face."""
+    """Why no face was found in a picture."""
 
     UNREADABLE = "unreadable"
     NO_FACE = "no face found"
 
 
 Look = Callable[[Sequence[Path]], Iterable[Sight | Miss]]
-"""Looks for a face in every picture, in order."""
+"""A function that looks for a face in every picture and yields the results in order."""
 
 
 @dataclass(frozen=True, eq=False)
 class FaceTable:
-    """Labelled faces as arrays of one length."""
+    """Labelled faces as arrays of equal length."""
 
     landmarks: NDArray[np.float32]
     """(n, 478, 3) pixels."""
     views: NDArray[np.uint8]
-    """(n, size, size, 3) RGB."""
+    """(n, size, size, 3) RGB: the aligned crops."""
     aus: NDArray[np.float32]
-    """(n, 17)."""
+    """(n, 17) intensities, 0..5."""
     persons: NDArray[np.str_]
+    """(n,) names of people."""
     collections: NDArray[np.str_]
+    """(n,) names of folders."""
     paths: NDArray[np.str_]
+    """(n,) the pictures' files."""
 
     def __len__(self) -> int:
         return len(self.aus)
 
     def where(self, chosen: NDArray[np.bool_]) -> FaceTable:
+        """Returns the rows that `chosen` (n,) selects."""
         return FaceTable(
             self.landmarks[chosen],
             self.views[chosen],
@@ -85,12 +91,12 @@ class FaceTable:
 
 
 def read_labels(folder: Path) -> list[LabelledPicture]:
-    """The pictures of which the table in `folder` tells all 17 action units.
+    """Returns the pictures for which the table in `folder` has all 17 action units.
 
-    The table is one that `calib.au_table` reads and that names files, in a column `file`, and, if known, who
-    is shown, in `person`. Pictures in which no face was found (success 0), or in which an action unit has no
-    value, are left out; of several faces in a picture the widest counts. Pictures lie where PictureFolder
-    finds them. Raises DatasetError for a folder or table that cannot be used.
+    The table is one that `calib.au_table` reads. It names files in a column `file` and, where known, people
+    in `person`. Pictures in which no face was found (success 0) or in which an action unit has no value are
+    left out; of several faces in a picture the widest counts. PictureFolder finds the pictures. Raises
+    DatasetError for a folder or table that cannot be used.
     """
     table = find_table(folder)
     pictures = PictureFolder(folder)
@@ -106,30 +112,32 @@ def read_labels(folder: Path) -> list[LabelledPicture]:
 
 
 def find_table(folder: Path) -> Path:
-    """The table of a folder: aus.csv, or else the only one. Raises DatasetError."""
+    """Returns the folder's table: aus.csv, or else the only one. Raises DatasetError if there is no such."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; give one with pictures and an OpenFace CSV")
     tables = tables_in(folder)
     chosen = [table for table in tables if table.stem.lower() == "aus"] or tables
     if len(chosen) != 1:
-        raise DatasetError(f"{folder} has {len(tables)} CSV files and none called aus.csv; one is needed")
+        raise DatasetError(f"{folder} has {len(tables)} CSV files and none called aus.csv; keep one of them")
     return chosen[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     faces: FaceTable
+    """The pictures in which a face was found."""
     unreadable: int
-    """Pictures that are missing or corrupt."""
+    """The number of pictures that are missing or corrupt."""
     faceless: int
-    """Pictures in which no face was found."""
+    """The number of pictures in which no face was found."""
 
 
 def see_faces(pictures: Sequence[LabelledPicture], look: Look, manner: str, cache: Path) -> Seen:
-    """The pictures in which `look` sees a face, and how many others there are.
+    """Returns the faces that `look` finds in the pictures, and the number of pictures without one.
 
-    What was seen is kept in the folder `cache`, under a name made from `manner`, which tells one way to look
-    from another, and the pictures' paths, sizes and times: the next fit on them does not look again.
+    The result is kept in the folder `cache`, so that the next fit on the same pictures does not track again.
+    Its name is made from `manner`, which identifies the way of tracking and cropping, and from the pictures'
+    paths, sizes and times.
     """
     kept = cache / f"{pictures[0].collection}-{_fingerprint(pictures, manner)}.npz"
     if not kept.is_file():
@@ -172,10 +180,10 @@ def _write_sights(path: Path, looks: Sequence[Sight | Miss]) -> None:
 
 
 def join(tables: Sequence[FaceTable]) -> FaceTable:
-    """One table of all rows; tables without rows are left out. Raises DatasetError if nothing remains."""
+    """Joins the tables that have rows into one. Raises DatasetError if no table has any."""
     filled = [table for table in tables if len(table)]
     if not filled:
-        raise DatasetError("no face was found in any picture; at least a few hundred are needed")
+        raise DatasetError("no face was found in any picture; give a few hundred pictures of faces")
     return FaceTable(
         np.concatenate([table.landmarks for table in filled]),
         np.concatenate([table.views for table in filled]),
@@ -187,9 +195,9 @@ def join(tables: Sequence[FaceTable]) -> FaceTable:
 
 
 def held_out(persons: NDArray[np.str_], seed: int, share: float) -> NDArray[np.bool_]:
-    """(n,) True for about `share` of the people: the same ones for the same seed, whatever else is there.
+    """Returns (n,) True for about `share` (0..1) of the people; each draw depends on seed and name alone.
 
-    People are told apart by name alone, so that one who is in two collections stays on one side.
+    People are identified by name alone, so one who is in two collections is on the same side in both.
     """
     draws = {name: zlib.crc32(f"{seed}/{name}".encode()) / 2**32 for name in set(persons.tolist())}
     return np.array([draws[name] < share for name in persons.tolist()], np.bool_)

@@ -1,4 +1,4 @@
-"""Reading action units: from an aligned crop and landmarks to 17 intensities."""
+"""The AU estimator: 17 intensities from an aligned crop and landmarks."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ JAW = (127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 
 
 @dataclass(frozen=True)
 class CropSpec:
-    """The aligned crop that an estimator wants to see."""
+    """The aligned square crop that an estimator reads, upright to the head."""
 
     size_px: int
+    """The width and height in pixels."""
     width_mm: float
-    """On the face; the crop is square, upright to the head."""
+    """The width on the face in canonical millimetres."""
     centre_mm: tuple[float, float, float]
-    """Canonical point in the middle of the crop."""
+    """The canonical point in the middle of the crop."""
 
     def without_background(
         self, crop: NDArray[np.uint8], landmarks_px: NDArray[np.float32]
     ) -> NDArray[np.uint8]:
-        """`crop` with black below and beside the face; `landmarks_px` are (478, 2 or 3) in the crop's pixels.
+        """Returns `crop` with black below and beside the face, as OpenFace does; above the temples it stays.
 
-        OpenFace does so, too. What lies above the temples stays.
+        landmarks_px: (478, 2 or 3) in the crop's pixels.
         """
         edge = landmarks_px[list(JAW), :2]
         above = np.column_stack([edge[[0, -1], 0], [-self.size_px, -self.size_px]])
@@ -45,66 +46,69 @@ class CropSpec:
 
 
 CROP = CropSpec(112, 152.0, (0.0, 16.4, 11.9))
-"""Close to OpenFace's own crop, around the mean of its 68 landmarks: gradients fall into its cells."""
+"""A crop close to OpenFace's own, around the mean of its 68 landmarks, so that gradients share its cells."""
 
 
 @dataclass(frozen=True, eq=False)
 class AUEstimator:
-    """A linear model on gradients and landmarks, cut off at 0 and 5 as its labels are."""
+    """A linear model on gradients and landmarks whose result is cut off at 0 and 5, as its labels are."""
 
     weights: NDArray[np.float32]
-    """(17, 4464 + 1434): intensity per unit of feature; landmarks count in mm off the canonical face."""
+    """(17, 4464 + 1434) intensity per unit of feature; landmark features are mm off the canonical face."""
     bias: NDArray[np.float32]
-    """(17,)."""
+    """(17,) intensity at features of 0."""
     crop: CropSpec = CROP
+    """The crop that it reads."""
 
     @cached_property
     def gradients(self) -> OrientedGradients:
+        """The descriptor of the crop."""
         return OrientedGradients(self.crop.size_px)
 
     def __call__(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> AUVector:
-        """Intensities 0..5 of one face.
+        """Returns the intensities (17,), 0..5, of one face.
 
         `crop` is cut as `self.crop` says, without background, RGB or gray; `landmarks_mm` are (478, 3) in the
-        canonical pose: `pose.to_canonical(face.landmarks)`. `reenact.measure.measurer` brings both.
+        canonical pose: `pose.to_canonical(face.landmarks)`. `reenact.measure.measurer` makes both.
         """
         return np.clip(self.evidence(crop, landmarks_mm), 0, MAX_INTENSITY)
 
     def read(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> tuple[AUVector, AUVector]:
-        """((17,) the same, (17,) how much more the person's left shows, and the right less)."""
+        """Returns (17,) intensities, 0..5, and (17,) their asymmetry as `calib.au.lean` has it."""
         features = face_features(crop, landmarks_mm, self.gradients)
         return np.clip(self.weights @ features + self.bias, 0, MAX_INTENSITY), self.lean_weights @ features
 
     @cached_property
     def lean_weights(self) -> NDArray[np.float32]:
-        """(17, 4464 + 1434): from features to `calib.au.lean`.
+        """(17, 4464 + 1434): the weights from features to the asymmetry `calib.au.lean`.
 
-        Half of what the estimator reads more in the face's left half with its mirror image than in the right
-        half with its own, put together in the features: so nothing has to be fitted to faces of which each
-        side is labelled.
+        The asymmetry is half the difference between two readings: of the face's left half joined with its
+        mirror image, and of the right half joined with its own. The halves are joined in the features, so no
+        faces with separate labels for each side are needed.
         """
         symmetric = (self.weights + mirrored(self.weights, self.gradients)) / 2
         return symmetric * feature_sidedness(self.gradients, self.crop.width_mm)
 
     def evidence(self, crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32]) -> AUVector:
-        """The reading before it is cut off: below 0, the further below the surer that nothing shows."""
+        """Returns the reading (17,) before the cut-off; the further below 0, the surer the AU is absent."""
         return self.weights @ face_features(crop, landmarks_mm, self.gradients) + self.bias
 
 
 @lru_cache(maxsize=1)
 def load_estimator() -> AUEstimator:
-    """The estimator that ships with the project (see calib/data/MODEL_CARD.md)."""
+    """Loads the estimator that ships with the project (see calib/data/MODEL_CARD.md)."""
     return read_estimator(_PATH)
 
 
 def read_estimator(path: Path) -> AUEstimator:
+    """Reads what `write_estimator` wrote."""
     with np.load(path, allow_pickle=False) as data:
         weights = data["weights"].astype(np.float32) * data["gain"][:, None]
         return AUEstimator(weights, data["bias"].astype(np.float32))
 
 
 def write_estimator(estimator: AUEstimator, path: Path) -> None:
-    """Weights are kept in half precision, each action unit's on its own scale."""
+    """Writes the weights in half precision, each action unit's on its own scale."""
     gain = np.abs(estimator.weights).max(axis=1)
     weights = (estimator.weights / gain[:, None]).astype(np.float16)
     np.savez_compressed(path, weights=weights, gain=gain, bias=estimator.bias)

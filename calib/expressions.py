@@ -1,8 +1,8 @@
-"""Whole expressions of people as a teacher of the basis: what their action units must move together.
+"""Corrects the basis by people's whole expressions: how their action units must move together.
 
-Regression on single labels shares a motion out among action units badly: it let depressed lip corners widen
-the mouth and a dropping jaw keep its width. Here the same people are seen at rest and with an expression, and
-what the prototypical action units of that expression do not yet explain is taught to those action units.
+Regression on single labels divides a motion badly among action units: depressed lip corners widened the
+mouth, and a dropping jaw kept its width. Here the same people are seen at rest and with an expression, and
+the part of the motion that the expression's prototypical action units do not explain yet is added to them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from calib.openings import LEFT_EYE, MOUTH, OUTER_LIPS, RIGHT_EYE
 from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape
 
 AT_REST = "neutral"
-"""The name of the expression that all others are compared with."""
+"""The name of the expression with which all others are compared."""
 
 MOST_SHARE = 0.88
-"""Of the furthest that an action unit goes: beyond, nothing is gained by asking for more."""
+"""Largest share of an action unit's `furthest` that is asked for; a higher intensity adds almost nothing."""
 MOST_SHOWN = 3.0
-"""As many times as this a motion must not fold the skin: about as far as the basis goes (`furthest`)."""
+"""Multiple of a displacement up to which it must not fold the skin: about the basis's `furthest`."""
 
 PROTOTYPES: Mapping[str, Mapping[str, float]] = {
     "happy": {"AU06": 1.5, "AU07": 0.9, "AU10": 0.3, "AU12": 2.5, "AU14": 0.4, "AU25": 1.0, "AU26": 0.6},
@@ -47,18 +47,18 @@ PROTOTYPES: Mapping[str, Mapping[str, float]] = {
     "scared": {"AU01": 1.6, "AU02": 0.9, "AU04": 0.6, "AU05": 1.4, "AU20": 0.8, "AU25": 0.3, "AU26": 0.8},
     "confused": {"AU04": 1.8, "AU05": 0.3, "AU07": 0.4, "AU15": 0.5, "AU23": 0.8},
 }
-"""The action units of each expression, and about how many times the basis's unit of each is shown: FACS
-prototypes, with what goes along with them in the labels of these pictures."""
+"""The action units of each expression in multiples of the basis's displacements: FACS prototypes, and what
+goes with them in the labels of these pictures."""
 
 
 @dataclass(frozen=True)
 class TeachingOptions:
-    """How much the expressions may change, in mean squares of the basis's own size."""
+    """Weights of the fit, relative to the mean square of the basis's own motions."""
 
     prior: float = 2.0
-    """Weight of the prototype, in how strongly each action unit is shown, against its own landmarks."""
+    """The weight of the prototype's intensities against the landmarks."""
     ridge: float = 1.0
-    """What keeps the basis as it is: the squared amount at which half of what is missing is taught."""
+    """The weight of the present basis: the squared amount at which half of the missing motion is added."""
     rounds: int = 6
     """How often amounts and basis are fitted in turn."""
 
@@ -70,12 +70,12 @@ class PosedShapes:
     landmarks_mm: NDArray[np.float32]
     """(n, 478, 3) canonical millimetres."""
     persons: NDArray[np.str_]
-    """(n,)."""
+    """(n,) names of people."""
     expressions: NDArray[np.str_]
-    """(n,) names as in PROTOTYPES, AT_REST, or others, which are not used."""
+    """(n,) names as in PROTOTYPES, or AT_REST; other names are ignored."""
 
     def ways(self, shape: FaceShape) -> dict[str, NDArray[np.float64]]:
-        """(478, 3) mm: the mean way of the people from rest to each of PROTOTYPES that they show."""
+        """Returns people's mean motion (478, 3), mm, from rest to each of PROTOTYPES that they show."""
         at_rest = dict(self._showing(AT_REST))
         ways = {}
         for name in PROTOTYPES:
@@ -89,11 +89,12 @@ class PosedShapes:
             yield str(self.persons[index]), self.landmarks_mm[index]
 
     def where(self, chosen: NDArray[np.bool_]) -> PosedShapes:
+        """Returns the faces that `chosen` (n,) selects."""
         return PosedShapes(self.landmarks_mm[chosen], self.persons[chosen], self.expressions[chosen])
 
 
 def symmetric(way: NDArray[np.float64], shape: FaceShape) -> NDArray[np.float64]:
-    """`way` (478, 3) the same on both sides, and nothing at the irises, which look where they like."""
+    """Returns `way` (478, 3) made symmetric, and 0 at the irises, which move with the gaze."""
     way = (way + way[shape.mirror] * [-1, 1, 1]) / 2
     way[IRIS_START:] = 0
     return way
@@ -101,25 +102,26 @@ def symmetric(way: NDArray[np.float64], shape: FaceShape) -> NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Taught:
-    """What whole expressions have made of a basis."""
+    """A basis corrected by whole expressions."""
 
     basis: AUBasis
+    """The corrected basis."""
     amounts: Mapping[str, NDArray[np.float64]]
-    """(17,) for each expression: how many times the displacement of each action unit shows it."""
+    """For each expression, (17,): the multiple of each action unit's displacement that it shows."""
 
     def change(self, expression: str) -> AUVector:
-        """(17,) the relative action units that the expression is."""
+        """Returns the relative action units (17,) of the expression."""
         furthest = self.basis.furthest
         share = np.clip(self.amounts[expression] / furthest, 0, MOST_SHARE)
         return np.clip(furthest * np.arctanh(share), 0, MAX_INTENSITY).astype(np.float32)
 
     def spec(self, expression: str) -> str:
-        """The same in the language of --target-aus."""
+        """Returns the expression in the syntax of --target-aus."""
         values = zip(AU_CODES, self.change(expression), strict=True)
         return ",".join(f"{code}=+{value:.1f}" for code, value in values if value >= 0.05)
 
     def displacement(self, expression: str) -> NDArray[np.float64]:
-        """(478, 3) mm of the expression on an average face."""
+        """Returns the motion (478, 3), mm, of the expression on an average face."""
         return np.tensordot(self.amounts[expression], self.basis.displacements, 1)
 
 
@@ -129,10 +131,10 @@ def teach(
     shape: FaceShape,
     options: TeachingOptions = TeachingOptions(),
 ) -> Taught:
-    """`basis` with the motions corrected by which whole expressions come out as people make them.
+    """Corrects `basis` so that whole expressions move landmarks as in people.
 
-    In turn: how strongly each expression shows its action units (least squares, held to the prototype), and
-    what these must move in addition (ridge regression of what is left, each kept to its own reach).
+    Two fits alternate: the amounts of each expression's action units (least squares, with the prototype as
+    prior), and the motion that these units lack (ridge regression of the residual, within each unit's reach).
 
     ways: (478, 3) mm from rest to each expression, on an average face.
     """
@@ -158,7 +160,7 @@ def teach(
             displacements[index] = with_lips_together(displacements[index])
     amounts = {name: _amounts(displacements, way, name, shape, options) for name, way in ways.items()}
     taught = bounded(displacements.astype(np.float32))
-    # What moves less than before does so because people do; it must not be asked for twice as often instead.
+    # A smaller displacement is as people move; a larger `furthest` must not make up for it.
     return Taught(AUBasis(taught.displacements, np.minimum(taught.furthest, basis.furthest)), amounts)
 
 
@@ -169,7 +171,7 @@ def _amounts(
     shape: FaceShape,
     options: TeachingOptions,
 ) -> NDArray[np.float64]:
-    """(17,) how strongly each action unit of the prototype is shown on this way, none below 0."""
+    """Returns (17,): the amount, 0 or more, of each action unit of the prototype in this motion."""
     prototype = PROTOTYPES[expression]
     shown = [au_index(code) for code in prototype]
     weights = np.sqrt(_importance(shape))[:, None]
@@ -185,7 +187,7 @@ def _amounts(
 
 
 def _least_squares(gram: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The x >= 0 that minimises x gram x / 2 - target x, by coordinate descent."""
+    """Returns the x >= 0 that minimises x gram x / 2 - target x, by coordinate descent."""
     x = np.zeros(len(target))
     for _ in range(300):
         for index in range(len(x)):
@@ -195,7 +197,7 @@ def _least_squares(gram: NDArray[np.float64], target: NDArray[np.float64]) -> ND
 
 
 def _importance(shape: FaceShape) -> NDArray[np.float64]:
-    """(478,) more for the lines that people look at: lips, lids and brows."""
+    """Returns weights (478,), higher on the lines that viewers notice: lips, lids and brows."""
     importance = np.ones(LANDMARK_COUNT)
     importance[IRIS_START:] = 0
     importance[[*OUTER_LIPS, *MOUTH.outline]] = 3

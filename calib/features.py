@@ -1,4 +1,4 @@
-"""What the AU estimator looks at: oriented gradients of the aligned face, and where its landmarks lie."""
+"""The AU estimator's features: oriented gradients of the aligned face, and the positions of its landmarks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NOISE_FLOOR = 1e-4
 
 @dataclass(frozen=True)
 class OrientedGradients:
-    """Histograms of oriented gradients, 31 to a cell: 18 signed and 9 unsigned directions, 4 textures.
+    """Histograms of oriented gradients, 31 per cell: 18 signed and 9 unsigned directions, 4 textures.
 
     Source: Felzenszwalb, Girshick, McAllester & Ramanan, IEEE PAMI 32(9), 2010, section 6, with every
     gradient counted in its nearest direction. On 112 px and cells of 8 px these are the appearance features
@@ -33,20 +33,22 @@ class OrientedGradients:
     """
 
     size_px: int = 112
-    """Width and height of the crop, a multiple of cell_px."""
+    """Width and height of the crop in pixels, a multiple of cell_px."""
     cell_px: int = 8
+    """Width and height of a cell in pixels."""
 
     @property
     def cells(self) -> int:
-        """Cells along a side that are described; the outermost ring only lends its energy to normalise."""
+        """The cells per side that are described; the outermost ring is used for normalisation only."""
         return self.size_px // self.cell_px - 2
 
     @property
     def length(self) -> int:
+        """The number of features."""
         return (_DIRECTIONS + _HALF + _BLOCKS) * self.cells**2
 
     def __call__(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(length,): 31 planes of cells, row by row, of a crop (size_px, size_px[, 3]), gray or in colour."""
+        """Describes a crop (size_px, size_px[, 3]), gray or colour, as (length,): 31 planes, row by row."""
         signed = self._histogram(crop)
         unsigned = signed[:_HALF] + signed[_HALF:]
         normalisers = _normalisers((unsigned**2).sum(axis=0))
@@ -57,10 +59,10 @@ class OrientedGradients:
 
     @cached_property
     def mirror(self) -> NDArray[np.intp]:
-        """(length,): for every number of a picture its place in the description of the mirror image."""
+        """(length,): for every feature, its position in the description of the mirror image."""
         signed = [(_HALF - direction) % _DIRECTIONS for direction in range(_DIRECTIONS)]
         unsigned = [(_HALF - direction) % _HALF for direction in range(_HALF)]
-        textures = [1, 0, 3, 2]  # of the cells' right and left neighbours
+        textures = [1, 0, 3, 2]  # Blocks on the right and left of a cell change places.
         planes = np.array(
             [*signed, *(_DIRECTIONS + k for k in unsigned), *(_DIRECTIONS + _HALF + k for k in textures)]
         )
@@ -68,13 +70,13 @@ class OrientedGradients:
         return places[planes][:, :, ::-1].ravel()
 
     def sidedness(self, width_mm: float) -> NDArray[np.float32]:
-        """(length,): calib.sides.sidedness of every number, of a crop that is `width_mm` wide."""
+        """Returns `calib.sides.sidedness` of every feature, (length,), for a crop `width_mm` wide."""
         cell_mm = self.cell_px * width_mm / self.size_px
         x_mm = (np.arange(self.cells, dtype=np.float32) - (self.cells - 1) / 2) * np.float32(cell_mm)
         return np.tile(sidedness(x_mm), self.length // self.cells)
 
     def _histogram(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(18, n, n): gradient magnitude by direction, shared bilinearly between neighbouring cells."""
+        """Returns gradient magnitudes by direction, (18, n, n), shared bilinearly between adjacent cells."""
         magnitude, angle = cv2.cartToPolar(*_strongest_gradient(crop))
         direction = np.rint(angle * (_DIRECTIONS / (2 * np.pi))).astype(np.intp)
         direction[direction == _DIRECTIONS] = 0
@@ -87,23 +89,23 @@ class OrientedGradients:
 
     @property
     def _grid(self) -> int:
-        """Cells along a side, and one more at either end for what outermost pixels would share with it."""
+        """The cells per side, plus one at either end for the shares of the outermost pixels."""
         return self.size_px // self.cell_px + 2
 
     @cached_property
     def _position(self) -> NDArray[np.float32]:
-        """(size_px,): where pixels lie on the grid, on which the centres of cells have whole numbers."""
+        """(size_px,): the pixels' positions on the grid, where the centres of cells are whole numbers."""
         return (np.arange(self.size_px, dtype=np.float32) + 0.5) / self.cell_px + 0.5
 
     @cached_property
     def _nearest_above_left(self) -> NDArray[np.intp]:
-        """(size_px, size_px): index on the grid of the first of the four cells that share a pixel."""
+        """(size_px, size_px): the grid index of the first of the four cells that share a pixel."""
         cell = np.floor(self._position).astype(np.intp)
         return cell[:, None] * self._grid + cell
 
     @cached_property
     def _neighbours(self) -> list[tuple[int, NDArray[np.float32]]]:
-        """The four cells that share a pixel: steps from the first, and (size_px, size_px) shares."""
+        """The four cells that share a pixel: index offsets from the first, and shares (size_px, size_px)."""
         after = self._position - np.floor(self._position)
         before = 1 - after
         return [
@@ -115,7 +117,7 @@ class OrientedGradients:
 
 
 def mirrored(features: NDArray[np.float32], gradients: OrientedGradients) -> NDArray[np.float32]:
-    """Features (..., gradients.length + LANDMARK_FEATURES) of the mirror image."""
+    """Returns the features of the mirror image, (..., gradients.length + LANDMARK_FEATURES)."""
     offsets = features[..., gradients.length :].reshape(*features.shape[:-1], LANDMARK_COUNT, 3)
     across = offsets[..., load_shape().mirror, :] * np.array([-1, 1, 1], np.float32)
     return np.concatenate(
@@ -124,13 +126,15 @@ def mirrored(features: NDArray[np.float32], gradients: OrientedGradients) -> NDA
 
 
 def feature_sidedness(gradients: OrientedGradients, width_mm: float) -> NDArray[np.float32]:
-    """(gradients.length + LANDMARK_FEATURES,) to which side of the face each belongs: 1 the person's left, -1
-    the right. width_mm: of the crop."""
+    """Returns the side of each feature, (gradients.length + LANDMARK_FEATURES,): 1 left, -1 right.
+
+    width_mm: the width of the crop in canonical millimetres.
+    """
     return np.concatenate([gradients.sidedness(width_mm), np.repeat(landmark_sidedness(), 3)])
 
 
 def _strongest_gradient(crop: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(x, y), each (height, width): at every pixel that of the colour channel in which it is strongest."""
+    """Returns the x and y gradients, (height, width) each, of the channel with the strongest gradient."""
     x, y = _gradient(crop if crop.ndim == 2 else crop[:, :, 0])
     strength = x * x + y * y
     for channel in range(1, 1 if crop.ndim == 2 else crop.shape[2]):
@@ -149,7 +153,7 @@ def _gradient(plane: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np
 
 
 def _normalisers(energy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(4, 1, n - 2, n - 2): one over the norm of each of the four 2 x 2 blocks that hold a cell."""
+    """Returns (4, 1, n - 2, n - 2): the inverse norms of the four 2 x 2 blocks that hold a cell."""
     blocks = energy[:-1, :-1] + energy[1:, :-1] + energy[:-1, 1:] + energy[1:, 1:]
     inverse = 1 / np.sqrt(blocks + np.float32(_NOISE_FLOOR))
     corners = [inverse[1:, 1:], inverse[1:, :-1], inverse[:-1, 1:], inverse[:-1, :-1]]
@@ -159,9 +163,9 @@ def _normalisers(energy: NDArray[np.float32]) -> NDArray[np.float32]:
 def face_features(
     crop: NDArray[np.uint8], landmarks_mm: NDArray[np.float32], gradients: OrientedGradients
 ) -> NDArray[np.float32]:
-    """(gradients.length + LANDMARK_FEATURES,): gradients, then how many mm landmarks are off the mean face.
+    """Returns (gradients.length + LANDMARK_FEATURES,): gradients, then offsets from the mean face, mm.
 
-    `landmarks_mm` are (478, 3) in the canonical pose.
+    landmarks_mm: (478, 3) in the canonical pose.
     """
     offsets = landmarks_mm - load_shape().canonical
     return np.concatenate([gradients(crop), offsets.ravel()])

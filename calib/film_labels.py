@@ -1,4 +1,4 @@
-"""What a table of action units says of one face of a film."""
+"""Reads one face's action units in a film from a table."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from calib.au_table import AUReading, open_au_table
 def frame_labels(
     path: Path, refusal: type[ValueError], plain: bool = False, complete: bool = False
 ) -> Mapping[int, AUVector]:
-    """(17,) 0..5, NaN where there is no value, by the frame's index from 0; frames without a face have none.
+    """Returns intensities (17,), 0..5, by the frame's index from 0; NaN where there is no value.
 
-    Of several people the first counts. plain: whether AU01_rs, not normalised per person, goes before AU01_r.
-    complete: whether all 17 action units are needed; frames in which one has no value are then left out.
+    Frames without a face are left out. Of several people the first counts.
+    plain: whether AU01_rs, not normalised per person, is preferred to AU01_r.
+    complete: whether all 17 action units are required; frames in which one has no value are then left out.
     Raises `refusal` with file, line and column.
     """
     with open_au_table(path, refusal, plain) as table:
@@ -42,9 +43,9 @@ def frame_labels(
 def timed_labels(
     path: Path, refusal: type[ValueError], plain: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """((n,) seconds that rise, (n, 17) 0..5) of the rows in which every action unit has a value.
+    """Returns (n,) increasing times in seconds and (n, 17) intensities, 0..5, of rows with all action units.
 
-    Of several people the first counts; plain, refusal: as for `frame_labels`.
+    Of several people the first counts. plain, refusal: as for `frame_labels`.
     """
     with open_au_table(path, refusal, plain) as table:
         table.check_complete()
@@ -63,16 +64,16 @@ def timed_labels(
 
 
 def _check_times(times_s: Set[float], frames: int, column: str, refusal: type[ValueError]) -> None:
-    """Refuses times that are the same in all frames, or in most of them, as whole seconds are."""
+    """Refuses times that are equal in all frames, or in most of them, as in columns of whole seconds."""
     if len(times_s) == 1 < frames:
-        raise refusal(f"{column} is {min(times_s):g} in all frames, so it holds no times")
+        raise refusal(f"{column} is {min(times_s):g} in all frames; give a table with a time for each frame")
     if frames > 1 and len(times_s) <= frames / 2:
-        raise refusal(f"{column} has {len(times_s)} times for {frames} frames, too few to tell them apart")
+        raise refusal(f"{column} has {len(times_s)} times for {frames} frames; give one with more decimals")
 
 
 def _first_face(readings: Sequence[AUReading]) -> list[AUReading]:
-    """All readings where no two faces are in one frame: a tracker that loses a face names it anew. Otherwise
-    those of the face whose name counts lowest."""
+    """Returns all readings if no frame has two faces, since trackers rename a face that they lost; otherwise
+    those of the face with the lowest name."""
     frames: dict[float | None, str] = {}
     for reading in readings:
         when = reading.time_s if reading.frame is None else reading.frame
@@ -83,7 +84,7 @@ def _first_face(readings: Sequence[AUReading]) -> list[AUReading]:
 
 
 def _check_agree(first: AUReading, second: AUReading, refusal: type[ValueError]) -> None:
-    """Refuses frames about which rows disagree: the order of the rows must not decide."""
+    """Refuses rows that disagree about one frame, since the result must not depend on their order."""
     if not np.array_equal(first.aus, second.aus, equal_nan=True):
         raise refusal(
             f"lines {first.line} and {second.line} are of one frame and differ; "

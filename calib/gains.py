@@ -1,4 +1,5 @@
-"""The closed loop: ask for one unit of each action unit, measure what came out, correct the basis."""
+"""Corrects the basis by measurement: write one unit of each action unit, read the result, scale its
+motion."""
 
 from __future__ import annotations
 
@@ -16,22 +17,24 @@ from calib.basis_fit import bounded
 Picture = TypeVar("Picture")
 
 FULL_AT = 3.0
-"""OpenFace reads about 3 when a face does all it can; higher values are rare."""
+"""The intensity that OpenFace reads when a face does as much as it can; higher values are rare."""
 LEAST_RESPONSE = 0.02
-"""Below this a reading says nothing about the gain."""
+"""The reading per unit asked below which the reading is no measure of the gain."""
 
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """What readings did when one action unit was asked for."""
+    """The change of the readings when one action unit is asked for."""
 
     per_unit: NDArray[np.float32]
     """(17, 17): row, the AU asked for; column, the mean change of the AU measured; per unit asked."""
     pictures: int
+    """The number of pictures."""
     asked: float
+    """The intensity that was asked for."""
 
     def to_markdown(self) -> str:
-        """The table, in bold what was asked for."""
+        """Returns the table in Markdown; the responses of the action units asked for are bold."""
         names = [code.removeprefix("AU") for code in AU_CODES]
         lines = [f"| asked | {' | '.join(names)} |", "|" + "---|" * (AU_COUNT + 1)]
         for row, code in enumerate(AU_CODES):
@@ -47,10 +50,14 @@ def measure_response(
     read: Callable[[Picture], AUVector | None],
     asked: float = 1.0,
 ) -> Response:
-    """Asks every picture for `asked` of each AU in turn and reads what came out, where it can be read."""
+    """Asks every picture for `asked` of each AU in turn and reads the results.
+
+    write: changes a picture by relative AUs (17,). read: returns intensities (17,), or None without a face;
+    such pictures are left out. Raises ValueError if no picture can be read.
+    """
     tables = [table for picture in pictures if (table := _table(picture, write, read, asked)) is not None]
     if not tables:
-        raise ValueError("no face could be read in any of the pictures")
+        raise ValueError("no face could be read in any of the pictures; give pictures of whole faces")
     return Response(np.mean(tables, axis=0, dtype=np.float32) / np.float32(asked), len(tables), asked)
 
 
@@ -75,10 +82,10 @@ def _table(
 
 
 def correct(basis: AUBasis, response: Response) -> AUBasis:
-    """`basis` with each AU's motion scaled so that one unit asked reads as one, as far as faces move at all.
+    """Returns `basis` with each AU's motion scaled so that one unit asked reads as one, within limits.
 
-    A reading follows creases and teeth too, which no motion makes. Taken alone it would ask for motions that
-    no face can do, so that one unit is at most what would reach the AU's largest motion at FULL_AT.
+    Readings also depend on creases and teeth, which no motion makes. A gain from readings alone would ask for
+    motions that no face can make, so one unit is at most what reaches the AU's largest motion at FULL_AT.
     """
     reached = np.diag(response.per_unit)
     steepest = basis.furthest / FULL_AT

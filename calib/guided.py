@@ -1,4 +1,4 @@
-"""A guided session: one expression after the other is asked for, and what is reached is the range."""
+"""A guided session: prompts ask for one expression after another; the highest readings are the range."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index
 from calib.neutral import NeutralEstimator
 
 READY_S = 1.0
-"""From the reading of a prompt to the expression."""
+"""Time from the start of a prompt to the first reading that counts, in seconds."""
 REACHED = 80.0
-"""Percentile of the readings of a prompt that counts as reached: held for a fifth of the time, no flicker."""
+"""Percentile of a prompt's readings that counts as reached: an intensity held for a fifth of the time."""
 LEAST_RANGE = 0.5
-"""Intensity: less than this is as good as nothing, and the range stays unknown."""
+"""Intensity below which the range stays unknown."""
 LEAST_READINGS = 5
-"""Fewer readings under a prompt tell nothing."""
+"""The number of readings under a prompt below which the range stays unknown."""
 
 
 @dataclass(frozen=True)
 class Prompt:
     text: str
+    """The instruction that the person reads."""
     aus: tuple[str, ...] = ()
-    """What it brings about, if only somebody does it."""
+    """The codes of the action units that the expression shows."""
 
     @property
     def indices(self) -> list[int]:
+        """The positions of these action units."""
         return [au_index(code) for code in self.aus]
 
 
@@ -45,51 +47,53 @@ PROMPTS = (
     Prompt("Pucker your lips", ("AU23",)),
     Prompt("Open your mouth wide", ("AU25", "AU26")),
 )
-"""The first is the one in which the neutral is taken."""
+"""The prompts of a session; the neutral is measured during the first."""
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """Where a session stands."""
+class SessionProgress:
+    """The state of a session at one time."""
 
     number: int
-    """Of the prompt, from 0 on."""
+    """The number of the prompt, from 0."""
     prompt: Prompt
+    """The present prompt."""
     left_s: float
-    """Until the next prompt."""
+    """The time until the next prompt, in seconds."""
     shown: AUVector | None
-    """(17,) what the face shows beyond its neutral, as far as that is known; None without a face."""
+    """(17,) intensities above the neutral as far as that is known. None: there is no face."""
     reached: AUVector
-    """(17,) the range so far, NaN where unknown."""
+    """(17,) the range under this prompt so far; NaN where it is unknown."""
 
 
 class GuidedSession:
-    """Follows a face through the prompts; `resting` and `range` say what came out."""
+    """Collects a face's readings during the prompts; the results are `resting` and `range`."""
 
     def __init__(self, prompt_s: float, prompts: Sequence[Prompt] = PROMPTS) -> None:
-        """`prompt_s`: how long each prompt stands."""
+        """prompt_s: the duration of each prompt in seconds."""
         self._prompt_s = prompt_s
         self._prompts = prompts
         self._start_s: float | None = None
         self.resting = NeutralEstimator()
-        """Of what the face shows while it is asked to rest."""
+        """The neutral, from the readings of the first prompt."""
         self._readings: list[list[AUVector]] = [[] for _ in prompts]
 
     @property
     def seconds(self) -> float:
-        """How long the whole session is."""
+        """The duration of the whole session in seconds."""
         return self._prompt_s * len(self._prompts)
 
     @property
     def range(self) -> AUVector:
-        """(17,) the most that was reached beyond neutral; NaN where it is unknown."""
+        """(17,) the largest intensities reached above the neutral; NaN where unknown."""
         best = np.full(AU_COUNT, np.nan, np.float32)
         for number in range(1, len(self._prompts)):
             best = np.fmax(best, self.reached(number))
         return best
 
     def reached(self, number: int) -> AUVector:
-        """(17,) what was reached under one prompt; NaN where it asked for nothing, or got nothing."""
+        """Returns (17,) what one prompt reached; NaN where it did not ask for it, or where too little was
+        read."""
         reached = np.full(AU_COUNT, np.nan, np.float32)
         readings, asked = self._readings[number], self._prompts[number].indices
         if len(readings) >= LEAST_READINGS and asked:
@@ -97,8 +101,8 @@ class GuidedSession:
             reached[asked] = np.where(highest >= LEAST_RANGE, highest, np.nan)
         return reached
 
-    def update(self, time_s: float, aus: AUVector | None) -> Step | None:
-        """With the reading (17,) of this time, None without a face. None: the session is over."""
+    def update(self, time_s: float, aus: AUVector | None) -> SessionProgress | None:
+        """Adds the reading (17,) at this time, or None without a face. Returns None after the last prompt."""
         if self._start_s is None:
             self._start_s = time_s
         number, since_s = divmod(time_s - self._start_s, self._prompt_s)
@@ -108,7 +112,9 @@ class GuidedSession:
         if aus is not None:
             self._note(number, since_s, time_s, aus)
         shown = None if aus is None else self._beyond(aus)
-        return Step(number, self._prompts[number], self._prompt_s - since_s, shown, self.reached(number))
+        return SessionProgress(
+            number, self._prompts[number], self._prompt_s - since_s, shown, self.reached(number)
+        )
 
     def _note(self, number: int, since_s: float, time_s: float, aus: AUVector) -> None:
         if number == 0:

@@ -1,4 +1,4 @@
-"""JSON that people write: one set of rules for all files, and errors that say where a file breaks them."""
+"""Reads JSON that people write: one set of rules for all files, and errors that name line and column."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from calib.text_file import read_text
 
 _LARGEST_BYTES = 1_000_000
 _DEEPEST = 64
-"""Brackets may be nested so many deep."""
+"""The deepest nesting of brackets."""
 _TOKEN = re.compile(
     r'(?P<text>"(?:[^"\\]|\\.)*")(?P<names>\s*:)?|(?P<bracket>[][{}])|(?P<number>-?Infinity|NaN|-?\d[-+.eE\d]*)'
 )
-"""What the rules are about, in a text that is JSON; commas and words are passed over."""
+"""The parts of JSON text that the rules concern; commas and words are skipped."""
 
 
 def read_json(path: Path, refusal: type[ValueError], largest_bytes: int = _LARGEST_BYTES) -> Any:
-    """The document in a file, by the rules of `parse_json`.
+    """Returns the document in a file, by the rules of `parse_json`.
 
     Raises `refusal` with what is wrong, but without the file's name.
     """
@@ -28,7 +28,7 @@ def read_json(path: Path, refusal: type[ValueError], largest_bytes: int = _LARGE
 
 
 def parse_json(text: str, refusal: type[ValueError]) -> Any:
-    """The document in a text. No object names a member twice, and every number is finite: no NaN, no 1e999.
+    """Returns the document in a text. No object may name a member twice, and numbers must be finite.
 
     Raises `refusal` with what is wrong and where.
     """
@@ -45,7 +45,8 @@ def parse_json(text: str, refusal: type[ValueError]) -> Any:
 
 
 def number_in(value: Any) -> float:
-    """The number that a document has here; NaN where it has none: text, true and false, or one too large."""
+    """Returns a document's number; NaN where the value is text, true, false, or a number that is too
+    large."""
     try:
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     except OverflowError:
@@ -53,14 +54,14 @@ def number_in(value: Any) -> float:
 
 
 def has_version(document: Any, version: int) -> bool:
-    """Whether a document is an object with this number as its "version"."""
+    """Returns whether a document is an object whose "version" is this number."""
     return isinstance(document, dict) and number_in(document.get("version")) == version
 
 
 def _check_rules(text: str, refusal: type[ValueError]) -> None:
-    """Refuses what `json` takes silently. `text` is JSON."""
+    """Raises `refusal` for what `json` accepts without an error, such as a repeated name; `text` is JSON."""
     names: list[set[str]] = []
-    """Of the members of each object, or list, that is open here."""
+    """The names of the members of each object or list that is open at the token."""
     for token in _TOKEN.finditer(text):
         if token["bracket"] in ("[", "{"):
             names.append(set())
@@ -76,11 +77,11 @@ def _check_rules(text: str, refusal: type[ValueError]) -> None:
                 raise refusal(f"holds {name!r:.40} twice in one object, again {_place(text, token)}")
             names[-1].add(name)
         elif token["number"] and not _is_finite(token["number"]):
-            raise refusal(f"holds {token['number']:.20} {_place(text, token)}, which is not a number to use")
+            raise refusal(f"holds {token['number']:.20} {_place(text, token)}; write a finite number")
 
 
 def _is_finite(number: str) -> bool:
-    """Whole numbers have no limit."""
+    """Returns whether the text of a number is finite; whole numbers always are."""
     return math.isfinite(float(number)) if set(number) & set(".eENI") else True
 
 

@@ -1,7 +1,7 @@
-"""Limits: which expressions a face can show, and how fast one comes.
+"""Limits of expressions: the largest intensities, pairs that exclude each other, and the fastest changes.
 
-An action unit goes no further than faces show it; two that pull against each other share what there is; and
-nothing moves faster than real onsets do. Fitted by `python -m calib limits`.
+An action unit goes no further than in labelled faces, two antagonists share a common bound, and nothing moves
+faster than real onsets do. `python -m calib limits` fits them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ from calib.json_file import read_json
 
 _PATH = Path(__file__).with_name("data") / "limits.json"
 AT_REST = 1.0
-"""Intensity up to which a reading counts for nothing here: readings are off by up to about this much from
-person to person, and nobody's face at rest shall take room from what is asked."""
+"""Intensity up to which a reading is ignored here: readings differ by up to about this much from person to
+person, and a face at rest must not reduce what can be asked."""
 _LEAST_WISH = 1e-3
-"""Intensity: what is asked more weakly than this gives way like this; a weight needs to be finite."""
+"""The smallest intensity that weights are computed from, so that they are finite."""
 
 
 @dataclass(frozen=True)
 class PairLimit:
-    """first_share * a + second_share * b <= bound, where a and b are shares of the action units' largest."""
+    """The constraint first_share * a + second_share * b <= bound; a and b are shares of the largest
+    intensity."""
 
     first: int
-    """Index of an action unit."""
+    """The index of the action unit of `a`."""
     second: int
+    """The index of the action unit of `b`."""
     first_share: float
     second_share: float
     bound: float
@@ -44,19 +46,20 @@ _ROUNDING = 1e-6
 @dataclass(frozen=True, eq=False)
 class Limits:
     largest: NDArray[np.float32]
-    """(17,) intensity."""
+    """(17,) the largest intensity of each action unit."""
     pairs: tuple[PairLimit, ...]
+    """The constraints on pairs of antagonists."""
     rates: NDArray[np.float32]
-    """(17,) intensity per second, up or down."""
+    """(17,) the largest change in intensity per second, up or down."""
 
     def within(self, measured: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`change` (..., 17), cut back until a face that shows `measured` stays within the limits.
+        """Returns `change` (..., 17), reduced until a face that shows `measured` stays within the limits.
 
-        measured: (17,), or like `change`.
+        measured: (17,) intensities, or of the shape of `change`.
 
-        A change inside them is returned as it is. Only what raises an action unit is cut, and never below
-        nothing: a face that is beyond a limit by itself is left there. Of two that share too little, the one
-        that is asked more weakly gives way first. Continuous in both arguments, so that nothing pops.
+        A change within the limits is returned as it is. Only increases are reduced, and not below 0: a face
+        that exceeds a limit by itself is left as it is. Of two antagonists the one with the smaller change is
+        reduced more. The result is continuous in both arguments, so no motion jumps.
         """
         if change.ndim > 1:
             sides = list(zip(np.broadcast_to(measured, change.shape), change, strict=True))
@@ -78,7 +81,7 @@ class Limits:
 
     @cached_property
     def _planes(self) -> NDArray[np.float32]:
-        """(pairs, 17) the left sides of all pairs, in intensities."""
+        """(pairs, 17): the left sides of all pair constraints, in intensities."""
         planes = np.zeros((len(self.pairs), AU_COUNT), np.float32)
         for row, pair in zip(planes, self.pairs, strict=True):
             row[pair.first] = pair.first_share / self.largest[pair.first]
@@ -97,8 +100,8 @@ def _share(
     plane: NDArray[np.float32],
     spare: float,
 ) -> None:
-    """Cuts two entries of `raised` back onto one line: the nearest point of it, where a distance counts the
-    more, the more strongly that action unit is asked for. Cutting never breaks a limit that was kept."""
+    """Reduces two entries of `raised` to the nearest point that satisfies their constraint. Distances weigh
+    more for the action unit with the larger wish. No constraint that held before is broken."""
     both = [pair.first, pair.second]
     excess = float(plane[both] @ raised[both]) - spare
     if excess <= 0:
@@ -106,14 +109,14 @@ def _share(
     slope = plane[both].astype(np.float64)
     yielding = slope / wish[both].astype(np.float64) ** 2
     cut = np.minimum(excess * yielding / (slope @ yielding), raised[both])
-    # What one of them had not left to give, the other gives.
+    # Where one entry reaches 0, the other is reduced by the rest.
     left = excess - slope @ cut
     cut = np.minimum(cut + np.where(cut < raised[both], left / slope, 0), raised[both])
     raised[both] -= cut.astype(np.float32)
 
 
 def to_json(limits: Limits) -> dict[str, Any]:
-    """By the codes of the action units; three digits say more than is known."""
+    """Returns the document of the file, by the codes of the action units, rounded to three digits."""
     return {
         "version": 1,
         "largest": _named(limits.largest),
@@ -130,6 +133,7 @@ def to_json(limits: Limits) -> dict[str, Any]:
 
 
 def from_json(document: dict[str, Any]) -> Limits:
+    """Reads the document that `to_json` returns."""
     pairs = tuple(_pair(**pair) for pair in document["pairs"])
     return Limits(_vector(document["largest"]), pairs, _vector(document["rates"]))
 
@@ -140,7 +144,7 @@ def _pair(aus: tuple[str, str], shares: tuple[float, float], bound: float) -> Pa
 
 @lru_cache(maxsize=1)
 def load_limits() -> Limits:
-    """The limits that ship with the project (see calib/data/MODEL_CARD.md)."""
+    """Loads the limits that ship with the project (see calib/data/MODEL_CARD.md)."""
     return from_json(read_json(_PATH, ValueError))
 
 

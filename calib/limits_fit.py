@@ -1,4 +1,4 @@
-"""Fitting the limits to labelled faces, and to labelled films for how fast they change."""
+"""Fits the limits to labelled faces, and their rates to labelled films."""
 
 from __future__ import annotations
 
@@ -13,51 +13,52 @@ from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY
 from calib.limits import Limits, PairLimit
 
 REGIONS = ((1, 2, 4), (5, 6, 7), (9, 10, 12, 14, 15, 17, 20, 23, 25, 26))
-"""Action units that pull at the same part of the face. Those of different parts can go together, however
-seldom people do so: only within a part does one keep the other from what it does. Without AU45: lids can
-always shut."""
+"""Action units that move the same part of the face. Those of different parts can be shown together, however
+rarely people do it; only within a part can one exclude another. AU45 is not among them: lids can always
+shut."""
 DIRECTIONS = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0))
-"""In which a pair is bounded, as weights of the two shares."""
+"""The weights of the two shares in the constraints of a pair."""
 LEAST_LARGEST = 4.0
-"""Intensity, no limit is below it: FACS D, severe, and the most that a preset asks for. Where labels end at
-1.5, as those of AU23 do, they say less of faces than of OpenFace, which reads some action units weakly."""
+"""The lowest limit of an intensity: FACS D, severe, and the most that a preset asks for. Labels that end at
+1.5, as those of AU23 do, show how weakly OpenFace reads an action unit, not how far faces go."""
 UNLIMITED = (45,)
-"""Lids that meet go no further, whatever is asked."""
+"""The action units without a limit: closed lids go no further at any intensity."""
 _PERCENTILE = 99.9
 
 
 @dataclass(frozen=True)
-class FitOptions:
+class LimitsFitOptions:
     shown: float = 0.35
-    """Share of its largest from which an action unit counts as shown."""
+    """Share of its largest intensity from which an action unit counts as shown."""
     rarer: float = 0.7
-    """Two are antagonists if they are shown together in less than this share of the cases that chance would
-    give ..."""
+    """Antagonists are shown together in less than this share of the cases that chance would give."""
     nearer: float = 0.12
-    """... and the farthest faces, in shares, lie at least this far inside those that chance would give."""
+    """The bound of antagonists lies at least this far, in shares, below the bound that chance would give."""
     draws: int = 20
-    """Of chance: the labels of one of the two, dealt out anew."""
+    """The number of random permutations of labels that stand for chance."""
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Antagonists:
-    """Two action units that keep each other back, and by what that is known."""
+    """Two action units that exclude each other, and the evidence for it."""
 
     first: int
+    """The index of one action unit."""
     second: int
+    """The index of the other."""
     together: int
-    """Faces that show both."""
+    """The number of faces that show both."""
     by_chance: float
-    """As many would, were they independent."""
+    """The number of faces that would show both if they were independent."""
     bounds: tuple[float, ...]
-    """For each of DIRECTIONS."""
+    """The bound in each of DIRECTIONS."""
 
 
 def fit_limits(
-    aus: NDArray[np.float32], rates: NDArray[np.float32], options: FitOptions = FitOptions()
+    aus: NDArray[np.float32], rates: NDArray[np.float32], options: LimitsFitOptions = LimitsFitOptions()
 ) -> tuple[Limits, list[Antagonists]]:
-    """From the labels (n, 17) of many faces, and rates (17,) as `fastest` finds them."""
+    """Fits limits to the labels (n, 17) of many faces; rates: (17,) as `fastest` finds them."""
     farthest = np.percentile(aus, _PERCENTILE, axis=0)
     shares = aus / np.maximum(farthest, 1e-6)
     largest = np.maximum(farthest, LEAST_LARGEST).astype(np.float32)
@@ -71,11 +72,11 @@ def fit_limits(
     return Limits(largest, pairs, rates), antagonists
 
 
-def find_antagonists(shares: NDArray[np.floating], options: FitOptions) -> Iterator[Antagonists]:
-    """Of `shares` (n, 17) of the largest.
+def find_antagonists(shares: NDArray[np.floating], options: LimitsFitOptions) -> Iterator[Antagonists]:
+    """Finds antagonists in `shares` (n, 17), intensities as shares of the largest.
 
-    That a pair was never seen says nothing where chance would not have shown it either; so what was seen is
-    held against what chance would show.
+    A pair that was never seen is no evidence where chance would not show it either, so what was seen is
+    compared with what chance would show.
     """
     generator = np.random.default_rng(options.seed)
     for region in REGIONS:
@@ -90,15 +91,15 @@ def find_antagonists(shares: NDArray[np.floating], options: FitOptions) -> Itera
 
 
 def _bounds(first: NDArray[np.floating], second: NDArray[np.floating]) -> tuple[float, ...]:
-    """How far the faces reach in each direction; alone, each of the two may always reach its largest."""
+    """Returns the farthest percentile of faces in each direction; either AU alone may reach its largest."""
     return tuple(max(float(np.percentile(a * first + b * second, _PERCENTILE)), a, b) for a, b in DIRECTIONS)
 
 
 def fastest(films: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> NDArray[np.float32]:
-    """(17,) intensity per second, of (times (n,) in seconds, labels (n, 17)) of films.
+    """Returns the fastest change (17,), intensity per second, in films of (times (n,) s, labels (n, 17)).
 
-    Each is the 99.9th percentile of the steepness over two frames, once a median of three has taken away
-    single frames that are off.
+    It is the 99.9th percentile of the slope over two frames, after a median of three has removed single
+    outliers.
     """
     steepness = np.concatenate([_steepness(times_s, aus) for times_s, aus in films])
     return np.percentile(steepness, _PERCENTILE, axis=0).astype(np.float32)
@@ -109,13 +110,13 @@ def _steepness(times_s: NDArray[np.float64], aus: NDArray[np.float64]) -> NDArra
         return np.zeros((0, AU_COUNT))
     steady, times_s = np.median([aus[:-2], aus[1:-1], aus[2:]], axis=0), times_s[1:-1]
     elapsed_s = times_s[2:] - times_s[:-2]
-    # Where frames are missing, a change may have taken any part of the time.
+    # Where frames are missing, the duration of a change is unknown.
     whole = elapsed_s < 1.5 * np.median(elapsed_s)
     return np.abs(steady[2:] - steady[:-2])[whole] / elapsed_s[whole, None]
 
 
 def to_markdown(limits: Limits, antagonists: Sequence[Antagonists]) -> str:
-    """Two tables: each action unit, and each pair."""
+    """Returns two Markdown tables: one of action units and one of pairs."""
     lines = ["| AU | at most | AU/s |", "|---|---|---|"]
     for code, largest, rate in zip(AU_CODES, limits.largest, limits.rates, strict=True):
         lines.append(f"| {code} | {largest:.1f} | {rate:.0f} |")

@@ -1,4 +1,4 @@
-"""How well readings agree with labels, per action unit."""
+"""Agreement of readings with labels, per action unit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from calib.au import AU_CODES
 
 LEAST_SPREAD = 0.05
-"""Intensity: where labels vary less than this (standard deviation), correlation only measures noise."""
+"""Standard deviation of labels, in intensity, below which correlation only measures noise."""
 LEAST_SHOWN = 0.03
-"""Share of labels above 0 that correlation needs to mean something."""
+"""Share of labels above 0 below which correlation is not meaningful."""
 
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """Each (17,), NaN where the labels do not vary enough to tell."""
+    """Agreement of each action unit, (17,); NaN where the labels vary too little."""
 
     r: NDArray[np.float64]
     """Pearson correlation."""
@@ -28,23 +28,26 @@ class Agreement:
     mae: NDArray[np.float64]
     """Mean absolute error in intensity, 0..5."""
     count: int
-    """Faces compared."""
+    """The number of faces compared."""
 
     @cached_property
     def mean_r(self) -> float:
+        """The mean of `r` over the action units that have one."""
         return _mean(self.r)
 
     @cached_property
     def mean_icc(self) -> float:
+        """The mean of `icc` over the action units that have one."""
         return _mean(self.icc)
 
     @cached_property
     def mean_mae(self) -> float:
+        """The mean of `mae` over the action units that have one."""
         return _mean(self.mae)
 
 
 def mean_of(parts: Iterable[Agreement]) -> Agreement:
-    """The mean over parts of what is found within each."""
+    """Returns the mean of the agreements within each part."""
     known = list(parts)
     r, icc = (np.ma.masked_invalid([getattr(part, name) for part in known]) for name in ("r", "icc"))
     mae = np.mean([part.mae for part in known], axis=0)
@@ -53,7 +56,7 @@ def mean_of(parts: Iterable[Agreement]) -> Agreement:
 
 
 def agreement(readings: NDArray[np.floating], labels: NDArray[np.floating]) -> Agreement:
-    """Of (n, 17) readings with (n, 17) labels."""
+    """Compares (n, 17) readings with (n, 17) labels, both in intensity."""
     readings, labels = readings.astype(np.float64), labels.astype(np.float64)
     if len(labels) < 3:
         unknown = np.full(len(AU_CODES), np.nan)
@@ -61,7 +64,7 @@ def agreement(readings: NDArray[np.floating], labels: NDArray[np.floating]) -> A
     telling = (labels.std(axis=0) >= LEAST_SPREAD) & ((labels > 0).mean(axis=0) >= LEAST_SHOWN)
     covariance = ((readings - readings.mean(axis=0)) * (labels - labels.mean(axis=0))).mean(axis=0)
     variances = readings.var(axis=0), labels.var(axis=0)
-    # A reading that never moves agrees with nothing: 0, not 0/0.
+    # A constant reading has a correlation of 0, not 0/0.
     r = covariance / np.maximum(np.sqrt(variances[0] * variances[1]), 1e-12)
     icc = 2 * covariance / np.maximum(variances[0] + variances[1], 1e-12)
     mae = np.abs(readings - labels).mean(axis=0)
@@ -69,21 +72,23 @@ def agreement(readings: NDArray[np.floating], labels: NDArray[np.floating]) -> A
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
-    """Readings of people whom the estimator has not seen."""
+class MetricsReport:
+    """Agreement for people of the held-out split."""
 
     pooled: Agreement
+    """The agreement over all faces."""
     parts: Mapping[str, Agreement]
-    """Of parts of the faces: each collection, turned heads, each clip."""
+    """The agreement within parts of the faces: each collection, turned heads, each clip."""
 
     def to_json(self) -> dict[str, object]:
+        """Returns the figures as JSON holds them."""
         return {
             "pooled": to_json(self.pooled),
             "parts": {name: to_json(part) for name, part in self.parts.items()},
         }
 
     def to_markdown(self) -> str:
-        """One table of the action units, pooled, and one of the means of each part."""
+        """Returns one table of the pooled action units and one of the means of each part."""
         rows = (
             f"| {name} | {part.count} | {_cells(part.mean_r, part.mean_icc, part.mean_mae)} |"
             for name, part in {"all": self.pooled, **self.parts}.items()
@@ -93,19 +98,23 @@ class Report:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """The same readings as they are, and beyond each person's neutral, with labels normalised per person."""
+class ReadingComparison:
+    """Agreement of the same readings before and after each person's neutral is subtracted.
+
+    The labels are normalised per person.
+    """
 
     before: Agreement
     after: Agreement
 
     def to_json(self) -> dict[str, object]:
+        """Returns the figures as JSON holds them."""
         return {"before": to_json(self.before), "after": to_json(self.after)}
 
     def to_markdown(self) -> str:
-        """A table with a row for every action unit and one for the mean."""
+        """Returns a table with a row for every action unit and one for the mean."""
         lines = [
-            f"All {self.before.count} frames together, before > after each person's neutral is taken off",
+            f"All {self.before.count} frames together, before > after each person's neutral is subtracted",
             "",
             "| AU | r | ICC(3,1) | MAE |",
             "|---|---|---|---|",
@@ -119,7 +128,7 @@ class Comparison:
 
 
 def to_json(found: Agreement) -> dict[str, object]:
-    """Numbers rounded to 3 digits, by AU and in the mean; None where undefined."""
+    """Returns numbers rounded to 3 digits, by AU and in the mean. None: the number is undefined."""
     per_au = {
         code: {"r": _rounded(r), "icc": _rounded(icc), "mae": _rounded(mae)}
         for code, r, icc, mae in zip(AU_CODES, found.r, found.icc, found.mae, strict=True)
@@ -129,13 +138,13 @@ def to_json(found: Agreement) -> dict[str, object]:
 
 
 def to_markdown(found: Agreement) -> str:
-    """A table with a row for every action unit and one for the mean."""
+    """Returns a table with a row for every action unit and one for the mean."""
     lines = (f"| {name} | {_cells(r, icc, mae)} |" for name, r, icc, mae in _rows(found))
     return "\n".join(["| AU | r | ICC(3,1) | MAE |", "|---|---|---|---|", *lines])
 
 
 def _rows(found: Agreement) -> list[tuple[str, float, float, float]]:
-    """(name, r, ICC, MAE) of every action unit and of the mean."""
+    """Returns (name, r, ICC, MAE) of every action unit and of the mean."""
     units = zip(AU_CODES, found.r.tolist(), found.icc.tolist(), found.mae.tolist(), strict=True)
     return [*units, ("mean", found.mean_r, found.mean_icc, found.mean_mae)]
 

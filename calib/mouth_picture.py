@@ -1,4 +1,4 @@
-"""Pictures of the inside of a person's mouth in a profile: the one part of it that is not numbers."""
+"""Pictures of the inside of a person's mouth in a profile, which otherwise holds numbers only."""
 
 from __future__ import annotations
 
@@ -10,39 +10,42 @@ from typing import Any
 from calib.json_file import number_in
 
 LARGEST_BYTES = 200_000
-"""Of one PNG; they take about 25,000."""
+"""The largest size of one PNG; a usual one has about 25,000 bytes."""
 MOST = 6
-"""Pictures in one profile."""
+"""The largest number of pictures in one profile."""
 _LARGEST_NUMBER = 1e6
 
 
 class MouthPictureError(ValueError):
-    """A picture of a mouth that cannot be read; the message names the key, the value and the right form."""
+    """A picture of a mouth cannot be read; the message names the key, the value and the right form."""
 
 
 @dataclass(frozen=True)
 class MouthPicture:
-    """The inside of a mouth as a frame showed it (reenact.generate.painters.mouth.mouth_views.MouthView)."""
+    """The inside of a mouth as one frame showed it (painters.mouth.mouth_views.MouthView)."""
 
     floor_png: bytes
     """An RGBA picture of what lies below the upper teeth (painters.mouth.mouth_floor)."""
     upper_png: bytes | None
     """An RGBA picture of the upper teeth (see reenact.generate.painters.mouth.arch). None: lips hid them."""
     opening_mm: float
+    """The distance between the inner edges of the lips."""
     width_mm: float
+    """The width of the mouth."""
     yaw_rad: float
+    """The yaw of the head."""
     pitch_rad: float
-    """How the mouth was open and the head turned."""
+    """The pitch of the head."""
     edge_mm: float
-    """Distance from the bridge of the nose down to the edge of the upper front teeth, canonical."""
+    """The canonical distance from the bridge of the nose down to the edge of the upper front teeth."""
     aside_mm: float
-    """Canonical x of the middle of the upper row."""
+    """The canonical x of the middle of the upper row."""
     crown_mm: float
-    """Height of the upper teeth that were seen."""
+    """The height of the visible part of the upper teeth."""
     quality: float
-    """How much was seen, how sharply and how frontally; larger is better."""
+    """A score of how much was visible, how sharply and how frontally; larger is better."""
     dark: tuple[float, float, float] | None
-    """RGB of the depth of the mouth as parts of white teeth; None: none of it was dark."""
+    """The RGB colour of the depth of the mouth as shares of white teeth. None: no part of it was dark."""
 
 
 _PNGS = ("floor_png", "upper_png")
@@ -51,7 +54,7 @@ _KEYS = (*_PNGS, *_NUMBERS, "dark")
 
 
 def to_document(picture: MouthPicture) -> dict[str, Any]:
-    """The picture as JSON holds it."""
+    """Returns the picture as JSON holds it."""
     upper = picture.upper_png
     return {
         "floor_png": base64.b64encode(picture.floor_png).decode("ascii"),
@@ -62,7 +65,7 @@ def to_document(picture: MouthPicture) -> dict[str, Any]:
 
 
 def from_document(document: Any, shown: str) -> MouthPicture:
-    """The picture that JSON holds; `shown` is how to name it. Raises MouthPictureError."""
+    """Reads the picture from JSON; `shown` names it in errors. Raises MouthPictureError."""
     if not isinstance(document, dict) or set(document) != set(_KEYS):
         raise MouthPictureError(f"{shown} must be an object with the keys {', '.join(_KEYS)}")
     upper, dark = document["upper_png"], document["dark"]
@@ -85,7 +88,7 @@ def _png(text: Any, shown: str) -> bytes:
 
 def _number(value: Any, shown: str) -> float:
     number = number_in(value)
-    if not abs(number) <= _LARGEST_NUMBER:  # also catches NaN
+    if not abs(number) <= _LARGEST_NUMBER:  # This also catches NaN.
         raise MouthPictureError(f"{shown} is {value!r:.40}; write a number")
     return number
 

@@ -1,8 +1,8 @@
-"""A person's neutral: what an estimator reads from a face at rest, learned while it does other things, too.
+"""A person's neutral: the readings of the face at rest, learned while the face also shows expressions.
 
 OpenFace subtracts medians and low percentiles per person (Baltrusaitis, Mahmoud & Robinson, FERA 2015). Those
-follow an expression that is held for long. Here only a still face is evidence, and only as long as it shows
-little more than what is known of it.
+follow an expression that is held for long. Here only readings of a still face count, and only those close to
+the present estimate.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ from numpy.typing import NDArray
 from calib.au import AU_COUNT, MAX_INTENSITY, AUVector
 
 STEP = 0.05
-"""Intensity: how finely readings are told apart."""
+"""The width of a bin of readings, in intensity."""
 _LEVELS = round(MAX_INTENSITY / STEP) + 1
 _LEVEL = STEP * np.arange(_LEVELS)
 
 
 @dataclass(frozen=True)
 class NeutralOptions:
-    """Chosen on five labelled clips of people who talk and act: see `python -m calib clips`."""
+    """Options chosen on five labelled clips of people who talk and act: see `python -m calib clips`."""
 
     window_s: float = 0.5
-    """A look at whether the face is still takes so long: expressions come and go in about as much."""
+    """The window in which stillness is measured, about as long as an onset of an expression."""
     stillness: float = 0.2
-    """It is still while its readings deviate from their mean by less than this, root mean square over AUs."""
+    """Deviation from the mean (RMS over AUs) below which a face counts as still."""
     spread: float = 0.5
-    """Readings of an action unit that are higher than its neutral by more than this are an expression."""
+    """Readings that exceed an action unit's neutral by more than this count as an expression."""
     support_s: float = 0.5
-    """So long a level must have been read to be anything but noise ..."""
+    """The least time that the lowest bins must have been read, so that they are not noise."""
     support: float = 0.05
-    """... and for this share of the time at rest."""
+    """The least share of the time at rest that the lowest bins must have been read."""
     quantile: float = 0.4
-    """Of the readings at rest, the neutral: less than half, because expressions only ever add."""
+    """The quantile of readings at rest that is the neutral; below one half, as expressions only add."""
     least_s: float = 2.0
-    """Less time at rest tells nothing."""
+    """The least time at rest for an estimate."""
     longest_gap_s: float = 0.3
-    """Between two readings; after a longer one the face may have become another."""
+    """The longest time between two readings; after a longer one the face may be another person's."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rest:
-    """What is known of a face at rest."""
+    """The estimate of a face at rest."""
 
     neutral: AUVector
-    """(17,) 0..5."""
+    """(17,) intensities, 0..5."""
     wavering: AUVector
-    """(17,) standard deviation of the readings at rest."""
+    """(17,) standard deviations of the readings at rest."""
     rest_s: float
-    """How long the face was still."""
+    """The time for which the face was still."""
 
 
 class NeutralEstimator:
@@ -62,18 +62,18 @@ class NeutralEstimator:
         self._options = options
         self._recent: deque[tuple[float, AUVector]] = deque()
         self._seconds = np.zeros((AU_COUNT, _LEVELS))
-        """For how long each level of each action unit was read at rest."""
+        """(17, levels) seconds for which each bin of each action unit was read at rest."""
         self.seen_s = 0.0
-        """How long the face was there ..."""
+        """The time for which the face was visible."""
         self.rest_s = 0.0
-        """... and how long it was still."""
+        """The time for which the face was still."""
         self.rest: Rest | None = None
-        """None until there is enough to tell."""
+        """The present estimate. None: there is too little time at rest."""
 
     def update(self, time_s: float, aus: AUVector) -> Rest | None:
-        """What is known now, with the reading (17,) of this time, 0..5.
+        """Adds the reading (17,), 0..5, at this time and returns the present estimate.
 
-        A time that goes backwards, or on by much, starts the look at whether the face is still afresh.
+        The window of stillness starts anew where time goes back, or on by more than `longest_gap_s`.
         """
         interval_s = time_s - self._recent[-1][0] if self._recent else 0.0
         if not 0 <= interval_s <= self._options.longest_gap_s:
@@ -104,7 +104,7 @@ class NeutralEstimator:
             self.rest = self._estimate()
 
     def _estimate(self) -> Rest:
-        """The readings just above the lowest level that is no accident."""
+        """Returns the readings from the lowest bin that is not noise up to `spread` above it."""
         options, seconds = self._options, self._seconds
         needed_s = np.maximum(options.support_s, options.support * seconds.sum(axis=1))
         lowest = _LEVEL[_first(np.cumsum(seconds, axis=1), needed_s)]
@@ -118,5 +118,5 @@ class NeutralEstimator:
 
 
 def _first(rising: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.intp]:
-    """(17,) the first level at which each row of (17, levels) reaches its threshold."""
+    """Returns (17,): the first bin at which each row of (17, levels) reaches its threshold."""
     return np.argmax(rising >= threshold[:, None] * (1 - 1e-9), axis=1)

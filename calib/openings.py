@@ -1,4 +1,4 @@
-"""The slits in the face's mesh: mouth and eyes."""
+"""The openings in the face's mesh: mouth and eyes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Opening:
-    """A slit in the skin: two edges that run alike from corner to corner and meet at both ends."""
+    """An opening in the skin: two edges with the same number of landmarks that meet at both corners."""
 
     upper: tuple[int, ...]
+    """Landmarks of the upper edge, from corner to corner."""
     lower: tuple[int, ...]
+    """Landmarks of the lower edge, from corner to corner."""
 
     @cached_property
     def outline(self) -> tuple[int, ...]:
@@ -23,7 +25,7 @@ class Opening:
 
     @cached_property
     def strips(self) -> list[tuple[int, int, int]]:
-        """Triangles that close the opening, wound like the skin."""
+        """Triangles that close the opening, wound like the skin's."""
         triangles = []
         for i in range(len(self.upper) - 1):
             u0, u1, l0, l1 = self.upper[i], self.upper[i + 1], self.lower[i], self.lower[i + 1]
@@ -31,9 +33,9 @@ class Opening:
         return [t for t in triangles if len(set(t)) == 3]
 
     def gaps(self, landmarks: NDArray[np.float32], down: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n,) how far the edges are apart, from corner to corner, in pixels; below 0 where they cross.
+        """Returns (n,) distances of the edges in pixels, from corner to corner; below 0 where they cross.
 
-        landmarks: (478, 2 or more). down: (2,) the face's own downward direction, unit length.
+        landmarks: (478, 2 or more) pixels. down: (2,) the face's own downward direction, unit length.
         """
         return (landmarks[list(self.lower), :2] - landmarks[list(self.upper), :2]) @ down
 
@@ -57,7 +59,7 @@ OUTER_EDGE = {
     MOUTH.upper: (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
     MOUTH.lower: (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291),
 }
-"""The outer edge of each lip, landmark by landmark across from the inner one."""
+"""The outer edge of each lip; its landmarks are opposite those of the inner edge."""
 
 OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """The closed polygon around both lips."""

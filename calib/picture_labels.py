@@ -1,4 +1,4 @@
-"""What a table of action units says of pictures: one face of each."""
+"""Reads the action units of pictures from a table, one face for each picture."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _WIDTH = "facerectwidth"
 """py-feat's column of the widths of faces."""
 _LANDMARKS_X = tuple(f"x_{number}" for number in range(68))
 _DISTANCE = "pose_tz"
-"""OpenFace's columns, from which the width of a face is told."""
+"""OpenFace's columns from which the width of a face is computed."""
 _TABLES = frozenset({".csv", ".tsv"})
 _LISTS = frozenset({"train_ids", "test_ids"})
-"""Lists of files, which lie beside the pictures in GANimation's folders; they hold no labels."""
+"""Lists of files beside the pictures in GANimation's folders; they hold no labels."""
 
 
 @dataclass(frozen=True, eq=False)
 class PictureLabels:
-    """What a table says of one picture."""
+    """The labels of one picture."""
 
     file: str
-    """As the table names it."""
+    """The file's name as the table writes it."""
     person: str
-    """Who is shown; "" where the table does not say."""
+    """The person's name; "" where the table has none."""
     aus: AUVector | None
-    """(17,) 0..5 of the widest face, NaN where there is no value; None: no face was found, or the table was
-    read for its names alone."""
+    """(17,) intensities, 0..5, of the widest face; NaN where there is no value. None: no face was found, or
+    only names were read."""
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """The tables that a folder holds, by their names' endings."""
+    """Returns the tables in a folder, by the endings of their names."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -50,9 +50,9 @@ def tables_in(folder: Path) -> list[Path]:
 
 
 def read_picture_labels(path: Path, refusal: type[ValueError], complete: bool = False) -> list[PictureLabels]:
-    """The labels of each picture that a table of action units names, in the table's order.
+    """Returns the labels of each picture that a table of action units names, in the table's order.
 
-    complete: whether all 17 action units are needed; pictures in which one has no value are then left out.
+    complete: whether all 17 action units are required; pictures in which one has no value are then left out.
     Raises `refusal` with file, line and column.
     """
     with open_au_table(path, refusal) as table:
@@ -76,7 +76,7 @@ def read_picture_labels(path: Path, refusal: type[ValueError], complete: bool = 
 
 
 def read_picture_names(path: Path, refusal: type[ValueError]) -> list[PictureLabels]:
-    """Each picture that a table names, once, without labels: the table needs no action units."""
+    """Returns each picture that a table names, once, without labels; the table needs no action units."""
     try:
         with open_table(path, refusal, _names_files) as table:
             file, person = _file_column(table, refusal), find_column(table, ("person",), refusal)
@@ -87,7 +87,8 @@ def read_picture_names(path: Path, refusal: type[ValueError]) -> list[PictureLab
 
 
 def read_widest_face(path: Path, refusal: type[ValueError]) -> AUVector | None:
-    """(17,) of a table whose rows are the faces of one picture; None where it has none."""
+    """Returns (17,), 0..5, from a table whose rows are the faces of one picture. None: no row shows a
+    face."""
     with open_au_table(path, refusal) as table:
         widest: list[_Face] = []
         for _, face in _faces(table):
@@ -100,19 +101,19 @@ def read_widest_face(path: Path, refusal: type[ValueError]) -> AUVector | None:
 class _Face:
     line: int
     width: float
-    """In a unit of the table's own; 0 where it does not say."""
+    """The width in a unit of the table's own; 0 where the table has none."""
     aus: AUVector
 
 
 def _faces(table: AUTable) -> Iterator[tuple[Row, _Face | None]]:
-    """None where a row shows no face."""
+    """Yields the rows and their faces. None: the row shows no face."""
     width_of = _widths(table)
     for row, aus in table.faces():
         yield row, None if aus is None else _Face(row.line, width_of(row), aus)
 
 
 def _widths(table: AUTable) -> Callable[[Row], float]:
-    """What tells the width of a row's face, so that those of one picture can be compared."""
+    """Returns a function from a row to the width of its face, for comparison within one picture."""
     width, distance = table.find(_WIDTH), table.find(_DISTANCE)
     landmarks = [column for key in _LANDMARKS_X if (column := table.find(key)) is not None]
     if width is not None:
@@ -120,7 +121,7 @@ def _widths(table: AUTable) -> Callable[[Row], float]:
     if landmarks:
         return lambda row: _known(float(np.ptp([column.number(row) for column in landmarks])))
     if distance is not None:
-        # Of faces of one size, the nearer one is the wider.
+        # Of faces of equal size, the nearer one is wider.
         return lambda row: 1 / far if (far := _known(distance.number(row))) else 0.0
     return lambda row: 0.0
 
@@ -130,13 +131,13 @@ def _known(number: float) -> float:
 
 
 def _widest(faces: Sequence[_Face], of: str, refusal: type[ValueError]) -> list[_Face]:
-    """The widest face alone. Equally wide ones must not differ: the order of the rows never decides."""
+    """Returns the widest face alone. Equally wide faces must not differ, so that row order never matters."""
     first, *others = sorted(faces, key=lambda face: (-face.width, face.line))
     for other in others:
         if other.width == first.width and not np.array_equal(first.aus, other.aus, equal_nan=True):
             raise refusal(
                 f"lines {first.line} and {other.line} are of one {of} and differ; "
-                "keep one row for each picture, or tell how wide the faces are in a column FaceRectWidth"
+                "keep one row for each picture, or give the widths of faces in a column FaceRectWidth"
             )
     return [first]
 
@@ -149,7 +150,7 @@ def _file_column(table: Table, refusal: type[ValueError]) -> Column:
     column = find_column(table, FILE_COLUMNS, refusal)
     if column is None:
         raise refusal(
-            f"line {table.header_line}: no column names the pictures' files; it needs one of "
+            f"line {table.header_line}: no column names the pictures' files; name one of its columns "
             + ", ".join(FILE_COLUMNS)
         )
     return column

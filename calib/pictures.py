@@ -1,4 +1,4 @@
-"""Where the picture lies that a table names: names come from other machines, and endings get lost."""
+"""Finds the pictures that a table names, although names come from other machines and endings get lost."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _PLACES = ("images", "imgs")
-"""Sub-folders that hold the pictures of a table: OpenFace users' and this project's, the paper's and
-GANimation's."""
+"""Sub-folders that hold a table's pictures: those of OpenFace users and this project, and those of the paper
+and GANimation."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Listing:
-    """Some pictures, by what is left of their names when case, or case and ending, are taken away."""
+    """Some pictures by lower-case name, with and without ending."""
 
     by_name: Mapping[str, Sequence[Path]]
     by_stem: Mapping[str, Sequence[Path]]
@@ -31,7 +31,7 @@ class _Listing:
         return cls(by_name, by_stem)
 
     def only(self, name: str) -> Path | None:
-        """The one picture of this name, or else of this name with another ending; None where several are."""
+        """Returns the picture of this name, or of this name with another ending. None: none, or several."""
         for found in (self.by_name.get(name.lower()), self.by_stem.get(_stem(name).lower())):
             if found:
                 same_case = [path for path in found if path.stem == _stem(name)]
@@ -41,21 +41,21 @@ class _Listing:
 
 
 class PictureFolder:
-    """Finds the pictures that a table in one folder names. What a folder holds is listed once.
+    """Finds the pictures that a table in one folder names. Each folder is listed once.
 
-    Pictures lie in its images/ or imgs/, below these, or beside the table. Their names may have an ending or
-    none or another one, any case, folders of another machine before them, and the separators of Windows.
+    Pictures lie in its images/ or imgs/, below these, or beside the table. Their names may have any ending or
+    none, any case, the folders of another machine before them, and the separators of Windows.
     """
 
     def __init__(self, folder: Path) -> None:
         inner = [each for each in sorted(_entries(folder)) if each.name.lower() in _PLACES and each.is_dir()]
         self._inner = tuple(inner)
         self.places = (*inner, folder)
-        """Folders that are looked into, the innermost first."""
+        """The folders that are searched, the innermost first."""
         self._listings: dict[Path, _Listing] = {}
 
     def find(self, named: str) -> Path | None:
-        """The picture that a table means by `named`; None where there is none, or more than one."""
+        """Returns the picture that `named` stands for. None: there is none, or more than one."""
         named = named.strip()
         parts = _parts(named)
         if not parts:
@@ -71,7 +71,7 @@ class PictureFolder:
         return self._below.only(parts[-1])
 
     def expected(self, named: str) -> Path:
-        """The picture that a table means by `named`, or where it should be."""
+        """Returns the picture that `named` stands for, or the path where it should be."""
         found = self.find(named)
         if found is not None:
             return found
@@ -79,7 +79,7 @@ class PictureFolder:
         return (self.places[-1] if starts_inside else self.places[0]) / named.strip()
 
     def name_of(self, path: Path) -> str:
-        """The name of a picture, which does not tell where the folder lies."""
+        """Returns a picture's name relative to the folder."""
         for place in self.places:
             if path.is_relative_to(place):
                 return path.relative_to(place).as_posix()
@@ -99,7 +99,7 @@ class PictureFolder:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds; nothing where there is no such folder."""
+    """Returns the entries of a folder; none where it does not exist."""
     try:
         return list(folder.iterdir())
     except OSError:
@@ -107,12 +107,12 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _parts(named: str) -> list[str]:
-    """The folders and the file of a path of this system or of Windows, without root and drive."""
+    """Returns the folders and the file of a path, of this system or of Windows, without root and drive."""
     parts = named.replace("\\", "/").split("/")
     return [part for part in parts if part not in ("", ".", "..") and not part.endswith(":")]
 
 
 def _stem(name: str) -> str:
-    """The name without the ending of a picture; other dots belong to the name."""
+    """Returns the name without a picture's ending; other dots belong to the name."""
     path = Path(name)
     return path.stem if path.suffix.lower() in PICTURE_ENDINGS else name

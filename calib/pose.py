@@ -1,4 +1,4 @@
-"""Where a head is: the similarity between the canonical face and the landmarks of a picture."""
+"""The pose of a head: the similarity transform from the canonical face to the landmarks of a picture."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from calib.shape import FaceShape
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """Canonical millimetres to frame pixels: pixels = scale * rotation @ millimetres + translation.
+    """Maps canonical millimetres to frame pixels: pixels = scale * rotation @ millimetres + translation.
 
     The canonical face looks at the camera: x to the right of the picture, y down, z away from the camera,
     origin at the weighted centre of its stable points, between eyes and nose.
     """
 
     scale: float
-    """Pixels per millimetre of an average face. Does not shrink when the head turns."""
+    """Pixels per millimetre of an average face; it does not shrink when the head turns."""
     rotation: NDArray[np.float32]
-    """(3, 3)."""
+    """(3, 3) rotation matrix."""
     translation: NDArray[np.float32]
-    """(3,) pixels; z has no meaning of its own."""
+    """(3,) pixels; only x and y have a meaning."""
 
     def to_frame(self, points_mm: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Canonical points (..., 3) in millimetres to frame pixels."""
+        """Converts canonical points (..., 3) in millimetres to frame pixels."""
         return self.vectors_to_frame(points_mm) + self.translation
 
     def vectors_to_frame(self, vectors_mm: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Displacements (..., 3) in canonical millimetres to frame pixels."""
+        """Converts displacements (..., 3) in canonical millimetres to frame pixels."""
         return vectors_mm @ (self.scale * self.rotation).T
 
     def to_canonical(self, points_px: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Frame points (..., 3) in pixels to canonical millimetres."""
+        """Converts frame points (..., 3) in pixels to canonical millimetres."""
         return (points_px - self.translation) @ (self.rotation / self.scale)
 
     @property
@@ -58,7 +58,7 @@ class Pose:
 
 
 def fit_pose(landmarks: NDArray[np.float32], shape: FaceShape) -> Pose:
-    """The weighted least-squares similarity from the canonical face to `landmarks`, (478, 3) pixels.
+    """Fits the weighted least-squares similarity from the canonical face to `landmarks`, (478, 3) pixels.
 
     Weights prefer points that expressions do not move. Method: Umeyama, IEEE PAMI 13(4), 1991.
     """

@@ -1,4 +1,4 @@
-"""What is known of one person: the face at rest, how far it goes, and how it is to be treated."""
+"""A person's profile: the neutral, the range, and the gains and limits of edits to this face."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from calib.text_file import read_text
 VERSION = 1
 MAX_GAIN = 4.0
 MOST_STRETCH = 3.0
-"""A driver's expression is made at most so many times larger or smaller for another face: a range is read as
-uncertainly as everything else."""
+"""The largest factor, up or down, from a driver's intensities to those of another face; ranges are
+estimates."""
 _LIMIT_BYTES = 1_000_000
 _MOUTH = "pictures_of_mouth"
 _KEYS = ("version", "name", "how", "when", "neutral", "range", "gain", "limit", _MOUTH)
@@ -27,7 +27,7 @@ _FORM = '{"version": 1, "neutral": {"AU12": 0.4}}'
 
 
 class ProfileError(ValueError):
-    """A profile that cannot be read or written; the message is one line for the user."""
+    """A profile cannot be read or written; the message is one line for the user."""
 
 
 def _none_known() -> AUVector:
@@ -36,46 +36,47 @@ def _none_known() -> AUVector:
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """One person, as one estimator sees them. All arrays are (17,)."""
+    """The profile of one person for one estimator. All arrays are (17,)."""
 
     name: str = ""
+    """The person's name."""
     neutral: AUVector = field(default_factory=lambda: np.zeros(AU_COUNT, np.float32))
-    """0..5, what is read from the face at rest."""
+    """The readings of the face at rest, 0..5."""
     range: AUVector = field(default_factory=_none_known)
-    """0..5, the most that is read beyond neutral; NaN where nobody knows."""
+    """The largest readings above the neutral, 0..5; NaN where unknown."""
     gain: AUVector = field(default_factory=lambda: np.ones(AU_COUNT, np.float32))
-    """0..4, multiplies what is added to this face. An intensity that it shall show is not multiplied; but
-    where the gain is 0 nothing is asked of the action unit."""
+    """The factors, 0..4, on what is added to this face. An absolute target is not multiplied, but a gain of 0
+    leaves the action unit unchanged."""
     limit: AUVector = field(default_factory=_none_known)
-    """0..5, the most beyond neutral that may be asked of it; NaN: the range, where that is known."""
+    """The largest intensities above the neutral that may be asked for, 0..5; NaN: the range, where known."""
     how: str = ""
-    """How it was made, in one line."""
+    """How the profile was made, in one line."""
     when: str = ""
-    """When it was made, in ISO 8601."""
+    """When the profile was made, in ISO 8601."""
     mouth: tuple[MouthPicture, ...] = ()
-    """Pictures of the inside of the person's mouth, kept only where the person has asked for it."""
+    """Pictures of the inside of the person's mouth; empty unless the person asked to keep them."""
 
     def beyond_neutral(self, aus: AUVector) -> AUVector:
-        """A reading (17,) as what it says of the expression: 0..5, 0 at rest."""
+        """Returns the intensities (17,) above the neutral, 0..5, from readings (17,)."""
         return np.clip(aus - self.neutral, 0, MAX_INTENSITY).astype(np.float32)
 
     @property
     def ceiling(self) -> AUVector:
-        """0..5, the highest reading that may be asked for."""
+        """The highest readings that may be asked for, (17,), 0..5."""
         beyond = np.where(np.isnan(self.limit), self.range, self.limit)
         highest = np.where(np.isnan(beyond), MAX_INTENSITY, self.neutral + beyond)
         return np.minimum(highest, MAX_INTENSITY).astype(np.float32)
 
 
 def with_neutral(profile: Profile | None, neutral: AUVector | None) -> Profile | None:
-    """The same person with another neutral; somebody else of whom only that is known; or nobody."""
+    """Returns the profile with this neutral, or a new profile if it is None. None as neutral: no change."""
     if neutral is None:
         return profile
     return replace(profile or Profile(), neutral=neutral)
 
 
 def stretch(driver: Profile | None, driven: Profile | None) -> AUVector:
-    """(17,) how many times as far the driven face goes as its driver's; 1 where one of them is not known."""
+    """Returns (17,) ratios of the driven face's range to the driver's; 1 where either is unknown."""
     if driver is None or driven is None:
         return np.ones(AU_COUNT, np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -84,7 +85,7 @@ def stretch(driver: Profile | None, driven: Profile | None) -> AUVector:
 
 
 def to_json(profile: Profile) -> str:
-    """The text of a profile's file. What is not known is left out."""
+    """Returns the text of a profile's file, without unknown values."""
     document: dict[str, object] = {
         "version": VERSION,
         "name": profile.name,
@@ -104,12 +105,13 @@ def to_json(profile: Profile) -> str:
 
 
 def load_profile(path: Path) -> Profile:
-    """A profile from a JSON file: numbers, names and small PNGs, so a file from a stranger is safe to open.
+    """Reads a profile from a JSON file, which holds only numbers, names and small PNGs and so is safe to
+    open.
 
         {"version": 1, "name": "Ana", "neutral": {"AU12": 0.4}, "range": {"AU12": 2.8},
          "gain": {"AU12": 1.5}, "limit": {"AU04": 2}, "how": "...", "when": "2026-11-23T10:00:00+00:00"}
 
-    Only "version" is needed; "pictures_of_mouth" holds the pictures, in base64.
+    Only "version" is required; "pictures_of_mouth" holds the pictures, in base64.
     Raises ProfileError naming the file, the key, the value and the right form.
     """
     shown = f"profile {str(path)!r}"
@@ -120,7 +122,7 @@ def load_profile(path: Path) -> Profile:
 
 
 def parse_profile(text: str) -> Profile:
-    """A profile from the text of its file. Raises ProfileError naming key, value and the right form."""
+    """Reads a profile from its file's text. Raises ProfileError naming key, value and the right form."""
     document = parse_json(text, ProfileError)
     if not isinstance(document, dict):
         raise ProfileError(f"must be an object: {_FORM}")
@@ -155,12 +157,13 @@ def _mouth(document: dict[str, Any]) -> tuple[MouthPicture, ...]:
 
 @dataclass(frozen=True)
 class _Table:
-    """One number for each action unit."""
+    """A key of the file that holds one number for each action unit."""
 
     key: str
     default: float
-    """Where the file says nothing."""
+    """The value of action units that the file leaves out."""
     most: float
+    """The largest value."""
 
     @property
     def form(self) -> str:
@@ -203,6 +206,6 @@ def _vector(document: dict[str, Any], table: _Table) -> AUVector:
 
 def _number(value: object, table: _Table, shown: str) -> float:
     number = number_in(value)
-    if not 0 <= number <= table.most:  # also catches NaN
+    if not 0 <= number <= table.most:  # This also catches NaN.
         raise ProfileError(f"{shown} is {value!r:.40}; write {table.form}")
     return number

@@ -1,4 +1,4 @@
-"""The smooth way from 0 to 1."""
+"""A smooth ramp from 0 to 1."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ Floating = TypeVar("Floating", bound=np.floating)
 
 
 def smoothstep(x: NDArray[Floating]) -> NDArray[Floating]:
-    """0 below 0, 1 above 1, smooth between."""
+    """Returns 0 below 0, 1 above 1, and 3 x^2 - 2 x^3 between."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)

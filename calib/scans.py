@@ -1,9 +1,9 @@
-"""Expressions of scanned people as a teacher of the basis: motions that labels of pictures hardly show.
+"""Corrects the basis by expressions of scanned people: motions that labels of pictures hardly show.
 
 Labels of AU06, AU17, AU20 and AU23 are noisy, and few people show these action units alone. ICT-FaceKit (Li
 et al., Learning Formation of Physically-Based Face Attributes, CVPR 2020; MIT) holds expressions of scanned
-faces, measured in three dimensions. Here they are carried over to the landmarks, and LESSONS says which of
-them an action unit is made of.
+faces, measured in three dimensions. Here they are transferred to the landmarks, and LESSONS says which of
+them an action unit is composed of.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Points = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the motion of one action unit is made of, when it is asked for at FULL_AT."""
+    """The composition of one action unit's motion at an intensity of FULL_AT."""
 
     scans: Mapping[str, float]
-    """Weight of each scanned expression of both sides."""
+    """The weight of each scanned expression, both sides together."""
     own: float
-    """Weight of the motion that the basis had before."""
+    """The weight of the motion that the basis had before."""
     own_sideways: float = 0.0
-    """Weight of that motion's part along x alone."""
+    """An additional weight of that motion's x component."""
     spares_lips: bool = False
-    """Whether the lips stay where they are; cheeks pull at them when they rise, but so little that nothing is
-    gained by it, and lips that are pressed together show every tenth of a millimetre."""
+    """Whether the lips stay in place. Rising cheeks pull at them, but too little to matter, and lips that are
+    pressed together show every tenth of a millimetre."""
 
 
 LESSONS: Mapping[str, Lesson] = {
@@ -49,22 +49,22 @@ LESSONS: Mapping[str, Lesson] = {
     "AU15": Lesson({"mouthFrown": 0.62}, 0.87),
     "AU17": Lesson({"mouthShrugLower": 1.0, "mouthShrugUpper": 0.8}, 0.0),
     "AU20": Lesson({"mouthStretch": 1.4}, 0.0),
-    # How narrow a tightened mouth is comes from people who are angry (calib.expressions).
+    # The width of a tightened mouth comes from people who are angry (calib.expressions).
     "AU23": Lesson(
         {"mouthRollLower": 0.45, "mouthRollUpper": 0.45, "mouthPress": 0.5}, 0.0, own_sideways=0.8
     ),
 }
-"""A scanned expression is as strong as people can; AU05, AU17 and AU20 take more than one that is asked for
-alone, since the scanned are together with others."""
+"""The composition of each corrected action unit. A scanned expression is as strong as people can make it.
+AU05, AU17 and AU20 take more than one, since in the scans they occur together with others."""
 MOST_SHARE = 0.94
-"""The most that FULL_AT reaches of the furthest motion; what is asked beyond hardly adds to it."""
+"""The largest share of the furthest motion that FULL_AT reaches; higher intensities add little to it."""
 
 _FEATURES = slice(17, 68)
-"""Of Multi-PIE's 68 points all but the edge of the face, which is another place on every head."""
+"""Multi-PIE's 68 points without the edge of the face, whose place differs between heads."""
 _NEIGHBOURS = 6
-"""Vertices of a scan whose motion a landmark takes on."""
+"""The number of a scan's vertices from which a landmark takes its motion."""
 _NEAR_MM = 0.5
-"""Distances are counted as larger by this, so that no vertex takes all of the weight."""
+"""A distance added to all others, so that no vertex takes all of the weight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +74,14 @@ class Scans:
     neutral: Points
     """(n, 3) vertices of the mean face: x to its left, y up, z to the front, in any unit."""
     expressions: Mapping[str, Points]
-    """(n, 3) displacements; names end in _L or _R where they are of one side."""
+    """(n, 3) displacements by name; names end in _L or _R for one side."""
     points: Sequence[tuple[int, int]]
-    """Vertex and landmark at each of Multi-PIE's 68 points, in their order."""
+    """The vertex and the landmark at each of Multi-PIE's 68 points, in their order."""
 
 
 def motions_on_landmarks(scans: Scans, shape: FaceShape) -> dict[str, Points]:
-    """(478, 3) canonical millimetres: every expression, of both sides together, on the average face."""
+    """Returns the motion (478, 3), canonical mm, of every expression, both sides together, on the mean
+    face."""
     flipped = np.array([1.0, -1.0, -1.0])
     vertices, canonical = scans.neutral * flipped, shape.canonical.astype(np.float64)
     at, of = np.array(scans.points).T
@@ -100,7 +101,8 @@ def motions_on_landmarks(scans: Scans, shape: FaceShape) -> dict[str, Points]:
 
 
 def teach_by_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceShape) -> AUBasis:
-    """`basis` with the action units of LESSONS made of `motions`, as `motions_on_landmarks` returns them."""
+    """Returns `basis` with the AUs of LESSONS composed of `motions`, as `motions_on_landmarks` returns
+    them."""
     displacements, furthest = basis.displacements.copy(), basis.furthest.copy()
     for code, lesson in LESSONS.items():
         index = au_index(code)
@@ -117,7 +119,7 @@ def teach_by_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceSha
         motion = without_folds((motion + motion[shape.mirror] * [-1, 1, 1]) / 2, 1.0, shape)
         largest = RECIPES[code].largest_mm
         peak = max(float(np.linalg.norm(motion, axis=1).max()), 1e-3)
-        # amounts(FULL_AT) = furthest tanh(FULL_AT / furthest) must show the motion once.
+        # amounts(FULL_AT) = furthest tanh(FULL_AT / furthest) must give the motion exactly once.
         unit = float(np.arctanh(min(peak / largest, MOST_SHARE))) * largest / (FULL_AT * peak)
         displacements[index], furthest[index] = unit * motion, largest / (unit * peak)
     mirrored = displacements[:, shape.mirror] * np.array([-1, 1, 1], np.float32)
@@ -126,11 +128,11 @@ def teach_by_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceSha
 
 
 _OFF_LIPS_MM = (0.5, 7.0)
-"""Distance from the lips at which a motion that spares them begins, and at which it is whole."""
+"""Distances from the lips at which a motion that spares them is 0 and at which it is complete."""
 
 
 def _off_lips(shape: FaceShape) -> Points:
-    """(478,) 0 on the lips .. 1 away from them."""
+    """Returns weights (478,): 0 on the lips, 1 away from them."""
     places = shape.canonical[:, :2]
     ring = places[list(OUTER_LIPS)]
     apart = np.linalg.norm(places[:, None] - ring, axis=2).min(axis=1)
@@ -141,7 +143,7 @@ def _off_lips(shape: FaceShape) -> Points:
 
 
 def _similarity(points: Points, targets: Points) -> tuple[Points, Points]:
-    """(3, 3) scaled rotation and (3,) shift that take points (n, 3) to targets by least squares.
+    """Returns the (3, 3) scaled rotation and (3,) shift from points (n, 3) to targets, by least squares.
 
     Method: Umeyama, IEEE PAMI 13(4), 1991.
     """
@@ -154,11 +156,11 @@ def _similarity(points: Points, targets: Points) -> tuple[Points, Points]:
 
 
 def _bent(points: Points, targets: Points, others: Points) -> Points:
-    """`others` (m, 3), moved by the smoothest field that takes points (n, 3) near targets: a spline."""
+    """Moves `others` (m, 3) by a smoothing spline that takes points (n, 3) near targets (n, 3)."""
     count = len(points)
     distance = np.linalg.norm(points[:, None] - points, axis=2)
     affine = np.column_stack([np.ones(count), points])
-    # What the spline leaves of a distance of 1 mm; landmarks of a person are off by more.
+    # The smoothing leaves part of a distance of 1 mm; a person's landmarks are off by more.
     smooth = np.eye(count)
     system = np.block([[-distance + smooth, affine], [affine.T, np.zeros((4, 4))]])
     solution = np.linalg.solve(system, np.vstack([targets, np.zeros((4, 3))]))
@@ -171,11 +173,11 @@ def _bent(points: Points, targets: Points, others: Points) -> Points:
 
 
 _FLAT = np.array([1.0, 1.0, 0.6])
-"""Depth counts less where neighbours are looked for: MediaPipe's is a guess."""
+"""Weights of x, y and z in distances; depth counts less because MediaPipe's depth is only estimated."""
 
 
 def _nearest(canonical: Points, vertices: Points) -> tuple[NDArray[np.intp], Points]:
-    """((478, k) vertices around each landmark, (478, k) their weights)."""
+    """Returns (478, k) vertices around each landmark and (478, k) their weights."""
     near = np.empty((LANDMARK_COUNT, _NEIGHBOURS), np.intp)
     weights = np.empty(near.shape)
     for index, place in enumerate(canonical):

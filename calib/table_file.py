@@ -1,4 +1,4 @@
-"""Tables that other programs saved: separators, decimal commas, and cells without a value."""
+"""Tables that other programs wrote: separators, decimal commas, and cells without a value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from calib.text_file import ENCODINGS, encoding_of
 
 _SEPARATORS = ",;\t"
 _SEPARATOR_LINE = re.compile(r'"?sep=.?"?', re.IGNORECASE | re.DOTALL)
-"""The line that spreadsheets put before the header."""
+"""The line that spreadsheets write above the header."""
 _LINES_BEFORE_HEADER = 60
 _NUMBER = re.compile(r"[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _NO_VALUE = re.compile(
@@ -36,20 +36,21 @@ class Row:
     line: int
     """The number of the line on which the row ends, from 1."""
     cells: Sequence[str]
-    """The texts as they are written; a row that breaks off has fewer than the header."""
+    """The texts as they are written; a row that ends early has fewer than the header."""
 
     def text(self, place: int) -> str:
-        """A cell without the spaces around it; "" where the row breaks off before it."""
+        """Returns a cell's text without surrounding spaces; "" where the row ends before it."""
         return self.cells[place].strip() if place < len(self.cells) else ""
 
 
 @dataclass(frozen=True)
 class Table:
     header: Sequence[str]
-    """The names of the columns, as they are written, without the spaces around them."""
+    """The columns' names as they are written, without surrounding spaces."""
     header_line: int
+    """The number of the header's line, from 1."""
     rows: Iterator[Row]
-    """The rows below the header; rows without any text are left out."""
+    """The rows below the header, without empty ones."""
 
 
 @contextmanager
@@ -58,11 +59,11 @@ def open_table(
     refusal: type[ValueError],
     is_header: Callable[[Sequence[str]], bool] = lambda names: True,
 ) -> Iterator[Table]:
-    """A table whose cells are separated by commas, semicolons or tabs, in UTF-8 or UTF-16.
+    """Opens a table whose cells are separated by commas, semicolons or tabs, in UTF-8 or UTF-16.
 
-    is_header: tells the header from the lines above it that some programs write; where it accepts none, the
-    first line is the header. Raises `refusal` with what is wrong and on which line, but without the file's
-    name, here and from `rows`.
+    is_header: recognises the header below other lines that some programs write; if it accepts none, the first
+    line is the header. Raises `refusal` with what is wrong and on which line, but without the file's name,
+    here and from `rows`.
     """
     try:
         with path.open("rb") as file:
@@ -83,9 +84,9 @@ def open_table(
 
 
 def number_of(text: str) -> float:
-    """The number in a cell, with a decimal point or a decimal comma; NaN where the cell has no value.
+    """Returns a cell's number, with a decimal point or comma; NaN where the cell has no value.
 
-    No value are empty cells, and what programs write for none: nan, -nan(ind), -1.#IND, inf, NA.
+    Cells without a value are empty or hold what programs write for it: nan, -nan(ind), -1.#IND, inf, NA.
     Raises ValueError for any other text.
     """
     if _NUMBER.fullmatch(text):
@@ -97,14 +98,14 @@ def number_of(text: str) -> float:
 
 
 def _find_header(lines: Sequence[str], is_header: Callable[[Sequence[str]], bool]) -> tuple[int, str]:
-    """(The lines above the header, the separator): the one that cuts the header into the most cells."""
+    """Returns the number of lines above the header, and the separator that gives the header most cells."""
     first: tuple[int, str] | None = None
     for index, line in enumerate(lines):
         if not line.strip() or _SEPARATOR_LINE.fullmatch(line.strip()):
             continue
         separator = max(_SEPARATORS, key=lambda each: len(_split(line, each)))
         names = [name.strip() for name in _split(line, separator)]
-        # Below the first line, what holds numbers is a row.
+        # Below the first line, a line with numbers is a row.
         if is_header(names) and (first is None or not any(map(_NUMBER.fullmatch, names))):
             return index, separator
         first = first or (index, separator)

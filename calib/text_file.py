@@ -1,4 +1,4 @@
-"""Text files that other programs saved: which encoding they are in, and what they say."""
+"""Text files that other programs wrote: their encoding and their text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 ENCODINGS = "UTF-8 or UTF-16"
-"""What `encoding_of` tells apart, as error messages name it."""
+"""The encodings that `encoding_of` recognises, for error messages."""
 
 
 def encoding_of(head: bytes) -> str:
-    """The encoding of a text whose first character is ASCII, as in tables and JSON, from its first bytes.
+    """Returns the encoding of a text that starts with an ASCII character, such as JSON, from its first bytes.
 
-    The byte order mark decides. Where there is none, a zero among the first two bytes means UTF-16.
+    The byte order mark decides. Without one, a zero among the first two bytes means UTF-16.
     """
     for mark, name in _MARKS:
         if head.startswith(mark):
@@ -31,7 +31,7 @@ def encoding_of(head: bytes) -> str:
 
 
 def read_text(path: Path, refusal: type[ValueError], largest_bytes: int) -> str:
-    """The text of a file, without a byte order mark.
+    """Returns the text of a file, without a byte order mark.
 
     Raises `refusal` with what is wrong, but without the file's name.
     """
@@ -40,15 +40,15 @@ def read_text(path: Path, refusal: type[ValueError], largest_bytes: int) -> str:
             data = file.read(largest_bytes + 1)
     except OSError as error:
         raise refusal(f"cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # no name that a file can have
+    except ValueError as error:  # No file can have this name.
         raise refusal(f"cannot be read: {error}") from error
     if len(data) > largest_bytes:
-        raise refusal(f"is larger than {largest_bytes} bytes")
+        raise refusal(f"is larger than {largest_bytes} bytes; give a smaller file")
     return text_of(data, refusal)
 
 
 def text_of(data: bytes, refusal: type[ValueError]) -> str:
-    """The text that is the whole content of a file. Raises `refusal` where it is none."""
+    """Returns the text of a file's content. Raises `refusal` where it is not text."""
     try:
         return data.decode(encoding_of(data))
     except UnicodeDecodeError as error:

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 from engines import onnx, openvino, tensorrt
-from engines.base import Availability, Engine, EngineError, Tensors, TensorSpec
 from engines.choice import AUTO, NAMES, PRECISIONS, Choice, ChoiceError, parse_choice
-from engines.plan import TensorRtOptions
+from engines.engine import Availability, Engine, EngineError, Tensors, TensorSpec
+from engines.tensorrt_plan import TensorRtOptions
 
 __all__ = [
     "AUTO",
@@ -31,7 +31,7 @@ __all__ = [
 
 
 def probe(name: str) -> Availability:
-    """Whether the engine of this name can be used here; quick, imports nothing heavy."""
+    """Returns whether the engine of this name can be used here; quick, without heavy imports."""
     assert name in NAMES, name
     match name:
         case "tensorrt":
@@ -42,7 +42,7 @@ def probe(name: str) -> Availability:
 
 
 def import_runtime(name: str) -> None:
-    """Imports the runtime of this name as its engine does; raises EngineError where that fails."""
+    """Imports the runtime of this name as its engine does. Raises EngineError where that fails."""
     match name:
         case "tensorrt":
             tensorrt.import_runtime()
@@ -55,13 +55,14 @@ def import_runtime(name: str) -> None:
 def load_engine(
     model: Path, engine: str = AUTO, sha256: str | None = None, threads: int | None = None
 ) -> Engine:
-    """Opens the ONNX model in the engine that was asked for, as `parse_choice` understands it; with "auto" in
-    the fastest that can open it here.
+    """Opens an ONNX model in the engine asked for (see `parse_choice`); "auto" takes the fastest that can
+    open it.
 
-    An engine asked for by name is never replaced by another; where "auto" had to do without a faster one that
-    may be expected here, the engine's notes say why. threads: on the CPU; None: as many as engines.threads
-    says. Raises EngineError, in one line, where there is no such
-    engine or the model file is missing, is not the one with this SHA-256, or cannot be loaded.
+    An engine asked for by name is never replaced by another. If "auto" cannot use a faster engine that is
+    expected on this machine, the notes of the engine it takes say why.
+    threads: the number of threads on the CPU. None: the number by engines.threads.
+    Raises EngineError, in one line, if there is no such engine, or if the model's file is missing, has
+    another SHA-256, or cannot be loaded.
     """
     asked = parse_choice(engine)
     choices = [Choice(name) for name in NAMES] if asked.name == AUTO else [asked]
@@ -85,9 +86,9 @@ def open_engine(
     availability: Availability | None = None,
     threads: int | None = None,
 ) -> Engine:
-    """Opens the content of an ONNX file in this engine, none other; raises EngineError where it cannot.
+    """Opens the content of an ONNX file in this engine and no other. Raises EngineError where it cannot.
 
-    availability: what `probe` says of it; None: it is asked. threads: as in `load_engine`.
+    availability: the result of `probe`. None: it is called. threads: as in `load_engine`.
     """
     availability = availability or probe(choice.name)
     if not availability.available:
@@ -104,7 +105,7 @@ def open_engine(
 
 
 def read_model(model: Path, sha256: str | None = None) -> bytes:
-    """The file's content, checked against its SHA-256 in hexadecimal digits where that is known."""
+    """Returns the file's content, checked against its SHA-256 in hexadecimal digits. None: no check."""
     try:
         content = model.read_bytes()
     except OSError as error:

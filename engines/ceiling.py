@@ -1,4 +1,4 @@
-"""A stack of large convolutions, which a runtime computes as fast as it computes anything."""
+"""A stack of large convolutions that shows how fast a runtime computes at best."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from engines.base import Tensors
+from engines.engine import Tensors
 from engines.onnx_file import metadata, model, node, tensor, value_info
 
 CHANNELS = (16, 256, 256, 256, 256, 16)
-"""Of the stack's input, between its layers and of its output. Few at the ends, so that copying them to a GPU
-and back does not count."""
+"""The channels of the stack's input, between its layers, and of its output. There are few at both ends, so
+that copies to a GPU and back do not count."""
 SIDE = 64
-"""Of the square pictures, all along."""
+"""The width and height of the maps in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +22,13 @@ class Ceiling:
     model: bytes
     """The content of an ONNX file."""
     inputs: Tensors
+    """The inputs of one run."""
     macs: int
-    """Multiplications with an addition for one run."""
+    """The multiply-accumulate operations of one run."""
 
 
 def convolutions(channels: tuple[int, ...] = CHANNELS, side: int = SIDE) -> Ceiling:
-    """3 x 3 convolutions, one after the other, with weights that keep the size of what goes through."""
+    """Builds 3 x 3 convolutions in sequence, whose weights keep the magnitude of the maps."""
     random = np.random.default_rng(0)
     shapes = [(into, out_of, 3, 3) for out_of, into in pairwise(channels)]
     weights = [random.normal(0, (9 * shape[1]) ** -0.5, shape).astype(np.float32) for shape in shapes]

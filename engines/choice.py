@@ -1,58 +1,58 @@
-"""Which runtime is to open a model, and what it is to compute in: `auto`, `openvino`, `openvino:fp32`."""
+"""The choice of a runtime and its precision, in text: `auto`, `openvino`, `openvino:fp32`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engines import onnx, openvino, plan, providers
-from engines.base import EngineError
+from engines import onnx, openvino, providers, tensorrt_plan
+from engines.engine import EngineError
 
 PRECISIONS = {
-    "tensorrt": plan.PRECISIONS,
+    "tensorrt": tensorrt_plan.PRECISIONS,
     **{name: provider.precisions for name, provider in providers.PROVIDERS.items()},
     "openvino": openvino.PRECISIONS,
     "onnx": onnx.PRECISIONS,
 }
-"""What each engine can be asked to compute in where the model has float32, the usual one first; none where it
-computes in whatever types it likes best."""
+"""The precisions that each engine offers for float32 models, the usual one first. Empty: it computes in types
+of its own choice."""
 
 NAMES = tuple(PRECISIONS)
-"""The engines, in the order in which AUTO tries them: the fastest first."""
+"""The engines in the order in which AUTO tries them, the fastest first."""
 
 AUTO = "auto"
 
 
 class ChoiceError(EngineError):
-    """What was asked for is no engine, or nothing that this engine can compute in."""
+    """The text names no engine, or a precision that this engine does not offer."""
 
 
 @dataclass(frozen=True)
 class Choice:
     name: str
-    """One of NAMES, or AUTO: the first of them that can open the model."""
+    """One of NAMES, or AUTO, which stands for the first of them that can open the model."""
     precision: str | None = None
-    """One of the engine's PRECISIONS; None: its own choice, by what the machine is good at."""
+    """One of the engine's PRECISIONS. None: the engine chooses by what the machine is good at."""
 
     def __str__(self) -> str:
         return self.name if self.precision is None else f"{self.name}:{self.precision}"
 
 
 def parse_choice(text: str) -> Choice:
-    """`NAME` or `NAME:PRECISION`. Raises ChoiceError, which names what there is."""
+    """Reads `NAME` or `NAME:PRECISION`. Raises ChoiceError, which names the choices."""
     name, colon, precision = text.partition(":")
     if name not in (AUTO, *NAMES):
-        raise ChoiceError(f"no engine is called {name!r}; there is {AUTO}, {', '.join(NAMES)}")
+        raise ChoiceError(f"no engine is called {name!r}; choose from {AUTO}, {', '.join(NAMES)}")
     if not colon:
         return Choice(name)
     if name == AUTO:
-        raise ChoiceError(f"{text!r}: a precision needs the name of an engine, such as openvino:fp32")
+        raise ChoiceError(f"{text!r} names no engine for the precision; write for example openvino:fp32")
     if precision not in PRECISIONS[name]:
         raise ChoiceError(f"{name} cannot be asked for {precision!r}: {_offered(name)}")
     return Choice(name, precision)
 
 
 def _offered(name: str) -> str:
-    """What the engine computes in, for people."""
+    """Returns the engine's precisions as text for messages."""
     if not PRECISIONS[name]:
         return "there is nothing to choose, leave it out"
     kinds = " or ".join(PRECISIONS[name])

@@ -1,6 +1,6 @@
 """The CUDA runtime, through NVIDIA's `cuda-bindings`: every call checked, every resource a context manager.
 
-`runtime` below is what `import_runtime` returns. Work is done on the first GPU that the driver offers.
+`runtime` below is what `import_runtime` returns. Work runs on the first GPU that the driver offers.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.base import Availability, EngineError, one_line
+from engines.engine import Availability, EngineError, one_line
 
 ADVICE = {
     "cudaErrorInsufficientDriver": "; update NVIDIA's driver, or pip install 'cuda-bindings<13'",
     "cudaErrorMemoryAllocation": "; the GPU's memory is full, close other programs that use it",
 }
-"""What helps against some errors."""
+"""Advice for some errors."""
 
 _NO_DEVICE = 100
-"""CUDA_ERROR_NO_DEVICE."""
+"""The error code CUDA_ERROR_NO_DEVICE."""
 
 
 @dataclass(frozen=True)
 class Gpu:
     name: str
+    """The GPU's name."""
     capability: str
-    """What it can do, in NVIDIA's counting: 9.0."""
+    """NVIDIA's compute capability, such as 9.0."""
 
 
 def probe_gpu() -> Availability:
-    """Whether there is a GPU, and a driver for it. Asks the driver itself, so imports nothing."""
+    """Returns whether there is a GPU with a driver. It asks the driver itself and imports nothing."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -53,7 +54,7 @@ def probe_gpu() -> Availability:
 
 
 def probe() -> Availability:
-    """Whether there is a GPU that can be computed on from here, with cuda-bindings; imports nothing."""
+    """Returns whether a GPU with a driver and cuda-bindings are here. It imports nothing."""
     gpu = probe_gpu()
     if not gpu.available:
         return gpu
@@ -65,22 +66,22 @@ def probe() -> Availability:
 
 
 def import_runtime() -> Any:
-    """The module `cuda.bindings.runtime`; raises EngineError where it cannot be imported."""
+    """Returns the module `cuda.bindings.runtime`. Raises EngineError where it cannot be imported."""
     try:
         from cuda.bindings import runtime
-    except Exception as error:  # a broken installation can fail in any way
+    except Exception as error:  # A broken installation can fail in any way.
         raise EngineError(f"cuda-bindings cannot be imported: {one_line(error)}") from error
     return runtime
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function of the runtime returns beside its error code; raises EngineError where that is one."""
+    """Returns the result of a function of the runtime. Raises EngineError for an error code."""
     try:
         error, *results = function(*arguments)
     except (
         RuntimeError,
         ValueError,
-    ) as failure:  # what the driver lacks; an error code newer than the bindings
+    ) as failure:  # The driver lacks the function, or the code is newer than the bindings.
         raise EngineError(f"{function.__name__} failed: {one_line(failure)}") from failure
     if error.value:
         raise EngineError(f"{function.__name__} failed: {error.name}{ADVICE.get(error.name, '')}")
@@ -94,7 +95,7 @@ def read_gpu(runtime: Any) -> Gpu:
 
 @contextmanager
 def open_stream(runtime: Any) -> Iterator[Any]:
-    """A queue of work for the GPU that waits for no other."""
+    """Opens a stream that does not wait for other streams."""
     stream = call(runtime.cudaStreamCreateWithFlags, runtime.cudaStreamNonBlocking)
     try:
         yield stream
@@ -104,7 +105,7 @@ def open_stream(runtime: Any) -> Iterator[Any]:
 
 @contextmanager
 def open_event(runtime: Any) -> Iterator[Any]:
-    """A mark in a stream. Whoever waits for it sleeps, and leaves the core to the other stages."""
+    """Opens an event in a stream. A thread that waits for it sleeps, so its core is free for other stages."""
     event = call(
         runtime.cudaEventCreateWithFlags, runtime.cudaEventBlockingSync | runtime.cudaEventDisableTiming
     )
@@ -116,7 +117,7 @@ def open_event(runtime: Any) -> Iterator[Any]:
 
 @contextmanager
 def device_memory(runtime: Any, size: int) -> Iterator[int]:
-    """The address of `size` bytes on the GPU."""
+    """Allocates `size` bytes on the GPU and yields their address."""
     address = call(runtime.cudaMalloc, size)
     try:
         yield address
@@ -126,7 +127,7 @@ def device_memory(runtime: Any, size: int) -> Iterator[int]:
 
 @contextmanager
 def pinned_array(runtime: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
-    """An array in memory that the GPU reads and writes by itself. Not to be used once this is left."""
+    """Allocates an array in memory that the GPU reads and writes directly; it is freed when this is left."""
     size = int(np.prod(shape)) * dtype.itemsize
     address = call(runtime.cudaMallocHost, size)
     try:
@@ -138,7 +139,7 @@ def pinned_array(runtime: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> 
 
 @contextmanager
 def open_graph(runtime: Any, stream: Any, enqueue: Callable[[], None]) -> Iterator[Any]:
-    """All that `enqueue` puts on the stream, to be launched in one call with cudaGraphLaunch."""
+    """Captures what `enqueue` puts on the stream, as one graph for cudaGraphLaunch."""
     graph = _capture(runtime, stream, enqueue)
     try:
         executable = call(runtime.cudaGraphInstantiate, graph, 0)
@@ -151,14 +152,14 @@ def open_graph(runtime: Any, stream: Any, enqueue: Callable[[], None]) -> Iterat
 
 
 def _capture(runtime: Any, stream: Any, enqueue: Callable[[], None]) -> Any:
-    # Of this thread alone: what others do meanwhile, such as allocate, is none of its business.
+    # The capture is limited to this thread, so that allocations in other threads do not break it.
     call(
         runtime.cudaStreamBeginCapture, stream, runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
     )
     try:
         enqueue()
     except BaseException:
-        runtime.cudaStreamEndCapture(stream)  # its error is that the capture failed, which is known
-        runtime.cudaGetLastError()  # which forgets it
+        runtime.cudaStreamEndCapture(stream)  # Its error only repeats that the capture failed.
+        runtime.cudaGetLastError()  # This clears the error.
         raise
     return call(runtime.cudaStreamEndCapture, stream)

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, read without a runtime: every engine starts from the same file."""
+"""Metadata, hash and signature of an ONNX file, read without a runtime, so that all engines agree on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.base import EngineError, TensorSpec
+from engines.engine import EngineError, TensorSpec
 from engines.protobuf import fields
 
 # Field numbers of ModelProto, StringStringEntryProto, GraphProto, TensorProto, ValueInfoProto, TypeProto and
@@ -31,7 +31,7 @@ DTYPES = {
     10: np.float16,
     11: np.float64,
 }
-"""By ONNX's numbers for them."""
+"""numpy types by ONNX's numbers for them."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ class Description:
     metadata: Mapping[str, str]
     """The model's `metadata_props`."""
     graph_sha256: str
-    """Of the graph with its weights, as it lies in the file. Metadata cannot hold the hash of all of it."""
+    """The SHA-256 of the graph with its weights. Metadata cannot hold a hash of the whole file, which
+    includes it."""
 
 
 def describe(model: bytes) -> Description:
-    """Reads the content of an ONNX file. Raises EngineError where it is none, or was cut off."""
+    """Reads the content of an ONNX file. Raises EngineError where it is not one or is cut off."""
     metadata: dict[str, str] = {}
     graph: memoryview | None = None
     try:
@@ -62,14 +63,14 @@ def describe(model: bytes) -> Description:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a model takes and gives."""
+    """The inputs and outputs of a model."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
 
 def read_signature(model: bytes) -> Signature:
-    """Reads the content of an ONNX file. Raises EngineError where it is damaged, none or has other types."""
+    """Reads the content of an ONNX file. Raises EngineError where it is damaged or has unknown types."""
     inputs, outputs, weights = list[TensorSpec](), list[TensorSpec](), set[str]()
     try:
         graph = next((content for number, content in _contents(model) if number == _GRAPH), None)
@@ -82,12 +83,12 @@ def read_signature(model: bytes) -> Signature:
                 (inputs if number == _INPUT else outputs).append(_spec(content))
     except (IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise EngineError("is not an ONNX model, or is damaged") from error
-    # Old files list their weights among the inputs.
+    # Old files also list their weights among the inputs.
     return Signature(tuple(spec for spec in inputs if spec.name not in weights), tuple(outputs))
 
 
 def _spec(value: memoryview) -> TensorSpec:
-    """Of a ValueInfoProto."""
+    """Reads a ValueInfoProto."""
     name = _text(value, _NAME)
     value_type = _only(_only(value, _TYPE), _TENSOR)
     element = dict(fields(value_type))[_ELEMENT]
@@ -106,7 +107,7 @@ def _spec(value: memoryview) -> TensorSpec:
 
 
 def _length(found: int | memoryview | None) -> int | None:
-    """None where any length will do: it has a name, nothing is said, or it is written as -1."""
+    """Returns a fixed length. None: any length is allowed, since it has a name, is absent or is -1."""
     return found if isinstance(found, int) and found < 1 << 63 else None
 
 
@@ -119,10 +120,10 @@ def _text(message: memoryview, number: int) -> str:
 
 
 def title(model: bytes) -> str:
-    """What the model calls itself; raises EngineError where it cannot be read."""
+    """Returns the model's title, from its metadata. Raises EngineError where it cannot be read."""
     return describe(model).metadata.get("preset", "a model without a name")
 
 
 def _contents(message: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
-    """(number, content) of the fields that have a length."""
+    """Yields (number, content) of the fields with a length."""
     return ((number, value) for number, value in fields(message) if isinstance(value, memoryview))

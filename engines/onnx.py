@@ -1,7 +1,8 @@
-"""ONNX Runtime: on the CPU, where it is always there, and on whatever else its execution providers compute.
+"""ONNX Runtime on the CPU, where it always works, and on its other execution providers.
 
-A provider is asked for by name and checked: ONNX Runtime would take the CPU instead of one that does not
-start, and gives single nodes to the CPU that a provider does not know. The first is refused, the second told.
+A provider is asked for by name and checked: ONNX Runtime would silently use the CPU instead of a provider
+that does not start, and runs single nodes on the CPU that a provider lacks. The first is refused, the second
+is reported in the engine's notes.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import cuda
-from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import foreign_folder
 from engines.description import Signature, read_signature
+from engines.engine import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.providers import PROVIDERS, SYSTEMS, Provider, Setting, switch
 from engines.threads import thread_count
 
@@ -31,19 +32,19 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession, SessionOptions
 
 PRECISIONS = ("fp32",)
-"""Of the CPU."""
+"""The precisions on the CPU."""
 
 CPU = "CPUExecutionProvider"
 
 _DISTRIBUTIONS = ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime")
-"""Which bring the module `onnxruntime`; pip installs them over each other."""
+"""The packages that contain the module `onnxruntime`; pip installs them over each other."""
 
 
 # ---- What is here ------------------------------------------------------------------------------------------
 
 
 def probe(name: str = "onnx") -> Availability:
-    """Whether ONNX Runtime is installed, and with it what the engine of this name needs; imports nothing."""
+    """Returns whether ONNX Runtime and what the engine of this name needs are installed. Imports nothing."""
     provider = PROVIDERS.get(name)
     if provider is not None:
         return _probe_provider(provider)
@@ -75,7 +76,8 @@ def _lacks(provider: Provider) -> str:
 
 
 def import_runtime(name: str = "onnx") -> Any:
-    """The module `onnxruntime`; raises EngineError where it, or what the engine needs, cannot be imported."""
+    """Returns the module `onnxruntime`. Raises EngineError where it or the engine's needs are not
+    importable."""
     provider = PROVIDERS.get(name)
     try:
         import onnxruntime
@@ -83,11 +85,11 @@ def import_runtime(name: str = "onnx") -> Any:
         if provider is not None and provider.plugin is not None:
             _register(onnxruntime, provider.plugin)
         if provider is not None and provider.needs_nvidia and hasattr(onnxruntime, "preload_dlls"):  # 1.21
-            # Finds CUDA and cuDNN where pip has put them; what it misses it says on standard output.
+            # It finds CUDA and cuDNN where pip installed them, and prints on standard output what is missing.
             with redirect_stdout(StringIO()):
                 onnxruntime.preload_dlls()
         available = onnxruntime.get_available_providers()
-    except Exception as error:  # a broken installation can fail in any way
+    except Exception as error:  # A broken installation can fail in any way.
         raise EngineError(f"ONNX Runtime cannot be imported: {one_line(error)}") from error
     if provider is not None and provider.plugin is None and provider.execution_provider not in available:
         raise EngineError(_lacks(provider))
@@ -95,14 +97,14 @@ def import_runtime(name: str = "onnx") -> Any:
 
 
 def wheel_folder() -> Path:
-    """Where the libraries of the installed `onnxruntime` lie."""
+    """Returns the folder of the installed `onnxruntime`'s libraries."""
     spec = find_spec("onnxruntime")
     assert spec is not None and spec.origin is not None
     return Path(spec.origin).parent / "capi"
 
 
 def _register(onnxruntime: Any, plugin: str) -> None:
-    """Makes the plug-in known to ONNX Runtime, which takes each only once."""
+    """Registers the plug-in with ONNX Runtime, which accepts each only once."""
     module = import_module(plugin)
     name = module.get_ep_name()
     if all(device.ep_name != name for device in onnxruntime.get_ep_devices()):
@@ -115,7 +117,7 @@ def _version() -> str:
             return metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return import_runtime().__version__  # built from source
+    return import_runtime().__version__  # It was built from source.
 
 
 # ---- The engine --------------------------------------------------------------------------------------------
@@ -124,11 +126,11 @@ def _version() -> str:
 @dataclass(frozen=True)
 class OnnxOptions:
     engine: str = "onnx"
-    """Or one of PROVIDERS."""
+    """The engine's name: "onnx" or one of PROVIDERS."""
     precision: str | None = None
-    """One of those that this engine has; None: the usual one."""
+    """One of this engine's precisions. None: the usual one."""
     threads: int | None = None
-    """On the CPU. None: see engines.threads."""
+    """The number of threads on the CPU. None: the number by engines.threads."""
 
 
 class OnnxEngine:
@@ -137,13 +139,13 @@ class OnnxEngine:
     def __init__(
         self, model: bytes, options: OnnxOptions = OnnxOptions(), notes: tuple[str, ...] = ()
     ) -> None:
-        """`model` is the ONNX file's content; raises EngineError where the runtime refuses it."""
+        """model: the content of the ONNX file. Raises EngineError where the runtime refuses it."""
         onnxruntime = import_runtime(options.engine)
         threads = options.threads or thread_count()
         provider = PROVIDERS.get(options.engine)
         left: tuple[str, ...] = ()
         try:
-            # Read from the file: a session on the CPU, opened only to be asked, costs its time and memory.
+            # The inputs come from the file; a session on the CPU for them would cost its time and memory.
             signature = _signature(model)
             self.inputs, self.outputs = signature.inputs, signature.outputs
             if provider is None:
@@ -154,21 +156,21 @@ class OnnxEngine:
                 self._session, left = opening(setting)
         except EngineError:
             raise
-        except Exception as error:  # the runtime's errors share no class
+        except Exception as error:  # The runtime's errors share no base class.
             raise EngineError(f"ONNX Runtime cannot load the model: {one_line(error)}") from error
         self.name = _name(onnxruntime.__version__, provider, options.precision)
         self.notes = (*notes, *left)
         self._output_names = [spec.name for spec in self.outputs]
         if provider is not None:
-            # They put off much of their work to the first run, and what fails there should come out here.
+            # Providers do much of their work in the first run, so its errors are raised here.
             self.run({spec.name: _zeros(spec) for spec in self.inputs})
 
     def run(self, inputs: Tensors) -> Tensors:
-        """The outputs for these inputs; raises EngineError where the inputs do not fit."""
+        """Computes the outputs for these inputs. Raises EngineError where the inputs do not fit."""
         check_tensors(self.inputs, inputs)
         try:
             outputs = self._session.run(self._output_names, inputs)
-        except Exception as error:  # the runtime's errors share no class
+        except Exception as error:  # The runtime's errors share no base class.
             raise EngineError(f"ONNX Runtime failed to run the model: {one_line(error)}") from error
         return dict(zip(self._output_names, outputs, strict=True))
 
@@ -186,7 +188,7 @@ class OnnxEngine:
 
 @dataclass(frozen=True)
 class _Opening:
-    """Opens the model with a provider: wholly if it can, else with the rest on the CPU."""
+    """Opens the model with a provider: completely if possible, otherwise with the rest on the CPU."""
 
     onnxruntime: Any
     model: bytes
@@ -194,21 +196,21 @@ class _Opening:
     threads: int
 
     def __call__(self, setting: Setting) -> tuple[InferenceSession, tuple[str, ...]]:
-        """The session, and what the user should know."""
+        """Returns the session, and notes for the user."""
         options = self.provider.options(setting)
         try:
             return self._open(options, alone=True), ()
         except EngineError:
             raise
-        except Exception:  # it may be no more than some nodes that the provider does not know
+        except Exception:  # The provider may only lack some nodes.
             session = self._open(options, alone=False)
         return session, (f"{self.provider.title} leaves {_left_to_cpu(session)} to the CPU",)
 
     def _open(self, options: dict[str, str], *, alone: bool) -> InferenceSession:
-        """alone: nothing may be left to the CPU."""
+        """Opens a session. alone: whether no node may run on the CPU."""
         asked = _options(self.threads)
-        asked.log_severity_level = 4  # a refusal is told in our own words, not on standard error as well
-        asked.enable_mem_pattern = False  # DirectML cannot do with it
+        asked.log_severity_level = 4  # The refusal becomes our own message, without one on standard error.
+        asked.enable_mem_pattern = False  # DirectML does not support it.
         asked.add_session_config_entry("session.disable_cpu_ep_fallback", switch(alone))
         asked.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         name = self.provider.execution_provider
@@ -223,7 +225,7 @@ class _Opening:
         return session
 
     def _device(self) -> Any:
-        """The first that the plug-in can compute on."""
+        """Returns the first device that the plug-in can compute on."""
         name = self.provider.execution_provider
         for device in self.onnxruntime.get_ep_devices():
             if device.ep_name == name:
@@ -234,17 +236,17 @@ class _Opening:
 def _setting(
     version: str, model: bytes, options: OnnxOptions, provider: Provider, inputs: Sequence[TensorSpec]
 ) -> Setting:
-    """version: ONNX Runtime's."""
+    """version: the version of ONNX Runtime."""
     precision = options.precision or next(iter(provider.precisions), None)
     folder = foreign_folder(model, version, options.engine, precision or "", _device(provider))
     if provider.keeps_plans:
-        with suppress(OSError):  # without it, it builds each time
+        with suppress(OSError):  # Without the folder, the provider builds its plan each time.
             folder.mkdir(parents=True, exist_ok=True)
     return Setting(precision, inputs, folder)
 
 
 def _left_to_cpu(session: InferenceSession) -> str:
-    """How much of the model, for people."""
+    """Returns, for people, how much of the model runs on the CPU."""
     if not hasattr(session, "get_provider_graph_assignment_info"):  # since 1.24
         return "a part of the model"
     nodes = [(part.ep_name, len(part.get_nodes())) for part in session.get_provider_graph_assignment_info()]
@@ -264,16 +266,16 @@ def _name(version: str, provider: Provider | None, precision: str | None) -> str
 
 
 def _options(threads: int) -> SessionOptions:
-    """For a session that shares the cores with the tracker and the encoder."""
+    """Returns options for a session that shares the cores with the tracker and the encoder."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Idle threads would spin between two frames and take the cores from the other stages.
+    # Otherwise idle threads spin between two frames and take the cores from the other stages.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors only; the runtime warns about harmless things on standard error
+    options.log_severity_level = 3  # Errors only; the runtime prints harmless warnings on standard error.
     return options
 
 
@@ -285,5 +287,5 @@ def _signature(model: bytes) -> Signature:
 
 
 def _zeros(spec: TensorSpec) -> NDArray[Any]:
-    """For one face."""
+    """Returns an input of zeros for one face."""
     return np.zeros(tuple(1 if length is None else length for length in spec.shape), spec.dtype)

@@ -1,4 +1,4 @@
-"""Writes small ONNX files by hand: `onnx` is not among what a user installs.
+"""Writes small ONNX files without the package `onnx`, which users do not install.
 
 The numbers of the fields are those of onnx.proto3.
 """
@@ -15,7 +15,7 @@ from engines.protobuf import field
 FLOAT, UINT8, HALF = 1, 2, 10
 """ONNX's numbers for float32, uint8 and float16."""
 _INT, _INTS = 2, 7
-"""Those for an attribute that is a whole number, or a list of them."""
+"""ONNX's type numbers of an attribute that is a whole number, or a list of them."""
 
 
 def model(
@@ -25,7 +25,7 @@ def model(
     weights: Sequence[bytes] = (),
     opset: int = 13,
 ) -> bytes:
-    """The content of an ONNX file, of what the other functions here give."""
+    """Returns the content of an ONNX file with these parts, which the other functions here return."""
     graph = b"".join(
         [
             *(field(1, each) for each in nodes),
@@ -39,7 +39,7 @@ def model(
 
 
 def metadata(entries: Mapping[str, str]) -> bytes:
-    """What a model says of itself: to be put behind its content."""
+    """Returns metadata entries, to be appended to a model's content."""
     return b"".join(field(14, field(1, key) + field(2, value)) for key, value in entries.items())
 
 
@@ -57,13 +57,13 @@ def node(
 
 
 def tensor(name: str, value: NDArray[np.float32]) -> bytes:
-    """Weights."""
+    """Returns weights of this name."""
     shape = b"".join(field(1, length) for length in value.shape)
     return shape + field(2, FLOAT) + field(8, name) + field(9, value.astype("<f4").tobytes())
 
 
 def value_info(name: str, shape: Sequence[int | str], dtype: int = FLOAT) -> bytes:
-    """A graph's input or output; a string in the shape stands for any length."""
+    """Returns a graph's input or output; a string in the shape stands for any length."""
     dimensions = b"".join(field(1, field(1 if isinstance(length, int) else 2, length)) for length in shape)
     return field(1, name) + field(2, field(1, field(1, dtype) + field(2, dimensions)))
 

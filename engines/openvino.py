@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import Plan, PlanCache, PlanKey
 from engines.description import title
+from engines.engine import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.threads import thread_count
 
 if TYPE_CHECKING:

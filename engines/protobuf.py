@@ -1,4 +1,4 @@
-"""The little of protobuf that ONNX files need: fields with a number, in a row."""
+"""The part of protobuf that ONNX files need: a sequence of numbered fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FIXED_LENGTHS = {1: 8, 5: 4}
 
 
 def field(number: int, value: int | str | bytes) -> bytes:
-    """One field: a whole number from 0 on, or something with a length."""
+    """Returns one field: a non-negative whole number, or a value with a length."""
     if isinstance(value, int):
         return _varint(number << 3 | _VARINT) + _varint(value)
     content = value.encode() if isinstance(value, str) else value
@@ -18,9 +18,9 @@ def field(number: int, value: int | str | bytes) -> bytes:
 
 
 def fields(message: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """(number, value) of each field of a message, without those of a fixed length.
+    """Yields (number, value) of each field of a message, without fields of a fixed length.
 
-    Raises IndexError where the message ends too early or is none.
+    Raises IndexError where the message ends too early or is not one.
     """
     view, position = memoryview(message), 0
     while position < len(view):
@@ -50,7 +50,7 @@ def _varint(number: int) -> bytes:
 
 
 def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
-    """(the number that begins at `position`, where the next thing begins)."""
+    """Returns the number that starts at `position`, and the position after it."""
     number = shift = 0
     while message[position] > 127:
         number |= (message[position] & 127) << shift

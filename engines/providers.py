@@ -1,4 +1,4 @@
-"""ONNX Runtime's execution providers: what it can compute on beside the CPU, and with which options."""
+"""ONNX Runtime's execution providers other than the CPU, and the options that each is opened with."""
 
 from __future__ import annotations
 
@@ -6,52 +6,57 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.base import TensorSpec
+from engines.engine import TensorSpec
 
 MOST_FACES = 20
-"""In one batch: as many as can be looked for."""
+"""The largest number of faces in one batch, which is the most that the tracker finds."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the options of a provider depend on."""
+    """The inputs of a provider's options."""
 
     precision: str | None
+    """The precision asked for. None: the usual one."""
     inputs: Sequence[TensorSpec]
+    """The model's inputs."""
     folder: Path
-    """Where it may keep what it builds."""
+    """The folder in which the provider may keep what it builds."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """What ONNX Runtime can compute on beside the CPU."""
+    """An execution provider of ONNX Runtime."""
 
     title: str
-    """For people."""
+    """The name for people."""
     execution_provider: str
-    """Its name in ONNX Runtime."""
+    """The name in ONNX Runtime."""
     options: Callable[[Setting], dict[str, str]]
+    """Returns the provider's options for a setting."""
     advice: str
-    """How to get it."""
+    """How to install it."""
     precisions: tuple[str, ...] = ()
-    """That it can be asked for, the usual one first; none where it computes in the types of the model."""
+    """The precisions that can be asked for, the usual one first. Empty: it computes in the model's types."""
     library: str | None = None
-    """Part of the name of a file that lies beside ONNX Runtime's own where it can do this."""
+    """A part of the name of a library beside ONNX Runtime's own that shows support. None: there is none."""
     plugin: str | None = None
-    """The module that brings it, if ONNX Runtime does not."""
+    """The module that contains the provider. None: ONNX Runtime contains it."""
     system: str | None = None
-    """The only one that has it, as in sys.platform."""
+    """The only system that has it, as in sys.platform. None: any system."""
     needs_nvidia: bool = False
+    """Whether it needs an NVIDIA GPU."""
     keeps_plans: bool = False
     """Whether it needs the folder of its Setting."""
     device: str = "GPU"
-    """Where it computes; of NVIDIA's GPUs the name is known."""
+    """The device that it computes on; for NVIDIA's GPUs the name is known."""
 
 
 def _cuda_options(setting: Setting) -> dict[str, str]:
     return {
         "use_tf32": switch(setting.precision == "tf32"),
-        # The default, EXHAUSTIVE, times every algorithm when a new number of faces comes: in mid-film.
+        # The default, EXHAUSTIVE, times every algorithm for each new number of faces, in the middle of a
+        # film.
         "cudnn_conv_algo_search": "HEURISTIC",
     }
 
@@ -62,7 +67,7 @@ def _tensorrt_options(setting: Setting) -> dict[str, str]:
         "trt_fp16_enable": switch(setting.precision == "fp16"),
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(setting.folder),
-        # Without them it builds anew, for a minute, when there are more faces than it has met.
+        # Without a profile it builds for a minute when there are more faces than before.
         "trt_profile_min_shapes": fewest,
         "trt_profile_opt_shapes": fewest,
         "trt_profile_max_shapes": most,
@@ -80,12 +85,12 @@ def _tensorrt_rtx_options(setting: Setting) -> dict[str, str]:
 
 
 def switch(on: bool) -> str:
-    """As ONNX Runtime reads yes and no."""
+    """Returns the text that ONNX Runtime reads as yes or no."""
     return "1" if on else "0"
 
 
 def _profile(inputs: Sequence[TensorSpec], faces: int) -> str:
-    """As TensorRT's providers read it: `warped:1x96x128x3,geometry:1x96x128x4`."""
+    """Returns shapes in the syntax of TensorRT's providers: `warped:1x96x128x3,geometry:1x96x128x4`."""
     shapes = {spec.name: (faces if length is None else length for length in spec.shape) for spec in inputs}
     return ",".join(f"{name}:{'x'.join(map(str, shape))}" for name, shape in shapes.items())
 
@@ -138,7 +143,7 @@ PROVIDERS: Mapping[str, Provider] = {
         device="GPU and Neural Engine",
     ),
 }
-"""By the names of their engines, in the order in which they are tried."""
+"""The providers by their engines' names, in the order in which they are tried."""
 
 SYSTEMS = {"win32": "Windows", "darwin": "macOS"}
-"""The names of those in Provider.system, for people."""
+"""The names of the systems in Provider.system, for people."""

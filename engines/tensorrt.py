@@ -15,21 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines import cuda
-from engines.base import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.cache import Loaded, Plan, PlanCache, PlanKey
 from engines.description import read_signature, title
-from engines.plan import MOST_FACES, TensorRtOptions, build_plan, first_of, plan_key, the_logger
+from engines.engine import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
+from engines.tensorrt_plan import MOST_FACES, TensorRtOptions, build_plan, first_of, plan_key, the_logger
 
 OLDEST = (10, 12)
 BUILDERS = ("torch2trt", "onnx")
-"""Whose plans are taken, the first that there is. Only those of the last are made here: engines.torch2trt
-makes the others, from what only training has."""
+"""The builders whose plans are accepted, in this order. Only plans by the last are built here;
+engines.torch2trt builds the others, from a module that only training has."""
 
 _DISTRIBUTIONS = ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")
 
 
 def probe() -> Availability:
-    """Whether TensorRT and a GPU for it are here; imports neither."""
+    """Returns whether TensorRT and a GPU for it are here. Imports neither."""
     if find_spec("tensorrt") is None:
         detail = "tensorrt is not installed; with an NVIDIA GPU: pip install 'reenact[tensorrt]'"
         return Availability(False, detail, expected=False)
@@ -48,53 +48,56 @@ def installed_version() -> str:
             return metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return import_tensorrt().__version__  # from NVIDIA's archive, which pip knows nothing of
+    return import_tensorrt().__version__  # It is from NVIDIA's archive, which pip does not list.
 
 
 def import_runtime() -> None:
-    """Imports all that the engine needs; raises EngineError where that fails."""
+    """Imports all that the engine needs. Raises EngineError where that fails."""
     cuda.import_runtime()
     import_tensorrt()
 
 
 def import_tensorrt() -> Any:
-    """The module `tensorrt`; raises EngineError where it cannot be imported."""
+    """Returns the module `tensorrt`. Raises EngineError where it cannot be imported."""
     try:
         import tensorrt
-    except Exception as error:  # a broken installation can fail in any way
+    except Exception as error:  # A broken installation can fail in any way.
         raise EngineError(f"TensorRT cannot be imported: {one_line(error)}") from error
     return tensorrt
 
 
 @dataclass(frozen=True, eq=False)
 class _Tensor:
-    """One input or output of the model, and its memory on both sides, which has room for MOST_FACES faces."""
+    """One input or output of the model, with memory for MOST_FACES faces on the host and on the GPU."""
 
     spec: TensorSpec
+    """The tensor's name, shape and dtype."""
     host: NDArray[Any]
+    """Its memory on the host."""
     device: int
-    """The address."""
+    """The address of its memory on the GPU."""
 
     @property
     def counts_faces(self) -> bool:
         return self.spec.shape[:1] == (None,)
 
     def of(self, faces: int) -> NDArray[Any]:
-        """The part of `host` that this many need."""
+        """Returns the part of `host` for this many faces."""
         return self.host[:faces] if self.counts_faces else self.host
 
     def empty(self, faces: int) -> NDArray[Any]:
-        """An array of the caller's own for the tensor, of any number of faces."""
+        """Returns a new array for the tensor, for any number of faces."""
         shape = (faces, *self.host.shape[1:]) if self.counts_faces else self.host.shape
         return np.empty(shape, self.host.dtype)
 
 
 class TensorRtEngine:
-    """A model in TensorRT, from a plan that is kept on disk or built now; one CUDA graph for each batch size.
+    """A model in TensorRT, from a plan that is cached on disk or built now; one CUDA graph for each batch
+    size.
 
-    A graph copies the inputs to the GPU, runs the model and copies the outputs back, in one call. It has an
-    execution context of its own: to change a context is to spoil the graph that was captured from it. What
-    `run` returns are copies, the caller's to keep.
+    A graph copies the inputs to the GPU, runs the model and copies the outputs back, in one call. Each graph
+    has its own execution context, since a change to a context invalidates the graph captured from it. `run`
+    returns copies.
     """
 
     def __init__(
@@ -104,9 +107,9 @@ class TensorRtEngine:
         notes: tuple[str, ...] = (),
         cache: PlanCache | None = None,
     ) -> None:
-        """`model` is the ONNX file's content; raises EngineError where the runtime refuses it.
+        """model: the content of the ONNX file. Raises EngineError where the runtime refuses it.
 
-        cache: None: the user's own.
+        cache: the cache of plans. None: the user's own.
         """
         self._cuda = cuda.import_runtime()
         tensorrt = import_tensorrt()
@@ -125,7 +128,7 @@ class TensorRtEngine:
                 self._opened = opened.pop_all()
         except EngineError:
             raise
-        except Exception as error:  # the runtime's errors share no class
+        except Exception as error:  # The runtime's errors share no base class.
             reason = first_of([*self._logger.errors, error])
             raise EngineError(f"TensorRT cannot load the model: {reason}") from error
         made_by = "" if builder == "onnx" else f" by {builder}"
@@ -134,7 +137,7 @@ class TensorRtEngine:
         self.notes = (*notes, *built, *loaded.notes, *self._capture_notes)
 
     def run(self, inputs: Tensors) -> Tensors:
-        """The outputs for these inputs; raises EngineError where the inputs do not fit."""
+        """Computes the outputs for these inputs. Raises EngineError where the inputs do not fit."""
         check_tensors(self.inputs, inputs)
         faces = self._count_faces(inputs)
         outputs = {tensor.spec.name: tensor.empty(faces) for tensor in self._outputs}
@@ -157,7 +160,7 @@ class TensorRtEngine:
             del self._launches, self._engine, self._runtime
 
     def _open(self, tensorrt: Any, opened: ExitStack) -> None:
-        """Everything on the GPU, so that whatever is wrong with the model comes out here."""
+        """Allocates everything on the GPU and runs once, so that errors of the model are raised here."""
         self._stream = opened.enter_context(cuda.open_stream(self._cuda))
         self._event = opened.enter_context(cuda.open_event(self._cuda))
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
@@ -178,9 +181,9 @@ class TensorRtEngine:
         return _Tensor(spec, host, opened.enter_context(cuda.device_memory(self._cuda, host.nbytes)))
 
     def _prepare(self, faces: int, opened: ExitStack) -> Callable[[], None]:
-        """What puts the work for a batch of this size on the stream."""
+        """Returns a function that puts the work for a batch of this size on the stream."""
         enqueue = partial(self._enqueue, self._context(faces), faces)
-        # TensorRT puts off much of its work to the first run, and nothing of that may be captured.
+        # TensorRT does much of its work in the first run, which must not be captured.
         enqueue()
         self._wait()
         if self._capture_notes:
@@ -193,7 +196,7 @@ class TensorRtEngine:
         return partial(cuda.call, self._cuda.cudaGraphLaunch, graph, self._stream)
 
     def _context(self, faces: int) -> Any:
-        """An execution context for batches of this size, in the memory of the tensors."""
+        """Returns an execution context for batches of this size, in the memory of the tensors."""
         context = self._engine.create_execution_context()
         if context is None:
             raise EngineError("TensorRT has no memory left on the GPU for the model")
@@ -209,7 +212,7 @@ class TensorRtEngine:
         return context
 
     def _enqueue(self, context: Any, faces: int) -> None:
-        """The way there, the run and the way back, none of which waits for the other side."""
+        """Enqueues the copies of inputs, the run and the copies of outputs, without waiting between them."""
         copy, kind = partial(cuda.call, self._cuda.cudaMemcpyAsync), self._cuda.cudaMemcpyKind
         for tensor in self._inputs:
             part = tensor.of(faces)
@@ -221,22 +224,22 @@ class TensorRtEngine:
             copy(part.ctypes.data, tensor.device, part.nbytes, kind.cudaMemcpyDeviceToHost, self._stream)
 
     def _wait(self) -> None:
-        """Until all that is on the stream is done."""
+        """Waits until all work on the stream is done."""
         cuda.call(self._cuda.cudaEventRecord, self._event, self._stream)
         cuda.call(self._cuda.cudaEventSynchronize, self._event)
 
     def _count_faces(self, inputs: Tensors) -> int:
-        """1 for a model that takes no batches."""
+        """Returns the number of faces; 1 for a model that takes no batches."""
         counts = {
             len(inputs[tensor.spec.name]): tensor.spec.name for tensor in self._inputs if tensor.counts_faces
         }
         if len(counts) > 1:
             found = ", ".join(f"{faces} in {name!r}" for faces, name in counts.items())
-            raise EngineError(f"every input must hold as many faces, but there are {found}")
+            raise EngineError(f"every input must hold the same number of faces, but there are {found}")
         return next(iter(counts), 1)
 
     def _run_part(self, inputs: Tensors, outputs: dict[str, NDArray[Any]], part: slice) -> None:
-        """For the faces of one slice, at most MOST_FACES."""
+        """Runs one slice of at most MOST_FACES faces."""
         faces = part.stop - part.start
         for tensor in self._inputs:
             given = inputs[tensor.spec.name]
@@ -250,7 +253,7 @@ class TensorRtEngine:
 
 @dataclass(frozen=True, eq=False)
 class _PlanSource:
-    """Opens plans: kept ones where they are good, else one that is built."""
+    """Opens a plan: a cached one if it can be used, otherwise a new one."""
 
     tensorrt: Any
     runtime: Any
@@ -259,7 +262,8 @@ class _PlanSource:
     cache: PlanCache
 
     def open(self, keys: list[PlanKey]) -> tuple[Any, Loaded, str]:
-        """The ICudaEngine, its plan and what built it: the first that there is, else one for the last key."""
+        """Returns the ICudaEngine, its plan and its builder, for the first key in the cache, or builds
+        one."""
         for key in keys:
             plan = self.cache.load(key)
             if plan is None:
@@ -267,7 +271,7 @@ class _PlanSource:
             engine = self.runtime.deserialize_cuda_engine(plan.content)
             if engine is not None:
                 return engine, Loaded(plan, None), key.builder
-            self.cache.discard(key)  # whole, but made with other libraries than are here
+            self.cache.discard(key)  # The plan is complete, but made with other libraries.
         loaded = self.cache.load_or_build(keys[-1], self._title(), self._build)
         logger = the_logger(self.tensorrt)
         logger.errors.clear()
@@ -287,7 +291,7 @@ class _PlanSource:
 
 
 def _spec(tensorrt: Any, engine: Any, name: str) -> TensorSpec:
-    """What the plan says of one input or output."""
+    """Reads the specification of one input or output from the plan."""
     shape = tuple(None if length == -1 else length for length in tuple(engine.get_tensor_shape(name)))
     kind = engine.get_tensor_dtype(name)
     try:
@@ -297,12 +301,12 @@ def _spec(tensorrt: Any, engine: Any, name: str) -> TensorSpec:
 
 
 def _given(spec: TensorSpec, model: bytes) -> TensorSpec:
-    """What callers give for an input of the plan: of the type in the model's file, which may be narrower."""
+    """Returns the input as callers give it, in the type of the model's file, which may be narrower."""
     dtypes = {each.name: each.dtype for each in read_signature(model).inputs}
     dtype = dtypes.get(spec.name, spec.dtype)
     return replace(spec, dtype=dtype) if np.can_cast(dtype, spec.dtype) else spec
 
 
 def _number(version: str) -> tuple[int, ...]:
-    """10.12.0.36 to (10, 12)."""
+    """Converts 10.12.0.36 to (10, 12)."""
     return tuple(int(part) for part in version.split(".")[:2])

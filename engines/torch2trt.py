@@ -1,7 +1,7 @@
 """torch2trt, a second builder of TensorRT's plans. It converts a torch module, which only training has.
 
-What it is good for: TensorRT 10's older way, in which the builder computes each layer in halves where that is
-faster. What it is not: for TensorRT 11, which has done away with that way.
+It uses TensorRT 10's older method, in which the builder computes each layer in half precision where that is
+faster. TensorRT 11 no longer has this method.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from importlib.util import find_spec
 from typing import Any
 
 from engines import cuda, tensorrt
-from engines.base import Availability, EngineError, one_line
 from engines.cache import Loaded, Plan, PlanCache
 from engines.description import read_signature
-from engines.plan import MOST_FACES, TensorRtOptions, plan_key
+from engines.engine import Availability, EngineError, one_line
+from engines.tensorrt_plan import MOST_FACES, TensorRtOptions, plan_key
 
 _NEEDED = {"onnx": "onnx", "onnx_graphsurgeon": "onnx-graphsurgeon", "packaging": "packaging"}
-"""What torch2trt imports for its way by ONNX, but does not install: modules and their packages."""
+"""Modules that torch2trt's conversion by ONNX imports but does not install, and their packages."""
 
 
 def probe() -> Availability:
-    """Whether it can build here; imports neither it nor torch."""
+    """Returns whether it can build here. Imports neither it nor torch."""
     runtime = tensorrt.probe()
     if not runtime.available:
         return runtime
@@ -51,13 +51,13 @@ def build(
     opset: int,
     cache: PlanCache | None = None,
 ) -> Loaded:
-    """Builds the plan of a torch module and keeps it where TensorRtEngine looks for that of `model`.
+    """Builds the plan of a torch module and caches it where TensorRtEngine looks for the plan of `model`.
 
     model: the content of the ONNX file of the same network. examples: a tensor of one face for each input, by
-    its name in the file, in the module's order and on its device. outputs: their names. cache: None: the
-    user's own. The plan takes every input as float32, also bytes, which torch2trt passes over: the engine
-    converts them on their way in, and the module must take both. Raises EngineError, in one line, where it
-    cannot be built.
+    its name in the file, in the module's order and on its device. outputs: their names. cache: the cache of
+    plans; None: the user's own. The plan takes every input as float32, also uint8 ones, which torch2trt
+    ignores: the engine converts them, and the module must accept both. Raises EngineError, in one line, where
+    the plan cannot be built.
     """
     available = probe()
     if not available.available:
@@ -73,7 +73,7 @@ def build(
 def _convert(
     module: Any, examples: Mapping[str, Any], batched: Set[str], outputs: Sequence[str], opset: int
 ) -> Plan:
-    """batched: the inputs that hold a row for each face."""
+    """Converts the module. batched: the inputs that have a row for each face."""
     inputs = [tensor.float() for tensor in examples.values()]
     shapes = [tuple(tensor.shape) for tensor in inputs]
     try:
@@ -85,7 +85,7 @@ def _convert(
             input_names=list(examples),
             output_names=list(outputs),
             fp16_mode=True,
-            # Its own converters know neither bytes nor every layer of these networks.
+            # Its own converters support neither uint8 nor every layer of these networks.
             use_onnx=True,
             onnx_opset=opset,
             min_shapes=shapes,
@@ -98,6 +98,6 @@ def _convert(
         if converted.engine is None:
             raise EngineError("TensorRT refuses it, for the reason that it gives on standard error")
         content = bytes(converted.engine.serialize())
-    except Exception as error:  # its errors share no class
+    except Exception as error:  # Its errors share no base class.
         raise EngineError(f"torch2trt cannot convert the model: {one_line(error)}") from error
     return Plan(content, "fp16 and tf32")

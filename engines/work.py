@@ -1,4 +1,4 @@
-"""How much a model has to compute."""
+"""Counts the operations of a model."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from math import prod
 from typing import Any
 
 from engines import openvino
-from engines.base import EngineError, Tensors
+from engines.engine import EngineError, Tensors
 
 
 @dataclass(frozen=True)
 class Work:
     macs: int
-    """Multiplications with an addition, in convolutions and products."""
+    """The multiply-accumulate operations in convolutions and products."""
     halves: bool
-    """Whether some of these are of 16 bits in the model itself."""
+    """Whether some of these are in 16 bits in the model itself."""
 
 
 def read_work(model: bytes, inputs: Tensors) -> Work | None:
-    """What there is to compute for inputs of these shapes.
+    """Counts the operations for inputs of these shapes.
 
-    model: the content of an ONNX file. None where it has neither convolutions nor products, or OpenVINO,
-    which knows the shapes in between, is not here or cannot read it.
+    model: the content of an ONNX file. None: it has neither convolutions nor products, or OpenVINO, which
+    knows the shapes between layers, is not here or cannot read it.
     """
     if not openvino.probe().available:
         return None
@@ -40,7 +40,7 @@ def read_work(model: bytes, inputs: Tensors) -> Work | None:
 
 
 def _macs(operation: Any) -> int:
-    """Of one layer of the graph, whose type is one of _COUNTED."""
+    """Returns the operations of one layer of the graph, whose type is one of _COUNTED."""
     kind = operation.get_type_name()
     given, weights = (list(operation.input_value(index).get_shape()) for index in (0, 1))
     made = list(operation.output(0).get_shape())

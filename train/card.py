@@ -1,4 +1,4 @@
-"""The model card of exported weights: what a run's folder knows of them, and what only people know."""
+"""The model card of exported weights: facts from the run's folder, and text that people supply."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from calib.json_file import parse_json
 from reenact.generate.network.contract import ModelInfo
-from train.options import PRESETS, FitOptions, Scalar
+from train.training_options import PRESETS, Scalar, TrainingOptions
 
 WHAT = {
     "live": "Refines one region of a moved face: gives the layers that were painted there the light and the "
@@ -25,27 +25,29 @@ WHAT = {
 
 
 class CardError(ValueError):
-    """A description of the data that cannot be read."""
+    """A description of the data cannot be read."""
 
 
 @dataclass(frozen=True)
 class Validation:
     images: int
-    """Seen until then."""
+    """The pictures seen before the validation."""
     error: float
+    """The validation error."""
     parts: Mapping[str, float]
-    """What the error is the sum of."""
+    """The terms whose sum the error is."""
 
 
 @dataclass(frozen=True)
 class History:
-    """What stats.jsonl tells of a run."""
+    """The history of a run, as stats.jsonl holds it."""
 
     images: int
-    """Seen, repeated ones counted."""
+    """The pictures seen, with repetitions."""
     hours: float
-    """That training took, without validation and data preparation."""
+    """The training time without validation and data preparation."""
     validations: tuple[Validation, ...]
+    """The validations in order."""
 
     @property
     def best(self) -> Validation | None:
@@ -64,25 +66,30 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a card is made of, but for the run's options and history."""
+    """The contents of a card, without the run's options and history."""
 
     info: ModelInfo
+    """The model's description in its file."""
     precision: str
+    """The precision of the weights."""
     parameters: int
+    """The number of parameters."""
     files: Mapping[str, int]
-    """Names, and sizes in bytes."""
+    """The sizes of the files in bytes, by name."""
     images: int | None
-    """Seen in training until these weights."""
+    """The pictures seen in training up to these weights. None: unknown."""
     exported: date
+    """The date of the export."""
     data: str
-    """Markdown: what it was trained on."""
+    """Markdown text about the training data."""
     hardware: str
+    """The hardware of the training."""
     notes: str = ""
-    """Markdown with headings of its own: results, and what it is bad at."""
+    """Markdown text with its own headings: results and weaknesses."""
 
 
 def read_history(stats: Path) -> History:
-    """Of a run's stats.jsonl; empty where there is none yet."""
+    """Reads a run's stats.jsonl; the history is empty where there is no such file yet."""
     lines = stats.read_text(encoding="utf-8").splitlines() if stats.is_file() else []
     rows = [json.loads(line) for line in lines]
     steps = [(row["images"], row["images_per_s"]) for row in rows if "images_per_s" in row]
@@ -105,7 +112,8 @@ def _validations(rows: Sequence[Mapping[str, Any]]) -> tuple[Validation, ...]:
 
 
 def read_data_card(path: Path) -> str:
-    """Markdown from Markdown, or from a JSON list of objects with name, pictures, what and licence."""
+    """Returns Markdown from a Markdown file, or from a JSON list of objects (name, pictures, what,
+    licence)."""
     text = path.read_text(encoding="utf-8")
     if path.suffix.lower() != ".json":
         return text.strip()
@@ -113,17 +121,17 @@ def read_data_card(path: Path) -> str:
         sets = [DataSet(**entry) for entry in parse_json(text, CardError)]
     except (ValueError, TypeError) as error:
         names = ", ".join(each.name for each in fields(DataSet))
-        raise CardError(f"{path} is no list of objects with {names}: {error}") from error
+        raise CardError(f"{path} is not a list of objects with {names}: {error}") from error
     rows = [(each.name, f"{each.pictures:,}", each.what, each.licence) for each in sets]
     return _table(("set", "pictures", "what", "licence of the source"), rows)
 
 
-def command_of(options: FitOptions, defaults: Mapping[str, Scalar]) -> str:
-    """The call of `python -m train fit` that gives these options; `defaults` are the recipe's own."""
+def command_of(options: TrainingOptions, defaults: Mapping[str, Scalar]) -> str:
+    """Returns the command `python -m train fit` with these options; `defaults` are the recipe's own."""
     preset = PRESETS[options.preset]
     flags = [
         _flag(each.name, getattr(options, each.name))
-        for each in fields(FitOptions)
+        for each in fields(TrainingOptions)
         if each.name not in ("preset", "recipe", "seed")
         and getattr(options, each.name) not in (None, getattr(preset, each.name))
     ]
@@ -141,8 +149,8 @@ def _flag(name: str, value: Scalar) -> str:
     return f"--{name} {value}"
 
 
-def model_card(facts: Facts, options: FitOptions, history: History, command: str) -> str:
-    """The whole card, Markdown."""
+def model_card(facts: Facts, options: TrainingOptions, history: History, command: str) -> str:
+    """Returns the whole card in Markdown."""
     info = facts.info
     sections = [
         f"# Model card: {', '.join(f'`{name}`' for name in facts.files)}",
@@ -170,7 +178,7 @@ def model_card(facts: Facts, options: FitOptions, history: History, command: str
     return "\n\n".join(sections) + "\n"
 
 
-def _training(facts: Facts, options: FitOptions, history: History) -> str:
+def _training(facts: Facts, options: TrainingOptions, history: History) -> str:
     seen = facts.images or history.images
     return (
         f"Seed {options.seed}, {seen:,} pictures seen (repeated ones counted) of {history.images:,} in the "
@@ -179,7 +187,7 @@ def _training(facts: Facts, options: FitOptions, history: History) -> str:
 
 
 def _validation(history: History) -> list[str]:
-    """How the error on people held out fell, as the training saw it."""
+    """Returns lines on the error of the held-out split during training."""
     best = history.best
     if best is None:
         return []

@@ -1,4 +1,4 @@
-"""What a run has to remember to go on as if it had never stopped."""
+"""Checkpoints: the state with which an interrupted run continues as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _FORMAT = "reenact.train checkpoint 1"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is damaged, foreign, or of another run."""
+    """A checkpoint is damaged, of another format, or of another run."""
 
 
 @dataclass
 class Training:
-    """Everything that changes while a run goes on."""
+    """The whole state of a run that changes during training."""
 
     generator: nn.Module
     discriminator: nn.Module
     average: Ema
-    """Of the generator."""
+    """The running average of the generator."""
     generator_optimiser: Optimizer
     discriminator_optimiser: Optimizer
     images: int = 0
-    """Seen so far, repeated ones counted."""
+    """The pictures seen so far, with repetitions."""
     skipped: int = 0
-    """Steps that were not taken because they were not finite."""
+    """The steps that were left out because they were not finite."""
     best: float | None = None
-    """The lowest validation so far."""
+    """The lowest validation error so far. None: there is none yet."""
     judged_by: str = ""
-    """The terms that it is the sum of: sums of other terms are not held against it."""
+    """The names of the terms that `best` is the sum of; it is compared only with sums of the same terms."""
 
     def parts(self) -> Mapping[str, nn.Module | Optimizer]:
         return {
@@ -53,7 +53,8 @@ class Training:
 
 
 def save_checkpoint(training: Training, samples: int, path: Path) -> None:
-    """Tensors and plain numbers; `samples` is how many the data's order is drawn from."""
+    """Saves tensors and plain numbers. samples: the number of samples from which the data's order is
+    drawn."""
     content: dict[str, Any] = {name: part.state_dict() for name, part in training.parts().items()}
     content |= {
         "format": _FORMAT,
@@ -71,7 +72,7 @@ def save_checkpoint(training: Training, samples: int, path: Path) -> None:
 
 
 def load_checkpoint(training: Training, samples: int, path: Path) -> None:
-    """Brings `training` and torch's random numbers to where they were; CheckpointError if that cannot be."""
+    """Restores `training` and torch's random state. Raises CheckpointError if the file does not fit."""
     content = _read(path)
     if content["samples"] != samples:
         raise CheckpointError(
@@ -96,17 +97,17 @@ def _read(path: Path) -> Mapping[str, Any]:
     with path.open("rb") as stream:
         try:
             content = torch.load(stream, map_location="cpu", weights_only=True)
-        # All that torch was seen to raise on damaged files.
+        # These are all errors that torch was seen to raise for damaged files.
         except (OSError, RuntimeError, ValueError, EOFError, LookupError, pickle.UnpicklingError) as error:
-            raise CheckpointError(f"{path} is damaged or no checkpoint; {advice}") from error
+            raise CheckpointError(f"{path} is damaged or not a checkpoint; {advice}") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise CheckpointError(f"{path} is no checkpoint of this version's; {advice}")
+        raise CheckpointError(f"{path} is not a checkpoint of this version; {advice}")
     return content
 
 
 def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str]) -> None:
-    """The network's state as safetensors."""
+    """Saves the network's state as safetensors."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     with replacing(path) as beside:
-        # Not save_file: it puts a file of its own in the place, which no one else may read.
+        # Not save_file, which replaces the file by one that no other user may read.
         beside.write_bytes(serialise(tensors, dict(metadata)))

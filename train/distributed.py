@@ -1,4 +1,4 @@
-"""Several processes that train one pair of networks, as torchrun starts them."""
+"""Several processes that train one pair of networks, started by torchrun."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 class DistributedError(RuntimeError):
-    """The processes cannot work together, or do not start from the same state."""
+    """The processes cannot work together, or start from different states."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those that train together."""
+    """The rank of this process among those that train together."""
 
     rank: int
+    """The number of this process, from 0."""
     world: int
+    """The number of processes."""
     device: torch.device
+    """The device of this process."""
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes files and talks."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
 
 @contextmanager
 def joined(device: str) -> Iterator[Ranks]:
-    """This process, connected with the others that torchrun started, if any."""
+    """Connects this process with the others that torchrun started, if any."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     chosen = choose_device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if world == 1:
@@ -44,7 +47,7 @@ def joined(device: str) -> Iterator[Ranks]:
             f"this PyTorch cannot train with {world} processes: it was built without Gloo; "
             "start one process, without torchrun"
         )
-    # Gloo beside NCCL: what is agreed on between steps lies on the CPU and must not wait for a GPU.
+    # Gloo is added to NCCL since decisions between steps are on the CPU and must not wait for a GPU.
     dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Ranks(dist.get_rank(), world, chosen)
@@ -53,7 +56,7 @@ def joined(device: str) -> Iterator[Ranks]:
 
 
 def choose_device(name: str, local_rank: int) -> torch.device:
-    """`auto` is a GPU if there is one; each process of a machine takes its own."""
+    """Returns the device; `auto` is a GPU if there is one, and each process of a machine takes its own."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name == "cuda":
@@ -65,7 +68,7 @@ def choose_device(name: str, local_rank: int) -> torch.device:
 
 
 def broadcast(modules: Iterable[nn.Module], ranks: Ranks) -> None:
-    """Gives all processes the first one's parameters and buffers."""
+    """Copies the first process's parameters and buffers to all others."""
     if ranks.world == 1:
         return
     for module in modules:
@@ -76,10 +79,10 @@ def broadcast(modules: Iterable[nn.Module], ranks: Ranks) -> None:
 
 
 def shared(module: nn.Module, ranks: Ranks) -> nn.Module:
-    """The module as all processes train it: with the first one's weights, and with gradients that are their
-    means once `backward` is done. Where there is one process, the module itself.
+    """Returns the module for joint training: with the first process's weights, and with gradients averaged
+    over the processes after `backward`. With one process it is the module itself.
 
-    To be called while it is trained, and only then: a call without a `backward` would be waited for.
+    Call it only in training: after a call without a `backward`, the processes wait for each other.
     """
     if ranks.world == 1:
         return module
@@ -88,14 +91,14 @@ def shared(module: nn.Module, ranks: Ranks) -> nn.Module:
 
 
 def apart(module: nn.Module, alone: bool) -> AbstractContextManager[None]:
-    """Around a loss and its `backward`: if `alone`, the gradients wait for those of a later one."""
+    """Wraps a loss and its `backward`. alone: whether its gradients are exchanged with a later one's."""
     if alone and isinstance(module, DistributedDataParallel):
         return module.no_sync()
     return nullcontext()
 
 
 def average(tensors: Sequence[Tensor], ranks: Ranks) -> None:
-    """Puts the mean over the processes into each tensor; one exchange, whatever their number."""
+    """Replaces each tensor by its mean over the processes, in one exchange for all tensors."""
     if ranks.world == 1 or not tensors:
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -106,7 +109,7 @@ def average(tensors: Sequence[Tensor], ranks: Ranks) -> None:
 
 
 def any_of(yes: bool, ranks: Ranks) -> bool:
-    """Whether any process says yes."""
+    """Returns whether any process passes True."""
     if ranks.world == 1:
         return yes
     said = torch.tensor(int(yes))
@@ -115,7 +118,7 @@ def any_of(yes: bool, ranks: Ranks) -> bool:
 
 
 def check_same(images: int, ranks: Ranks) -> None:
-    """DistributedError unless all processes found the same checkpoint."""
+    """Raises DistributedError unless all processes have loaded the same checkpoint."""
     if ranks.world == 1:
         return
     seen = torch.tensor([images, -images])
@@ -123,5 +126,5 @@ def check_same(images: int, ranks: Ranks) -> None:
     most, least = int(seen[0]), -int(seen[1])
     if most != least:
         raise DistributedError(
-            f"the processes found checkpoints of {least} and {most} images; all must share the run's folder"
+            f"the processes loaded checkpoints of {least} and {most} images; let all use one run folder"
         )

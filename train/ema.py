@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights, which is what is judged and exported."""
+"""The exponential moving average of a network's weights, which is validated and exported."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 _WARM_UP = 0.05
-"""At the start weights count half after this share of the images seen: the first ones are soon forgotten."""
+"""The largest half life as a share of the images seen, so that the first weights have little effect."""
 
 
 class Ema:
-    """The running average of `network`."""
+    """The running average of a network's weights."""
 
     def __init__(self, network: nn.Module, half_life: float) -> None:
         self.network = deepcopy(network).eval().requires_grad_(False)
@@ -20,7 +20,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self, network: nn.Module, images: int, since: int) -> None:
-        """Take in the weights of now: `images` were seen, `since` of them after the last update."""
+        """Adds the present weights. images: all images seen; since: those seen after the last update."""
         keep = kept_share(self._half_life, images, since)
         averages, weights = list(self.network.parameters()), list(network.parameters())
         torch._foreach_lerp_(averages, weights, 1 - keep)
@@ -29,6 +29,9 @@ class Ema:
 
 
 def kept_share(half_life: float, images: int, since: int) -> float:
-    """What is left of the average after `since` images, `images` into the run; half lives are in images."""
+    """Returns the share of the average that remains after `since` images, `images` into the run.
+
+    half_life: in images.
+    """
     half_life = min(half_life, images * _WARM_UP)
     return 0.5 ** (since / half_life) if half_life > 0 else 0.0

@@ -1,4 +1,4 @@
-"""A trained generator becomes files that the frame loop opens: ONNX for its engines, and safetensors."""
+"""Exports a trained generator to files that the frame loop opens: ONNX for its engines, and safetensors."""
 
 from __future__ import annotations
 
@@ -29,54 +29,57 @@ from reenact.generate.network.contract import WHOLE_FACE, ModelInfo, to_metadata
 from reenact.generate.network.network_regions import PLANES, REGIONS
 from reenact.media.atomic import replacing
 from train.graphs import GRAPHS
-from train.options import FitOptions, load_options
 from train.recipes import open_recipe
+from train.training_options import TrainingOptions, load_options
 
 OPSET = 18
 Precision = Literal["fp32", "fp16-weights", "fp16"]
-"""What weights are kept in, and what is computed in. `fp16-weights` keeps halves and computes in float32:
-half the file at the same speed, since runtimes unfold it when they load it. `fp16` computes in halves."""
+"""The precision of weights and of computation. `fp16-weights` stores float16 and computes in float32: half
+the file at equal speed, since runtimes convert the weights on loading. `fp16` computes in float16."""
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 LICENCE = "research and other non-commercial use"
-"""Of weights that were trained with labels of OpenFace, which is for academic use."""
+"""The licence of weights trained with labels of OpenFace, which is for academic use."""
 TOLERANCE = 1e-4
-"""Largest difference between torch and ONNX Runtime, in float32, where 1 is the whole range of an output."""
+"""The largest difference between torch and ONNX Runtime in float32, as a share of an output's range."""
 
 
 class ExportError(ValueError):
-    """A run that cannot be exported."""
+    """A run cannot be exported."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A generator with its weights, and what is known of it."""
+    """A generator with its weights and their origin."""
 
     network: nn.Module
+    """The generator."""
     preset: str
+    """The preset that it was trained with."""
     crop: FaceCrop
+    """The crop that it sees."""
     height_px: int
-    """Of its pictures, which are as wide as the crop."""
+    """The height of its pictures, which are as wide as the crop."""
     region: str = WHOLE_FACE
-    """What it paints (reenact.generate.network.contract.ModelInfo.region)."""
+    """The region that it paints (reenact.generate.network.contract.ModelInfo.region)."""
     images: int | None = None
-    """Seen in training until these weights."""
+    """The pictures seen in training up to these weights. None: unknown."""
 
     @property
     def contract(self) -> str:
         return self.preset.removesuffix("-film")
 
     def rounded(self) -> Trained:
-        """With weights that halves hold exactly."""
+        """Returns a copy whose weights are rounded to float16."""
         return replace(self, network=deepcopy(self.network).half().float())
 
 
 # ---- Reading -----------------------------------------------------------------------------------------------
 
 
-def load_run(run: Path, *, newest: bool = False) -> tuple[Trained, FitOptions]:
-    """The averaged weights of a run, those of its best validation or the newest, and its options.
+def load_run(run: Path, *, newest: bool = False) -> tuple[Trained, TrainingOptions]:
+    """Loads the averaged weights of a run and its options; newest: not those of the best validation.
 
-    Raises ExportError or OptionsError, in one line, for a folder that holds no such run.
+    Raises ExportError or OptionsError, in one line, for a folder without such a run.
     """
     if not (run / "options.json").is_file():
         raise ExportError(f"{run} has no options.json; give a folder that `python -m train fit` made")
@@ -96,9 +99,9 @@ def load_run(run: Path, *, newest: bool = False) -> tuple[Trained, FitOptions]:
 
 
 def _load_weights(network: nn.Module, weights: Path) -> int | None:
-    """The images seen until then."""
+    """Loads the weights and returns the images seen up to then. None: the file does not say."""
     if not weights.is_file():
-        raise ExportError(f"{weights} is not there; let `python -m train fit` come to its first checkpoint")
+        raise ExportError(f"{weights} does not exist; run `python -m train fit` until its first checkpoint")
     try:
         network.load_state_dict(load_file(weights))
         with safe_open(weights, "pt") as content:
@@ -115,18 +118,19 @@ def _load_weights(network: nn.Module, weights: Path) -> int | None:
 @dataclass(frozen=True)
 class Exported:
     info: ModelInfo
+    """The description in the file."""
     files: Mapping[str, int]
-    """Names, and sizes in bytes."""
+    """The sizes of the files in bytes, by name."""
     difference: float
-    """To torch with the same weights; see `largest_difference`."""
+    """The difference from torch with the same weights; see `largest_difference`."""
 
 
 def write_model(
     trained: Trained, output: Path, precision: Precision = "fp32", licence: str = LICENCE
 ) -> Exported:
-    """Writes `output` and, beside it, the same weights as .safetensors. Both say what they are.
+    """Writes `output` and, beside it, the same weights as .safetensors, both with the model's description.
 
-    Raises ExportError where ONNX Runtime and torch disagree; nothing is written then.
+    Raises ExportError, and writes nothing, where ONNX Runtime and torch disagree.
     """
     if precision != "fp32":
         trained = trained.rounded()
@@ -155,7 +159,7 @@ def write_model(
         difference = largest_difference(trained, beside)
         if precision != "fp16" and difference > TOLERANCE:
             raise ExportError(
-                f"{output} would differ from torch by {difference:.1e}; at most {TOLERANCE:g} is right"
+                f"{output} would differ from torch by {difference:.1e}; at most {TOLERANCE:g} is allowed"
             )
     tensors = output.with_suffix(".safetensors")
     with replacing(tensors) as beside:
@@ -164,7 +168,7 @@ def write_model(
 
 
 def weights_sha256(weights: Mapping[str, Tensor]) -> str:
-    """Of names, types, shapes and values, whatever file they are in."""
+    """Returns the SHA-256 of names, types, shapes and values, independent of the file format."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         array = weights[name].contiguous().numpy()
@@ -174,13 +178,13 @@ def weights_sha256(weights: Mapping[str, Tensor]) -> str:
 
 
 def to_onnx(trained: Trained, dtype: torch.dtype = torch.float32) -> ModelProto:
-    """The contract's graph, for any number of faces, computed in `dtype`."""
+    """Builds the contract's graph for any number of faces, computed in `dtype`."""
     graph = GRAPHS[trained.contract](deepcopy(trained.network).to(dtype), dtype)
     arguments = example(graph.inputs, trained, faces=2)
     written = io.BytesIO()
     with warnings.catch_warnings():
-        # That this exporter is the older one (the newer needs another package and its graph is no faster),
-        # and that instance norms have no running averages.
+        # The warnings are that this exporter is the older one (the newer needs another package, and its graph
+        # is no faster), and that instance norms have no running averages.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,
@@ -196,7 +200,7 @@ def to_onnx(trained: Trained, dtype: torch.dtype = torch.float32) -> ModelProto:
 
 
 def store_halves(model: ModelProto) -> None:
-    """Keeps every float32 weight that a half holds exactly as a half, to be cast where it is used."""
+    """Stores each float32 weight that float16 holds exactly as float16, with a cast where it is used."""
     casts = []
     for tensor in model.graph.initializer:
         value = numpy_helper.to_array(tensor)
@@ -214,7 +218,8 @@ def store_halves(model: ModelProto) -> None:
 
 
 def largest_difference(trained: Trained, model: Path, faces: int = 2) -> float:
-    """Between torch in float32 and ONNX Runtime on the same noise, where 1 is an output's whole range."""
+    """Returns the largest difference of torch in float32 and ONNX Runtime on the same noise, as a share of an
+    output's range."""
     graph = GRAPHS[trained.contract](trained.network, torch.float32)
     inputs = example(graph.inputs, trained, faces)
     with torch.no_grad():
@@ -229,7 +234,7 @@ def largest_difference(trained: Trained, model: Path, faces: int = 2) -> float:
 
 
 def example(inputs: Sequence[str], trained: Trained, faces: int) -> dict[str, NDArray]:
-    """Noise for every input of a contract, the same each time."""
+    """Returns noise for every input of a contract, the same each time."""
     random = np.random.default_rng(0)
     channels = {"warped": 3, "image": 3, "mask": 2}
     shape = faces, trained.height_px, trained.crop.size

@@ -1,6 +1,6 @@
-"""From the frame loop's arrays to the networks' tensors and back, inside the exported graph.
+"""Conversion between the frame loop's arrays and the networks' tensors, inside the exported graph.
 
-One module for each contract of reenact.generate.network.contract; the networks stay clean of it.
+There is one module for each contract of reenact.generate.network.contract; the networks need none of it.
 N: pictures, H, W: height and width, K: action units, P: planes of geometry.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class LiveGraph(nn.Module):
-    """A region's network: alpha and colour over its crop."""
+    """A region's network, which returns alpha and colour for its crop."""
 
     inputs = ("warped", "mask", "geometry")
     outputs = ("alpha", "colour")
@@ -31,7 +31,7 @@ class LiveGraph(nn.Module):
 
 
 class PaperGraph(nn.Module):
-    """A picture and relative action units to the whole new picture."""
+    """A network that turns a picture and relative action units into the whole new picture."""
 
     inputs = ("image", "relative_aus")
     outputs = ("edited",)
@@ -46,7 +46,7 @@ class PaperGraph(nn.Module):
 
 
 class GanimationGraph(nn.Module):
-    """A picture and absolute action units to attention, as alpha, and colour."""
+    """A network that turns a picture and absolute action units into attention, as alpha, and colour."""
 
     inputs = ("image", "aus")
     outputs = ("alpha", "colour")
@@ -67,19 +67,19 @@ GRAPHS: Mapping[str, Callable[[nn.Module, torch.dtype], Graph]] = {
     "paper": PaperGraph,
     "ganimation": GanimationGraph,
 }
-"""By contract; called with the network and the type that it computes in."""
+"""The graphs by contract; each is called with the network and the type that it computes in."""
 
 
 def _seen(image_NHW3: Tensor, dtype: torch.dtype) -> Tensor:
-    """0..255 to -1..1."""
+    """Converts 0..255 to -1..1."""
     return (_cast(image_NHW3) / 127.5 - 1).to(dtype)
 
 
 def _cast(bytes_NHWC: Tensor) -> Tensor:
-    """To float32 NCHW, in this order: TensorRT takes bytes into a cast and nowhere else."""
+    """Converts to float32, then to NCHW; in this order because TensorRT casts uint8 only at an input."""
     return bytes_NHWC.float().permute(0, 3, 1, 2)
 
 
 def _shown(image_N3HW: Tensor) -> Tensor:
-    """-1..1 to 0..255."""
+    """Converts -1..1 to 0..255."""
     return (image_N3HW.permute(0, 2, 3, 1).float() + 1) * 127.5

@@ -1,4 +1,4 @@
-"""How fast a network of `live` paints here, against the paper's generator as PyTorch runs it."""
+"""Measures how fast a network of `live` paints here, against the paper's generator in PyTorch."""
 
 from __future__ import annotations
 
@@ -14,49 +14,56 @@ import torch
 from engines import AUTO, load_engine
 from reenact.generate.network.contract import model_info
 from reenact.generate.network.example_inputs import example
-from train.benchmark import BenchmarkOptions, random_batch, recipe_of
+from train.training_benchmark import TrainingBenchmarkOptions, random_batch, recipe_of
 
-PAPER = BenchmarkOptions(preset="paper", size=128, channels=64, batch=1)
-"""As published."""
+PAPER = TrainingBenchmarkOptions(preset="paper", size=128, channels=64, batch=1)
+"""The paper's published size."""
 
 
 @dataclass(frozen=True)
 class InferenceOptions:
     model: Path
+    """The ONNX file."""
     engine: str = AUTO
+    """The engine, as `engines.choice` reads it."""
     rounds: int = 20
+    """The number of rounds."""
 
 
 @dataclass(frozen=True)
 class Inference:
-    """Medians of some rounds, in each of which both networks had one face."""
+    """Medians over rounds, in each of which both networks painted one face."""
 
     engine: str
-    """What ran the model, and in which precision."""
+    """The engine and its precision."""
     size: int
-    """Height and width of its crop in pixels."""
+    """The height and width of the model's crop in pixels."""
     model_ms: float
+    """The model's time."""
     paper_ms: float
+    """The time of the paper's generator."""
     ratio: float
-    """Of the paper's time to the model's in the same round: a busy machine slows both."""
+    """The ratio of the paper's time to the model's in one round, since other load slows both alike."""
     least_ratio: float
+    """The smallest ratio of a round."""
     most_ratio: float
+    """The largest ratio of a round."""
 
 
 def measure_inference(options: InferenceOptions) -> Inference:
-    """Raises ModelError or EngineError where the model cannot be used."""
+    """Measures both. Raises ModelError or EngineError where the model cannot be used."""
     info = model_info(options.model)
     inputs, paper = example(info, 1, seed=0), paper_generator()
     with load_engine(options.model, options.engine) as engine:
         turns = [
             (taken_ms(lambda: engine.run(inputs)), taken_ms(paper))
-            for _ in range(options.rounds + 2)  # the first two fetch weights and wake threads
+            for _ in range(options.rounds + 2)  # The first two load weights and wake threads.
         ][2:]
         return summarise(engine.name, info.crop.size, turns)
 
 
 def paper_generator() -> Callable[[], Any]:
-    """Paints one face of noise: the published size, in float32, on the CPU, layer by layer."""
+    """Returns a function that paints one face of noise at the published size, in float32 on the CPU."""
     generator = recipe_of(PAPER).generator.eval()
     batch = random_batch(PAPER, torch.device("cpu"))
 
@@ -74,7 +81,7 @@ def taken_ms(work: Callable[[], Any]) -> float:
 
 
 def summarise(engine: str, size: int, turns: Sequence[tuple[float, float]]) -> Inference:
-    """turns: milliseconds of the model and of the paper's generator, side by side."""
+    """Summarises turns, each the milliseconds of the model and of the paper's generator."""
     ratios = [paper / model for model, paper in turns]
     return Inference(
         engine=engine,

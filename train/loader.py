@@ -1,4 +1,4 @@
-"""Batches on the device that trains, made by other processes."""
+"""Loads batches onto the training device; other processes make the examples."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader, default_collate
 
 from train.data.shards import Shards
-from train.options import FitOptions, MachineOptions
-from train.recipes.base import Batch, Items, Recipe
+from train.recipes.recipe import Batch, Items, Recipe
+from train.training_options import MachineOptions, TrainingOptions
 
 
 def load_batches(
     items: Items, indexes: Iterator[list[int]], machine: MachineOptions, device: torch.device
 ) -> Iterator[Batch]:
-    """The items at each list of indexes, as one batch on `device`."""
+    """Yields the items at each list of indexes as one batch on `device`."""
     loader = DataLoader(
         items,
         batch_sampler=indexes,
         num_workers=machine.workers,
         persistent_workers=machine.workers > 0,
-        # Not forked: OpenCV's threads, once used here, would be waited for there for ever.
+        # Not forked: a forked process would wait for ever for OpenCV's threads once they were used here.
         multiprocessing_context="spawn" if machine.workers else None,
         worker_init_fn=settle_worker,
         pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # of its own: drawing from the common one would change what comes later
+        generator=torch.Generator(),  # Its own, since draws from the global one would change later results.
     )
     for batch in loader:
         yield to_device(batch, device)
 
 
 def settle_worker(worker: int) -> None:
-    """One core for each worker, no more: the rest is for the networks. Only the trainer heeds signals."""
+    """Gives each worker one core, so that the networks have the rest, and leaves signals to the trainer."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     threadpool_limits(1)
@@ -55,8 +55,8 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     }
 
 
-def held_out_batches(recipe: Recipe, held_out: Shards, options: FitOptions) -> list[Batch]:
-    """Examples of people held out, the same each time and from all over the data; none if there are none."""
+def held_out_batches(recipe: Recipe, held_out: Shards, options: TrainingOptions) -> list[Batch]:
+    """Returns examples of the held-out split, spread over it, the same each time; none if it is empty."""
     if not held_out:
         return []
     items = recipe.items(held_out, options.seed)
@@ -67,15 +67,16 @@ def held_out_batches(recipe: Recipe, held_out: Shards, options: FitOptions) -> l
 
 
 def picture_format(device: torch.device) -> torch.memory_format:
-    """How pictures and filters lie in memory: channels last where tensor cores want it.
+    """Returns the memory format of pictures and filters: channels last on GPUs, for tensor cores.
 
-    On a CPU that is slower: by 12 % for `live` and 13 % for `paper` in bfloat16, 6 % and 10 % in float32.
+    On a CPU it is slower: by 12 % for `live` and 13 % for `paper` in bfloat16, 6 % and 10 % in float32.
     """
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
 def item_order(start: int, samples: int, seed: int) -> Iterator[int]:
-    """Indexes of items from the `start`-th on, without end: epoch e has e n .. e n + n - 1, shuffled."""
+    """Yields indexes of items from number `start` on, without end; epoch e is e n .. e n + n - 1,
+    shuffled."""
     epoch, used = divmod(start, samples)
     while True:
         shuffled = np.random.default_rng((seed, epoch)).permutation(samples)
@@ -86,7 +87,7 @@ def item_order(start: int, samples: int, seed: int) -> Iterator[int]:
 def parts_of_batches(
     order: Iterator[int], batches: int, batch: int, rank: int, world: int, accumulate: int
 ) -> Iterator[list[int]]:
-    """This process's share of each batch, in `accumulate` parts; all shares and parts are of one size."""
+    """Yields this process's share of each batch, in `accumulate` parts of equal size."""
     for _ in range(batches):
         share = [next(order) for _ in range(batch)][rank::world]
         size = len(share) // accumulate

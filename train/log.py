@@ -1,4 +1,4 @@
-"""What a run tells: lines on a terminal, stats.jsonl, pictures, TensorBoard."""
+"""The log of a run: lines on a terminal, stats.jsonl, preview pictures, TensorBoard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 
 class RunLog:
-    """Writes into a run's folder, on from `images` that were seen before."""
+    """Writes into a run's folder; entries after `images` seen pictures are replaced."""
 
     def __init__(self, run: Path, images: int) -> None:
         self._stats = run / "stats.jsonl"
@@ -29,7 +29,7 @@ class RunLog:
 
     def scalars(self, images: int, values: Mapping[str, float]) -> None:
         with self._stats.open("a", encoding="utf-8") as stream:
-            # JSON has no word for what is not finite.
+            # JSON has no infinity and no NaN.
             known = {name: value if math.isfinite(value) else None for name, value in values.items()}
             stream.write(json.dumps({"images": images, **known}) + "\n")
         if self._board is not None:
@@ -37,7 +37,7 @@ class RunLog:
                 self._board.add_scalar(name, value, images)
 
     def preview(self, images: int, rows: Tensor) -> None:
-        """`rows` (n, 3, height, width) in 0..1, put below one another."""
+        """Writes `rows` (n, 3, height, width), 0..1, below one another."""
         pictures = rows.detach().float().clamp(0, 1).mul(255).round().byte().cpu().numpy()
         sheet = np.concatenate(list(pictures.transpose(0, 2, 3, 1)))
         with replacing(self._previews / f"{images:09d}.png") as beside:
@@ -58,7 +58,7 @@ def progress_line(
 
 
 def duration(seconds: float) -> str:
-    """1h05m, 4m10s or 9s."""
+    """Returns a duration such as 1h05m, 4m10s or 9s."""
     minutes, whole_s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -67,7 +67,7 @@ def duration(seconds: float) -> str:
 
 
 def _forget_after(images: int, stats: Path) -> None:
-    """Drops the lines of what will be trained again, because the run was cut off after its checkpoint."""
+    """Deletes the lines after the checkpoint, since an interrupted run trains that part again."""
     if not stats.is_file():
         return
     lines = stats.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -78,7 +78,7 @@ def _forget_after(images: int, stats: Path) -> None:
 
 
 def _open_board(run: Path, images: int) -> Any:
-    """TensorBoard's writer; None where TensorBoard is not installed."""
+    """Opens TensorBoard's writer. None: TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -1,4 +1,4 @@
-"""The training loop: one for all recipes."""
+"""The training loop for all recipes."""
 
 from __future__ import annotations
 
@@ -28,52 +28,57 @@ from train.loader import (
     to_device,
 )
 from train.log import RunLog, Say, progress_line
-from train.meters import Health, Means, Pace
-from train.options import (
-    FitOptions,
+from train.meters import LossMeans, SkippedSteps, TrainingSpeed
+from train.recipes.recipe import Batch, Recipe, Terms
+from train.stop import stop_on_signals
+from train.training_options import (
     MachineOptions,
     OptionsError,
+    TrainingOptions,
     learning_rate_factor,
     total_images,
     write_options,
 )
-from train.recipes.base import Batch, Recipe, Terms
-from train.stop import stop_on_signals
 
 _LOOK_EVERY = 20
-"""Steps between two looks at whether they were finite: each look makes the CPU wait for the GPU."""
+"""Steps between two checks for values that are not finite; each check makes the CPU wait for the GPU."""
 _PREVIEWS = 8
-"""People held out whose pictures are shown."""
+"""The number of held-out people in a preview."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How far a run came."""
+    """The end of a run."""
 
     images: int
+    """The pictures seen, with repetitions."""
     total: int
+    """The pictures of the complete run."""
     best: float | None
+    """The lowest validation error. None: there was none."""
     reason: str
-    """done, stopped (by a signal) or out of time."""
+    """The reason of the end: done, stopped (by a signal) or out of time."""
 
 
 def fit(
     recipe: Recipe,
     training: Shards,
     held_out: Shards,
-    options: FitOptions,
+    options: TrainingOptions,
     machine: MachineOptions,
     run: Path,
     *,
     budget_s: float = math.inf,
     say: Say = lambda line: None,
 ) -> Outcome:
-    """Trains the recipe's networks until all images are seen, the time is over, or a signal asks to stop.
+    """Trains the recipe's networks until all images are seen, the budget is used up, or a signal stops it.
 
-    Goes on from the checkpoint in the folder `run` if there is one, and then ends with the weights of a run
-    that never stopped. What the folder holds in the end: checkpoint.pt, generator.safetensors (the average),
-    best.safetensors (of the lowest validation, or the last where none can be told), stats.jsonl,
-    previews/*.png and TensorBoard's events.
+    A run continues from the checkpoint in the folder `run` if there is one, and then ends with the same
+    weights as a run without interruption. The folder finally holds checkpoint.pt, generator.safetensors (the
+    average), best.safetensors (of the lowest validation error, or the last weights where there is none),
+    stats.jsonl, previews/*.png and TensorBoard's events.
+
+    budget_s: the time in seconds. say: receives lines of progress.
     """
     began = time.monotonic()
     with joined(machine.device) as ranks, stop_on_signals() as asked_to_stop, no_denormals():
@@ -87,7 +92,7 @@ def fit(
         check_same(state.images, ranks)
         broadcast((state.average.network,), ranks)
         if machine.compile:
-            state.generator.compile()  # not the discriminator: compiled, it has no second derivatives
+            state.generator.compile()  # Not the discriminator, which then has no second derivatives.
         generator, discriminator = (shared(each, ranks) for each in (state.generator, state.discriminator))
 
         # ---- Data --------------------------------------------------------------------------------------
@@ -104,7 +109,11 @@ def fit(
             say(f"{samples} samples, {len(held_out)} held out; {state.images} of {total} images are done")
 
         # ---- Steps -------------------------------------------------------------------------------------
-        means, health, pace = Means(), Health(state.skipped, ranks.device), Pace(state.images)
+        means, health, pace = (
+            LossMeans(),
+            SkippedSteps(state.skipped, ranks.device),
+            TrainingSpeed(state.images),
+        )
         saved, reason = time.monotonic(), ""
         while parts := list(islice(batches, machine.accumulate)):
             step = state.images // options.batch
@@ -129,7 +138,7 @@ def fit(
                 state.average.update(state.generator, state.images + options.batch, since)
             state.images += options.batch
 
-            # ---- Looks: nothing here changes what is learnt --------------------------------------------
+            # ---- Reports; nothing here changes the training --------------------------------------------
             if (step + 1) % _LOOK_EVERY == 0:
                 state.skipped = health.check()
             if (step + 1) % machine.log_every == 0:
@@ -165,8 +174,8 @@ def fit(
 
 
 def prepare_device(device: torch.device, machine: MachineOptions) -> None:
-    """Settings of the whole process; none changes results by more than rounding."""
-    # torch counts the cores that it sees, not those that a container's quota gives it.
+    """Applies settings of the whole process; none changes results by more than rounding."""
+    # torch counts the visible cores, not those that a container's quota allows.
     torch.set_num_threads(machine.threads or min(torch.get_num_threads(), core_count()))
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high")
@@ -176,7 +185,7 @@ def prepare_device(device: torch.device, machine: MachineOptions) -> None:
 
 @contextmanager
 def no_denormals() -> Iterator[None]:
-    """Averages that fade out become slow to compute with, otherwise. Other code may need them afterwards."""
+    """Flushes denormals to zero, as decaying averages become slow otherwise; restored for other code."""
     torch.set_flush_denormal(True)
     try:
         yield
@@ -184,9 +193,9 @@ def no_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def check_sizes(samples: int, options: FitOptions, machine: MachineOptions, ranks: Ranks) -> None:
+def check_sizes(samples: int, options: TrainingOptions, machine: MachineOptions, ranks: Ranks) -> None:
     if samples == 0:
-        raise OptionsError("there are no samples to train on; all are held out, or the data is empty")
+        raise OptionsError("there are no samples to train on; give more data, or hold out fewer people")
     if options.batch % (ranks.world * machine.accumulate):
         raise OptionsError(
             f"a batch of {options.batch} cannot be shared evenly by {ranks.world} processes "
@@ -194,15 +203,15 @@ def check_sizes(samples: int, options: FitOptions, machine: MachineOptions, rank
         )
 
 
-def begin(recipe: Recipe, options: FitOptions, device: torch.device) -> Training:
-    """The state before the first step."""
+def begin(recipe: Recipe, options: TrainingOptions, device: torch.device) -> Training:
+    """Returns the state before the first step."""
     betas = (options.beta1, options.beta2)
     networks = (recipe.generator, recipe.discriminator)
     for network in networks:
         network.to(device, memory_format=picture_format(device)).train()
     generator_optimiser, discriminator_optimiser = (
-        # As a group, since a recipe may have a discriminator without parameters. Fused, because only that
-        # can leave a step out without waiting for the GPU.
+        # A tensor group also allows a discriminator without parameters. Only fused optimisers can leave out
+        # a step without waiting for the GPU.
         Adam([{"params": trainable(network)}], betas=betas, fused=True)
         for network in networks
     )
@@ -222,7 +231,7 @@ def loss_of(
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """Nothing is learnt about `network` in here, and no time spent on it."""
+    """Computes no gradients of `network` inside this context."""
     parameters = trainable(network)
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -238,18 +247,18 @@ def descend(
     parts: Sequence[Batch],
     trained: nn.Module,
     optimiser: Optimizer,
-    options: FitOptions,
+    options: TrainingOptions,
     ranks: Ranks,
 ) -> tuple[Terms, Tensor]:
-    """One step down the mean of the loss over the parts and processes: its terms, and whether it was finite.
+    """Makes one step on the mean loss over parts and processes; returns its terms and whether it was finite.
 
-    A step that was not is left out, on all processes alike. trained: the network, as `shared` has it.
+    A step that is not finite is left out in all processes. trained: the network as `shared` returns it.
     """
     optimiser.zero_grad(set_to_none=True)
     sums: Terms = {}
     for number, part in enumerate(parts):
         with apart(trained, alone=number + 1 < len(parts)):
-            # Not cached: a weight that was cast where gradients were off would be taken for one without any.
+            # The cache is off: a weight cast without gradients would be reused where gradients are needed.
             with torch.autocast(ranks.device.type, torch.bfloat16, enabled=options.amp, cache_enabled=False):
                 terms = loss(part)
             if not terms:
@@ -275,7 +284,7 @@ def set_rate(optimiser: Optimizer, rate: float) -> None:
 
 
 def passes(images: int, batch: int, every: int) -> bool:
-    """Whether the last batch went over a multiple of `every`."""
+    """Returns whether the last batch passed a multiple of `every`."""
     return images // every > (images - batch) // every
 
 
@@ -293,13 +302,13 @@ def judge(
     strangers: Sequence[Batch],
     state: Training,
     log: RunLog,
-    options: FitOptions,
+    options: TrainingOptions,
     run: Path,
 ) -> None:
-    """Validates the average, and keeps it if it is the best so far, or if nobody can tell."""
+    """Validates the average, and saves it if it is the best so far or if there is no validation error."""
     if not strangers:
         return
-    means, device = Means(), next(state.generator.parameters()).device
+    means, device = LossMeans(), next(state.generator.parameters()).device
     for batch in strangers:
         terms = recipe.validation(to_device(batch, device), state.average.network)
         means.add(terms, of="validation", weight=len(next(iter(batch.values()))))
@@ -316,11 +325,11 @@ def judge(
         save_weights(state.average.network, run / "best.safetensors", about(state, options))
 
 
-def save(state: Training, samples: int, options: FitOptions, run: Path) -> None:
+def save(state: Training, samples: int, options: TrainingOptions, run: Path) -> None:
     save_checkpoint(state, samples, run / "checkpoint.pt")
     save_weights(state.average.network, run / "generator.safetensors", about(state, options))
 
 
-def about(state: Training, options: FitOptions) -> Mapping[str, str]:
-    """What a file of weights says of itself."""
+def about(state: Training, options: TrainingOptions) -> Mapping[str, str]:
+    """Returns the metadata of a file of weights."""
     return {"preset": options.preset, "images": str(state.images)}

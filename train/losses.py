@@ -1,4 +1,4 @@
-"""The terms that training is made of: pure functions of tensors. Each gives a scalar, none is weighted.
+"""The terms of training: pure functions of tensors. Each returns an unweighted scalar.
 
 N: pictures of a batch, C: channels, H, W: height and width, K: action units.
 """
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 def critic_wasserstein(real: Tensor, fake: Tensor) -> Tensor:
-    """What a critic minimises: real pictures are to score higher than generated ones.
+    """Returns the critic's loss, which is low if real pictures score higher than generated ones.
 
     real, fake: scores of any shape. Arjovsky et al., Wasserstein GAN, 2017.
     """
@@ -21,17 +21,18 @@ def critic_wasserstein(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_wasserstein(fake: Tensor, weights: Tensor | None = None) -> Tensor:
-    """What a generator minimises against a Wasserstein or a hinge critic: its pictures are to score high.
+    """Returns the generator's loss for a Wasserstein or hinge critic, which is low if its pictures score
+    high.
 
-    weights: how much each score counts, of any sum; all alike by default.
+    weights: the weight of each score, of any sum. None: equal weights.
     """
     return -_mean(fake, weights)
 
 
 def critic_hinge(real: Tensor, fake: Tensor, weights: Tensor | None = None) -> Tensor:
-    """As critic_wasserstein, but scores beyond 1 and -1 count no more. Lim & Ye, Geometric GAN, 2017.
+    """Returns the hinge loss: `critic_wasserstein` with scores limited to 1 and -1.
 
-    weights: how much each score counts, of any sum; all alike by default.
+    weights: the weight of each score, of any sum. None: equal weights. Lim & Ye, Geometric GAN, 2017.
     """
     return _mean(F.relu(1 - real), weights) + _mean(F.relu(1 + fake), weights)
 
@@ -43,10 +44,10 @@ def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
 def gradient_penalty(
     critic: Callable[[Tensor], Tensor], real_NCHW: Tensor, fake_NCHW: Tensor, mix_N: Tensor
 ) -> Tensor:
-    """How far the critic's slope between real and generated pictures is from 1, squared.
+    """Returns the squared deviation from 1 of the critic's gradient norm between real and generated pictures.
 
-    critic: pictures to scores; one picture's scores are summed, so that no other picture's slope is touched.
-    mix_N: 0..1, where between generated (0) and real (1) to look. Gulrajani et al., Improved Training of
+    critic: pictures to scores; a picture's scores are summed, so that gradients of pictures do not mix.
+    mix_N: 0..1, the place between generated (0) and real (1). Gulrajani et al., Improved Training of
     Wasserstein GANs, 2017.
     """
     between = torch.lerp(fake_NCHW.detach(), real_NCHW, mix_N[:, None, None, None]).requires_grad_()
@@ -55,7 +56,7 @@ def gradient_penalty(
 
 
 def r1(real_scores: Tensor, real_NCHW: Tensor) -> Tensor:
-    """The critic's squared slope at real pictures, which must require gradients.
+    """Returns the critic's squared gradient at real pictures, which must require gradients.
 
     Half of it times gamma is the penalty of Mescheder et al., Which Training Methods for GANs do actually
     Converge?, 2018.
@@ -64,7 +65,7 @@ def r1(real_scores: Tensor, real_NCHW: Tensor) -> Tensor:
 
 
 def lazily(step: int, interval: int) -> int:
-    """By how much to weight a term that is worked out on one step in `interval` only: 0 on all others.
+    """Returns the weight of a term computed in one step of `interval`; it is 0 in all other steps.
 
     Karras et al., Analyzing and Improving the Image Quality of StyleGAN, 2020, section 3.1.
     """
@@ -72,13 +73,13 @@ def lazily(step: int, interval: int) -> int:
 
 
 def _slopes(scores: Tensor, images_NCHW: Tensor) -> Tensor:
-    """(N, C * H * W) float32: the gradient of every picture's score; differentiable in its turn."""
+    """Returns (N, C * H * W) float32: the gradient of every picture's score, itself differentiable."""
     (slopes,) = torch.autograd.grad(scores.sum(), images_NCHW, create_graph=True)
     return slopes.float().flatten(1)
 
 
 def au_error(predicted_NK: Tensor, aus_NK: Tensor, weights_K: Tensor | None = None) -> Tensor:
-    """Squared error of action units, averaged with `weights_K` (of any sum; all alike by default)."""
+    """Returns the mean squared error of action units. weights_K: of any sum. None: equal weights."""
     squared = (predicted_NK - aus_NK).square()
     if weights_K is None:
         return squared.mean()
@@ -86,12 +87,12 @@ def au_error(predicted_NK: Tensor, aus_NK: Tensor, weights_K: Tensor | None = No
 
 
 def self_reconstruction(unchanged_NCHW: Tensor, image_NCHW: Tensor) -> Tensor:
-    """Mean difference between a picture and what the generator makes of it when nothing is to change."""
+    """Returns the mean difference of a picture and the generator's result for no change."""
     return F.l1_loss(unchanged_NCHW, image_NCHW)
 
 
 def cycle(returned_NCHW: Tensor, image_NCHW: Tensor) -> Tensor:
-    """Mean difference between a picture and itself, taken to other action units and back again.
+    """Returns the mean difference of a picture and itself after a change to other action units and back.
 
     Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks, 2017.
     """
@@ -99,7 +100,7 @@ def cycle(returned_NCHW: Tensor, image_NCHW: Tensor) -> Tensor:
 
 
 def total_variation(image_NCHW: Tensor) -> Tensor:
-    """Mean difference between neighbours, down plus right: a mean, so that no weight hangs on the size."""
+    """Returns the mean difference of neighbours, down plus right; as a mean it is independent of the size."""
     down = (image_NCHW[:, :, 1:] - image_NCHW[:, :, :-1]).abs().mean()
     right = (image_NCHW[..., 1:] - image_NCHW[..., :-1]).abs().mean()
     return down + right
@@ -108,11 +109,11 @@ def total_variation(image_NCHW: Tensor) -> Tensor:
 def perceptual(
     features: Sequence[Tensor], truth: Sequence[Tensor], weights_N: Tensor | None = None
 ) -> Tensor:
-    """Mean difference of two pictures' feature maps; every level counts alike, whatever its size.
+    """Returns the mean difference of two pictures' feature maps; all levels weigh the same at any size.
 
-    The maps may come from any network; the truth's carry no gradient. weights_N: by which each picture's
-    difference is multiplied; 1 by default. Johnson et al., Perceptual Losses for
-    Real-Time Style Transfer and Super-Resolution, 2016.
+    The maps may come from any network; the truth's carry no gradient. weights_N: factors on each picture's
+    difference. None: 1. Johnson et al., Perceptual Losses for Real-Time Style Transfer and Super-Resolution,
+    2016.
     """
     levels_LN = torch.stack(
         [
@@ -124,7 +125,7 @@ def perceptual(
 
 
 def attention_saturation(attention_N1HW: Tensor) -> Tensor:
-    """How much of the picture is left alone, squared, 0..1: a generator that paints nothing learns nothing.
+    """Returns the squared share of the picture that is left unpainted, 0..1: unpainted parts are not learnt.
 
     Pumarola et al., GANimation, 2018, who write 1 - attention for what is here called attention.
     """
@@ -132,7 +133,7 @@ def attention_saturation(attention_N1HW: Tensor) -> Tensor:
 
 
 def masked_l1(image_NCHW: Tensor, truth_NCHW: Tensor, mask_N1HW: Tensor) -> Tensor:
-    """Mean difference where the mask is, every picture counting alike whatever its mask's size.
+    """Returns the mean difference inside the mask; pictures weigh the same whatever their mask's size.
 
     A picture with an empty mask counts as zero.
     """

@@ -1,4 +1,4 @@
-"""What a loop counts while it runs; none of it makes the CPU wait for a GPU until someone asks."""
+"""Counters of the training loop; they make the CPU wait for a GPU only when they are read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from train.distributed import Ranks, average
-from train.recipes.base import Terms
+from train.recipes.recipe import Terms
 
 _MOST_SKIPPED = 20
-"""Steps in a row that are not finite before a run is given up."""
+"""The number of consecutive steps that are not finite after which a run ends."""
 
 
 class Diverged(ArithmeticError):
     """The losses are no longer finite."""
 
 
-class Means:
-    """Means of losses, kept where they were computed until someone asks."""
+class LossMeans:
+    """Means of losses, kept on the device until they are read."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -32,7 +32,7 @@ class Means:
             self._weights[name] = self._weights.get(name, 0.0) + weight
 
     def take(self, ranks: Ranks | None = None) -> dict[str, float]:
-        """The means, over all processes if `ranks` are given, and starts anew."""
+        """Returns the means, over all processes if `ranks` are given, and resets them."""
         means = [total.float() / self._weights[name] for name, total in self._sums.items()]
         if ranks:
             average(means, ranks)
@@ -42,8 +42,8 @@ class Means:
         return named
 
 
-class Health:
-    """Counts the networks' steps that were not finite, on the device."""
+class SkippedSteps:
+    """Counts, on the device, the networks' steps that were not finite."""
 
     def __init__(self, skipped: int, device: torch.device) -> None:
         zero = torch.tensor(0, device=device)
@@ -57,7 +57,7 @@ class Health:
         self._longest = torch.maximum(self._longest, self._in_a_row[of])
 
     def check(self) -> int:
-        """How many were left out so far; raises Diverged if it was too many in a row."""
+        """Returns how many steps were left out so far. Raises Diverged for too many in a row."""
         if int(self._longest) >= _MOST_SKIPPED:
             raise Diverged(
                 f"{int(self._longest)} steps in a row were not finite; train into another folder with lower "
@@ -66,8 +66,8 @@ class Health:
         return int(self._skipped)
 
 
-class Pace:
-    """Images per second since the last time someone asked."""
+class TrainingSpeed:
+    """The training speed in images per second since it was last read."""
 
     def __init__(self, images: int) -> None:
         self._images, self._at = images, time.monotonic()

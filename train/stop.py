@@ -1,4 +1,4 @@
-"""Ending a run between two steps, because someone asks."""
+"""Ends a run between two steps when a signal asks for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @contextmanager
 def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM or SIGINT came. The second one acts as it would outside."""
+    """Yields a function that tells whether SIGTERM or SIGINT came; a second signal acts as usual."""
     came: list[int] = []
     before: dict[int, Any] = {}
 

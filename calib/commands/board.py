@@ -11,7 +11,7 @@ from math import isnan
 import click
 
 from calib.au import ACTION_UNITS, MAX_INTENSITY
-from calib.guided import Step
+from calib.guided import SessionProgress
 
 _NAMES = max(len(unit.name) for unit in ACTION_UNITS)
 _LONGEST_BAR = 40
@@ -19,7 +19,7 @@ _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _HIDE_CURSOR, _SHOW_CURSOR, _CLEAR_BELOW = "\x1b[?25l", "\x1b[?25h", "\x1b[J"
 
 
-def board(step: Step, count: int, columns: int, lines: int) -> list[str]:
+def board(step: SessionProgress, count: int, columns: int, lines: int) -> list[str]:
     """What fits into so many columns and lines: of the bars, if need be, only those that are asked for.
 
     count: of all prompts.
@@ -30,7 +30,7 @@ def board(step: Step, count: int, columns: int, lines: int) -> list[str]:
     return [_BOLD + head[:columns] + _PLAIN, "", *(_row(step, index, columns) for index in bars)]
 
 
-def _row(step: Step, index: int, width: int) -> str:
+def _row(step: SessionProgress, index: int, width: int) -> str:
     """AU12 lip corner puller    ######----|----  1.8, with what has been reached so far as a mark."""
     unit = ACTION_UNITS[index]
     asked = unit.code in step.prompt.aus
@@ -42,7 +42,7 @@ def _row(step: Step, index: int, width: int) -> str:
     return f"{_BOLD if asked else _DIM}{label}{bar}  {_value(step, index)}{_PLAIN}"
 
 
-def _value(step: Step, index: int) -> str:
+def _value(step: SessionProgress, index: int) -> str:
     return "  -" if step.shown is None else f"{step.shown[index]:.1f}"
 
 
@@ -56,7 +56,7 @@ def _bar(value: float, reached: float, length: int) -> str:
 
 
 @contextmanager
-def live_board(count: int) -> Iterator[Callable[[Step], None]]:
+def live_board(count: int) -> Iterator[Callable[[SessionProgress], None]]:
     """Shows each step on standard error: in a terminal in place of the one before, with a bell where a new
     prompt comes, for those who have shut their eyes; elsewhere a line for each prompt. count: of prompts."""
     if not sys.stderr.isatty():
@@ -76,7 +76,7 @@ class _Lines:
         self._count = count
         self._number = -1
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: SessionProgress) -> None:
         if step.number != self._number:
             click.echo(f"{step.number + 1}/{self._count}  {step.prompt.text}", err=True)
         self._number = step.number
@@ -87,7 +87,7 @@ class _Redrawn:
         self._count = count
         self._number = self._drawn = 0
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: SessionProgress) -> None:
         self.clear()
         if step.number != self._number:
             click.echo("\a", nl=False, err=True)

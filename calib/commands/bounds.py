@@ -11,8 +11,8 @@ import numpy as np
 
 from calib.bounds import to_json
 from calib.bounds_fit import BoundsOptions, fit_bounds
-from calib.contour_fit import fit_contour
 from calib.dataset import Miss, Sight, join, read_labels, see_faces
+from calib.lip_contour_fit import fit_contour
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors, unusable_input

@@ -17,8 +17,8 @@ from calib.dataset import DatasetError
 from calib.estimator import load_estimator
 from calib.features import face_features
 from calib.film_labels import frame_labels
-from calib.halves import judge_leans
-from calib.metrics import Agreement, Comparison, Report, agreement, mean_of
+from calib.half_faces import measure_asymmetry_reading
+from calib.metrics import Agreement, MetricsReport, ReadingComparison, agreement, mean_of
 from calib.neutral import NeutralEstimator
 from calib.picture_labels import tables_in
 from reenact.cli.errors import plain_errors, unusable_input
@@ -76,14 +76,14 @@ def clips(folder: Path, out: Path | None, sides: bool) -> None:
             seen = {video.stem: labelled_readings(video, labels) for video, labels in pairs}
             parts = {name: agreement(each.readings, each.labels) for name, each in seen.items()}
             comparison = compare(list(seen.values()))
-        report = Report(mean_of(parts.values()), parts)
+        report = MetricsReport(mean_of(parts.values()), parts)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             write_report(report, out, comparison)
         click.echo("\n".join(part.to_markdown() for part in (report, comparison) if part is not None))
 
 
-def write_report(report: Report, out: Path, comparison: Comparison | None = None) -> None:
+def write_report(report: MetricsReport, out: Path, comparison: ReadingComparison | None = None) -> None:
     """report.md and report.json in the folder `out`."""
     texts, document = [report.to_markdown()], report.to_json()
     if comparison is not None:
@@ -95,11 +95,11 @@ def write_report(report: Report, out: Path, comparison: Comparison | None = None
         beside.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def compare(people: Sequence[LabelledReadings]) -> Comparison:
+def compare(people: Sequence[LabelledReadings]) -> ReadingComparison:
     """Of all people together: what is read too high in one face and too low in another counts as an error."""
     normalised = np.concatenate([each.normalised for each in people])
     judge = partial(agreement, labels=normalised)
-    return Comparison(
+    return ReadingComparison(
         before=judge(np.concatenate([each.readings for each in people])),
         after=judge(np.concatenate([each.calibrated for each in people])),
     )
@@ -130,7 +130,7 @@ def judge_sides(video: Path, labels: Path) -> Agreement:
         angles.append(face.pose.angles)
     if not features:
         raise DatasetError(f"{video} has no frame with both a label and a face")
-    return judge_leans(estimator, np.array(features), np.array(wanted), np.array(angles))
+    return measure_asymmetry_reading(estimator, np.array(features), np.array(wanted), np.array(angles))
 
 
 def _labelled_faces(video: Path, labels: Path) -> Iterator[tuple[Frame, Face, tuple[AUVector, AUVector]]]:

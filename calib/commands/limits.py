@@ -11,7 +11,7 @@ import numpy as np
 from calib.dataset import DatasetError, read_labels
 from calib.film_labels import timed_labels
 from calib.limits import to_json
-from calib.limits_fit import FitOptions, fastest, fit_limits, to_markdown
+from calib.limits_fit import LimitsFitOptions, fastest, fit_limits, to_markdown
 from calib.picture_labels import tables_in
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.media.atomic import replacing
@@ -30,7 +30,7 @@ _FOLDER = click.Path(path_type=Path)
     help="Films' tables, DIR/labels/*.csv, as `python -m calib clips` takes them: how fast faces change.",
 )
 @click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where limits.json and limits.md go.")
-@click.option("--seed", default=FitOptions.seed, show_default=True, help="Deals the labels out anew.")
+@click.option("--seed", default=LimitsFitOptions.seed, show_default=True, help="Deals the labels out anew.")
 def limits(folders: tuple[Path, ...], clips_folder: Path, out: Path, seed: int) -> None:
     """Fit the limits to the labels in each FOLDER (as `python -m calib fit` takes them).
 
@@ -43,7 +43,7 @@ def limits(folders: tuple[Path, ...], clips_folder: Path, out: Path, seed: int) 
             rates = fastest(
                 [timed_labels(table, DatasetError, plain=True) for table in _tables(clips_folder)]
             )
-        found, antagonists = fit_limits(aus, rates, FitOptions(seed=seed))
+        found, antagonists = fit_limits(aus, rates, LimitsFitOptions(seed=seed))
         out.mkdir(parents=True, exist_ok=True)
         report = f"{len(aus)} faces\n\n{to_markdown(found, antagonists)}"
         with replacing(out / "limits.json") as beside:

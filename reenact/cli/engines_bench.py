@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engines import AUTO, Choice, parse_choice, read_model
-from engines.bench import Bench, BenchOptions, Contest, Measured, Refused, Tools, Workload, every_choice
+from engines.engine_benchmark import (
+    Bench,
+    BenchOptions,
+    Contest,
+    EngineMeasurement,
+    Refused,
+    Tools,
+    Workload,
+    every_choice,
+)
 from reenact.cli.errors import Unusable, unusable_input
 from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 from reenact.pipeline.meter import rss_mb
@@ -171,7 +180,7 @@ def to_json(result: Bench) -> list[dict[str, Any]]:
     return [*map(_to_json, result.measured), *map(_to_json, result.refused)]
 
 
-def _to_json(each: Measured | Refused) -> dict[str, Any]:
+def _to_json(each: EngineMeasurement | Refused) -> dict[str, Any]:
     figures = (
         {"refused": each.reason} if isinstance(each, Refused) else {**asdict(each), "passes": each.passes}
     )

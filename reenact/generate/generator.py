@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from calib.au import AUVector, Change
 from calib.basis import AUBasis, load_basis
-from engines.base import Engine
+from engines.engine import Engine
 from reenact.generate.geometry.picture_window import window_around
 from reenact.generate.geometry.warp import Warp, WarpOptions, warp
 from reenact.generate.network.late_refinement import Effort, LateRefinement

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from engines.base import one_line
+from engines.engine import one_line
 from reenact.media.atomic import replacing
 from reenact.media.read.spool import CaptureError, Source, passes_by, spooled
 

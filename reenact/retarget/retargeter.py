@@ -9,7 +9,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from calib.answer import driven, load_drive
 from calib.au import (
     AU_COUNT,
     AU_INDEX,
@@ -24,6 +23,7 @@ from calib.au import (
 )
 from calib.limits import load_limits
 from calib.profile import Profile
+from calib.response_gain import driven, load_drive
 from reenact.programme.face_choice import FaceChooser
 from reenact.programme.inversion import inverted
 from reenact.programme.programme import Programme, TargetsAt, programme_of
@@ -67,7 +67,7 @@ class Retargeter:
     the effect of a strength and Targets.with_gain for that of a person's gain. An inversion comes first,
     whatever the strength, which then leads from the inverted expression to the targets.
 
-    Absolute targets are written with a gain that makes up for how little faces answer (calib.answer).
+    Absolute targets are written with a gain that makes up for how little faces answer (calib.response_gain).
 
     Targets that are equal for both sides change both sides equally, so that a crooked smile stays crooked.
     Where they differ, each side has its own reading and its own limits.

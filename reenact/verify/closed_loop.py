@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.answer import load_drive
 from calib.au import AUVector, neutral_aus
+from calib.response_gain import load_drive
 from reenact.measure.read_aus import Watch, unwatched
 from reenact.media.read.spool import Source
 from reenact.programme import Programme

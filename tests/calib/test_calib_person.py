@@ -153,7 +153,7 @@ def test_clips_compares_readings_before_and_after_calibration(still_film: Path, 
     (labels / "still.csv").write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
     result = calib("clips", tmp_path, "--out", tmp_path / "report")
     assert result.exit_code == 0, result.output
-    assert "All 90 frames together, before > after each person's neutral is taken off" in result.stdout
+    assert "All 90 frames together, before > after each person's neutral is subtracted" in result.stdout
     calibration = json.loads((tmp_path / "report" / "report.json").read_text())["calibration"]
     smile = [calibration[when]["aus"]["AU12"]["mae"] for when in ("before", "after")]
     assert smile[0] > 2 and smile[1] < 0.3

@@ -117,8 +117,12 @@ def test_a_csv_of_any_name_is_taken_if_it_is_the_only_one(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
     [
-        ([], HEADER[:-2], "line 1: no column holds AU26, AU45; labels to fit to need all 17"),
-        ([], HEADER[1:], "line 1: no column names the pictures' files; it needs one of file, file_path"),
+        ([], HEADER[:-2], "line 1: no column holds AU26, AU45; a fit needs labels of all 17"),
+        (
+            [],
+            HEADER[1:],
+            "line 1: no column names the pictures' files; name one of its columns file",
+        ),
         ([["a.jpg", "Ann", "high", *[0] * 16]], HEADER, "line 2, column AU01_r: 'high' is not a number"),
         ([["a.jpg", "Ann", "80", *[0] * 16]], HEADER, "line 2, column AU01_r: 80 is out of range"),
         ([["", "Ann", *[0] * 17]], HEADER, "line 2, column file: there is no file"),

@@ -10,8 +10,8 @@ import pytest
 import calib
 from calib.au import AU_COUNT, AU_INDEX
 from calib.estimator import CROP, AUEstimator, load_estimator, read_estimator, write_estimator
+from calib.estimator_fit import Design, EstimatorFitOptions, censored_ridge, fit_estimator, judge
 from calib.features import LANDMARK_FEATURES, OrientedGradients
-from calib.fit import Design, FitOptions, censored_ridge, fit_estimator, judge
 from calib.shape import load_shape
 
 LENGTH = OrientedGradients().length + LANDMARK_FEATURES
@@ -82,24 +82,24 @@ def censored_world(count: int = 3000, length: int = 6, noise: float = 0.3) -> tu
 
 def test_weights_are_found_behind_labels_that_are_cut_off_at_0():
     features, aus, weights = censored_world(noise=0.0)
-    found, constants = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=300))
+    found, constants = censored_ridge(features, aus, EstimatorFitOptions(ridge=1e-6, rounds=300))
     np.testing.assert_allclose(found, weights, atol=0.02)
     np.testing.assert_allclose(constants, -0.8, atol=0.02)
 
 
 def test_one_round_is_plain_ridge_regression_whose_slopes_are_too_flat():
     features, aus, _ = censored_world()
-    plain, constants = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=1))
+    plain, constants = censored_ridge(features, aus, EstimatorFitOptions(ridge=1e-6, rounds=1))
     with_ones = np.hstack([features, np.ones((len(features), 1), np.float32)])
     wanted = np.linalg.lstsq(with_ones, aus, rcond=None)[0]
     np.testing.assert_allclose(np.vstack([plain, constants]), wanted, atol=1e-3)
-    many, _ = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=30))
+    many, _ = censored_ridge(features, aus, EstimatorFitOptions(ridge=1e-6, rounds=30))
     assert np.abs(plain).sum() < 0.8 * np.abs(many).sum()
 
 
 def test_fewer_faces_than_features_are_solved_alike():
     features, aus, _ = censored_world(count=12, length=30)
-    options = FitOptions(ridge=0.1, rounds=1)
+    options = EstimatorFitOptions(ridge=0.1, rounds=1)
     found, _ = censored_ridge(features, aus, options)
     wanted = np.linalg.solve(features.T @ features + 0.1 * 12 * np.eye(30), features.T @ aus)
     np.testing.assert_allclose(found, wanted, atol=1e-3)
@@ -109,7 +109,7 @@ def test_the_error_falls_in_every_round():
     features, aus, _ = censored_world()
 
     def error(rounds: int) -> float:
-        weights, constants = censored_ridge(features, aus, FitOptions(ridge=1e-6, rounds=rounds))
+        weights, constants = censored_ridge(features, aus, EstimatorFitOptions(ridge=1e-6, rounds=rounds))
         read = features @ weights + constants
         return float((np.where(aus > 0, read - aus, np.maximum(read, 0)) ** 2).mean())
 
@@ -130,7 +130,7 @@ def small_world(count: int, seed: int) -> Design:
 
 
 def test_a_fitted_estimator_reads_strangers():
-    estimator = fit_estimator(small_world(800, 0), FitOptions(ridge=1e-4))
+    estimator = fit_estimator(small_world(800, 0), EstimatorFitOptions(ridge=1e-4))
     strangers = small_world(300, 1)
     collections = np.where(np.arange(300) < 100, "first", "second")
     report = judge(estimator, strangers, collections)

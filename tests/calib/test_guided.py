@@ -9,7 +9,7 @@ import pytest
 
 from calib.au import AU_COUNT, AU_INDEX, au_index
 from calib.commands.board import board
-from calib.guided import LEAST_RANGE, PROMPTS, GuidedSession, Prompt, Step
+from calib.guided import LEAST_RANGE, PROMPTS, GuidedSession, Prompt, SessionProgress
 
 RATE = 20
 PROMPT_S = 3.0
@@ -84,8 +84,8 @@ def plain(line: str) -> str:
     return re.sub(r"\x1b\[\d*m", "", line)
 
 
-def step(shown: float | None, reached: float = np.nan) -> Step:
-    return Step(
+def step(shown: float | None, reached: float = np.nan) -> SessionProgress:
+    return SessionProgress(
         1,
         SHORT[1],
         2.4,

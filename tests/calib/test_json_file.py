@@ -51,7 +51,7 @@ def test_no_text_crashes_it(text):
             '{"a": 1,\n "b": {"c": 2, "\\u0063": 3}}',
             "holds 'c' twice in one object, again at line 2, column 16",
         ),
-        ('{"a": "NaN",\n "b": NaN}', "holds NaN at line 2, column 7, which is not a number to use"),
+        ('{"a": "NaN",\n "b": NaN}', "holds NaN at line 2, column 7; write a finite number"),
         ("[-Infinity]", "holds -Infinity at line 1, column 2"),
         ("[1, 1e999]", "holds 1e999 at line 1, column 5"),
         ("[" * 65 + "]" * 65, "brackets are nested more than 64 deep at line 1, column 65"),

@@ -17,7 +17,7 @@ from calib.film_labels import frame_labels, timed_labels
 from tests.project.test_architecture import MODULES
 from tests.support.media import write_film
 from train.data.sources import GivenLabels, open_source
-from train.data.tables import TableError
+from train.data.table_folder import TableError
 
 ALL = (1.25, *[0.5] * 16)
 """Intensities of a face."""
@@ -159,7 +159,7 @@ def test_action_units_that_have_no_column_are_needed_for_fits_alone(tmp_path, re
     write(tmp_path, reader, ALL[:-1], OPENFACE[:-1])
     if reader.fits:
         with pytest.raises(
-            reader.refusal, match="line 1: no column holds AU45; labels to fit to need all 17"
+            reader.refusal, match="line 1: no column holds AU45; a fit needs labels of all 17"
         ):
             reader.read(tmp_path)
     else:
@@ -223,11 +223,11 @@ class TestFilms:
 
     def test_times_that_are_none_are_one_line(self, tmp_path):
         zeros = self.write(tmp_path, "frame,timestamp", "1,0,1", "2,0,2", "3,0,3")
-        with pytest.raises(TableError, match="timestamp is 0 in all frames, so it holds no times"):
+        with pytest.raises(TableError, match="timestamp is 0 in all frames; give a table"):
             timed_labels(zeros, TableError)
         seconds = self.write(tmp_path, "frame,timestamp", "1,0,1", "2,0,2", "3,1,3", "4,1,3")
         with pytest.raises(
-            TableError, match="timestamp has 2 times for 4 frames, too few to tell them apart"
+            TableError, match="timestamp has 2 times for 4 frames; give one with more decimals"
         ):
             timed_labels(seconds, TableError)
         with pytest.raises(TableError, match="line 1: there is no column timestamp"):

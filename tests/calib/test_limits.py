@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from calib.__main__ import main
 from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY, au_index, both, neutral_aus
 from calib.limits import AT_REST, Limits, PairLimit, from_json, load_limits, to_json
-from calib.limits_fit import DIRECTIONS, FitOptions, fastest, find_antagonists, fit_limits
+from calib.limits_fit import DIRECTIONS, LimitsFitOptions, fastest, find_antagonists, fit_limits
 from reenact.programme import parse_targets
 from reenact.programme.presets import PRESETS
 from reenact.retarget import Retargeter
@@ -154,7 +154,7 @@ def labelled(count: int = 4000) -> np.ndarray:
 
 def test_antagonists_are_found_where_chance_would_have_shown_both() -> None:
     aus = labelled()
-    (found,) = find_antagonists(aus / 4, FitOptions())
+    (found,) = find_antagonists(aus / 4, LimitsFitOptions())
     assert (found.first, found.second) == (AU_INDEX[12], AU_INDEX[15])
     assert found.together == 0 and found.by_chance > 20
     assert found.bounds == pytest.approx((1, 2, 2), abs=0.01), "alone, each may do all it can"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calib.au import AU_COUNT
-from calib.metrics import Report, agreement, to_json, to_markdown
+from calib.metrics import MetricsReport, agreement, to_json, to_markdown
 
 
 def labels(count: int = 200) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_reports_are_valid_json_and_have_a_row_for_every_part():
     wanted = labels()
     wanted[:, 3] = 0
     found = agreement(labels(), wanted)
-    report = Report(found, {"turned": found})
+    report = MetricsReport(found, {"turned": found})
     data = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert data["pooled"]["aus"]["AU05"]["r"] is None
     assert data["parts"]["turned"]["mean"]["r"] == 1.0

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 import engines
 from engines import Choice, EngineError, TensorSpec
-from engines.bench import (
+from engines.ceiling import convolutions
+from engines.engine_benchmark import (
     EXACT,
     SHORT,
     BenchOptions,
@@ -30,7 +31,6 @@ from engines.bench import (
     psnr_db,
     summarise,
 )
-from engines.ceiling import convolutions
 from engines.onnx_file import HALF, model, node, value_info
 from engines.work import Work, read_work
 from reenact.cli import main
@@ -160,7 +160,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
             raise EngineError("there is no NVIDIA GPU here")
         return StubEngine(clock, str(choice), *SPEEDS[str(choice)])
 
-    monkeypatch.setattr("engines.bench.open_engine", open_engine)
+    monkeypatch.setattr("engines.engine_benchmark.open_engine", open_engine)
     return clock
 
 
@@ -353,7 +353,7 @@ def test_only_the_engines_that_are_asked_for_are_measured(live):
 
 
 def test_a_missed_gate_ends_with_1_and_is_told_with_what_was_allowed(live, monkeypatch):
-    monkeypatch.setattr("engines.bench.gate_for", lambda choice, work: Gate(-1, -1))
+    monkeypatch.setattr("engines.engine_benchmark.gate_for", lambda choice, work: Gate(-1, -1))
     result = ask(live, "--rounds", "1", "--engine", "onnx")
     assert result.exit_code == 1
     assert "onnx:fp32: differs too much: by 0 in the mean, which may be -1" in result.stdout

@@ -215,7 +215,7 @@ def test_a_missing_model_is_named(tmp_path):
 
 def test_an_unknown_engine_is_refused_with_those_there_are(model):
     with pytest.raises(
-        EngineError, match=r"no engine is called 'gpu'; there is auto, tensorrt, .*openvino, onnx"
+        EngineError, match=r"no engine is called 'gpu'; choose from auto, tensorrt, .*openvino, onnx"
     ):
         load_engine(model, "gpu")
 
@@ -233,7 +233,7 @@ def test_a_runtime_that_is_not_there_says_why(monkeypatch, model, name):
         ("openvino:int4", "openvino cannot be asked for 'int4': it computes in fp32 or bf16"),
         ("onnx:", "onnx cannot be asked for '': it computes in fp32"),
         ("tensorrt:fp16", "it computes in tf32 or fp32; halves are in the model itself"),
-        ("auto:fp32", "a precision needs the name of an engine, such as openvino:fp32"),
+        ("auto:fp32", "names no engine for the precision; write for example openvino:fp32"),
         ("openvino:fp32:bf16", "cannot be asked for 'fp32:bf16'"),
     ],
 )

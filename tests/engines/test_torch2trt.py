@@ -12,8 +12,8 @@ import pytest
 from engines import EngineError, torch2trt
 from engines.cache import PlanCache
 from engines.onnx_file import UINT8
-from engines.plan import TensorRtOptions
 from engines.tensorrt import TensorRtEngine
+from engines.tensorrt_plan import TensorRtOptions
 from tests.engines.test_tensorrt import GAIN, pictures, run, tripler
 from tests.support.fake_nvidia import NEW, OLD, install, install_torch2trt
 
@@ -36,7 +36,7 @@ def gpu(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def older_exporter(monkeypatch):
-    """As train.plan has torch use it."""
+    """As train.torch2trt_plan has torch use it."""
     monkeypatch.setattr(torch.onnx, "export", partial(torch.onnx.export, dynamo=False))
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from calib.basis import load_basis
 from calib.bounds import measure_mouth
-from calib.contour import EDGES, contour_of, lopsided, natural_contour
-from calib.contour_fit import fit_contour
+from calib.lip_contour import EDGES, contour_of, lopsided, natural_contour
+from calib.lip_contour_fit import fit_contour
 from calib.openings import OUTER_LIPS
 from calib.shape import load_shape
 from reenact.generate.geometry.contour import SPREAD_MM, natural_lips

@@ -24,7 +24,7 @@ from reenact.generate.painters.skin import see_skin
 from reenact.records import Frame
 from tests.support.faces import change, posed_face
 from train.__main__ import main
-from train.data.creases import BORROWED, along_lines, dimples, fit_creases, save_creases, to_look
+from train.data.crease_fit import BORROWED, along_lines, dimples, fit_creases, save_creases, to_look
 
 FACE = posed_face(scale=2.0, centre=(160.0, 140.0))
 ROUGHNESS = (0.008, 0.01, 0.012, 0.02)

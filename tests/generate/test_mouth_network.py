@@ -126,7 +126,7 @@ def test_onnx_and_the_weights_in_safetensors_are_one_network():
     from torch.utils.flop_counter import FlopCounterMode
 
     from train.export import TOLERANCE, Trained, largest_difference
-    from train.networks.live import LiveGenerator
+    from train.networks.region_network import LiveGenerator
 
     network = LiveGenerator().eval()
     weights = load_file(MODEL.with_suffix(".safetensors"))

@@ -170,7 +170,7 @@ def test_processes_that_prepare_data_are_as_many_as_the_quota_gives_cores(monkey
 def test_torch_keeps_within_the_quota_but_does_as_it_is_told(monkeypatch):
     torch = pytest.importorskip("torch")
     from train.loop import prepare_device
-    from train.options import MachineOptions
+    from train.training_options import MachineOptions
 
     monkeypatch.setattr(threads, "core_quota", lambda root: 1.0)
     before = torch.get_num_threads()

@@ -218,7 +218,7 @@ def test_rows_may_be_in_any_order(tmp_path):
 def test_a_column_that_is_there_twice_is_read_where_both_say_the_same(tmp_path):
     assert smiles(table(tmp_path, "timestamp,AU12_r,AU12_r\n0,2,2\n")) == [2]
     with pytest.raises(
-        AURecordingError, match=r"line 2: .* more than one column AU12_r, and they say '2' and '3'"
+        AURecordingError, match=r"line 2: .* more than one column AU12_r, with the values '2' and '3'"
     ):
         read_au_recording(table(tmp_path, "timestamp,AU12_r,au12_r\n0,2,3\n"))
 

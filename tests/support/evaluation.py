@@ -7,7 +7,7 @@ import numpy as np
 from calib.au import AUVector, neutral_aus
 from reenact.records import Frame
 from tests.support.faces import posed_face, textured_frame
-from train.evaluate.reading import Reading
+from train.evaluate.picture_reader import PictureReading
 from train.evaluate.subjects import Subject
 
 FRAME = textured_frame(320, 320)
@@ -18,7 +18,7 @@ def subject(
 ) -> Subject:
     """A face as large as in shards."""
     face = posed_face(scale=1.35, centre=(160.0, 150.0), turn=turn, landmarks_mm=landmarks_mm)
-    return Subject(frame, Reading(face, neutral_aus() if aus is None else aus), "person", "set", name)
+    return Subject(frame, PictureReading(face, neutral_aus() if aus is None else aus), "person", "set", name)
 
 
 def copy(frame, face, change, measured):

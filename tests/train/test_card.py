@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from train.card import CardError, command_of, read_data_card, read_history
-from train.options import PRESETS
+from train.training_options import PRESETS
 
 
 def write_stats(path, rows):
@@ -61,7 +61,7 @@ def test_data_described_in_words_is_taken_as_it_is(tmp_path):
 def test_a_description_of_data_that_cannot_be_read_is_refused_in_one_line(tmp_path, content):
     (tmp_path / "data.json").write_text(content)
     with pytest.raises(
-        CardError, match=r"data\.json is no list of objects with name, pictures, what"
+        CardError, match=r"data\.json is not a list of objects with name, pictures, what"
     ) as caught:
         read_data_card(tmp_path / "data.json")
     assert "\n" not in str(caught.value)

@@ -19,7 +19,7 @@ from reenact.media.image_file import load_still
 from reenact.records import Frame, Retargeted
 from reenact.track import Tracker, TrackerOptions
 from tests.support.faces import change, closed_mouth, posed_face, textured_frame
-from train.data.degrade import done, face_of, forth, there_and_back
+from train.data.degrade import applied_change, face_of, move_face, there_and_back
 from train.data.shards import CROP
 
 BASIS = load_basis()
@@ -45,7 +45,7 @@ def parted_lips(gap_mm):
 
 def test_forth_is_what_the_run_time_shows():
     face, asked = portrait(), change(AU12=2, AU25=2)
-    move = forth(FRAME.image, face.landmarks, asked, BASIS)
+    move = move_face(FRAME.image, face.landmarks, asked, BASIS)
     again = face_of(face.landmarks)
     with open_generator("warp") as generator:
         shown = generator(Retargeted(FRAME, (again,), False, (asked,), (asked,)))
@@ -121,7 +121,7 @@ def test_lips_that_cannot_close_any_further_have_done_nothing():
 
 def test_only_as_much_is_taken_off_as_can_be_given_back():
     face = portrait(parted_lips(3))
-    away = done(face, change(AU25=-4, AU26=-3), BASIS)
+    away = applied_change(face, change(AU25=-4, AU26=-3), BASIS)
     assert np.abs(away).max() < 2
     moved = move_landmarks(face, away, BASIS)
     upper, lower = MOUTH.upper[5], MOUTH.lower[5]

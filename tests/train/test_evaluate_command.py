@@ -17,8 +17,8 @@ from reenact.run.demo import make_clip
 from reenact.track import Tracker, TrackerOptions
 from train.commands.evaluate import evaluate
 from train.data.shards import CROP, FaceSample, FolderMeta, PreparedFace, open_shards, write_meta, write_shard
-from train.evaluate.films import shoot, still_subjects
-from train.evaluate.reading import Reader
+from train.evaluate.films import load_film, still_subjects
+from train.evaluate.picture_reader import PictureReader
 
 PORTRAIT = Path(reenact.__file__).with_name("data") / "portrait.jpg"
 
@@ -86,14 +86,14 @@ def test_one_command_makes_all_tables_and_sheets(shards, clip, tmp_path):
 
 
 def test_a_clip_is_cut_to_the_face_and_asked_for_a_change(clip):
-    film = shoot(clip, frames=10)
+    film = load_film(clip, frames=10)
     assert len(film.shots) == 10
     shot = film.shots[0]
     assert shot.change.any()
     x, y = shot.face.landmarks[4, :2]
     height, width = shot.frame.size
     assert 0.2 * width < x < 0.8 * width and 0.2 * height < y < 0.8 * height
-    with Reader() as reader:
+    with PictureReader() as reader:
         found = reader(shot.frame.image, shot.face.landmarks)
         assert np.abs(found.face.landmarks - shot.face.landmarks)[:, :2].max() < 6
         assert all(each.collection == "clips" for each in still_subjects(clip, reader))

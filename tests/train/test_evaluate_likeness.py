@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.evaluation import FRAME
 from tests.support.faces import closed_mouth, posed_face
-from train.evaluate import regions
+from train.evaluate import comparison_masks
 from train.evaluate.likeness import likeness, ssim_map
 
 EVERYWHERE = np.ones((320, 320), np.bool_)
@@ -55,9 +55,9 @@ def test_structure_counts_where_brightness_agrees():
 def test_a_shut_mouth_has_no_inside():
     opened = posed_face(scale=1.35, centre=(160.0, 150.0), landmarks_mm=closed_mouth() + opening())
     shut = portrait(closed_mouth())
-    assert regions.inside_mouth(opened.landmarks, 320).sum() > 200
-    assert not regions.inside_mouth(shut.landmarks, 320).any()
-    assert regions.mouth(shut.landmarks, 320).sum() > 500
+    assert comparison_masks.inside_mouth(opened.landmarks, 320).sum() > 200
+    assert not comparison_masks.inside_mouth(shut.landmarks, 320).any()
+    assert comparison_masks.mouth(shut.landmarks, 320).sum() > 500
 
 
 def opening():
@@ -72,13 +72,13 @@ def opening():
 def test_regions_lie_where_their_landmarks_are():
     landmarks = portrait().landmarks
     spots = {
-        regions.eyes: (468, 473),
-        regions.glabella: (9,),
-        regions.nose_root: (168,),
-        regions.forehead: (108, 337),
-        regions.folds: (206, 426),
-        regions.face: (1, 152, 10),
-        regions.skin: (50, 280),
+        comparison_masks.eyes: (468, 473),
+        comparison_masks.glabella: (9,),
+        comparison_masks.nose_root: (168,),
+        comparison_masks.forehead: (108, 337),
+        comparison_masks.folds: (206, 426),
+        comparison_masks.face: (1, 152, 10),
+        comparison_masks.skin: (50, 280),
     }
     for region, inside in spots.items():
         mask = region(landmarks, 320)
@@ -86,4 +86,4 @@ def test_regions_lie_where_their_landmarks_are():
             x, y = np.rint(landmarks[point, :2]).astype(int)
             assert mask[y - 1 : y + 2, x - 1 : x + 2].any(), (region.__name__, point)
         assert not mask[:8].any()
-    assert not (regions.skin(landmarks, 320) & regions.eyes(landmarks, 320)).any()
+    assert not (comparison_masks.skin(landmarks, 320) & comparison_masks.eyes(landmarks, 320)).any()

@@ -11,8 +11,8 @@ from reenact.generate.generator import PAINTERS
 from tests.support import tiny_models
 from tests.support.evaluation import FRAME, copy, subject, written
 from tests.support.faces import shows
-from train.evaluate.expressions import BY_NAME, EXPRESSIONS
 from train.evaluate.methods import COPY, WARP, MethodSpec, method_specs, open_method
+from train.evaluate.sheet_expressions import BY_NAME, EXPRESSIONS
 from train.evaluate.sheets import CROP, PAGE_PX, Sheet, write_sheet
 from train.evaluate.unchanged import measure_unchanged
 

@@ -12,11 +12,11 @@ import pytest
 from reenact.records import Frame
 from tests.support.evaluation import FRAME, copy, subject
 from tests.support.faces import posed_face, rotation, shows, textured_frame
-from train.evaluate import regions
+from train.evaluate import comparison_masks
 from train.evaluate.comparison import Compared, comparison_table
 from train.evaluate.likeness import Likeness
 from train.evaluate.pairs import lit_alike, measure_pairs, pairs_of_frames, similarity
-from train.evaluate.reading import Reading
+from train.evaluate.picture_reader import PictureReading
 
 SMILE = shows(AU12=3, AU25=2)
 
@@ -31,7 +31,7 @@ def moved_twin(aus=SMILE, gain=1.0, name="two", **pose):
     landmarks[:, :2] = landmarks[:, :2] @ turn[:, :2].T + turn[:, 2]
     image = np.clip(128 + (image - 128.0) * gain, 0, 255).astype(np.uint8)
     face = replace(first.face, landmarks=landmarks.astype(np.float32), **pose)
-    return replace(first, frame=Frame(image), before=Reading(face, aus), name=name)
+    return replace(first, frame=Frame(image), before=PictureReading(face, aus), name=name)
 
 
 def test_the_similarity_undoes_turn_scale_and_shift():
@@ -79,7 +79,7 @@ def test_the_most_different_frames_are_taken_and_none_twice():
 def test_light_is_matched_on_the_skin():
     face = subject().face
     dark = (FRAME.image * 0.5).astype(np.uint8)
-    lit = lit_alike(dark, FRAME.image, regions.skin(face.landmarks, 320))
+    lit = lit_alike(dark, FRAME.image, comparison_masks.skin(face.landmarks, 320))
     assert np.abs(lit.astype(int) - FRAME.image).mean() < 2
 
 
@@ -124,4 +124,4 @@ def test_the_table_counts_on_how_many_pictures_a_method_is_nearer_than_the_basel
 
 
 def test_readings_are_cut_off_where_others_see_them():
-    assert Reading(SimpleNamespace(), shows(AU12=-1, AU25=6)).aus.tolist() == shows(AU25=5).tolist()
+    assert PictureReading(SimpleNamespace(), shows(AU12=-1, AU25=6)).aus.tolist() == shows(AU25=5).tolist()

@@ -9,12 +9,12 @@ from calib.basis import load_basis
 from calib.openings import MOUTH
 from tests.support.evaluation import FRAME
 from tests.support.faces import closed_mouth, posed_face, shows
-from train.evaluate import regions
+from train.evaluate import comparison_masks
 from train.evaluate.methods import COPY, WARP, open_method
-from train.evaluate.restoration import CASES, degrade, measure_restoration, smoothed
+from train.evaluate.restoration import RESTORATION_CASES, degrade, measure_restoration, smoothed
 
 BASIS = load_basis()
-BY_NAME = {case.name: case for case in CASES}
+BY_NAME = {case.name: case for case in RESTORATION_CASES}
 
 
 def open_mouth(gap_mm=5):
@@ -30,7 +30,7 @@ def test_a_mouth_that_is_shut_on_the_way_is_asked_to_open():
     assert restoration.change[[14, 15]].min() > 0
     assert restoration.truth is FRAME.image
     crop = restoration.crop.align(restoration.face)
-    inside = regions.inside_mouth(crop.points(restoration.face.landmarks), crop.size)
+    inside = comparison_masks.inside_mouth(crop.points(restoration.face.landmarks), crop.size)
     assert inside.sum() < 0.1 * restoration.inside.sum()
 
 
@@ -55,6 +55,6 @@ def test_smoothing_stays_inside_its_region():
 
 
 def test_every_case_is_tried_on_faces_that_show_something_of_it():
-    assert len(BY_NAME) == len(CASES)
-    for case in CASES:
+    assert len(BY_NAME) == len(RESTORATION_CASES)
+    for case in RESTORATION_CASES:
         assert all(least < most for _, least, most in case.shows)

@@ -37,9 +37,9 @@ from train.export import (  # noqa: E402
     write_model,
 )
 from train.graphs import GRAPHS  # noqa: E402
-from train.options import preset_options, write_options  # noqa: E402
-from train.plan import build_plan  # noqa: E402
 from train.recipes import flat_options, open_recipe  # noqa: E402
+from train.torch2trt_plan import build_plan  # noqa: E402
+from train.training_options import preset_options, write_options  # noqa: E402
 
 TINY_LIVE = {"shape.channels": "8,8,16", "shape.blocks": 1}
 TINY_PAPER = {"size": 32, "ngf": 4, "ndf": 4}

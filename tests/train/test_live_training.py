@@ -14,7 +14,7 @@ from tests.support.faces import closed_mouth, posed_face, textured_frame
 torch = pytest.importorskip("torch")
 
 from reenact.generate.network.network_regions import PLANES, REGIONS  # noqa: E402
-from train.data.live import (  # noqa: E402
+from train.data.live_examples import (  # noqa: E402
     LiveExampleOptions,
     LiveItems,
     chances,
@@ -23,15 +23,15 @@ from train.data.live import (  # noqa: E402
     vary,
 )
 from train.data.shards import FaceSample  # noqa: E402
-from train.networks.live import (  # noqa: E402
+from train.networks.region_network import (  # noqa: E402
     LiveDiscriminator,
     LiveGenerator,
     LiveShape,
     StandardConv,
     compose,
 )
-from train.options import OptionsError  # noqa: E402
-from train.recipes.live import LiveOptions, LiveRecipe  # noqa: E402
+from train.recipes.live_recipe import LiveRecipe, LiveRecipeOptions  # noqa: E402
+from train.training_options import OptionsError  # noqa: E402
 
 SMALL = LiveShape(channels=(8, 8, 16), blocks=1, critic=(8, 8, 16))
 REGION = REGIONS["mouth"]
@@ -259,7 +259,7 @@ def test_there_are_examples_with_and_without_a_truth(batch):
 
 
 def test_validation_is_nothing_for_the_truth_and_something_for_the_layers(batch):
-    recipe = LiveRecipe(LiveOptions(shape=SMALL))
+    recipe = LiveRecipe(LiveRecipeOptions(shape=SMALL))
     of_truth = recipe.validation({**batch, "warped": batch["truth"]}, Untouched())
     assert max(of_truth.values()) < 1e-5
     assert recipe.validation(batch, Untouched())["light"] > 0.02
@@ -267,7 +267,7 @@ def test_validation_is_nothing_for_the_truth_and_something_for_the_layers(batch)
 
 def test_a_tooth_that_the_layers_lack_hardly_counts(batch):
     """Its place is far brighter in the truth, which no gain may make up for."""
-    recipe = LiveRecipe(LiveOptions(shape=SMALL))
+    recipe = LiveRecipe(LiveRecipeOptions(shape=SMALL))
     layers, truth = torch.full_like(batch["truth"], 110), torch.full_like(batch["truth"], 140)
     layers[..., :64], truth[..., :64] = 20, 220
     fake = (layers.float() / 127.5 - 1).requires_grad_()
@@ -280,7 +280,7 @@ def test_a_tooth_that_the_layers_lack_hardly_counts(batch):
 
 
 def test_what_the_truth_shows_no_teeth_at_does_not_count(batch):
-    recipe = LiveRecipe(LiveOptions(shape=SMALL))
+    recipe = LiveRecipe(LiveRecipeOptions(shape=SMALL))
     layers, truth = torch.full_like(batch["truth"], 110), torch.full_like(batch["truth"], 140)
     comparable = torch.full_like(batch["comparable"], 255)
     comparable[..., :64] = 0
@@ -292,7 +292,7 @@ def test_what_the_truth_shows_no_teeth_at_does_not_count(batch):
 
 
 def test_generator_terms_are_finite_and_reach_the_generator(batch):
-    recipe = LiveRecipe(LiveOptions(shape=SMALL))
+    recipe = LiveRecipe(LiveRecipeOptions(shape=SMALL))
     terms = recipe.generator_loss(batch, recipe.generator, recipe.discriminator, 0)
     sum(terms.values()).backward()
     assert all(torch.isfinite(term) for term in terms.values())
@@ -300,7 +300,7 @@ def test_generator_terms_are_finite_and_reach_the_generator(batch):
 
 
 def test_a_face_with_shut_lips_is_no_example_of_a_real_mouth(batch):
-    recipe = LiveRecipe(LiveOptions(shape=SMALL))
+    recipe = LiveRecipe(LiveRecipeOptions(shape=SMALL))
     lacking = batch["has_truth"] == 0
     changed = {**batch, "truth": batch["truth"].clone()}
     changed["truth"][lacking] = 255
@@ -312,7 +312,7 @@ def test_a_face_with_shut_lips_is_no_example_of_a_real_mouth(batch):
 
 
 def test_the_gradient_penalty_comes_every_so_many_steps(batch):
-    recipe = LiveRecipe(LiveOptions(shape=SMALL, r1_every=4))
+    recipe = LiveRecipe(LiveRecipeOptions(shape=SMALL, r1_every=4))
     terms = [
         recipe.discriminator_loss(batch, recipe.generator, recipe.discriminator, step) for step in range(5)
     ]
@@ -321,7 +321,7 @@ def test_the_gradient_penalty_comes_every_so_many_steps(batch):
 
 
 def test_a_preview_shows_layers_refined_difference_and_truth_side_by_side(batch):
-    recipe = LiveRecipe(LiveOptions(shape=SMALL))
+    recipe = LiveRecipe(LiveRecipeOptions(shape=SMALL))
     rows = recipe.preview(batch, Untouched())
     height, width = SIZE
     assert rows.shape == (4, 3, height, 4 * width)
@@ -332,4 +332,4 @@ def test_a_preview_shows_layers_refined_difference_and_truth_side_by_side(batch)
 
 def test_an_unknown_region_is_refused_with_the_choices():
     with pytest.raises(OptionsError, match="no region 'nose'; choose from mouth, eyes"):
-        LiveRecipe(LiveOptions(region="nose"))
+        LiveRecipe(LiveRecipeOptions(region="nose"))

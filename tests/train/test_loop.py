@@ -26,11 +26,11 @@ from train.data.shards import FaceSample  # noqa: E402
 from train.distributed import DistributedError, Ranks, shared  # noqa: E402
 from train.loop import fit  # noqa: E402
 from train.meters import Diverged  # noqa: E402
-from train.options import FitOptions, MachineOptions, OptionsError, load_options  # noqa: E402
-from train.recipes.paper import PaperOptions, PaperRecipe  # noqa: E402
+from train.recipes.paper_recipe import PaperOptions, PaperRecipe  # noqa: E402
+from train.training_options import MachineOptions, OptionsError, TrainingOptions, load_options  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-OPTIONS = FitOptions(
+OPTIONS = TrainingOptions(
     preset="live",
     batch=4,
     images=48,
@@ -402,13 +402,13 @@ def test_a_damaged_or_foreign_checkpoint_is_one_clear_line(tmp_path):
     path = tmp_path / "checkpoint.pt"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged or no checkpoint; remove it"):
+    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged or not a checkpoint; remove it"):
         train(tmp_path)
     path.write_bytes(b"not a checkpoint")
-    with pytest.raises(CheckpointError, match="is damaged or no checkpoint"):
+    with pytest.raises(CheckpointError, match="is damaged or not a checkpoint"):
         train(tmp_path)
     torch.save({"generator": torch.zeros(3)}, path)
-    with pytest.raises(CheckpointError, match="is no checkpoint of this version's"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint of this version"):
         train(tmp_path)
     path.write_bytes(whole)
     wider = Tiny()

@@ -10,7 +10,7 @@ from torch import nn  # noqa: E402
 
 from train.networks.discriminator import Discriminator  # noqa: E402
 from train.networks.ganimation import Ganimation, compose  # noqa: E402
-from train.networks.paper import ConcatConv, FilmConv, Paper  # noqa: E402
+from train.networks.paper_network import ConcatConv, FilmConv, Paper  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

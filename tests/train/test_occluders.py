@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from tests.train.test_evaluate_command import portrait  # noqa: E402
 from train.commands.occlusion import occlusion  # noqa: E402
-from train.occlusion import (  # noqa: E402
+from train.occlusion_fit import (  # noqa: E402
     MouthOcclusionOptions,
     Mouths,
     fit_mouth_occlusion,

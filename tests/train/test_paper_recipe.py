@@ -26,16 +26,16 @@ from reenact.media.image_file import load_still  # noqa: E402
 from reenact.records import Frame  # noqa: E402
 from reenact.track import Tracker, TrackerOptions  # noqa: E402
 from tests.support.faces import change  # noqa: E402
-from train.data.degrade import forth  # noqa: E402
+from train.data.degrade import move_face  # noqa: E402
 from train.data.shards import FaceSample  # noqa: E402
-from train.options import OptionsError  # noqa: E402
-from train.recipes.paper import (  # noqa: E402
+from train.recipes.paper_recipe import (  # noqa: E402
     GanimationOptions,
     PaperFilmOptions,
     PaperOptions,
     PaperRecipe,
     augment,
 )
+from train.training_options import OptionsError  # noqa: E402
 
 OPTIONS = {
     "paper": PaperOptions(size=32, ngf=4, ndf=4),
@@ -337,7 +337,7 @@ def shut_eyes():
     with Tracker(TrackerOptions(stills=True, smoothing=False)) as track:
         tracked = track(Frame(portrait))
     (face,) = tracked.faces
-    moved = forth(portrait, face.landmarks, change(AU45=4), load_basis()).picture
+    moved = move_face(portrait, face.landmarks, change(AU45=4), load_basis()).picture
     alignment = FaceCrop(size=128).align(face)
     picture, shut = (
         torch.from_numpy(alignment.crop(each).transpose(2, 0, 1).astype(np.float32))[None] / 127.5 - 1

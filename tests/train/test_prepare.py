@@ -23,11 +23,11 @@ from reenact.track import Tracker, TrackerOptions
 from tests.support.faces import posed_face, rotation, textured_frame
 from train.__main__ import main
 from train.data.chunks import Chunk, cut, digest_content, without_duplicates
-from train.data.items import Item, PictureFile
+from train.data.items import PictureFile, PictureItem
 from train.data.picture import PrepareOptions, Reason, is_grey, prominence, see, sharpness, unfit
-from train.data.prepare import Report, prepare
+from train.data.prepare import PrepareReport, prepare
 from train.data.shards import CROP, FolderMeta, ShardError, open_shards
-from train.data.sources import Source, SourceError, open_source
+from train.data.sources import PictureSource, SourceError, open_source
 from train.data.workers import Workers, cluster, map_chunks
 
 PORTRAIT = Path(__file__).resolve().parents[2] / "reenact" / "data" / "portrait.jpg"
@@ -66,19 +66,19 @@ def write_sources(folder: Path) -> None:
 
 def run(
     folder: Path, names: Sequence[str] = ("labelled", "found"), options: PrepareOptions = OPTIONS
-) -> Report:
+) -> PrepareReport:
     return prepare([open_source(folder / name) for name in names], folder / "out", options, WORKERS)
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PrepareReport]:
     folder = tmp_path_factory.mktemp("prepared")
     write_sources(folder)
     return folder, run(folder)
 
 
 @pytest.fixture
-def folder(prepared: tuple[Path, Report], tmp_path: Path) -> Path:
+def folder(prepared: tuple[Path, PrepareReport], tmp_path: Path) -> Path:
     """The same, for a test to change."""
     return Path(shutil.copytree(prepared[0], tmp_path / "copy"))
 
@@ -215,7 +215,7 @@ def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
 class TestRefusals:
     def test_two_sources_of_one_name(self, tmp_path):
         with pytest.raises(SourceError, match="2 sources are called 'set'"):
-            prepare([Source("set", ()), Source("set", ())], tmp_path)
+            prepare([PictureSource("set", ()), PictureSource("set", ())], tmp_path)
 
     def test_another_split_than_the_folder_has(self, tmp_path):
         prepare([], tmp_path, meta=FolderMeta(seed=1, share=0.2))
@@ -277,8 +277,8 @@ class TestChunks:
         items = []
         for index, content in enumerate(contents):
             (folder / str(index)).write_text(content)
-            items.append(Item(f"{index}", "Ann", None, PictureFile(folder / str(index))))
-        return [digest_content(chunk) for chunk in cut(Source("set", tuple(items)), size)]
+            items.append(PictureItem(f"{index}", "Ann", None, PictureFile(folder / str(index))))
+        return [digest_content(chunk) for chunk in cut(PictureSource("set", tuple(items)), size)]
 
     def test_a_duplicate_does_not_move_other_pictures_to_other_chunks(self, tmp_path):
         first, second, third = without_duplicates(self.chunks(tmp_path, "abacd"))
@@ -298,7 +298,7 @@ class TestChunks:
         assert len(kept.items) == 2 and kept.duplicates == ()
 
     def test_names_of_any_bytes_have_a_fingerprint(self):
-        item = Item("\udcff.png", "Ann", None, PictureFile(Path("a")))
+        item = PictureItem("\udcff.png", "Ann", None, PictureFile(Path("a")))
         assert Chunk("set-00000", "set", (item,), ("",)).fingerprint(OPTIONS)
 
 
@@ -322,7 +322,7 @@ class TestCommand:
     def test_a_source_that_is_not_there_is_one_line(self, tmp_path):
         done = CliRunner().invoke(main, ["prepare", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
         assert done.exit_code == 2 and done.stderr.count("\n") == 1
-        assert "there is nothing at" in done.stderr and not (tmp_path / "out").exists()
+        assert "does not exist; give a folder" in done.stderr and not (tmp_path / "out").exists()
 
     @pytest.fixture
     def command(self, tmp_path):
@@ -366,7 +366,7 @@ class TestCommand:
         (tmp_path / "imgs/1.jpg").unlink()
         done = command(table, "--labels", "estimator")
         assert done.exit_code == 2 and done.stderr.count("\n") == 1
-        assert f"all 1 pictures that it names are missing: {tmp_path / 'imgs/1.jpg'}; put" in done.stderr
+        assert f"all 1 of its pictures are missing: {tmp_path / 'imgs/1.jpg'}; put" in done.stderr
         assert not (tmp_path / "out").exists()
 
     def test_a_run_without_a_sample_does_not_succeed(self, tmp_path, command):

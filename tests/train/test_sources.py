@@ -15,17 +15,17 @@ from calib.au import AU_CODES, AU_COUNT, UnknownAUError, au_index
 from calib.dataset import DatasetError
 from tests.support.faces import textured_frame
 from tests.support.media import Film, gradient, write_film
-from train.data.items import ClipFrame, Item, PictureFile, load_pictures
+from train.data.items import ClipFrame, PictureFile, PictureItem, load_pictures
 from train.data.sources import (
     GivenLabels,
-    Source,
+    PictureSource,
     SourceError,
     check_pictures,
     open_source,
     parse_order,
 )
 from train.data.split import Split
-from train.data.tables import TableError
+from train.data.table_folder import TableError
 
 OPENFACE = ",".join(["file", "person", *(f"{code}_r" for code in AU_CODES)])
 PY_FEAT_AUS = [code for code in AU_CODES if code != "AU45"] + ["AU43"]
@@ -55,7 +55,7 @@ def write_tar(path: Path, members: Mapping[str, bytes], mode: str = "w") -> Path
     return path
 
 
-def names(source: Source) -> list[str]:
+def names(source: PictureSource) -> list[str]:
     return [item.name for item in source.items]
 
 
@@ -150,7 +150,7 @@ class TestFolders:
 
     @pytest.mark.parametrize(
         ("name", "wrong"),
-        [("", "has no pictures"), ("none", "there is nothing at"), ("a.txt", "is not a source of pictures")],
+        [("", "has no pictures"), ("none", "none does not exist"), ("a.txt", "is not a source of pictures")],
     )
     def test_where_there_is_nothing_to_read_is_one_line(self, tmp_path, name, wrong):
         (tmp_path / "a.txt").touch()
@@ -173,13 +173,13 @@ class TestPickles:
     @pytest.mark.parametrize("aus", [[1.0] * 16, [9.0] * 17, [float("nan")] * 17, "much", {"AU99": 1.0}])
     def test_labels_that_are_none_are_one_line(self, tmp_path, aus):
         (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "a.png", "aus": aus}]))
-        with pytest.raises(SourceError, match=r"a\.png: aus is .*; 17 numbers from 0 to 5 are needed"):
+        with pytest.raises(SourceError, match=r"a\.png: aus is .*; give 17 numbers from 0 to 5"):
             open_source(tmp_path / "d.pkl")
 
     @pytest.mark.parametrize("content", [3, ["a.png"], {"path": "a.png"}])
     def test_what_is_no_list_of_records_is_one_line(self, tmp_path, content):
         (tmp_path / "d.pkl").write_bytes(pickle.dumps(content))
-        with pytest.raises(SourceError, match=r"d\.pkl is no list of records"):
+        with pytest.raises(SourceError, match=r"d\.pkl is not a list of records"):
             open_source(tmp_path / "d.pkl")
 
     def test_ganimations_numbers_by_name_are_read(self, tmp_path):
@@ -202,7 +202,7 @@ class TestPickles:
 
     def test_names_that_do_not_fit_the_numbers_are_one_line(self, tmp_path):
         (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "a.png", "aus": [1.0] * 3}]))
-        with pytest.raises(SourceError, match=r"2 numbers from 0 to 5 are needed; these 3 have no names"):
+        with pytest.raises(SourceError, match=r"give 2 numbers from 0 to 5; these 3 have no names"):
             open_source(tmp_path / "d.pkl", labels=GivenLabels(order=parse_order("1,2")))
         with pytest.raises(SourceError, match="names AU04 twice"):
             parse_order("1,4,AU04")
@@ -256,7 +256,7 @@ class TestPlaces:
             write_picture(tmp_path / "imgs" / person / "1.jpg")
         (tmp_path / "d.pkl").write_bytes(pickle.dumps([{"path": "1.jpg"}]))
         source = open_source(tmp_path / "d.pkl")
-        with pytest.raises(SourceError, match="d: all 1 pictures that it names are missing"):
+        with pytest.raises(SourceError, match="d: all 1 of its pictures are missing"):
             check_pictures(source)
 
     def test_pictures_of_tables_are_found_likewise(self, tmp_path):
@@ -355,7 +355,7 @@ class TestTars:
         (tmp_path / "text.tar").write_text("text" * 1000)
         packed = write_tar(tmp_path / "packed.tar", {"a.png": png()}, "w:gz")
         for path in (tmp_path / "text.tar", packed):
-            with pytest.raises(SourceError, match="is no plain tar of pictures and JSON"):
+            with pytest.raises(SourceError, match="is not a plain tar of pictures and JSON"):
                 open_source(path)
 
     def test_a_table_in_a_tar_is_not_overlooked(self, tmp_path):
@@ -436,7 +436,7 @@ class TestLoading:
 
     def test_frames_that_are_not_there_are_none(self, tmp_path):
         clip = write_film(tmp_path / "a.mp4", Film(ticks=range(0, 3 * 512, 512)))
-        items = [Item("", "", None, ClipFrame(clip, index)) for index in (0, 2, 5, 9)]
+        items = [PictureItem("", "", None, ClipFrame(clip, index)) for index in (0, 2, 5, 9)]
         assert [image is None for image in load_pictures(items)] == [False, False, True, True]
 
     def test_pictures_are_turned_upright(self, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train.data.items import Item, PictureFile
+from train.data.items import PictureFile, PictureItem
 from train.data.split import (
     UNTOLD,
     Split,
@@ -21,13 +21,13 @@ from train.data.split import (
 
 
 @pytest.fixture
-def items(tmp_path: Path) -> list[Item]:
+def items(tmp_path: Path) -> list[PictureItem]:
     """Two pictures of Ann and one of Ben."""
     (tmp_path / "imgs").mkdir()
     found = []
     for name, person in (("a1.JPG", "Ann"), ("a2.JPG", "Ann"), ("b.png", "Ben")):
         (tmp_path / "imgs" / name).touch()
-        found.append(Item(name, person, None, PictureFile(tmp_path / "imgs" / name)))
+        found.append(PictureItem(name, person, None, PictureFile(tmp_path / "imgs" / name)))
     return found
 
 
@@ -67,9 +67,7 @@ def test_a_person_is_never_on_both_sides(tmp_path, items):
 
 def test_lists_of_other_pictures_are_one_line(tmp_path, items):
     (tmp_path / "test_ids.csv").write_text("x.jpg\ny.jpg\n")
-    with pytest.raises(
-        SplitError, match=r"none of the pictures that .* name is there, such as 'x\.jpg'; name"
-    ):
+    with pytest.raises(SplitError, match=r"none of the pictures in .* is there, such as 'x\.jpg'; name"):
         read_split(tmp_path, items)
 
 
@@ -95,7 +93,7 @@ def test_pictures_of_one_name_are_different_people_in_two_collections():
 
 
 def test_who_is_called_like_a_picture_is_not_named(tmp_path, items):
-    items = [*items[:2], Item("b.png", "b.png", None, items[2].place)]
+    items = [*items[:2], PictureItem("b.png", "b.png", None, items[2].place)]
     (tmp_path / "train_ids.csv").write_text("a1\nb\n")
     assert read_split(tmp_path, items).named == {"Ann"}
 

@@ -14,10 +14,11 @@ from click.testing import CliRunner
 from train.__main__ import COMMANDS, main
 from train.commands.fit import Duration
 from train.loader import item_order, parts_of_batches
-from train.options import (
+from train.recipes import flat_options, with_options
+from train.training_options import (
     PRESETS,
-    FitOptions,
     OptionsError,
+    TrainingOptions,
     agreeing,
     learning_rate_factor,
     load_options,
@@ -26,7 +27,6 @@ from train.options import (
     with_given,
     write_options,
 )
-from train.recipes import flat_options, with_options
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,7 +118,7 @@ def test_options_that_are_damaged_are_one_clear_line(tmp_path, text):
 
 
 def test_a_run_goes_on_only_with_the_options_it_was_begun_with():
-    begun = FitOptions(preset="live", images=100, recipe={"keep": 2.0})
+    begun = TrainingOptions(preset="live", images=100, recipe={"keep": 2.0})
     longer = with_given(begun, {"epochs": 3.0})
     assert agreeing(begun, longer) == longer
     with pytest.raises(
@@ -155,7 +155,7 @@ def test_recipe_options_that_do_not_exist_or_make_no_sense_are_one_clear_line():
         OptionsError, match=r"no recipe option 'kep'; choose from keep, flip, shape\.channels"
     ):
         with_options(RecipeOptions(), {"kep": 1})
-    with pytest.raises(OptionsError, match="recipe option keep is 'much'; give something like 2"):
+    with pytest.raises(OptionsError, match="recipe option keep is 'much'; give a value such as 2"):
         with_options(RecipeOptions(), {"keep": "much"})
 
 

@@ -9,10 +9,10 @@ import click
 from rich.console import Console
 
 from reenact.cli.parameters import json_option, write_json
-from train.benchmark import BenchmarkOptions, Throughput, measure
-from train.options import PRESETS
+from train.training_benchmark import Throughput, TrainingBenchmarkOptions, measure
+from train.training_options import PRESETS
 
-DEFAULTS = BenchmarkOptions()
+DEFAULTS = TrainingBenchmarkOptions()
 _PRESETS = [preset for preset in PRESETS if preset != "live"]
 
 
@@ -62,7 +62,7 @@ def bench(
 
     Plainly: a backward pass for the gradient penalty alone, float32, channels first.
     """
-    options = BenchmarkOptions(preset, size, channels, batch, rounds, amp, device, threads)
+    options = TrainingBenchmarkOptions(preset, size, channels, batch, rounds, amp, device, threads)
     with Console(stderr=True).status("starting") as status:
         throughput = measure(options, status.update)
     if str(json_path) != "-":
@@ -70,7 +70,7 @@ def bench(
     write_json({"options": asdict(options), **asdict(throughput)}, json_path)
 
 
-def show(options: BenchmarkOptions, throughput: Throughput) -> None:
+def show(options: TrainingBenchmarkOptions, throughput: Throughput) -> None:
     """Four lines."""
     click.echo(
         f"{options.preset}, {options.size} px, {options.channels} channels, batch {options.batch}: "

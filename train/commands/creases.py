@@ -15,8 +15,8 @@ from reenact.measure.measurer import Measurer
 from reenact.records import Tracked
 from reenact.track import Tracker, TrackerOptions
 from train.commands.fitting import output_argument
-from train.data.creases import CreaseOptions, Look, fit_creases, save_creases, skin_of, to_look
-from train.data.items import Item, load_pictures
+from train.data.crease_fit import CreaseOptions, Look, fit_creases, save_creases, skin_of, to_look
+from train.data.items import PictureItem, load_pictures
 from train.data.picture import PrepareOptions, Reason, see
 from train.data.sources import open_source
 
@@ -56,7 +56,7 @@ def creases(sources: tuple[Path, ...], output: Path) -> None:
     )
 
 
-def _faces(items: list[Item]) -> Iterator[tuple[Item, Tracked, AUVector]]:
+def _faces(items: list[PictureItem]) -> Iterator[tuple[PictureItem, Tracked, AUVector]]:
     """The items whose pictures show one sharp face, with that face and its action units."""
     measure = Measurer(load_estimator())
     options = PrepareOptions(min_face_px=_SHARP_PX, max_yaw_deg=20)

@@ -13,14 +13,14 @@ from reenact.cli.parameters import FILE
 from reenact.media.read import open_capture
 from train.data.shards import open_shards
 from train.data.workers import Workers, map_chunks
-from train.evaluate.exam import ExamOptions, MethodResult, set_exam, sit_exam
+from train.evaluate.evaluation import EvaluationOptions, MethodResult, evaluate_method, prepare_evaluation
+from train.evaluate.evaluation_report import result_tables, time_methods, write_sheets
 from train.evaluate.methods import MethodSpec, method_specs, open_method
 from train.evaluate.own_mouth import own_mouth_tables
-from train.evaluate.report import result_tables, time_methods, write_sheets
+from train.evaluate.result_table import ResultTable, write_tables
 from train.evaluate.sheets import FACES
-from train.evaluate.tables import Table, write_tables
 
-DEFAULTS = ExamOptions()
+DEFAULTS = EvaluationOptions()
 
 
 @click.command(
@@ -81,21 +81,21 @@ def evaluate(
         training, unseen = open_shards(data, held_out=False), open_shards(data, held_out=True)
         _open_all(specs, clips)
         out.mkdir(parents=True, exist_ok=True)
-    options = ExamOptions(faces=faces, seed=seed)
+    options = EvaluationOptions(faces=faces, seed=seed)
     if sheet_faces:
         pages = write_sheets(specs, unseen, out / "sheets", seed, sheet_faces)
         click.echo(f"{len(pages)} contact sheets in {out / 'sheets'}", err=True)
-    exam = set_exam(training, unseen, clips, cache or out / "cache", options)
+    evaluation = prepare_evaluation(training, unseen, clips, cache or out / "cache", options)
     heading = f"# Evaluation\n\nOn people held out of training: {len(unseen)} pictures in {data.name}.\n"
     results: dict[str, MethodResult] = {}
-    tables: list[Table] = []
-    for result in map_chunks(partial(sit_exam, exam=exam), specs, Workers(processes)):
+    tables: list[ResultTable] = []
+    for result in map_chunks(partial(evaluate_method, evaluation=evaluation), specs, Workers(processes)):
         click.echo(f"{result.name}: done", err=True)
         results[result.name] = result
-        tables = result_tables([results[spec.name] for spec in specs if spec.name in results], exam)
+        tables = result_tables([results[spec.name] for spec in specs if spec.name in results], evaluation)
         write_tables(tables, out, heading)
     tables += own_mouth_tables(clips)
-    write_tables([*tables, time_methods(specs, exam, options)], out, heading)
+    write_tables([*tables, time_methods(specs, evaluation, options)], out, heading)
     click.echo(f"report in {out / 'report.md'}", err=True)
 
 

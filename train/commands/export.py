@@ -13,8 +13,8 @@ from reenact.media.atomic import replacing
 from train import card
 from train.commands.fitting import output_argument
 from train.export import LICENCE, PRECISIONS, Precision, load_run, write_model
-from train.plan import build_plan
 from train.recipes import flat_options, open_recipe
+from train.torch2trt_plan import build_plan
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

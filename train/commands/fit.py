@@ -13,12 +13,12 @@ from typing import Any
 import click
 
 from reenact.cli.errors import unusable_input
-from train.options import (
+from train.training_options import (
     PRESETS,
-    FitOptions,
     MachineOptions,
     OptionsError,
     Scalar,
+    TrainingOptions,
     agreeing,
     load_options,
     preset_options,
@@ -109,7 +109,7 @@ def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     metavar="TIME",
     help="Stop after this time, such as 90m or 1h30m; the next call goes on.",
 )
-@_flags(FitOptions)
+@_flags(TrainingOptions)
 @_flags(MachineOptions)
 def fit(
     preset: str | None,
@@ -143,7 +143,7 @@ def fit(
         recipe = {**recipe, "region": region}
     with unusable_input():
         begun = _begun(out)
-        options = _options(preset, begun, _of(FitOptions, given), recipe)
+        options = _options(preset, begun, _of(TrainingOptions, given), recipe)
         training, held_out = (open_shards(data, held_out=each) for each in (False, True))
         torch.manual_seed(options.seed)  # the first weights
         chosen = open_recipe(options.preset, options.recipe)
@@ -168,7 +168,7 @@ def _of(options: type, given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in names}
 
 
-def _begun(run: Path) -> FitOptions | None:
+def _begun(run: Path) -> TrainingOptions | None:
     """The options of the run that goes on; None where a new one begins."""
     if not (run / "checkpoint.pt").is_file():
         return None
@@ -178,8 +178,8 @@ def _begun(run: Path) -> FitOptions | None:
 
 
 def _options(
-    preset: str | None, begun: FitOptions | None, given: dict[str, Any], recipe: dict[str, Scalar]
-) -> FitOptions:
+    preset: str | None, begun: TrainingOptions | None, given: dict[str, Any], recipe: dict[str, Scalar]
+) -> TrainingOptions:
     """What is asked for: where nothing is said, what the run was begun with, or else the preset's own."""
     if begun is not None:
         options = with_given(begun, given | ({"preset": preset} if preset else {}))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reenact.cli.parameters import CommandT
-from train.evaluate.tables import Table, write_tables
+from train.evaluate.result_table import ResultTable, write_tables
 
 
 def output_argument(metavar: str) -> Callable[[CommandT], CommandT]:
@@ -51,7 +51,7 @@ def fitting_options(seed: int) -> Callable[[CommandT], CommandT]:
     return add
 
 
-def show_tables(tables: Sequence[Table], folder: Path | None, heading: str) -> None:
+def show_tables(tables: Sequence[ResultTable], folder: Path | None, heading: str) -> None:
     """Prints the tables, and writes them into the folder, which is made, if there is one."""
     for table in tables:
         click.echo(table.to_markdown())

@@ -12,7 +12,7 @@ from reenact.track import TrackerOptions
 from reenact.track.landmarkers import open_landmarker
 from train.commands.fitting import fitting_options, output_argument, show_tables
 from train.data.shards import open_shards
-from train.occlusion import (
+from train.occlusion_fit import (
     MouthOcclusionOptions,
     describe_mouths,
     fit_mouth_occlusion,

@@ -15,9 +15,9 @@ from reenact.cli.errors import Failure, note, unusable_input
 from reenact.media.atomic import replacing
 from train.data import prepare as preparing
 from train.data.picture import LABELS, PrepareOptions, Reason
-from train.data.prepare import Report
+from train.data.prepare import PrepareReport
 from train.data.shards import FolderMeta
-from train.data.sources import GivenLabels, Source, check_pictures, open_source, parse_order
+from train.data.sources import GivenLabels, PictureSource, check_pictures, open_source, parse_order
 from train.data.split import HELD_OUT_LIST, TRAINING_LIST
 from train.data.workers import Workers
 
@@ -135,7 +135,7 @@ def _given_labels(labels: str, order: str | None) -> GivenLabels:
     return GivenLabels(order=parse_order(order))
 
 
-def _tell_splits(sources: Sequence[Source]) -> None:
+def _tell_splits(sources: Sequence[PictureSource]) -> None:
     for source in sources:
         training, held_out = len(source.split.training), len(source.split.held_out)
         if training or held_out:
@@ -145,7 +145,7 @@ def _tell_splits(sources: Sequence[Source]) -> None:
             )
 
 
-def _check_samples(report: Report, sources: Sequence[Source]) -> None:
+def _check_samples(report: PrepareReport, sources: Sequence[PictureSource]) -> None:
     """Raises Failure where none of this run's pictures is a sample, in its own shards or in earlier ones."""
     counts = Counter[str]()
     for name in {source.collection for source in sources}:
@@ -159,7 +159,7 @@ def _check_samples(report: Report, sources: Sequence[Source]) -> None:
     )
 
 
-def _write_report(report: Report, out: Path) -> None:
+def _write_report(report: PrepareReport, out: Path) -> None:
     with replacing(out / "report.json") as beside:
         beside.write_text(json.dumps(report.counts, indent=2) + "\n")
     with (
@@ -171,7 +171,7 @@ def _write_report(report: Report, out: Path) -> None:
         writer.writerows((collection, each.name, each.reason) for collection, each in report.dropped)
 
 
-def _to_table(report: Report) -> str:
+def _to_table(report: PrepareReport) -> str:
     """Counts by collection; reasons that never came up are left out."""
     reasons = [each.value for each in Reason if any(each.value in count for count in report.counts.values())]
     counted = {

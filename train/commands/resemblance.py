@@ -9,7 +9,7 @@ import click
 from reenact.cli.errors import unusable_input
 from train.commands.fitting import fitting_options, output_argument, show_tables
 from train.data.shards import open_shards
-from train.evaluate.resemblance import (
+from train.evaluate.resemblance_fit import (
     ResemblanceOptions,
     fit_resemblance,
     resemblance_tables,

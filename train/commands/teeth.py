@@ -9,7 +9,7 @@ import cv2
 
 from reenact.cli.errors import unusable_input
 from train.commands.fitting import output_argument
-from train.data.teeth import CHOICE, cut_bank, read_choice, save_bank, sheet
+from train.data.tooth_bank import CHOICE, cut_bank, read_choice, save_bank, sheet
 
 
 @click.command()

@@ -18,7 +18,7 @@ from reenact.media.image_file import load_still
 from reenact.media.read import open_capture
 from reenact.track import TrackerOptions
 from train.data.workers import Workers, map_chunks
-from train.evaluate.tables import write_tables
+from train.evaluate.result_table import write_tables
 from train.evaluate.transfer import Drive, TransferOptions, drive, transfer_tables
 
 DEFAULTS = TransferOptions()

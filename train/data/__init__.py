@@ -1,1 +1,1 @@
-"""From pictures and clips to shards of aligned, labelled faces."""
+"""Data preparation: from pictures and clips to shards of aligned, labelled faces."""

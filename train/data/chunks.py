@@ -1,4 +1,4 @@
-"""How the work is cut: chunks of a source's items, each of which becomes one shard."""
+"""Chunks of a source's items; each becomes one shard."""
 
 from __future__ import annotations
 
@@ -7,35 +7,37 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from train.data.items import ClipFrame, Item, read_content
+from train.data.items import ClipFrame, PictureItem, read_content
 from train.data.picture import PrepareOptions
 from train.data.shards import CROP, FORMAT, ShardReport
-from train.data.sources import Source
+from train.data.sources import PictureSource
 
 _AS_FILES_ARE = ("utf-8", "surrogateescape")
-"""Names may come from a file system that does not speak UTF-8."""
+"""The encoding of names, which may come from a file system that does not use UTF-8."""
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """What one shard is made of."""
+    """The items of one shard."""
 
     name: str
-    """The shard's."""
+    """The shard's name."""
     collection: str
-    items: tuple[Item, ...]
+    """The collection's name."""
+    items: tuple[PictureItem, ...]
+    """The items that become samples, if they can be used."""
     digests: tuple[str, ...] = ()
-    """Of each item's content; empty where it cannot be read."""
+    """A hash of each item's content; empty where the content cannot be read."""
     duplicates: tuple[str, ...] = ()
-    """Names of items that were left out because their content came before."""
+    """The names of items that were left out because an earlier one has the same content."""
 
     @property
     def pictures(self) -> int:
-        """How many there are, those left out among them."""
+        """The number of pictures, with those that were left out."""
         return len(self.items) + len(self.duplicates)
 
     def fingerprint(self, options: PrepareOptions) -> str:
-        """Changes with everything that the shard depends on; does not tell where files lie."""
+        """Returns a hash of everything that the shard depends on, except where the files are."""
         parts = [f"{self.name} {FORMAT} {CROP} {options} {self.duplicates}\n".encode(*_AS_FILES_ARE)]
         for item, content in zip(self.items, self.digests, strict=True):
             parts.append(f"{item.name}|{item.person}|{content}|".encode(*_AS_FILES_ARE))
@@ -43,26 +45,26 @@ class Chunk:
         return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def cut(source: Source, size: int) -> Iterator[Chunk]:
+def cut(source: PictureSource, size: int) -> Iterator[Chunk]:
     for number, start in enumerate(range(0, len(source.items), size)):
         items = source.items[start : start + size]
         yield Chunk(f"{source.collection}-{number:05d}", source.collection, items)
 
 
 def digest_content(chunk: Chunk) -> Chunk:
-    """The chunk with its digests."""
+    """Returns the chunk with its digests."""
     clips: dict[Path, str] = {}
     return replace(chunk, digests=tuple(_digest(item, clips) for item in chunk.items))
 
 
 def without_duplicates(chunks: Sequence[Chunk], elsewhere: Sequence[ShardReport] = ()) -> list[Chunk]:
-    """The chunks less the items whose content came before, in them or in the shards made elsewhere."""
+    """Returns the chunks without items whose content came before, in them or in the shards made elsewhere."""
     seen = {digest for report in elsewhere for digest in report.digests}
     return [_without_seen(chunk, seen) for chunk in chunks]
 
 
-def _digest(item: Item, clips: dict[Path, str]) -> str:
-    """`clips` remembers the digests of whole clips, each of which has many items."""
+def _digest(item: PictureItem, clips: dict[Path, str]) -> str:
+    """Returns the hash of an item's content. clips: a cache of the hashes of whole clips."""
     if not isinstance(item.place, ClipFrame):
         return _digest_place(item)
     clip = item.place.path
@@ -71,7 +73,7 @@ def _digest(item: Item, clips: dict[Path, str]) -> str:
     return clips[clip] and f"{clips[clip]}#{item.place.index}"
 
 
-def _digest_place(item: Item) -> str:
+def _digest_place(item: PictureItem) -> str:
     try:
         return hashlib.blake2b(read_content(item.place), digest_size=16).hexdigest()
     except OSError:
@@ -79,8 +81,8 @@ def _digest_place(item: Item) -> str:
 
 
 def _without_seen(chunk: Chunk, seen: set[str]) -> Chunk:
-    """Adds the chunk's digests to `seen`."""
-    kept: list[tuple[Item, str]] = []
+    """Returns the chunk without contents in `seen`, and adds its digests to `seen`."""
+    kept: list[tuple[PictureItem, str]] = []
     duplicates = []
     for item, digest in zip(chunk.items, chunk.digests, strict=True):
         if digest and digest in seen:

@@ -1,8 +1,8 @@
-"""Pictures as the run-time's move leaves them, with the truth at hand: there and back again.
+"""Training pictures with the artefacts of the run-time's move, and the original as the truth.
 
-The face is first moved to another expression by the run-time's own warp and painters, then back to its own
-landmarks by the same means. What comes back has stretched lips, painted teeth and pressed lids exactly where
-they would be when somebody asks for this very expression, and the picture itself is what should be there.
+The run-time's own warp and painters move the face to another expression, and then back to its own landmarks.
+The result has stretched lips, painted teeth and pressed lids exactly where they would be if this very
+expression were asked for, and the original picture is the truth.
 """
 
 from __future__ import annotations
@@ -26,46 +26,48 @@ from reenact.generate.painters.mouth.teeth_light import ivory
 from reenact.records import Face, Frame
 
 _SHARP = WarpOptions(sharp=True)
-"""For the way there: at run time nothing is sampled twice."""
+"""Options of the first move; at run time nothing is resampled twice."""
 KnownTeeth: TypeAlias = Literal["none", "place", "own"]
-"""What is known of a person's teeth: nothing; where the upper ones end; or what they look like, too, as of a
-person who has been seen before."""
+"""What is known of a person's teeth: nothing, the place of their upper edge, or also their look, as after a
+person was seen before."""
 _BOTH_WAYS = tuple(name for name in PAINTERS if name != "creases")
-"""What paints on the way there and on the way back. Folds stay: at run time a face has those of the
-expression that it is led to when its network sees it, drawn ones; here the picture has its own. Smoothed on
-either way, they would be missing in what the network sees and be there in the truth."""
+"""The painters of both moves. Creases are not among them: at run time the network sees the drawn folds of the
+target expression, while here the picture has its own. If they were smoothed in a move, they would be absent
+in the network's input and present in the truth."""
 _NEARLY = 0.98
-"""Of the furthest that an action unit moves: there its motion no longer tells how much was asked."""
+"""Share of an action unit's furthest motion from which the motion no longer tells how much was asked."""
 
 
 @dataclass(frozen=True, eq=False)
-class Move:
-    """A face that the run-time's geometry has moved, and what was asked of it."""
+class FaceMove:
+    """A face that the run-time's geometry has moved."""
 
     picture: NDArray[np.uint8]
     """(height, width, 3) RGB, the whole picture with the moved face in it."""
     before: NDArray[np.float32]
     """(478, 3) landmarks before the move."""
     landmarks: NDArray[np.float32]
-    """(478, 3) after the move."""
+    """(478, 3) landmarks after the move."""
     change: Change
-    """(2, 17) relative action units that led here."""
+    """(2, 17) the relative action units of the move."""
     light: NDArray[np.float32]
     """(3,) RGB of white teeth in the light of the face before the move."""
 
 
 def face_of(landmarks: NDArray[np.float32]) -> Face:
-    """The face that a tracker would report for these landmarks (478, 3)."""
+    """Returns the face that a tracker would report for these landmarks (478, 3)."""
     return Face(0, landmarks, fit_pose(landmarks, load_shape()), 1.0)
 
 
-def forth(picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Change, basis: AUBasis) -> Move:
-    """The face moved by relative action units, as at run time. There is no truth for it."""
+def move_face(
+    picture: NDArray[np.uint8], landmarks: NDArray[np.float32], change: Change, basis: AUBasis
+) -> FaceMove:
+    """Moves the face by relative action units, as at run time. The result has no truth."""
     frame = Frame(picture)
     face, mouth = look_at_mouth(frame, face_of(landmarks))
     moved = move_landmarks(face, change, basis)
     picture = _moved(frame, face, mouth, change, moved, WarpOptions(), PAINTERS)
-    return Move(picture, landmarks, moved, change, ivory(frame.image, face))
+    return FaceMove(picture, landmarks, moved, change, ivory(frame.image, face))
 
 
 def there_and_back(
@@ -74,22 +76,22 @@ def there_and_back(
     away: Change,
     basis: AUBasis,
     teeth: KnownTeeth = "none",
-) -> Move:
-    """The face moved by `away`, and from there back to its own landmarks. The truth is `picture`.
+) -> FaceMove:
+    """Moves the face by `away`, and from there back to its own landmarks. The truth is `picture`.
 
-    The change that led here is `away` undone, so far as it could be done: lips and lids end where they meet.
-    The picture's own folds are neither smoothed nor drawn over on the way.
-    teeth: what is known on the way back of the teeth that `picture` shows.
+    The change of the result is the opposite of `away`, as far as it could be applied: lips and lids end where
+    they meet. The picture's own folds are neither smoothed nor drawn over.
+    teeth: what is known, on the way back, of the teeth in `picture`.
     """
     frame = Frame(picture)
     face, mouth = look_at_mouth(frame, face_of(landmarks))
     shown = likely_teeth(face, mouth.seen)
     views = MouthViews().learn(frame, face, mouth.seen)
-    away = done(face, away, basis)
+    away = applied_change(face, away, basis)
     moved = move_landmarks(face, away, basis)
     between = Frame(_moved(frame, face, mouth, away, moved, _SHARP, _BOTH_WAYS))
-    # Of one pose, which fitted anew would follow the jaw, and the teeth with it; and with lips that end where
-    # they were moved to, which looked for anew would be off by some of a millimetre.
+    # The pose is kept, since a new fit would follow the jaw, and the teeth with it. The lips are kept as they
+    # were moved, since a new search would be off by a fraction of a millimetre.
     again = replace(face, landmarks=moved)
     mouth = MouthContent(see_mouth(between, again))
     if teeth != "none":
@@ -98,11 +100,12 @@ def there_and_back(
         placed = replace(known.teeth(again, mouth.seen, shape), upper_edge_mm=shown.upper_edge_mm)
         mouth = replace(mouth, teeth=placed)
     picture = _moved(between, again, mouth, -away, face.landmarks, WarpOptions(), _BOTH_WAYS)
-    return Move(picture, moved, face.landmarks, -away, ivory(between.image, again))
+    return FaceMove(picture, moved, face.landmarks, -away, ivory(between.image, again))
 
 
-def done(face: Face, change: Change, basis: AUBasis) -> Change:
-    """The part of `change` (2, 17) that is done before lips and lids meet: geometry can undo it exactly."""
+def applied_change(face: Face, change: Change, basis: AUBasis) -> Change:
+    """Returns the part of `change` (2, 17) that is applied until lips and lids meet; it can be undone
+    exactly."""
     amounts = limit_closing(face, basis.amounts(change), basis)
     share = np.clip(amounts / basis.furthest, -_NEARLY, _NEARLY)
     return (basis.furthest * np.arctanh(share)).astype(np.float32)

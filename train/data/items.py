@@ -1,4 +1,4 @@
-"""One picture that might become a sample: what is known of it, where it lies, and how to get at it."""
+"""Pictures that may become samples: their labels, their places in files, and how to read them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class TarMember:
     path: Path
     """The archive."""
     offset: int
+    """The position of the content in bytes."""
     size: int
-    """Bytes."""
+    """The size of the content in bytes."""
 
 
 @dataclass(frozen=True)
@@ -35,32 +36,33 @@ class ClipFrame:
     path: Path
     """The video."""
     index: int
-    """From 0."""
+    """The number of the frame, from 0."""
 
 
 Place = PictureFile | TarMember | ClipFrame
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class PictureItem:
     name: str
-    """Unique in its source."""
+    """The name, unique in its source."""
     person: str
-    """Who is shown; the same as the name where nobody tells."""
+    """The name of the person; the item's name where it is unknown."""
     aus: AUVector | None
-    """(17,) 0..5, NaN where an action unit was not measured; None: none was."""
+    """(17,) intensities, 0..5; NaN where an action unit was not measured. None: there are no labels."""
     place: Place
+    """Where the picture is."""
 
     @property
     def is_missing(self) -> bool:
-        """Whether there is no file where the picture should lie."""
+        """Whether the picture's file does not exist."""
         return not self.place.path.is_file()
 
 
-def load_pictures(items: Iterable[Item]) -> Iterator[NDArray[np.uint8] | None]:
-    """The picture of each item, (height, width, 3) RGB upright; None where it cannot be read.
+def load_pictures(items: Iterable[PictureItem]) -> Iterator[NDArray[np.uint8] | None]:
+    """Yields the picture of each item, (height, width, 3) RGB upright. None: it cannot be read.
 
-    Frames of one clip have to follow each other in their order: the clip is then decoded once.
+    Frames of one clip must be adjacent and in order, so that the clip is decoded once.
     """
     for clip, group in groupby((item.place for item in items), key=_clip_of):
         if clip is None:
@@ -70,7 +72,7 @@ def load_pictures(items: Iterable[Item]) -> Iterator[NDArray[np.uint8] | None]:
 
 
 def read_content(place: Place) -> bytes:
-    """The bytes of the file or archive member at a place; raises OSError."""
+    """Returns the bytes of the file or archive member at a place. Raises OSError."""
     with place.path.open("rb") as stream:
         if not isinstance(place, TarMember):
             return stream.read()
@@ -83,11 +85,11 @@ def _clip_of(place: Place) -> Path | None:
 
 
 def _load_picture(place: Place) -> NDArray[np.uint8] | None:
-    # Decoders raise whatever comes to their authors' minds, and one bad picture must not stop a run.
+    # Decoders may raise any exception, and one bad picture must not stop a run.
     try:
         if isinstance(place, PictureFile):
             return load_still(place.path).image
-        # By way of a file, so that all pictures are read by one reader.
+        # It goes through a file, so that all pictures have the same reader.
         with tempfile.NamedTemporaryFile() as file:
             file.write(read_content(place))
             file.flush()
@@ -97,7 +99,7 @@ def _load_picture(place: Place) -> NDArray[np.uint8] | None:
 
 
 def _load_frames(clip: Path, indices: list[int]) -> Iterator[NDArray[np.uint8] | None]:
-    """One answer for each index; they rise."""
+    """Yields one result for each index; indices increase."""
     wanted = iter(indices)
     index = next(wanted, None)
     try:
@@ -108,7 +110,7 @@ def _load_frames(clip: Path, indices: list[int]) -> Iterator[NDArray[np.uint8] |
                     index = next(wanted, None)
                 if index is None:
                     return
-    except CaptureError:  # the clip breaks off, or is none
+    except CaptureError:  # The clip ends early, or is not a clip.
         pass
     while index is not None:
         yield None

@@ -1,4 +1,4 @@
-"""Arrays of an .npz file where they lie on the disk."""
+"""Memory-mapped arrays of an .npz file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LOCAL_HEADER = 30
-"""Bytes of a member's header in a zip file before its name and extra field, whose lengths are its last four
-(PKWARE, APPNOTE.TXT, 4.3.7)."""
+"""The size in bytes of a member's header in a zip file, before its name and extra field, whose lengths are
+the last four bytes (PKWARE, APPNOTE.TXT, 4.3.7)."""
 
 
 def map_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays that np.savez wrote, by name, read-only. None of them may hold objects.
+    """Maps the arrays that np.savez wrote, by name, read-only. They must not hold objects.
 
-    A page of the file is in memory once it is looked at, and processes that map the same file share it.
+    A page of the file is loaded on first access, and processes that map the same file share it.
 
     Raises OSError, ValueError or zipfile.BadZipFile for another file, or one that is cut off.
     """

@@ -1,4 +1,4 @@
-"""Draws what hides mouths into pictures of faces: masks, hands, cups, microphones, anything."""
+"""Draws objects that hide mouths into pictures of faces: masks, hands, cups, microphones, other shapes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from calib.estimator import JAW
 from calib.openings import OUTER_LIPS
 
 Alpha: TypeAlias = NDArray[np.float32]
-"""(height, width) how much of each pixel an occluder covers, 0..1."""
+"""(height, width) the share of each pixel that an occluder covers, 0..1."""
 Texture: TypeAlias = NDArray[np.float32]
 """(height, width, 3) RGB, 0..255."""
 Shape: TypeAlias = Callable[[NDArray[np.float32], tuple[int, int], Generator], Alpha]
-"""From landmarks (478, 2), the size (height, width) of the picture and a generator."""
+"""A function from landmarks (478, 2), the picture's size (height, width) and a random generator to an
+alpha."""
 
 _FOREHEAD = (151, 9, 108, 337)
 _UNDER_EYES = ((116, 345), (117, 346), (50, 280), (123, 352))
-"""Landmarks on the right and the left cheek at which the upper corners of masks lie."""
+"""Landmarks on the right and the left cheek for the upper corners of masks."""
 _NOSE = (6, 197, 195, 5, 4, 2)
-"""Landmarks down the nose at which the upper edges of masks lie; below the last the nose is free."""
+"""Landmarks down the nose for the upper edges of masks; at the last one the nose is uncovered."""
 
 
 @dataclass(frozen=True, eq=False)
 class Occluded:
-    """A picture with something drawn before the face."""
+    """A picture with an occluder in front of the face."""
 
     image: NDArray[np.uint8]
     """(height, width, 3) RGB."""
@@ -41,7 +42,7 @@ class Occluded:
 def occlude(
     image: NDArray[np.uint8], landmarks: NDArray[np.float32], other: NDArray[np.uint8], rng: Generator
 ) -> Occluded:
-    """A random occluder before a face. other: another picture (RGB), of which its texture may be a part."""
+    """Draws a random occluder. other: another picture (RGB), from which its texture may be taken."""
     size, places = _size(image), landmarks[:, :2]
     shape = SHAPES[rng.choice(len(SHAPES), p=_SHARES)]
     alpha = shape(places, size, rng)
@@ -60,7 +61,7 @@ def occlude(
 
 
 def face_mask(places: NDArray[np.float32], size: tuple[int, int], rng: Generator) -> Alpha:
-    """A mask from the nose to below the chin, along the jaw or as a plain rectangle."""
+    """Draws a mask from the nose to below the chin, along the jaw or as a plain rectangle."""
     right, left = (places[index] for index in _UNDER_EYES[rng.integers(len(_UNDER_EYES))])
     nose, chin = places[_NOSE[rng.integers(len(_NOSE))]], places[152]
     down = chin - places[168]
@@ -77,7 +78,7 @@ def face_mask(places: NDArray[np.float32], size: tuple[int, int], rng: Generator
 
 
 def hand(places: NDArray[np.float32], size: tuple[int, int], rng: Generator) -> Alpha:
-    """Fingers side by side before the mouth, and often the palm that they belong to."""
+    """Draws parallel fingers in front of the mouth, often with their palm."""
     unit = _face_width(places)
     centre = _mouth(places) + rng.normal(0, 0.1, 2) * unit
     angle = rng.uniform(0, np.pi)
@@ -100,7 +101,7 @@ def hand(places: NDArray[np.float32], size: tuple[int, int], rng: Generator) -> 
 
 
 def cup(places: NDArray[np.float32], size: tuple[int, int], rng: Generator) -> Alpha:
-    """A cup, a bottle, a telephone or a sheet of paper before the mouth."""
+    """Draws a cup, a bottle, a telephone or a sheet of paper in front of the mouth."""
     unit = _face_width(places)
     wide, high = unit * rng.uniform(0.3, 0.9), unit * rng.uniform(0.35, 1.1)
     centre = _mouth(places) + np.array([rng.normal(0, 0.08), rng.uniform(-0.05, 0.45)]) * unit
@@ -110,7 +111,7 @@ def cup(places: NDArray[np.float32], size: tuple[int, int], rng: Generator) -> A
 
 
 def microphone(places: NDArray[np.float32], size: tuple[int, int], rng: Generator) -> Alpha:
-    """A ball on a stick that comes from below or from a side."""
+    """Draws a ball on a stick from below or from a side."""
     unit = _face_width(places)
     centre = _mouth(places) + rng.normal(0, 0.08, 2) * unit
     ball = unit * rng.uniform(0.14, 0.3)
@@ -121,7 +122,7 @@ def microphone(places: NDArray[np.float32], size: tuple[int, int], rng: Generato
 
 
 def anything(places: NDArray[np.float32], size: tuple[int, int], rng: Generator) -> Alpha:
-    """A smooth outline around the mouth: a scarf, food, flowers, another head."""
+    """Draws a smooth outline around the mouth, for a scarf, food, flowers or another head."""
     unit = _face_width(places)
     angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     radius = (
@@ -140,7 +141,8 @@ _SHARES = (0.35, 0.25, 0.15, 0.13, 0.12)
 def painted_face(
     image: NDArray[np.uint8], landmarks: NDArray[np.float32], rng: Generator
 ) -> NDArray[np.uint8]:
-    """The face with a beard, lipstick or other light: what hides no mouth and might be taken for it."""
+    """Returns the face with a beard, lipstick or other light, which do not hide the mouth but look
+    similar."""
     drawn = image.astype(np.float32)
     size, places = _size(image), landmarks[:, :2]
     if rng.random() < 0.25:
@@ -161,7 +163,7 @@ def painted_face(
 
 
 def photographed(image: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
-    """The picture in other light, as another camera takes it: gain, tint, gamma, grey, blur, noise, JPEG."""
+    """Returns the picture as another camera takes it: gain, tint, gamma, grey, blur, noise, JPEG."""
     light = image.astype(np.float32) / 255
     tint = rng.uniform(0.6, 1.35) * rng.uniform(0.88, 1.12, 3)
     light = light ** np.float32(rng.uniform(0.65, 1.5)) * tint.astype(np.float32)
@@ -178,7 +180,7 @@ def photographed(image: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
 
 
 def _moved_away(alpha: Alpha, places: NDArray[np.float32], rng: Generator) -> Alpha:
-    """The occluder beside, above or below the mouth: not all that is before a face hides it."""
+    """Moves the occluder beside, above or below the mouth, as not every object at a face hides it."""
     angle = rng.uniform(0, 2 * np.pi)
     x, y = np.array([np.cos(angle), np.sin(angle)]) * _face_width(places) * rng.uniform(0.4, 0.9)
     shift = np.array([[1, 0, x], [0, 1, y]], np.float32)
@@ -208,7 +210,7 @@ def _texture(size: tuple[int, int], other: NDArray[np.uint8], rng: Generator) ->
 def _skin_texture(
     image: NDArray[np.uint8], places: NDArray[np.float32], size: tuple[int, int], rng: Generator
 ) -> Texture:
-    """The person's own skin, a little lighter or darker, or somebody else's."""
+    """Returns the person's own skin, a little lighter or darker, or another person's."""
     x, y = np.clip(np.rint(places[list(_FOREHEAD)]), 0, np.array(size[::-1]) - 1).astype(np.intp).T
     skin = np.median(image[y, x], axis=0) * rng.uniform(0.75, 1.2) * rng.uniform(0.94, 1.06, 3)
     if rng.random() < 0.2:
@@ -218,7 +220,7 @@ def _skin_texture(
 
 
 def _from(other: NDArray[np.uint8], size: tuple[int, int], rng: Generator) -> Texture:
-    """A part of another picture, enlarged to the size."""
+    """Returns a part of another picture, enlarged to the size."""
     side = int(min(other.shape[:2]) * rng.uniform(0.2, 0.6))
     top, left = (int(rng.integers(0, length - side + 1)) for length in other.shape[:2])
     part = other[top : top + side, left : left + side]
@@ -226,7 +228,7 @@ def _from(other: NDArray[np.uint8], size: tuple[int, int], rng: Generator) -> Te
 
 
 def _colour(rng: Generator) -> NDArray[np.float32]:
-    """(3,) RGB; black, white, grey and the blue and green of surgical masks come often."""
+    """Draws an RGB colour (3,); black, white, grey and the blue and green of surgical masks are frequent."""
     usual: Sequence[tuple[int, int, int]] = (
         (20, 20, 22), (235, 235, 232), (120, 120, 122), (110, 165, 215), (120, 190, 180), (60, 70, 100),
     )  # fmt: skip
@@ -238,7 +240,7 @@ def _colour(rng: Generator) -> NDArray[np.float32]:
 
 
 def _shading(alpha: Alpha, rng: Generator) -> NDArray[np.float32]:
-    """(height, width) light on a rounded thing: its middle is lighter than its edges."""
+    """Returns (height, width) light on a rounded object, whose middle is lighter than its edges."""
     inside = cv2.distanceTransform((alpha > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     round_ = np.clip(inside / max(float(inside.max()) * rng.uniform(0.2, 1.0), 1.0), 0, 1)
     depth = rng.uniform(0, 0.5)
@@ -247,14 +249,14 @@ def _shading(alpha: Alpha, rng: Generator) -> NDArray[np.float32]:
 
 
 def _with_shadow(drawn: NDArray[np.float32], alpha: Alpha, rng: Generator) -> NDArray[np.float32]:
-    """The picture with the occluder's soft shadow."""
+    """Returns the picture with the occluder's soft shadow."""
     shift = np.array([[1, 0, rng.normal(0, 3)], [0, 1, rng.uniform(0, 6)]], np.float32)
     shadow = cv2.GaussianBlur(cv2.warpAffine(alpha, shift, alpha.shape[::-1]), (0, 0), rng.uniform(1.5, 5))
     return drawn * (1 - rng.uniform(0, 0.45) * shadow[..., None])
 
 
 def _noise(size: tuple[int, int], sigma_px: float, rng: Generator) -> NDArray[np.float32]:
-    """(height, width) smooth noise of unit variance."""
+    """Returns (height, width) smooth noise of unit variance."""
     noise = cv2.GaussianBlur(rng.normal(0, 1, size).astype(np.float32), (0, 0), sigma_px)
     return noise / max(float(noise.std()), 1e-6)
 
@@ -290,7 +292,7 @@ def _rounded(
     roundness: float,
     size: tuple[int, int],
 ) -> Alpha:
-    """A rectangle whose corners are round, 0..0.5 of its shorter side."""
+    """Draws a rectangle with round corners; roundness: 0..0.5 of its shorter side."""
     radius = roundness * min(sides)
     corners = [np.array([x, y]) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])

@@ -1,4 +1,4 @@
-"""Pictures with a CSV each, as OpenFace's FaceLandmarkImg leaves them."""
+"""Pictures with a CSV each, as OpenFace's FaceLandmarkImg writes them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 from calib.au_table import open_au_table
 from calib.picture_labels import FILE_COLUMNS, read_widest_face, tables_in
 from calib.pictures import PictureFolder
-from train.data.items import Item, PictureFile
-from train.data.tables import TableError
+from train.data.items import PictureFile, PictureItem
+from train.data.table_folder import TableError
 
 _FIRST = "au01_r"
-"""A column that every table by OpenFace has."""
+"""A column that every OpenFace table has."""
 _OF_FILMS = ("frame", "timestamp")
 """Columns of OpenFace's FeatureExtraction, whose tables have a row for each frame of a film."""
 _FOLDERS = ("aus", "processed", "images", "imgs")
-"""Sub-folders in which the tables are looked for: GANimation's, OpenFace's own, and those of pictures."""
+"""Sub-folders that are searched for tables: GANimation's, OpenFace's own, and those of pictures."""
 
 
 def find_face_landmark_img(folder: Path) -> list[Path]:
-    """The tables of single pictures in a folder, or else in a sub-folder of a usual name; none: it has none.
+    """Returns the tables of single pictures in a folder, or else in a sub-folder of a usual name.
 
-    No table in it names files: those that do are of many pictures.
+    The list is empty where the folder has a table that names files, which is one of many pictures.
     """
     for place in (folder, *(folder / name for name in _FOLDERS)):
         tables = tables_in(place)
@@ -31,11 +31,11 @@ def find_face_landmark_img(folder: Path) -> list[Path]:
     return []
 
 
-def read_face_landmark_img(tables: Sequence[Path], folder: Path, labels: bool = True) -> list[Item]:
-    """The picture of each table: NAME.jpg (or another ending) of NAME.csv, in `folder` or beside it.
+def read_face_landmark_img(tables: Sequence[Path], folder: Path, labels: bool = True) -> list[PictureItem]:
+    """Returns the picture of each table: NAME.jpg (or another ending) of NAME.csv, in `folder` or beside it.
 
-    What NAME_of_details.txt calls the input comes first. A picture into which OpenFace drew its landmarks is
-    never taken. labels: whether action units are read.
+    The input by NAME_of_details.txt comes first. A picture into which OpenFace drew its landmarks is never
+    taken. labels: whether action units are read.
     """
     places = [PictureFolder(folder), *(PictureFolder(place) for place in (tables[0].parent, folder.parent))]
     items = []
@@ -43,7 +43,9 @@ def read_face_landmark_img(tables: Sequence[Path], folder: Path, labels: bool = 
         picture = _picture_of(table, places)
         name = places[0].name_of(picture)
         items.append(
-            Item(name, name, read_widest_face(table, TableError) if labels else None, PictureFile(picture))
+            PictureItem(
+                name, name, read_widest_face(table, TableError) if labels else None, PictureFile(picture)
+            )
         )
     return items
 
@@ -68,7 +70,7 @@ def _picture_of(table: Path, places: Sequence[PictureFolder]) -> Path:
 
 
 def _details(table: Path) -> Mapping[str, str]:
-    """What NAME_of_details.txt says of NAME.csv, by the words before the colon."""
+    """Returns the entries of NAME_of_details.txt for NAME.csv, by the words before the colon."""
     path = table.with_name(f"{table.stem}_of_details.txt")
     if not path.is_file():
         return {}

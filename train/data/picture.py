@@ -1,4 +1,4 @@
-"""From a picture to a sample: the face that it is about, whether that can be used, and its crop."""
+"""From a picture to a sample: the main face, whether it can be used, and its crop."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from numpy.typing import NDArray
 from calib.shape import load_shape
 from reenact.records import Face, Frame, Measured, Tracked
 from reenact.track.plausibility import visible_share
-from train.data.items import Item
+from train.data.items import PictureItem
 from train.data.shards import CROP, FaceSample, PreparedFace
 
 LABELS = ("given", "estimator")
 _GREY_LEVELS = 2.0
-"""Mean spread of the colour channels below which a picture is grey; rounding in JPEGs makes up to 1."""
+"""Mean spread of the colour channels below which a picture is grey; JPEG's rounding gives up to 1."""
 
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """What becomes a sample. Any change makes every shard anew."""
+    """The requirements of samples. Any change of them makes all shards anew."""
 
     labels: str = "given"
-    """"given": those that come with a picture, our estimator's where none do; "estimator": always ours."""
+    """"given": labels of the picture, or our estimator's where there are none; "estimator": always ours."""
     min_face_px: float = 64.0
-    """Width of the face in its picture."""
+    """Smallest width of the face in its picture."""
     min_confidence: float = 0.5
-    """Of the tracker; a hand over the mouth or a face half outside of the picture lowers it."""
+    """Smallest confidence of the tracker; a hand over the mouth or a face partly outside lowers it."""
     max_yaw_deg: float = 50.0
+    """Largest yaw of the head."""
     min_visible: float = 0.85
-    """Share of the landmarks that lie inside the picture."""
+    """Smallest share of the landmarks inside the picture."""
     shard_size: int = 512
-    """Pictures that a shard is made of."""
+    """Pictures of one shard, before unusable ones are dropped."""
 
 
 class Reason(Enum):
-    """Why a picture becomes no sample."""
+    """Why a picture is dropped."""
 
     DUPLICATE = "duplicate"
     MISSING = "missing"
@@ -54,7 +55,7 @@ class Reason(Enum):
 def see(
     image: NDArray[np.uint8] | None, track: Callable[[Frame], Tracked], options: PrepareOptions
 ) -> Tracked | Reason:
-    """The picture with the one face that it is about, or why that cannot be used."""
+    """Returns the picture with its main face, or the reason why it cannot be used."""
     if image is None:
         return Reason.UNREADABLE
     tracked = track(Frame(image))
@@ -65,7 +66,8 @@ def see(
 
 
 def prominence(face: Face, size: tuple[int, int]) -> float:
-    """How much a picture of `size` (height, width) is about a face: its size, halved in a corner."""
+    """Returns the prominence of a face in a picture of `size` (height, width): its size, halved in a
+    corner."""
     height, width = size
     x, y = face.landmarks[:, :2].mean(axis=0)
     off_centre = np.hypot(2 * x / width - 1, 2 * y / height - 1) / np.sqrt(2)
@@ -73,7 +75,7 @@ def prominence(face: Face, size: tuple[int, int]) -> float:
 
 
 def unfit(face: Face, size: tuple[int, int], options: PrepareOptions) -> Reason | None:
-    """Why a face in a picture of `size` (height, width) makes no sample; None if it does."""
+    """Returns why a face in a picture of `size` (height, width) cannot be used. None: it can."""
     if face_width_px(face) < options.min_face_px:
         return Reason.TOO_SMALL
     if visible_share(face.landmarks, size) < options.min_visible:
@@ -84,19 +86,19 @@ def unfit(face: Face, size: tuple[int, int], options: PrepareOptions) -> Reason 
 
 
 def face_width_px(face: Face) -> float:
-    """Of an average face that is as near and looks ahead."""
+    """Returns the width in pixels of an average face at this distance that looks ahead."""
     return face.pose.scale * float(np.ptp(load_shape().canonical[:, 0]))
 
 
 def to_sample(
-    item: Item,
+    item: PictureItem,
     digest: str,
     collection: str,
     tracked: Tracked,
     measure: Callable[[Tracked], Measured],
     options: PrepareOptions,
 ) -> PreparedFace:
-    """The crop of the one face in `tracked`, and what is known of it."""
+    """Returns the sample of the one face in `tracked`: its crop and its labels."""
     (face,) = tracked.faces
     alignment = CROP.align(face)
     image = alignment.crop(tracked.frame.image)
@@ -119,9 +121,9 @@ def to_sample(
 
 
 def sharpness(image: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian over that of the grey levels, in the middle of a crop.
+    """Returns the variance of the Laplacian divided by that of the grey levels, in the middle of a crop.
 
-    After Pech-Pacheco et al., ICPR 2000; the division makes it blind to contrast.
+    After Pech-Pacheco et al., ICPR 2000; the division makes it independent of contrast.
     """
     quarter = image.shape[0] // 4
     grey = cv2.cvtColor(image[quarter:-quarter, quarter:-quarter], cv2.COLOR_RGB2GRAY)
@@ -129,6 +131,6 @@ def sharpness(image: NDArray[np.uint8]) -> float:
 
 
 def is_grey(image: NDArray[np.uint8]) -> bool:
-    """Whether a picture is without colour, but for what JPEG makes of grey."""
+    """Returns whether a picture has no colour, apart from JPEG's rounding."""
     spread = image.max(axis=2) - image.min(axis=2)
     return float(spread.mean()) < _GREY_LEVELS

@@ -1,7 +1,7 @@
-"""From sources of pictures to shards: track, align, crop, label; what is unusable is dropped and counted.
+"""Makes shards of pictures: track, align, crop, label. Unusable pictures are dropped and counted.
 
-A shard is made again only if what it was made of, or how, has changed: so a run that was stopped goes on
-where it was. Shards of sources that are not named in a run stay; remove their files to be rid of them.
+A shard is made again only if its contents or options have changed, so an interrupted run continues with the
+first missing shard. Shards of sources that a run does not name stay; delete their files to remove them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from train.data.shards import (
     write_meta,
     write_shard,
 )
-from train.data.sources import Source, SourceError
+from train.data.sources import PictureSource, SourceError
 from train.data.split import check_apart, load_splits, save_splits
 from train.data.workers import Workers, cluster, map_chunks
 
@@ -38,26 +38,26 @@ _OPTIONS, _WORKERS, _META = PrepareOptions(), Workers(), FolderMeta()
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a folder of shards was made of."""
+class PrepareReport:
+    """The contents of a folder of shards."""
 
     counts: dict[str, dict[str, int]]
-    """By collection: "samples", and how many pictures were dropped, by reason."""
+    """By collection: the number of "samples", and the numbers of dropped pictures by reason."""
     dropped: tuple[tuple[str, Dropped], ...]
-    """(collection, what) for every picture that is no sample."""
+    """(collection, dropped picture) for every picture that is not a sample."""
 
 
 def prepare(
-    sources: Sequence[Source],
+    sources: Sequence[PictureSource],
     out: Path,
     options: PrepareOptions = _OPTIONS,
     workers: Workers = _WORKERS,
     meta: FolderMeta = _META,
     advance: Callable[[int], None] = lambda pictures: None,
-) -> Report:
-    """Shards of all usable pictures of `sources` in `out`, which may have some of them already.
+) -> PrepareReport:
+    """Makes shards in `out` of all usable pictures of `sources`; existing shards are kept if unchanged.
 
-    advance: called with the number of pictures that are done since it was called last.
+    advance: receives the number of pictures done since its last call.
     Raises SourceError, SplitError, ShardError or train.data.workers.WorkerError.
     """
     _check_names(sources)
@@ -78,14 +78,14 @@ def prepare(
 
 
 def make_shard(chunk: Chunk, out: Path, options: PrepareOptions) -> int:
-    """Writes the shard of a chunk; how many pictures it was made of."""
+    """Writes the shard of a chunk and returns the number of its pictures."""
     with Tracker(TrackerOptions(stills=True, smoothing=False)) as tracker:
         write_shard(out, chunk.name, _outcomes(chunk, tracker, options), chunk.fingerprint(options))
     return chunk.pictures
 
 
 def _outcomes(chunk: Chunk, tracker: Tracker, options: PrepareOptions) -> Iterator[PreparedFace | Dropped]:
-    """What becomes of each of the chunk's pictures."""
+    """Yields the sample of each of the chunk's pictures, or why there is none."""
     measure = Measurer(load_estimator())
     for name in chunk.duplicates:
         yield Dropped(name, Reason.DUPLICATE.value)
@@ -97,7 +97,7 @@ def _outcomes(chunk: Chunk, tracker: Tracker, options: PrepareOptions) -> Iterat
             yield to_sample(item, digest, chunk.collection, seen, measure, options)
 
 
-def _check_names(sources: Sequence[Source]) -> None:
+def _check_names(sources: Sequence[PictureSource]) -> None:
     for name, count in Counter(source.collection for source in sources).items():
         if count > 1:
             raise SourceError(f"{count} sources are called {name!r}; rename one of them")
@@ -116,9 +116,9 @@ def _open_folder(out: Path, meta: FolderMeta) -> None:
 
 
 def _cut_all(
-    sources: Sequence[Source], size: int, known: Sequence[ShardReport], workers: Workers
+    sources: Sequence[PictureSource], size: int, known: Sequence[ShardReport], workers: Workers
 ) -> list[Chunk]:
-    """The chunks of all sources, in order, with no content twice."""
+    """Returns the chunks of all sources, in order, without repeated contents."""
     chunks = [chunk for source in sources for chunk in cut(source, size)]
     digested = {chunk.name: chunk for chunk in map_chunks(digest_content, chunks, workers)}
     names = {source.collection for source in sources}
@@ -136,11 +136,11 @@ def _remove_stale(out: Path, known: Sequence[ShardReport], chunks: Sequence[Chun
             remove_shard(out, report.name)
 
 
-def _to_report(reports: Sequence[ShardReport]) -> Report:
+def _to_report(reports: Sequence[ShardReport]) -> PrepareReport:
     counts: dict[str, Counter[str]] = {}
     for report in reports:
         count = counts.setdefault(report.collection, Counter())
         count["samples"] += len(report.digests)
         count.update(each.reason for each in report.dropped)
     dropped = tuple((report.collection, each) for report in reports for each in report.dropped)
-    return Report({name: dict(count) for name, count in counts.items()}, dropped)
+    return PrepareReport({name: dict(count) for name, count in counts.items()}, dropped)

@@ -1,8 +1,8 @@
-"""Aligned faces in shards: a tar of pictures and a table of what is known of them.
+"""Aligned faces in shards: a tar of pictures and a table of their data.
 
-A folder of shards holds meta.json and, for each shard, NAME.tar with JPEGs and NAME.npz with a row for
-each of them. The npz is written last: a shard without one is unfinished and is not read. Where lists of files
-tell who is held out, there is split.json, too.
+A folder of shards holds meta.json and, for each shard, NAME.tar with JPEGs and NAME.npz with a row for each
+of them. The npz is written last; a shard without one is unfinished and is not read. If lists of files define
+the held-out split, the folder also has split.json.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from train.data.mapped import map_npz
 from train.data.split import load_splits, with_split
 
 CROP = FaceCrop(size=320, width_mm=237.5)
-"""The run-time's crop of 256 pixels on 190 mm, 32 pixels more all around: same scale and centre."""
+"""The run-time's crop of 256 pixels on 190 mm with 32 more pixels on each side, at the same scale and
+centre."""
 
 FORMAT = 1
-"""Counts up when what a shard holds changes."""
+"""The version of the shards' contents."""
 _META = "meta.json"
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-"""Full colour resolution: halved, it bleeds over lips and teeth."""
+"""JPEG's options, with full colour resolution; half of it makes colours bleed over lips and teeth."""
 _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "landmarks": (np.float32, (LANDMARK_COUNT, 3)),
     "aus": (np.float32, (AU_COUNT,)),
@@ -54,17 +55,17 @@ _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "offsets": (np.int64, ()),
     "sizes": (np.int64, ()),
 }
-"""What a table holds for each picture: type, and shape of one value. JPEGs' offsets and sizes are bytes."""
+"""The columns of a table: type and shape of one value. Offsets and sizes of JPEGs are in bytes."""
 
 _MAPPED = frozenset(_COLUMNS) - {"digests"}
-"""Those that samples are made of."""
+"""The columns from which samples are made."""
 
 _UNREADABLE = (OSError, ValueError, KeyError, zipfile.BadZipFile)
-"""What numpy raises for a damaged table."""
+"""The errors that numpy raises for a damaged table."""
 
 
 class ShardError(ValueError):
-    """A folder of shards that cannot be used; the message is one line for the user."""
+    """A folder of shards cannot be used; the message is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,49 +77,54 @@ class FaceSample:
     landmarks: NDArray[np.float32]
     """(478, 3) in the image's pixels."""
     aus: AUVector
-    """(17,) what the face shows, 0..5."""
+    """(17,) the intensities that the face shows, 0..5."""
     person: str
+    """The person's name."""
     collection: str
     """The data set's name."""
     name: str
-    """Where it came from, unique in its collection: a file, or a clip and its frame."""
+    """The sample's origin, unique in its collection: a file, or a clip and its frame."""
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedFace:
-    """A sample on its way into a shard, and what helps to choose among samples."""
+    """A sample before it is written into a shard, with figures for choosing among samples."""
 
     sample: FaceSample
     labelled: bool
     """Whether its action units came with the picture; otherwise our estimator read them."""
     yaw: float
-    """Radians, positive to the picture's left."""
+    """The head's yaw in radians, positive to the picture's left."""
     zoom: float
-    """Pixels of the crop for one of the picture: above 1 the face was smaller than the crop."""
+    """Pixels of the crop per pixel of the picture; above 1 the face was smaller than the crop."""
     sharpness: float
-    """Variance of the Laplacian over that of the grey levels (after Pech-Pacheco et al., ICPR 2000)."""
+    """Variance of the Laplacian divided by that of the grey levels (after Pech-Pacheco et al., ICPR 2000)."""
     grey: bool
     """Whether the picture has no colour."""
     digest: str
-    """Of the content of the file it came from."""
+    """A hash of the content of its file."""
 
 
 @dataclass(frozen=True)
 class Dropped:
     name: str
+    """The name of the picture that is not a sample."""
     reason: str
+    """Why it is not."""
 
 
 @dataclass(frozen=True)
 class FolderMeta:
-    """What holds for all shards of a folder."""
+    """The properties that all shards of a folder share."""
 
     seed: int = 0
-    """Chooses the people who are held out."""
+    """The seed that selects the held-out people."""
     share: float = 0.1
-    """How many of the people are held out, 0..1."""
+    """The share of people that are held out, 0..1."""
     crop: FaceCrop = CROP
+    """The crop of the samples."""
     format: int = FORMAT
+    """The version of the shards' contents."""
 
 
 def write_meta(folder: Path, meta: FolderMeta) -> None:
@@ -127,7 +133,7 @@ def write_meta(folder: Path, meta: FolderMeta) -> None:
 
 
 def read_meta(folder: Path) -> FolderMeta | None:
-    """None where the folder has none. Raises ShardError for one that this version cannot use."""
+    """Reads the folder's meta.json. None: there is none. Raises ShardError for one of another version."""
     path = folder / _META
     if not path.is_file():
         return None
@@ -145,12 +151,12 @@ def read_meta(folder: Path) -> FolderMeta | None:
 def write_shard(
     folder: Path, name: str, outcomes: Iterable[PreparedFace | Dropped], fingerprint: str
 ) -> None:
-    """NAME.tar and NAME.npz, whole or not at all; pictures are written as they come and are not kept.
+    """Writes NAME.tar and NAME.npz, completely or not at all; pictures are written as they come.
 
-    fingerprint: whatever tells later whether the shard still is what would be written.
+    fingerprint: a hash by which it is later decided whether the shard is still up to date.
     """
     table = folder / f"{name}.npz"
-    # First, so that an old table never points into a new tar.
+    # The table is removed first, so that an old table never points into a new tar.
     table.unlink(missing_ok=True)
     _remove_leftovers(folder, name)
     rows: list[dict[str, Any]] = []
@@ -180,13 +186,13 @@ def write_shard(
 
 
 def _remove_leftovers(folder: Path, name: str) -> None:
-    """What a process that was killed had written of the shard."""
+    """Removes the unfinished files of a shard by a process that was killed."""
     for path in folder.glob(f".{glob.escape(name)}.????????.*"):
         path.unlink(missing_ok=True)
 
 
 def _add_picture(tar: tarfile.TarFile, name: str, image: NDArray[np.uint8]) -> tuple[int, int]:
-    """(offset, size) in bytes of the picture's JPEG in the tar."""
+    """Adds the picture's JPEG and returns its (offset, size) in the tar, in bytes."""
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG)
     member = tarfile.TarInfo(name)
     member.size = len(encoded)
@@ -218,13 +224,14 @@ def remove_shard(folder: Path, name: str) -> None:
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What became of the pictures of one shard."""
+    """The contents of one shard."""
 
     name: str
     fingerprint: str
     digests: tuple[str, ...]
-    """Of the pictures that are in it."""
+    """Hashes of the pictures in it."""
     dropped: tuple[Dropped, ...]
+    """The pictures that were dropped."""
 
     @property
     def collection(self) -> str:
@@ -232,7 +239,7 @@ class ShardReport:
 
 
 def read_reports(folder: Path) -> list[ShardReport]:
-    """On each finished shard; one whose table cannot be read is not finished."""
+    """Returns the reports of all finished shards; a shard whose table cannot be read is not finished."""
     reports = []
     for table in _tables(folder):
         try:
@@ -252,16 +259,16 @@ def read_reports(folder: Path) -> list[ShardReport]:
 
 
 class ShardTable:
-    """The columns of one shard, mapped from its file: what is not looked at is not in memory, and processes
-    that look at the same share it. Sent to another process it is opened anew there."""
+    """The columns of one shard, memory-mapped from its file: only columns in use are in memory, and processes
+    share them. When it is sent to another process, that process maps the file again."""
 
     def __init__(self, path: Path, fingerprint: str | None = None) -> None:
-        """fingerprint: of the table that is meant; None takes any. Raises ShardError."""
+        """fingerprint: the expected one; None: any. Raises ShardError."""
         try:
             self._columns = map_npz(path)
             missing = sorted({"fingerprint", *_MAPPED} - self._columns.keys())
             if missing:
-                raise ValueError(f"it has no {', '.join(missing)}")
+                raise ValueError(f"it has no column {', '.join(missing)}")
         except _UNREADABLE as error:
             raise ShardError(f"{path} cannot be read ({error}); delete it and prepare again") from error
         self.path = path
@@ -280,14 +287,14 @@ class ShardTable:
 
     @property
     def tar(self) -> Path:
-        """Where the pictures are."""
+        """The tar with the pictures."""
         return self.path.with_suffix(".tar")
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks(Sequence[NDArray[np.float32]]):
-    """(n, 478, 3) in the images' pixels, read where they lie: they are by far the most of what is known of a
-    sample."""
+    """(n, 478, 3) in the images' pixels, read from the mapped files, since they are most of a sample's
+    data."""
 
     shards: Shards
 
@@ -304,25 +311,25 @@ class Landmarks(Sequence[NDArray[np.float32]]):
 
 @dataclass(frozen=True, eq=False)
 class Shards(Sequence[FaceSample]):
-    """Samples by number. Pictures and landmarks are read when they are asked for; columns when one of them is
-    looked at as a whole.
+    """Samples by number. Pictures and landmarks are read on access; a column is loaded when it is used as a
+    whole.
 
-    May be sent to another process, at 12 bytes a sample; holds no open file.
+    It may be sent to another process, at 12 bytes a sample, and holds no open file.
     """
 
     tables: tuple[ShardTable, ...]
     table_index: NDArray[np.int32]
-    """(n,) into `tables`."""
+    """(n,) indices into `tables`."""
     rows: NDArray[np.int64]
-    """(n,) in that table."""
+    """(n,) rows in that table."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the columns that were looked at."""
+        """Leaves out loaded columns."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The tars."""
+        """The tars with the pictures."""
         return tuple(table.tar for table in self.tables)
 
     @property
@@ -331,7 +338,7 @@ class Shards(Sequence[FaceSample]):
 
     @cached_property
     def aus(self) -> NDArray[np.float32]:
-        """(n, 17), 0..5."""
+        """(n, 17) intensities, 0..5."""
         return self._column("aus")
 
     @cached_property
@@ -353,12 +360,12 @@ class Shards(Sequence[FaceSample]):
 
     @cached_property
     def yaws(self) -> NDArray[np.float32]:
-        """(n,) radians, positive to the picture's left."""
+        """(n,) yaw in radians, positive to the picture's left."""
         return self._column("yaws")
 
     @cached_property
     def zooms(self) -> NDArray[np.float32]:
-        """(n,) pixels of the crop for one of the picture: above 1 it lacks detail."""
+        """(n,) pixels of the crop per pixel of the picture; above 1 the crop lacks detail."""
         return self._column("zooms")
 
     @cached_property
@@ -382,22 +389,22 @@ class Shards(Sequence[FaceSample]):
         )
 
     def value(self, column: str, index: int) -> Any:
-        """Of one sample, without a look at the others."""
+        """Returns one sample's value without loading the column."""
         return self.tables[self.table_index[index]][column][self.rows[index]]
 
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Shards:
-        """The samples for which the mask is True, or those with these numbers, in this order."""
+        """Returns the samples where the mask is True, or those with these numbers, in this order."""
         return replace(self, table_index=self.table_index[chosen], rows=self.rows[chosen])
 
     def _column(self, name: str) -> NDArray[Any]:
-        """Of all samples, in memory."""
+        """Returns a column of all samples, in memory."""
         parts = [table[name] for table in self.tables]
         starts = np.cumsum([0, *map(len, parts)])[:-1]
         return np.concatenate(parts)[starts[self.table_index] + self.rows]
 
     def _image(self, index: int) -> NDArray[np.uint8]:
         tar, size = self.tables[self.table_index[index]].tar, int(self.value("sizes", index))
-        # Opened anew each time: 0.02 ms, against 0.4 ms for the JPEG, and nothing to carry between processes.
+        # It is opened each time: 0.02 ms, against 0.4 ms for the JPEG, and no open file between processes.
         with tar.open("rb") as stream:
             stream.seek(int(self.value("offsets", index)))
             encoded = np.frombuffer(stream.read(size), np.uint8)
@@ -408,10 +415,10 @@ class Shards(Sequence[FaceSample]):
 
 
 def open_shards(folder: Path, held_out: bool | None = None) -> Shards:
-    """The samples in `folder`: of the people held out, of the others, or (None) of all.
+    """Opens the samples in `folder`. held_out: True for the held-out split, False for the rest, None for all.
 
-    Who is held out is told by a person's name and the folder's seed alone (calib.dataset.held_out), unless
-    lists of files tell it (train.data.split). Raises ShardError where there are none, or SplitError.
+    A person's name and the folder's seed decide who is held out (calib.dataset.held_out), unless lists of
+    files do (train.data.split). Raises ShardError where there are no samples, or SplitError.
     """
     meta = read_meta(folder)
     if meta is None:
@@ -427,8 +434,8 @@ def open_shards(folder: Path, held_out: bool | None = None) -> Shards:
 
 
 def _tables(folder: Path) -> list[Path]:
-    """Of all finished shards."""
-    # No hidden ones: those are being written.
+    """Returns the tables of all finished shards."""
+    # Hidden files are excluded, as they are being written.
     tables = sorted(folder.glob("[!.]*.npz"))
     return [table for table in tables if table.with_suffix(".tar").is_file()]
 

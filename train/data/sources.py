@@ -1,4 +1,4 @@
-"""Where pictures come from: folders, tables, archives and clips, each as one list of items."""
+"""Sources of pictures: folders, tables, archives and clips, each read as one list of items."""
 
 from __future__ import annotations
 
@@ -18,49 +18,50 @@ from calib.picture_labels import FILE_COLUMNS, tables_in
 from calib.pictures import PICTURE_ENDINGS, PictureFolder
 from calib.text_file import text_of
 from reenact.media.read.video_file import CaptureError, open_capture
-from train.data.items import ClipFrame, Item, PictureFile, TarMember
+from train.data.items import ClipFrame, PictureFile, PictureItem, TarMember
 from train.data.openface_pictures import find_face_landmark_img, read_face_landmark_img
 from train.data.split import UNTOLD, Split, read_split
-from train.data.tables import TableError, file_of, read_table
+from train.data.table_folder import TableError, file_of, read_table
 from train.data.unpickle import load_plain
 
 _VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".wmv", ".m4v"})
 _PICKLES = frozenset({".pkl", ".pickle"})
 _USUAL_PICKLES = ("aus_openface", "aus_dataset")
 _SHOWN_MISSING = 3
-"""Of pictures that are missing, how many an error names."""
+"""The number of missing pictures that an error names."""
 _CLIP_RATE_HZ = 3
-"""Frames taken from a second of a clip: neighbours that are closer look alike."""
+"""Frames taken from a second of a clip; closer frames are almost equal."""
 
 
 class SourceError(ValueError):
-    """A source of pictures that cannot be read; the message is one line for the user."""
+    """A source of pictures cannot be read; the message is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class PictureSource:
     collection: str
-    """Its name."""
-    items: tuple[Item, ...]
+    """The collection's name."""
+    items: tuple[PictureItem, ...]
+    """The pictures."""
     split: Split = UNTOLD
-    """What lists of files beside the pictures say of who is held out."""
+    """The held-out split by lists of files beside the pictures."""
 
 
 @dataclass(frozen=True)
 class GivenLabels:
-    """How the action units are read that come with pictures."""
+    """How the labels of pictures are read."""
 
     needed: bool = True
-    """False: they are not read, so that they may have any form."""
+    """Whether they are read; if not, they may have any form."""
     order: tuple[int | None, ...] | None = None
-    """Positions of the action units that lists of numbers without names are of, None for a number that counts
-    for nothing; None: OpenFace's 17 in its order."""
+    """The positions of the action units of unnamed numbers; a None in it ignores the number. None: OpenFace's
+    17 in its order."""
 
     def __call__(self, value: Any, where: str) -> AUVector | None:
-        """(17,) intensities 0..5 of a list of numbers, or of some by name, {"AU12": 2.0}; what is not among
-        them is 0. None where there is none.
+        """Returns (17,) intensities, 0..5, of a list of numbers, or of some by name, {"AU12": 2.0}.
 
-        Raises SourceError.
+        Unnamed action units are 0. None: there are no labels. Raises SourceError for other values; `where`
+        names the place.
         """
         if value is None or not self.needed:
             return None
@@ -72,7 +73,7 @@ class GivenLabels:
             shown = " ".join(repr(value).split())
             count = AU_COUNT if self.order is None else len(self.order)
             raise SourceError(
-                f"{where}: aus is {shown:.60}; {count} numbers from 0 to 5 are needed{_advice(value, count)}"
+                f"{where}: aus is {shown:.60}; give {count} numbers from 0 to 5{_advice(value, count)}"
             ) from error
         return aus
 
@@ -87,9 +88,9 @@ class GivenLabels:
 
 
 def parse_order(text: str) -> tuple[int | None, ...]:
-    """The action units that unnamed numbers are of: "1,2,4" or "AU01,AU02,AU04"; "-" passes a number over.
+    """Reads the action units of unnamed numbers: "1,2,4" or "AU01,AU02,AU04"; "-" ignores a number.
 
-    Raises calib.au.UnknownAUError, or SourceError for one that is named twice.
+    Raises calib.au.UnknownAUError, or SourceError for an action unit that is named twice.
     """
     order = tuple(None if name.strip() == "-" else au_index(name) for name in text.split(","))
     named = [index for index in order if index is not None]
@@ -100,7 +101,7 @@ def parse_order(text: str) -> tuple[int | None, ...]:
 
 
 def _advice(value: Any, count: int) -> str:
-    """What to do with numbers that are none too few, but nameless."""
+    """Returns what to do with a list of another length."""
     size = (
         value.size if isinstance(value, np.ndarray) else len(value) if isinstance(value, list | tuple) else 0
     )
@@ -112,51 +113,53 @@ def _advice(value: Any, count: int) -> str:
     )
 
 
-def open_source(path: Path, people_by_folder: bool = False, labels: GivenLabels = GivenLabels()) -> Source:
-    """What lies at `path`, which is one of
+def open_source(
+    path: Path, people_by_folder: bool = False, labels: GivenLabels = GivenLabels()
+) -> PictureSource:
+    """Opens the source at `path`, which is one of
 
     - a folder with aus.csv (or one other CSV) by OpenFace or py-feat,
     - a folder with one CSV for each picture, as OpenFace's FaceLandmarkImg leaves them,
     - a folder with a pickle as below, such as GANimation's aus_openface.pkl,
-    - a folder of pictures, at any depth, without labels: every picture, or with `people_by_folder` every
-      folder in it, is a person of its own,
+    - a folder of pictures, at any depth, without labels: every picture is a person of its own, or every
+    folder in it with `people_by_folder`,
     - a folder of videos; labels/NAME.csv, if any, is OpenFace's table of NAME.*; every clip is one person,
     - a pickle of records with `file_path` (or `path`) and `aus`, as the paper's aus_dataset.pkl, or of
       {name: numbers},
     - a tar, or a folder of tars, of pictures KEY.jpg and labels KEY.json: {"aus": ..., "person": ...}.
 
     calib.pictures.PictureFolder finds the pictures of tables and pickles. train_ids.csv and test_ids.csv in a
-    folder, as GANimation keeps them, tell who is for training and who is held out.
-    Raises SourceError, TableError, SplitError, UnpickleError or calib.dataset.DatasetError for what cannot be
-    read.
+    folder, as in GANimation's, define the training and the held-out split.
+    Raises SourceError, TableError, SplitError, UnpickleError or calib.dataset.DatasetError for a source that
+    cannot be read.
     """
     if path.is_dir():
         items = tuple(_read_folder(path, people_by_folder, labels))
-        return Source(path.absolute().name, items, read_split(path, items))
+        return PictureSource(path.absolute().name, items, read_split(path, items))
     if not path.is_file():
-        raise SourceError(f"there is nothing at {path}; give a folder, a .pkl or a .tar")
+        raise SourceError(f"{path} does not exist; give a folder, a .pkl or a .tar")
     if path.suffix.lower() in _PICKLES:
         items = tuple(_read_pickle(path, labels))
-        return Source(path.stem, items, read_split(path.parent, items))
+        return PictureSource(path.stem, items, read_split(path.parent, items))
     if path.suffix.lower() == ".tar":
-        return Source(path.stem, tuple(_read_tar(path, labels)))
+        return PictureSource(path.stem, tuple(_read_tar(path, labels)))
     raise SourceError(f"{path} is not a source of pictures; give a folder, a .pkl or a .tar")
 
 
-def check_pictures(source: Source) -> None:
-    """Raises SourceError where all the pictures that a source names are missing."""
+def check_pictures(source: PictureSource) -> None:
+    """Raises SourceError where all pictures of a source are missing."""
     places = [item.place for item in source.items]
     if not places or any(not isinstance(place, PictureFile) or place.path.is_file() for place in places):
         return
     missing = [str(place.path) for place in places]
     shown = ", ".join(missing[:_SHOWN_MISSING]) + (" ..." if len(missing) > _SHOWN_MISSING else "")
     raise SourceError(
-        f"{source.collection}: all {len(missing)} pictures that it names are missing: {shown}; put them "
+        f"{source.collection}: all {len(missing)} of its pictures are missing: {shown}; put them "
         "beside its table, or into images/ or imgs/ there"
     )
 
 
-def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> list[Item]:
+def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> list[PictureItem]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     videos = [path for path in files if path.suffix.lower() in _VIDEOS]
     tars = [path for path in files if path.suffix.lower() == ".tar"]
@@ -180,7 +183,8 @@ def _read_folder(folder: Path, people_by_folder: bool, labels: GivenLabels) -> l
 
 
 def _pickle_of(folder: Path, files: Sequence[Path]) -> Path | None:
-    """The pickle that names a folder's pictures: one of the usual names, or the only one beside imgs/."""
+    """Returns the pickle that names a folder's pictures: one of the usual names, or the only one beside
+    imgs/."""
     pickles = [path for path in files if path.suffix.lower() in _PICKLES]
     usual = [path for path in pickles if path.stem in _USUAL_PICKLES]
     if len(usual) == 1:
@@ -189,7 +193,7 @@ def _pickle_of(folder: Path, files: Sequence[Path]) -> Path | None:
     return pickles[0] if len(pickles) == 1 and has_pictures else None
 
 
-def _read_pictures(folder: Path, people_by_folder: bool) -> list[Item]:
+def _read_pictures(folder: Path, people_by_folder: bool) -> list[PictureItem]:
     paths = sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_ENDINGS and path.is_file()
     )
@@ -198,13 +202,13 @@ def _read_pictures(folder: Path, people_by_folder: bool) -> list[Item]:
     names = [path.relative_to(folder) for path in paths]
     people = [name.parent if people_by_folder and name.parent.name else name for name in names]
     return [
-        Item(name.as_posix(), person.as_posix(), None, PictureFile(path))
+        PictureItem(name.as_posix(), person.as_posix(), None, PictureFile(path))
         for name, person, path in zip(names, people, paths, strict=True)
     ]
 
 
-def _read_pickle(path: Path, labels: GivenLabels) -> list[Item]:
-    """Records as of the paper's `aus_dataset.pkl`, a dict of them, or GANimation's {name: numbers}."""
+def _read_pickle(path: Path, labels: GivenLabels) -> list[PictureItem]:
+    """Reads records as in the paper's `aus_dataset.pkl`, a dict of them, or GANimation's {name: numbers}."""
     content = load_plain(path)
     pictures = PictureFolder(path.parent)
     if _is_by_picture(content):
@@ -215,13 +219,13 @@ def _read_pickle(path: Path, labels: GivenLabels) -> list[Item]:
     records = list(content.values()) if isinstance(content, dict) else content
     if not isinstance(records, list | tuple) or not all(isinstance(record, dict) for record in records):
         raise SourceError(
-            f"{path} is no list of records with file_path (or path) and aus, nor a dict of numbers by picture"
+            f"{path} is not a list of records with file_path (or path) and aus, or a dict of numbers by name"
         )
     return [_from_record(record, path, pictures, labels) for record in records]
 
 
 def _is_by_picture(content: Any) -> bool:
-    """Whether it is {name: numbers}; {"path": "a.jpg"}, a record alone, is not."""
+    """Returns whether it is {name: numbers}; {"path": "a.jpg"}, a single record, is not."""
     return (
         isinstance(content, dict)
         and len(content) > 0
@@ -233,10 +237,12 @@ def _is_by_picture(content: Any) -> bool:
 
 def _from_record(
     record: Mapping[str, Any], source: Path, pictures: PictureFolder, labels: GivenLabels
-) -> Item:
+) -> PictureItem:
     picture = pictures.expected(file_of(record, str(source)))
     name = pictures.name_of(picture)
-    return Item(name, str(record.get("person", name)), labels(record.get("aus"), name), PictureFile(picture))
+    return PictureItem(
+        name, str(record.get("person", name)), labels(record.get("aus"), name), PictureFile(picture)
+    )
 
 
 def _by_name(intensities: Mapping[str, float]) -> AUVector:
@@ -246,11 +252,11 @@ def _by_name(intensities: Mapping[str, float]) -> AUVector:
     return aus
 
 
-def _read_tar(path: Path, labels: GivenLabels) -> list[Item]:
+def _read_tar(path: Path, labels: GivenLabels) -> list[PictureItem]:
     places: dict[str, TarMember] = {}
     records: dict[str, Any] = {}
     try:
-        # "r:" refuses compressed archives: their members cannot be read from where they lie.
+        # "r:" refuses compressed archives, whose members cannot be read at their offsets.
         with tarfile.open(path, "r:") as tar:
             for member in tar:
                 key = member.name.removesuffix(Path(member.name).suffix)
@@ -266,7 +272,7 @@ def _read_tar(path: Path, labels: GivenLabels) -> list[Item]:
     except SourceError:
         raise
     except (tarfile.TarError, ValueError) as error:
-        raise SourceError(f"{path} is no plain tar of pictures and JSON: {error}") from error
+        raise SourceError(f"{path} is not a plain tar of pictures and JSON: {error}") from error
     return [_from_tar(f"{path.name}/{key}", place, records.get(key), labels) for key, place in places.items()]
 
 
@@ -277,17 +283,17 @@ def _label(data: bytes, where: str) -> Any:
         raise SourceError(f"{where}: {error}") from error
 
 
-def _from_tar(name: str, place: TarMember, content: Any, labels: GivenLabels) -> Item:
+def _from_tar(name: str, place: TarMember, content: Any, labels: GivenLabels) -> PictureItem:
     record = content if isinstance(content, dict) else {}
-    return Item(name, str(record.get("person", name)), labels(record.get("aus"), name), place)
+    return PictureItem(name, str(record.get("person", name)), labels(record.get("aus"), name), place)
 
 
-def _read_clip(video: Path, tables: Sequence[Path], labels: GivenLabels) -> list[Item]:
-    """Three frames a second of a clip; where there is a table, of those in which it shows a face."""
+def _read_clip(video: Path, tables: Sequence[Path], labels: GivenLabels) -> list[PictureItem]:
+    """Returns three frames a second of a clip; with a table, only frames in which it shows a face."""
     try:
         with open_capture(video) as capture:
             step = max(1, round((capture.rate or 30) / _CLIP_RATE_HZ))
-            # At least one: a clip that nobody can read is to be counted.
+            # There is at least one, so that an unreadable clip is counted.
             count = capture.frame_count or 1
     except CaptureError:
         step, count = 1, 1
@@ -296,7 +302,7 @@ def _read_clip(video: Path, tables: Sequence[Path], labels: GivenLabels) -> list
         frame_labels(table, TableError, plain=True) if table is not None else dict.fromkeys(range(count))
     )
     return [
-        Item(f"{video.name}#{index:06d}", video.stem, known[index], ClipFrame(video, index))
+        PictureItem(f"{video.name}#{index:06d}", video.stem, known[index], ClipFrame(video, index))
         for index in sorted(known)
         if index % step == 0
     ]

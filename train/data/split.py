@@ -1,4 +1,4 @@
-"""Who is held out by lists of files, as GANimation keeps them beside its pictures."""
+"""The held-out split by lists of files, as GANimation keeps them beside its pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from calib.picture_labels import FILE_COLUMNS
 from calib.pictures import PictureFolder
 from calib.table_file import Table, open_table
 from reenact.media.atomic import replacing
-from train.data.items import Item
+from train.data.items import PictureItem
 
 TRAINING_LIST, HELD_OUT_LIST = "train_ids.csv", "test_ids.csv"
 _FILE = "split.json"
@@ -25,30 +25,32 @@ _LARGEST_BYTES = 500_000_000
 
 
 class SplitError(ValueError):
-    """Lists that cannot be used; the message is one line for the user."""
+    """Lists cannot be used; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """The people of a collection whom lists put on one side; who is in none is told by name and seed."""
+    """The people of a collection whom lists assign to a split; for others the name and the seed decide."""
 
     training: frozenset[str] = frozenset()
+    """People in the training split."""
     held_out: frozenset[str] = frozenset()
+    """People in the held-out split."""
     named: frozenset[str] = frozenset()
-    """Those of them whose names the labels tell, so that they are the same people in other collections. The
-    others are called like their pictures, and pictures of other people may be called so, too."""
+    """Those whose names come from labels, so that they are the same people in other collections. The others
+    are named by their pictures, and pictures of other people may have the same names."""
 
 
 UNTOLD = Split()
-"""Nobody is in a list."""
+"""A split without lists."""
 
 
-def read_split(folder: Path, items: Sequence[Item]) -> Split:
-    """What train_ids.csv and test_ids.csv in a folder, if they are there, say of the people of its pictures.
+def read_split(folder: Path, items: Sequence[PictureItem]) -> Split:
+    """Reads the split of a folder's people from its train_ids.csv and test_ids.csv, if they exist.
 
-    Each has the name of a picture on each line, or is a table with one of FILE_COLUMNS; names are found as
-    those in tables of labels are. Raises SplitError where a person is in both lists, or where they name
-    pictures and none of them is among `items`.
+    Each has the name of a picture on each line, or is a table with one of FILE_COLUMNS; names are found like
+    those in tables of labels. Raises SplitError where a person is in both lists, or where the lists name
+    pictures but none of them is among `items`.
     """
     lists = [_read_names(folder / name) for name in (TRAINING_LIST, HELD_OUT_LIST)]
     if not any(lists):
@@ -61,7 +63,7 @@ def read_split(folder: Path, items: Sequence[Item]) -> Split:
     )
     if not training and not held_out:
         raise SplitError(
-            f"{folder}: none of the pictures that {TRAINING_LIST} and {HELD_OUT_LIST} name is there, such as "
+            f"{folder}: none of the pictures in {TRAINING_LIST} and {HELD_OUT_LIST} is there, such as "
             f"{(lists[0] or lists[1])[0]!r:.60}; name these pictures' files, one a line, or remove the lists"
         )
     both = sorted(training & held_out)
@@ -75,7 +77,7 @@ def read_split(folder: Path, items: Sequence[Item]) -> Split:
 
 
 def check_apart(splits: Mapping[str, Split]) -> None:
-    """Raises SplitError where two collections put one person on different sides."""
+    """Raises SplitError where two collections assign one person to different splits."""
     for first, one in splits.items():
         for second, other in splits.items():
             both = sorted(one.training & one.named & other.held_out & other.named)
@@ -87,7 +89,7 @@ def check_apart(splits: Mapping[str, Split]) -> None:
 
 
 def load_splits(folder: Path) -> dict[str, Split]:
-    """What was said of each collection in a folder of shards. Raises SplitError."""
+    """Reads the splits by collection in a folder of shards. Raises SplitError."""
     path = folder / _FILE
     if not path.is_file():
         return {}
@@ -99,7 +101,7 @@ def load_splits(folder: Path) -> dict[str, Split]:
 
 
 def save_splits(folder: Path, splits: Mapping[str, Split]) -> None:
-    """By collection."""
+    """Writes the splits by collection."""
     told = {name: split for name, split in splits.items() if split.training or split.held_out}
     path = folder / _FILE
     if not told:
@@ -123,9 +125,9 @@ def with_split(
     collections: NDArray[np.str_],
     splits: Mapping[str, Split],
 ) -> NDArray[np.bool_]:
-    """(n,) who is held out, of `held_out` (n,) for those of whom no list says it.
+    """Returns (n,) whether each sample is held out; `held_out` (n,) holds for people in no list.
 
-    What a collection's own lists say of a person goes first, then what others' say of one with this name.
+    A collection's own lists come first, then other collections' lists of people with the same name.
     """
     if not splits:
         return held_out
@@ -140,12 +142,12 @@ def with_split(
 
 
 def _sides(split: Split) -> dict[str, bool]:
-    """Whether a person is held out."""
+    """Returns whether each listed person is held out."""
     return dict.fromkeys(split.training, False) | dict.fromkeys(split.held_out, True)
 
 
 def _read_names(path: Path) -> list[str]:
-    """The files that a list names; none where there is no list."""
+    """Returns the files that a list names; none where there is no list."""
     if not path.is_file():
         return []
     try:
@@ -156,11 +158,11 @@ def _read_names(path: Path) -> list[str]:
 
 
 def _names(table: Table) -> list[str]:
-    """Of files. A list without a header has a name in its first line, too."""
+    """Returns the names of files. In a list without a header, the first line is a name, too."""
     column = find_column(table, FILE_COLUMNS, SplitError)
     if column is not None:
         return [name for row in table.rows if (name := column.text(row))]
-    # pandas writes an index without a name in front.
+    # pandas writes an unnamed index as the first column.
     place = next((place for place, name in enumerate(table.header) if name), 0)
     names = [*table.header[place : place + 1], *(row.text(place) for row in table.rows)]
     return [name for name in names if name]

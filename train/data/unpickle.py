@@ -1,4 +1,4 @@
-"""Pickles of plain data, read without trusting them."""
+"""Reads pickles of plain data without executing them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ import numpy as np
 
 
 class UnpickleError(ValueError):
-    """A pickle that holds, or does, more than plain data; the message is one line for the user."""
+    """A pickle holds, or does, more than plain data; the message is one line for the user."""
 
 
 def load_plain(path: Path) -> Any:
-    """What a pickle holds, if that is containers, numbers, strings and arrays of numbers.
+    """Returns a pickle's content if it is containers, numbers, strings and arrays of numbers.
 
-    A pickle is a program. This one gets to call nothing but the stand-ins below, which only put plain values
-    together; numpy's own functions are not among them, because a forged dtype turns bytes into pointers.
+    A pickle is a program. This reader lets it call only the functions below, which combine plain values;
+    numpy's own functions are not among them, because a forged dtype turns bytes into pointers.
+    Raises UnpickleError.
     """
     try:
         return _to_plain(_Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load())
@@ -30,13 +31,13 @@ def load_plain(path: Path) -> Any:
         ) from None
     except OSError:
         raise
-    except Exception as error:  # a forged pickle raises what it likes
+    except Exception as error:  # A forged pickle can raise any exception.
         reason = " ".join(str(error).split())
         raise UnpickleError(f"{path} is not a pickle that can be read: {reason}") from error
 
 
 class _Dtype:
-    """What a pickled numpy.dtype says, and no dtype."""
+    """The description of a pickled numpy.dtype."""
 
     def __init__(self, code: str, *ignored: object) -> None:
         if not re.fullmatch(r"[?biuf]\d*|[SU]\d+|O8?", code):
@@ -51,7 +52,7 @@ class _Dtype:
 
 
 class _Array:
-    """What a pickled numpy.ndarray says, and no array."""
+    """The description of a pickled numpy.ndarray."""
 
     def __init__(self, *ignored: object) -> None:
         self.value: Any = None
@@ -82,14 +83,14 @@ def _scalar(dtype: Any, content: Any) -> Any:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in old protocols."""
+    """Decodes bytes as Python 3 writes them in old protocols."""
     if encoding != "latin1":
         raise UnpickleError(f"encodes with {encoding!r}")
     return text.encode("latin1")
 
 
 def _no_bytes() -> bytes:
-    """How it writes none."""
+    """Returns empty bytes, which Python 3 writes as a call."""
     return b""
 
 
@@ -113,7 +114,7 @@ _ADMITTED = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        # Old protocols use the name of Python 2.
+        # Old protocols have the name of Python 2.
         known = "builtins" if module == "__builtin__" else module
         if (known, name) not in _ADMITTED:
             raise UnpickleError(f"asks for {module}.{name}")
@@ -121,7 +122,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _to_plain(value: Any) -> Any:
-    """The same with arrays in place of what stood for them."""
+    """Returns the value with arrays in place of their descriptions."""
     if isinstance(value, _Array):
         return _to_plain(value.value)
     if isinstance(value, dict):

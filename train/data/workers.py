@@ -1,4 +1,4 @@
-"""One function over many chunks of work: in processes of this machine, or on a Ray cluster."""
+"""Maps a function over chunks of work, in processes of this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ import cv2
 from engines.threads import core_count
 
 Work = TypeVar("Work")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class WorkerError(RuntimeError):
-    """Work that nobody could do; the message is one line for the user."""
+    """Chunks of work were lost; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Workers:
     processes: int = field(default_factory=core_count)
-    """On this machine; 1: no other than this one."""
+    """The number of processes on this machine. 1: this process does the work."""
     ray: str | None = None
-    """The address of a Ray cluster, whose every free core then takes a chunk; "auto": the one that this
-    machine is part of; "local": one of `processes` workers, which ends with the work; None: no Ray."""
+    """The address of a Ray cluster, each free core of which takes a chunk; "auto": the cluster of this
+    machine; "local": a temporary one of `processes` workers. None: Ray is not used."""
 
 
-def map_chunks(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: Workers) -> Iterator[Answer]:
-    """The answers, in the order in which they are ready.
+def map_chunks(task: Callable[[Work], Result], chunks: Sequence[Work], workers: Workers) -> Iterator[Result]:
+    """Yields the results in the order in which they are ready.
 
     task: a function of a module, or a partial of one, so that it can be sent to another process.
-    Raises WorkerError at the end, when all else is done, if chunks were lost with the process that had them.
+    Raises WorkerError at the end, after all other work, if chunks were lost with the process that had them.
     """
     if not chunks:
         return iter(())
@@ -48,18 +48,18 @@ def map_chunks(task: Callable[[Work], Answer], chunks: Sequence[Work], workers: 
 
 @contextmanager
 def cluster(workers: Workers) -> Iterator[None]:
-    """While the block lasts, one Ray cluster serves all its map_chunks, instead of one for each."""
+    """Connects to one Ray cluster for all map_chunks inside this context."""
     with _joined(workers.ray, workers.processes) if workers.ray else nullcontext():
         yield
 
 
 def _over_processes(
-    task: Callable[[Work], Answer], chunks: Sequence[Work], workers: Workers
-) -> Iterator[Answer]:
+    task: Callable[[Work], Result], chunks: Sequence[Work], workers: Workers
+) -> Iterator[Result]:
     waiting, suspects, fatal = deque(chunks), list[Work](), list[Work]()
     while waiting:
         suspects += yield from _until_one_dies(task, waiting, workers.processes)
-    # One by one, so that the chunk that kills its process takes no other with it.
+    # One by one, so that a chunk that kills its process takes no other with it.
     for chunk in suspects:
         fatal += yield from _until_one_dies(task, deque([chunk]), 1)
     if fatal:
@@ -67,11 +67,12 @@ def _over_processes(
 
 
 def _until_one_dies(
-    task: Callable[[Work], Answer], waiting: deque[Work], processes: int
-) -> Generator[Answer, None, list[Work]]:
-    """Takes work from `waiting` until there is none or a process dies; returns what was being done then."""
-    running: dict[Future[Answer], Work] = {}
-    # Not forked: a tracker's threads do not survive that.
+    task: Callable[[Work], Result], waiting: deque[Work], processes: int
+) -> Generator[Result, None, list[Work]]:
+    """Takes work from `waiting` until there is none or a process dies; returns the work that was in
+    progress."""
+    running: dict[Future[Result], Work] = {}
+    # Not forked, as a tracker's threads do not survive a fork.
     pool = ProcessPoolExecutor(
         min(processes, len(waiting)), mp_context=get_context("spawn"), initializer=_begin
     )
@@ -91,9 +92,9 @@ def _until_one_dies(
 
 
 def _begin() -> None:
-    """In a new process: it has one core, and leaves Ctrl-C, which reaches the whole group, to its parent.
+    """Prepares a new process: it uses one core, and leaves Ctrl-C, which the whole group gets, to its parent.
 
-    Chunks that are being done are then finished, and no new ones begun.
+    Chunks in progress are then finished, and no new ones begun.
     """
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -107,13 +108,13 @@ def _loss(lost: int, of: int) -> str:
 
 
 def _over_ray(
-    task: Callable[[Work], Answer], chunks: Sequence[Work], address: str, processes: int
-) -> Iterator[Answer]:
+    task: Callable[[Work], Result], chunks: Sequence[Work], address: str, processes: int
+) -> Iterator[Result]:
     with _joined(address, processes):
         import ray
 
         @ray.remote(num_cpus=1)
-        def do(chunk: Work) -> Answer:
+        def do(chunk: Work) -> Result:
             cv2.setNumThreads(1)
             return task(chunk)
 
@@ -131,7 +132,7 @@ def _over_ray(
 
 @contextmanager
 def _joined(address: str, processes: int) -> Iterator[None]:
-    """A connection to the cluster, unless there is one already.
+    """Connects to the cluster, unless there is a connection already.
 
     Every machine must have this project installed and see the same files under the same names.
     """

@@ -1,1 +1,1 @@
-"""How well faces are changed: figures and contact sheets on people whom no training has seen."""
+"""Evaluation of methods that change faces: figures and contact sheets on the held-out split."""

@@ -1,4 +1,4 @@
-"""Results against the truth, region by region, paired with the baselines on the same pictures."""
+"""Compares results with the truth by region, paired with the baselines on the same pictures."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from train.evaluate.likeness import Likeness
+from train.evaluate.result_table import Cell, ResultTable
 from train.evaluate.statistics import mean
-from train.evaluate.tables import Cell, Table
 
 BASELINES = ("copy", "warp")
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """One method's results on the same pictures in the same order as every other's."""
+    """One method's results; all methods have the same pictures in the same order."""
 
     regions: Mapping[str, tuple[Likeness | None, ...]]
-    """None where a picture does not show the region."""
+    """The likeness to the truth, by region and picture. None: the picture does not show the region."""
     landmark_errors: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """By group of landmarks: mean distance, percent of that between the pupils; NaN without a face."""
+    """By group of landmarks: mean distance in percent of that between the pupils; NaN without a face."""
     landmark_gains: Mapping[str, float] = field(default_factory=dict)
-    """By group of landmarks: how far they moved, as a share of how far they really did; over all pictures."""
+    """By group of landmarks, over all pictures: their motion as a share of the true motion."""
 
 
-def comparison_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> Table:
-    """A row for every region and method."""
+def comparison_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> ResultTable:
+    """Returns a table with a row for every region and method."""
     first = next(iter(results.values()))
     baselines = [baseline for baseline in BASELINES if baseline in results]
     rows: tuple[tuple[Cell, ...], ...] = tuple(
@@ -37,7 +37,7 @@ def comparison_table(name: str, title: str, note: str, results: Mapping[str, Com
         for method in results
     )
     beats = tuple(f"L1 below {baseline}'s" for baseline in baselines)
-    return Table(name, title, note, ("region", "method", "n", "L1", "PSNR dB", "SSIM", *beats), rows)
+    return ResultTable(name, title, note, ("region", "method", "n", "L1", "PSNR dB", "SSIM", *beats), rows)
 
 
 def _row(
@@ -56,7 +56,7 @@ def _row(
 
 
 def _wins(ours: Compared, theirs: Compared, region: str) -> float | None:
-    """The share of pictures on which the first is nearer to the truth, ties counting half."""
+    """Returns the share of pictures on which the first is nearer to the truth; ties count half."""
     if ours is theirs:
         return None
     pairs = zip(ours.regions[region], theirs.regions[region], strict=True)
@@ -64,7 +64,7 @@ def _wins(ours: Compared, theirs: Compared, region: str) -> float | None:
     return float(np.mean(np.sign(gains) / 2 + 0.5)) if gains else None
 
 
-def landmark_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> Table:
+def landmark_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> ResultTable:
     groups = tuple(next(iter(results.values())).landmark_errors)
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
@@ -76,4 +76,4 @@ def landmark_table(name: str, title: str, note: str, results: Mapping[str, Compa
         for method, found in results.items()
     )
     columns = [f"NME {group} %" for group in groups] + [f"gain {group}" for group in groups]
-    return Table(name, title, note, ("method", "n", *columns), rows, 2)
+    return ResultTable(name, title, note, ("method", "n", *columns), rows, 2)

@@ -1,4 +1,4 @@
-"""Clips as the frame loop sees them: tracked, measured, asked for a change; cut to where the face is."""
+"""Clips as the frame loop sees them: tracked, measured, with a change to ask for, cropped to the face."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face, Frame, Retargeted
 from reenact.retarget import Retargeter
 from reenact.track import Tracker, TrackerOptions
-from train.evaluate.reading import Reader
+from train.evaluate.picture_reader import PictureReader
 from train.evaluate.subjects import Subject
 
 ASKED = "AU01=+1.5,AU02=+1.5,AU06=+2,AU12=+3,AU25=+2,AU26=+1"
-"""A broad smile with raised brows: every part of the generator has something to do."""
+"""The change asked for: a broad smile with raised brows, which uses every part of the generator."""
 MARGIN = 0.45
-"""Of the face's size, around it: the warp's flow ends within."""
+"""The margin around the face, as a share of its size; the warp's flow ends within it."""
 STILLS = 24
-"""Frames of a clip among which pairs are looked for."""
+"""The frames of a clip from which pairs are chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +44,8 @@ class Film:
     shots: tuple[Shot, ...]
 
 
-def shoot(clip: Path, frames: int) -> Film | None:
-    """The clip's first `frames` that show one face without a break; None where there are fewer than 8."""
+def load_film(clip: Path, frames: int) -> Film | None:
+    """Loads the clip's first `frames` adjacent frames with exactly one face. None: there are fewer than 8."""
     retarget, measure = Retargeter(parse_targets(ASKED)), Measurer(load_estimator())
     run: list[Retargeted] = []
     with open_capture(clip) as capture, Tracker(TrackerOptions(max_faces=1)) as track:
@@ -64,7 +64,7 @@ def shoot(clip: Path, frames: int) -> Film | None:
 
 
 def _box(run: Sequence[Retargeted]) -> tuple[int, int, int, int]:
-    """(x0, y0, x1, y1) around the face in all frames, with a margin, inside the picture."""
+    """Returns (x0, y0, x1, y1): a box around the face in all frames, with a margin, inside the picture."""
     points = np.concatenate([record.faces[0].landmarks[:, :2] for record in run])
     low, high = points.min(axis=0), points.max(axis=0)
     margin = MARGIN * np.ptp(run[0].faces[0].landmarks[:, :2], axis=0).max()
@@ -82,14 +82,14 @@ def _cut_out(record: Retargeted, box: tuple[int, int, int, int]) -> Shot:
 
 
 def shifted(face: Face, by: tuple[int, int]) -> Face:
-    """The face elsewhere in the picture."""
+    """Returns the face moved by this many pixels in the picture."""
     offset = np.array([*by, 0], np.float32)
     pose = replace(face.pose, translation=face.pose.translation + offset)
     return replace(face, landmarks=face.landmarks + offset, pose=pose)
 
 
-def still_subjects(clip: Path, reader: Reader) -> list[Subject]:
-    """Some frames of the clip, spread over it, that show just one face, each read by itself."""
+def still_subjects(clip: Path, reader: PictureReader) -> list[Subject]:
+    """Returns frames of the clip, spread over it, that show exactly one face, each read separately."""
     subjects = []
     with Tracker(TrackerOptions(stills=True, smoothing=False)) as track:
         for frame in _spread(clip):

@@ -1,4 +1,4 @@
-"""Is a film as steady after the change as before, and does nothing pop when a change comes and goes?"""
+"""Measures whether a changed film is as steady as before, and whether a change comes in even steps."""
 
 from __future__ import annotations
 
@@ -11,47 +11,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.ramp import smoothstep
-from train.evaluate import regions
-from train.evaluate.expressions import BY_NAME
+from train.evaluate import comparison_masks
 from train.evaluate.films import Film, Shot
 from train.evaluate.methods import Method, Picture
+from train.evaluate.result_table import Cell, ResultTable
+from train.evaluate.sheet_expressions import BY_NAME
 from train.evaluate.statistics import mean
 from train.evaluate.subjects import Subject
-from train.evaluate.tables import Cell, Table
 
 FLOW_PX = 224
-"""Films are compared at this height: finer than any flicker that is seen, and quick."""
+"""The height at which films are compared: fine enough for any visible flicker, and fast."""
 TRUSTED = 12.0
-"""Grey levels: where the input's own warping error is larger, the flow is wrong or something new came up."""
+"""The input's own warping error, in grey levels, above which the flow is wrong or something was uncovered."""
 STEPS = 24
-"""Of a ramp from no change to all of it."""
+"""The steps of a ramp from no change to the whole change."""
 POPPING = ("smile with teeth", "blink")
 
 
 @dataclass(frozen=True)
 class Steadiness:
-    """All in grey levels, means over the face."""
+    """The warping errors of a film, in grey levels, as means over the face."""
 
     film: str
+    """The film's name."""
     frames: int
+    """The number of frames."""
     input_error: float
-    """Mean warping error of the input."""
+    """The error of the input."""
     constant: float
-    """The output's, under a constant change ..."""
+    """The error of the output under a constant change."""
     ramp: float
-    """... and while the change comes and goes."""
+    """The error of the output while the change comes and goes."""
     worst_ramp: float
-    """The largest excess of one frame over the input's error on the ramp."""
+    """The largest excess of one frame on the ramp over the input's error."""
 
 
 @dataclass(frozen=True)
 class Onset:
-    """A change that comes in even steps, on a picture that stands still."""
+    """The evenness of a change that comes in equal steps, on a still picture."""
 
     first: float
-    """What the first step changes, relative to the second."""
+    """The first step's effect divided by the second's."""
     largest: float
-    """The largest step relative to its neighbours."""
+    """The largest ratio of a step's effect to its neighbours'."""
 
 
 def measure_flicker(method: Method, films: Sequence[Film]) -> tuple[Steadiness, ...]:
@@ -59,7 +61,7 @@ def measure_flicker(method: Method, films: Sequence[Film]) -> tuple[Steadiness, 
 
 
 def _steadiness(method: Method, film: Film) -> Steadiness:
-    """Source: excess over the input of the warping error of Lai et al., ECCV 2018."""
+    """Measures the excess of the warping error (Lai et al., ECCV 2018) over the input's."""
     levels = ramp_levels(len(film.shots))
     inputs = [shot.frame.image for shot in film.shots]
     constant = [_shown(method, shot, 1.0) for shot in film.shots]
@@ -78,7 +80,7 @@ def _steadiness(method: Method, film: Film) -> Steadiness:
 
 
 def ramp_levels(frames: int) -> NDArray[np.float64]:
-    """(frames,) nothing, up in a quarter of the film, all, down in a quarter, nothing."""
+    """Returns (frames,) levels: 0, up during a quarter of the film, 1, down during a quarter, 0."""
     place = np.linspace(0, 1, frames)
     return smoothstep((place - 0.1) / 0.25) * (1 - smoothstep((place - 0.6) / 0.25))
 
@@ -88,7 +90,7 @@ def _shown(method: Method, shot: Shot, level: float) -> Picture:
 
 
 def _errors(pairs: Sequence[Sequence[Picture]], shot: Shot) -> list[float]:
-    """Warping error of each pair (before, now) of pictures, by the flow of the first pair."""
+    """Returns the warping error of each pair (before, now) of pictures, by the flow of the first pair."""
     scale = FLOW_PX / pairs[0][0].shape[0]
     small = [[_resized(image, scale) for image in pair] for pair in pairs]
     before, now = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in small[0])
@@ -102,7 +104,7 @@ def _errors(pairs: Sequence[Sequence[Picture]], shot: Shot) -> list[float]:
         ).mean(axis=2)
         for pair in small
     ]
-    inside = regions.face_in(shot.face.landmarks * scale, now.shape) & (differences[0] < TRUSTED)
+    inside = comparison_masks.face_in(shot.face.landmarks * scale, now.shape) & (differences[0] < TRUSTED)
     return [mean(difference[inside]) for difference in differences]
 
 
@@ -111,7 +113,7 @@ def _resized(image: Picture, scale: float) -> Picture:
 
 
 def measure_onset(method: Method, subjects: Sequence[Subject]) -> tuple[Onset, ...]:
-    """Every subject, for expressions that open mouths and shut eyes."""
+    """Measures every subject, for expressions that open mouths and shut eyes."""
     return tuple(
         onset
         for subject in subjects
@@ -121,9 +123,9 @@ def measure_onset(method: Method, subjects: Sequence[Subject]) -> tuple[Onset, .
 
 
 def _onset(method: Method, subject: Subject, name: str) -> Onset | None:
-    """None where nothing changes at all."""
+    """Measures one expression. None: nothing changes."""
     full = BY_NAME[name].change(subject.measured)
-    inside = regions.face(subject.face.landmarks, subject.frame.size[0])
+    inside = comparison_masks.face(subject.face.landmarks, subject.frame.size[0])
     pictures = [
         method(subject.frame, subject.face, (level * full).astype(np.float32), subject.measured)[inside]
         for level in np.linspace(0, 1, STEPS + 1)
@@ -133,7 +135,7 @@ def _onset(method: Method, subject: Subject, name: str) -> Onset | None:
 
 
 def evenness(steps: NDArray[np.floating]) -> Onset:
-    """Of what each step of a ramp changed. Small steps are left alone: where lids meet, nothing moves on."""
+    """Computes the evenness of a ramp's steps. Small steps are ignored: where lids meet, motion ends."""
     least = 0.1 * steps.max()
     jumps = steps[1:-1] / np.maximum((steps[:-2] + steps[2:]) / 2, least)
     return Onset(float(steps[0] / max(steps[1], least)), float(jumps.max()))
@@ -141,14 +143,14 @@ def evenness(steps: NDArray[np.floating]) -> Onset:
 
 def flicker_tables(
     films: Mapping[str, Sequence[Steadiness]], onsets: Mapping[str, Sequence[Onset]]
-) -> list[Table]:
+) -> list[ResultTable]:
     tables = [_onset_table(onsets)]
     if any(films.values()):
         tables.insert(0, _film_table(films))
     return tables
 
 
-def _film_table(results: Mapping[str, Sequence[Steadiness]]) -> Table:
+def _film_table(results: Mapping[str, Sequence[Steadiness]]) -> ResultTable:
     rows: list[tuple[Cell, ...]] = []
     for method, found in results.items():
         for each in found:
@@ -166,7 +168,7 @@ def _film_table(results: Mapping[str, Sequence[Steadiness]]) -> Table:
         "method", "clip", "frames", "input", "constant", "excess %", "ramp", "ramp excess %", "worst frame",
         "constant over warp %",
     )  # fmt: skip
-    return Table("flicker", "Flicker", note, columns, tuple(rows), 2)
+    return ResultTable("flicker", "Flicker", note, columns, tuple(rows), 2)
 
 
 def _figures(found: Sequence[Steadiness]) -> tuple[float, ...]:
@@ -177,11 +179,11 @@ def _figures(found: Sequence[Steadiness]) -> tuple[float, ...]:
 
 
 def _over(found: Sequence[Steadiness], reference: Sequence[Steadiness]) -> float:
-    """Percent of error under a constant change more than the reference has."""
+    """Returns the error under a constant change minus the reference's, in percent of the latter."""
     return 100 * (mean([each.constant for each in found]) / mean([each.constant for each in reference]) - 1)
 
 
-def _onset_table(results: Mapping[str, Sequence[Onset]]) -> Table:
+def _onset_table(results: Mapping[str, Sequence[Onset]]) -> ResultTable:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             method,
@@ -200,4 +202,4 @@ def _onset_table(results: Mapping[str, Sequence[Onset]]) -> Table:
         "reversed."
     )
     columns = ("method", "ramps", "first step", "worst", "largest step", "worst largest")
-    return Table("onset", "Popping", note, columns, rows, 2)
+    return ResultTable("onset", "Popping", note, columns, rows, 2)

@@ -1,4 +1,4 @@
-"""How alike two pictures are, inside a region."""
+"""The likeness of two pictures inside a region."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_PIXELS = 30
-"""A smaller region says nothing."""
+"""The number of pixels below which a region is not compared."""
 
 
 @dataclass(frozen=True)
 class Likeness:
     l1: float
-    """Mean absolute difference, grey levels of 255."""
+    """The mean absolute difference in grey levels, 0..255."""
     psnr: float
-    """dB; infinite where every pixel is the same."""
+    """The peak signal-to-noise ratio in dB; infinite where all pixels are equal."""
     ssim: float
+    """The mean structural similarity, at most 1."""
 
 
 def likeness(
     first: NDArray[np.uint8], second: NDArray[np.uint8], inside: NDArray[np.bool_]
 ) -> Likeness | None:
-    """Of two pictures (height, width, 3) within a mask (height, width); None where that is nearly empty."""
+    """Compares two pictures (height, width, 3) within a mask (height, width). None: it is nearly empty."""
     if inside.sum() < LEAST_PIXELS:
         return None
     difference = first[inside].astype(np.float64) - second[inside]
@@ -34,7 +35,7 @@ def likeness(
 
 
 def ssim_map(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(height, width) structural similarity of the luminances.
+    """Returns (height, width): the structural similarity of the luminances.
 
     Source: Wang, Bovik, Sheikh & Simoncelli, IEEE TIP 13(4), 2004: an 11 x 11 Gaussian window of 1.5 pixels.
     """

@@ -1,4 +1,4 @@
-"""The ways to change a face that are compared: each is a callable from one picture to another."""
+"""The methods that are compared; each is a callable that changes a face in a picture."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from reenact.records import Face, Frame, Retargeted
 Picture: TypeAlias = NDArray[np.uint8]
 """(height, width, 3) RGB."""
 Method: TypeAlias = Callable[[Frame, Face, AUVector, AUVector], Picture]
-"""(frame, face, change asked for of both sides, action units measured), each of the latter (17,), to the
-changed picture, of the frame's size."""
+"""A function from (frame, face, change, measured) to the changed picture, of the frame's size. change: (17,)
+the relative action units for both sides; measured: (17,) the intensities before."""
 
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """What to open; small, so that it can be sent to another process."""
+    """The description of a method, small enough to send to another process."""
 
     name: str
-    """In tables."""
+    """The name in tables."""
     generator: str | None
-    """One of reenact.generate.GENERATORS; None gives the picture back as it is."""
+    """One of reenact.generate.GENERATORS. None: the picture is returned unchanged."""
     model: Path | None = None
-    """The generator's ONNX file."""
+    """The generator's ONNX file. None: it needs none, or uses the one that ships."""
     without: frozenset[str] = frozenset()
-    """Of reenact.generate.generator.PAINTERS."""
+    """The painters, of reenact.generate.generator.PAINTERS, that are left out."""
 
 
 COPY, WARP = MethodSpec("copy", None), MethodSpec("warp", "warp")
 BASELINES = (COPY, WARP)
-"""In every table."""
+"""The methods that are in every table."""
 
 
 def method_specs(
@@ -56,9 +56,9 @@ def method_specs(
     *,
     parts: bool = True,
 ) -> tuple[MethodSpec, ...]:
-    """The baselines, and what the model files given allow.
+    """Returns the baselines and the methods for which model files are given.
 
-    parts: live once more without each of its parts.
+    parts: whether `live` is also evaluated without each of its parts.
     """
     specs = list(BASELINES)
     if live is not None:
@@ -74,7 +74,8 @@ def method_specs(
 
 
 def _ablations(live: Path) -> list[MethodSpec]:
-    """`warp` is live without its network; the last of these has neither network nor painters."""
+    """Returns ablations of live; `warp` is live without its network, the last has neither that nor
+    painters."""
     return [
         *(MethodSpec(f"live - {part}", "live", live, frozenset({part})) for part in PAINTERS),
         MethodSpec("live - all painters", "live", live, frozenset(PAINTERS)),
@@ -84,7 +85,7 @@ def _ablations(live: Path) -> list[MethodSpec]:
 
 @contextmanager
 def open_method(spec: MethodSpec) -> Iterator[Method]:
-    """The method, until the block ends. Raises EngineError or ModelError for a model that cannot be used."""
+    """Opens a method. Raises EngineError or ModelError for a model that cannot be used."""
     if spec.generator is None:
         yield lambda frame, face, change, measured: frame.image
         return
@@ -98,7 +99,7 @@ def open_method(spec: MethodSpec) -> Iterator[Method]:
 
 
 def _through_the_loop(generator: Generator) -> Method:
-    """As at run time: generate, then paste."""
+    """Returns the method that generates, then pastes, as at run time."""
 
     def method(frame: Frame, face: Face, change: AUVector, measured: AUVector) -> Picture:
         asked = Retargeted(frame, (face,), aus=(measured,), changes=(bilateral(change),))
@@ -108,7 +109,7 @@ def _through_the_loop(generator: Generator) -> Method:
 
 
 def open_without(generator: str, model: Path | None, without: frozenset[str]) -> FaceGenerator:
-    """`warp` or `live` without the painters named."""
+    """Opens `warp` or `live` without these painters."""
     painters = PAINTERS.keys() - without
     if generator == "warp":
         return FaceGenerator(MovedFace(load_basis(), painters=painters))

@@ -1,4 +1,4 @@
-"""A film's open mouths, shut by an edit and opened again: with the person's own teeth, or likely ones."""
+"""Compares a person's own teeth with teeth of the bank: a film's open mouths are shut and opened again."""
 
 from __future__ import annotations
 
@@ -18,30 +18,32 @@ from reenact.media.read import open_capture
 from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face, Frame
 from reenact.track import Tracker, TrackerOptions
-from train.data.degrade import done, forth
-from train.evaluate import regions
-from train.evaluate.tables import Cell, Table
+from train.data.degrade import applied_change, move_face
+from train.evaluate import comparison_masks
+from train.evaluate.result_table import Cell, ResultTable
 
 AWAY = "AU10=-5,AU12=-2,AU25=-5,AU26=-5"
-"""What shuts a mouth, in the language of --target-aus."""
+"""The change that shuts a mouth, in the syntax of --target-aus."""
 LEAST_MM = 4.0
-"""Gap between the lips of the mouths that are compared."""
+"""The smallest gap between the lips of the mouths that are compared."""
 APART_S = 0.6
-"""Frames nearer in time than this are not learnt from: they show the very mouth that is asked for."""
+"""The time within which frames are not used as the person's own views: they show almost the same mouth."""
 _FRAMES = 60
-"""Frames of a film that are looked at, spread over it."""
+"""The frames of a film that are read, spread over it."""
 
 
 @dataclass(frozen=True)
 class Reopened:
-    """A film's mouths, opened again; errors are L1 in levels of 255, inside the mouth."""
+    """A film's mouths, opened again. Errors are L1 in grey levels of 255, inside the mouth."""
 
     film: str
+    """The film's name."""
     frames: int
+    """The number of frames compared."""
     painter: float
-    """With teeth from the bank."""
+    """The error with teeth of the bank."""
     own: float
-    """With the person's teeth as other frames of the film show them."""
+    """The error with the person's teeth, as other frames of the film show them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,18 +53,18 @@ class _Seen:
 
 
 def measure_own_mouth(clips: Sequence[Path]) -> list[Reopened]:
-    """One row for each film that shows an open mouth with teeth; the others are left out."""
+    """Returns one result for each film that shows an open mouth with teeth; others are left out."""
     found = [_reopened(clip.stem, _frames(clip)) for clip in clips]
     return [row for row in found if row is not None]
 
 
-def own_mouth_tables(clips: Sequence[Path]) -> list[Table]:
-    """The table of these films; none where no film shows an open mouth with teeth."""
+def own_mouth_tables(clips: Sequence[Path]) -> list[ResultTable]:
+    """Returns the table of these films; no table where no film shows an open mouth with teeth."""
     rows = measure_own_mouth(clips)
     return [own_mouth_table(rows)] if rows else []
 
 
-def own_mouth_table(rows: Sequence[Reopened]) -> Table:
+def own_mouth_table(rows: Sequence[Reopened]) -> ResultTable:
     note = (
         "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then "
         "opened to where it was, and compared with the film inside the mouth (L1 of 255): with teeth from "
@@ -71,13 +73,13 @@ def own_mouth_table(rows: Sequence[Reopened]) -> Table:
     cells: list[tuple[Cell, ...]] = [
         (row.film, row.frames, row.painter, row.own, row.own / row.painter) for row in rows
     ]
-    return Table(
+    return ResultTable(
         "own_mouth", "Own mouth", note, ("film", "frames", "bank", "own", "own / bank"), tuple(cells)
     )
 
 
 def _frames(clip: Path) -> list[_Seen]:
-    """Frames with just one face, spread over the film."""
+    """Returns frames with exactly one face, spread over the film."""
     found = []
     with (
         open_capture(clip) as capture,
@@ -101,7 +103,7 @@ def _reopened(name: str, frames: Sequence[_Seen]) -> Reopened | None:
 
 
 def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
-    """(with the bank, with the person's own teeth); None where the frame shows no teeth to compare."""
+    """Returns the errors with the bank's and the person's own teeth. None: the frame shows no teeth."""
     frame, face = one.frame, one.face
     seen = see_mouth(frame, face)
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / face.pose.scale
@@ -112,11 +114,11 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
         if abs(other.frame.pts - frame.pts) >= APART_S:
             views = views.learn(other.frame, other.face, see_mouth(other.frame, other.face))
     basis = load_basis()
-    away = done(face, parse_targets(AWAY).value, basis)
-    shut = forth(frame.image, face.landmarks, away, basis)
+    away = applied_change(face, parse_targets(AWAY).value, basis)
+    shut = move_face(frame.image, face.landmarks, away, basis)
     between = Frame(shut.picture)
     again, mouth = look_at_mouth(between, Face(0, shut.landmarks, face.pose, 1.0))
-    inside = regions.inside_mouth(face.landmarks, max(frame.size))[: frame.size[0], : frame.size[1]]
+    inside = comparison_masks.inside_mouth(face.landmarks, max(frame.size))[: frame.size[0], : frame.size[1]]
 
     def error(teeth: MouthContent) -> float:
         moved = warp_to(between, again, face.landmarks)
@@ -133,8 +135,8 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
     return None if np.isnan(result).any() else result
 
 
-def _l1(picture: NDArray[np.uint8], truth: NDArray[np.uint8], inside: regions.Mask) -> float:
-    """Mean absolute difference inside a region; NaN where it is empty."""
+def _l1(picture: NDArray[np.uint8], truth: NDArray[np.uint8], inside: comparison_masks.Mask) -> float:
+    """Returns the mean absolute difference inside a region; NaN where it is empty."""
     if not inside.any():
         return float("nan")
     return float(np.abs(picture[inside].astype(np.int16) - truth[inside]).mean())

@@ -1,4 +1,4 @@
-"""Two pictures of one person: drive the first to what the second shows, and compare with the second."""
+"""Pairs of pictures of one person: the first is changed to what the second shows, which is the truth."""
 
 from __future__ import annotations
 
@@ -17,57 +17,59 @@ from reenact.alignment import Alignment
 from reenact.generate.geometry.face_crop import FaceCrop
 from train.data.degrade import face_of
 from train.data.shards import Shards
-from train.evaluate import regions
+from train.evaluate import comparison_masks
 from train.evaluate.comparison import Compared, comparison_table, landmark_table
 from train.evaluate.likeness import Likeness, likeness
 from train.evaluate.methods import Method
-from train.evaluate.reading import Reader
+from train.evaluate.picture_reader import PictureReader
+from train.evaluate.result_table import ResultTable
 from train.evaluate.subjects import Subject, read_subjects
-from train.evaluate.tables import Table
 
 MOST_TURNED_DEG = 8.0
-"""Two heads whose yaw or pitch differ by more are not compared."""
+"""The largest difference in yaw or pitch of two heads that are compared."""
 LEAST_DIFFERENCE = 3.0
-"""Sum over all action units: with less, there is nothing to do."""
+"""The smallest sum of differences over all action units of a pair."""
 LEAST_ALIKE = 0.65
-"""SSIM of the skin of both: below, they are of other years or in other light, no truth to each other."""
+"""SSIM of both pictures' skin below which their age or light differs too much for a truth."""
 EACH_PERSON = 3
+"""The most pairs of one person's pictures."""
 EACH_CLIP = 6
-"""Pairs at most. Of a clip more: its frames are the best truth there is."""
+"""The most pairs of one clip, whose frames are the best truth available."""
 
 LANDMARK_GROUPS: Mapping[str, tuple[int, ...]] = {
     "all": tuple(range(IRIS_START)),
-    "mouth": regions.OUTER_LIPS,
+    "mouth": comparison_masks.OUTER_LIPS,
     "eyes": LEFT_EYE.outline + RIGHT_EYE.outline,
     "brows": (70, 63, 105, 66, 107, 336, 296, 334, 293, 300),
 }
 REGIONS = {
-    "inside the mouth": regions.inside_mouth,
-    "mouth": regions.mouth,
-    "eyes": regions.eyes,
-    "face": regions.face,
+    "inside the mouth": comparison_masks.inside_mouth,
+    "mouth": comparison_masks.mouth,
+    "eyes": comparison_masks.eyes,
+    "face": comparison_masks.face,
 }
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class PicturePair:
     first: Subject
+    """The picture that is changed."""
     change: AUVector
-    """(17,) what the second picture shows more than the first."""
+    """(17,) the second picture's intensities minus the first one's."""
     truth: NDArray[np.uint8]
-    """(256, 256, 3) the second picture in the first one's crop, in the first one's light."""
+    """(256, 256, 3) the second picture in the first one's crop and light."""
     landmarks: NDArray[np.float32]
-    """(478, 3) the second picture's, in the first one's frame."""
+    """(478, 3) the second picture's landmarks in the first one's frame."""
     known: NDArray[np.bool_]
     """(256, 256) where the second picture has pixels."""
 
 
-def choose_pairs(shards: Shards, count: int, seed: int, reader: Reader) -> list[Pair]:
-    """Up to `count` pairs of the people in `shards`: alike in pose, as different in expression as can be."""
+def choose_pairs(shards: Shards, count: int, seed: int, reader: PictureReader) -> list[PicturePair]:
+    """Chooses up to `count` pairs with similar pose and the largest difference in expression."""
     rng = np.random.default_rng(seed)
     _, inverse, pictures = np.unique(shards.persons, return_inverse=True, return_counts=True)
     several = rng.permutation(np.flatnonzero(pictures > 1))
-    pairs: list[Pair] = []
+    pairs: list[PicturePair] = []
     for person in several:
         rows = np.flatnonzero(inverse == person)
         for first, second in _most_different(shards, rows):
@@ -80,7 +82,8 @@ def choose_pairs(shards: Shards, count: int, seed: int, reader: Reader) -> list[
 
 
 def _most_different(shards: Shards, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """The pairs of one person's pictures with the most different labels, of one collection and pose."""
+    """Returns the pairs of one person's pictures, of one collection and pose, with the most different
+    labels."""
     turns = {int(row): _turn_deg(shards.landmarks[row]) for row in rows}
     close = [
         (first, second)
@@ -93,11 +96,11 @@ def _most_different(shards: Shards, rows: NDArray[np.int64]) -> list[tuple[int, 
     ]
 
 
-def pairs_of_frames(subjects: Sequence[Subject]) -> list[Pair]:
-    """Pairs among frames of one person's clip, no frame used twice."""
+def pairs_of_frames(subjects: Sequence[Subject]) -> list[PicturePair]:
+    """Returns pairs of frames of one person's clip; no frame is used twice."""
     ranked = sorted(combinations(subjects, 2), key=lambda pair: -_difference(*(s.measured for s in pair)))
     used: set[str] = set()
-    pairs: list[Pair] = []
+    pairs: list[PicturePair] = []
     for first, second in ranked:
         if (
             len(pairs) < EACH_CLIP
@@ -110,7 +113,7 @@ def pairs_of_frames(subjects: Sequence[Subject]) -> list[Pair]:
 
 
 def _turn_deg(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(2,) pitch and yaw."""
+    """Returns (2,) pitch and yaw in degrees."""
     return np.degrees(face_of(landmarks).pose.angles[:2])
 
 
@@ -118,9 +121,9 @@ def _difference(first: AUVector, second: AUVector) -> float:
     return float(np.abs(first - second).sum())
 
 
-def _pair(first: Subject, second: Subject) -> list[Pair]:
-    """The pair, or nothing: heads turned too differently, faces that show the same, pictures that have little
-    in common."""
+def _pair(first: Subject, second: Subject) -> list[PicturePair]:
+    """Returns the pair. Empty: the poses differ too much, the expressions too little, or the pictures have
+    too little in common."""
     turns = [np.degrees(subject.face.pose.angles[:2]) for subject in (first, second)]
     if np.abs(turns[0] - turns[1]).max() > MOST_TURNED_DEG:
         return []
@@ -133,17 +136,17 @@ def _pair(first: Subject, second: Subject) -> list[Pair]:
     full = np.full(second.frame.size, 255, np.uint8)
     known = from_second.crop(full, cv2.BORDER_CONSTANT) == 255
     seen = alignment.crop(first.frame.image)
-    skin = regions.skin(alignment.points(first.face.landmarks), alignment.size) & known
+    skin = comparison_masks.skin(alignment.points(first.face.landmarks), alignment.size) & known
     lit = lit_alike(truth, seen, skin)
     alike = likeness(lit, seen, skin)
     if alike is None or alike.ssim < LEAST_ALIKE:
         return []
     landmarks = to_first.points(second.face.landmarks)
-    return [Pair(first, second.measured - first.measured, lit, landmarks, known)]
+    return [PicturePair(first, second.measured - first.measured, lit, landmarks, known)]
 
 
 def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> Alignment:
-    """Takes landmarks (478, 3) to others in the plane, by least squares on the points that expressions spare.
+    """Fits the planar similarity from landmarks (478, 3) to others, on points that expressions move little.
 
     Method: Umeyama, IEEE PAMI 13(4), 1991, in complex numbers.
     """
@@ -160,14 +163,16 @@ def _square(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.vstack([matrix, np.array([[0, 0, 1]], np.float32)])
 
 
-def lit_alike(image: NDArray[np.uint8], like: NDArray[np.uint8], skin: regions.Mask) -> NDArray[np.uint8]:
-    """`image` with the mean and spread of luminance that `like` has on the skin."""
+def lit_alike(
+    image: NDArray[np.uint8], like: NDArray[np.uint8], skin: comparison_masks.Mask
+) -> NDArray[np.uint8]:
+    """Returns `image` with the mean and spread of luminance that `like` has on the skin."""
     ours, wanted = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY)[skin].astype(np.float64) for each in (image, like))
     gain = float(np.clip(wanted.std() / max(ours.std(), 1.0), 0.5, 2))
     return np.clip(np.rint((image - ours.mean()) * gain + wanted.mean()), 0, 255).astype(np.uint8)
 
 
-def measure_pairs(method: Method, pairs: Sequence[Pair], reader: Reader) -> Compared:
+def measure_pairs(method: Method, pairs: Sequence[PicturePair], reader: PictureReader) -> Compared:
     found: dict[str, list[Likeness | None]] = {name: [] for name in REGIONS}
     errors: dict[str, list[float]] = {name: [] for name in LANDMARK_GROUPS}
     moved: dict[str, list[tuple[float, float]]] = {name: [] for name in LANDMARK_GROUPS}
@@ -195,7 +200,7 @@ def measure_pairs(method: Method, pairs: Sequence[Pair], reader: Reader) -> Comp
 
 
 def _gain(moved: Sequence[tuple[float, float]]) -> float | None:
-    """All distances that landmarks went, over all that they really went; None where nothing did."""
+    """Returns the sum of the motions divided by the sum of the true motions. None: there was no motion."""
     achieved, real = np.sum(moved, axis=0) if moved else (0.0, 0.0)
     return float(achieved / real) if real > 0 else None
 
@@ -203,13 +208,13 @@ def _gain(moved: Sequence[tuple[float, float]]) -> float | None:
 def _nme(
     landmarks: NDArray[np.float32], truth: NDArray[np.float32], group: Iterable[int], scale: float
 ) -> float:
-    """Mean distance of the group's landmarks in percent of the distance between the pupils."""
+    """Returns the mean distance of the group's landmarks in percent of the distance between the pupils."""
     rows = list(group)
     apart = np.linalg.norm(landmarks[rows, :2] - truth[rows, :2], axis=1)
     return 100 * float(apart.mean()) / (scale * INTERPUPILLARY_MM)
 
 
-def pair_tables(results: Mapping[str, Compared], pairs: Sequence[Pair]) -> list[Table]:
+def pair_tables(results: Mapping[str, Compared], pairs: Sequence[PicturePair]) -> list[ResultTable]:
     note = (
         f"{len(pairs)} pairs of pictures of one person who is held out ({_sources(pairs)}), yaw and pitch "
         f"within {MOST_TURNED_DEG:g} degrees, skin alike (SSIM {LEAST_ALIKE:g} or more). The first is asked "
@@ -229,6 +234,6 @@ def pair_tables(results: Mapping[str, Compared], pairs: Sequence[Pair]) -> list[
     ]
 
 
-def _sources(pairs: Sequence[Pair]) -> str:
+def _sources(pairs: Sequence[PicturePair]) -> str:
     collections = [pair.first.collection for pair in pairs]
     return ", ".join(f"{name} {collections.count(name)}" for name in sorted(set(collections)))

@@ -1,4 +1,4 @@
-"""Do results as a whole look like photographs? Frechet distance to real pictures of other people."""
+"""Measures the realism of results as a whole: the Frechet distance to real pictures of other people."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from calib.au import AUVector
 from reenact.records import Face, Frame
 from train.data.degrade import face_of
 from train.data.shards import Shards
-from train.evaluate.descriptors import Detail, Hog, Vector
 from train.evaluate.methods import Method
+from train.evaluate.picture_features import Detail, Hog, Vector
+from train.evaluate.result_table import Cell, ResultTable
 from train.evaluate.statistics import frechet_distance
-from train.evaluate.tables import Cell, Table
 
 Describe = Callable[[NDArray[np.uint8], Face], Vector]
 
@@ -35,34 +35,35 @@ class Borrower:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Real pictures, as numbers."""
+    """The features of real pictures."""
 
     components: NDArray[np.float32]
-    """(32, k)."""
+    """(32, k) the principal components of the features."""
     scale: NDArray[np.float32]
-    """(32, 1) makes every component's variance 1."""
+    """(32, 1) factors that make every component's variance 1."""
     scores: NDArray[np.float32]
-    """(n, 32)."""
+    """(n, 32) the scaled components of n pictures."""
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return features @ (self.components * self.scale).T
 
 
 @dataclass(frozen=True, eq=False)
-class Gallery:
-    """Faces to change, and real pictures of other people to compare with."""
+class ReferencePictures:
+    """Faces to change, and real pictures of other people for comparison."""
 
     borrowers: tuple[Borrower, ...]
+    """The faces to change."""
     references: Mapping[str, Reference]
-    """By the name of the features."""
+    """The real pictures' features, by the name of the features."""
     real: int
-    """Real pictures."""
+    """The number of real pictures."""
 
 
-def hang_gallery(unseen: Shards, count: int, real: int, seed: int) -> Gallery:
-    """Half of the people lend faces, the other half are what results are compared with.
+def choose_reference_pictures(unseen: Shards, count: int, real: int, seed: int) -> ReferencePictures:
+    """Chooses faces to change from one half of the people, and real pictures from the other half.
 
-    Each face is asked for the action units of a picture of the other half, from the same collection.
+    Each face is asked for the action units of a picture in the other half, from the same collection.
     """
     rng = np.random.default_rng(seed)
     persons = rng.permutation(np.unique(unseen.persons))
@@ -78,7 +79,7 @@ def hang_gallery(unseen: Shards, count: int, real: int, seed: int) -> Gallery:
         name: _refer(np.array([describe(each.image, face_of(each.landmarks)) for each in samples]))
         for name, describe in FEATURES.items()
     }
-    return Gallery(tuple(borrowers), references, len(rows))
+    return ReferencePictures(tuple(borrowers), references, len(rows))
 
 
 def _borrower(shards: Shards, row: int, target: AUVector) -> Borrower:
@@ -95,30 +96,30 @@ def _refer(features: NDArray[np.float32]) -> Reference:
     return Reference(reference.components, scale, reference.score(features))
 
 
-def measure_realism(method: Method, gallery: Gallery) -> dict[str, float]:
-    """Frechet distance by the name of the features."""
-    images = [method(each.frame, each.face, each.change, each.measured) for each in gallery.borrowers]
+def measure_realism(method: Method, pictures: ReferencePictures) -> dict[str, float]:
+    """Returns the Frechet distance by the name of the features."""
+    images = [method(each.frame, each.face, each.change, each.measured) for each in pictures.borrowers]
     return {
-        name: frechet_distance(reference.score(_describe(images, gallery, FEATURES[name])), reference.scores)
-        for name, reference in gallery.references.items()
+        name: frechet_distance(reference.score(_describe(images, pictures, FEATURES[name])), reference.scores)
+        for name, reference in pictures.references.items()
     }
 
 
-def _describe(images: Sequence[NDArray[np.uint8]], gallery: Gallery, describe: Describe) -> Vector:
-    pairs = zip(images, gallery.borrowers, strict=True)
+def _describe(images: Sequence[NDArray[np.uint8]], pictures: ReferencePictures, describe: Describe) -> Vector:
+    pairs = zip(images, pictures.borrowers, strict=True)
     return np.array([describe(image, each.face) for image, each in pairs], np.float32)
 
 
-def realism_table(results: Mapping[str, Mapping[str, float]], gallery: Gallery) -> Table:
+def realism_table(results: Mapping[str, Mapping[str, float]], pictures: ReferencePictures) -> ResultTable:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (method, *(found[name] for name in FEATURES)) for method, found in results.items()
     )
     note = (
-        f"Frechet distance between {len(gallery.borrowers)} faces that were asked for the action units of "
-        f"other people's pictures and {gallery.real} real pictures of those others, all held out. Features: "
+        f"Frechet distance between {len(pictures.borrowers)} faces that were asked for the action units of "
+        f"other people's pictures and {pictures.real} real pictures of those others, all held out. Features: "
         f"the first {COMPONENTS} principal components, each scaled to a variance of 1, of HOG (oriented "
         "gradients of a gray 112 px crop) and of detail (log energy of four octaves of a 192 px crop in 8 "
         "x 8 cells). The row of copy is what unchanged pictures of so few people come to: the floor."
     )
     columns = ("method", *(f"Frechet, {name}" for name in FEATURES))
-    return Table("realism", "Realism", note, columns, rows)
+    return ResultTable("realism", "Realism", note, columns, rows)

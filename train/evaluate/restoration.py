@@ -1,4 +1,4 @@
-"""Take an expression off a face and ask for it back: the picture itself is what should come out."""
+"""Removes an expression from a picture and asks for it back; the original picture is the truth."""
 
 from __future__ import annotations
 
@@ -14,81 +14,111 @@ from calib.basis import AUBasis, load_basis
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face, Frame
-from train.data.degrade import done, face_of, forth
+from train.data.degrade import applied_change, face_of, move_face
 from train.data.shards import Shards
-from train.evaluate import regions
+from train.evaluate import comparison_masks
 from train.evaluate.comparison import Compared, comparison_table
 from train.evaluate.likeness import Likeness, likeness
 from train.evaluate.methods import Method
+from train.evaluate.result_table import ResultTable
 from train.evaluate.subjects import spread_rows
-from train.evaluate.tables import Table
 
 BLUR_MM = 2.5
-"""Folds are narrower than this."""
+"""A scale that is larger than the width of folds."""
 
-Region = Callable[[NDArray[np.float32], int], regions.Mask]
+MaskFunction = Callable[[NDArray[np.float32], int], comparison_masks.Mask]
 
 
 @dataclass(frozen=True)
-class Case:
+class RestorationCase:
     name: str
+    """The name in tables."""
     away: str
-    """What is taken off, in the language of --target-aus."""
+    """The change that removes the expression, in the syntax of --target-aus."""
     shows: tuple[tuple[str, float, float], ...]
-    """(action unit, least, most) of faces that it is tried on."""
-    region: Region
+    """(action unit, least, most) intensities of the faces in this case."""
+    region: MaskFunction
+    """The region in which the result is compared."""
     creases: bool = False
-    """Whether the skin of the region is smoothed on the way, too."""
+    """Whether the skin of the region is also smoothed."""
 
 
-CASES = (
-    Case(
+RESTORATION_CASES = (
+    RestorationCase(
         "open mouth, shut and asked to open",
         "AU25=0,AU26=0",
         (("AU25", 1.5, 5), ("AU12", 0, 1.5)),
-        regions.inside_mouth,
+        comparison_masks.inside_mouth,
     ),
-    Case(
+    RestorationCase(
         "open smile, taken off and asked for",
         "AU06=0,AU12=0,AU25=0,AU26=0",
         (("AU25", 1.2, 5), ("AU12", 1.5, 5)),
-        regions.inside_mouth,
+        comparison_masks.inside_mouth,
     ),
-    Case("shut mouth, opened and asked to shut", "AU25=+2,AU26=+2", (("AU25", 0, 0.4),), regions.mouth),
-    Case("open eyes, shut and asked to open", "AU45=+4", (("AU45", 0, 0.5),), regions.eyes),
-    Case("shut eyes, opened and asked to shut", "AU45=0", (("AU45", 1.8, 5),), regions.eyes),
-    Case("brows drawn, smoothed and asked for", "AU04=0", (("AU04", 1.2, 5),), regions.glabella, True),
-    Case("nose wrinkled, smoothed and asked for", "AU09=0", (("AU09", 1.0, 5),), regions.nose_root, True),
-    Case(
-        "brows raised, smoothed and asked for", "AU01=0,AU02=0", (("AU02", 1.0, 5),), regions.forehead, True
+    RestorationCase(
+        "shut mouth, opened and asked to shut", "AU25=+2,AU26=+2", (("AU25", 0, 0.4),), comparison_masks.mouth
     ),
-    Case("cheeks raised, smoothed and asked for", "AU06=0,AU12=0", (("AU06", 1.8, 5),), regions.folds, True),
+    RestorationCase(
+        "open eyes, shut and asked to open", "AU45=+4", (("AU45", 0, 0.5),), comparison_masks.eyes
+    ),
+    RestorationCase(
+        "shut eyes, opened and asked to shut", "AU45=0", (("AU45", 1.8, 5),), comparison_masks.eyes
+    ),
+    RestorationCase(
+        "brows drawn, smoothed and asked for", "AU04=0", (("AU04", 1.2, 5),), comparison_masks.glabella, True
+    ),
+    RestorationCase(
+        "nose wrinkled, smoothed and asked for",
+        "AU09=0",
+        (("AU09", 1.0, 5),),
+        comparison_masks.nose_root,
+        True,
+    ),
+    RestorationCase(
+        "brows raised, smoothed and asked for",
+        "AU01=0,AU02=0",
+        (("AU02", 1.0, 5),),
+        comparison_masks.forehead,
+        True,
+    ),
+    RestorationCase(
+        "cheeks raised, smoothed and asked for",
+        "AU06=0,AU12=0",
+        (("AU06", 1.8, 5),),
+        comparison_masks.folds,
+        True,
+    ),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """One picture, its expression taken off."""
+    """One picture whose expression was removed."""
 
     case: str
+    """The case's name."""
     degraded: Frame
+    """The picture without the expression."""
     face: Face
-    """In the degraded picture."""
+    """The face in this picture."""
     measured: AUVector
-    """(17,) what the degraded picture shows."""
+    """(17,) the intensities that this picture shows."""
     change: AUVector
-    """(17,) what leads back."""
+    """(17,) the change back to the expression."""
     truth: NDArray[np.uint8]
-    inside: regions.Mask
-    """Where the two are compared, in the run-time's crop."""
+    """The original picture."""
+    inside: comparison_masks.Mask
+    """The mask of the comparison, in the run-time's crop."""
     crop: FaceCrop
+    """The run-time's crop."""
 
 
 def choose_restorations(shards: Shards, each: int, seed: int) -> list[Restoration]:
-    """Up to `each` faces of every case."""
+    """Chooses up to `each` faces of every case."""
     basis = load_basis()
     found = []
-    for case in CASES:
+    for case in RESTORATION_CASES:
         eligible = np.all(
             [
                 (shards.aus[:, au_index(code)] >= least) & (shards.aus[:, au_index(code)] <= most)
@@ -103,13 +133,17 @@ def choose_restorations(shards: Shards, each: int, seed: int) -> list[Restoratio
 
 
 def degrade(
-    case: Case, image: NDArray[np.uint8], landmarks: NDArray[np.float32], aus: AUVector, basis: AUBasis
+    case: RestorationCase,
+    image: NDArray[np.uint8],
+    landmarks: NDArray[np.float32],
+    aus: AUVector,
+    basis: AUBasis,
 ) -> Restoration:
-    """The picture with what `case` takes off taken off, by the run-time's own geometry and painters."""
+    """Removes the expression of `case` from the picture, with the run-time's own geometry and painters."""
     face = face_of(landmarks)
-    away = done(face, parse_targets(case.away).change(aus), basis)
-    there = forth(image, landmarks, away, basis)
-    # The pose is the original's: what was taken off must not read as a turn of the head on the way back.
+    away = applied_change(face, parse_targets(case.away).change(aus), basis)
+    there = move_face(image, landmarks, away, basis)
+    # The original's pose is kept, so that the removed expression does not count as a turn of the head.
     moved = replace(face, landmarks=there.landmarks)
     picture = there.picture
     if case.creases:
@@ -128,16 +162,16 @@ def degrade(
     )
 
 
-def smoothed(image: NDArray[np.uint8], inside: regions.Mask, width_px: float) -> NDArray[np.uint8]:
-    """`image` with what is finer than `width_px` taken out of a region, which fades out by as much."""
+def smoothed(image: NDArray[np.uint8], inside: comparison_masks.Mask, width_px: float) -> NDArray[np.uint8]:
+    """Returns `image` without detail finer than `width_px` in a region, whose edge fades over this width."""
     blurred = cv2.GaussianBlur(image, (0, 0), width_px)
     weight = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), width_px / 2)[..., None]
     return np.rint(image + weight * (blurred - image.astype(np.float32))).astype(np.uint8)
 
 
 def measure_restoration(method: Method, restorations: Sequence[Restoration]) -> Compared:
-    """By the names of the cases."""
-    found: dict[str, list[Likeness | None]] = {case.name: [] for case in CASES}
+    """Compares the results with the truth, by the names of the cases."""
+    found: dict[str, list[Likeness | None]] = {case.name: [] for case in RESTORATION_CASES}
     for each in restorations:
         image = method(each.degraded, each.face, each.change, each.measured)
         alignment = each.crop.align(each.face)
@@ -146,7 +180,7 @@ def measure_restoration(method: Method, restorations: Sequence[Restoration]) -> 
     return Compared({name: tuple(alike) for name, alike in found.items()})
 
 
-def restoration_table(results: Mapping[str, Compared]) -> Table:
+def restoration_table(results: Mapping[str, Compared]) -> ResultTable:
     note = (
         "People held out. Geometry and painters take an expression off a picture (for creases the skin "
         f"there is also smoothed over {BLUR_MM:g} mm); the method is asked for it back; the picture itself "

@@ -1,4 +1,4 @@
-"""Contact sheets: the same faces and expressions by every method, side by side, to look at."""
+"""Contact sheets: the same faces and expressions by every method, side by side."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.media.atomic import replacing
 from train.data.shards import Shards
-from train.evaluate.expressions import Expression
 from train.evaluate.methods import Method, Picture
-from train.evaluate.reading import Reader
+from train.evaluate.picture_reader import PictureReader
+from train.evaluate.sheet_expressions import Expression
 from train.evaluate.subjects import Subject, read_subjects, spread_rows
 
 FACES = 24
 PAGE_PX = (1200, 1600)
-"""(height, width): a page is seen whole at its full size."""
+"""The (height, width) of a page, which fits a screen at full size."""
+
 CROP = FaceCrop()
 MOST_ZOOMED = 1.8
-"""Of a face that is shown if there are enough others: beyond, it has too little detail to judge."""
+"""The largest zoom of a face, if there are enough others; with more, the face lacks detail."""
 TITLE_PX = 36
 LABEL_PX = 18
 GAP_PX = 6
@@ -32,16 +33,16 @@ _INK, _PAPER = (20, 20, 20), 245
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """One expression and whom it is asked of."""
+    """One expression and the faces that it is asked of."""
 
     expression: Expression
     subjects: tuple[Subject, ...]
 
 
 def choose_sheet(
-    expression: Expression, unseen: Shards, seed: int, reader: Reader, faces: int = FACES
+    expression: Expression, unseen: Shards, seed: int, reader: PictureReader, faces: int = FACES
 ) -> Sheet:
-    """Faces that the ask makes sense for; those in colour and with detail first."""
+    """Chooses faces that the expression suits; those in colour and with detail come first."""
     eligible = expression.eligible(unseen.aus)
     fine = eligible & ~unseen.grey & (unseen.zooms < MOST_ZOOMED)
     rows = spread_rows(unseen, faces, seed, fine)
@@ -52,7 +53,7 @@ def choose_sheet(
 
 
 def write_sheet(sheet: Sheet, methods: Mapping[str, Method], folder: Path) -> list[Path]:
-    """PNG pages, `expression-1.png` and on; their paths."""
+    """Writes PNG pages `expression-1.png` and so on, and returns their paths."""
     cells = [_row_of_cells(subject, sheet.expression, methods) for subject in sheet.subjects]
     layout = Layout.of(len(methods), cells[0].shape[0] if cells else 0)
     paths = []
@@ -69,7 +70,7 @@ def write_sheet(sheet: Sheet, methods: Mapping[str, Method], folder: Path) -> li
 
 @dataclass(frozen=True)
 class Layout:
-    """How many faces stand beside and below each other on a page."""
+    """The number of faces beside and below each other on a page."""
 
     across: int
     down: int
@@ -91,7 +92,7 @@ class Layout:
 
 
 def _row_of_cells(subject: Subject, expression: Expression, methods: Mapping[str, Method]) -> Picture:
-    """One face by all methods, with its name above."""
+    """Returns one face by all methods, with its name above."""
     change = expression.change(subject.measured)
     alignment = CROP.align(subject.face)
     crops = [

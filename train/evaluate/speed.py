@@ -1,4 +1,4 @@
-"""How long a method takes for one face, side by side with the others."""
+"""Measures a method's time for one face, paired with the other methods."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ import numpy as np
 
 from reenact.records import Frame
 from train.data.degrade import face_of
-from train.evaluate.expressions import BY_NAME
 from train.evaluate.methods import MethodSpec, open_method
+from train.evaluate.result_table import Cell, ResultTable
+from train.evaluate.sheet_expressions import BY_NAME
 from train.evaluate.subjects import Subject
-from train.evaluate.tables import Cell, Table
 
 HD = (720, 1280)
 FACE_HEIGHT = 0.75
-"""Of the frame's height: somebody in front of a webcam, with their hair."""
+"""The face's height as a share of the frame's: a person in front of a webcam, with hair."""
 ASKED = BY_NAME["surprise"]
 
 
 @dataclass(frozen=True)
 class Times:
     p50_ms: float
+    """The median time."""
     p95_ms: float
+    """The 95th percentile of the time."""
     ratio: float
-    """Median over the calls of the time relative to that of `warp` on the same picture in the same round."""
+    """The median ratio of the time to that of `warp` on the same picture in the same round."""
 
 
 def measure_speed(specs: Sequence[MethodSpec], subjects: Sequence[Subject], rounds: int) -> dict[str, Times]:
-    """By the methods' names. In every round each method has the same picture in turn."""
+    """Measures times by the methods' names. In every round each method has the same picture in turn."""
     with ExitStack() as opened:
         methods = {spec.name: opened.enter_context(open_method(spec)) for spec in specs}
         times_ms = np.zeros((rounds + 2, len(methods)))
@@ -43,7 +45,7 @@ def measure_speed(specs: Sequence[MethodSpec], subjects: Sequence[Subject], roun
                 start = time.perf_counter()
                 method(subject.frame, subject.face, change, subject.measured)
                 row[column] = 1000 * (time.perf_counter() - start)
-    # The first two rounds fill caches and wake threads.
+    # The first two rounds load caches and wake threads.
     times_ms = times_ms[2:]
     reference = times_ms[:, list(methods).index("warp")]
     return {
@@ -55,7 +57,7 @@ def measure_speed(specs: Sequence[MethodSpec], subjects: Sequence[Subject], roun
 
 
 def in_hd(subject: Subject) -> Subject:
-    """The face in the middle of a 720p frame."""
+    """Returns the face in the middle of a 720p frame."""
     side = round(FACE_HEIGHT * HD[0])
     factor = side / subject.frame.size[0]
     image = np.full((*HD, 3), 90, np.uint8)
@@ -69,7 +71,7 @@ def in_hd(subject: Subject) -> Subject:
     return replace(subject, frame=Frame(image), before=replace(subject.before, face=face))
 
 
-def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds: int) -> Table:
+def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds: int) -> ResultTable:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             name,
@@ -89,4 +91,4 @@ def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds:
     )
     figures = ("p50 ms", "p95 ms", "ratio")
     columns = ("method", *(f"{where} {figure}" for where in ("crop", "720p") for figure in figures))
-    return Table("speed", "Speed", note, columns, rows, 2)
+    return ResultTable("speed", "Speed", note, columns, rows, 2)

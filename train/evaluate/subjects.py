@@ -1,4 +1,4 @@
-"""The people that methods are judged on: who, and what they show as they are."""
+"""The faces that methods are evaluated on, and what they show before any change."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ from numpy.typing import NDArray
 from calib.au import AUVector
 from reenact.records import Face, Frame
 from train.data.shards import Shards
-from train.evaluate.reading import Reader, Reading
+from train.evaluate.picture_reader import PictureReader, PictureReading
 
 AHEAD_RAD = 0.35
-"""Most yaw of a face that is asked to change: beyond, the estimator reads the head, too."""
+"""The largest yaw of a face that is changed; beyond it the turn of the head affects the estimator."""
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A picture of a face and what is read in it before anything is changed."""
+    """A picture of a face and its reading before any change."""
 
     frame: Frame
-    before: Reading
+    """The picture."""
+    before: PictureReading
+    """The reading of the picture."""
     person: str
+    """The person's name."""
     collection: str
+    """The collection's name."""
     name: str
+    """The picture's name."""
 
     @property
     def face(self) -> Face:
@@ -36,8 +41,8 @@ class Subject:
         return self.before.aus
 
 
-def read_subjects(shards: Shards, rows: Sequence[int], reader: Reader) -> list[Subject]:
-    """The faces in these rows, read as results will be read; those that cannot be are left out."""
+def read_subjects(shards: Shards, rows: Sequence[int], reader: PictureReader) -> list[Subject]:
+    """Reads the faces in these rows like results; faces that cannot be read are left out."""
     subjects = []
     for row in rows:
         sample = shards[row]
@@ -52,9 +57,9 @@ def read_subjects(shards: Shards, rows: Sequence[int], reader: Reader) -> list[S
 def spread_rows(
     shards: Shards, count: int, seed: int, eligible: NDArray[np.bool_] | None = None
 ) -> list[int]:
-    """Rows of `count` people who look ahead, one picture each, the collections taken in turn.
+    """Returns rows of `count` people who look ahead, one picture each, from the collections in turn.
 
-    eligible: (n,) further restricts the choice. Fewer where there are not as many people.
+    eligible: (n,) further restricts the choice. There are fewer rows where there are fewer people.
     """
     allowed = np.abs(shards.yaws) < AHEAD_RAD
     if eligible is not None:
@@ -62,7 +67,7 @@ def spread_rows(
     order = np.random.default_rng(seed).permutation(np.flatnonzero(allowed))
     _, first = np.unique(shards.persons[order], return_index=True)
     order = order[np.sort(first)]
-    # Each face's place in the queue of its collection: all the firsts come before all the seconds.
+    # The number of each face in its collection: all first faces come before all second ones.
     places = np.zeros(len(order), np.int64)
     for name in np.unique(shards.collections[order]):
         of_it = shards.collections[order] == name

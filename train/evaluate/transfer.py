@@ -1,7 +1,7 @@
-"""How well faces take over the expressions of others: what a driver shows against what they then show.
+"""Measures how well faces follow drivers: what a driver shows against what the driven face then shows.
 
 Every face is driven by every driver, through the run-time's own frame loop. The output is tracked and read
-anew, frame by frame, before it is encoded.
+again, frame by frame, before it is encoded.
 """
 
 from __future__ import annotations
@@ -34,74 +34,79 @@ from reenact.verify.agreement import LEAST_VARIED, correlation, lag_s
 from reenact.verify.closed_loop import Corrections
 from reenact.verify.face_comparison import FaceComparison, OutputFrame, compare_faces
 from reenact.verify.request_recorder import RequestRecorder, face_readings
+from train.evaluate.result_table import Cell, ResultTable
 from train.evaluate.statistics import mean, slope
-from train.evaluate.tables import Cell, Table
 
 JUDGED = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU25", "AU26", "AU45")
-"""What a mean is taken over: the action units that are read best."""
+"""The action units that are read best, over which means are taken."""
 _PICTURE_RATE = Fraction(25)
 """Frames per second of a picture that is driven."""
 _LEAST_FRAMES = 25
-"""Fewer tell nothing of a correlation."""
+"""The number of frames below which no correlation is computed."""
 
 
 @dataclass(frozen=True)
 class TransferOptions:
     passes: int = 1
-    """How often the film is made: from the second time on with what the one before has missed, as by
+    """How often the film is made; each further pass corrects the errors of the one before, as with
     `reenact video --passes`."""
     seconds: float = 8.0
-    """Of each driver, from its beginning."""
+    """The part of each driver that is used, from its beginning."""
     generator: str = "live"
+    """The generator."""
     own_mouth: bool = True
     """Whether a film's own teeth are drawn, as at run time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Drive:
-    """One driver and one face that is to take over its expression."""
+    """One driver and one face that it drives."""
 
     driver: str
-    """Its name."""
+    """The driver's name."""
     recording: AURecording
+    """The driver's expressions over time."""
     face: Path
-    """A film, whose face moves by itself, or a picture."""
+    """A film, whose face also moves by itself, or a picture."""
 
 
 @dataclass(frozen=True)
 class Follow:
-    """How one action unit of a face follows a driver's."""
+    """How one action unit of a face follows the driver's."""
 
     code: str
+    """The action unit, such as AU12."""
     r: float
     """Pearson's correlation over time."""
     gain: float
-    """Change of the face for one unit of the driver's, by least squares, each around its own mean."""
+    """The change of the face per unit of the driver's, by least squares of the deviations from the means."""
     lag_s: float
-    """By how much the face is late; NaN where no shift makes the two agree."""
+    """The delay of the face; NaN where no shift makes the two agree."""
 
 
 @dataclass(frozen=True)
 class Driven:
-    """What came of one driver on one face."""
+    """The results of one driver on one face."""
 
     driver: str
+    """The driver's name."""
     face: str
+    """The face's name."""
     frames: int
-    """That were compared."""
+    """The number of frames compared."""
     moving: bool
-    """Whether the face moves by itself, as in a film; pictures do not."""
+    """Whether the face also moves by itself, as in a film."""
     follows: tuple[Follow, ...]
     """The action units that the driver moves by a standard deviation of LEAST_VARIED or more."""
 
     @property
     def r(self) -> float:
-        """Mean over those of JUDGED that the driver moves; NaN where it moves none."""
+        """The mean correlation over those of JUDGED that the driver moves; NaN where it moves none."""
         return mean([follow.r for follow in self.follows if follow.code in JUDGED])
 
 
 def drive(work: Drive, options: TransferOptions = TransferOptions()) -> Driven:
-    """Raises CaptureError, StillError or EngineError for a face that cannot be opened."""
+    """Drives a face. Raises CaptureError, StillError or EngineError for a face that cannot be opened."""
     comparison = _driven_face(work, options)
     moving = not is_still(work.face)
     if comparison is None:
@@ -113,7 +118,7 @@ def drive(work: Drive, options: TransferOptions = TransferOptions()) -> Driven:
 def follow(
     shown: NDArray[np.float64], after: NDArray[np.float64], times_s: NDArray[np.float64]
 ) -> tuple[Follow, ...]:
-    """shown, after: (n, 17) what the driver shows, and the face that it drives, at times (n,) that rise."""
+    """Compares (n, 17) what the driver and the driven face show at increasing times (n,), in seconds."""
     if len(times_s) < _LEAST_FRAMES:
         return ()
     found = []
@@ -126,7 +131,7 @@ def follow(
 
 
 def _driven_face(work: Drive, options: TransferOptions) -> FaceComparison | None:
-    """The face of which most is asked; None where the film shows none."""
+    """Returns the comparison of the face that is changed most. None: the film shows no face."""
     until_s = min(options.seconds, float(work.recording.times_s[-1]))
     targets, corrections = Driver(work.recording), Corrections()
     comparisons: list[FaceComparison] = []
@@ -138,7 +143,7 @@ def _driven_face(work: Drive, options: TransferOptions) -> FaceComparison | None
 
 
 def _run(face: Path, until_s: float, retarget: Retargeter, options: TransferOptions) -> list[FaceComparison]:
-    """One run of the frame loop over the face, the output read anew."""
+    """Runs the frame loop over the face once and reads its output."""
     measure, recorder, readings = Measurer(load_estimator()), RequestRecorder(), list[OutputFrame]()
     with (
         open_generator(options.generator, memory=_memory(face, options)) as generate,
@@ -160,7 +165,7 @@ def _memory(face: Path, options: TransferOptions) -> MouthMemory | None:
 
 
 def _frames(face: Path, until_s: float) -> Iterator[Frame]:
-    """Of a film until a time; of a picture as many as a film of that length has."""
+    """Yields a film's frames until a time, or a picture as many times as a film of that length has frames."""
     if not is_still(face):
         with open_capture(face) as capture:
             yield from takewhile(lambda frame: float(frame.pts) <= until_s, capture)
@@ -173,15 +178,15 @@ def _frames(face: Path, until_s: float) -> Iterator[Frame]:
 def _side_by_side(
     recording: AURecording, comparison: FaceComparison
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """What the driver shows and the face after it (n, 17) at the times (n,) at which both are there."""
+    """Returns the readings of driver and face (n, 17 each), and the times (n,) at which both exist."""
     driver = [recording.at(time_s) for time_s in comparison.times_s]
     there = np.array([level == 1 for _, level in driver]) & np.isfinite(comparison.after).all(axis=1)
     shown = np.array([aus for aus, _ in driver], np.float64)
     return shown[there], comparison.after[there].astype(np.float64), comparison.times_s[there]
 
 
-def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[Table]:
-    """By action unit, and by driver and face."""
+def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[ResultTable]:
+    """Returns a table by action unit, and one by driver and face."""
     note = (
         f"{len(found)} pairs of a driver and a face, at most {options.seconds:g} s each, made "
         f"in {options.passes} pass{'es' if options.passes > 1 else ''}; generator {options.generator}. "
@@ -202,7 +207,7 @@ def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[T
         pairs = [driven.r for driven in found if driven.moving == moving and not np.isnan(driven.r)]
         whole += [mean(pairs), None, len(pairs)]
     return [
-        Table("transfer", "Transfer, by action unit", note, tuple(columns), (*rows, tuple(whole)), 2),
+        ResultTable("transfer", "Transfer, by action unit", note, tuple(columns), (*rows, tuple(whole)), 2),
         _pairs_table(found),
     ]
 
@@ -212,7 +217,7 @@ def _of_unit(found: Iterable[Driven], code: str) -> list[Cell]:
     return [mean([each.r for each in follows]), mean([each.gain for each in follows]), len(follows)]
 
 
-def _pairs_table(found: Sequence[Driven]) -> Table:
+def _pairs_table(found: Sequence[Driven]) -> ResultTable:
     columns = ("driver", "face", "frames", "mean r", "action units", "late by s")
     rows = tuple(
         (
@@ -225,11 +230,11 @@ def _pairs_table(found: Sequence[Driven]) -> Table:
         )
         for each in sorted(found, key=lambda each: (each.driver, each.face))
     )
-    return Table("transfer_pairs", "Transfer, by driver and face", spread_line(found), columns, rows, 2)
+    return ResultTable("transfer_pairs", "Transfer, by driver and face", spread_line(found), columns, rows, 2)
 
 
 def spread_line(found: Sequence[Driven]) -> str:
-    """The mean of the pairs, and how far they lie apart."""
+    """Returns a line with the mean of the pairs and their spread."""
     values = np.array([each.r for each in found if not np.isnan(each.r)])
     if not len(values):
         return "No pair can be judged: no face was found, or the drivers do not move."

@@ -1,4 +1,4 @@
-"""Nothing asked, nothing changed? And of what is asked, nothing beyond the face?"""
+"""Measures whether no change leaves the picture unchanged, and any change the background."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import cv2
 import numpy as np
 
 from calib.au import neutral_aus
-from train.evaluate import regions
-from train.evaluate.expressions import BY_NAME
+from train.evaluate import comparison_masks
 from train.evaluate.likeness import Likeness, likeness
 from train.evaluate.methods import Method
+from train.evaluate.result_table import Cell, ResultTable
+from train.evaluate.sheet_expressions import BY_NAME
 from train.evaluate.statistics import mean
 from train.evaluate.subjects import Subject
-from train.evaluate.tables import Cell, Table
 
 BEYOND_MM = 12.0
-"""How far outside the face background begins."""
+"""The distance from the face at which background begins."""
 ASKED = BY_NAME["surprise"]
 
 
 @dataclass(frozen=True)
 class Unchanged:
     faces: tuple[Likeness, ...]
-    """Each picture with a change of zero against itself, inside the face."""
+    """The likeness of each picture and its result for no change, inside the face."""
     background: tuple[float, ...]
-    """Mean absolute change of grey levels outside the face, when it is asked for surprise."""
+    """The mean absolute change of grey levels outside the face, when surprise is asked for."""
 
     @property
     def exact(self) -> int:
@@ -38,7 +38,7 @@ def measure_unchanged(method: Method, subjects: Sequence[Subject]) -> Unchanged:
     faces, background = [], []
     for subject in subjects:
         still = method(subject.frame, subject.face, neutral_aus(), subject.measured)
-        inside = regions.face(subject.face.landmarks, subject.frame.size[0])
+        inside = comparison_masks.face(subject.face.landmarks, subject.frame.size[0])
         alike = likeness(still, subject.frame.image, inside)
         assert alike is not None
         faces.append(alike)
@@ -49,7 +49,7 @@ def measure_unchanged(method: Method, subjects: Sequence[Subject]) -> Unchanged:
     return Unchanged(tuple(faces), tuple(background))
 
 
-def unchanged_table(results: Mapping[str, Unchanged]) -> Table:
+def unchanged_table(results: Mapping[str, Unchanged]) -> ResultTable:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             method,
@@ -66,4 +66,4 @@ def unchanged_table(results: Mapping[str, Unchanged]) -> Table:
         f"levels the background changes, from {BEYOND_MM:g} mm outside the face on, when surprise is asked."
     )
     columns = ("method", "faces", "bit for bit the input", "PSNR dB", "SSIM", "background")
-    return Table("unchanged", "Zero change, and the background", note, columns, rows)
+    return ResultTable("unchanged", "Zero change, and the background", note, columns, rows)

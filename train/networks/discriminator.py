@@ -1,4 +1,4 @@
-"""The critic: is this patch of the picture real, and which action units does the face show?
+"""The discriminator: scores patches of a picture as real or generated, and estimates the action units.
 
 N: pictures, H, W: height and width, K: action units, all in OpenFace's order.
 """
@@ -17,7 +17,7 @@ _LEVELS = 6
 _SMALLEST_MAP = 2
 
 
-class Verdict(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     realness: Tensor
     """(N, 1, h, w) one score for each patch; higher is more real. Not bounded."""
     aus: Tensor
@@ -27,8 +27,8 @@ class Verdict(NamedTuple):
 class Discriminator(nn.Module):
     """PatchGAN: stride-2 convolutions without norm, and two heads on their last map.
 
-    Without norm, because a gradient penalty is about each picture alone. Six levels as published, as long as
-    the last map keeps 2 x 2 patches, as it has at 128 pixels; smaller pictures get fewer.
+    It has no norm, because a gradient penalty concerns each picture alone. It has six levels as published, as
+    long as the last map keeps 2 x 2 patches, as at 128 pixels; smaller pictures get fewer.
 
     size: the pictures' height and width in pixels, a power of two, at least 4.
     """
@@ -44,13 +44,13 @@ class Discriminator(nn.Module):
         self.realness = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
         self.aus = nn.Conv2d(widths[-1], AU_COUNT, size >> levels, bias=False)
 
-    def forward(self, image_N3HW: Tensor) -> Verdict:
+    def forward(self, image_N3HW: Tensor) -> DiscriminatorOutput:
         """image_N3HW: -1..1."""
         last = self.features(image_N3HW)[-1]
-        return Verdict(self.realness(last).float(), self.aus(last).flatten(1).float())
+        return DiscriminatorOutput(self.realness(last).float(), self.aus(last).flatten(1).float())
 
     def features(self, image_N3HW: Tensor) -> list[Tensor]:
-        """What each level sees, finest first: for a perceptual loss."""
+        """Returns the map of each level, finest first, for a perceptual loss."""
         maps = []
         current = image_N3HW
         for level in self.levels:

@@ -1,8 +1,8 @@
-"""The baseline that everyone knows: what to paint and where, from a picture and absolute action units.
+"""GANimation, the usual baseline: attention and colour from a picture and absolute action units.
 
 Pumarola, Agudo, Martinez, Sanfeliu & Moreno-Noguer, GANimation: Anatomically-aware Facial Animation from a
-Single Image, ECCV 2018, written from the paper. Its attention is what is *kept*; here it is what is painted,
-as alpha is everywhere else in this project.
+Single Image, ECCV 2018, written from the paper. The paper's attention is the share that is *kept*; here it is
+the share that is painted, as alpha is everywhere in this project.
 
 N: pictures, C: channels, H, W: height and width, K: action units.
 """
@@ -30,7 +30,7 @@ class Ganimation(nn.Module):
             *_activated(nn.Conv2d(3 + AU_COUNT, channels, 7, padding=3, bias=False), channels),
             *_activated(_halve(channels, 2 * channels), 2 * channels),
             *_activated(_halve(2 * channels, bottom), bottom),
-            *(Residual(bottom) for _ in range(_BLOCKS)),
+            *(ResidualBlock(bottom) for _ in range(_BLOCKS)),
             *_activated(_double(bottom, 2 * channels), 2 * channels),
             *_activated(_double(2 * channels, channels), channels),
         )
@@ -38,7 +38,7 @@ class Ganimation(nn.Module):
         self.colour = nn.Conv2d(channels, 3, 7, padding=3)
 
     def forward(self, image_N3HW: Tensor, aus_NK: Tensor) -> tuple[Tensor, Tensor]:
-        """(attention (N, 1, H, W) 0..1, colour (N, 3, H, W) -1..1), for `compose`.
+        """Returns attention (N, 1, H, W), 0..1, and colour (N, 3, H, W), -1..1, for `compose`.
 
         image_N3HW: -1..1; aus_NK: 0..1, the action units that the face is to show, OpenFace's / 5.
         """
@@ -48,12 +48,12 @@ class Ganimation(nn.Module):
 
 
 def compose(image_N3HW: Tensor, attention_N1HW: Tensor, colour_N3HW: Tensor) -> Tensor:
-    """(N, 3, H, W): `colour` where attention is 1, `image` where it is 0."""
+    """Returns (N, 3, H, W): `colour` where attention is 1, `image` where it is 0."""
     return image_N3HW + attention_N1HW * (colour_N3HW - image_N3HW)
 
 
-class Residual(nn.Module):
-    """Features and a correction to them."""
+class ResidualBlock(nn.Module):
+    """Adds a correction to its features."""
 
     def __init__(self, channels: int):
         super().__init__()

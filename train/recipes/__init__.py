@@ -1,4 +1,4 @@
-"""Kinds of training: each brings networks, examples and losses."""
+"""Recipes: each kind of training has networks, examples and losses."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from train.options import PRESETS, OptionsError, Scalar
+from train.training_options import PRESETS, OptionsError, Scalar
 
 if TYPE_CHECKING:
-    from train.recipes.base import Recipe
+    from train.recipes.recipe import Recipe
 
 OptionsT = TypeVar("OptionsT")
 
 
 def open_recipe(preset: str, options: Mapping[str, Scalar]) -> Recipe:
-    """The recipe of a preset, with these options for its own; torch's seed draws the first weights."""
+    """Returns the recipe of a preset with these options; torch's random state draws the first weights."""
     if preset == "live":
-        from train.recipes.live import LiveOptions, LiveRecipe
+        from train.recipes.live_recipe import LiveRecipe, LiveRecipeOptions
 
-        return LiveRecipe(with_options(LiveOptions(), options))
-    from train.recipes import paper
+        return LiveRecipe(with_options(LiveRecipeOptions(), options))
+    from train.recipes import paper_recipe
 
     if preset == "paper":
-        return paper.PaperRecipe(with_options(paper.PaperOptions(), options))
+        return paper_recipe.PaperRecipe(with_options(paper_recipe.PaperOptions(), options))
     if preset == "paper-film":
-        return paper.PaperRecipe(with_options(paper.PaperFilmOptions(), options))
+        return paper_recipe.PaperRecipe(with_options(paper_recipe.PaperFilmOptions(), options))
     if preset == "ganimation":
-        return paper.PaperRecipe(with_options(paper.GanimationOptions(), options))
+        return paper_recipe.PaperRecipe(with_options(paper_recipe.GanimationOptions(), options))
     raise OptionsError(f"no preset {preset!r}; choose from {', '.join(PRESETS)}")
 
 
 def flat_options(options: Any) -> dict[str, Scalar]:
-    """A recipe's options by name: those of a part as `part.name`, several numbers as `48,96`."""
+    """Returns a recipe's options by name; those of a part are `part.name`, several numbers are `48,96`."""
     flat: dict[str, Scalar] = {}
     for each in fields(options):
         value = getattr(options, each.name)
@@ -44,7 +44,7 @@ def flat_options(options: Any) -> dict[str, Scalar]:
 
 
 def with_options(defaults: OptionsT, options: Mapping[str, Scalar]) -> OptionsT:
-    """`defaults` with these options, named as by `flat_options` and perhaps still as they were typed."""
+    """Returns `defaults` with these options, named as by `flat_options`; values may be text."""
     known = flat_options(defaults)
     for name in options:
         if name not in known:
@@ -64,7 +64,7 @@ def with_options(defaults: OptionsT, options: Mapping[str, Scalar]) -> OptionsT:
 
 
 def _like(default: object, value: Scalar, name: str) -> object:
-    """`value` as the type of thing that `default` is."""
+    """Converts `value` to the type of `default`."""
     try:
         if isinstance(default, bool):
             return {"true": True, "false": False}[str(value).lower()]
@@ -72,4 +72,4 @@ def _like(default: object, value: Scalar, name: str) -> object:
             return tuple(type(default[0])(each) for each in str(value).split(","))
         return type(default)(value)  # type: ignore[call-arg]
     except (KeyError, ValueError) as error:
-        raise OptionsError(f"recipe option {name} is {value!r}; give something like {default}") from error
+        raise OptionsError(f"recipe option {name} is {value!r}; give a value such as {default}") from error

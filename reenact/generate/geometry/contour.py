@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.bounds import load_bounds, measure_mouth
-from calib.contour import EDGES, contour_of, lopsided, natural_contour
+from calib.lip_contour import EDGES, contour_of, lopsided, natural_contour
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.records import Face

@@ -12,7 +12,7 @@ import reenact
 from calib.au import AU_COUNT
 from calib.openings import Opening
 from calib.shape import LANDMARK_COUNT
-from engines.base import Tensors
+from engines.engine import Tensors
 from reenact.generate.network.contract import WHOLE_FACE, ModelInfo
 from reenact.generate.network.network_regions import REGIONS, NetworkRegion, geometry_planes, masks
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calib.au import Change
 from calib.openings import Opening
 from calib.ramp import smoothstep
-from engines.base import Engine
+from engines.engine import Engine
 from reenact.alignment import Alignment
 from reenact.generate.geometry.warp import Warp
 from reenact.generate.network.network_regions import NetworkRegion, geometry_planes, masks

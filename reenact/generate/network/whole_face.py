@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector, Change, both
 from calib.ramp import smoothstep
-from engines.base import Engine, Tensors
+from engines.engine import Engine, Tensors
 from reenact.alignment import Alignment
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.records import Face, Frame, Patch
