@@ -38,10 +38,18 @@ def no_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Deaf:
-    """The sound library of a machine without a microphone."""
+    """The sound library of a machine without a microphone; a slow run looks for one again."""
+
+    PortAudioError = OSError
 
     class default:
         device = (-1, -1)
+
+    @staticmethod
+    def _terminate() -> None: ...
+
+    @staticmethod
+    def _initialize() -> None: ...
 
 
 def test_what_is_shown_is_recorded_with_its_table(face: Path, tmp_path: Path) -> None:
