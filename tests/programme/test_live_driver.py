@@ -17,7 +17,7 @@ from tests.support.faces import shows
 SMILING = shows(AU12=3, AU25=1)
 
 
-class Actor:
+class DriverFace:
     """Before a camera of thirty frames a second."""
 
     def __init__(self, at_rest: AUVector | None = None) -> None:
@@ -36,59 +36,59 @@ class Actor:
 
 
 def test_the_newest_reading_counts_whatever_time_is_asked_for() -> None:
-    actor = Actor()
-    actor.act(shows(AU12=1))
-    actor.act(SMILING)
+    driver_face = DriverFace()
+    driver_face.act(shows(AU12=1))
+    driver_face.act(SMILING)
     for time_s in (0.0, 100.0):
-        aus, level = actor.source.at(time_s)
+        aus, level = driver_face.source.at(time_s)
         np.testing.assert_array_equal(aus, SMILING)
         assert level == 1
 
 
 def test_before_the_face_has_come_nobody_performs() -> None:
-    actor = Actor()
-    assert actor.source.at(0)[1] == 0
-    actor.act(None, frames=5)
-    assert actor.source.at(0)[1] == 0
+    driver_face = DriverFace()
+    assert driver_face.source.at(0)[1] == 0
+    driver_face.act(None, frames=5)
+    assert driver_face.source.at(0)[1] == 0
 
 
 def test_a_face_that_is_lost_is_bridged_then_fades() -> None:
-    actor = Actor()
-    actor.act(SMILING)
-    actor.source.at(0)
-    actor.clock.now_s += BRIDGED_S
-    assert actor.source.at(0)[1] == 1
-    actor.clock.now_s += FADE_S / 2
-    assert actor.source.at(0)[1] == pytest.approx(0.5)
-    actor.act(None)
-    actor.clock.now_s += FADE_S
-    assert actor.source.at(0)[1] == 0
+    driver_face = DriverFace()
+    driver_face.act(SMILING)
+    driver_face.source.at(0)
+    driver_face.clock.now_s += BRIDGED_S
+    assert driver_face.source.at(0)[1] == 1
+    driver_face.clock.now_s += FADE_S / 2
+    assert driver_face.source.at(0)[1] == pytest.approx(0.5)
+    driver_face.act(None)
+    driver_face.clock.now_s += FADE_S
+    assert driver_face.source.at(0)[1] == 0
 
 
 def test_its_neutral_is_learned_while_the_face_is_still() -> None:
-    actor, resting = Actor(), shows(AU12=0.6, AU04=0.4)
-    actor.act(resting)
-    actor.source.at(0)
-    assert not actor.source.neutral.any(), "nothing is known yet"
-    actor.act(resting, frames=300)
-    actor.act(SMILING)
-    actor.source.at(0)
-    np.testing.assert_allclose(actor.source.neutral, resting, atol=0.05)
+    driver_face, resting = DriverFace(), shows(AU12=0.6, AU04=0.4)
+    driver_face.act(resting)
+    driver_face.source.at(0)
+    assert not driver_face.source.neutral.any(), "nothing is known yet"
+    driver_face.act(resting, frames=300)
+    driver_face.act(SMILING)
+    driver_face.source.at(0)
+    np.testing.assert_allclose(driver_face.source.neutral, resting, atol=0.05)
 
 
 def test_a_neutral_that_is_known_is_not_learned() -> None:
     known = shows(AU12=1)
-    actor = Actor(known)
-    actor.act(SMILING, frames=300)
-    actor.source.at(0)
-    assert actor.source.neutral is known
-    assert actor.source.with_neutral(SMILING).neutral is SMILING
+    driver_face = DriverFace(known)
+    driver_face.act(SMILING, frames=300)
+    driver_face.source.at(0)
+    assert driver_face.source.neutral is known
+    assert driver_face.source.with_neutral(SMILING).neutral is SMILING
 
 
 def test_it_drives_faces() -> None:
-    actor = Actor(shows(AU12=1))
-    actor.act(SMILING)
-    driver = Driver(actor.source, DriverOptions(regions=frozenset({"mouth"})))
+    driver_face = DriverFace(shows(AU12=1))
+    driver_face.act(SMILING)
+    driver = Driver(driver_face.source, DriverOptions(regions=frozenset({"mouth"})))
     face = shows(AU12=0.5, AU01=2)
     change = both(driver(Fraction(7), 0).change(face))
     np.testing.assert_allclose(face + change, shows(AU12=2, AU25=1, AU01=2))

@@ -63,7 +63,7 @@ def wave(count: int = 120, shift: float = 0.0) -> np.ndarray:
     return 2 + np.sin(times / 7) + 0.5 * np.sin(times / 3.1)
 
 
-def test_the_witness_hands_on_what_it_sees_and_forgets_who_was_left_alone() -> None:
+def test_the_recorder_returns_its_input_and_drops_faces_of_which_nothing_was_asked() -> None:
     recorder, retarget = RequestRecorder(), Retargeter(parse_targets("AU12=+2"), FREE)
     for index in range(3):
         retargeted = retarget(record(index, Someone(0, scale=3.0, shows=4), Someone(1, scale=1.0)))
@@ -313,7 +313,7 @@ def test_a_report_that_could_tell_nothing_is_refused(clip: Path, tmp_path: Path)
     assert not any(tmp_path.iterdir())
 
 
-def test_retargeted_records_without_what_was_asked_do_not_reach_the_witness() -> None:
+def test_retargeted_records_without_what_was_asked_do_not_reach_the_recorder() -> None:
     bare = Retargeted(**vars(record(0, Someone())), changes=(neutral_aus(),))
     with pytest.raises(ValueError):
         RequestRecorder()(bare)
