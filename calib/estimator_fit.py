@@ -105,7 +105,9 @@ def _ridge_solver(
     return lambda targets: inverse @ (features.T @ targets)
 
 
-def judge(estimator: AUEstimator, design: Design, collections: NDArray[np.str_]) -> MetricsReport:
+def evaluate_estimator(
+    estimator: AUEstimator, design: Design, collections: NDArray[np.str_]
+) -> MetricsReport:
     """Measures how well readings agree with the labels of `design`, for all faces and by collection (n,)."""
     readings = np.clip(design.features @ estimator.weights.T + estimator.bias, 0, MAX_INTENSITY)
     parts = {str(name): collections == name for name in np.unique(collections)}

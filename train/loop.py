@@ -101,7 +101,7 @@ def fit(
         order = item_order(state.images, samples, options.seed)
         share = parts_of_batches(order, steps, options.batch, ranks.rank, ranks.world, machine.accumulate)
         batches = load_batches(recipe.items(training, options.seed), share, machine, ranks.device)
-        strangers = held_out_batches(recipe, held_out, options) if ranks.first else []
+        unseen = held_out_batches(recipe, held_out, options) if ranks.first else []
 
         log = RunLog(run, state.images) if ranks.first else None
         if log:
@@ -150,9 +150,9 @@ def fit(
                     say(progress_line(state.images, total, rate, left_s, values))
             last = state.images >= total
             if log and (last or passes(state.images, options.batch, machine.preview_every)):
-                show(recipe, strangers, state, log)
+                show(recipe, unseen, state, log)
             if log and (last or passes(state.images, options.batch, options.validate_every)):
-                judge(recipe, strangers, state, log, options, run)
+                validate(recipe, unseen, state, log, options, run)
                 saved = -math.inf
             if log and time.monotonic() - saved > 60 * machine.save_minutes:
                 save(state, samples, options, run)
@@ -289,27 +289,27 @@ def passes(images: int, batch: int, every: int) -> bool:
 
 
 @torch.no_grad()
-def show(recipe: Recipe, strangers: Sequence[Batch], state: Training, log: RunLog) -> None:
-    if strangers:
+def show(recipe: Recipe, unseen: Sequence[Batch], state: Training, log: RunLog) -> None:
+    if unseen:
         device = next(state.generator.parameters()).device
-        few = {name: tensor[:_PREVIEWS] for name, tensor in to_device(strangers[0], device).items()}
+        few = {name: tensor[:_PREVIEWS] for name, tensor in to_device(unseen[0], device).items()}
         log.preview(state.images, recipe.preview(few, state.average.network))
 
 
 @torch.no_grad()
-def judge(
+def validate(
     recipe: Recipe,
-    strangers: Sequence[Batch],
+    unseen: Sequence[Batch],
     state: Training,
     log: RunLog,
     options: TrainingOptions,
     run: Path,
 ) -> None:
     """Validates the average, and saves it if it is the best so far or if there is no validation error."""
-    if not strangers:
+    if not unseen:
         return
     means, device = LossMeans(), next(state.generator.parameters()).device
-    for batch in strangers:
+    for batch in unseen:
         terms = recipe.validation(to_device(batch, device), state.average.network)
         means.add(terms, of="validation", weight=len(next(iter(batch.values()))))
     values = means.take()

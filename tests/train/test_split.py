@@ -67,9 +67,7 @@ def test_a_person_is_never_on_both_sides(tmp_path, items):
 
 def test_lists_of_other_pictures_are_one_line(tmp_path, items):
     (tmp_path / "test_ids.csv").write_text("x.jpg\ny.jpg\n")
-    with pytest.raises(
-        SplitError, match=r"none of the pictures in .* is there, such as 'x\.jpg'; name"
-    ):
+    with pytest.raises(SplitError, match=r"none of the pictures in .* is there, such as 'x\.jpg'; name"):
         read_split(tmp_path, items)
 
 

@@ -37,7 +37,9 @@ def result_tables(results: Sequence[MethodResult], evaluation: EvaluationSet) ->
     pairs: dict[str, Compared] = of(lambda result: result.pairs)
     return [
         *asked_achieved_tables(
-            of(lambda result: result.asked_achieved), len(evaluation.subjects), evaluation.judge.held_out
+            of(lambda result: result.asked_achieved),
+            len(evaluation.subjects),
+            evaluation.independent.held_out,
         ),
         unchanged_table(of(lambda result: result.unchanged)),
         *(pair_tables(pairs, evaluation.pairs) if evaluation.pairs else []),

@@ -213,10 +213,10 @@ def identity_table(results: Mapping[str, IdentityKept], proxy: IdentityProxy) ->
     )
     note = (
         "A proxy: linear discriminant on gradients and binary patterns of the upper face, fitted to other "
-        f"people. On people held out its AUC for same against different people is {proxy.auc:.3f} (pictures "
+        f"people. On held-out people its AUC for same against different people is {proxy.auc:.3f} (pictures "
         f"of one person {proxy.same:.2f}, of two {proxy.different:.2f} alike on average; threshold at equal "
-        f"error {proxy.threshold:.2f}). Likeness of result and input over {len(EXPRESSIONS)} expressions; "
-        "brows and lids are in view, so that what was asked for lowers it, too."
+        f"error {proxy.threshold:.2f}). Likeness of result and input over {len(EXPRESSIONS)} expressions. "
+        "Brows and lids are in the crop, so the change itself also lowers it."
     )
     columns = ("method", "results", "mean likeness", "5th percentile", "above threshold")
     return ResultTable("identity", "Identity", note, columns, rows)

@@ -57,14 +57,14 @@ def load_independent_estimator(
     """Returns the estimator fitted to `training` and tested on `unseen`; the folder `cache` keeps it."""
     kept = cache / f"judge-{fingerprint(training, unseen, options)}.npz"
     if not kept.is_file():
-        judge = fit_independent_estimator(training, unseen, options)
+        fitted = fit_independent_estimator(training, unseen, options)
         cache.mkdir(parents=True, exist_ok=True)
         with replacing(kept) as beside:
-            known = judge.held_out
+            known = fitted.held_out
             np.savez(
                 beside,
-                weights=judge.weights,
-                bias=judge.bias,
+                weights=fitted.weights,
+                bias=fitted.bias,
                 r=known.r,
                 icc=known.icc,
                 mae=known.mae,

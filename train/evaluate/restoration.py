@@ -182,10 +182,10 @@ def measure_restoration(method: Method, restorations: Sequence[Restoration]) -> 
 
 def restoration_table(results: Mapping[str, Compared]) -> ResultTable:
     note = (
-        "People held out. Geometry and painters take an expression off a picture (for creases the skin "
-        f"there is also smoothed over {BLUR_MM:g} mm); the method is asked for it back; the picture itself "
+        "Held-out people. Geometry and painters remove an expression from a picture (for creases the skin "
+        f"there is also smoothed over {BLUR_MM:g} mm); the method is asked for the expression; the original "
         "is the truth. Compared inside the mouth, the mouth with its lips where it is shut, the eyes, or "
-        "where the fold lies, in the 256 px crop. copy: the degraded picture. The last columns: share of "
-        "pictures on which the method is nearer to the truth."
+        "where the fold lies, in the 256 px crop. copy: the degraded picture. The last columns: the share "
+        "of pictures on which the method is nearer to the truth."
     )
     return comparison_table("restoration", "Degrade and restore", note, results)

@@ -85,7 +85,7 @@ def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds:
     )
     note = (
         f"Milliseconds for one face, generating and pasting, {rounds} calls of each method in turn on the "
-        "same pictures, one process. crop: a face as large as the network's 256 px crop; 720p: a 1280x720 "
+        "same pictures, in one process. crop: a face as large as the network's 256 px crop; 720p: a 1280x720 "
         f"frame whose face's square is {FACE_HEIGHT:.0%} of the height. Ratio: median of the paired ratios "
         "to warp."
     )

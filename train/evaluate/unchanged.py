@@ -62,8 +62,8 @@ def unchanged_table(results: Mapping[str, Unchanged]) -> ResultTable:
         for method, result in results.items()
     )
     note = (
-        "A change of 0 asked of people held out, against the input, inside the face; and by how many grey "
-        f"levels the background changes, from {BEYOND_MM:g} mm outside the face on, when surprise is asked."
+        "The result for a change of 0 against the input, inside the face, for held-out people; and the "
+        f"change in grey levels of the background, {BEYOND_MM:g} mm and more outside the face, for surprise."
     )
     columns = ("method", "faces", "bit for bit the input", "PSNR dB", "SSIM", "background")
     return ResultTable("unchanged", "Zero change, and the background", note, columns, rows)
