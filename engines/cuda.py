@@ -46,7 +46,9 @@ def probe_gpu() -> Availability:
     if error == _NO_DEVICE:
         return Availability(False, "there is no NVIDIA GPU here that the driver offers", expected=False)
     if error:
-        return Availability(False, f"NVIDIA's driver does not start (CUDA error {error}): reboot, or mend it")
+        return Availability(
+            False, f"NVIDIA's driver does not start (CUDA error {error}): reboot, or reinstall it"
+        )
     name, device = ctypes.create_string_buffer(256), ctypes.c_int()
     driver.cuDeviceGet(ctypes.byref(device), 0)
     driver.cuDeviceGetName(name, len(name), device)

@@ -61,7 +61,7 @@ class Cut:
 def cut(frame: Frame, face: Face) -> Cut | None:
     """Cuts out the upper row of teeth in a picture. None: it shows none.
 
-    Colours are divided by the teeth's own median colour, so that the row can be lit anew.
+    Colours are divided by the colour of the teeth's enamel, so that the row can be lit anew.
     """
     seen = see_mouth(frame, face)
     if seen is None or seen.teeth < 0.5:

@@ -93,14 +93,14 @@ def shape(face: Face) -> Shape:
 def measure_presets(
     method: Method, posed: Sequence[PosedExpression], reader: PictureReader
 ) -> tuple[EditedExpression, ...]:
-    performed = []
+    edits = []
     for each in posed:
         subject = each.at_rest
         change = _change(PRESET_OF[each.expression], subject.measured)
         after = reader(method(subject.frame, subject.face, change, subject.measured), subject.face.landmarks)
         edited = None if after is None else tuple((shape(after.face) - shape(subject.face)).tolist())
-        performed.append(EditedExpression(each.expression, edited))
-    return tuple(performed)
+        edits.append(EditedExpression(each.expression, edited))
+    return tuple(edits)
 
 
 def _change(preset: str, measured: AUVector) -> AUVector:
@@ -119,8 +119,8 @@ def presets_table(
         for axis, measure in enumerate(MEASURES if chosen else ()):
             real = mean([float(posed[number].real[axis]) for number in chosen])
             row: list[Cell] = [f"{expression}: {preset}", measure, len(chosen), real]
-            for performed in results.values():
-                shown = [performed[number].edited for number in chosen]
+            for edits in results.values():
+                shown = [edits[number].edited for number in chosen]
                 got = mean([edited[axis] for edited in shown if edited is not None])
                 near = abs(got - real) <= max(NEAR_SHARE * abs(real), NEAR_PERCENT)
                 row += [got, "yes" if near else "no"]

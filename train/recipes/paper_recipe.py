@@ -160,7 +160,7 @@ class PaperRecipe:
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
         """Returns the paper's objective by its published weights: the error of the action units asked for,
-        read by an estimator that is not in the training, and the loss of identity.
+        read by an estimator that is not in the training, and the errors of self-reconstruction and cycle.
 
         Without the first term, a generator that changes nothing would be best. Empty: the reader found no
         face, so generators cannot be compared.
