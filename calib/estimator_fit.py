@@ -22,6 +22,8 @@ TURNED_DEG = 20.0
 
 @dataclass(frozen=True)
 class EstimatorFitOptions:
+    """The options of the censored ridge regression."""
+
     ridge: float = 1.5e-4
     """Penalty on squared weights, for blocks of features whose total variance is one each."""
     rounds: int = 20

@@ -41,6 +41,8 @@ class PairLimit:
 
 @dataclass(frozen=True, eq=False)
 class Limits:
+    """The largest intensities, the constraints on pairs and the fastest changes of action units."""
+
     largest: NDArray[np.float32]
     """(17,) the largest intensity of each action unit."""
     pairs: tuple[PairLimit, ...]

@@ -28,6 +28,8 @@ class ChoiceError(EngineError):
 
 @dataclass(frozen=True)
 class Choice:
+    """An engine and a precision."""
+
     name: str
     """One of NAMES, or AUTO, which stands for the first of them that can open the model."""
     precision: str | None = None

@@ -30,6 +30,8 @@ _NO_DEVICE = 100
 
 @dataclass(frozen=True)
 class Gpu:
+    """A GPU and its compute capability."""
+
     name: str
     """The GPU's name."""
     capability: str
@@ -91,6 +93,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def read_gpu(runtime: Any) -> Gpu:
+    """Returns the first GPU."""
     properties = call(runtime.cudaGetDeviceProperties, 0)
     return Gpu(properties.name.decode(), f"{properties.major}.{properties.minor}")
 

@@ -45,6 +45,8 @@ _TELEMETRY = ("openvino.tools.ovc", "openvino_telemetry")
 
 @dataclass(frozen=True)
 class OpenVinoOptions:
+    """The options of the OpenVINO engine."""
+
     precision: str | None = None
     """One of PRECISIONS, for the computation inside; inputs and outputs keep the model's types. None: bf16 on
     processors that multiply it in hardware (AVX512_BF16, AMX), otherwise fp32.

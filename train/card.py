@@ -30,6 +30,8 @@ class CardError(ValueError):
 
 @dataclass(frozen=True)
 class Validation:
+    """The error of one validation."""
+
     images: int
     """The pictures seen before the validation."""
     error: float
@@ -51,6 +53,7 @@ class History:
 
     @property
     def best(self) -> Validation | None:
+        """The validation with the lowest error. None: there was no validation."""
         return min(self.validations, key=lambda each: each.error, default=None)
 
 

@@ -194,6 +194,7 @@ def no_denormals() -> Iterator[None]:
 
 
 def check_sizes(samples: int, options: TrainingOptions, machine: MachineOptions, ranks: Ranks) -> None:
+    """Raises OptionsError where there are no samples, or a batch cannot be divided evenly."""
     if samples == 0:
         raise OptionsError("there are no samples to train on; give more data, or hold out fewer people")
     if options.batch % (ranks.world * machine.accumulate):
@@ -220,12 +221,14 @@ def begin(recipe: Recipe, options: TrainingOptions, device: torch.device) -> Tra
 
 
 def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """Returns the parameters that are trained."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def loss_of(
     loss: Callable[..., Terms], generator: nn.Module, discriminator: nn.Module, step: int
 ) -> Callable[[Batch], Terms]:
+    """Returns the loss as a function of the batch alone."""
     return lambda batch: loss(batch, generator, discriminator, step)
 
 
@@ -279,6 +282,7 @@ def descend(
 
 
 def set_rate(optimiser: Optimizer, rate: float) -> None:
+    """Sets the learning rate of all parameters."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 
@@ -290,6 +294,7 @@ def passes(images: int, batch: int, every: int) -> bool:
 
 @torch.no_grad()
 def show(recipe: Recipe, unseen: Sequence[Batch], state: Training, log: RunLog) -> None:
+    """Writes a preview of held-out examples to the log."""
     if unseen:
         device = next(state.generator.parameters()).device
         few = {name: tensor[:_PREVIEWS] for name, tensor in to_device(unseen[0], device).items()}
@@ -326,6 +331,7 @@ def validate(
 
 
 def save(state: Training, samples: int, options: TrainingOptions, run: Path) -> None:
+    """Saves the checkpoint and the averaged generator."""
     save_checkpoint(state, samples, run / "checkpoint.pt")
     save_weights(state.average.network, run / "generator.safetensors", about(state, options))
 

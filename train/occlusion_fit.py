@@ -29,6 +29,8 @@ from train.evaluate.statistics import area_under_curve
 
 @dataclass(frozen=True)
 class MouthOcclusionOptions:
+    """The options of the pictures and of the training."""
+
     hidden: int = 2
     """Pictures of each face with an occluder in front of it, some of them beside the mouth."""
     free: int = 3

@@ -135,6 +135,7 @@ def learning_rate_factor(images: int, total: int, decay_from: float) -> float:
 
 
 def write_options(options: TrainingOptions, path: Path) -> None:
+    """Writes the options as JSON."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(asdict(options), indent=2) + "\n", encoding="utf-8")
 

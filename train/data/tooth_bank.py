@@ -30,6 +30,8 @@ class TeethError(ValueError):
 
 @dataclass(frozen=True)
 class ToothPortrait:
+    """A portrait whose teeth go into the bank."""
+
     set: str
     """The name of the folder of pictures."""
     file: str
@@ -52,6 +54,8 @@ def read_choice(path: Path = CHOICE) -> list[ToothPortrait]:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
+    """A row of teeth from a portrait."""
+
     arch: Arch
     """The row of teeth."""
     width_mm: float

@@ -42,12 +42,15 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class AskedAchieved:
+    """A method's results when single action units are asked for."""
+
     trials: tuple[Trial, ...]
     """All trials in which the face was found in the result."""
     lost: int
     """The number of results in which no face was found."""
 
     def answer(self, code: str, read: Callable[[Trial], AUVector]) -> AUResponse:
+        """Returns the response to one action unit by code, as `read` reads the changes."""
         index = AU_CODES.index(code)
         trials = [trial for trial in self.trials if trial.index == index]
         asked = np.array([trial.asked for trial in trials])
@@ -80,6 +83,7 @@ class AUResponse:
 
     @property
     def slope(self) -> float:
+        """The change of the action unit itself per unit asked."""
         return float(self.per_unit[self.index])
 
     @property
@@ -94,10 +98,12 @@ def _within(asked: NDArray[np.floating], achieved: NDArray[np.floating]) -> floa
 
 
 def estimated_change(trial: Trial) -> AUVector:
+    """Returns the change by our estimator, (17,)."""
     return trial.estimated_change
 
 
 def independent_change(trial: Trial) -> AUVector:
+    """Returns the change by the independent estimator, (17,)."""
     return trial.independent_change
 
 

@@ -31,6 +31,8 @@ class EvaluationError(ValueError):
 
 @dataclass(frozen=True)
 class EvaluationOptions:
+    """The size of an evaluation."""
+
     faces: int = 24
     """The faces that are asked for every action unit; other figures use multiples of this number."""
     frames: int = 48
@@ -40,6 +42,7 @@ class EvaluationOptions:
 
     @property
     def pairs(self) -> int:
+        """The number of pairs of pictures."""
         return 3 * self.faces
 
     @property
@@ -49,6 +52,7 @@ class EvaluationOptions:
 
     @property
     def references(self) -> int:
+        """The number of faces for the measure of realism."""
         return max(120, 8 * self.faces)
 
     @property
@@ -59,6 +63,8 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
+    """The data of an evaluation, which all methods share."""
+
     subjects: tuple[Subject, ...]
     """The faces that are asked for action units."""
     independent: IndependentEstimator
@@ -79,6 +85,8 @@ class EvaluationSet:
 
 @dataclass(frozen=True, eq=False)
 class MethodResult:
+    """One method's results."""
+
     name: str
     asked_achieved: AskedAchieved
     unchanged: Unchanged

@@ -54,6 +54,7 @@ def result_tables(results: Sequence[MethodResult], evaluation: EvaluationSet) ->
 def time_methods(
     specs: Sequence[MethodSpec], evaluation: EvaluationSet, options: EvaluationOptions
 ) -> ResultTable:
+    """Measures the methods' times and returns their table."""
     rounds = options.rounds
     crops = measure_speed(specs, evaluation.subjects, rounds)
     frames = measure_speed(specs, [in_hd(subject) for subject in evaluation.subjects], rounds)

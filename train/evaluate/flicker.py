@@ -57,6 +57,7 @@ class Onset:
 
 
 def measure_flicker(method: Method, films: Sequence[Film]) -> tuple[Steadiness, ...]:
+    """Measures the steadiness of every film."""
     return tuple(_steadiness(method, film) for film in films)
 
 
@@ -144,6 +145,7 @@ def evenness(steps: NDArray[np.floating]) -> Onset:
 def flicker_tables(
     films: Mapping[str, Sequence[Steadiness]], onsets: Mapping[str, Sequence[Onset]]
 ) -> list[ResultTable]:
+    """Returns the table of films, if there are any, and the table of onsets."""
     tables = [_onset_table(onsets)]
     if any(films.values()):
         tables.insert(0, _film_table(films))

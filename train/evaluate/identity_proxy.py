@@ -25,6 +25,8 @@ from train.evaluate.subjects import Subject
 
 @dataclass(frozen=True)
 class IdentityOptions:
+    """The options of the fit of the identity proxy."""
+
     pictures: int = 2400
     """The most pictures, of people with several, that the descriptor is fitted to."""
     each: int = 4
@@ -81,6 +83,7 @@ def load_identity(
 def fit_identity(
     training: Shards, unseen: Shards, options: IdentityOptions = IdentityOptions()
 ) -> IdentityProxy:
+    """Fits the proxy to `training` and measures its quality on `unseen`."""
     rng = np.random.default_rng(options.seed)
     rows = of_people_with_several(training.persons, options.pictures, options.each, rng)
     features = _describe(training, rows)
@@ -201,6 +204,7 @@ def measure_identity(method: Method, subjects: Sequence[Subject], proxy: Identit
 
 
 def identity_table(results: Mapping[str, IdentityKept], proxy: IdentityProxy) -> ResultTable:
+    """Returns the table of identity by method."""
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             method,

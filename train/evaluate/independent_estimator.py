@@ -23,6 +23,8 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class IndependentEstimatorOptions:
+    """The options of the fit of the independent estimator."""
+
     faces: int = 6000
     """The most faces that it is fitted to, chosen by the seed."""
     test_faces: int = 1500
@@ -35,6 +37,8 @@ class IndependentEstimatorOptions:
 
 @dataclass(frozen=True, eq=False)
 class IndependentEstimator:
+    """A linear model on oriented gradients of the picture."""
+
     weights: NDArray[np.float32]
     """(17, k) intensity per unit of feature."""
     bias: NDArray[np.float32]
@@ -78,6 +82,7 @@ def load_independent_estimator(
 def fit_independent_estimator(
     training: Shards, unseen: Shards, options: IndependentEstimatorOptions = IndependentEstimatorOptions()
 ) -> IndependentEstimator:
+    """Fits the estimator to `training` and measures its agreement with the labels of `unseen`."""
     rng = np.random.default_rng(options.seed)
     features, aus = _design(training, rng.permutation(len(training))[: options.faces])
     mean = features.mean(axis=0)

@@ -65,6 +65,7 @@ def own_mouth_tables(clips: Sequence[Path]) -> list[ResultTable]:
 
 
 def own_mouth_table(rows: Sequence[Reopened]) -> ResultTable:
+    """Returns the table of films."""
     note = (
         "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then "
         "opened again, and compared with the film inside the mouth (L1 of 255): with teeth of the bank, and "

@@ -52,6 +52,8 @@ REGIONS = {
 
 @dataclass(frozen=True, eq=False)
 class PicturePair:
+    """Two pictures of one person, aligned for comparison."""
+
     first: Subject
     """The picture that is changed."""
     change: AUVector
@@ -173,6 +175,7 @@ def lit_alike(
 
 
 def measure_pairs(method: Method, pairs: Sequence[PicturePair], reader: PictureReader) -> Compared:
+    """Changes the first picture of each pair and compares the result with the second."""
     found: dict[str, list[Likeness | None]] = {name: [] for name in REGIONS}
     errors: dict[str, list[float]] = {name: [] for name in LANDMARK_GROUPS}
     moved: dict[str, list[tuple[float, float]]] = {name: [] for name in LANDMARK_GROUPS}
@@ -215,6 +218,7 @@ def _nme(
 
 
 def pair_tables(results: Mapping[str, Compared], pairs: Sequence[PicturePair]) -> list[ResultTable]:
+    """Returns the tables of regions and of landmarks."""
     note = (
         f"{len(pairs)} pairs of pictures of one held-out person ({_sources(pairs)}), yaw and pitch "
         f"within {MOST_TURNED_DEG:g} degrees, skin alike (SSIM {LEAST_ALIKE:g} or more). The first is asked "

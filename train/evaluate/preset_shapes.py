@@ -93,6 +93,7 @@ def shape(face: Face) -> Shape:
 def measure_presets(
     method: Method, posed: Sequence[PosedExpression], reader: PictureReader
 ) -> tuple[EditedExpression, ...]:
+    """Applies the presets to the faces at rest and measures the change of the mouth."""
     edits = []
     for each in posed:
         subject = each.at_rest

@@ -45,6 +45,7 @@ class Reference:
     """(n, 32) the scaled components of n pictures."""
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the scaled components (m, 32) of features (m, k)."""
         return features @ (self.components * self.scale).T
 
 
@@ -111,6 +112,7 @@ def _describe(images: Sequence[NDArray[np.uint8]], pictures: ReferencePictures, 
 
 
 def realism_table(results: Mapping[str, Mapping[str, float]], pictures: ReferencePictures) -> ResultTable:
+    """Returns the table of Frechet distances by method."""
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (method, *(found[name] for name in FEATURES)) for method, found in results.items()
     )

@@ -37,6 +37,8 @@ class ResemblanceError(ValueError):
 
 @dataclass(frozen=True)
 class ResemblanceOptions:
+    """The options of the fit of resemblance and of its figures."""
+
     pictures: int = 8000
     """The most pictures, of people with several, that the discriminant is fitted to."""
     each: int = 12
@@ -118,6 +120,7 @@ def describe(
 
 
 def save_resemblance(resemblance: Resemblance, path: Path) -> None:
+    """Saves the discriminant and its threshold."""
     with replacing(path) as beside:
         np.savez(
             beside,
@@ -144,6 +147,7 @@ class DescribedFaces:
 
     @staticmethod
     def of(resemblance: Resemblance, faces: Shards) -> DescribedFaces:
+        """Describes the faces by the discriminant."""
         poses = [fit_pose(points, load_shape()) for points in faces.landmarks]
         return DescribedFaces(
             resemblance.of(describe(faces, np.arange(len(faces)))),

@@ -31,6 +31,8 @@ MaskFunction = Callable[[NDArray[np.float32], int], comparison_masks.Mask]
 
 @dataclass(frozen=True)
 class RestorationCase:
+    """An expression that is removed and asked for."""
+
     name: str
     """The name in tables."""
     away: str
@@ -181,6 +183,7 @@ def measure_restoration(method: Method, restorations: Sequence[Restoration]) -> 
 
 
 def restoration_table(results: Mapping[str, Compared]) -> ResultTable:
+    """Returns the table of restorations by case and method."""
     note = (
         "Held-out people. Geometry and painters remove an expression from a picture (for creases the skin "
         f"there is also smoothed over {BLUR_MM:g} mm); the method is asked for the expression; the original "

@@ -25,6 +25,8 @@ ASKED = BY_NAME["surprise"]
 
 @dataclass(frozen=True)
 class Times:
+    """A method's times for one face."""
+
     p50_ms: float
     """The median time."""
     p95_ms: float
@@ -72,6 +74,7 @@ def in_hd(subject: Subject) -> Subject:
 
 
 def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds: int) -> ResultTable:
+    """Returns the table of times on crops and on frames."""
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             name,

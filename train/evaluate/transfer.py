@@ -47,6 +47,8 @@ _LEAST_FRAMES = 25
 
 @dataclass(frozen=True)
 class TransferOptions:
+    """The options of a comparison of drivers and faces."""
+
     passes: int = 1
     """How often the film is made; each further pass corrects the errors of the one before, as with
     `reenact video --passes`."""

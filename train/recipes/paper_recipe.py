@@ -118,11 +118,13 @@ class PaperRecipe:
         self.discriminator.apply(_draw_weights)
 
     def items(self, samples: Sequence[FaceSample], seed: int) -> PaperItems:
+        """Returns the training examples."""
         return PaperItems(samples, seed, self.options)
 
     def discriminator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
     ) -> Terms:
+        """Returns the Wasserstein distance, the gradient penalty and the error of action units."""
         options, real = self.options, batch["image"]
         with torch.no_grad():
             fake = self.paint(generator, real, batch["aus"], batch["targets"]).image
@@ -138,6 +140,7 @@ class PaperRecipe:
     def generator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
     ) -> Terms:
+        """Returns the weighted terms of the generator."""
         options, image, aus, targets = self.options, batch["image"], batch["aus"], batch["targets"]
         fake = self.paint(generator, image, aus, targets)
         verdict = discriminator(fake.image)
