@@ -88,7 +88,7 @@ def test_results_without_a_face_are_counted():
     assert (len(obeyed.trials), obeyed.lost) == (0, 3 * AU_COUNT)
 
 
-def test_tables_have_every_method_and_say_how_good_the_judge_is():
+def test_tables_have_every_method_and_say_how_good_the_independent_estimator_is():
     results = {"copy": measured(copy, subject()), "warp": measured(written, subject())}
     tables = {table.name: table for table in asked_achieved_tables(results, 1, KNOWN)}
     assert list(tables) == [
@@ -99,7 +99,7 @@ def test_tables_have_every_method_and_say_how_good_the_judge_is():
     ]
     assert [row[0] for row in tables["asked_achieved"].rows] == ["copy", "warp"]
     independent_table = tables["asked_achieved_independent"]
-    assert independent_table.columns[:3] == ("AU", "n", "judge's own r")
+    assert independent_table.columns[:3] == ("AU", "n", "own r")
     assert independent_table.rows[0][2] == pytest.approx(0.8)
-    assert "99 faces" in independent_table.note
+    assert "99 held-out faces" in independent_table.note
     assert tables["asked_achieved_estimator"].rows[0][3] == pytest.approx(0.5)

@@ -119,7 +119,7 @@ def test_the_command_fits_writes_and_judges_and_the_seed_repeats_it(shards: Path
     assert fitted.projection.shape[1] == len(fitted.centre) and -1 < fitted.threshold < 1
     report = (tmp_path / "report" / "report.md").read_text()
     several = sum(int(person[1:]) < 40 for person in held_out)
-    assert f"Pictures of {several} people held out" in report
+    assert f"Pictures of {several} held-out people" in report
     assert "## Which of them?" in report and "## The same person?" in result.output
 
 
