@@ -17,7 +17,7 @@ COMMANDS = {
     "occlusion": "Fit what tells hidden mouths from free ones, and measure how often that is wrong.",
     "fit": "Train networks on shards.",
     "export": "Write a trained generator as ONNX.",
-    "evaluate": "Evaluate trained generators on the held-out split.",
+    "evaluate": "Judge trained generators on people they have not seen.",
     "transfer": "Measure how well faces take over the expressions of others.",
     "bench": "Measure how fast this machine trains.",
     "compare": "Measure how fast a network of `live` paints, against the paper's.",
