@@ -27,7 +27,7 @@ from calib.commands.scans import scans
 from calib.commands.timeline import timeline
 from calib.dataset import DatasetError, FaceTable, Miss, Seen, Sight, held_out, join, read_labels, see_faces
 from calib.estimator import CROP, AUEstimator, write_estimator
-from calib.estimator_fit import EstimatorFitOptions, fit_estimator, judge, to_design
+from calib.estimator_fit import EstimatorFitOptions, evaluate_estimator, fit_estimator, to_design
 from calib.gains import Response, correct, measure_response
 from calib.pose import fit_pose
 from calib.response_gain import to_json as answer_json
@@ -99,13 +99,13 @@ def fit(
         cache = cache or out / "cache"
         faces = _read_faces(folders, cache, processes)
         out.mkdir(parents=True, exist_ok=True)
-        design, strangers = to_design(faces), held_out(faces.persons, seed, share)
-        if strangers.all() or not strangers.any():
+        design, unseen = to_design(faces), held_out(faces.persons, seed, share)
+        if unseen.all() or not unseen.any():
             raise DatasetError(
                 f"{len(faces)} faces are too few to hold people out; give more, or change --held-out"
             )
-        first = fit_estimator(design.where(~strangers), EstimatorFitOptions(ridge))
-        report = judge(first, design.where(strangers), faces.collections[strangers])
+        first = fit_estimator(design.where(~unseen), EstimatorFitOptions(ridge))
+        report = evaluate_estimator(first, design.where(unseen), faces.collections[unseen])
         estimator = fit_estimator(design, EstimatorFitOptions(ridge))
         with replacing(out / "estimator.npz") as beside:
             write_estimator(estimator, beside)
@@ -114,7 +114,7 @@ def fit(
         shapes = _to_shapes(faces, scores)
         basis = fit_basis(shapes, load_shape())
         explained = explained_variance(shapes, load_shape())
-        basis, response = _close_the_loop(basis, estimator, _calmest(faces.where(strangers), gain_faces))
+        basis, response = _close_the_loop(basis, estimator, _calmest(faces.where(unseen), gain_faces))
         with replacing(out / "basis.npz") as beside:
             write_basis(basis, beside)
         (out / "response.md").write_text(response.to_markdown())

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class ActionUnit:
+    """An action unit of the Facial Action Coding System."""
+
     number: int
     """The FACS number, such as 12."""
     name: str

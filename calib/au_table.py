@@ -25,6 +25,8 @@ _WHOLE_NUMBER = re.compile(r"(\d+)[.,]0*", re.ASCII)
 
 @dataclass(frozen=True)
 class Column:
+    """A column of a table of action units."""
+
     name: str
     """The column's name, as the header writes it."""
     places: tuple[int, ...]

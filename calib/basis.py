@@ -18,6 +18,8 @@ _PATH = Path(__file__).with_name("data") / "basis.npz"
 
 @dataclass(frozen=True, eq=False)
 class AUBasis:
+    """The motion of an average face's landmarks for each action unit."""
+
     displacements: NDArray[np.float32]
     """(17, 478, 3) canonical millimetres: the motion for one unit (of 0..5) of each action unit."""
     furthest: NDArray[np.float32]

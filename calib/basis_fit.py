@@ -3,8 +3,8 @@
 Labels of single pictures are noisy, and a regression on noisy labels leaks: a smile ends up in the brow. So
 the basis is fitted to two kinds of labels, under one constraint. The labels are AU intensities and the scores
 of MediaPipe's expression model ("blendshapes"), which are less noisy and follow the mesh but are not action
-units; RECIPES says, for each action unit, which of them show its motion. The constraint is anatomy: an action
-unit moves only what its muscles reach (Ekman, Friesen & Hager, FACS, 2002).
+units; MOTION_SOURCES says, for each action unit, which of them show its motion. The constraint is anatomy: an
+action unit moves only what its muscles reach (Ekman, Friesen & Hager, FACS, 2002).
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class MotionSource:
     """The intensity up to which the motion must not fold the skin."""
 
 
-RECIPES: Mapping[str, MotionSource] = {
+MOTION_SOURCES: Mapping[str, MotionSource] = {
     "AU01": MotionSource(
         11.0, Reach(bottom=(-10, -18), outer=(56, 14)), {"browInnerUp": 0.35, "browOuterUp": 0.5}
     ),
@@ -189,22 +189,22 @@ def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
     by_score = _score_motions(faces, motion, weights)
     displacements = np.zeros((AU_COUNT, LANDMARK_COUNT, 3))
     for index, code in enumerate(AU_CODES):
-        recipe = RECIPES[code]
-        own = recipe.labels if by_score else LABELS_ALONE
+        source = MOTION_SOURCES[code]
+        own = source.labels if by_score else LABELS_ALONE
         flat = own * by_label[index] + sum(
-            weight * by_score[name] for name, weight in recipe.scores.items() if by_score
+            weight * by_score[name] for name, weight in source.scores.items() if by_score
         )
-        local = localised(flat.reshape(LANDMARK_COUNT, 3), recipe, shape)
-        displacements[index] = without_folds(local, recipe.strongest, shape)
+        local = localised(flat.reshape(LANDMARK_COUNT, 3), source, shape)
+        displacements[index] = without_folds(local, source.strongest, shape)
     # The result is not quite symmetric, because the diagonals of the mesh are not.
     mirrored = displacements[:, shape.mirror] * [-1, 1, 1]
     return bounded(((displacements + mirrored) / 2).astype(np.float32))
 
 
 def bounded(displacements: NDArray[np.float32]) -> AUBasis:
-    """Returns a basis that moves no landmark further than its recipe's `largest_mm`."""
+    """Returns a basis that moves no landmark further than its source's `largest_mm`."""
     peak = np.linalg.norm(displacements, axis=2).max(axis=1)
-    largest = np.array([RECIPES[code].largest_mm for code in AU_CODES], np.float32)
+    largest = np.array([MOTION_SOURCES[code].largest_mm for code in AU_CODES], np.float32)
     return AUBasis(displacements, largest / np.maximum(peak, 1e-3))
 
 
@@ -223,14 +223,14 @@ def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, flo
 
 
 def localised(
-    displacement: NDArray[np.float64], recipe: MotionSource, shape: FaceShape
+    displacement: NDArray[np.float64], source: MotionSource, shape: FaceShape
 ) -> NDArray[np.float64]:
     """Returns `displacement` (478, 3) within its reach, with rigid brows, and with lips together unless
     parted."""
     local = _with_whole_brows(displacement, shape)
-    if not recipe.parts_lips:
+    if not source.parts_lips:
         local = with_lips_together(local)
-    local = local * recipe.reach.weights(shape)[:, None]
+    local = local * source.reach.weights(shape)[:, None]
     local[IRIS_START:] = 0
     return local
 

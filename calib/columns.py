@@ -38,6 +38,8 @@ _FORMS = (_NORMALISED, _LIBREFACE, _PY_FEAT, _FACEREADER, _PLAIN)
 
 @dataclass(frozen=True)
 class AUColumns:
+    """The columns of intensities in a table."""
+
     names: Mapping[int, str]
     """The columns' names by position of the action unit; units that the table lacks are left out."""
     places: Mapping[int, tuple[int, ...]]

@@ -27,6 +27,8 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class LabelledPicture:
+    """A picture of a face and its labels."""
+
     path: Path
     """The picture's file."""
     aus: AUVector
@@ -124,6 +126,8 @@ def find_table(folder: Path) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
+    """The result of tracking a folder of pictures."""
+
     faces: FaceTable
     """The pictures in which a face was found."""
     unreadable: int

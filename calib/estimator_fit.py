@@ -22,6 +22,8 @@ TURNED_DEG = 20.0
 
 @dataclass(frozen=True)
 class EstimatorFitOptions:
+    """The options of the censored ridge regression."""
+
     ridge: float = 1.5e-4
     """Penalty on squared weights, for blocks of features whose total variance is one each."""
     rounds: int = 20
@@ -105,7 +107,9 @@ def _ridge_solver(
     return lambda targets: inverse @ (features.T @ targets)
 
 
-def judge(estimator: AUEstimator, design: Design, collections: NDArray[np.str_]) -> MetricsReport:
+def evaluate_estimator(
+    estimator: AUEstimator, design: Design, collections: NDArray[np.str_]
+) -> MetricsReport:
     """Measures how well readings agree with the labels of `design`, for all faces and by collection (n,)."""
     readings = np.clip(design.features @ estimator.weights.T + estimator.bias, 0, MAX_INTENSITY)
     parts = {str(name): collections == name for name in np.unique(collections)}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, au_index
 from calib.basis import AUBasis
-from calib.basis_fit import BROW, RECIPES, bounded, localised, with_lips_together, without_folds
+from calib.basis_fit import BROW, MOTION_SOURCES, bounded, localised, with_lips_together, without_folds
 from calib.openings import LEFT_EYE, MOUTH, OUTER_LIPS, RIGHT_EYE
 from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape
 
@@ -52,7 +52,7 @@ goes with them in the labels of these pictures."""
 
 
 @dataclass(frozen=True)
-class TeachingOptions:
+class ExpressionFitOptions:
     """Weights of the fit, relative to the mean square of the basis's own motions."""
 
     prior: float = 2.0
@@ -101,7 +101,7 @@ def symmetric(way: NDArray[np.float64], shape: FaceShape) -> NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Taught:
+class ExpressionFit:
     """A basis corrected by whole expressions."""
 
     basis: AUBasis
@@ -125,12 +125,12 @@ class Taught:
         return np.tensordot(self.amounts[expression], self.basis.displacements, 1)
 
 
-def teach(
+def fit_to_expressions(
     basis: AUBasis,
     ways: Mapping[str, NDArray[np.float64]],
     shape: FaceShape,
-    options: TeachingOptions = TeachingOptions(),
-) -> Taught:
+    options: ExpressionFitOptions = ExpressionFitOptions(),
+) -> ExpressionFit:
     """Corrects `basis` so that whole expressions move landmarks as in people.
 
     Two fits alternate: the amounts of each expression's action units (least squares, with the prototype as
@@ -138,17 +138,17 @@ def teach(
 
     ways: (478, 3) mm from rest to each expression, on an average face.
     """
-    untaught = basis.displacements.astype(np.float64)
-    displacements = untaught
+    before = basis.displacements.astype(np.float64)
+    displacements = before
     for _ in range(options.rounds):
         shown = np.stack([_amounts(displacements, ways[name], name, shape, options) for name in ways])
-        left = np.stack(list(ways.values())) - np.tensordot(shown, untaught, 1)
+        left = np.stack(list(ways.values())) - np.tensordot(shown, before, 1)
         gram = shown @ shown.T + options.ridge * np.eye(len(shown))
         missing = np.tensordot(np.linalg.solve(gram, shown).T, left, 1)
         displacements = np.array(
             [
-                each + localised(more, RECIPES[code], shape)
-                for code, each, more in zip(AU_CODES, untaught, missing, strict=True)
+                each + localised(more, MOTION_SOURCES[code], shape)
+                for code, each, more in zip(AU_CODES, before, missing, strict=True)
             ]
         )
     displacements = np.array(
@@ -156,12 +156,12 @@ def teach(
     )
     displacements = (displacements + displacements[:, shape.mirror] * [-1, 1, 1]) / 2
     for index, code in enumerate(AU_CODES):
-        if not RECIPES[code].parts_lips:
+        if not MOTION_SOURCES[code].parts_lips:
             displacements[index] = with_lips_together(displacements[index])
     amounts = {name: _amounts(displacements, way, name, shape, options) for name, way in ways.items()}
-    taught = bounded(displacements.astype(np.float32))
+    fitted = bounded(displacements.astype(np.float32))
     # A smaller displacement is as people move; a larger `furthest` must not make up for it.
-    return Taught(AUBasis(taught.displacements, np.minimum(taught.furthest, basis.furthest)), amounts)
+    return ExpressionFit(AUBasis(fitted.displacements, np.minimum(fitted.furthest, basis.furthest)), amounts)
 
 
 def _amounts(
@@ -169,7 +169,7 @@ def _amounts(
     way: NDArray[np.float64],
     expression: str,
     shape: FaceShape,
-    options: TeachingOptions,
+    options: ExpressionFitOptions,
 ) -> NDArray[np.float64]:
     """Returns (17,): the amount, 0 or more, of each action unit of the prototype in this motion."""
     prototype = PROTOTYPES[expression]

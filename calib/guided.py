@@ -23,6 +23,8 @@ LEAST_READINGS = 5
 
 @dataclass(frozen=True)
 class Prompt:
+    """An instruction to a person, and the action units that it brings about."""
+
     text: str
     """The instruction that the person reads."""
     aus: tuple[str, ...] = ()

@@ -45,6 +45,8 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Limits:
+    """The largest intensities, the constraints on pairs and the fastest changes of action units."""
+
     largest: NDArray[np.float32]
     """(17,) the largest intensity of each action unit."""
     pairs: tuple[PairLimit, ...]

@@ -28,6 +28,8 @@ _PERCENTILE = 99.9
 
 @dataclass(frozen=True)
 class LimitsFitOptions:
+    """The criteria by which two action units count as antagonists."""
+
     shown: float = 0.35
     """Share of its largest intensity from which an action unit counts as shown."""
     rarer: float = 0.7

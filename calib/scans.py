@@ -2,8 +2,8 @@
 
 Labels of AU06, AU17, AU20 and AU23 are noisy, and few people show these action units alone. ICT-FaceKit (Li
 et al., Learning Formation of Physically-Based Face Attributes, CVPR 2020; MIT) holds expressions of scanned
-faces, measured in three dimensions. Here they are transferred to the landmarks, and LESSONS says which of
-them an action unit is composed of.
+faces, measured in three dimensions. Here they are transferred to the landmarks, and SCAN_MOTIONS says which
+of them an action unit is composed of.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from calib.au import AU_CODES, au_index, neutral_aus
 from calib.basis import AUBasis
-from calib.basis_fit import RECIPES, with_lips_together, without_folds
+from calib.basis_fit import MOTION_SOURCES, with_lips_together, without_folds
 from calib.gains import FULL_AT
 from calib.openings import OUTER_LIPS
 from calib.ramp import smoothstep
@@ -26,7 +26,7 @@ Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ScanMotion:
     """The composition of one action unit's motion at an intensity of FULL_AT."""
 
     scans: Mapping[str, float]
@@ -40,17 +40,17 @@ class Lesson:
     pressed together show every tenth of a millimetre."""
 
 
-LESSONS: Mapping[str, Lesson] = {
-    "AU05": Lesson({"eyeWide": 1.3}, 0.0),
-    "AU06": Lesson({"cheekRaiser": 0.95}, 0.35, spares_lips=True),
-    "AU09": Lesson({"noseSneer": 0.45}, 0.7),
-    "AU10": Lesson({"mouthUpperUp": 0.33}, 0.77),
-    "AU14": Lesson({"mouthDimple": 0.6}, 0.7),
-    "AU15": Lesson({"mouthFrown": 0.62}, 0.87),
-    "AU17": Lesson({"mouthShrugLower": 1.0, "mouthShrugUpper": 0.8}, 0.0),
-    "AU20": Lesson({"mouthStretch": 1.4}, 0.0),
+SCAN_MOTIONS: Mapping[str, ScanMotion] = {
+    "AU05": ScanMotion({"eyeWide": 1.3}, 0.0),
+    "AU06": ScanMotion({"cheekRaiser": 0.95}, 0.35, spares_lips=True),
+    "AU09": ScanMotion({"noseSneer": 0.45}, 0.7),
+    "AU10": ScanMotion({"mouthUpperUp": 0.33}, 0.77),
+    "AU14": ScanMotion({"mouthDimple": 0.6}, 0.7),
+    "AU15": ScanMotion({"mouthFrown": 0.62}, 0.87),
+    "AU17": ScanMotion({"mouthShrugLower": 1.0, "mouthShrugUpper": 0.8}, 0.0),
+    "AU20": ScanMotion({"mouthStretch": 1.4}, 0.0),
     # The width of a tightened mouth comes from people who are angry (calib.expressions).
-    "AU23": Lesson(
+    "AU23": ScanMotion(
         {"mouthRollLower": 0.45, "mouthRollUpper": 0.45, "mouthPress": 0.5}, 0.0, own_sideways=0.8
     ),
 }
@@ -100,24 +100,26 @@ def motions_on_landmarks(scans: Scans, shape: FaceShape) -> dict[str, Points]:
     return {name: (motion + motion[shape.mirror] * [-1, 1, 1]) / 2 for name, motion in both.items()}
 
 
-def teach_by_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceShape) -> AUBasis:
-    """Returns `basis` with the AUs of LESSONS composed of `motions`, as `motions_on_landmarks` returns
+def fit_to_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceShape) -> AUBasis:
+    """Returns `basis` with the AUs of SCAN_MOTIONS composed of `motions`, as `motions_on_landmarks` returns
     them."""
     displacements, furthest = basis.displacements.copy(), basis.furthest.copy()
-    for code, lesson in LESSONS.items():
+    for code, composed in SCAN_MOTIONS.items():
         index = au_index(code)
         asked = neutral_aus()
         asked[index] = FULL_AT
         before = basis.displace(np.stack([asked, asked])).astype(np.float64)
-        motion = lesson.own * before + sum(weight * motions[name] for name, weight in lesson.scans.items())
-        motion[:, 0] += lesson.own_sideways * before[:, 0]
+        motion = composed.own * before + sum(
+            weight * motions[name] for name, weight in composed.scans.items()
+        )
+        motion[:, 0] += composed.own_sideways * before[:, 0]
         motion[IRIS_START:] = 0
-        if lesson.spares_lips:
+        if composed.spares_lips:
             motion *= _off_lips(shape)[:, None]
-        if not RECIPES[code].parts_lips:
+        if not MOTION_SOURCES[code].parts_lips:
             motion = with_lips_together(motion)
         motion = without_folds((motion + motion[shape.mirror] * [-1, 1, 1]) / 2, 1.0, shape)
-        largest = RECIPES[code].largest_mm
+        largest = MOTION_SOURCES[code].largest_mm
         peak = max(float(np.linalg.norm(motion, axis=1).max()), 1e-3)
         # amounts(FULL_AT) = furthest tanh(FULL_AT / furthest) must give the motion exactly once.
         unit = float(np.arctanh(min(peak / largest, MOST_SHARE))) * largest / (FULL_AT * peak)

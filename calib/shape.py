@@ -22,6 +22,8 @@ _PATH = Path(__file__).with_name("data") / "shape.npz"
 
 @dataclass(frozen=True, eq=False)
 class FaceShape:
+    """The canonical face: its landmarks, their weights in pose fits, symmetry and triangles."""
+
     canonical: NDArray[np.float32]
     """(478, 3) mm: x right, y down, z away from the camera; the weighted mean is the origin."""
     weights: NDArray[np.float32]

@@ -33,6 +33,8 @@ _NO_VALUE = re.compile(
 
 @dataclass(frozen=True)
 class Row:
+    """A row of a table as text."""
+
     line: int
     """The number of the line on which the row ends, from 1."""
     cells: Sequence[str]
@@ -45,6 +47,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
+    """An open table; its rows can be read once."""
+
     header: Sequence[str]
     """The columns' names as they are written, without surrounding spaces."""
     header_line: int

@@ -19,6 +19,8 @@ SIDE = 64
 
 @dataclass(frozen=True, eq=False)
 class Ceiling:
+    """A stack of convolutions, its inputs and its operations."""
+
     model: bytes
     """The content of an ONNX file."""
     inputs: Tensors

@@ -28,6 +28,8 @@ class ChoiceError(EngineError):
 
 @dataclass(frozen=True)
 class Choice:
+    """An engine and a precision."""
+
     name: str
     """One of NAMES, or AUTO, which stands for the first of them that can open the model."""
     precision: str | None = None
@@ -54,7 +56,7 @@ def parse_choice(text: str) -> Choice:
 def _offered(name: str) -> str:
     """Returns the engine's precisions as text for messages."""
     if not PRECISIONS[name]:
-        return "there is nothing to choose, leave it out"
+        return "it has no choice of precision; leave it out"
     kinds = " or ".join(PRECISIONS[name])
     halves = "; halves are in the model itself: python -m train export --precision fp16"
     return f"it computes in {kinds}{halves if name == 'tensorrt' else ''}"

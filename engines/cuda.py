@@ -30,6 +30,8 @@ _NO_DEVICE = 100
 
 @dataclass(frozen=True)
 class Gpu:
+    """A GPU and its compute capability."""
+
     name: str
     """The GPU's name."""
     capability: str
@@ -46,7 +48,9 @@ def probe_gpu() -> Availability:
     if error == _NO_DEVICE:
         return Availability(False, "there is no NVIDIA GPU here that the driver offers", expected=False)
     if error:
-        return Availability(False, f"NVIDIA's driver does not start (CUDA error {error}): reboot, or mend it")
+        return Availability(
+            False, f"NVIDIA's driver does not start (CUDA error {error}): reboot, or reinstall it"
+        )
     name, device = ctypes.create_string_buffer(256), ctypes.c_int()
     driver.cuDeviceGet(ctypes.byref(device), 0)
     driver.cuDeviceGetName(name, len(name), device)
@@ -89,6 +93,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def read_gpu(runtime: Any) -> Gpu:
+    """Returns the first GPU."""
     properties = call(runtime.cudaGetDeviceProperties, 0)
     return Gpu(properties.name.decode(), f"{properties.major}.{properties.minor}")
 

@@ -36,6 +36,8 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class Description:
+    """The metadata and the hash of an ONNX file."""
+
     metadata: Mapping[str, str]
     """The model's `metadata_props`."""
     graph_sha256: str

@@ -31,6 +31,8 @@ Pictures: TypeAlias = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class BenchOptions:
+    """The number of measurements of a benchmark."""
+
     rounds: int = 5
     """The number of rounds; in each, every engine has one turn."""
     runs: int = 20
@@ -77,6 +79,7 @@ class Gate:
     """The largest difference of one value, as a share of the range."""
 
     def passes(self, parity: Parity) -> bool:
+        """Returns whether both differences are within the gate."""
         return parity.mean <= self.mean and parity.most <= self.most
 
 
@@ -98,6 +101,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class Speed:
+    """The times of an engine over all rounds."""
+
     p50_ms: float
     """The median time of one run, a batch."""
     p95_ms: float
@@ -110,6 +115,8 @@ class Speed:
 
 @dataclass(frozen=True)
 class Refused:
+    """An engine that did not open the model, and why."""
+
     choice: Choice
     """The engine that cannot run the model."""
     reason: str
@@ -118,6 +125,8 @@ class Refused:
 
 @dataclass(frozen=True)
 class EngineMeasurement:
+    """The measured speed and exactness of one engine."""
+
     choice: Choice
     """The engine that was asked for."""
     engine: str
@@ -138,6 +147,7 @@ class EngineMeasurement:
 
     @property
     def passes(self) -> bool:
+        """Whether the outputs are as exact as the gate requires."""
         return self.gate.passes(self.parity)
 
 
@@ -155,6 +165,8 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Bench:
+    """The results of a benchmark."""
+
     measured: tuple[EngineMeasurement, ...]
     """The engines that ran the model."""
     refused: tuple[Refused, ...]

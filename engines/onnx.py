@@ -125,6 +125,8 @@ def _version() -> str:
 
 @dataclass(frozen=True)
 class OnnxOptions:
+    """The options of an engine of ONNX Runtime."""
+
     engine: str = "onnx"
     """The engine's name: "onnx" or one of PROVIDERS."""
     precision: str | None = None

@@ -46,6 +46,7 @@ def metadata(entries: Mapping[str, str]) -> bytes:
 def node(
     operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: int | list[int]
 ) -> bytes:
+    """Returns a node of a graph with this operator, inputs, outputs and attributes."""
     return b"".join(
         [
             *(field(1, name) for name in inputs),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from openvino import CompiledModel, InferRequest, Model
 
 Shapes = tuple[tuple[int, ...], ...]
-"""Of all inputs, in the model's order."""
+"""The shapes of all inputs, in the model's order."""
 
 PRECISIONS = ("fp32", "bf16")
 
@@ -40,50 +40,54 @@ LEAST_KEPT_BYTES = 1_000_000
 """A smaller model is compiled sooner than it is looked for."""
 
 _TELEMETRY = ("openvino.tools.ovc", "openvino_telemetry")
-"""What sends usage data: the model converter, which the runtime does without, and its messenger."""
+"""Modules that send usage data: the model converter, which the runtime does not need, and its telemetry."""
 
 
 @dataclass(frozen=True)
 class OpenVinoOptions:
+    """The options of the OpenVINO engine."""
+
     precision: str | None = None
-    """One of PRECISIONS, of what is computed inside; inputs and outputs stay as the model has them. None:
-    bf16 on processors that multiply it in hardware (AVX512_BF16, AMX), else fp32.
+    """One of PRECISIONS, for the computation inside; inputs and outputs keep the model's types. None: bf16 on
+    processors that multiply it in hardware (AVX512_BF16, AMX), otherwise fp32.
 
     With trained weights of `live` on a clip, bf16 differs from ONNX Runtime by at most 1.3 of 255 in a colour
     (0.1 in the mean) and 0.002 in alpha, which changes 1 of 250 values of the edited frame, by 1. fp32
     differs by at most 0.0003 of 255.
 
     There is no int8: calibrated by NNCF on 64 real crops, it took 0.9 of bf16's time and lost a third of what
-    the network changes. With 96 of them, and both ends and FiLM left in floating point, it lost 0.4 % of that
-    in 0.92 of bf16's time, still with errors up to 40 of 255.
+    the network changes. With 96 crops, and both ends and FiLM in floating point, it lost 0.4 % of that in
+    0.92 of bf16's time, still with errors up to 40 of 255.
     """
     threads: int | None = None
-    """None: see engines.threads. Of two threads that share a core only one is used."""
+    """The number of threads. None: the number by engines.threads. Of two threads of a core only one is
+    used."""
 
 
 def probe() -> Availability:
-    """Whether OpenVINO is installed; does not import it."""
+    """Returns whether OpenVINO is installed, without importing it."""
     if find_spec("openvino") is None:
         return Availability(False, "openvino is not installed: pip install openvino")
     return Availability(True, f"openvino {metadata.version('openvino')}")
 
 
 def import_runtime() -> Any:
-    """The module `openvino`; raises EngineError where it cannot be imported. Nothing is sent to anybody."""
+    """Returns the module `openvino`, without its telemetry. Raises EngineError where it cannot be
+    imported."""
     try:
         with _unimportable(_TELEMETRY):
             import openvino
-    except Exception as error:  # a broken installation can fail in any way
+    except Exception as error:  # A broken installation can fail in any way.
         raise EngineError(f"OpenVINO cannot be imported: {_last_line(error)}") from error
     return openvino
 
 
 @lru_cache(maxsize=1)
 def shared_core() -> Any:
-    """OpenVINO's core: one for the process, and kept until the process ends. Raises EngineError.
+    """Returns OpenVINO's core, one for the process, kept until the process ends. Raises EngineError.
 
-    Its CPU plugin gives the thread that loads it another stack for signals, and frees it when it goes itself:
-    with an engine closed in another thread, the next signal ended the process in a segmentation fault.
+    Its CPU plugin gives the thread that loads it another stack for signals, and frees the stack when it is
+    unloaded: after an engine was closed in another thread, the next signal caused a segmentation fault.
     """
     return import_runtime().Core()
 
@@ -125,18 +129,18 @@ class OpenVinoEngine:
             self._request(tuple(tuple(length or 1 for length in spec.shape) for spec in self.inputs))
         except EngineError:
             raise
-        except Exception as error:  # the runtime's errors share no class
+        except Exception as error:  # The runtime's errors share no base class.
             raise EngineError(f"OpenVINO cannot load the model: {_last_line(error)}") from error
         self.name = f"openvino {metadata.version('openvino')} on CPU, {precision}"
         self.notes = notes
 
     def run(self, inputs: Tensors) -> Tensors:
-        """The outputs for these inputs; raises EngineError where the inputs do not fit."""
+        """Computes the outputs for these inputs. Raises EngineError where the inputs do not fit."""
         check_tensors(self.inputs, inputs)
         try:
             request = self._request(tuple(inputs[spec.name].shape for spec in self.inputs))
             outputs = request.infer(dict(inputs), share_inputs=True, decode_strings=False)
-        except Exception as error:  # the runtime's errors share no class
+        except Exception as error:  # The runtime's errors share no base class.
             raise EngineError(f"OpenVINO failed to run the model: {_last_line(error)}") from error
         return {spec.name: outputs[index] for index, spec in enumerate(self.outputs)}
 
@@ -203,10 +207,10 @@ class OpenVinoEngine:
 
 
 def choose_precision(asked: str | None, default: str, capabilities: Sequence[str]) -> str:
-    """fp32 or bf16. Raises EngineError where the processor cannot do what is asked.
+    """Returns fp32 or bf16. Raises EngineError where the processor does not support the precision asked for.
 
-    default: what the runtime would compute in, in its own spelling: bf16 exactly where the processor has
-    instructions for it. capabilities: what it can compute in, as slowly as may be.
+    asked: None: the best. default: the runtime's default in its own spelling, which is bf16 exactly where the
+    processor has instructions for it. capabilities: the precisions that work at any speed.
     """
     if asked is None:
         return "bf16" if default == "bf16" else "fp32"
@@ -216,7 +220,7 @@ def choose_precision(asked: str | None, default: str, capabilities: Sequence[str
 
 
 def _properties(precision: str, threads: int) -> dict[str, Any]:
-    """For a model that shares the cores with the tracker and the encoder."""
+    """Returns properties for a model that shares the cores with the tracker and the encoder."""
     return {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
@@ -228,10 +232,10 @@ def _properties(precision: str, threads: int) -> dict[str, Any]:
 
 @contextmanager
 def _unimportable(modules: tuple[str, ...]) -> Iterator[None]:
-    """Lets the import of these modules fail, as if they were not installed.
+    """Makes imports of these modules fail, as if they were not installed.
 
-    `import openvino` counts as usage, which it reports to Google Analytics unless the user has objected. What
-    reports is optional to it: without, it imports in a quarter of the time.
+    `import openvino` reports usage to Google Analytics unless the user has objected. The reporting modules
+    are optional; without them the import takes a quarter of the time.
     """
     hidden: Mapping[str, Any] = dict.fromkeys(name for name in modules if name not in sys.modules)
     sys.modules.update(hidden)
@@ -243,12 +247,12 @@ def _unimportable(modules: tuple[str, ...]) -> Iterator[None]:
 
 
 def _spec(port: Any) -> TensorSpec:
-    """What the runtime says of one input or output."""
+    """Reads the specification of one input or output from the runtime."""
     shape = tuple(None if length.is_dynamic else length.get_length() for length in port.partial_shape)
     return TensorSpec(port.any_name, shape, np.dtype(port.element_type.to_dtype()))
 
 
 def _last_line(error: Exception) -> str:
-    """Of a message that begins with where in the runtime's source it arose."""
+    """Returns the last line of a message, whose first lines are places in the runtime's source."""
     lines = [one_line(line) for line in str(error).splitlines()]
     return next((line for line in reversed(lines) if line), type(error).__name__)

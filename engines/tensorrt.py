@@ -43,6 +43,7 @@ def probe() -> Availability:
 
 
 def installed_version() -> str:
+    """Returns TensorRT's version. Raises EngineError where TensorRT cannot be imported."""
     for name in _DISTRIBUTIONS:
         try:
             return metadata.version(name)

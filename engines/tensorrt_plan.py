@@ -24,6 +24,8 @@ MOST_FACES = 4
 
 @dataclass(frozen=True)
 class TensorRtOptions:
+    """The options of a TensorRT plan."""
+
     precision: str = PRECISIONS[0]
     """One of PRECISIONS, for products of the parts of the model that are in float32. tf32 has float32's range
     and float16's ten bits of mantissa, and is several times as fast. Half precision is in the model itself:

@@ -13,6 +13,8 @@ from engines.engine import EngineError, Tensors
 
 @dataclass(frozen=True)
 class Work:
+    """The operations of a model for one batch."""
+
     macs: int
     """The multiply-accumulate operations in convolutions and products."""
     halves: bool

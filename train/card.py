@@ -15,13 +15,13 @@ from reenact.generate.network.contract import ModelInfo
 from train.training_options import PRESETS, Scalar, TrainingOptions
 
 WHAT = {
-    "live": "Refines one region of a moved face: gives the layers that were painted there the light and the "
-    "tone of the face around them. It neither blurs nor invents what is finer than its patches of 8 pixels.",
+    "live": "Refines one region of a moved face: it adapts light and tone of the painted layers to the face "
+    "around them. It neither blurs nor invents detail finer than its patches of 8 pixels.",
     "paper": "The generator of Ling et al. (ECCV 2020): a whole new face for relative action units.",
     "paper-film": "The generator of Ling et al. (ECCV 2020), its action units fed in after every norm.",
     "ganimation": "GANimation (Pumarola et al., ECCV 2018): attention and colour for absolute action units.",
 }
-"""By preset."""
+"""The description of each preset's network."""
 
 
 class CardError(ValueError):
@@ -30,6 +30,8 @@ class CardError(ValueError):
 
 @dataclass(frozen=True)
 class Validation:
+    """The error of one validation."""
+
     images: int
     """The pictures seen before the validation."""
     error: float
@@ -51,6 +53,7 @@ class History:
 
     @property
     def best(self) -> Validation | None:
+        """The validation with the lowest error. None: there was no validation."""
         return min(self.validations, key=lambda each: each.error, default=None)
 
 

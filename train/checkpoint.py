@@ -43,6 +43,7 @@ class Training:
     """The names of the terms that `best` is the sum of; it is compared only with sums of the same terms."""
 
     def parts(self) -> Mapping[str, nn.Module | Optimizer]:
+        """Returns the networks and optimisers by their names in the checkpoint."""
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,

@@ -66,6 +66,7 @@ class Trained:
 
     @property
     def contract(self) -> str:
+        """The contract of the exported graph (reenact.generate.network.contract)."""
         return self.preset.removesuffix("-film")
 
     def rounded(self) -> Trained:
@@ -117,6 +118,8 @@ def _load_weights(network: nn.Module, weights: Path) -> int | None:
 
 @dataclass(frozen=True)
 class Exported:
+    """The written files and their agreement with torch."""
+
     info: ModelInfo
     """The description in the file."""
     files: Mapping[str, int]

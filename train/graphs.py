@@ -76,7 +76,7 @@ def _seen(image_NHW3: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _cast(bytes_NHWC: Tensor) -> Tensor:
-    """Converts to float32, then to NCHW; in this order because TensorRT casts uint8 only at an input."""
+    """Converts to float32, then to NCHW; in this order because TensorRT accepts uint8 only in a cast."""
     return bytes_NHWC.float().permute(0, 3, 1, 2)
 
 

@@ -22,6 +22,8 @@ PAPER = TrainingBenchmarkOptions(preset="paper", size=128, channels=64, batch=1)
 
 @dataclass(frozen=True)
 class InferenceOptions:
+    """The model, its engine and the number of rounds."""
+
     model: Path
     """The ONNX file."""
     engine: str = AUTO
@@ -75,6 +77,7 @@ def paper_generator() -> Callable[[], Any]:
 
 
 def taken_ms(work: Callable[[], Any]) -> float:
+    """Returns the wall time of a call in milliseconds."""
     start = time.perf_counter()
     work()
     return 1000 * (time.perf_counter() - start)

@@ -46,6 +46,7 @@ def settle_worker(worker: int) -> None:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Copies a batch to the device."""
     formats = {4: picture_format(device)}
     return {
         name: tensor.to(

@@ -28,6 +28,7 @@ class RunLog:
         self._board = _open_board(run, images)
 
     def scalars(self, images: int, values: Mapping[str, float]) -> None:
+        """Writes values after this number of images to stats.jsonl and TensorBoard."""
         with self._stats.open("a", encoding="utf-8") as stream:
             # JSON has no infinity and no NaN.
             known = {name: value if math.isfinite(value) else None for name, value in values.items()}
@@ -46,6 +47,7 @@ class RunLog:
             self._board.add_image("preview", sheet, images, dataformats="HWC")
 
     def close(self) -> None:
+        """Closes the log."""
         if self._board is not None:
             self._board.close()
 
@@ -53,6 +55,7 @@ class RunLog:
 def progress_line(
     images: int, total: int, images_per_s: float, left_s: float, losses: Mapping[str, float]
 ) -> str:
+    """Returns a line with the progress, the speed, the remaining time in seconds and the losses."""
     terms = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
     return f"{images}/{total} images  {images_per_s:.1f}/s  {duration(left_s)} left  {terms}"
 

@@ -101,7 +101,7 @@ def fit(
         order = item_order(state.images, samples, options.seed)
         share = parts_of_batches(order, steps, options.batch, ranks.rank, ranks.world, machine.accumulate)
         batches = load_batches(recipe.items(training, options.seed), share, machine, ranks.device)
-        strangers = held_out_batches(recipe, held_out, options) if ranks.first else []
+        unseen = held_out_batches(recipe, held_out, options) if ranks.first else []
 
         log = RunLog(run, state.images) if ranks.first else None
         if log:
@@ -150,9 +150,9 @@ def fit(
                     say(progress_line(state.images, total, rate, left_s, values))
             last = state.images >= total
             if log and (last or passes(state.images, options.batch, machine.preview_every)):
-                show(recipe, strangers, state, log)
+                show(recipe, unseen, state, log)
             if log and (last or passes(state.images, options.batch, options.validate_every)):
-                judge(recipe, strangers, state, log, options, run)
+                validate(recipe, unseen, state, log, options, run)
                 saved = -math.inf
             if log and time.monotonic() - saved > 60 * machine.save_minutes:
                 save(state, samples, options, run)
@@ -194,6 +194,7 @@ def no_denormals() -> Iterator[None]:
 
 
 def check_sizes(samples: int, options: TrainingOptions, machine: MachineOptions, ranks: Ranks) -> None:
+    """Raises OptionsError where there are no samples, or a batch cannot be divided evenly."""
     if samples == 0:
         raise OptionsError("there are no samples to train on; give more data, or hold out fewer people")
     if options.batch % (ranks.world * machine.accumulate):
@@ -220,12 +221,14 @@ def begin(recipe: Recipe, options: TrainingOptions, device: torch.device) -> Tra
 
 
 def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """Returns the parameters that are trained."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def loss_of(
     loss: Callable[..., Terms], generator: nn.Module, discriminator: nn.Module, step: int
 ) -> Callable[[Batch], Terms]:
+    """Returns the loss as a function of the batch alone."""
     return lambda batch: loss(batch, generator, discriminator, step)
 
 
@@ -279,6 +282,7 @@ def descend(
 
 
 def set_rate(optimiser: Optimizer, rate: float) -> None:
+    """Sets the learning rate of all parameters."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 
@@ -289,27 +293,28 @@ def passes(images: int, batch: int, every: int) -> bool:
 
 
 @torch.no_grad()
-def show(recipe: Recipe, strangers: Sequence[Batch], state: Training, log: RunLog) -> None:
-    if strangers:
+def show(recipe: Recipe, unseen: Sequence[Batch], state: Training, log: RunLog) -> None:
+    """Writes a preview of held-out examples to the log."""
+    if unseen:
         device = next(state.generator.parameters()).device
-        few = {name: tensor[:_PREVIEWS] for name, tensor in to_device(strangers[0], device).items()}
+        few = {name: tensor[:_PREVIEWS] for name, tensor in to_device(unseen[0], device).items()}
         log.preview(state.images, recipe.preview(few, state.average.network))
 
 
 @torch.no_grad()
-def judge(
+def validate(
     recipe: Recipe,
-    strangers: Sequence[Batch],
+    unseen: Sequence[Batch],
     state: Training,
     log: RunLog,
     options: TrainingOptions,
     run: Path,
 ) -> None:
     """Validates the average, and saves it if it is the best so far or if there is no validation error."""
-    if not strangers:
+    if not unseen:
         return
     means, device = LossMeans(), next(state.generator.parameters()).device
-    for batch in strangers:
+    for batch in unseen:
         terms = recipe.validation(to_device(batch, device), state.average.network)
         means.add(terms, of="validation", weight=len(next(iter(batch.values()))))
     values = means.take()
@@ -326,6 +331,7 @@ def judge(
 
 
 def save(state: Training, samples: int, options: TrainingOptions, run: Path) -> None:
+    """Saves the checkpoint and the averaged generator."""
     save_checkpoint(state, samples, run / "checkpoint.pt")
     save_weights(state.average.network, run / "generator.safetensors", about(state, options))
 

@@ -26,6 +26,7 @@ class LossMeans:
         self._weights: dict[str, float] = {}
 
     def add(self, terms: Terms, of: str, weight: float = 1.0) -> None:
+        """Adds terms of one network with a weight."""
         for term_name, term in terms.items():
             name = f"{of}/{term_name}"
             self._sums[name] = self._sums.get(name, 0.0) + weight * term.detach()
@@ -52,6 +53,7 @@ class SkippedSteps:
         self._longest = zero
 
     def add(self, finite: Tensor, of: str) -> None:
+        """Adds one step of a network."""
         self._skipped = self._skipped + ~finite
         self._in_a_row[of] = (self._in_a_row[of] + 1) * ~finite
         self._longest = torch.maximum(self._longest, self._in_a_row[of])
@@ -73,6 +75,7 @@ class TrainingSpeed:
         self._images, self._at = images, time.monotonic()
 
     def take(self, images: int) -> float:
+        """Returns the images per second since the last call. images: all images so far."""
         now = time.monotonic()
         rate = (images - self._images) / max(now - self._at, 1e-9)
         self._images, self._at = images, now

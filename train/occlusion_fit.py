@@ -29,6 +29,8 @@ from train.evaluate.statistics import area_under_curve
 
 @dataclass(frozen=True)
 class MouthOcclusionOptions:
+    """The options of the pictures and of the training."""
+
     hidden: int = 2
     """Pictures of each face with an occluder in front of it, some of them beside the mouth."""
     free: int = 3
@@ -188,10 +190,10 @@ def occlusion_table(network: MouthOcclusion, mouths: Mouths, threshold: float) -
     curve = area_under_curve(probabilities[mouths.hidden], probabilities[~mouths.hidden])
     return ResultTable(
         "mouth_occlusion",
-        "Mouths taken for hidden",
-        f"Faces of people held out with drawn occluders; threshold {threshold:g}, area under the curve "
+        "Mouths classified as hidden",
+        f"Faces of held-out people with drawn occluders; threshold {threshold:g}, area under the curve "
         f"{curve:.4f}. `beside`: the occluder leaves the mouth free.",
-        ("mouth", "pictures", "share taken for hidden"),
+        ("mouth", "pictures", "share classified as hidden"),
         tuple(rows),
         digits=4,
     )

@@ -25,6 +25,8 @@ Turn = Callable[[Batch], None]
 
 @dataclass(frozen=True)
 class TrainingBenchmarkOptions:
+    """The networks, pictures and rounds of the benchmark."""
+
     preset: str = "paper"
     """The preset whose recipe is timed."""
     size: int = 64
@@ -52,6 +54,7 @@ class TrainingRound:
 
     @property
     def ratio(self) -> float:
+        """The speed of the training loop divided by that of the simple implementation."""
         return self.images_per_s / self.plain_images_per_s
 
 
@@ -95,6 +98,7 @@ def measure(
 
 
 def summarise(rounds: Sequence[TrainingRound]) -> Throughput:
+    """Returns the medians and extremes over rounds."""
     ratios = [each.ratio for each in rounds]
     return Throughput(
         images_per_s=median(each.images_per_s for each in rounds),
@@ -157,6 +161,7 @@ def plain_critic_steps(recipe: PaperRecipe, batch: Batch, optimiser: Optimizer) 
 
 
 def plain_step(loss: torch.Tensor, optimiser: Optimizer) -> None:
+    """Makes one step of the optimiser on a loss."""
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()

@@ -31,50 +31,48 @@ class TrainingOptions:
     """The recipe: live, paper, paper-film or ganimation."""
     recipe: Mapping[str, Scalar] = field(default_factory=dict)
     """All of the recipe's own options."""
-    seed: int = described(0, "Of the first weights, of the data's order and of all randomness in it.")
-    batch: int = described(16, "Pictures in one step, over all processes together.")
+    seed: int = described(0, "Seed of the initial weights, the data's order and all randomness in it.")
+    batch: int = described(16, "Pictures of one step, over all processes together.")
     images: int | None = described(
-        None, "Pictures until the end, repeated ones counted; instead of `epochs`."
+        None, "Pictures until the end of the run, with repetitions; instead of `epochs`."
     )
-    epochs: float | None = described(None, "Times that all pictures are seen; instead of `images`.")
-    generator_rate: float = described(1e-4, "Adam's learning rate.")
-    discriminator_rate: float = described(1e-4, "Adam's learning rate.")
-    beta1: float = described(0.5, "Adam's.")
-    beta2: float = described(0.999, "Adam's.")
+    epochs: float | None = described(None, "How often all pictures are seen; instead of `images`.")
+    generator_rate: float = described(1e-4, "Learning rate of the generator (Adam).")
+    discriminator_rate: float = described(1e-4, "Learning rate of the discriminator (Adam).")
+    beta1: float = described(0.5, "Adam's beta1.")
+    beta2: float = described(0.999, "Adam's beta2.")
     decay_from: float = described(
-        1.0, "From this share of the run on the rates fall linearly, to 0 at its end; 1: never."
+        1.0, "Share of the run from which the learning rates fall linearly to 0; 1: never."
     )
-    critic_per_generator: int = described(1, "Steps of the discriminator for one of the generator.")
+    critic_per_generator: int = described(1, "Steps of the discriminator for each step of the generator.")
     ema_half_life: float = described(
         0.0,
-        "Pictures after which weights count half in the average, which is exported; 0: no average.",
+        "Half life, in pictures, of the weights in the exported average; 0: no average.",
     )
-    clip: float = described(0.0, "Largest norm of a network's gradient; 0: any.")
+    clip: float = described(0.0, "Largest norm of a network's gradient; 0: no limit.")
     amp: bool = described(False, "Compute in bfloat16 where that is safe.")
     validate_every: int = described(10_000, "Pictures between two validations.")
-    validation_images: int = described(
-        64, "Pictures of people held out that a validation looks at, the same each time."
-    )
+    validation_images: int = described(64, "Held-out pictures of a validation, the same each time.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineOptions:
     """The options of the machine, which may change whenever a run continues."""
 
-    device: str = described("auto", "auto, cpu, cuda, cuda:1, mps.")
+    device: str = described("auto", "Device: auto, cpu, cuda, cuda:1 or mps.")
     workers: int = described(
-        1, "Processes that make examples, for each process that trains; 0: it makes them itself."
+        1, "Processes that make examples, for each training process; 0: it makes them itself."
     )
     threads: int = described(
-        0, "Of the process that trains, on a CPU; 0: as many as torch chooses of the cores it may use."
+        0, "Threads of the training process on a CPU; 0: torch's choice among the allowed cores."
     )
     accumulate: int = described(
-        1, "Parts that a batch is computed in, one after the other: less memory, the same step."
+        1, "Parts of a batch that are computed in sequence: less memory, the same step."
     )
     compile: bool = described(False, "Compile the generator (torch.compile).")
     log_every: int = described(20, "Steps between two lines of stats.jsonl.")
     preview_every: int = described(10_000, "Pictures between two previews.")
-    save_minutes: float = described(10.0, "Between two checkpoints.")
+    save_minutes: float = described(10.0, "Minutes between two checkpoints.")
 
 
 PRESETS: Mapping[str, TrainingOptions] = {
@@ -137,6 +135,7 @@ def learning_rate_factor(images: int, total: int, decay_from: float) -> float:
 
 
 def write_options(options: TrainingOptions, path: Path) -> None:
+    """Writes the options as JSON."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(asdict(options), indent=2) + "\n", encoding="utf-8")
 

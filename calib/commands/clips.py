@@ -98,10 +98,10 @@ def write_report(report: MetricsReport, out: Path, comparison: ReadingComparison
 def compare(people: Sequence[LabelledReadings]) -> ReadingComparison:
     """Of all people together: what is read too high in one face and too low in another counts as an error."""
     normalised = np.concatenate([each.normalised for each in people])
-    judge = partial(agreement, labels=normalised)
+    evaluate_estimator = partial(agreement, labels=normalised)
     return ReadingComparison(
-        before=judge(np.concatenate([each.readings for each in people])),
-        after=judge(np.concatenate([each.calibrated for each in people])),
+        before=evaluate_estimator(np.concatenate([each.readings for each in people])),
+        after=evaluate_estimator(np.concatenate([each.calibrated for each in people])),
     )
 
 

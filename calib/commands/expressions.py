@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calib.au import bilateral, neutral_aus
 from calib.basis import AUBasis, load_basis, read_basis, write_basis
 from calib.dataset import DatasetError, LabelledPicture, read_labels
-from calib.expressions import AT_REST, PROTOTYPES, PosedShapes, Taught, symmetric, teach
+from calib.expressions import AT_REST, PROTOTYPES, ExpressionFit, PosedShapes, fit_to_expressions, symmetric
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.generate import FaceGenerator, MovedFace
@@ -34,7 +34,7 @@ _STEP = 0.8
 )
 @click.option("--rounds", default=4, show_default=True, type=click.IntRange(0), help="Of the closed loop.")
 @click.option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that one.")
-def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge: bool) -> None:
+def expressions(folder: Path, out: Path, start: Path | None, rounds: int, evaluate_estimator: bool) -> None:
     """Teach the basis from the pictures in FOLDER, whose names end in an expression (anna_sad.jpg).
 
     In a closed loop: expressions are written into the faces at rest, and what the tracker then misses to the
@@ -48,14 +48,14 @@ def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge:
         basis = load_basis() if start is None else read_basis(start)
         with Tracker(TrackerOptions(stills=True, smoothing=False, max_faces=1)) as track:
             people = _People(pictures, track)
-            taught = people.teach(basis, people.persons, rounds)
+            fitted = people.fit_to_expressions(basis, people.persons, rounds)
             out.mkdir(parents=True, exist_ok=True)
             with replacing(out / "basis.npz") as beside:
-                write_basis(taught.basis, beside)
-            for name in taught.amounts:
-                click.echo(f"{name}: {taught.spec(name)}")
-            if judge:
-                click.echo(people.judge(basis, rounds))
+                write_basis(fitted.basis, beside)
+            for name in fitted.amounts:
+                click.echo(f"{name}: {fitted.spec(name)}")
+            if evaluate_estimator:
+                click.echo(people.evaluate_estimator(basis, rounds))
 
 
 def _expression(picture: LabelledPicture) -> str:
@@ -85,37 +85,38 @@ class _People:
         return list(self._at_rest)
 
     def ways(self, persons: list[str]) -> dict[str, NDArray[np.float64]]:
-        """What these people do, as `teach` takes it."""
+        """What these people do, as `fit_to_expressions` takes it."""
         return self._faces.where(np.isin(self._faces.persons, persons)).ways(load_shape())
 
-    def teach(self, basis: AUBasis, persons: list[str], rounds: int) -> Taught:
-        """`basis` taught by these people."""
+    def fit_to_expressions(self, basis: AUBasis, persons: list[str], rounds: int) -> ExpressionFit:
+        """Fits `basis` to these people."""
         ways = self.ways(persons)
         asked = dict(ways)
-        taught = teach(basis, asked, load_shape())
+        fitted = fit_to_expressions(basis, asked, load_shape())
         for _ in range(rounds):
-            made = self.made(taught, persons)
+            made = self.made(fitted, persons)
             asked = {name: asked[name] + _STEP * (ways[name] - made[name]) for name in ways}
-            taught = teach(basis, asked, load_shape())
-        return taught
+            fitted = fit_to_expressions(basis, asked, load_shape())
+        return fitted
 
-    def made(self, taught: Taught, persons: list[str]) -> dict[str, NDArray[np.float64]]:
+    def made(self, fitted: ExpressionFit, persons: list[str]) -> dict[str, NDArray[np.float64]]:
         """(478, 3) mm: the mean way from rest to each expression, once it is written and tracked again."""
         return {
             name: symmetric(
-                np.mean([self._edited(taught, name, self._at_rest[who]) for who in persons], axis=0),
+                np.mean([self._edited(fitted, name, self._at_rest[who]) for who in persons], axis=0),
                 load_shape(),
             )
-            for name in taught.amounts
+            for name in fitted.amounts
         }
 
-    def judge(self, basis: AUBasis, rounds: int) -> str:
-        """How much of the way that a person goes is missing in one who taught nothing, by expression."""
+    def evaluate_estimator(self, basis: AUBasis, rounds: int) -> str:
+        """Returns, by expression, the share of the motion that is missing for a person left out of the
+        fit."""
         lines = ["| expression | missing, share of the squared way |", "|---|---|"]
         left: dict[str, list[tuple[float, float]]] = {}
         for person in self.persons:
             others = [other for other in self.persons if other != person]
-            made = self.made(self.teach(basis, others, rounds), [person])
+            made = self.made(self.fit_to_expressions(basis, others, rounds), [person])
             for name, way in self.ways([person]).items():
                 missing = float(np.square(way - made[name]).sum())
                 left.setdefault(name, []).append((missing, float(np.square(way).sum())))
@@ -124,13 +125,13 @@ class _People:
             lines.append(f"| {name} | {missing / whole:.2f} |")
         return "\n".join(lines)
 
-    def _edited(self, taught: Taught, name: str, at_rest: Tracked) -> NDArray[np.float64]:
-        change = bilateral(taught.change(name))
-        generate = FaceGenerator(MovedFace(taught.basis))
+    def _edited(self, fitted: ExpressionFit, name: str, at_rest: Tracked) -> NDArray[np.float64]:
+        change = bilateral(fitted.change(name))
+        generate = FaceGenerator(MovedFace(fitted.basis))
         face = Retargeted(at_rest.frame, at_rest.faces, aus=(neutral_aus(),), changes=(change,))
         edited = self._track(paste(generate(face)))
         # Where no face is found any more, nothing is known of what is missing.
-        return _to_mm(edited) - _to_mm(at_rest) if edited.faces else taught.displacement(name)
+        return _to_mm(edited) - _to_mm(at_rest) if edited.faces else fitted.displacement(name)
 
     def _see(self, path: Path) -> Tracked:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)

@@ -10,7 +10,7 @@ import numpy as np
 from calib.basis import load_basis, read_basis, write_basis
 from calib.dataset import DatasetError
 from calib.json_file import read_json
-from calib.scans import LESSONS, Scans, motions_on_landmarks, teach_by_scans
+from calib.scans import SCAN_MOTIONS, Scans, fit_to_scans, motions_on_landmarks
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors
 from reenact.media.atomic import replacing
@@ -36,11 +36,11 @@ def scans(folder: Path, out: Path, start: Path | None) -> None:
     with plain_errors():
         found = read_scans(folder)
         basis = load_basis() if start is None else read_basis(start)
-        taught = teach_by_scans(basis, motions_on_landmarks(found, load_shape()), load_shape())
+        taught = fit_to_scans(basis, motions_on_landmarks(found, load_shape()), load_shape())
         out.mkdir(parents=True, exist_ok=True)
         with replacing(out / "basis.npz") as beside:
             write_basis(taught, beside)
-        click.echo(f"{out / 'basis.npz'}: {', '.join(LESSONS)} taught by {folder.name}")
+        click.echo(f"{out / 'basis.npz'}: {', '.join(SCAN_MOTIONS)} fitted to {folder.name}")
 
 
 def read_scans(folder: Path) -> Scans:
@@ -55,7 +55,7 @@ def read_scans(folder: Path) -> Scans:
         expressions = dict(zip(names, data["expressions"][:, :_FACE].astype(np.float64), strict=True))
         neutral = data["neutral"][:_FACE].astype(np.float64)
     stems = {name.removesuffix("_L").removesuffix("_R") for name in names}
-    for lesson in LESSONS.values():
+    for lesson in SCAN_MOTIONS.values():
         if missing := sorted(set(lesson.scans) - stems):
             raise DatasetError(f"{shapes} has no expression {', '.join(missing)}")
     return Scans(neutral, expressions, list(zip(vertices, LANDMARKS_68, strict=True)))

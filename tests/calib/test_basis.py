@@ -3,7 +3,7 @@ import pytest
 
 from calib.au import AU_CODES, au_index
 from calib.basis import load_basis
-from calib.basis_fit import RECIPES, LabelledShapes, bounded, explained_variance, fit_basis
+from calib.basis_fit import MOTION_SOURCES, LabelledShapes, bounded, explained_variance, fit_basis
 from calib.gains import FULL_AT, correct, measure_response
 from calib.openings import MOUTH
 from calib.shape import IRIS_START, load_shape
@@ -77,7 +77,7 @@ def test_nothing_moves_further_than_a_face_can():
     basis = load_basis()
     for code in AU_CODES:
         moved = [np.linalg.norm(basis.displace(change(**{code: asked})), axis=1).max() for asked in (1, 3, 5)]
-        assert 0 < moved[0] < moved[1] < moved[2] <= RECIPES[code].largest_mm * 1.01, code
+        assert 0 < moved[0] < moved[1] < moved[2] <= MOTION_SOURCES[code].largest_mm * 1.01, code
 
 
 def test_small_changes_are_linear():
@@ -116,7 +116,7 @@ def test_gains_bring_one_unit_asked_to_one_unit_read():
     assert gain[au_index("AU12")] == pytest.approx(0.5)
     assert gain[au_index("AU26")] == pytest.approx(1.0)
     brow_mm = FULL_AT * corrected.largest_mm[au_index("AU01")]
-    assert brow_mm == pytest.approx(RECIPES["AU01"].largest_mm, rel=1e-3)
+    assert brow_mm == pytest.approx(MOTION_SOURCES["AU01"].largest_mm, rel=1e-3)
 
 
 def test_the_table_of_answers_names_what_was_asked():

@@ -10,7 +10,7 @@ import pytest
 import calib
 from calib.au import AU_COUNT, AU_INDEX
 from calib.estimator import CROP, AUEstimator, load_estimator, read_estimator, write_estimator
-from calib.estimator_fit import Design, EstimatorFitOptions, censored_ridge, fit_estimator, judge
+from calib.estimator_fit import Design, EstimatorFitOptions, censored_ridge, evaluate_estimator, fit_estimator
 from calib.features import LANDMARK_FEATURES, OrientedGradients
 from calib.shape import load_shape
 
@@ -131,16 +131,16 @@ def small_world(count: int, seed: int) -> Design:
 
 def test_a_fitted_estimator_reads_strangers():
     estimator = fit_estimator(small_world(800, 0), EstimatorFitOptions(ridge=1e-4))
-    strangers = small_world(300, 1)
+    unseen = small_world(300, 1)
     collections = np.where(np.arange(300) < 100, "first", "second")
-    report = judge(estimator, strangers, collections)
+    report = evaluate_estimator(estimator, unseen, collections)
     assert report.pooled.r[AU_INDEX[12]] > 0.97 and report.pooled.r[AU_INDEX[4]] > 0.97
     assert np.isnan(report.pooled.r[AU_INDEX[1]])
     assert {name: part.count for name, part in report.parts.items()} == {
         "first": 100,
         "second": 200,
-        "yaw over 20 degrees": int(strangers.turned.sum()),
-        "yaw below": 300 - int(strangers.turned.sum()),
+        "yaw over 20 degrees": int(unseen.turned.sum()),
+        "yaw below": 300 - int(unseen.turned.sum()),
     }
 
 

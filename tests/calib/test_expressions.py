@@ -7,9 +7,9 @@ import pytest
 
 from calib.au import AU_INDEX, au_index
 from calib.basis import load_basis
-from calib.basis_fit import RECIPES
+from calib.basis_fit import MOTION_SOURCES
 from calib.bounds import measure_mouth
-from calib.expressions import AT_REST, PosedShapes, teach
+from calib.expressions import AT_REST, PosedShapes, fit_to_expressions
 from calib.shape import IRIS_START, load_shape
 from reenact.programme.targets import expression
 from tests.support.faces import change
@@ -55,7 +55,7 @@ def test_a_way_is_the_mean_change_of_those_who_show_both() -> None:
 
 def test_what_an_expression_does_besides_is_taught_to_an_action_unit_that_reaches_it() -> None:
     way = angry_people().ways(SHAPE)
-    taught = teach(BASIS, way, SHAPE)
+    taught = fit_to_expressions(BASIS, way, SHAPE)
     width = [
         measure_mouth(SHAPE.canonical + motion).width
         for motion in (way["angry"], taught.displacement("angry"))
@@ -67,14 +67,14 @@ def test_what_an_expression_does_besides_is_taught_to_an_action_unit_that_reache
 
 
 def test_action_units_that_are_in_no_expression_stay_as_they_are() -> None:
-    taught = teach(BASIS, angry_people().ways(SHAPE), SHAPE)
+    taught = fit_to_expressions(BASIS, angry_people().ways(SHAPE), SHAPE)
     for code in ("AU02", "AU45"):
         index = au_index(code)
         np.testing.assert_allclose(taught.basis.displacements[index], BASIS.displacements[index], atol=0.15)
 
 
 def test_the_expression_in_action_units_gives_the_amounts_back() -> None:
-    taught = teach(BASIS, angry_people().ways(SHAPE), SHAPE)
+    taught = fit_to_expressions(BASIS, angry_people().ways(SHAPE), SHAPE)
     asked = taught.change("angry")
     amounts = taught.basis.amounts(np.stack([asked, asked]))[0]
     np.testing.assert_allclose(amounts, taught.amounts["angry"], atol=0.3)
@@ -82,8 +82,8 @@ def test_the_expression_in_action_units_gives_the_amounts_back() -> None:
 
 
 def test_nothing_moves_further_than_its_recipe_allows() -> None:
-    basis = teach(BASIS, angry_people().ways(SHAPE), SHAPE).basis
-    for code, recipe in RECIPES.items():
+    basis = fit_to_expressions(BASIS, angry_people().ways(SHAPE), SHAPE).basis
+    for code, recipe in MOTION_SOURCES.items():
         assert basis.largest_mm[au_index(code)] * basis.furthest[au_index(code)] <= recipe.largest_mm * 1.01
 
 

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from calib.__main__ import main
 from calib.au import AU_CODES, au_index
 from calib.basis import load_basis
-from calib.basis_fit import RECIPES
+from calib.basis_fit import MOTION_SOURCES
 from calib.gains import FULL_AT
 from calib.openings import MOUTH, OUTER_LIPS
-from calib.scans import LESSONS, Scans, motions_on_landmarks, teach_by_scans
+from calib.scans import SCAN_MOTIONS, Scans, fit_to_scans, motions_on_landmarks
 from calib.shape import IRIS_START, load_shape
 from reenact.media.write.au_csv import LANDMARKS_68
 from tests.support.faces import change
@@ -38,7 +38,7 @@ def scanned(**expressions: np.ndarray) -> Scans:
 
 
 def all_motions() -> dict[str, np.ndarray]:
-    names = {name for lesson in LESSONS.values() for name in lesson.scans}
+    names = {name for lesson in SCAN_MOTIONS.values() for name in lesson.scans}
     return {name: np.zeros((478, 3)) for name in names}
 
 
@@ -60,17 +60,17 @@ def test_both_sides_are_put_together_and_alike() -> None:
 
 def test_full_intensity_shows_the_lesson_once() -> None:
     motions = all_motions() | {"eyeWide": hill(159, (0, -2, 0), 5) + hill(386, (0, -2, 0), 5)}
-    taught = teach_by_scans(BASIS, motions, SHAPE)
+    taught = fit_to_scans(BASIS, motions, SHAPE)
     shown = taught.displace(change(AU05=FULL_AT))
-    assert shown[159, 1] == pytest.approx(-2 * LESSONS["AU05"].scans["eyeWide"], rel=0.05)
+    assert shown[159, 1] == pytest.approx(-2 * SCAN_MOTIONS["AU05"].scans["eyeWide"], rel=0.05)
     more = taught.displace(change(AU05=5))
-    assert -RECIPES["AU05"].largest_mm <= more[159, 1] < shown[159, 1]
+    assert -MOTION_SOURCES["AU05"].largest_mm <= more[159, 1] < shown[159, 1]
 
 
 def test_what_is_in_no_lesson_stays_as_it_is_and_irises_never_move() -> None:
     motions = {name: np.full((478, 3), -2.0) for name in all_motions()}
-    taught = teach_by_scans(BASIS, motions, SHAPE)
-    for code in set(AU_CODES) - set(LESSONS):
+    taught = fit_to_scans(BASIS, motions, SHAPE)
+    for code in set(AU_CODES) - set(SCAN_MOTIONS):
         index = au_index(code)
         np.testing.assert_allclose(taught.displacements[index], BASIS.displacements[index], atol=0.01)
         assert taught.furthest[index] == BASIS.furthest[index]
@@ -82,7 +82,7 @@ def test_shut_lips_stay_shut_and_a_cheek_raiser_leaves_them_alone() -> None:
         "cheekRaiser": np.full((478, 3), [0, -3.0, 0]),
         "mouthShrugLower": hill(17, (0, -6, 0)),
     }
-    taught = teach_by_scans(BASIS, motions, SHAPE)
+    taught = fit_to_scans(BASIS, motions, SHAPE)
     raised, shrugged = (taught.displace(change(**{code: 3})) for code in ("AU06", "AU17"))
     assert np.abs(raised[list(OUTER_LIPS)]).max() < 0.15 < np.abs(raised[50]).max()
     np.testing.assert_allclose(shrugged[list(MOUTH.upper)], shrugged[list(MOUTH.lower)], atol=1e-3)

@@ -214,7 +214,7 @@ def test_engines_are_tried_in_the_order_of_their_speed():
 @pytest.mark.parametrize("name", ["onnx-directml", "onnx-coreml", "onnx-tensorrt-rtx"])
 def test_where_there_is_no_precision_to_choose_one_is_told_so(name):
     assert str(parse_choice(name)) == name
-    with pytest.raises(EngineError, match="there is nothing to choose, leave it out"):
+    with pytest.raises(EngineError, match="it has no choice of precision; leave it out"):
         parse_choice(f"{name}:fp16")
 
 

@@ -15,8 +15,8 @@ from tests.support.faces import shows
 from train.evaluate.asked_achieved import (
     AskedAchieved,
     asked_achieved_tables,
-    estimated,
-    judged,
+    estimated_change,
+    independent_change,
     measure_asked_achieved,
 )
 
@@ -43,7 +43,7 @@ def measured(method, *subjects, reader=half_obeyed):
 
 def test_slopes_leakage_and_ranks_are_those_of_the_reading():
     obeyed = measured(written, subject(), subject())
-    answer = obeyed.answer("AU12", estimated)
+    answer = obeyed.answer("AU12", estimated_change)
     assert answer.slope == pytest.approx(0.5)
     assert answer.per_unit[au_index("AU06")] == pytest.approx(0.1)
     assert answer.leakage == pytest.approx(0.1 / 16)
@@ -54,11 +54,11 @@ def test_order_is_judged_within_each_face():
     """Of two faces one obeys, the other does the opposite."""
     obeyed, opposite = measured(written, subject()).trials, []
     for trial in obeyed:
-        opposite.append(replace(trial, subject=1, estimated=-trial.estimated))
-    answer = AskedAchieved((*obeyed, *obeyed, *opposite), 0).answer("AU12", estimated)
+        opposite.append(replace(trial, subject=1, estimated_change=-trial.estimated_change))
+    answer = AskedAchieved((*obeyed, *obeyed, *opposite), 0).answer("AU12", estimated_change)
     assert answer.monotone == pytest.approx(0)
-    assert AskedAchieved(obeyed, 0).answer("AU12", estimated).monotone == pytest.approx(1)
-    assert AskedAchieved(tuple(opposite), 0).answer("AU12", estimated).monotone == pytest.approx(-1)
+    assert AskedAchieved(obeyed, 0).answer("AU12", estimated_change).monotone == pytest.approx(1)
+    assert AskedAchieved(tuple(opposite), 0).answer("AU12", estimated_change).monotone == pytest.approx(-1)
 
 
 def test_a_face_that_shows_nothing_is_not_asked_for_less():
@@ -76,7 +76,11 @@ def test_asks_stop_at_the_ends_of_the_scale():
 def test_copy_achieves_nothing():
     obeyed = measured(copy, subject())
     assert len(obeyed.trials) == 3 * AU_COUNT
-    assert {obeyed.answer(code, read).slope for code in AU_CODES for read in (estimated, judged)} == {0.0}
+    assert {
+        obeyed.answer(code, read).slope
+        for code in AU_CODES
+        for read in (estimated_change, independent_change)
+    } == {0.0}
 
 
 def test_results_without_a_face_are_counted():
@@ -84,13 +88,18 @@ def test_results_without_a_face_are_counted():
     assert (len(obeyed.trials), obeyed.lost) == (0, 3 * AU_COUNT)
 
 
-def test_tables_have_every_method_and_say_how_good_the_judge_is():
+def test_tables_have_every_method_and_say_how_good_the_independent_estimator_is():
     results = {"copy": measured(copy, subject()), "warp": measured(written, subject())}
     tables = {table.name: table for table in asked_achieved_tables(results, 1, KNOWN)}
-    assert list(tables) == ["obedience", "obedience_estimator", "obedience_judge", "leakage_warp"]
-    assert [row[0] for row in tables["obedience"].rows] == ["copy", "warp"]
-    judged_table = tables["obedience_judge"]
-    assert judged_table.columns[:3] == ("AU", "n", "judge's own r")
-    assert judged_table.rows[0][2] == pytest.approx(0.8)
-    assert "99 faces" in judged_table.note
-    assert tables["obedience_estimator"].rows[0][3] == pytest.approx(0.5)
+    assert list(tables) == [
+        "asked_achieved",
+        "asked_achieved_estimator",
+        "asked_achieved_independent",
+        "leakage_warp",
+    ]
+    assert [row[0] for row in tables["asked_achieved"].rows] == ["copy", "warp"]
+    independent_table = tables["asked_achieved_independent"]
+    assert independent_table.columns[:3] == ("AU", "n", "own r")
+    assert independent_table.rows[0][2] == pytest.approx(0.8)
+    assert "99 held-out faces" in independent_table.note
+    assert tables["asked_achieved_estimator"].rows[0][3] == pytest.approx(0.5)

@@ -70,15 +70,16 @@ def test_one_command_makes_all_tables_and_sheets(shards, clip, tmp_path):
     assert found.exit_code == 0, found.output
     report = json.loads((out / "report.json").read_text())
     assert {
-        "obedience", "obedience_estimator", "obedience_judge", "leakage_warp", "unchanged", "restoration",
+        "asked_achieved", "asked_achieved_estimator", "asked_achieved_independent", "leakage_warp",
+        "unchanged", "restoration",
         "identity", "realism", "flicker", "onset", "speed",
     } <= report.keys()  # fmt: skip
-    methods = [row["method"] for row in report["obedience"]["rows"]]
+    methods = [row["method"] for row in report["asked_achieved"]["rows"]]
     assert methods == ["copy", "warp"]
     for table in ("unchanged", "identity", "realism", "speed"):
         assert [row["method"] for row in report[table]["rows"]] == methods
-    copied = report["obedience"]["rows"][0]
-    assert copied["mean slope, estimator"] == copied["mean leakage, judge"] == 0
+    copied = report["asked_achieved"]["rows"][0]
+    assert copied["mean slope, estimator"] == copied["mean leakage, independent"] == 0
     assert report["unchanged"]["rows"][0]["PSNR dB"] == "exact"
     assert (out / "restoration.csv").is_file() and "## Speed" in (out / "report.md").read_text()
     assert len(list((out / "sheets").glob("*.png"))) == 8
@@ -120,7 +121,7 @@ def test_a_clip_that_is_not_there_is_refused_before_any_work(shards, tmp_path):
     assert "absent.mp4" in found.output and not (tmp_path / "out").exists()
 
 
-def test_half_of_the_people_are_kept_from_the_judges(shards):
+def test_half_of_the_people_are_kept_from_the_estimators(shards):
     training, unseen = open_shards(shards, held_out=False), open_shards(shards, held_out=True)
     assert not set(training.persons) & set(unseen.persons)
     assert len(unseen) > 10

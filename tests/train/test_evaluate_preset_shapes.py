@@ -17,8 +17,8 @@ from train.evaluate.picture_reader import PictureReading
 from train.evaluate.preset_shapes import (
     AT_REST,
     MEASURES,
-    Performed,
-    Posed,
+    EditedExpression,
+    PosedExpression,
     choose_posed,
     measure_presets,
     presets_table,
@@ -27,7 +27,7 @@ from train.evaluate.preset_shapes import (
 
 SMILING = load_shape().canonical + load_basis().displace(change(AU12=3))
 RESTING, SMILE = subject(), subject(landmarks_mm=SMILING)
-HAPPY = Posed(RESTING, "happy", shape(SMILE.face) - shape(RESTING.face))
+HAPPY = PosedExpression(RESTING, "happy", shape(SMILE.face) - shape(RESTING.face))
 
 
 def test_the_shape_is_in_percent_of_the_distance_between_the_pupils():
@@ -72,7 +72,7 @@ def test_the_table_says_who_is_near():
     found = {
         "copy": measure_presets(copy, [HAPPY], lambda image, near: RESTING.before),
         "good": measure_presets(copy, [HAPPY], lambda image, near: SMILE.before),
-        "lost": (Performed("happy", None),),
+        "lost": (EditedExpression("happy", None),),
     }
     table = presets_table(found, [HAPPY])
     assert [row[1] for row in table.rows] == list(MEASURES)

@@ -14,7 +14,7 @@ from tests.train.test_evaluate_command import portrait
 from train.commands.resemblance import resemblance
 from train.data.shards import FaceSample, FolderMeta, PreparedFace, open_shards, write_meta, write_shard
 from train.evaluate.resemblance_fit import (
-    Judged,
+    DescribedFaces,
     ResemblanceError,
     ResemblanceOptions,
     fit_resemblance,
@@ -23,13 +23,13 @@ from train.evaluate.resemblance_fit import (
 )
 
 
-def crowd(people: int, each: int, spread: float, seed: int = 0) -> Judged:
+def crowd(people: int, each: int, spread: float, seed: int = 0) -> DescribedFaces:
     """People in 40 directions, their pictures scattered around each by `spread`."""
     rng = np.random.default_rng(seed)
     person = np.repeat(np.arange(people), each)
     centres = unit(rng.standard_normal((people, 40)))
     scattered = centres[person] + spread * rng.standard_normal((len(person), 40)) / np.sqrt(40)
-    return Judged(
+    return DescribedFaces(
         unit(scattered).astype(np.float32),
         np.array([f"p{index}" for index in person]),
         np.full(len(person), "set"),
@@ -43,12 +43,12 @@ def by_column(table, row: int) -> dict:
 
 
 def test_people_who_are_far_apart_are_never_mistaken() -> None:
-    judged = crowd(30, 6, spread=0.2)
-    pairs = by_column(verification(judged, 0.7), 0)
+    described = crowd(30, 6, spread=0.2)
+    pairs = by_column(verification(described, 0.7), 0)
     assert pairs["pairs"] == 30 * 15
     assert (pairs["equal error rate"], pairs["missed"], pairs["mistaken"]) == (0, 0, 0)
-    picked = by_column(picking(judged, ResemblanceOptions(draws=200), 0.7), 0)
-    assert (picked["likest"], picked["taken"], picked["another taken"], picked["stranger taken"]) == (
+    picked = by_column(picking(described, ResemblanceOptions(draws=200), 0.7), 0)
+    assert (picked["likest"], picked["taken"], picked["another taken"], picked["taken while absent"]) == (
         1,
         1,
         0,
@@ -57,23 +57,25 @@ def test_people_who_are_far_apart_are_never_mistaken() -> None:
 
 
 def test_people_who_are_alike_are_and_more_pictures_and_less_company_help() -> None:
-    judged = crowd(60, 6, spread=2.5)
-    pairs = verification(judged, 0.3)
+    described = crowd(60, 6, spread=2.5)
+    pairs = verification(described, 0.3)
     error = by_column(pairs, 0)["equal error rate"]
     assert 0.15 < error < 0.45
-    table = picking(judged, ResemblanceOptions(draws=600), 0.3)
+    table = picking(described, ResemblanceOptions(draws=600), 0.3)
     likest = {(row[0], row[1]): row[2] for row in table.rows}
     assert likest[2, 1] > likest[3, 1] > likest[5, 1] > 0.25
     assert likest[5, 4] > likest[5, 1] + 0.05
 
 
 def test_pairs_that_differ_in_expression_are_told_of_apart() -> None:
-    judged = crowd(40, 4, spread=0.2)
-    calm = np.zeros_like(judged.aus)
+    described = crowd(40, 4, spread=0.2)
+    calm = np.zeros_like(described.aus)
     calm[::4] = 5  # one picture of each is a grimace, and looks like somebody else's
-    likenesses = judged.likenesses.copy()
+    likenesses = described.likenesses.copy()
     likenesses[::4] = np.roll(likenesses[::4], 1, axis=0)
-    table = verification(Judged(likenesses, judged.persons, judged.collections, calm, judged.yaws), 0.7)
+    table = verification(
+        DescribedFaces(likenesses, described.persons, described.collections, calm, described.yaws), 0.7
+    )
     missed = {row[0]: row[4] for row in table.rows}
     assert missed["expression: the third most alike"] == 0
     assert missed["expression: the third most different"] == 1
@@ -117,7 +119,7 @@ def test_the_command_fits_writes_and_judges_and_the_seed_repeats_it(shards: Path
     assert fitted.projection.shape[1] == len(fitted.centre) and -1 < fitted.threshold < 1
     report = (tmp_path / "report" / "report.md").read_text()
     several = sum(int(person[1:]) < 40 for person in held_out)
-    assert f"Pictures of {several} people held out" in report
+    assert f"Pictures of {several} held-out people" in report
     assert "## Which of them?" in report and "## The same person?" in result.output
 
 

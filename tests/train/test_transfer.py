@@ -89,7 +89,7 @@ class TestFigures:
     def test_the_spread_is_over_the_pairs_that_tell_something(self):
         line = spread_line([self.driven(AU12=0.2), self.driven(AU12=0.6), self.driven()])
         assert "Mean r 0.40 over 2 pairs; the lowest 0.20, the highest 0.60" in line
-        assert "No pair can be judged" in spread_line([self.driven()])
+        assert "No pair can be compared" in spread_line([self.driven()])
 
 
 class TestCommand:

@@ -46,6 +46,7 @@ class Chunk:
 
 
 def cut(source: PictureSource, size: int) -> Iterator[Chunk]:
+    """Yields chunks of at most `size` items of a source, in order."""
     for number, start in enumerate(range(0, len(source.items), size)):
         items = source.items[start : start + size]
         yield Chunk(f"{source.collection}-{number:05d}", source.collection, items)

@@ -89,6 +89,8 @@ _CHIN_MM = ((0.0, 76.0), (17.0, 10.0))
 
 @dataclass(frozen=True)
 class CreaseOptions:
+    """The options of the fit of folds."""
+
     ridge: float = 0.4
     """Penalty on the squared change for one unit. The sum of an action unit's squared changes over one
     person's pictures is about 10."""

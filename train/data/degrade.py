@@ -28,7 +28,7 @@ from reenact.records import Face, Frame
 _SHARP = WarpOptions(sharp=True)
 """Options of the first move; at run time nothing is resampled twice."""
 KnownTeeth: TypeAlias = Literal["none", "place", "own"]
-"""What is known of a person's teeth: nothing, the place of their upper edge, or also their look, as after a
+"""What is known of a person's teeth: nothing, where the upper teeth end, or also how they look, as after a
 person was seen before."""
 _BOTH_WAYS = tuple(name for name in PAINTERS if name != "creases")
 """The painters of both moves. Creases are not among them: at run time the network sees the drawn folds of the

@@ -18,11 +18,15 @@ from reenact.media.read.video_file import CaptureError, open_capture
 
 @dataclass(frozen=True)
 class PictureFile:
+    """A picture in a file of its own."""
+
     path: Path
 
 
 @dataclass(frozen=True)
 class TarMember:
+    """A picture in a tar archive."""
+
     path: Path
     """The archive."""
     offset: int
@@ -33,6 +37,8 @@ class TarMember:
 
 @dataclass(frozen=True)
 class ClipFrame:
+    """A frame of a video."""
+
     path: Path
     """The video."""
     index: int
@@ -44,6 +50,8 @@ Place = PictureFile | TarMember | ClipFrame
 
 @dataclass(frozen=True, eq=False)
 class PictureItem:
+    """A picture that may become a sample."""
+
     name: str
     """The name, unique in its source."""
     person: str

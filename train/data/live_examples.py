@@ -31,6 +31,8 @@ _MOUTH_SHAPES = tuple(map(au_index, ("AU10", "AU12", "AU14", "AU15", "AU17", "AU
 
 @dataclass(frozen=True)
 class LiveExampleOptions:
+    """The options of the training examples of a region's network."""
+
     variants: int = 1
     """The number of different moves of each picture."""
     forth: float = 0.15

@@ -107,6 +107,8 @@ class PreparedFace:
 
 @dataclass(frozen=True)
 class Dropped:
+    """A picture that did not become a sample."""
+
     name: str
     """The name of the picture that is not a sample."""
     reason: str
@@ -128,6 +130,7 @@ class FolderMeta:
 
 
 def write_meta(folder: Path, meta: FolderMeta) -> None:
+    """Writes the folder's meta.json."""
     with replacing(folder / _META) as beside:
         beside.write_text(json.dumps(asdict(meta), indent=2) + "\n")
 
@@ -218,6 +221,7 @@ def _row(face: PreparedFace) -> dict[str, Any]:
 
 
 def remove_shard(folder: Path, name: str) -> None:
+    """Removes the files of a shard."""
     (folder / f"{name}.npz").unlink()
     (folder / f"{name}.tar").unlink(missing_ok=True)
 
@@ -235,6 +239,7 @@ class ShardReport:
 
     @property
     def collection(self) -> str:
+        """The collection's name, which is part of the shard's name."""
         return self.name.rpartition("-")[0]
 
 
@@ -300,6 +305,7 @@ class Landmarks(Sequence[NDArray[np.float32]]):
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """The shape of the whole array, (n, 478, 3)."""
         return (len(self.shards), LANDMARK_COUNT, 3)
 
     def __len__(self) -> int:
@@ -334,6 +340,7 @@ class Shards(Sequence[FaceSample]):
 
     @property
     def landmarks(self) -> Landmarks:
+        """(n, 478, 3) landmarks in the images' pixels, read on access."""
         return Landmarks(self)
 
     @cached_property
@@ -343,14 +350,17 @@ class Shards(Sequence[FaceSample]):
 
     @cached_property
     def persons(self) -> NDArray[np.str_]:
+        """(n,) names of people."""
         return self._column("persons")
 
     @cached_property
     def collections(self) -> NDArray[np.str_]:
+        """(n,) names of collections."""
         return self._column("collections")
 
     @cached_property
     def names(self) -> NDArray[np.str_]:
+        """(n,) names of samples."""
         return self._column("names")
 
     @cached_property
@@ -370,6 +380,7 @@ class Shards(Sequence[FaceSample]):
 
     @cached_property
     def sharpness(self) -> NDArray[np.float32]:
+        """(n,) sharpness as in PreparedFace."""
         return self._column("sharpness")
 
     @cached_property

@@ -39,6 +39,8 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class PictureSource:
+    """A collection of pictures."""
+
     collection: str
     """The collection's name."""
     items: tuple[PictureItem, ...]

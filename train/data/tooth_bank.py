@@ -30,6 +30,8 @@ class TeethError(ValueError):
 
 @dataclass(frozen=True)
 class ToothPortrait:
+    """A portrait whose teeth go into the bank."""
+
     set: str
     """The name of the folder of pictures."""
     file: str
@@ -52,6 +54,8 @@ def read_choice(path: Path = CHOICE) -> list[ToothPortrait]:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
+    """A row of teeth from a portrait."""
+
     arch: Arch
     """The row of teeth."""
     width_mm: float
@@ -61,7 +65,7 @@ class Cut:
 def cut(frame: Frame, face: Face) -> Cut | None:
     """Cuts out the upper row of teeth in a picture. None: it shows none.
 
-    Colours are divided by the teeth's own median colour, so that the row can be lit anew.
+    Colours are divided by the colour of the teeth's enamel, so that the row can be lit anew.
     """
     seen = see_mouth(frame, face)
     if seen is None or seen.teeth < 0.5:

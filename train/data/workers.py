@@ -26,6 +26,8 @@ class WorkerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Workers:
+    """The processes that do the work."""
+
     processes: int = field(default_factory=core_count)
     """The number of processes on this machine. 1: this process does the work."""
     ray: str | None = None

@@ -34,20 +34,23 @@ class Trial:
     """The position of the action unit."""
     asked: float
     """The change asked for: the amount, as far as it stays within 0..5."""
-    estimated: AUVector
+    estimated_change: AUVector
     """(17,) the change of our estimator's evidence."""
-    judged: AUVector
+    independent_change: AUVector
     """(17,) the change of the independent estimator's reading."""
 
 
 @dataclass(frozen=True, eq=False)
 class AskedAchieved:
+    """A method's results when single action units are asked for."""
+
     trials: tuple[Trial, ...]
     """All trials in which the face was found in the result."""
     lost: int
     """The number of results in which no face was found."""
 
     def answer(self, code: str, read: Callable[[Trial], AUVector]) -> AUResponse:
+        """Returns the response to one action unit by code, as `read` reads the changes."""
         index = AU_CODES.index(code)
         trials = [trial for trial in self.trials if trial.index == index]
         asked = np.array([trial.asked for trial in trials])
@@ -80,6 +83,7 @@ class AUResponse:
 
     @property
     def slope(self) -> float:
+        """The change of the action unit itself per unit asked."""
         return float(self.per_unit[self.index])
 
     @property
@@ -93,24 +97,26 @@ def _within(asked: NDArray[np.floating], achieved: NDArray[np.floating]) -> floa
     return spearman(np.append(asked, 0.0), np.append(achieved, 0.0))
 
 
-def estimated(trial: Trial) -> AUVector:
-    return trial.estimated
+def estimated_change(trial: Trial) -> AUVector:
+    """Returns the change by our estimator, (17,)."""
+    return trial.estimated_change
 
 
-def judged(trial: Trial) -> AUVector:
-    return trial.judged
+def independent_change(trial: Trial) -> AUVector:
+    """Returns the change by the independent estimator, (17,)."""
+    return trial.independent_change
 
 
-READERS = {"estimator": estimated, "judge": judged}
+READERS = {"estimator": estimated_change, "independent": independent_change}
 
 
 def measure_asked_achieved(
-    method: Method, subjects: Sequence[Subject], reader: PictureReader, judge: IndependentEstimator
+    method: Method, subjects: Sequence[Subject], reader: PictureReader, independent: IndependentEstimator
 ) -> AskedAchieved:
     """Asks every face for every amount of every action unit, one at a time."""
     trials, lost = [], 0
     for number, subject in enumerate(subjects):
-        seen_before = judge(subject.frame.image, subject.face)
+        independent_before = independent(subject.frame.image, subject.face)
         for index, change in _asks(subject.measured):
             image = method(subject.frame, subject.face, change, subject.measured)
             if image is subject.frame.image:
@@ -121,14 +127,14 @@ def measure_asked_achieved(
             if after is None:
                 lost += 1
                 continue
-            judged_now = judge(image, subject.face)
+            independent_after = independent(image, subject.face)
             trials.append(
                 Trial(
                     number,
                     index,
                     float(change[index]),
                     after.evidence - subject.before.evidence,
-                    judged_now - seen_before,
+                    independent_after - independent_before,
                 )
             )
     return AskedAchieved(tuple(trials), lost)
@@ -149,9 +155,9 @@ def asked_achieved_tables(
 ) -> list[ResultTable]:
     """Returns the summary, the slopes and rank correlations by each reader, and every method's leakage."""
     how = (
-        f"{faces} faces of people held out, each asked for {', '.join(f'{a:+g}' for a in AMOUNTS)} of each "
-        "action unit alone, cut to 0..5 (asks below 0.5 left out). Achieved: change of the reading before "
-        "it is cut off at 0, output against input, both tracked anew."
+        f"{faces} faces of the held-out split, each asked for {', '.join(f'{a:+g}' for a in AMOUNTS)} of "
+        "each action unit alone, limited to 0..5 (changes below 0.5 left out). Achieved: the change of the "
+        "reading without cut-off at 0 from input to output, both tracked again."
     )
     tables = [_summary(results, how)]
     for name, read in READERS.items():
@@ -180,7 +186,7 @@ def _summary(results: dict[str, AskedAchieved], how: str) -> ResultTable:
             ]
         rows.append(tuple(row))
     note = f"{how} Slope: least squares through 0. Leakage: mean absolute slope of the 16 others."
-    return ResultTable("obedience", "Asked against achieved", note, tuple(columns), tuple(rows))
+    return ResultTable("asked_achieved", "Asked against achieved", note, tuple(columns), tuple(rows))
 
 
 def _per_au(
@@ -194,29 +200,31 @@ def _per_au(
     for index, code in enumerate(AU_CODES):
         answers = [result.answer(code, read) for result in results.values()]
         row: list[Cell] = [code, max(answer.count for answer in answers)]
-        if name == "judge":
+        if name == "independent":
             row.append(float(known.r[index]))
         row += [answer.slope for answer in answers] + [answer.spearman for answer in answers]
         row += [answer.monotone for answer in answers]
         rows.append(tuple(row))
-    columns = ["AU", "n", *(["judge's own r"] if name == "judge" else [])]
+    columns = ["AU", "n", *(["own r"] if name == "independent" else [])]
     columns += [f"{method} {what}" for what in ("slope", "Spearman", "monotone") for method in results]
-    how = f"{how} Monotone: Spearman within a face, over its asks and 0; the mean over the faces."
+    how = f"{how} Monotone: Spearman over one face's changes and 0; the mean over faces."
     note = f"{how} Read by our estimator."
-    if name == "judge":
+    if name == "independent":
         note = (
-            f"{how} Read by ridge regression on oriented gradients of the pixels where the face was, fitted "
-            f"to other people, never a loss; its own correlation with the labels on {known.count} faces "
-            "held out is in the third column."
+            f"{how} Read by the independent estimator: ridge regression on oriented gradients where the face "
+            f"was before, fitted to other people and in no loss. The third column is its own correlation "
+            f"with the labels on {known.count} held-out faces."
         )
-    return ResultTable(f"obedience_{name}", f"Per action unit: {name}", note, tuple(columns), tuple(rows), 2)
+    return ResultTable(
+        f"asked_achieved_{name}", f"Per action unit: {name}", note, tuple(columns), tuple(rows), 2
+    )
 
 
 def _matrix(method: str, result: AskedAchieved, how: str) -> ResultTable:
     names = [code.removeprefix("AU") for code in AU_CODES]
     rows: list[tuple[Cell, ...]] = []
     for code in AU_CODES:
-        answer = result.answer(code, estimated)
+        answer = result.answer(code, estimated_change)
         rows.append((code, *(float(value) for value in answer.per_unit), answer.leakage))
     note = f"{how} Row: asked; column: change of our estimator's reading per unit asked."
     return ResultTable(

@@ -65,6 +65,7 @@ def _wins(ours: Compared, theirs: Compared, region: str) -> float | None:
 
 
 def landmark_table(name: str, title: str, note: str, results: Mapping[str, Compared]) -> ResultTable:
+    """Returns a table of the landmarks' errors and gains by method."""
     groups = tuple(next(iter(results.values())).landmark_errors)
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (

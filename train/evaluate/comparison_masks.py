@@ -66,6 +66,7 @@ def glabella(landmarks: NDArray[np.float32], size: int) -> Mask:
 
 
 def nose_root(landmarks: NDArray[np.float32], size: int) -> Mask:
+    """Returns the mask of the root of the nose."""
     return _hull(landmarks, (193, 417, 122, 351, 196, 419, 217, 437), size)
 
 

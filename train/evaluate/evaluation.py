@@ -18,7 +18,7 @@ from train.evaluate.independent_estimator import IndependentEstimator, load_inde
 from train.evaluate.methods import MethodSpec, open_method
 from train.evaluate.pairs import PicturePair, choose_pairs, measure_pairs, pairs_of_frames
 from train.evaluate.picture_reader import PictureReader
-from train.evaluate.preset_shapes import Performed, Posed, choose_posed, measure_presets
+from train.evaluate.preset_shapes import EditedExpression, PosedExpression, choose_posed, measure_presets
 from train.evaluate.realism import ReferencePictures, choose_reference_pictures, measure_realism
 from train.evaluate.restoration import Restoration, choose_restorations, measure_restoration
 from train.evaluate.subjects import Subject, read_subjects, spread_rows
@@ -31,6 +31,8 @@ class EvaluationError(ValueError):
 
 @dataclass(frozen=True)
 class EvaluationOptions:
+    """The size of an evaluation."""
+
     faces: int = 24
     """The faces that are asked for every action unit; other figures use multiples of this number."""
     frames: int = 48
@@ -40,6 +42,7 @@ class EvaluationOptions:
 
     @property
     def pairs(self) -> int:
+        """The number of pairs of pictures."""
         return 3 * self.faces
 
     @property
@@ -49,6 +52,7 @@ class EvaluationOptions:
 
     @property
     def references(self) -> int:
+        """The number of faces for the measure of realism."""
         return max(120, 8 * self.faces)
 
     @property
@@ -59,15 +63,17 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
+    """The data of an evaluation, which all methods share."""
+
     subjects: tuple[Subject, ...]
     """The faces that are asked for action units."""
-    judge: IndependentEstimator
+    independent: IndependentEstimator
     """The estimator that is not in any loss."""
     identity: IdentityProxy
     """The measure of identity."""
     pairs: tuple[PicturePair, ...]
     """Pairs of pictures of one person."""
-    posed: tuple[Posed, ...]
+    posed: tuple[PosedExpression, ...]
     """Posed expressions, for the presets."""
     restorations: tuple[Restoration, ...]
     """Pictures whose expression was removed."""
@@ -79,12 +85,14 @@ class EvaluationSet:
 
 @dataclass(frozen=True, eq=False)
 class MethodResult:
+    """One method's results."""
+
     name: str
     asked_achieved: AskedAchieved
     unchanged: Unchanged
     identity: IdentityKept
     pairs: Compared
-    presets: tuple[Performed, ...]
+    presets: tuple[EditedExpression, ...]
     restoration: Compared
     realism: dict[str, float]
     flicker: tuple[Steadiness, ...]
@@ -127,7 +135,7 @@ def evaluate_method(spec: MethodSpec, evaluation: EvaluationSet) -> MethodResult
     with PictureReader() as reader, open_method(spec) as method:
         return MethodResult(
             spec.name,
-            measure_asked_achieved(method, evaluation.subjects, reader, evaluation.judge),
+            measure_asked_achieved(method, evaluation.subjects, reader, evaluation.independent),
             measure_unchanged(method, evaluation.subjects),
             measure_identity(method, evaluation.subjects, evaluation.identity),
             measure_pairs(method, evaluation.pairs, reader),

@@ -37,7 +37,9 @@ def result_tables(results: Sequence[MethodResult], evaluation: EvaluationSet) ->
     pairs: dict[str, Compared] = of(lambda result: result.pairs)
     return [
         *asked_achieved_tables(
-            of(lambda result: result.asked_achieved), len(evaluation.subjects), evaluation.judge.held_out
+            of(lambda result: result.asked_achieved),
+            len(evaluation.subjects),
+            evaluation.independent.held_out,
         ),
         unchanged_table(of(lambda result: result.unchanged)),
         *(pair_tables(pairs, evaluation.pairs) if evaluation.pairs else []),
@@ -52,6 +54,7 @@ def result_tables(results: Sequence[MethodResult], evaluation: EvaluationSet) ->
 def time_methods(
     specs: Sequence[MethodSpec], evaluation: EvaluationSet, options: EvaluationOptions
 ) -> ResultTable:
+    """Measures the methods' times and returns their table."""
     rounds = options.rounds
     crops = measure_speed(specs, evaluation.subjects, rounds)
     frames = measure_speed(specs, [in_hd(subject) for subject in evaluation.subjects], rounds)

@@ -40,6 +40,8 @@ class Shot:
 
 @dataclass(frozen=True, eq=False)
 class Film:
+    """A clip and the change that is asked for in each frame."""
+
     name: str
     shots: tuple[Shot, ...]
 

@@ -57,6 +57,7 @@ class Onset:
 
 
 def measure_flicker(method: Method, films: Sequence[Film]) -> tuple[Steadiness, ...]:
+    """Measures the steadiness of every film."""
     return tuple(_steadiness(method, film) for film in films)
 
 
@@ -144,6 +145,7 @@ def evenness(steps: NDArray[np.floating]) -> Onset:
 def flicker_tables(
     films: Mapping[str, Sequence[Steadiness]], onsets: Mapping[str, Sequence[Onset]]
 ) -> list[ResultTable]:
+    """Returns the table of films, if there are any, and the table of onsets."""
     tables = [_onset_table(onsets)]
     if any(films.values()):
         tables.insert(0, _film_table(films))
@@ -160,9 +162,9 @@ def _film_table(results: Mapping[str, Sequence[Steadiness]]) -> ResultTable:
     note = (
         "Warping error in grey levels inside the face: a frame against the one before it, moved along the "
         f"input's optical flow (Farneback, {FLOW_PX} px high), where the input's own error is below "
-        f"{TRUSTED:g}. Tracked, smoothed and limited as at run time; asked: a broad smile with raised "
-        "brows, throughout, and coming and going within the clip. Excess: over the input's error; worst "
-        "frame: the largest on the ramp, in grey levels."
+        f"{TRUSTED:g}. Tracked, smoothed and limited as at run time. Asked for: a broad smile with "
+        "raised brows, once constant and once on a ramp up and down. Excess: beyond the input's error; worst "
+        "frame: the largest excess on the ramp, in grey levels."
     )
     columns = (
         "method", "clip", "frames", "input", "constant", "excess %", "ramp", "ramp excess %", "worst frame",
@@ -196,10 +198,10 @@ def _onset_table(results: Mapping[str, Sequence[Onset]]) -> ResultTable:
         for method, found in results.items()
     )
     note = (
-        f"A still picture is asked for {' and for '.join(POPPING)} in {STEPS} even steps. What the first "
-        "step changes inside the face, relative to the second, and what any step changes, relative to the "
-        "mean of its neighbours: 1 is even, more is a pop. Methods have no memory: offset is onset "
-        "reversed."
+        f"A still picture is asked for {' and for '.join(POPPING)} in {STEPS} even steps. The figures are "
+        "the first step's effect inside the face divided by the second's, and the largest ratio of a step's "
+        "effect to the mean of its neighbours; 1 is even, more is a visible jump. Methods have no state, so "
+        "an offset is a reversed onset."
     )
     columns = ("method", "ramps", "first step", "worst", "largest step", "worst largest")
-    return ResultTable("onset", "Popping", note, columns, rows, 2)
+    return ResultTable("onset", "Evenness of onsets", note, columns, rows, 2)

@@ -25,6 +25,8 @@ from train.evaluate.subjects import Subject
 
 @dataclass(frozen=True)
 class IdentityOptions:
+    """The options of the fit of the identity proxy."""
+
     pictures: int = 2400
     """The most pictures, of people with several, that the descriptor is fitted to."""
     each: int = 4
@@ -81,6 +83,7 @@ def load_identity(
 def fit_identity(
     training: Shards, unseen: Shards, options: IdentityOptions = IdentityOptions()
 ) -> IdentityProxy:
+    """Fits the proxy to `training` and measures its quality on `unseen`."""
     rng = np.random.default_rng(options.seed)
     rows = of_people_with_several(training.persons, options.pictures, options.each, rng)
     features = _describe(training, rows)
@@ -201,6 +204,7 @@ def measure_identity(method: Method, subjects: Sequence[Subject], proxy: Identit
 
 
 def identity_table(results: Mapping[str, IdentityKept], proxy: IdentityProxy) -> ResultTable:
+    """Returns the table of identity by method."""
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             method,
@@ -213,10 +217,10 @@ def identity_table(results: Mapping[str, IdentityKept], proxy: IdentityProxy) ->
     )
     note = (
         "A proxy: linear discriminant on gradients and binary patterns of the upper face, fitted to other "
-        f"people. On people held out its AUC for same against different people is {proxy.auc:.3f} (pictures "
+        f"people. On held-out people its AUC for same against different people is {proxy.auc:.3f} (pictures "
         f"of one person {proxy.same:.2f}, of two {proxy.different:.2f} alike on average; threshold at equal "
-        f"error {proxy.threshold:.2f}). Likeness of result and input over {len(EXPRESSIONS)} expressions; "
-        "brows and lids are in view, so that what was asked for lowers it, too."
+        f"error {proxy.threshold:.2f}). Likeness of result and input over {len(EXPRESSIONS)} expressions. "
+        "Brows and lids are in the crop, so the change itself also lowers it."
     )
     columns = ("method", "results", "mean likeness", "5th percentile", "above threshold")
     return ResultTable("identity", "Identity", note, columns, rows)

@@ -23,6 +23,8 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class IndependentEstimatorOptions:
+    """The options of the fit of the independent estimator."""
+
     faces: int = 6000
     """The most faces that it is fitted to, chosen by the seed."""
     test_faces: int = 1500
@@ -35,6 +37,8 @@ class IndependentEstimatorOptions:
 
 @dataclass(frozen=True, eq=False)
 class IndependentEstimator:
+    """A linear model on oriented gradients of the picture."""
+
     weights: NDArray[np.float32]
     """(17, k) intensity per unit of feature."""
     bias: NDArray[np.float32]
@@ -57,14 +61,14 @@ def load_independent_estimator(
     """Returns the estimator fitted to `training` and tested on `unseen`; the folder `cache` keeps it."""
     kept = cache / f"judge-{fingerprint(training, unseen, options)}.npz"
     if not kept.is_file():
-        judge = fit_independent_estimator(training, unseen, options)
+        fitted = fit_independent_estimator(training, unseen, options)
         cache.mkdir(parents=True, exist_ok=True)
         with replacing(kept) as beside:
-            known = judge.held_out
+            known = fitted.held_out
             np.savez(
                 beside,
-                weights=judge.weights,
-                bias=judge.bias,
+                weights=fitted.weights,
+                bias=fitted.bias,
                 r=known.r,
                 icc=known.icc,
                 mae=known.mae,
@@ -78,6 +82,7 @@ def load_independent_estimator(
 def fit_independent_estimator(
     training: Shards, unseen: Shards, options: IndependentEstimatorOptions = IndependentEstimatorOptions()
 ) -> IndependentEstimator:
+    """Fits the estimator to `training` and measures its agreement with the labels of `unseen`."""
     rng = np.random.default_rng(options.seed)
     features, aus = _design(training, rng.permutation(len(training))[: options.faces])
     mean = features.mean(axis=0)

@@ -14,6 +14,8 @@ LEAST_PIXELS = 30
 
 @dataclass(frozen=True)
 class Likeness:
+    """Measures of the likeness of two pictures."""
+
     l1: float
     """The mean absolute difference in grey levels, 0..255."""
     psnr: float

@@ -65,10 +65,11 @@ def own_mouth_tables(clips: Sequence[Path]) -> list[ResultTable]:
 
 
 def own_mouth_table(rows: Sequence[Reopened]) -> ResultTable:
+    """Returns the table of films."""
     note = (
         "Films: a mouth that is open by 4 mm or more is shut by the run-time's geometry and painters, then "
-        "opened to where it was, and compared with the film inside the mouth (L1 of 255): with teeth from "
-        f"the bank, and with the person's own as frames at least {APART_S:g} s away show them."
+        "opened again, and compared with the film inside the mouth (L1 of 255): with teeth of the bank, and "
+        f"with the person's own teeth from frames at least {APART_S:g} s away."
     )
     cells: list[tuple[Cell, ...]] = [
         (row.film, row.frames, row.painter, row.own, row.own / row.painter) for row in rows

@@ -52,6 +52,8 @@ REGIONS = {
 
 @dataclass(frozen=True, eq=False)
 class PicturePair:
+    """Two pictures of one person, aligned for comparison."""
+
     first: Subject
     """The picture that is changed."""
     change: AUVector
@@ -173,6 +175,7 @@ def lit_alike(
 
 
 def measure_pairs(method: Method, pairs: Sequence[PicturePair], reader: PictureReader) -> Compared:
+    """Changes the first picture of each pair and compares the result with the second."""
     found: dict[str, list[Likeness | None]] = {name: [] for name in REGIONS}
     errors: dict[str, list[float]] = {name: [] for name in LANDMARK_GROUPS}
     moved: dict[str, list[tuple[float, float]]] = {name: [] for name in LANDMARK_GROUPS}
@@ -215,18 +218,19 @@ def _nme(
 
 
 def pair_tables(results: Mapping[str, Compared], pairs: Sequence[PicturePair]) -> list[ResultTable]:
+    """Returns the tables of regions and of landmarks."""
     note = (
-        f"{len(pairs)} pairs of pictures of one person who is held out ({_sources(pairs)}), yaw and pitch "
+        f"{len(pairs)} pairs of pictures of one held-out person ({_sources(pairs)}), yaw and pitch "
         f"within {MOST_TURNED_DEG:g} degrees, skin alike (SSIM {LEAST_ALIKE:g} or more). The first is asked "
         "for the difference of the action units read; the truth is the second, brought into the first "
-        "one's 256 px crop by a similarity on points that expressions spare, and to the first one's mean "
-        "and spread of luminance on the skin. Regions by the second one's landmarks. The last columns: "
-        "share of pairs on which the method is nearer to the truth."
+        "one's 256 px crop by a similarity on points that expressions move little, and to its mean "
+        "and spread of luminance on the skin. Regions follow the second one's landmarks. The last "
+        "columns: the share of pairs on which the method is nearer to the truth."
     )
     landmarks = (
-        "The same pairs: landmarks found anew in the result against the second picture's; mean distance in "
-        "percent of the distance between the pupils. Gain: how far they went from the first picture's, as a "
-        "share of how far they are apart in the two pictures."
+        "The same pairs: the mean distance of the result's landmarks from the second picture's, in percent "
+        "of the distance between the pupils. Gain: the landmarks' motion from the first picture as a share "
+        "of their distance in the two pictures."
     )
     return [
         comparison_table("pairs", "Pairs of one person", note, results),

@@ -14,7 +14,7 @@ from reenact.records import Face
 
 Vector = NDArray[np.float32]
 
-JUDGE_CROP = FaceCrop(size=112, width_mm=152.0, centre_mm=(0.0, 16.4, 11.9))
+HOG_CROP = FaceCrop(size=112, width_mm=152.0, centre_mm=(0.0, 16.4, 11.9))
 """The crop from forehead to chin, with background, so that no landmark of the face affects what is seen."""
 DETAIL_CROP = FaceCrop(size=192, width_mm=142.5)
 """The crop of the face at the scale of the run-time's crop."""
@@ -27,7 +27,7 @@ _DETAIL_CELLS = 8
 class Hog:
     """Oriented gradients of a gray crop (calib.features.OrientedGradients)."""
 
-    crop: FaceCrop = JUDGE_CROP
+    crop: FaceCrop = HOG_CROP
 
     def __call__(self, image: NDArray[np.uint8], face: Face) -> Vector:
         """Describes the crop. face: the input's face, so that a motion of the output is visible in the

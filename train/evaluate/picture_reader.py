@@ -24,6 +24,8 @@ LEAST_PRESENCE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class PictureReading:
+    """The reading of a picture."""
+
     face: Face
     """The face that was found."""
     evidence: AUVector

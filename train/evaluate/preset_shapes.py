@@ -40,7 +40,7 @@ Shape = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
+class PosedExpression:
     """One person at rest and with one expression."""
 
     at_rest: Subject
@@ -52,7 +52,7 @@ class Posed:
 
 
 @dataclass(frozen=True)
-class Performed:
+class EditedExpression:
     """The change of one posed expression's mouth by a method."""
 
     expression: str
@@ -61,7 +61,7 @@ class Performed:
     """The change of MEASURES. None: no face was found in the result."""
 
 
-def choose_posed(shards: Shards, reader: PictureReader) -> list[Posed]:
+def choose_posed(shards: Shards, reader: PictureReader) -> list[PosedExpression]:
     """Returns the posed expressions in `shards`: pictures of one collection and person whose names end in the
     expression, such as anna_happy.jpg."""
     of_person: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
@@ -69,7 +69,7 @@ def choose_posed(shards: Shards, reader: PictureReader) -> list[Posed]:
         shown = name.rpartition(".")[0].rpartition("_")[2] if "." in name else name.rpartition("_")[2]
         if shown == AT_REST or shown in PRESET_OF:
             of_person[str(shards.collections[row]), str(shards.persons[row])].setdefault(shown, row)
-    posed: list[Posed] = []
+    posed: list[PosedExpression] = []
     for rows in of_person.values():
         if AT_REST not in rows:
             continue
@@ -80,8 +80,8 @@ def choose_posed(shards: Shards, reader: PictureReader) -> list[Posed]:
     return posed
 
 
-def _posed(at_rest: Subject, expression: str, shown: Sequence[Subject]) -> list[Posed]:
-    return [Posed(at_rest, expression, shape(each.face) - shape(at_rest.face)) for each in shown]
+def _posed(at_rest: Subject, expression: str, shown: Sequence[Subject]) -> list[PosedExpression]:
+    return [PosedExpression(at_rest, expression, shape(each.face) - shape(at_rest.face)) for each in shown]
 
 
 def shape(face: Face) -> Shape:
@@ -90,15 +90,18 @@ def shape(face: Face) -> Shape:
     return 100 / INTERPUPILLARY_MM * np.array([getattr(mouth, measure) for measure in MEASURES])
 
 
-def measure_presets(method: Method, posed: Sequence[Posed], reader: PictureReader) -> tuple[Performed, ...]:
-    performed = []
+def measure_presets(
+    method: Method, posed: Sequence[PosedExpression], reader: PictureReader
+) -> tuple[EditedExpression, ...]:
+    """Applies the presets to the faces at rest and measures the change of the mouth."""
+    edits = []
     for each in posed:
         subject = each.at_rest
         change = _change(PRESET_OF[each.expression], subject.measured)
         after = reader(method(subject.frame, subject.face, change, subject.measured), subject.face.landmarks)
         edited = None if after is None else tuple((shape(after.face) - shape(subject.face)).tolist())
-        performed.append(Performed(each.expression, edited))
-    return tuple(performed)
+        edits.append(EditedExpression(each.expression, edited))
+    return tuple(edits)
 
 
 def _change(preset: str, measured: AUVector) -> AUVector:
@@ -107,7 +110,9 @@ def _change(preset: str, measured: AUVector) -> AUVector:
     return (np.clip(measured + asked, 0, MAX_INTENSITY) - measured).astype(np.float32)
 
 
-def presets_table(results: Mapping[str, Sequence[Performed]], posed: Sequence[Posed]) -> ResultTable:
+def presets_table(
+    results: Mapping[str, Sequence[EditedExpression]], posed: Sequence[PosedExpression]
+) -> ResultTable:
     """Returns a table with a row for every expression and measure: the real change and each method's."""
     rows = []
     for expression, preset in PRESET_OF.items():
@@ -115,8 +120,8 @@ def presets_table(results: Mapping[str, Sequence[Performed]], posed: Sequence[Po
         for axis, measure in enumerate(MEASURES if chosen else ()):
             real = mean([float(posed[number].real[axis]) for number in chosen])
             row: list[Cell] = [f"{expression}: {preset}", measure, len(chosen), real]
-            for performed in results.values():
-                shown = [performed[number].edited for number in chosen]
+            for edits in results.values():
+                shown = [edits[number].edited for number in chosen]
                 got = mean([edited[axis] for edited in shown if edited is not None])
                 near = abs(got - real) <= max(NEAR_SHARE * abs(real), NEAR_PERCENT)
                 row += [got, "yes" if near else "no"]
@@ -125,11 +130,11 @@ def presets_table(results: Mapping[str, Sequence[Performed]], posed: Sequence[Po
     columns += [column for method in results for column in (method, f"{method} near")]
     people = len({(each.at_rest.collection, each.at_rest.person) for each in posed})
     note = (
-        f"{people} people who pose expressions, whether held out or not. Change of the mouth from the "
+        f"{people} people who pose expressions, held out or not. Change of the mouth from the "
         "picture at rest, in percent of the distance between the pupils: width, height of the corners, "
-        "opening; by the picture in which they pose it, and by the preset on the one at rest. Near: within "
-        f"{NEAR_SHARE:.0%} of the real change, or {NEAR_PERCENT:g}. The basis was taught by openpeople and "
-        "presets were chosen on them: of these people the table says how well that went, of others how well "
-        "it holds."
+        "opening; in the picture with the pose, and by the preset on the picture at rest. Near: within "
+        f"{NEAR_SHARE:.0%} of the real change, or {NEAR_PERCENT:g}. The basis was fitted and the "
+        "presets were chosen on openpeople, so for these people the table shows the fit, for others how it "
+        "generalises."
     )
     return ResultTable("presets", "Presets against real expressions", note, tuple(columns), tuple(rows), 1)

@@ -24,7 +24,7 @@ COMPONENTS = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Borrower:
+class FaceToChange:
     """A face that is asked for another person's expression."""
 
     frame: Frame
@@ -45,6 +45,7 @@ class Reference:
     """(n, 32) the scaled components of n pictures."""
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the scaled components (m, 32) of features (m, k)."""
         return features @ (self.components * self.scale).T
 
 
@@ -52,7 +53,7 @@ class Reference:
 class ReferencePictures:
     """Faces to change, and real pictures of other people for comparison."""
 
-    borrowers: tuple[Borrower, ...]
+    faces: tuple[FaceToChange, ...]
     """The faces to change."""
     references: Mapping[str, Reference]
     """The real pictures' features, by the name of the features."""
@@ -69,22 +70,22 @@ def choose_reference_pictures(unseen: Shards, count: int, real: int, seed: int) 
     persons = rng.permutation(np.unique(unseen.persons))
     first_half = np.isin(unseen.persons, persons[: len(persons) // 2])
     rows = rng.permutation(np.flatnonzero(~first_half))[:real]
-    borrowers = []
+    faces = []
     for row in rng.permutation(np.flatnonzero(first_half))[:count]:
         lenders = rows[unseen.collections[rows] == unseen.collections[row]]
         if len(lenders):
-            borrowers.append(_borrower(unseen, int(row), unseen.aus[rng.choice(lenders)]))
+            faces.append(_face_to_change(unseen, int(row), unseen.aus[rng.choice(lenders)]))
     samples = [unseen[int(row)] for row in rows]
     references = {
         name: _refer(np.array([describe(each.image, face_of(each.landmarks)) for each in samples]))
         for name, describe in FEATURES.items()
     }
-    return ReferencePictures(tuple(borrowers), references, len(rows))
+    return ReferencePictures(tuple(faces), references, len(rows))
 
 
-def _borrower(shards: Shards, row: int, target: AUVector) -> Borrower:
+def _face_to_change(shards: Shards, row: int, target: AUVector) -> FaceToChange:
     sample = shards[row]
-    return Borrower(Frame(sample.image), face_of(sample.landmarks), sample.aus, target - sample.aus)
+    return FaceToChange(Frame(sample.image), face_of(sample.landmarks), sample.aus, target - sample.aus)
 
 
 def _refer(features: NDArray[np.float32]) -> Reference:
@@ -98,7 +99,7 @@ def _refer(features: NDArray[np.float32]) -> Reference:
 
 def measure_realism(method: Method, pictures: ReferencePictures) -> dict[str, float]:
     """Returns the Frechet distance by the name of the features."""
-    images = [method(each.frame, each.face, each.change, each.measured) for each in pictures.borrowers]
+    images = [method(each.frame, each.face, each.change, each.measured) for each in pictures.faces]
     return {
         name: frechet_distance(reference.score(_describe(images, pictures, FEATURES[name])), reference.scores)
         for name, reference in pictures.references.items()
@@ -106,20 +107,22 @@ def measure_realism(method: Method, pictures: ReferencePictures) -> dict[str, fl
 
 
 def _describe(images: Sequence[NDArray[np.uint8]], pictures: ReferencePictures, describe: Describe) -> Vector:
-    pairs = zip(images, pictures.borrowers, strict=True)
+    pairs = zip(images, pictures.faces, strict=True)
     return np.array([describe(image, each.face) for image, each in pairs], np.float32)
 
 
 def realism_table(results: Mapping[str, Mapping[str, float]], pictures: ReferencePictures) -> ResultTable:
+    """Returns the table of Frechet distances by method."""
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (method, *(found[name] for name in FEATURES)) for method, found in results.items()
     )
     note = (
-        f"Frechet distance between {len(pictures.borrowers)} faces that were asked for the action units of "
-        f"other people's pictures and {pictures.real} real pictures of those others, all held out. Features: "
+        f"Frechet distance between {len(pictures.faces)} faces that were asked for the action units of "
+        f"other people's pictures and {pictures.real} real pictures of those people, all held out. Features: "
         f"the first {COMPONENTS} principal components, each scaled to a variance of 1, of HOG (oriented "
         "gradients of a gray 112 px crop) and of detail (log energy of four octaves of a 192 px crop in 8 "
-        "x 8 cells). The row of copy is what unchanged pictures of so few people come to: the floor."
+        "x 8 cells). The row `copy`, unchanged pictures of the same number of people, is the lowest expected "
+        "distance."
     )
     columns = ("method", *(f"Frechet, {name}" for name in FEATURES))
     return ResultTable("realism", "Realism", note, columns, rows)

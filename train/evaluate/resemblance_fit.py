@@ -37,6 +37,8 @@ class ResemblanceError(ValueError):
 
 @dataclass(frozen=True)
 class ResemblanceOptions:
+    """The options of the fit of resemblance and of its figures."""
+
     pictures: int = 8000
     """The most pictures, of people with several, that the discriminant is fitted to."""
     each: int = 12
@@ -83,8 +85,8 @@ def fit_resemblance(training: Shards, options: ResemblanceOptions = ResemblanceO
     axes, between = discriminating(features - centre, persons, options.directions, options.kept)
     weighted = np.sqrt(between / (between + 1))[:, None] * axes
     found = Resemblance(weighted.astype(np.float16).astype(np.float32), centre, 0.0)
-    judged = Judged.of(found, _on_occasions(training.where(several[aside]), options))
-    _, different = judged.pairs()
+    described = DescribedFaces.of(found, _on_occasions(training.where(several[aside]), options))
+    _, different = described.pairs()
     return Resemblance(found.projection, centre, float(np.quantile(different, 1 - options.mistaken)))
 
 
@@ -118,6 +120,7 @@ def describe(
 
 
 def save_resemblance(resemblance: Resemblance, path: Path) -> None:
+    """Saves the discriminant and its threshold."""
     with replacing(path) as beside:
         np.savez(
             beside,
@@ -128,7 +131,7 @@ def save_resemblance(resemblance: Resemblance, path: Path) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class DescribedFaces:
     """Faces of people with several pictures, and their likenesses by the discriminant."""
 
     likenesses: Likeness
@@ -143,9 +146,10 @@ class Judged:
     """(n,) radians."""
 
     @staticmethod
-    def of(resemblance: Resemblance, faces: Shards) -> Judged:
+    def of(resemblance: Resemblance, faces: Shards) -> DescribedFaces:
+        """Describes the faces by the discriminant."""
         poses = [fit_pose(points, load_shape()) for points in faces.landmarks]
-        return Judged(
+        return DescribedFaces(
             resemblance.of(describe(faces, np.arange(len(faces)))),
             faces.persons,
             faces.collections,
@@ -163,19 +167,19 @@ def resemblance_tables(
 ) -> tuple[ResultTable, ...]:
     """Returns tables of the errors on people who are neither in the fit nor in the choice of the
     threshold."""
-    judged = Judged.of(resemblance, _on_occasions(unseen, options))
+    described = DescribedFaces.of(resemblance, _on_occasions(unseen, options))
     threshold = resemblance.threshold
-    return verification(judged, threshold), picking(judged, options, threshold)
+    return verification(described, threshold), picking(described, options, threshold)
 
 
-def verification(judged: Judged, threshold: float) -> ResultTable:
+def verification(described: DescribedFaces, threshold: float) -> ResultTable:
     """Returns the errors of verification, for all pairs and for those that differ in expression or pose."""
-    same, different = judged.pairs()
+    same, different = described.pairs()
     rows = [_verified("all pairs", same, different, threshold)]
-    first, second = _same_pairs(judged)
-    alike = (judged.likenesses[first] * judged.likenesses[second]).sum(axis=1)
-    expression = np.abs(judged.aus[first] - judged.aus[second]).sum(axis=1)
-    turned = np.abs(judged.yaws[first] - judged.yaws[second])
+    first, second = _same_pairs(described)
+    alike = (described.likenesses[first] * described.likenesses[second]).sum(axis=1)
+    expression = np.abs(described.aus[first] - described.aus[second]).sum(axis=1)
+    turned = np.abs(described.yaws[first] - described.yaws[second])
     for name, apart in (("expression", expression), ("yaw", turned)):
         low, high = np.quantile(apart, [1 / 3, 2 / 3])
         rows.append(_verified(f"{name}: the third most alike", alike[apart <= low], different, threshold))
@@ -183,8 +187,8 @@ def verification(judged: Judged, threshold: float) -> ResultTable:
             _verified(f"{name}: the third most different", alike[apart >= high], different, threshold)
         )
     note = (
-        f"Pictures of {len(np.unique(judged.persons))} people held out. `missed`: of one person, below the "
-        f"threshold {threshold:.2f}; `mistaken`: of two people, above it."
+        f"Pictures of {len(np.unique(described.persons))} held-out people. `missed`: pairs of one person "
+        f"below the threshold {threshold:.2f}; `mistaken`: pairs of two people above it."
     )
     columns = ("pairs of one person", "pairs", "AUC", "equal error rate", "missed", "mistaken")
     return ResultTable("verification", "The same person?", note, columns, tuple(rows))
@@ -199,42 +203,46 @@ def _verified(
     return name, len(same), area_under_curve(same, different), error, missed, mistaken
 
 
-def _same_pairs(judged: Judged) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    first, second = np.triu_indices(len(judged.persons), 1)
-    same = (judged.persons[first] == judged.persons[second]) & (
-        judged.collections[first] == judged.collections[second]
+def _same_pairs(described: DescribedFaces) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    first, second = np.triu_indices(len(described.persons), 1)
+    same = (described.persons[first] == described.persons[second]) & (
+        described.collections[first] == described.collections[second]
     )
     return first[same], second[same]
 
 
-def picking(judged: Judged, options: ResemblanceOptions, threshold: float) -> ResultTable:
+def picking(described: DescribedFaces, options: ResemblanceOptions, threshold: float) -> ResultTable:
     """Returns the errors of picking a person among several by one reference picture."""
     rng = np.random.default_rng(options.seed)
-    groups = [np.flatnonzero(judged.persons == person) for person in np.unique(judged.persons)]
+    groups = [np.flatnonzero(described.persons == person) for person in np.unique(described.persons)]
     rows: list[tuple[Cell, ...]] = []
     for looks in (1, _LOOKS):
         for company in _COMPANY:
             if len(groups) <= company or max(map(len, groups)) <= looks:
                 continue
-            alike = np.array([_meeting(judged, groups, company, looks, rng) for _ in range(options.draws)])
+            alike = np.array([_meeting(described, groups, company, looks, rng) for _ in range(options.draws)])
             likest, best = alike[:, :-1].argmax(axis=1), alike[:, :-1].max(axis=1)
             taken = best >= threshold
             right, wrong = taken & (likest == 0), taken & (likest != 0)
-            stranger = alike[:, 1:].max(axis=1) >= threshold
-            figures = (likest == 0, right, wrong, stranger)
+            absent = alike[:, 1:].max(axis=1) >= threshold
+            figures = (likest == 0, right, wrong, absent)
             rows.append((company, looks, *(float(each.mean()) for each in figures)))
     note = (
-        f"{options.draws} draws of so many people held out, of whom one is looked for by another picture of "
-        f"theirs; a face is the mean of so many pictures. `likest`: that person is the likest (rank 1). "
-        f"`taken` and `another taken`: with the threshold {threshold:.2f}; the rest is nobody. `stranger`: "
-        "somebody is taken although the one who is looked for is not there, among as many."
+        f"{options.draws} draws of groups of held-out people, from which one is picked by another picture; "
+        f"a face is the mean of the given number of pictures. `likest`: the right person ranks first. "
+        f"`taken` and `another taken`: with the threshold {threshold:.2f}; in the rest no one is. `taken "
+        "while absent`: a person is picked from a group of equal size in which the right one is absent."
     )
-    columns = ("faces", "pictures of each", "likest", "taken", "another taken", "stranger taken")
-    return ResultTable("picking", "Which of them?", note, columns, tuple(rows))
+    columns = ("faces", "pictures of each", "likest", "taken", "another taken", "taken while absent")
+    return ResultTable("picking", "Picking one of several people", note, columns, tuple(rows))
 
 
 def _meeting(
-    judged: Judged, groups: Sequence[NDArray[np.intp]], company: int, looks: int, rng: np.random.Generator
+    described: DescribedFaces,
+    groups: Sequence[NDArray[np.intp]],
+    company: int,
+    looks: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Returns (company + 1,): the likeness of a person's reference to other pictures of the same person, then
     to the other people."""
@@ -243,5 +251,5 @@ def _meeting(
     others = rng.choice(np.delete(np.arange(len(groups)), wanted), company, replace=False)
     reference, *pictures = rng.permutation(groups[wanted])[: looks + 1]
     faces = [np.array(pictures), *(rng.permutation(groups[other])[:looks] for other in others)]
-    seen = np.array([judged.likenesses[rows].mean(axis=0) for rows in faces])
-    return unit(seen) @ judged.likenesses[reference]
+    seen = np.array([described.likenesses[rows].mean(axis=0) for rows in faces])
+    return unit(seen) @ described.likenesses[reference]

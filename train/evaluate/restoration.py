@@ -31,6 +31,8 @@ MaskFunction = Callable[[NDArray[np.float32], int], comparison_masks.Mask]
 
 @dataclass(frozen=True)
 class RestorationCase:
+    """An expression that is removed and asked for."""
+
     name: str
     """The name in tables."""
     away: str
@@ -181,11 +183,12 @@ def measure_restoration(method: Method, restorations: Sequence[Restoration]) -> 
 
 
 def restoration_table(results: Mapping[str, Compared]) -> ResultTable:
+    """Returns the table of restorations by case and method."""
     note = (
-        "People held out. Geometry and painters take an expression off a picture (for creases the skin "
-        f"there is also smoothed over {BLUR_MM:g} mm); the method is asked for it back; the picture itself "
+        "Held-out people. Geometry and painters remove an expression from a picture (for creases the skin "
+        f"there is also smoothed over {BLUR_MM:g} mm); the method is asked for the expression; the original "
         "is the truth. Compared inside the mouth, the mouth with its lips where it is shut, the eyes, or "
-        "where the fold lies, in the 256 px crop. copy: the degraded picture. The last columns: share of "
-        "pictures on which the method is nearer to the truth."
+        "where the fold lies, in the 256 px crop. copy: the degraded picture. The last columns: the share "
+        "of pictures on which the method is nearer to the truth."
     )
     return comparison_table("restoration", "Degrade and restore", note, results)

@@ -17,6 +17,8 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True)
 class ResultTable:
+    """A table of results with a heading and a note."""
+
     name: str
     """The name of its files."""
     title: str
@@ -34,15 +36,18 @@ class ResultTable:
         assert all(len(row) == len(self.columns) for row in self.rows), self.name
 
     def to_markdown(self) -> str:
+        """Returns the table in Markdown."""
         lines = [f"## {self.title}", "", self.note, "", _row(self.columns), "|" + "---|" * len(self.columns)]
         lines += [_row([_text(cell, self.digits) for cell in row]) for row in self.rows]
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> dict[str, object]:
+        """Returns the table as JSON holds it."""
         rows = [dict(zip(self.columns, map(_known, row), strict=True)) for row in self.rows]
         return {"title": self.title, "note": self.note, "rows": rows}
 
     def write_csv(self, path: Path) -> None:
+        """Writes the columns and rows to a CSV file."""
         with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(self.columns)

@@ -17,6 +17,8 @@ Fits = Callable[[Callable[[str], NDArray[np.float32]]], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Expression:
+    """An expression on contact sheets."""
+
     name: str
     """The name on sheets."""
     spec: str

@@ -77,11 +77,13 @@ class Layout:
 
     @classmethod
     def of(cls, methods: int, cell_height: int) -> Layout:
+        """Returns the layout of a page for this number of methods and this height of a row."""
         width = methods * CROP.size + 2 * GAP_PX
         height = max(1, cell_height + GAP_PX)
         return cls(max(1, PAGE_PX[1] // width), max(1, (PAGE_PX[0] - TITLE_PX) // height))
 
     def pages(self, cells: Sequence[Picture]) -> Iterator[Picture]:
+        """Yields pages of cells."""
         for start in range(0, len(cells), self.across * self.down):
             rows = [
                 cells[first : first + self.across]

@@ -25,6 +25,8 @@ ASKED = BY_NAME["surprise"]
 
 @dataclass(frozen=True)
 class Times:
+    """A method's times for one face."""
+
     p50_ms: float
     """The median time."""
     p95_ms: float
@@ -72,6 +74,7 @@ def in_hd(subject: Subject) -> Subject:
 
 
 def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds: int) -> ResultTable:
+    """Returns the table of times on crops and on frames."""
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             name,
@@ -85,7 +88,7 @@ def speed_table(crops: Mapping[str, Times], frames: Mapping[str, Times], rounds:
     )
     note = (
         f"Milliseconds for one face, generating and pasting, {rounds} calls of each method in turn on the "
-        "same pictures, one process. crop: a face as large as the network's 256 px crop; 720p: a 1280x720 "
+        "same pictures, in one process. crop: a face as large as the network's 256 px crop; 720p: a 1280x720 "
         f"frame whose face's square is {FACE_HEIGHT:.0%} of the height. Ratio: median of the paired ratios "
         "to warp."
     )

@@ -34,10 +34,12 @@ class Subject:
 
     @property
     def face(self) -> Face:
+        """The face in the picture."""
         return self.before.face
 
     @property
     def measured(self) -> AUVector:
+        """(17,) the intensities before any change, 0..5."""
         return self.before.aus
 
 

@@ -37,7 +37,7 @@ from reenact.verify.request_recorder import RequestRecorder, face_readings
 from train.evaluate.result_table import Cell, ResultTable
 from train.evaluate.statistics import mean, slope
 
-JUDGED = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU25", "AU26", "AU45")
+BEST_READ = ("AU01", "AU02", "AU04", "AU06", "AU12", "AU25", "AU26", "AU45")
 """The action units that are read best, over which means are taken."""
 _PICTURE_RATE = Fraction(25)
 """Frames per second of a picture that is driven."""
@@ -47,6 +47,8 @@ _LEAST_FRAMES = 25
 
 @dataclass(frozen=True)
 class TransferOptions:
+    """The options of a comparison of drivers and faces."""
+
     passes: int = 1
     """How often the film is made; each further pass corrects the errors of the one before, as with
     `reenact video --passes`."""
@@ -101,8 +103,8 @@ class Driven:
 
     @property
     def r(self) -> float:
-        """The mean correlation over those of JUDGED that the driver moves; NaN where it moves none."""
-        return mean([follow.r for follow in self.follows if follow.code in JUDGED])
+        """The mean correlation over those of BEST_READ that the driver moves; NaN where it moves none."""
+        return mean([follow.r for follow in self.follows if follow.code in BEST_READ])
 
 
 def drive(work: Drive, options: TransferOptions = TransferOptions()) -> Driven:
@@ -191,8 +193,8 @@ def transfer_tables(found: Sequence[Driven], options: TransferOptions) -> list[R
         f"{len(found)} pairs of a driver and a face, at most {options.seconds:g} s each, made "
         f"in {options.passes} pass{'es' if options.passes > 1 else ''}; generator {options.generator}. "
         "r: Pearson's correlation over time between what the run-time's estimator reads of the driver and of "
-        f"the output, tracked anew, where the driver's standard deviation is {LEAST_VARIED:g} or more. The "
-        f"estimator also steers: it is no outside judge. Means are over {', '.join(JUDGED)}."
+        f"the output, tracked again, where the driver's standard deviation is {LEAST_VARIED:g} or more. The "
+        f"estimator also controls the edit, so it is not independent. Means are over {', '.join(BEST_READ)}."
     )
     kinds = (("films", True), ("pictures", False))
     columns = ["action unit", *(f"{what}, {name}" for name, _ in kinds for what in ("r", "gain", "pairs"))]
@@ -225,8 +227,8 @@ def _pairs_table(found: Sequence[Driven]) -> ResultTable:
             each.face,
             each.frames,
             each.r,
-            len([one for one in each.follows if one.code in JUDGED]),
-            mean([one.lag_s for one in each.follows if one.code in JUDGED]),
+            len([one for one in each.follows if one.code in BEST_READ]),
+            mean([one.lag_s for one in each.follows if one.code in BEST_READ]),
         )
         for each in sorted(found, key=lambda each: (each.driver, each.face))
     )
@@ -237,7 +239,7 @@ def spread_line(found: Sequence[Driven]) -> str:
     """Returns a line with the mean of the pairs and their spread."""
     values = np.array([each.r for each in found if not np.isnan(each.r)])
     if not len(values):
-        return "No pair can be judged: no face was found, or the drivers do not move."
+        return "No pair can be compared: no face was found, or the drivers do not move."
     low, high = np.quantile(values, (0.1, 0.9))
     return (
         f"Mean r {values.mean():.2f} over {len(values)} pairs; the lowest {values.min():.2f}, the highest "

@@ -24,6 +24,8 @@ ASKED = BY_NAME["surprise"]
 
 @dataclass(frozen=True)
 class Unchanged:
+    """A method's results for no change, and its effect on the background."""
+
     faces: tuple[Likeness, ...]
     """The likeness of each picture and its result for no change, inside the face."""
     background: tuple[float, ...]
@@ -31,10 +33,12 @@ class Unchanged:
 
     @property
     def exact(self) -> int:
+        """The number of results that equal their input bit for bit."""
         return sum(each.psnr == float("inf") for each in self.faces)
 
 
 def measure_unchanged(method: Method, subjects: Sequence[Subject]) -> Unchanged:
+    """Measures every subject with a change of zero and with surprise."""
     faces, background = [], []
     for subject in subjects:
         still = method(subject.frame, subject.face, neutral_aus(), subject.measured)
@@ -50,6 +54,7 @@ def measure_unchanged(method: Method, subjects: Sequence[Subject]) -> Unchanged:
 
 
 def unchanged_table(results: Mapping[str, Unchanged]) -> ResultTable:
+    """Returns the table of unchanged faces and backgrounds by method."""
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             method,
@@ -62,8 +67,8 @@ def unchanged_table(results: Mapping[str, Unchanged]) -> ResultTable:
         for method, result in results.items()
     )
     note = (
-        "A change of 0 asked of people held out, against the input, inside the face; and by how many grey "
-        f"levels the background changes, from {BEYOND_MM:g} mm outside the face on, when surprise is asked."
+        "The result for a change of 0 against the input, inside the face, for held-out people; and the "
+        f"change in grey levels of the background, {BEYOND_MM:g} mm and more outside the face, for surprise."
     )
     columns = ("method", "faces", "bit for bit the input", "PSNR dB", "SSIM", "background")
     return ResultTable("unchanged", "Zero change, and the background", note, columns, rows)

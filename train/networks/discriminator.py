@@ -18,6 +18,8 @@ _SMALLEST_MAP = 2
 
 
 class DiscriminatorOutput(NamedTuple):
+    """The discriminator's output for a batch."""
+
     realness: Tensor
     """(N, 1, h, w) one score for each patch; higher is more real. Not bounded."""
     aus: Tensor

@@ -80,6 +80,8 @@ class Conv(nn.Module):
 
 
 class StandardResidual(nn.Module):
+    """Adds two convolutions with standardised weights to its input."""
+
     def __init__(self, channels: int):
         super().__init__()
         self.first = Conv(channels, channels)

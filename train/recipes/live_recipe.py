@@ -67,11 +67,13 @@ class LiveRecipe:
         self.discriminator: nn.Module = LiveDiscriminator(options.shape)
 
     def items(self, samples: Shards, seed: int) -> LiveItems:
+        """Returns the training examples."""
         return LiveItems(samples, self.region, seed, self.options.examples)
 
     def discriminator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
     ) -> Terms:
+        """Returns the hinge loss, and the R1 penalty in some steps."""
         options, (inside, allowed) = self.options, _masks(batch)
         with torch.no_grad():
             fake = _paint(batch, generator)
@@ -94,6 +96,7 @@ class LiveRecipe:
     def generator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
     ) -> Terms:
+        """Returns the terms of restoration, features, the discriminator and small changes."""
         options, (inside, allowed) = self.options, _masks(batch)
         fake = _paint(batch, generator)
         truth = _picture(batch["truth"])
@@ -111,6 +114,7 @@ class LiveRecipe:
         }
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
+        """Returns the term of restoration on held-out examples."""
         return self._restoration(batch, _paint(batch, generator))
 
     def preview(self, batch: Batch, generator: nn.Module) -> Tensor:

@@ -53,15 +53,15 @@ class PaperOptions:
     ngf: int = described(64, "Channels of the generator's first layer.")
     ndf: int = described(64, "Channels of the discriminator's first layer.")
     adversarial: float = described(1.0, "Weight of the Wasserstein distance.")
-    gradient_penalty: float = described(10.0, "Weight of the critic's slope being off 1.")
+    gradient_penalty: float = described(10.0, "Weight of the gradient penalty.")
     au: float = described(150.0, "Weight of the discriminator's squared error of action units.")
-    self_reconstruction: float = described(30.0, "Weight of a change of nothing changing nothing.")
-    cycle: float = described(30.0, "Weight of there and back again.")
+    self_reconstruction: float = described(30.0, "Weight of the difference for no change.")
+    cycle: float = described(30.0, "Weight of the cycle loss.")
     # Published: 1e-5 times the sum, which at batch 16 and 128 pixels is over 780,288 neighbours each way.
     total_variation: float = described(7.8, "Weight of the mean difference between neighbours.")
-    attention: float = described(0.0, "Weight of what GANimation's attention leaves alone.")
-    source_noise: float = described(0.02, "Largest error put into the action units of a picture, / 5.")
-    target_noise: float = described(0.1, "Largest error put into the action units asked for, / 5.")
+    attention: float = described(0.0, "Weight of the unpainted share of GANimation's attention.")
+    source_noise: float = described(0.02, "Largest noise added to the action units of a picture, / 5.")
+    target_noise: float = described(0.1, "Largest noise added to the action units asked for, / 5.")
     shift_px: int = described(8, "Largest shift of a picture, in pixels of `size`.")
 
     def __post_init__(self) -> None:
@@ -85,14 +85,14 @@ class GanimationOptions(PaperOptions):
 
     generator: GeneratorName = "ganimation"
     au: float = described(4000.0, "Weight of the discriminator's squared error of action units.")
-    self_reconstruction: float = described(0.0, "Weight of a change of nothing changing nothing.")
-    cycle: float = described(10.0, "Weight of there and back again.")
+    self_reconstruction: float = described(0.0, "Weight of the difference for no change.")
+    cycle: float = described(10.0, "Weight of the cycle loss.")
     # Published: 1e-4 times the sum over one attention mask, at 128 pixels.
     total_variation: float = described(1.6, "Weight of the mean difference between attention's neighbours.")
-    attention: float = described(0.1, "Weight of what the attention leaves alone.")
+    attention: float = described(0.1, "Weight of the unpainted share of the attention.")
 
 
-JUDGED = PaperOptions()
+VALIDATION_WEIGHTS = PaperOptions()
 """The options whose weights every validation uses, so that runs of all presets can be compared."""
 
 
@@ -118,11 +118,13 @@ class PaperRecipe:
         self.discriminator.apply(_draw_weights)
 
     def items(self, samples: Sequence[FaceSample], seed: int) -> PaperItems:
+        """Returns the training examples."""
         return PaperItems(samples, seed, self.options)
 
     def discriminator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
     ) -> Terms:
+        """Returns the Wasserstein distance, the gradient penalty and the error of action units."""
         options, real = self.options, batch["image"]
         with torch.no_grad():
             fake = self.paint(generator, real, batch["aus"], batch["targets"]).image
@@ -138,6 +140,7 @@ class PaperRecipe:
     def generator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
     ) -> Terms:
+        """Returns the weighted terms of the generator."""
         options, image, aus, targets = self.options, batch["image"], batch["aus"], batch["targets"]
         fake = self.paint(generator, image, aus, targets)
         verdict = discriminator(fake.image)
@@ -160,7 +163,7 @@ class PaperRecipe:
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
         """Returns the paper's objective by its published weights: the error of the action units asked for,
-        read by an estimator that is not in the training, and the loss of identity.
+        read by an estimator that is not in the training, and the errors of self-reconstruction and cycle.
 
         Without the first term, a generator that changes nothing would be best. Empty: the reader found no
         face, so generators cannot be compared.
@@ -174,9 +177,10 @@ class PaperRecipe:
         unchanged = self.paint(generator, image, aus, aus).image
         returned = self.paint(generator, fake, targets, aus).image
         return {
-            "au": JUDGED.au * errors.mean().to(image.device),
-            "self_reconstruction": JUDGED.self_reconstruction * losses.self_reconstruction(unchanged, image),
-            "cycle": JUDGED.cycle * losses.cycle(returned, image),
+            "au": VALIDATION_WEIGHTS.au * errors.mean().to(image.device),
+            "self_reconstruction": VALIDATION_WEIGHTS.self_reconstruction
+            * losses.self_reconstruction(unchanged, image),
+            "cycle": VALIDATION_WEIGHTS.cycle * losses.cycle(returned, image),
         }
 
     def preview(self, batch: Batch, generator: nn.Module) -> Tensor:

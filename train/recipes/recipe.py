@@ -32,15 +32,21 @@ class Recipe(Protocol):
     generator: nn.Module
     discriminator: nn.Module
 
-    def items(self, samples: Shards, seed: int) -> Items: ...
+    def items(self, samples: Shards, seed: int) -> Items:
+        """Returns the training examples."""
+        ...
 
     def discriminator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
-    ) -> Terms: ...
+    ) -> Terms:
+        """Returns the terms of the discriminator's loss; step: the number of the step."""
+        ...
 
     def generator_loss(
         self, batch: Batch, generator: nn.Module, discriminator: nn.Module, step: int
-    ) -> Terms: ...
+    ) -> Terms:
+        """Returns the terms of the generator's loss; step: the number of the step."""
+        ...
 
     def validation(self, batch: Batch, generator: nn.Module) -> Terms:
         """Returns the error of `generator` on the held-out split; the run with the lowest sum is the best.
