@@ -36,8 +36,8 @@ class Interrupted(Failure):
     exit_code = _INTERRUPTED
 
 
-class Ended(Failure):
-    """SIGTERM, or the terminal was closed."""
+class EndedBySignal(Failure):
+    """SIGTERM came, or the terminal was closed."""
 
     exit_code = _ENDED
 
@@ -68,7 +68,7 @@ def plain_errors() -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted") from error
     except Terminated as error:
-        raise Ended("terminated") from error
+        raise EndedBySignal("terminated") from error
     except Exception as error:
         if not _is_for_the_user(error):
             raise
