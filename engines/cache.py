@@ -274,4 +274,3 @@ def _read_meta(folder: Path) -> Meta:
     content: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     key = content.pop("key")
     return Meta(key=PlanKey(**{**key, "flags": tuple(key["flags"])}), **content)
-
