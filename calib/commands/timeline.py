@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reenact.cli.driving import read_timeline
 from reenact.cli.errors import Unusable, plain_errors, unusable_input
 from reenact.cli.parameters import NumberParameter
-from reenact.figures.drawing import Drawing
-from reenact.figures.storyboard import keyframes_drawing, performance_drawing
+from reenact.figures.plots import to_picture, to_svg
+from reenact.figures.timeline_plot import keyframes_plot, performance_plot
 from reenact.media.atomic import replacing
 from reenact.media.image_file import Still, save_still
 from reenact.programme.au_recording import Performance
 from reenact.programme.driver import Driver
 from reenact.programme.keyframes import Keyframes
 from reenact.programme.keyframes_file import load_keyframes, to_csv, to_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FILE = click.Path(path_type=Path)
 
@@ -56,12 +60,12 @@ def preview(source: Path, output: Path, face: str | None, fps: float | None) -> 
             raise Unusable(f"{output}: a preview is written as .png or .svg")
         programme = read_timeline(source, face, fps)
         if isinstance(programme, Keyframes):
-            drawing = keyframes_drawing(programme, source.name)
+            figure = keyframes_plot(programme, source.name)
         else:
             assert isinstance(programme, Driver) and isinstance(programme.performance, Performance)
-            drawing = performance_drawing(programme.performance, source.name)
+            figure = performance_plot(programme.performance, source.name)
         with unusable_input():
-            _save(drawing, output)
+            _save(figure, output)
         click.echo(str(output), err=True)
 
 
@@ -81,9 +85,9 @@ def convert(source: Path, output: Path) -> None:
         click.echo(str(output), err=True)
 
 
-def _save(drawing: Drawing, output: Path) -> None:
+def _save(figure: Figure, output: Path) -> None:
     if output.suffix.lower() == ".svg":
         with replacing(output) as beside:
-            beside.write_text(drawing.to_svg(), encoding="utf-8")
+            beside.write_text(f"{to_svg(figure)}\n", encoding="utf-8")
     else:
-        save_still(Still(drawing.to_picture()), output)
+        save_still(Still(to_picture(figure)), output)
