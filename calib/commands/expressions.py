@@ -1,4 +1,4 @@
-"""`python -m calib expressions`: what action units move together, from people who show whole expressions."""
+"""`python -m calib expressions`: teaches the basis whole expressions of people."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from calib.dataset import DatasetError, LabelledPicture, read_labels
 from calib.expressions import AT_REST, PROTOTYPES, PosedShapes, Taught, symmetric, teach
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.generate import FaceGenerator, MovedFace
 from reenact.generate.paste import paste
 from reenact.media.atomic import replacing
@@ -23,22 +24,34 @@ from reenact.track import Tracker, TrackerOptions
 
 _FOLDER = click.Path(path_type=Path)
 _STEP = 0.8
-"""How much of what is still missing in one round is asked for in the next."""
+"""The share of what is missing in one round that is asked for in the next."""
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="pictures/ --out fitted/")
 @click.argument("folder", type=_FOLDER)
-@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where basis.npz goes.")
-@click.option(
-    "--basis", "start", type=_FOLDER, metavar="NPZ", help="What to begin with.  [default: what ships]"
+@option("--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for basis.npz.")
+@option(
+    "--basis",
+    "start",
+    type=_FOLDER,
+    metavar="NPZ",
+    show_default="the one that ships",
+    help="The basis to begin with.",
 )
-@click.option("--rounds", default=4, show_default=True, type=click.IntRange(0), help="Of the closed loop.")
-@click.option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that one.")
+@option(
+    "--rounds",
+    default=4,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="COUNT",
+    help="Number of rounds of the closed loop.",
+)
+@option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that person.")
 def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge: bool) -> None:
     """Teach the basis from the pictures in FOLDER, whose names end in an expression (anna_sad.jpg).
 
-    In a closed loop: expressions are written into the faces at rest, and what the tracker then misses to the
-    same people's own expressions is taught in addition.
+    In a closed loop, expressions are written into the faces at rest; what the tracker then finds missing,
+    compared with the same people's own expressions, is taught in addition.
     """
     with plain_errors():
         with unusable_input():

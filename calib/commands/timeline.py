@@ -1,4 +1,4 @@
-"""`python -m calib timeline`: time lines, looked at before they are used."""
+"""`python -m calib timeline`: plots time lines and converts them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from reenact.cli.driving import read_timeline
 from reenact.cli.errors import Unusable, plain_errors, unusable_input
+from reenact.cli.grouped import GroupedCommand, GroupedGroup, option
 from reenact.cli.parameters import NumberParameter
 from reenact.figures.plots import to_picture, to_svg
 from reenact.figures.timeline_plot import keyframes_plot, performance_plot
@@ -26,6 +27,8 @@ _FILE = click.Path(path_type=Path)
 
 
 @click.group(
+    cls=GroupedGroup,
+    example="preview smile.csv --out smile.png",
     epilog="""\b
     A .csv has a row for each keyframe, in any order; kind, easing and face may be left out:
       time,au,value,kind,easing,face
@@ -37,24 +40,40 @@ _FILE = click.Path(path_type=Path)
        "tracks": [{"au": "AU12", "kind": "relative", "face": 0,
                    "keys": [{"time": 0, "value": -0.5}, {"time": 1.5, "value": 2}]}]}
 
-    Relative values, -5 to 5, are added to what the face does; absolute ones, 0 to 5, are what it shall show.
-    A text is relative where it has a sign (+2, also "+2" in JSON) and else absolute, unless kind says what
-    the number is: spreadsheets take plus signs away. A number in JSON is of the "kind" of its track,
-    absolute where the track has none."""
+    Relative values, -5 to 5, are added to what the face shows; absolute ones, 0 to 5, replace it. A value
+    with a sign is relative (+2, or "+2" in JSON), one without is absolute, unless `kind` says otherwise:
+    spreadsheets remove plus signs. A number in JSON has the "kind" of its track, or else is absolute.""",
 )
 def timeline() -> None:
-    """Time lines, as `reenact video --timeline` takes them."""
+    """Look at time lines and convert them, as `reenact video --timeline` takes them."""
 
 
-@timeline.command()
+@timeline.command(cls=GroupedCommand, example="smile.csv --out smile.png")
 @click.argument("source", metavar="FILE", type=_FILE)
-@click.option("--out", "-o", "output", metavar="OUT", type=_FILE, required=True, help="A .png or .svg.")
-@click.option("--driver-face", "face", metavar="ID", help="Of several faces in a table of action units.")
-@click.option(
-    "--driver-fps", "fps", type=NumberParameter(0, min_open=True), help="Of such a table without timestamps."
+@option(
+    "--out",
+    "-o",
+    "output",
+    metavar="OUT",
+    type=_FILE,
+    required=True,
+    help="The plot to write, a .png or .svg.",
+)
+@option(
+    "--driver-face",
+    "face",
+    metavar="ID",
+    help="Which face to plot, if the table of action units has several.",
+)
+@option(
+    "--driver-fps",
+    "fps",
+    type=NumberParameter(0, min_open=True),
+    metavar="FPS",
+    help="Frame rate of a table that has no timestamps.",
 )
 def preview(source: Path, output: Path, face: str | None, fps: float | None) -> None:
-    """Plot what the time line in FILE asks for: a chart for each action unit, with keyframes and markers."""
+    """Plot the time line in FILE: a chart for each action unit, with keyframes and markers."""
     with plain_errors():
         if output.suffix.lower() not in (".png", ".svg"):
             raise Unusable(f"{output}: a preview is written as .png or .svg")
@@ -69,11 +88,11 @@ def preview(source: Path, output: Path, face: str | None, fps: float | None) -> 
         click.echo(str(output), err=True)
 
 
-@timeline.command()
+@timeline.command(cls=GroupedCommand, example="smile.csv smile.json")
 @click.argument("source", metavar="IN", type=_FILE)
 @click.argument("output", metavar="OUT", type=_FILE)
 def convert(source: Path, output: Path) -> None:
-    """Write the keyframes in IN, a .csv or .json, as the other of the two."""
+    """Convert the keyframes in IN from .csv to .json, or back."""
     with plain_errors():
         writers = {".csv": to_csv, ".json": to_json}
         if output.suffix.lower() not in writers:

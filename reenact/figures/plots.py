@@ -1,7 +1,7 @@
 """Charts of intensities over time, drawn by matplotlib, as SVG for pages and as pixels for pictures.
 
-matplotlib is imported when something is drawn, never earlier: it takes half a second. Its global state stays as
-it is: figures are objects of their own, and settings hold inside `house_style` alone.
+matplotlib is imported when something is drawn, never earlier: it takes half a second. Its global state stays
+as it is: figures are objects of their own, and settings hold inside `house_style` alone.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ FINER = 2
 """The factor by which `to_picture` has more pixels than that, for printing and for fine screens."""
 
 _LEFT_PX, _RIGHT_PX, _BETWEEN_PX, _TITLE_PX, _TIMES_PX, _MARKER_PX = 34, 14, 46, 24, 26, 15
-"""The room left and right of a column of charts, between two columns, above each chart for its title, below the
-last for the times, and for a row of names of markers."""
+"""The room left and right of all charts, between two columns, above each chart for its title, below the last
+for the times, and for a row of names of markers."""
 _HEAD_PX = 50
 """The room for the title of a figure and for its legend."""
 _EMPTY_PX = 50
@@ -359,7 +359,7 @@ def _clock(time_s: float, step_s: float) -> str:
 
 
 def _rows_of_names(markers: Sequence[Marker], sheet: ChartSheet) -> list[tuple[Marker, int]]:
-    """The markers whose names have room above the first chart, each with its row, counted from the chart up."""
+    """The markers whose names have room above the first chart, each with its row, from the chart up."""
     ends_px = [0.0] * _MARKER_ROWS
     placed = []
     scale = _column_px(sheet) / max(sheet.end_s - sheet.start_s, 1e-3)
