@@ -38,7 +38,7 @@ TASKS = {
     package="train.commands",
     table=COMMANDS,
     tasks=TASKS,
-    example="fit --preset live --region mouth --data shards/ --out runs/mouth",
+    example="fit --preset paper --data shards/ --out runs/paper",
     advice="pip install 'reenact[train]' brings what training needs",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -48,7 +48,8 @@ def main() -> None:
     \b
     More examples:
       python -m train prepare faces/ --out shards/
-      torchrun --nproc-per-node 4 -m train fit --preset paper --data shards/ --out runs/paper
+      python -m train fit --preset live --region mouth --data shards/ --out mouth/
+      torchrun --nproc-per-node 4 -m train fit --data shards/ --out runs/paper
       python -m train export runs/mouth mouth.onnx
     """
 

@@ -30,7 +30,7 @@ _FILE = click.Path(path_type=Path)
     cls=GroupedGroup,
     example="preview smile.csv --out smile.png",
     epilog="""\b
-    A .csv has a row for each keyframe, in any order; kind, easing and face may be left out:
+    A .csv has a row for each keyframe; kind, easing and face may be left out:
       time,au,value,kind,easing,face
       0.0,AU12,+0,,,
       1.5,AU12,+2,,ease-out,
@@ -38,7 +38,8 @@ _FILE = click.Path(path_type=Path)
     A .json may loop and name moments as well:
       {"version": 1, "loop": 4, "markers": [{"time": 1.5, "name": "smile"}],
        "tracks": [{"au": "AU12", "kind": "relative", "face": 0,
-                   "keys": [{"time": 0, "value": -0.5}, {"time": 1.5, "value": 2}]}]}
+                   "keys": [{"time": 0, "value": -0.5},
+                            {"time": 1.5, "value": 2}]}]}
 
     Relative values, -5 to 5, are added to what the face shows; absolute ones, 0 to 5, replace it. A value
     with a sign is relative (+2, or "+2" in JSON), one without is absolute, unless `kind` says otherwise:

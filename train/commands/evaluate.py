@@ -30,7 +30,7 @@ DEFAULTS = ExamOptions()
     first=("data", "out", "live", "paper", "clips", "faces"),
     epilog="""\b
     More examples:
-      python -m train evaluate --data shards/ --out report/ --paper paper.onnx --clip talk.mp4
+      python -m train evaluate --data shards/ --out report/ --clip talk.mp4
 
     The report is report.md (and .json, and a CSV of each table); the sheets are sheets/*.png.""",
 )

@@ -103,7 +103,7 @@ def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 
 @click.command(
     cls=GroupedCommand,
-    example="--preset live --region mouth --data shards/ --out runs/mouth",
+    example="--preset paper --data shards/ --out runs/paper",
     first=(
         *("preset", "data", "out", "region", "recipe", "time_budget", "images", "epochs", "batch", "device"),
     ),

@@ -30,7 +30,7 @@ DEFAULTS = TransferOptions()
     example="--driver a.mp4 anna.mp4 bob.mp4",
     epilog="""\b
     More examples:
-      python -m train transfer --driver a.mp4 --driver b.mp4 anna.mp4 bob.mp4 carla.jpg
+      python -m train transfer --driver a.mp4 --driver b.mp4 anna.mp4 carla.jpg
       python -m train transfer --driver a.csv --passes 3 anna.mp4 --out report/
 
     Choose people who are in no training set, and drivers who move much.""",
