@@ -69,7 +69,11 @@ class CalibrationProgram(Program):
                 formatter.write_dl(lines)
 
 
-@click.group(cls=CalibrationProgram, example="neutral --camera 0 -o me.json")
+@click.group(
+    cls=CalibrationProgram,
+    example="neutral --camera 0 -o me.json",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def main() -> None:
     """Calibrate reenact to a person; plot time lines; fit and judge the models of action units that ship."""
 

@@ -26,7 +26,11 @@ _AHEAD_RAD = (0.35, 0.3)
 """The pitch and yaw up to which faces are measured; beyond, landmarks of the mouth are guesses."""
 
 
-@click.command(cls=GroupedCommand, example="faces/ --out fitted/")
+@click.command(
+    cls=GroupedCommand,
+    example="faces/ --out fitted/",
+    short_help="Fit the bounds of mouths and eyes, and the contour of lips.",
+)
 @click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
 @option(
     "--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for bounds.json and contour.npz."

@@ -55,7 +55,11 @@ class LabelledReadings:
         return np.clip(self.readings - estimator.rest.neutral, 0, MAX_INTENSITY)
 
 
-@click.command(cls=GroupedCommand, example="clips/ --out report/")
+@click.command(
+    cls=GroupedCommand,
+    example="clips/ --out report/",
+    short_help="Judge the estimator on labelled films, frame by frame.",
+)
 @click.argument("folder", type=_FOLDER)
 @option("--out", type=_FOLDER, metavar="DIR", help="The folder for report.md and report.json.")
 @option(

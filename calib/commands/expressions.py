@@ -27,7 +27,11 @@ _STEP = 0.8
 """The share of what is missing in one round that is asked for in the next."""
 
 
-@click.command(cls=GroupedCommand, example="pictures/ --out fitted/")
+@click.command(
+    cls=GroupedCommand,
+    example="pictures/ --out fitted/",
+    short_help="Teach the basis from pictures of posed expressions.",
+)
 @click.argument("folder", type=_FOLDER)
 @option("--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for basis.npz.")
 @option(

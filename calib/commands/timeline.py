@@ -29,6 +29,7 @@ _FILE = click.Path(path_type=Path)
 @click.group(
     cls=GroupedGroup,
     example="preview smile.csv --out smile.png",
+    short_help="Plot time lines and convert them.",
     epilog="""\b
     A .csv has a row for each keyframe; kind, easing and face may be left out:
       time,au,value,kind,easing,face
