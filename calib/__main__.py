@@ -1,4 +1,4 @@
-"""`python -m calib`: fitting what ships in calib/data, judging it, and calibrating it to a person."""
+"""`python -m calib`: calibrates to a person, plots time lines, fits and judges the files in calib/data."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from calib.response_gain import to_json as answer_json
 from calib.shape import load_shape
 from reenact.cli.commands import Program
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.generate import FaceGenerator, MovedFace
 from reenact.generate.paste import paste
 from reenact.measure.measurer import estimator_crop
@@ -49,32 +50,93 @@ _AHEAD_RAD = 0.4
 """The basis is fitted to faces with less yaw than this: MediaPipe's depth of the far side is a guess."""
 
 
-@click.group(cls=Program)
+TASKS = {
+    "Calibrate to a person": ("neutral", "range"),
+    "Time lines": ("timeline",),
+    "Fit what the run-time ships": ("fit", "expressions", "scans", "bounds", "limits"),
+    "Judge it": ("clips",),
+}
+"""The commands by what people want to do, as --help shows them."""
+
+
+class CalibrationProgram(Program):
+    """A command line whose help shows the commands by task."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, names in TASKS.items():
+            lines = [(name, self.commands[name].get_short_help_str(70)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl(lines)
+
+
+@click.group(
+    cls=CalibrationProgram,
+    example="neutral --camera 0 -o me.json",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def main() -> None:
-    """Fit the action unit basis and the estimator to labelled faces, judge them; calibrate to a person."""
+    """Calibrate reenact to a person; plot time lines; fit and judge the models of action units that ship."""
 
 
-@main.command()
+@main.command(cls=GroupedCommand, example="faces/ --out fitted/")
 @click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
-@click.option(
-    "--out", type=_FOLDER, required=True, metavar="DIR", help="Where the fitted files and the report go."
+@option(
+    "--out",
+    type=_FOLDER,
+    required=True,
+    metavar="DIR",
+    help="The folder for the fitted files and the report.",
 )
-@click.option(
-    "--cache", type=_FOLDER, metavar="DIR", help="Tracked faces, for the next fit.  [default: OUT/cache]"
+@option(
+    "--cache",
+    type=_FOLDER,
+    metavar="DIR",
+    show_default="OUT/cache",
+    help="The folder in which tracked faces are kept for the next fit.",
 )
-@click.option("--seed", default=0, show_default=True, help="Chooses the people who are held out.")
-@click.option("--held-out", "share", default=0.15, show_default=True, type=click.FloatRange(0.01, 0.9))
-@click.option("--ridge", default=_DEFAULTS.ridge, show_default=True, type=click.FloatRange(1e-8, 10))
-@click.option(
+@option(
+    "--seed", metavar="NUMBER", default=0, show_default=True, help="Seed of the choice of people held out."
+)
+@option(
+    "--held-out",
+    "share",
+    default=0.15,
+    show_default=True,
+    type=click.FloatRange(0.01, 0.9),
+    metavar="SHARE",
+    help="Share of the people held out of the first fit.",
+)
+@option(
+    "--ridge",
+    default=_DEFAULTS.ridge,
+    show_default=True,
+    type=click.FloatRange(1e-8, 10),
+    metavar="NUMBER",
+    help="Strength of the regularisation of the estimator.",
+)
+@option(
     "--blendshapes",
     type=_FOLDER,
     metavar="TASK",
-    help="MediaPipe's face_landmarker.task: a second teacher for the basis, better than labels alone.",
+    help="MediaPipe's face_landmarker.task, a second teacher for the basis.",
+    detail="It makes the basis better than labels alone do.",
 )
-@click.option(
-    "--gain-faces", default=40, show_default=True, type=click.IntRange(1), help="For the closed loop."
+@option(
+    "--gain-faces",
+    default=40,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="COUNT",
+    help="Number of faces for the closed loop.",
 )
-@click.option("--processes", default=2, show_default=True, type=click.IntRange(1))
+@option(
+    "--processes",
+    metavar="COUNT",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of processes that track faces.",
+)
 def fit(
     folders: tuple[Path, ...],
     out: Path,
@@ -89,9 +151,9 @@ def fit(
     """Fit the basis and the estimator to the faces in each FOLDER.
 
     A FOLDER holds pictures (or a folder images/ of them) and an OpenFace CSV with a column `file`; a column
-    `person` keeps the pictures of one person together. The report is on people who are held out of a first
-    fit; the files are then fitted to everybody. The gains of the basis are set in a closed loop on the
-    calmest faces of the people held out; response.md tells what was asked and what was read.
+    `person` keeps the pictures of one person together. The report is about people held out of a first fit;
+    the files are then fitted to everybody. The gains of the basis are set in a closed loop on the calmest
+    faces of the people held out; response.md says what was asked and what was read.
     """
     with plain_errors():
         if blendshapes is not None and not blendshapes.is_file():

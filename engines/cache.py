@@ -10,20 +10,20 @@ each other, so they should not share the machine, and the second often finds wha
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import platformdirs
 
@@ -199,20 +199,24 @@ class PlanCache:
     @contextmanager
     def _locked(self, wait: bool = True) -> Iterator[None]:
         """Until the block ends, or the process does. Raises OSError where it cannot, or must not wait."""
+        from filelock import FileLock, Timeout  # here, since few runs build anything
+
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("ab") as file:
-            try:
-                _lock(file, wait=False)
-            except (BlockingIOError, PermissionError):
-                if not wait:
-                    raise
-                log.warning("waiting for another process, which builds an engine, too")
-                _lock(file, wait=True)
-            try:
-                self._remove_unfinished()
-                yield
-            finally:
-                _unlock(file)
+        lock = FileLock(self.folder / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:  # an OSError, too
+            if not wait:
+                raise
+            log.warning("waiting for another process, which builds an engine, too")
+            lock.acquire()
+        except NotImplementedError as error:  # a file system that cannot lock; newer releases do without it
+            raise OSError(errno.ENOSYS, str(error)) from error
+        try:
+            self._remove_unfinished()
+            yield
+        finally:
+            lock.release()
 
     def _write(self, key: PlanKey, model: str, plan: Plan, build_s: float) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -270,29 +274,3 @@ def _read_meta(folder: Path) -> Meta:
     content: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     key = content.pop("key")
     return Meta(key=PlanKey(**{**key, "flags": tuple(key["flags"])}), **content)
-
-
-if sys.platform == "win32":
-    import errno
-    import msvcrt
-
-    def _lock(file: IO[bytes], wait: bool) -> None:
-        while True:
-            try:
-                file.seek(0)
-                return msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-            except OSError as error:
-                if not wait or error.errno != errno.EDEADLK:  # it gives up after ten seconds
-                    raise
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-else:
-    import fcntl
-
-    def _lock(file: IO[bytes], wait: bool) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)

@@ -1,6 +1,6 @@
 """`python -m train`: from labelled faces to a generator that runs.
 
-Starting it is cheap: a command's module is imported when the command is called.
+A command's module is imported when the command is called, so that --help is quick.
 """
 
 from __future__ import annotations
@@ -10,25 +10,35 @@ import click
 from reenact.cli.commands import Commands
 
 COMMANDS = {
-    "prepare": "Make shards of aligned, labelled faces from pictures and clips.",
-    "creases": "Fit the folds that action units make, which the run-time paints.",
-    "teeth": "Cut the rows of teeth that the run-time draws out of chosen portraits.",
-    "resemblance": "Fit how a face is picked by a picture, and measure how often that is wrong.",
-    "occlusion": "Fit what tells hidden mouths from free ones, and measure how often that is wrong.",
+    "prepare": "Make shards of aligned, labelled faces from pictures and films.",
     "fit": "Train networks on shards.",
     "export": "Write a trained generator as ONNX.",
-    "evaluate": "Judge trained generators on people they have not seen.",
+    "evaluate": "Judge generators on people held out of training.",
     "transfer": "Measure how well faces take over the expressions of others.",
+    "creases": "Fit the folds of skin that action units make.",
+    "teeth": "Cut rows of teeth out of chosen portraits.",
+    "resemblance": "Fit how a face is recognised by a picture of the person.",
+    "occlusion": "Fit how a hidden mouth is told from a free one.",
     "bench": "Measure how fast this machine trains.",
-    "compare": "Measure how fast a network of `live` paints, against the paper's.",
+    "compare": "Measure how fast a network paints, against the paper's.",
 }
-"""Each is a click command of its name in the module train.commands of its name."""
+"""A line about each command. It is a click command in the module of its name in train.commands."""
+
+TASKS = {
+    "Train a generator": ("prepare", "fit", "export"),
+    "Judge it": ("evaluate", "transfer", "compare"),
+    "Fit what the run-time ships": ("creases", "teeth", "resemblance", "occlusion"),
+    "This machine": ("bench",),
+}
+"""The commands by what people want to do, as --help shows them."""
 
 
 @click.group(
     cls=Commands,
     package="train.commands",
     table=COMMANDS,
+    tasks=TASKS,
+    example="fit --preset paper --data shards/ --out runs/paper",
     advice="pip install 'reenact[train]' brings what training needs",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -36,10 +46,10 @@ def main() -> None:
     """Train the networks that paint what moving a face cannot make.
 
     \b
-    Examples:
+    More examples:
       python -m train prepare faces/ --out shards/
-      python -m train fit --preset live --region mouth --data shards/ --out runs/mouth
-      torchrun --nproc-per-node 4 -m train fit --preset paper --data shards/ --out runs/paper
+      python -m train fit --preset live --region mouth --data shards/ --out mouth/
+      torchrun --nproc-per-node 4 -m train fit --data shards/ --out runs/paper
       python -m train export runs/mouth mouth.onnx
     """
 

@@ -1,45 +1,44 @@
-"""What a guided session looks like in a terminal: the prompt, the time left, a live bar per action unit."""
+"""The display of a guided session in a terminal: prompt, time left, and a live bar for each action unit."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isnan
 
 import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
 
 from calib.au import ACTION_UNITS, MAX_INTENSITY
 from calib.guided import SessionProgress
 
 _NAMES = max(len(unit.name) for unit in ACTION_UNITS)
 _LONGEST_BAR = 40
-_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-_HIDE_CURSOR, _SHOW_CURSOR, _CLEAR_BELOW = "\x1b[?25l", "\x1b[?25h", "\x1b[J"
 
 
-def board(step: SessionProgress, count: int, columns: int, lines: int) -> list[str]:
-    """What fits into so many columns and lines: of the bars, if need be, only those that are asked for.
+def board(step: SessionProgress, count: int, columns: int, lines: int) -> list[Text]:
+    """The lines to show, cut to so many columns and lines; a low terminal gets only the bars of the prompt.
 
-    count: of all prompts.
+    count: the number of prompts in the session.
     """
     face = "" if step.shown is not None else "   (no face)"
     head = f"{step.number + 1}/{count}  {step.prompt.text}  {max(step.left_s, 0):.0f} s{face}"
     bars = range(len(ACTION_UNITS)) if lines >= 2 + len(ACTION_UNITS) else step.prompt.indices
-    return [_BOLD + head[:columns] + _PLAIN, "", *(_row(step, index, columns) for index in bars)]
+    return [Text(head[:columns], "bold"), Text(), *(_row(step, index, columns) for index in bars)]
 
 
-def _row(step: SessionProgress, index: int, width: int) -> str:
-    """AU12 lip corner puller    ######----|----  1.8, with what has been reached so far as a mark."""
+def _row(step: SessionProgress, index: int, width: int) -> Text:
+    """AU12 lip corner puller    ######----|----  1.8; the mark is the highest value reached so far."""
     unit = ACTION_UNITS[index]
-    asked = unit.code in step.prompt.aus
+    style = "bold" if unit.code in step.prompt.aus else "dim"
     label, room = f"{unit.code} {unit.name:<{_NAMES}} ", len("  0.0")
     length = min(_LONGEST_BAR, width - len(label) - room)
     if length < 1:
-        return f"{unit.code} {_value(step, index)}"[:width]
+        return Text(f"{unit.code} {_value(step, index)}"[:width], style)
     bar = _bar(0.0 if step.shown is None else float(step.shown[index]), float(step.reached[index]), length)
-    return f"{_BOLD if asked else _DIM}{label}{bar}  {_value(step, index)}{_PLAIN}"
+    return Text(f"{label}{bar}  {_value(step, index)}", style)
 
 
 def _value(step: SessionProgress, index: int) -> str:
@@ -56,19 +55,19 @@ def _bar(value: float, reached: float, length: int) -> str:
 
 
 @contextmanager
-def live_board(count: int) -> Iterator[Callable[[SessionProgress], None]]:
-    """Shows each step on standard error: in a terminal in place of the one before, with a bell where a new
-    prompt comes, for those who have shut their eyes; elsewhere a line for each prompt. count: of prompts."""
-    if not sys.stderr.isatty():
+def live_board(count: int, console: Console | None = None) -> Iterator[Callable[[SessionProgress], None]]:
+    """Shows each step on standard error until the block ends.
+
+    In a terminal a step replaces the one before it, and a bell rings at each new prompt, for those who have
+    shut their eyes. Elsewhere each prompt is one line. count: the number of prompts in the session. console:
+    None: standard error.
+    """
+    console = console or Console(stderr=True, highlight=False)
+    if not console.is_terminal:
         yield _Lines(count)
         return
-    click.echo(_HIDE_CURSOR, nl=False, err=True)
-    redrawn = _Redrawn(count)
-    try:
-        yield redrawn
-    finally:
-        redrawn.clear()
-        click.echo(_SHOW_CURSOR, nl=False, err=True)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield _Redrawn(count, live)
 
 
 class _Lines:
@@ -83,21 +82,14 @@ class _Lines:
 
 
 class _Redrawn:
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, live: Live) -> None:
         self._count = count
-        self._number = self._drawn = 0
+        self._live = live
+        self._number = 0
 
     def __call__(self, step: SessionProgress) -> None:
-        self.clear()
+        console = self._live.console
         if step.number != self._number:
-            click.echo("\a", nl=False, err=True)
-        columns, lines = shutil.get_terminal_size()
-        # One column and one line less: where a terminal wraps or scrolls, the way back up is another.
-        shown = board(step, self._count, columns - 1, lines - 1)
-        click.echo("\n".join(shown), err=True)
-        self._number, self._drawn = step.number, len(shown)
-
-    def clear(self) -> None:
-        if self._drawn:
-            click.echo(f"\x1b[{self._drawn}A\r{_CLEAR_BELOW}", nl=False, err=True)
-        self._drawn = 0
+            console.bell()
+        self._number = step.number
+        self._live.update(Group(*board(step, self._count, *console.size)), refresh=True)

@@ -1,4 +1,4 @@
-"""`python -m calib bounds`: how far mouths and eyes go, mouths at rest and the contour of lips."""
+"""`python -m calib bounds`: fits how far mouths and eyes open, mouths at rest, and the contour of lips."""
 
 from __future__ import annotations
 
@@ -16,29 +16,37 @@ from calib.lip_contour_fit import fit_contour
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.media.atomic import replacing
 from reenact.records import Frame
 from reenact.track import Tracker, TrackerOptions
 
 _FOLDER = click.Path(path_type=Path)
 _AHEAD_RAD = (0.35, 0.3)
-"""Faces with less pitch and yaw than this are measured: of others, a part of the mouth is guessed."""
+"""The pitch and yaw up to which faces are measured; beyond, landmarks of the mouth are guesses."""
 
 
-@click.command()
-@click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
-@click.option(
-    "--out", type=_FOLDER, required=True, metavar="DIR", help="Where bounds.json and contour.npz go."
+@click.command(
+    cls=GroupedCommand,
+    example="faces/ --out fitted/",
+    short_help="Fit the bounds of mouths and eyes, and the contour of lips.",
 )
-@click.option(
-    "--cache", type=_FOLDER, metavar="DIR", help="Tracked faces, for the next fit.  [default: OUT/cache]"
+@click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
+@option(
+    "--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for bounds.json and contour.npz."
+)
+@option(
+    "--cache",
+    type=_FOLDER,
+    metavar="DIR",
+    show_default="OUT/cache",
+    help="The folder in which tracked faces are kept for the next fit.",
 )
 def bounds(folders: tuple[Path, ...], out: Path, cache: Path | None) -> None:
-    """Fit the bounds of shape, and the contour of lips, to the faces in each FOLDER.
+    """Fit the bounds of mouths and eyes, and the contour of lips, to the faces in each FOLDER.
 
-    FOLDERs are as `python -m calib fit` takes them.
-
-    What a mouth is like without its smile is learned from people who have several pictures.
+    A FOLDER is what `python -m calib fit` takes. Mouths at rest are learned from people with
+    several pictures.
     """
     with plain_errors():
         with unusable_input():

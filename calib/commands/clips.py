@@ -1,4 +1,4 @@
-"""`python -m calib clips`: the estimator that ships, on labelled videos, before and after calibration."""
+"""`python -m calib clips`: judges the estimator on labelled films, before and after calibration."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from calib.metrics import Agreement, MetricsReport, ReadingComparison, agreement
 from calib.neutral import NeutralEstimator
 from calib.picture_labels import tables_in
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.measure.measurer import estimator_crop
 from reenact.media.atomic import replacing
 from reenact.media.read.video_file import open_capture
@@ -54,18 +55,24 @@ class LabelledReadings:
         return np.clip(self.readings - estimator.rest.neutral, 0, MAX_INTENSITY)
 
 
-@click.command()
+@click.command(
+    cls=GroupedCommand,
+    example="clips/ --out report/",
+    short_help="Judge the estimator on labelled films, frame by frame.",
+)
 @click.argument("folder", type=_FOLDER)
-@click.option("--out", type=_FOLDER, metavar="DIR", help="Where report.md and report.json go.")
-@click.option(
-    "--sides", is_flag=True, help="Judge how it tells left from right, on faces of two frames' halves."
+@option("--out", type=_FOLDER, metavar="DIR", help="The folder for report.md and report.json.")
+@option(
+    "--sides",
+    is_flag=True,
+    help="Judge how left is told from right, on faces put together from halves of two frames.",
 )
 def clips(folder: Path, out: Path | None, sides: bool) -> None:
-    """Judge the estimator that ships on the videos in FOLDER, frame by frame within each.
+    """Judge the estimator that ships on the films in FOLDER, frame by frame.
 
-    FOLDER/labels/NAME.csv is OpenFace's table of the video FOLDER/NAME.*; columns AU01_rs to AU45_rs,
-    intensities that are not normalised per person, are preferred to AU01_r to AU45_r. Where a table has both,
-    a second part compares our readings, as they are and beyond each person's neutral, with AU01_r to AU45_r.
+    FOLDER/labels/NAME.csv is OpenFace's table of the film FOLDER/NAME.*. Columns AU01_rs to AU45_rs
+    (intensities that are not normalised per person) are preferred to AU01_r to AU45_r. If a table has both, a
+    second part compares our readings, as they are and beyond each person's neutral, with AU01_r to AU45_r.
     """
     with plain_errors():
         with unusable_input():
@@ -98,10 +105,10 @@ def write_report(report: MetricsReport, out: Path, comparison: ReadingComparison
 def compare(people: Sequence[LabelledReadings]) -> ReadingComparison:
     """Of all people together: what is read too high in one face and too low in another counts as an error."""
     normalised = np.concatenate([each.normalised for each in people])
-    evaluate_estimator = partial(agreement, labels=normalised)
+    compared = partial(agreement, labels=normalised)
     return ReadingComparison(
-        before=evaluate_estimator(np.concatenate([each.readings for each in people])),
-        after=evaluate_estimator(np.concatenate([each.calibrated for each in people])),
+        before=compared(np.concatenate([each.readings for each in people])),
+        after=compared(np.concatenate([each.calibrated for each in people])),
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m calib expressions`: what action units move together, from people who show whole expressions."""
+"""`python -m calib expressions`: teaches the basis whole expressions of people."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from calib.dataset import DatasetError, LabelledPicture, read_labels
 from calib.expressions import AT_REST, PROTOTYPES, ExpressionFit, PosedShapes, fit_to_expressions, symmetric
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.generate import FaceGenerator, MovedFace
 from reenact.generate.paste import paste
 from reenact.media.atomic import replacing
@@ -23,22 +24,38 @@ from reenact.track import Tracker, TrackerOptions
 
 _FOLDER = click.Path(path_type=Path)
 _STEP = 0.8
-"""How much of what is still missing in one round is asked for in the next."""
+"""The share of what is missing in one round that is asked for in the next."""
 
 
-@click.command()
-@click.argument("folder", type=_FOLDER)
-@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where basis.npz goes.")
-@click.option(
-    "--basis", "start", type=_FOLDER, metavar="NPZ", help="What to begin with.  [default: what ships]"
+@click.command(
+    cls=GroupedCommand,
+    example="pictures/ --out fitted/",
+    short_help="Teach the basis from pictures of posed expressions.",
 )
-@click.option("--rounds", default=4, show_default=True, type=click.IntRange(0), help="Of the closed loop.")
-@click.option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that one.")
-def expressions(folder: Path, out: Path, start: Path | None, rounds: int, evaluate_estimator: bool) -> None:
+@click.argument("folder", type=_FOLDER)
+@option("--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for basis.npz.")
+@option(
+    "--basis",
+    "start",
+    type=_FOLDER,
+    metavar="NPZ",
+    show_default="the one that ships",
+    help="The basis to begin with.",
+)
+@option(
+    "--rounds",
+    default=4,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="COUNT",
+    help="Number of rounds of the closed loop.",
+)
+@option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that person.")
+def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge: bool) -> None:
     """Teach the basis from the pictures in FOLDER, whose names end in an expression (anna_sad.jpg).
 
-    In a closed loop: expressions are written into the faces at rest, and what the tracker then misses to the
-    same people's own expressions is taught in addition.
+    In a closed loop, expressions are written into the faces at rest; what the tracker then finds missing,
+    compared with the same people's own expressions, is taught in addition.
     """
     with plain_errors():
         with unusable_input():
@@ -54,8 +71,8 @@ def expressions(folder: Path, out: Path, start: Path | None, rounds: int, evalua
                 write_basis(fitted.basis, beside)
             for name in fitted.amounts:
                 click.echo(f"{name}: {fitted.spec(name)}")
-            if evaluate_estimator:
-                click.echo(people.evaluate_estimator(basis, rounds))
+            if judge:
+                click.echo(people.judge(basis, rounds))
 
 
 def _expression(picture: LabelledPicture) -> str:
@@ -109,7 +126,7 @@ class _People:
             for name in fitted.amounts
         }
 
-    def evaluate_estimator(self, basis: AUBasis, rounds: int) -> str:
+    def judge(self, basis: AUBasis, rounds: int) -> str:
         """Returns, by expression, the share of the motion that is missing for a person left out of the
         fit."""
         lines = ["| expression | missing, share of the squared way |", "|---|---|"]

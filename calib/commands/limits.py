@@ -1,4 +1,4 @@
-"""`python -m calib limits`: what faces can show, and how fast, from labelled faces and films."""
+"""`python -m calib limits`: fits what faces can show, and how fast, to labelled faces and films."""
 
 from __future__ import annotations
 
@@ -14,28 +14,35 @@ from calib.limits import to_json
 from calib.limits_fit import LimitsFitOptions, fastest, fit_limits, to_markdown
 from calib.picture_labels import tables_in
 from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.media.atomic import replacing
 
 _FOLDER = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="faces/ --clips clips/ --out fitted/")
 @click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
-@click.option(
+@option(
     "--clips",
     "clips_folder",
     type=_FOLDER,
     required=True,
     metavar="DIR",
-    help="Films' tables, DIR/labels/*.csv, as `python -m calib clips` takes them: how fast faces change.",
+    help="The tables of films, DIR/labels/*.csv, from which the speed of faces is taken.",
 )
-@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where limits.json and limits.md go.")
-@click.option("--seed", default=LimitsFitOptions.seed, show_default=True, help="Deals the labels out anew.")
+@option("--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for limits.json and limits.md.")
+@option(
+    "--seed",
+    metavar="NUMBER",
+    default=LimitsFitOptions.seed,
+    show_default=True,
+    help="Seed of the division of the labels.",
+)
 def limits(folders: tuple[Path, ...], clips_folder: Path, out: Path, seed: int) -> None:
-    """Fit the limits to the labels in each FOLDER (as `python -m calib fit` takes them).
+    """Fit the limits of faces to the labels in each FOLDER.
 
-    The largest intensity of each action unit, how pairs of antagonists share what there is, and the steepest
-    changes in films.
+    A FOLDER is what `python -m calib fit` takes. The limits are the largest intensity of each action unit,
+    how antagonists limit each other, and the fastest changes in films.
     """
     with plain_errors():
         with unusable_input():

@@ -1,4 +1,4 @@
-"""`python -m calib neutral`: a person's face at rest, into a profile."""
+"""`python -m calib neutral`: writes a person's face at rest to a profile."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from calib.commands.watching import (
 from calib.neutral import NeutralEstimator, NeutralOptions, Rest
 from calib.profile import Profile, to_json
 from reenact.cli.errors import plain_errors, unusable_input, warn
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter
 from reenact.cli.progress import status_line
 from reenact.measure.profiles import profile_to_renew, renewed, save_profile
@@ -27,39 +28,45 @@ from reenact.media.image_file import load_still
 from reenact.track import TrackerOptions
 
 ENOUGH_S = 5.0
-"""At rest: more hardly changes what is found."""
+"""The time at rest beyond which the neutral hardly changes."""
 PATIENCE = 6.0
-"""Times as long as a face is to rest, somebody before a camera may take for it."""
+"""The time that somebody before a camera may take, as a multiple of the time at rest."""
 SURE_WAVERING = 0.2
 """Intensity: readings at rest that deviate by less are steady."""
 NOT_AT_REST = 1.5
 """Intensity: a face at rest rarely reads higher than this."""
 
 
-@click.command(short_help="Take a face at rest into a profile.")
+@click.command(
+    cls=GroupedCommand,
+    example="--camera 0 -o me.json",
+    short_help="Measure a face at rest, and write it to a profile.",
+)
 @source_options
-@click.option("--image", type=FILE, metavar="FILE", help="A picture of the face at rest.")
-@click.option(
+@option("--image", type=FILE, metavar="FILE", help="A picture of the face at rest.")
+@option(
     "-o",
     "--output",
     type=FILE,
     metavar="OUT.json",
-    help="The profile; what it says of range, gain and limit stays. [default: standard output]",
+    show_default="standard output",
+    help="The profile to write or to renew; its range, gain and limit stay.",
 )
-@click.option(
+@option(
     "--seconds",
     type=NumberParameter(NeutralOptions.least_s),
     default=ENOUGH_S,
+    metavar="SECONDS",
     show_default=True,
-    help="With --camera: how long the face is to rest.",
+    help="With --camera: how long the face must be at rest.",
 )
 def neutral(
     camera: str | None, video: Path | None, image: Path | None, output: Path | None, seconds: float
 ) -> None:
-    """Take somebody's face at rest, and write it into a profile, for --profile and --driver-profile.
+    """Measure a person's face at rest, and write it to a profile, for --profile and --driver-profile.
 
-    Of a film, or before a camera, only moments count in which the face is still, and of those the ones that
-    show least: a film of somebody who talks will do where they pause now and then.
+    In a film, or before a camera, only moments count in which the face is still, and of those the calmest. A
+    film of somebody who talks will do if they pause now and then.
     """
     with plain_errors():
         check_source(camera=camera, video=video, image=image)
@@ -79,7 +86,7 @@ def neutral(
 
 
 def at_rest(estimator: NeutralEstimator, where: str) -> Rest:
-    """What is known of the face at rest. Raises CalibrationError, with why nothing is."""
+    """The face at rest. Raises CalibrationError, with the reason, if it is not known."""
     if estimator.seen_s == 0:
         raise CalibrationError(f"{where}: no face was found to calibrate")
     if estimator.rest is None:
@@ -91,7 +98,7 @@ def at_rest(estimator: NeutralEstimator, where: str) -> Rest:
 
 
 def how_sure(rest: Rest) -> str:
-    """In one line: from how much, and how far to trust it."""
+    """One line about how long the face was at rest, and how far to trust the result."""
     wavering = float(rest.wavering.mean())
     sure = rest.rest_s >= ENOUGH_S and wavering <= SURE_WAVERING
     word = "sure" if sure else "rather sure" if rest.rest_s >= ENOUGH_S / 2 else "unsure"
@@ -106,7 +113,7 @@ def highest(aus: AUVector, count: int = 3) -> str:
 
 
 def write_profile(profile: Profile, output: Path | None) -> None:
-    """Into the file, or to standard output."""
+    """Writes the profile to the file; None: to standard output."""
     if output is None:
         click.echo(to_json(profile), nl=False)
     else:
@@ -122,7 +129,7 @@ def _of_picture(path: Path) -> AUVector:
 
 
 def _watch(camera: str | None, video: Path | None, seconds: float) -> NeutralEstimator:
-    """A film to its end; a camera until the face has been at rest for so long, or patience ends."""
+    """Watches a film to its end; a camera until the face has been at rest so long, or time is over."""
     estimator = NeutralEstimator()
     with watching(camera, video) as readings, status_line() as show:
         if camera is not None:

@@ -1,4 +1,4 @@
-"""`python -m calib range`: how far a person's action units go, by a guided session."""
+"""`python -m calib range`: measures the range of a person's action units in a guided session."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from calib.commands.watching import (
 from calib.guided import PROMPTS, GuidedSession
 from calib.profile import Profile
 from reenact.cli.errors import plain_errors, unusable_input, warn
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter
 from reenact.measure.profiles import profile_to_renew, renewed
 
@@ -32,30 +33,34 @@ _SCHEDULE = "\n".join(
 
 @click.command(
     "range",
-    short_help="Ask for expressions, and take how far they go into a profile.",
+    cls=GroupedCommand,
+    example="--camera 0 -o me.json",
+    short_help="Ask for expressions, and write their range to a profile.",
     epilog=f"""\b
-    What is asked for, one after the other, each for --seconds:
+    The expressions asked for, one after the other, each for --seconds:
 {_SCHEDULE}""",
 )
 @source_options
-@click.option(
+@option(
     "-o",
     "--output",
     type=FILE,
     metavar="OUT.json",
-    help="The profile; what it says of gain and limit stays. [default: standard output]",
+    show_default="standard output",
+    help="The profile to write or to renew; its gain and limit stay.",
 )
-@click.option(
+@option(
     "--seconds",
     type=NumberParameter(2.5, 60),
     default=PROMPT_S,
+    metavar="SECONDS",
     show_default=True,
     help="How long each expression is asked for.",
 )
 def expressive_range(camera: str | None, video: Path | None, output: Path | None, seconds: float) -> None:
-    """Ask for one expression after the other, and write neutral and range of the face into a profile.
+    """Ask for one expression after the other, and write the face's neutral and range to a profile.
 
-    A film in place of a camera is taken to show them in this order, from its beginning, --seconds for each.
+    A film in place of a camera must show them in this order, from its beginning, --seconds for each.
     """
     with plain_errors():
         check_source(camera=camera, video=video)
@@ -78,7 +83,7 @@ def expressive_range(camera: str | None, video: Path | None, output: Path | None
 
 
 def _run(session: GuidedSession, camera: str | None, video: Path | None) -> None:
-    """To the session's end, or the film's."""
+    """Runs to the end of the session, or of the film."""
     with watching(camera, video) as readings, live_board(len(PROMPTS)) as show:
         for reading in readings:
             step = session.update(reading.time_s, reading.aus)

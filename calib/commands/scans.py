@@ -1,4 +1,4 @@
-"""`python -m calib scans`: motions that pictures hardly show, from expressions of scanned faces."""
+"""`python -m calib scans`: teaches motions that pictures hardly show, from scanned faces."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from calib.json_file import read_json
 from calib.scans import SCAN_MOTIONS, Scans, fit_to_scans, motions_on_landmarks
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.media.atomic import replacing
 from reenact.media.write.au_csv import LANDMARKS_68
 
@@ -21,17 +22,22 @@ _FACE = 11248
 """Vertices of ICT-FaceKit before the first that is inside the mouth: skin and lips."""
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="ict/ --out fitted/")
 @click.argument("folder", type=_FOLDER)
-@click.option("--out", type=_FOLDER, required=True, metavar="DIR", help="Where basis.npz goes.")
-@click.option(
-    "--basis", "start", type=_FOLDER, metavar="NPZ", help="What to begin with.  [default: what ships]"
+@option("--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for basis.npz.")
+@option(
+    "--basis",
+    "start",
+    type=_FOLDER,
+    metavar="NPZ",
+    show_default="the one that ships",
+    help="The basis to begin with.",
 )
 def scans(folder: Path, out: Path, start: Path | None) -> None:
     """Teach the basis the motions of ICT-FaceKit in FOLDER.
 
-    FOLDER holds vertex_indices.json of the kit and ict_shapes.npz: `neutral` (n, 3), `expressions` (k, n, 3)
-    and their `names` (k,), the kit's neutral mesh and its expressions minus that.
+    FOLDER holds vertex_indices.json of the kit, and ict_shapes.npz: the neutral mesh `neutral` (n, 3), the
+    `expressions` (k, n, 3) as displacements from it, and their `names` (k,).
     """
     with plain_errors():
         found = read_scans(folder)

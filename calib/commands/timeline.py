@@ -1,16 +1,18 @@
-"""`python -m calib timeline`: time lines, looked at before they are used."""
+"""`python -m calib timeline`: plots time lines and converts them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reenact.cli.driving import read_timeline
 from reenact.cli.errors import Unusable, plain_errors, unusable_input
+from reenact.cli.grouped import GroupedCommand, GroupedGroup, option
 from reenact.cli.parameters import NumberParameter
-from reenact.figures.drawing import Drawing
-from reenact.figures.storyboard import keyframes_drawing, recording_drawing
+from reenact.figures.plots import to_picture, to_svg
+from reenact.figures.timeline_plot import keyframes_plot, recording_plot
 from reenact.media.atomic import replacing
 from reenact.media.image_file import Still, save_still
 from reenact.programme.au_recording import AURecording
@@ -18,12 +20,18 @@ from reenact.programme.driver import Driver
 from reenact.programme.keyframes import Keyframes
 from reenact.programme.keyframes_file import load_keyframes, to_csv, to_json
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _FILE = click.Path(path_type=Path)
 
 
 @click.group(
+    cls=GroupedGroup,
+    example="preview smile.csv --out smile.png",
+    short_help="Plot time lines and convert them.",
     epilog="""\b
-    A .csv has a row for each keyframe, in any order; kind, easing and face may be left out:
+    A .csv has a row for each keyframe; kind, easing and face may be left out:
       time,au,value,kind,easing,face
       0.0,AU12,+0,,,
       1.5,AU12,+2,,ease-out,
@@ -31,45 +39,62 @@ _FILE = click.Path(path_type=Path)
     A .json may loop and name moments as well:
       {"version": 1, "loop": 4, "markers": [{"time": 1.5, "name": "smile"}],
        "tracks": [{"au": "AU12", "kind": "relative", "face": 0,
-                   "keys": [{"time": 0, "value": -0.5}, {"time": 1.5, "value": 2}]}]}
+                   "keys": [{"time": 0, "value": -0.5},
+                            {"time": 1.5, "value": 2}]}]}
 
-    Relative values, -5 to 5, are added to what the face does; absolute ones, 0 to 5, are what it shall show.
-    A text is relative where it has a sign (+2, also "+2" in JSON) and else absolute, unless kind says what
-    the number is: spreadsheets take plus signs away. A number in JSON is of the "kind" of its track,
-    absolute where the track has none."""
+    Relative values, -5 to 5, are added to what the face shows; absolute ones, 0 to 5, replace it. A value
+    with a sign is relative (+2, or "+2" in JSON), one without is absolute, unless `kind` says otherwise:
+    spreadsheets remove plus signs. A number in JSON has the "kind" of its track, or else is absolute.""",
 )
 def timeline() -> None:
-    """Time lines, as `reenact video --timeline` takes them."""
+    """Look at time lines and convert them, as `reenact video --timeline` takes them."""
 
 
-@timeline.command()
+@timeline.command(cls=GroupedCommand, example="smile.csv --out smile.png")
 @click.argument("source", metavar="FILE", type=_FILE)
-@click.option("--out", "-o", "output", metavar="OUT", type=_FILE, required=True, help="A .png or .svg.")
-@click.option("--driver-face", "face", metavar="ID", help="Of several faces in a table of action units.")
-@click.option(
-    "--driver-fps", "fps", type=NumberParameter(0, min_open=True), help="Of such a table without timestamps."
+@option(
+    "--out",
+    "-o",
+    "output",
+    metavar="OUT",
+    type=_FILE,
+    required=True,
+    help="The plot to write, a .png or .svg.",
+)
+@option(
+    "--driver-face",
+    "face",
+    metavar="ID",
+    help="Which face to plot, if the table of action units has several.",
+)
+@option(
+    "--driver-fps",
+    "fps",
+    type=NumberParameter(0, min_open=True),
+    metavar="FPS",
+    help="Frame rate of a table that has no timestamps.",
 )
 def preview(source: Path, output: Path, face: str | None, fps: float | None) -> None:
-    """Plot what the time line in FILE asks for: a chart for each action unit, with keyframes and markers."""
+    """Plot the time line in FILE: a chart for each action unit, with keyframes and markers."""
     with plain_errors():
         if output.suffix.lower() not in (".png", ".svg"):
             raise Unusable(f"{output}: a preview is written as .png or .svg")
         programme = read_timeline(source, face, fps)
         if isinstance(programme, Keyframes):
-            drawing = keyframes_drawing(programme, source.name)
+            figure = keyframes_plot(programme, source.name)
         else:
             assert isinstance(programme, Driver) and isinstance(programme.source, AURecording)
-            drawing = recording_drawing(programme.source, source.name)
+            figure = recording_plot(programme.source, source.name)
         with unusable_input():
-            _save(drawing, output)
+            _save(figure, output)
         click.echo(str(output), err=True)
 
 
-@timeline.command()
+@timeline.command(cls=GroupedCommand, example="smile.csv smile.json")
 @click.argument("source", metavar="IN", type=_FILE)
 @click.argument("output", metavar="OUT", type=_FILE)
 def convert(source: Path, output: Path) -> None:
-    """Write the keyframes in IN, a .csv or .json, as the other of the two."""
+    """Convert the keyframes in IN from .csv to .json, or back."""
     with plain_errors():
         writers = {".csv": to_csv, ".json": to_json}
         if output.suffix.lower() not in writers:
@@ -81,9 +106,9 @@ def convert(source: Path, output: Path) -> None:
         click.echo(str(output), err=True)
 
 
-def _save(drawing: Drawing, output: Path) -> None:
+def _save(figure: Figure, output: Path) -> None:
     if output.suffix.lower() == ".svg":
         with replacing(output) as beside:
-            beside.write_text(drawing.to_svg(), encoding="utf-8")
+            beside.write_text(f"{to_svg(figure)}\n", encoding="utf-8")
     else:
-        save_still(Still(drawing.to_picture()), output)
+        save_still(Still(to_picture(figure)), output)

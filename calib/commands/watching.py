@@ -1,4 +1,4 @@
-"""One face, as a camera, a film or a picture shows it: its readings over time."""
+"""The readings of one face over time, from a camera or a film."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import click
 
 from calib.estimator import load_estimator
 from reenact.cli.errors import note, unusable_input
-from reenact.cli.parameters import FILE, CommandT
+from reenact.cli.grouped import CommandT, option
+from reenact.cli.parameters import FILE
 from reenact.measure.measurer import Measurer
 from reenact.media.read import Camera, FileCapture, open_camera, open_capture
 from reenact.media.read.devices import shown
@@ -21,27 +22,25 @@ from reenact.track import Tracker, TrackerOptions
 
 
 class CalibrationError(ValueError):
-    """A face that cannot be calibrated; the message is one line for the user."""
+    """Raised if a face cannot be calibrated; the message is one line for the user."""
 
 
 def source_options(command: CommandT) -> CommandT:
     """--camera and --video; `watching` understands them."""
-    film = click.option("--video", type=FILE, metavar="FILE", help="A film of the face.")
-    camera = click.option(
-        "--camera", metavar="INDEX|PATH|URL", help="The camera before which you sit: 0, /dev/video2."
-    )
+    film = option("--video", type=FILE, metavar="FILE", help="A film of the face.")
+    camera = option("--camera", metavar="CAMERA", help="The camera before which you sit: 0, /dev/video2.")
     return camera(film(command))
 
 
 def check_source(**sources: object) -> None:
-    """A usage error unless one of them is given."""
+    """Raises a usage error unless exactly one of the sources is given."""
     if sum(source is not None for source in sources.values()) != 1:
         names = " or ".join(f"--{name}" for name in sources)
         raise click.UsageError(f"give either {names}", click.get_current_context())
 
 
 def shown_source(camera: str | None, video: Path | None) -> str:
-    """For a line, and for a profile that others may see: files without their folders."""
+    """The source in words, for messages and profiles; a file without its folder."""
     if camera is None or Path(camera).is_file():
         return f"film {Path(video or camera or '').name}"
     return f"camera {shown(camera)}"

@@ -8,34 +8,45 @@ from reenact import __version__
 from reenact.cli.commands import Commands
 
 COMMANDS = {
-    "video": "Change the expression in a video file.",
+    "demo": "Make a demonstration film; needs no input.",
     "image": "Change the expression in a picture.",
+    "video": "Change the expression in a film.",
     "webcam": "Change the expression in a live camera picture.",
-    "aus": "Read action units into an OpenFace CSV.",
-    "demo": "Make a demonstration film; needs nothing.",
+    "aus": "Read action units into an OpenFace table.",
+    "doctor": "Check this installation and say how to repair it.",
     "bench": "Measure the speed of this machine.",
-    "engines": "List, build and remove what runs the networks.",
-    "doctor": "Check this installation and say how to mend it.",
+    "engines": "List the runtimes of the networks; build and remove models.",
 }
-"""Each is a click command of its name in the module reenact.cli of its name."""
+"""A line about each command. The command is a click command of its name in the module of its name here."""
+
+TASKS = {
+    "Change expressions": ("demo", "image", "video", "webcam"),
+    "Read action units": ("aus",),
+    "This machine": ("doctor", "bench", "engines"),
+}
+"""The commands by what people want to do, as --help shows them."""
 
 
 @click.group(
     cls=Commands,
     package="reenact.cli",
     table=COMMANDS,
+    tasks=TASKS,
+    example="video in.mp4 out.mp4 --preset smile",
     advice="'reenact doctor' says what to install",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="reenact")
 def main() -> None:
-    """Write facial action units: change the expression of a face in a picture, a video or a camera.
+    """Change the expression of a face in a picture, a film or a live camera picture.
+
+    Expressions are asked for in action units of the Facial Action Coding System (FACS), or by name.
+    'reenact COMMAND --help' says more.
 
     \b
-    Examples:
+    More examples:
       reenact demo
       reenact video in.mp4 out.mp4 --target-aus AU12=+2,AU4=-1
-      reenact video in.mp4 out.mp4 --preset smile --strength 0.7
       reenact image in.jpg out.png --preset surprise
       reenact webcam --preset smile-soft
       reenact aus in.mp4 aus.csv

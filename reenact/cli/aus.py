@@ -1,4 +1,4 @@
-"""`reenact aus`."""
+"""`reenact aus`: reads action units into a table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from calib.profile import Profile
 from reenact.cli.editing import tracker_options
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.faces import warn_of_left_out
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
@@ -28,27 +29,33 @@ from reenact.track import TrackerOptions
 
 
 @click.command(
+    cls=GroupedCommand,
+    example="in.mp4 aus.csv",
     epilog="""\b
-    Examples:
-      reenact aus in.mp4 aus.csv
+    More examples:
       reenact aus faces/ aus.csv --landmarks
       reenact aus me.jpg
       reenact aus in.mp4 aus.csv --sides
       cat in.mp4 | reenact aus - aus.csv
 
     The table has OpenFace's columns: frame (from 1), face_id, timestamp (s), confidence, success,
-    pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0..5; with --profile, beyond that
+    pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0 to 5; with --profile, beyond that
     neutral), AUxx_c (1 from intensity 1 on). Gaze and AU28_c are left out. Frames without a face have
     success 0. A table of a folder starts with a column `file`. --sides adds AU12L, AU12R, ... at the end,
-    for the person's own left and right."""
+    for the person's own left and right.""",
 )
 @click.argument("source", metavar="IN", type=INPUT)
 @click.argument(
     "output", metavar="[OUT.csv]", required=False, type=click.Path(path_type=Path, allow_dash=True)
 )
-@click.option("--landmarks", is_flag=True, help="Also write the 68 landmarks, x_0..x_67 and y_0..y_67.")
-@click.option(
-    "--sides", is_flag=True, help="Also write what each side shows: AU01L, AU01R, ...; AU01_r is their mean."
+@option(
+    "--landmarks", group="Columns", is_flag=True, help="Also write the 68 landmarks, x_0..x_67 and y_0..y_67."
+)
+@option(
+    "--sides",
+    group="Columns",
+    is_flag=True,
+    help="Also write each side of the face: AU01L, AU01R, ...; AU01_r is their mean.",
 )
 @reading_profile_option
 @tracker_options
@@ -65,7 +72,7 @@ def aus(
 ) -> None:
     """Read the action units of every face in IN: a video, a picture, or a folder of pictures.
 
-    They are written to OUT.csv, or to standard output.
+    The table goes to OUT.csv, or to standard output.
     """
     table_path = None if output is None or str(output) == "-" else output
     if table_path is None and str(json_path) == "-":

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import json_option, write_json
 from reenact.generate import READY
@@ -35,41 +36,50 @@ DEFAULTS = BenchmarkOptions()
 
 
 @click.command(
+    cls=GroupedCommand,
+    example="--size 1080p",
     epilog="""\b
-    Examples:
-      reenact bench
+    More examples:
       reenact bench --size all --faces all
       reenact bench in.mp4 --json -
 
-    Each clip is edited, and decoded and encoded again with no work in between: the second is the
-    ceiling that no edit can pass on this machine. Close other programs first."""
+    Each clip is edited, and it is also decoded and encoded without any edit: no edit on this machine can be
+    faster than that. Close other programs first.""",
 )
 @click.argument("clip", required=False, type=INPUT)
-@click.option(
+@option(
     "--size",
     type=click.Choice([*SIZES, "all"]),
     default="720p",
     show_default=True,
-    help="Of the built-in clip.",
+    help="Picture size of the built-in clip.",
 )
-@click.option(
+@option(
     "--faces",
     type=click.Choice([*map(str, FACES), "all"]),
     default=str(FACES[0]),
     show_default=True,
-    help="In the built-in clip.",
+    help="Number of faces in the built-in clip.",
 )
-@click.option("--generator", type=click.Choice(READY), default=DEFAULTS.generator, show_default=True)
-@click.option(
+@option(
+    "--generator",
+    type=click.Choice(READY),
+    default=DEFAULTS.generator,
+    show_default=True,
+    help="How new pixels are made.",
+)
+@option(
     "--rounds",
     type=click.IntRange(1, 100),
+    metavar="COUNT",
     default=DEFAULTS.rounds,
     show_default=True,
-    help="Runs of each clip; the figures are medians.",
+    help="Number of runs of each clip; the figures are medians.",
 )
-@click.option(
+@option(
     "--seconds",
     type=click.FloatRange(0.5, 600),
+    metavar="SECONDS",
     default=DEFAULTS.seconds,
     show_default=True,
     help="Length of the built-in clip.",
@@ -84,7 +94,7 @@ def bench(
     seconds: float,
     json_path: Path | None,
 ) -> None:
-    """Measure the speed of this machine on CLIP, or on a clip that it makes."""
+    """Measure how fast this machine edits CLIP, or a built-in clip."""
     refuse_options_of_the_built_in_clip(clip)
     options = BenchmarkOptions(rounds=rounds, seconds=seconds, generator=generator)
     sizes = list(SIZES) if size == "all" else [size]
@@ -103,7 +113,7 @@ def bench(
 
 
 def refuse_options_of_the_built_in_clip(clip: Path | str | None) -> None:
-    """Raises a usage error where the user's own clip comes with options that it cannot follow."""
+    """Raises a usage error if options of the built-in clip are given with a clip of the user's own."""
     context = click.get_current_context()
     for name in ("size", "faces", "seconds"):
         if clip is not None and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
@@ -111,13 +121,13 @@ def refuse_options_of_the_built_in_clip(clip: Path | str | None) -> None:
 
 
 def user_case(clip: Source) -> Case:
-    """The user's own video, once it is known to be one."""
+    """The user's own video; a file that is none is refused."""
     with unusable_input(), open_capture(clip):
         return Case(clip.name, Path(clip))
 
 
 def show(machine: Mapping[str, Any], measurements: Sequence[Measurement], console: Console) -> None:
-    """Two tables: the whole, and the stages."""
+    """Prints two tables: of the whole runs, and of the stages."""
     console.print(f"{machine['processor'] or machine['system']}, {machine['cores']} cores")
     whole = Table("clip", title="end to end", title_justify="left", box=box.SIMPLE)
     for column in ("frames", "with face", "fps", "ceiling fps", "share", "first frame s", "peak MB"):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from reenact.cli.errors import plain_errors, plain_import_errors
+from reenact.cli.grouped import GroupedGroup
 from reenact.process.settings import standard_error_there
 
 
-class Program(click.Group):
-    """A command line that works without a standard error as well."""
+class Program(GroupedGroup):
+    """A command line that also works without a standard error."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
         with standard_error_there():
@@ -22,17 +23,26 @@ class Program(click.Group):
 
 
 class Commands(Program):
-    """The commands of a table of names and descriptions: each stands in the module of its name in `package`.
-
-    A module is imported when its command is called; `advice` is for whoever misses a library then.
-    """
+    """A command line whose commands are imported when they are called."""
 
     def __init__(
-        self, *args: Any, package: str, table: Mapping[str, str], advice: str, **attributes: Any
+        self,
+        *args: Any,
+        package: str,
+        table: Mapping[str, str],
+        tasks: Mapping[str, Sequence[str]],
+        advice: str,
+        **attributes: Any,
     ) -> None:
+        """package: each command stands in the module of its name there. table: a line about each command.
+
+        tasks: headings for help, each with the names of its commands. advice: what to do if a library is
+        missing.
+        """
         super().__init__(*args, **attributes)
         self._package = package
         self._table = table
+        self._tasks = tasks
         self._advice = advice
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -56,9 +66,10 @@ class Commands(Program):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # From the table, so that --help does not import every command.
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self._table.items()))
+        # From the table, so that --help imports no command.
+        for heading, names in self._tasks.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, self._table[name]) for name in names])
 
     def make_context(
         self,

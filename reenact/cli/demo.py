@@ -1,4 +1,4 @@
-"""`reenact demo`."""
+"""`reenact demo`: makes a demonstration film."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from PIL import Image
 
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.video import edit_with_progress
 from reenact.figures.captions import Captions, contact_sheet
@@ -17,25 +18,25 @@ from reenact.run.demo import CREDIT, PROGRAMME, make_clip
 from reenact.run.files import EditOptions
 
 SIZE = 720, 640
-"""Of the film, (height, width); two side by side are 720p."""
+"""The size of the film, (height, width); two side by side are 720p."""
 
 
-@click.command()
-@click.option(
+@click.command(cls=GroupedCommand, example="--out demo/")
+@option(
     "--out",
     "folder",
     type=FILE,
     default=Path("."),
     show_default="the current folder",
     metavar="DIR",
-    help="Where to write demo.mp4 and demo.png.",
+    help="The folder for demo.mp4 and demo.png.",
 )
 @json_option
 def demo(folder: Path, json_path: Path | None) -> None:
-    """Make a demonstration film; needs no input and no network.
+    """Make a demonstration film; this needs no input and no network.
 
-    A short film is made from a public-domain portrait (Eileen Collins, NASA), a programme of expressions is
-    written into it, and the result lies in demo.mp4, with a contact sheet in demo.png.
+    A short film is made from a public-domain portrait (Eileen Collins, NASA) and shows one expression after
+    the other: demo.mp4, with a contact sheet, demo.png.
     """
     with unusable_input():
         folder.mkdir(parents=True, exist_ok=True)

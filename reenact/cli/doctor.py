@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import json_option, write_json
 
 if TYPE_CHECKING:
@@ -18,19 +19,21 @@ if TYPE_CHECKING:
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
-@click.command()
-@click.option(
+@click.command(cls=GroupedCommand, example="--json -")
+@option(
     "--out",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
     default=".",
-    help="The folder that output would go to.  [default: this one]",
+    show_default="the current one",
+    help="The folder that output would go to, which is checked as well.",
 )
 @json_option
 def doctor(folder: Path, json_path: Path | None) -> None:
-    """Check this machine, and tell the fix for what is wrong.
+    """Check this installation, and say how to repair what is wrong.
 
-    Cameras are tried: their lamps light up for a moment. The exit code is 1 if videos cannot be worked on;
+    Cameras are opened for a moment, so their lamps light up. The exit code is 1 if films cannot be edited;
     warnings leave it 0.
     """
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Options about the expression of another face, or the face's own: --driver, --scale and more."""
+"""The options about the expression of another face, or of the face itself: --driver, --scale and more."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import click
 
 from calib.profile import stretch
 from reenact.cli.errors import note, unusable_input
+from reenact.cli.grouped import in_order, option
 from reenact.cli.inputs import INPUT, kept
-from reenact.cli.parameters import FILE, CommandT, NumberParameter, ParsedParameter
+from reenact.cli.parameters import FILE, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
 from reenact.measure.read_aus import is_still
 from reenact.media.image_file import load_still
@@ -39,97 +40,119 @@ SCALES = ParsedParameter("SPEC", parse_scales, TargetError)
 WHERE = ParsedParameter("WHICH", parse_regions, RegionError)
 
 
-def driving_options(command: CommandT) -> CommandT:
-    """Whose expression the face takes over, and how much it keeps of its own."""
-    for option in reversed(
-        (
-            click.option(
-                "--driver",
-                type=INPUT,
-                help="Take over the expression of another face: of a film, of a picture, or from a table by "
-                "OpenFace, py-feat, LibreFace or `reenact aus`.",
-            ),
-            click.option(
-                "--transfer",
-                type=click.Choice(["absolute", "relative"]),
-                default=DriverOptions.transfer,
-                show_default=True,
-                help="The driver's expression in place of the face's own, or added to it.",
-            ),
-            click.option(
-                "--regions",
-                type=WHERE,
-                default=",".join(REGIONS),
-                show_default=True,
-                help="Where the driver has its way.",
-            ),
-            click.option(
-                "--gain",
-                type=NumberParameter(0, MAX_GAIN),
-                default=DriverOptions.gain,
-                show_default=True,
-                help="Multiplies the driver's expression.",
-            ),
-            click.option(
-                "--driver-face",
-                metavar="ID",
-                help="Of several faces, as `reenact aus` numbers them, or a table in face_id or Identity; "
-                "0,2 where a table has two names for one face.",
-            ),
-            click.option(
-                "--driver-start",
-                type=NumberParameter(0),
-                default=DriverOptions.start_s,
-                show_default=True,
-                metavar="SECONDS",
-                help="Where in the driver to begin.",
-            ),
-            click.option("--driver-loop", is_flag=True, help="Begin anew when the driver ends."),
-            click.option(
-                "--driver-fps",
-                type=NumberParameter(0, min_open=True),
-                help="Frames per second of a table that has no timestamps, or the same in all frames.",
-            ),
-            click.option(
-                "--timeline",
-                type=FILE,
-                help="Keyframes, as .csv (time,au,value,kind,easing,face) or .json; or a table of measured "
-                "action units, as --driver takes it.",
-            ),
-            click.option(
-                "--neutralise",
-                type=NumberParameter(0, 1),
-                default=0.0,
-                show_default=True,
-                help="Take away this share of the face's own expression first; blinks stay.",
-            ),
-            click.option(
-                "--scale",
-                type=SCALES,
-                help="Multiply what the face shows: AU12=1.5,AU04=0. (To hold a value: --lock AU12=3.)",
-            ),
-            click.option(
-                "--invert",
-                type=INVERTED,
-                default="",
-                help="Turn the face's own expression into its opposite: AU12,AU04; or all, but for blinks.",
-            ),
-            click.option(
-                "--lock",
-                type=LOCKS,
-                help="Hold values, whatever the face does and whatever else is asked: AU12=3.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+_GROUP = "Drivers and time lines"
+_OWN = "Expression"
+
+driving_options = in_order(
+    option(
+        "--driver",
+        group=_GROUP,
+        type=INPUT,
+        metavar="FILE",
+        help="Take over the expression of another face: a film, a picture or a table of action units.",
+        detail="Tables are those of OpenFace, py-feat, LibreFace and `reenact aus`.",
+    ),
+    option(
+        "--timeline",
+        group=_GROUP,
+        type=FILE,
+        metavar="FILE",
+        help="Follow keyframes: a .csv (time,au,value,kind,easing,face) or a .json.",
+        detail="A table of measured action units is followed as well.",
+    ),
+    option(
+        "--transfer",
+        group=_GROUP,
+        type=click.Choice(["absolute", "relative"]),
+        default=DriverOptions.transfer,
+        show_default=True,
+        help="absolute: the driver's expression replaces the face's own. relative: it is added.",
+    ),
+    option(
+        "--regions",
+        group=_GROUP,
+        type=WHERE,
+        metavar="NAMES",
+        default=",".join(REGIONS),
+        show_default=True,
+        help="Regions of the face that follow the driver.",
+    ),
+    option(
+        "--gain",
+        group=_GROUP,
+        type=NumberParameter(0, MAX_GAIN),
+        metavar="FACTOR",
+        default=DriverOptions.gain,
+        show_default=True,
+        help="Multiply the driver's intensities.",
+    ),
+    option(
+        "--driver-face",
+        group=_GROUP,
+        metavar="ID",
+        help="Which face of the driver to follow, if it has several.",
+        detail="The ids are those of `reenact aus`, or of the table's column face_id or Identity; 0,2 joins "
+        "two ids of one face.",
+    ),
+    option(
+        "--driver-start",
+        group=_GROUP,
+        type=NumberParameter(0),
+        default=DriverOptions.start_s,
+        show_default=True,
+        metavar="SECONDS",
+        help="Where in the driver to begin.",
+    ),
+    option("--driver-loop", group=_GROUP, is_flag=True, help="Begin the driver again when it ends."),
+    option(
+        "--driver-fps",
+        group=_GROUP,
+        type=NumberParameter(0, min_open=True),
+        metavar="FPS",
+        help="Frame rate of a table that has no timestamps, in frames per second.",
+    ),
+    option(
+        "--neutralise",
+        group=_OWN,
+        type=NumberParameter(0, 1),
+        metavar="SHARE",
+        default=0.0,
+        show_default=True,
+        help="Remove this share of the face's own expression first; blinks stay.",
+    ),
+    option(
+        "--scale",
+        group=_OWN,
+        type=SCALES,
+        help="Multiply action units that the face shows: AU12=1.5,AU04=0.",
+    ),
+    option(
+        "--invert",
+        group=_OWN,
+        type=INVERTED,
+        default="",
+        metavar="AUS",
+        help="Turn the face's own expression into its opposite: AU12,AU04, or all.",
+        detail="Blinks stay.",
+    ),
+    option(
+        "--lock",
+        group=_OWN,
+        type=LOCKS,
+        help="Hold intensities, whatever the face shows and whatever else is asked: AU12=3.",
+    ),
+)
+"""The options about the expression of a driver, and about what the face keeps of its own."""
 
 
 def driven(
     driving: DriverRequest, options: EditOptions, live_driver: LiveDriverSource | None = None
 ) -> list[Programme]:
-    """First what the face is to keep of its own expression, then the driver's, then the time line. Reads the
-    files. live_driver: the driver, where it is none that can be read."""
+    """The parts of a programme, in order: the face's own expression, the driver's, the time line's. Reads the
+    files.
+
+    live_driver: a driver before a second camera; None: there is none.
+    """
     parts = own_expression(driving.neutralise, driving.scale)
     source: AURecording | LiveDriverSource | None = live_driver
     if driving.driver is not None:
@@ -146,7 +169,7 @@ def driven(
 
 
 def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
-    """What the face is to keep of what it shows itself."""
+    """The parts of a programme that say what the face keeps of its own expression."""
     parts: list[Programme] = [] if scale is None else [scale]
     return [*parts, neutralised(neutralise)] if neutralise else parts
 
@@ -154,7 +177,7 @@ def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
 def read_driver(
     source: Path | str, face: str | None, rate: float | None, options: TrackerOptions
 ) -> AURecording:
-    """Read from a table; else seen in a picture or a film."""
+    """The performance of a driver, from a table, a picture or a film."""
     path = kept(source)
     with unusable_input():
         if path.suffix.lower() in TABLES:
@@ -172,7 +195,7 @@ def read_driver(
 
 
 def read_timeline(path: Path, face: str | None = None, rate: float | None = None) -> Programme:
-    """Keyframes, or what a table of measured action units shows; `face` and `rate` are for tables."""
+    """Keyframes, or a table of measured action units; `face` and `rate` are for tables."""
     with unusable_input():
         if path.suffix.lower() in TABLES and is_au_table(path):
             return Driver(_read_table(path, face, rate))
@@ -183,7 +206,7 @@ def read_timeline(path: Path, face: str | None = None, rate: float | None = None
 
 
 def read_markers(path: Path) -> Sequence[Marker]:
-    """The moments that a time line names; a table of measured action units names none."""
+    """The named moments of a time line; a table of measured action units has none."""
     with unusable_input():
         if path.suffix.lower() in TABLES and is_au_table(path):
             return ()

@@ -1,4 +1,4 @@
-"""Options of the commands that edit: what to change, in which faces, and how."""
+"""The options of the commands that edit: what to change, in which faces, and how."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import click
 from calib.profile import Profile
 from reenact.cli.driving import driven, driving_options
 from reenact.cli.faces import face_options, face_plans, open_per_face_programme
-from reenact.cli.parameters import ENGINE, FILE, CommandT, NumberParameter, ParsedParameter
+from reenact.cli.grouped import CommandT, in_order, option
+from reenact.cli.parameters import ENGINE, FILE, NumberParameter, ParsedParameter
 from reenact.cli.people import driver_profile_option, profile_option
 from reenact.generate import GENERATORS
 from reenact.media.write.encoding import PRESETS as ENCODER_PRESETS
@@ -33,7 +34,7 @@ FACES = ParsedParameter("WHICH", parse_faces, FaceChoiceError)
 
 
 class PresetParameter(ParsedParameter):
-    """Only the name of an expression, with a hint for what was meant for other options."""
+    """The name of an expression; a value for another option is refused with that option's name."""
 
     def __init__(self) -> None:
         super().__init__("NAME", parse_targets, TargetError)
@@ -46,143 +47,147 @@ class PresetParameter(ParsedParameter):
         return super().convert(value, param, ctx)
 
 
-def target_options(command: CommandT) -> CommandT:
-    """What to change, and by how much: --target-aus, --preset, --strength, --faces, --unsafe."""
-    for option in reversed(
-        (
-            click.option(
-                "--target-aus",
-                type=TARGETS,
-                help="What the face shall show, in OpenFace intensities. Relative values have a sign and add "
-                "to what the face does: AU12=+2,AU4=-1 (-5..+5). Absolute ones have none and replace it: "
-                "AU12=3 (0..5). AU12=3.. and AU12=..1 lead its expression to at least and at most that. "
-                "A preset can stand in front: smile,AU4=-1. "
-                "AU12L or AU12R: the person's own left or right alone. Or a .json file.",
-            ),
-            click.option(
-                "--preset",
-                type=PresetParameter(),
-                help="An expression by name, to which the face is led from the one it has: what is missing "
-                "is added, what contradicts it is taken away, and speech and blinks stay. One of "
-                f"{', '.join(PRESETS)}.",
-            ),
-            click.option(
-                "--strength",
-                type=NumberParameter(0, MAX_STRENGTH),
-                default=RetargetOptions.strength,
-                show_default=True,
-                help="How far to go from the face's present expression (0) to what is asked for (1), and "
-                "beyond; absolute values are not passed.",
-            ),
-            click.option(
-                "--faces",
-                type=FACES,
-                show_default=f"{RetargetOptions.faces}; with --face those named there",
-                help="Who is to change: largest, all, or the ids of faces as `reenact aus` lists them: 0,2.",
-            ),
-            click.option(
-                "--unsafe",
-                is_flag=True,
-                help="Also expressions that no face shows, and changes faster than any face's.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+target_options = in_order(
+    option(
+        "--target-aus",
+        group="Expression",
+        type=TARGETS,
+        help="Action units to show, in OpenFace intensities: AU12=+2,AU4=-1.",
+        detail="With a sign, -5 to +5 is added to what the face shows; without one, AU12=3 (0 to 5) replaces "
+        "it. AU12=3.. asks for at least 3, AU12=..1 for at most 1. AU12L and AU12R are the person's own left "
+        "and right. A preset may stand in front (smile,AU4=-1). A .json file is read.",
+    ),
+    option(
+        "--preset",
+        group="Expression",
+        type=PresetParameter(),
+        help="An expression by name, such as smile.",
+        detail="Speech and blinks stay; what contradicts the expression is removed. "
+        f"One of {', '.join(PRESETS)}.",
+    ),
+    option(
+        "--strength",
+        group="Expression",
+        type=NumberParameter(0, MAX_STRENGTH),
+        metavar="FACTOR",
+        default=RetargetOptions.strength,
+        show_default=True,
+        help="How far to go: 0 is the face as it is, 1 what is asked for, more is beyond.",
+        detail="Absolute intensities are never exceeded.",
+    ),
+    option(
+        "--faces",
+        group="Faces",
+        type=FACES,
+        show_default=f"{RetargetOptions.faces}; with --face those named there",
+        help="Faces to change: largest, all, or ids as `reenact aus` lists them (0,2).",
+    ),
+    option(
+        "--unsafe",
+        group="Limits and calibration",
+        is_flag=True,
+        help="Allow expressions that no face shows, and changes faster than any face's.",
+    ),
+)
+"""The options about what to change, and by how much."""
 
+tracker_options = in_order(
+    option(
+        "--max-faces",
+        group="Faces",
+        type=click.IntRange(min=1),
+        metavar="COUNT",
+        default=TrackerOptions.max_faces,
+        show_default=f"all in a picture, {FOLLOWED} in a film or before a camera",
+        help="Follow at most this many faces, the largest ones.",
+    ),
+    option(
+        "--landmarker",
+        group="Faces",
+        type=FILE,
+        metavar="TASK",
+        help="Find landmarks by this file, MediaPipe's face_landmarker.task.",
+        detail="Without it, the face mesh in the wheel of mediapipe 0.10.21 is used; a newer mediapipe "
+        "needs it.",
+    ),
+)
+"""The options about how faces are found."""
 
-def tracker_options(command: CommandT) -> CommandT:
-    """How faces are found: --max-faces, --landmarker."""
-    for option in reversed(
-        (
-            click.option(
-                "--max-faces",
-                type=click.IntRange(min=1),
-                default=TrackerOptions.max_faces,
-                show_default=f"in a picture all there are, in a film or before a camera {FOLLOWED}",
-                help="Look for at most this many faces; of more, the largest are taken.",
-            ),
-            click.option(
-                "--landmarker",
-                type=FILE,
-                metavar="TASK",
-                help="MediaPipe's face_landmarker.task, in place of the face mesh in the wheel of mediapipe "
-                "0.10.21; with a newer mediapipe the only way.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+_GENERATOR = "Generator and engine"
 
-
-def generator_options(command: CommandT) -> CommandT:
-    """How new pixels are made: --generator, --model, --own-mouth, --occlusion, --engine."""
-    for option in reversed(
-        (
-            click.option(
-                "--generator",
-                type=click.Choice(GENERATORS),
-                default=EditOptions.generator,
-                show_default=True,
-                help="warp moves the face's own pixels; live also paints what moving cannot make. paper and "
-                "ganimation, for comparison, repaint the whole face with the model that you give.",
-            ),
-            click.option(
-                "--model",
-                type=FILE,
-                help="An ONNX file made by `python -m train export`; live has one that ships.",
-            ),
-            click.option(
-                "--own-mouth/--no-own-mouth",
-                default=EditOptions.own_mouth,
-                show_default=True,
-                help="Draw the teeth that the person has shown in this film, or before this camera, where an "
-                "asked mouth shows more than the frame does; without, likely ones.",
-            ),
-            click.option(
-                "--occlusion",
-                type=click.Choice(("auto", "off")),
-                default="auto",
-                show_default=True,
-                help="auto leaves the lower face as it is while a mask, a hand, a cup or a microphone hides "
-                "the mouth; off never looks.",
-            ),
-            click.option(
-                "--engine",
-                type=ENGINE,
-                default=EditOptions.engine,
-                show_default=True,
-                help="What runs the model, and in which precision: openvino, openvino:fp32. It is never "
-                "replaced by another; `reenact engines list` says what there is.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+generator_options = in_order(
+    option(
+        "--generator",
+        group=_GENERATOR,
+        type=click.Choice(GENERATORS),
+        metavar="NAME",
+        default=EditOptions.generator,
+        show_default=True,
+        help=f"How new pixels are made: {', '.join(GENERATORS)}.",
+        detail="warp moves the face's own pixels; live also paints what moving cannot make. paper and "
+        "ganimation repaint the whole face with the --model that you give, for comparison.",
+    ),
+    option(
+        "--model",
+        group=_GENERATOR,
+        type=FILE,
+        metavar="ONNX",
+        help="The network of the generator, as `python -m train export` writes it.",
+        detail="live has one that ships.",
+    ),
+    option(
+        "--own-mouth/--no-own-mouth",
+        group=_GENERATOR,
+        default=EditOptions.own_mouth,
+        show_default=True,
+        help="Draw the teeth that the person has shown earlier where a mouth is opened.",
+        detail="Without, and for people who have shown none, likely teeth are drawn.",
+    ),
+    option(
+        "--occlusion",
+        group=_GENERATOR,
+        type=click.Choice(("auto", "off")),
+        default="auto",
+        show_default=True,
+        help="auto leaves the lower face as it is while a mask, a hand, a cup or a microphone hides the "
+        "mouth; off never looks.",
+    ),
+    option(
+        "--engine",
+        group=_GENERATOR,
+        type=ENGINE,
+        metavar="ENGINE",
+        default=EditOptions.engine,
+        show_default=True,
+        help="The runtime of the network, with a precision if you like: openvino, openvino:fp32.",
+        detail="No other takes its place if it fails; `reenact engines list` shows what there is.",
+    ),
+)
+"""The options about how new pixels are made."""
 
 
 def compare_option(command: CommandT) -> CommandT:
-    return click.option("--compare", is_flag=True, help="Write input and output side by side.")(command)
+    """--compare, of commands that write files."""
+    return option(
+        "--compare", group="Output file", is_flag=True, help="Write input and output side by side."
+    )(command)
 
 
 def editing_options(command: CommandT) -> CommandT:
-    """All that commands which edit files have in common; `chosen` understands what they get."""
+    """The options that commands which edit files have in common; `chosen` takes their values."""
     return live_editing_options(compare_option(command))
 
 
-def live_editing_options(command: CommandT) -> CommandT:
-    """The same without what makes no sense for a camera."""
-    for options in (
-        generator_options,
-        tracker_options,
-        driver_profile_option,
-        driving_options,
-        profile_option,
-        face_options,
-        target_options,
-    ):
-        command = options(command)
-    return command
+live_editing_options = in_order(
+    target_options,
+    face_options,
+    driving_options,
+    driver_profile_option,
+    profile_option,
+    tracker_options,
+    generator_options,
+)
+"""The options of `editing_options` that make sense for a camera."""
 
 
 def chosen(
@@ -210,11 +215,11 @@ def chosen(
     needed: bool = True,
     **choices: Any,
 ) -> tuple[Programme, EditOptions]:
-    """What the values of `editing_options` or `live_editing_options` ask for. Reads the files.
+    """The programme and the options that the values of `editing_options` ask for. Reads the files.
 
     First what the face is to keep of its own expression, then the driver's, then the time line, then what is
-    named on top, then what is locked; then what single faces are to do. needed: it is a usage error to ask
-    for nothing.
+    named on top, then what is locked; then what single faces are to do. needed: whether asking for
+    nothing is a usage error.
     """
     options = _edit_options(**choices, inverted=invert)
     if driver is None and live_driver is None and driver_profile is not None:

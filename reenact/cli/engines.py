@@ -15,19 +15,19 @@ from engines.cache import CachedPlan, PlanCache
 from engines.tensorrt import BUILDERS
 from reenact.cli.engines_bench import bench
 from reenact.cli.errors import Unusable, note, unusable_input
+from reenact.cli.grouped import GroupedCommand, GroupedGroup, option
 from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.group(no_args_is_help=False)
+@click.group(cls=GroupedGroup, no_args_is_help=False, example="list")
 def engines() -> None:
-    """The runtimes that run the networks, and the models built for this machine.
+    """The runtimes of the networks, and the models built for this machine.
 
     \b
-    Examples:
-      reenact engines list
+    More examples:
       reenact engines build mouth.onnx
       reenact engines bench mouth.onnx
       reenact engines clear
@@ -37,10 +37,10 @@ def engines() -> None:
 engines.add_command(bench)
 
 
-@engines.command("list")
+@engines.command("list", cls=GroupedCommand, example="--json -")
 @json_option
 def list_(json_path: Path | None) -> None:
-    """Say which runtimes are here, or why not, and which models are built."""
+    """List the runtimes, why one is missing, and the models that are built."""
     cache = PlanCache()
     plans = cache.plans()
     runtimes = {name: probe(name) for name in NAMES}
@@ -67,15 +67,29 @@ def list_(json_path: Path | None) -> None:
     )
 
 
-@engines.command()
+@engines.command(cls=GroupedCommand, example="mouth.onnx --engine tensorrt")
 @click.argument("model", metavar="MODEL.onnx", type=FILE)
-@click.option("--engine", type=ENGINE, default=AUTO, show_default=True)
-@click.option("--builder", type=click.Choice(BUILDERS[::-1]), default="onnx", show_default=True)
+@option(
+    "--engine",
+    type=ENGINE,
+    metavar="ENGINE",
+    default=AUTO,
+    show_default=True,
+    help="The runtime to build for, with a precision if you like: tensorrt:fp16.",
+)
+@option(
+    "--builder",
+    type=click.Choice(BUILDERS[::-1]),
+    default="onnx",
+    show_default=True,
+    help="The builder for TensorRT.",
+)
 @json_option
 def build(model: Path, engine: str, builder: str, json_path: Path | None) -> None:
-    """Build MODEL for the engine that would run it here, so that nobody waits for that later.
+    """Build MODEL for this machine now, so that nobody waits for it later.
 
-    TensorRT builds for a minute and keeps the result; the other engines start at once and keep nothing.
+    TensorRT builds for about a minute and keeps the result. OpenVINO needs a second and keeps larger models
+    as well. ONNX Runtime starts at once.
     """
     with unusable_input():
         read_model(model)
@@ -91,7 +105,7 @@ def build(model: Path, engine: str, builder: str, json_path: Path | None) -> Non
     write_json({"engine": opened.name, "seconds": seconds, "notes": opened.notes}, json_path)
 
 
-@engines.command()
+@engines.command(cls=GroupedCommand, example="--json -")
 @json_option
 def clear(json_path: Path | None) -> None:
     """Remove all built models; they are built again when they are needed."""
@@ -103,7 +117,7 @@ def clear(json_path: Path | None) -> None:
 
 
 def refuse_torch2trt() -> None:
-    """It converts the torch module that an ONNX file was made from, and the file does not hold it."""
+    """Raises Unusable: torch2trt converts a torch module, which an ONNX file does not hold."""
     available = torch2trt.probe()
     advice = "torch2trt converts a trained network, not its ONNX: python -m train export RUN OUT.onnx --plan"
     raise Unusable(advice if available.available else available.detail)
@@ -135,7 +149,7 @@ def show(plans: tuple[CachedPlan, ...], cache: PlanCache, console: Console) -> N
 
 
 def age(seconds: float) -> str:
-    """For people, in the largest unit that is full: `3 h ago`."""
+    """The age in words, in the largest unit that is full: `3 h ago`."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length:.0f} {unit} ago"

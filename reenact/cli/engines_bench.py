@@ -21,6 +21,7 @@ from engines.engine_benchmark import (
     every_choice,
 )
 from reenact.cli.errors import Unusable, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 from reenact.pipeline.meter import rss_mb
 
@@ -30,43 +31,54 @@ if TYPE_CHECKING:
     from reenact.generate.network.contract import ModelInfo
 
 BATCHES = 4
-"""Of different faces, by which engines are compared and on which they are timed."""
+"""The number of batches of different faces on which engines are compared and timed."""
 DEFAULTS = BenchOptions()
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="mouth.onnx --engine openvino:fp32")
 @click.argument("model", metavar="[MODEL.onnx]", required=False, type=FILE)
-@click.option(
+@option(
     "--engine",
     "asked",
     type=ENGINE,
+    metavar="ENGINE",
     multiple=True,
-    help="Only this one; can be given several times.  [default: all, in every precision]",
+    show_default="all, in every precision",
+    help="Measure only this engine; may be given several times.",
 )
-@click.option("--faces", type=click.IntRange(1, 16), default=1, show_default=True, help="In one run.")
-@click.option(
+@option(
+    "--faces",
+    type=click.IntRange(1, 16),
+    metavar="COUNT",
+    default=1,
+    show_default=True,
+    help="Number of faces in one run of the network.",
+)
+@option(
     "--rounds",
     type=click.IntRange(1, 1000),
+    metavar="COUNT",
     default=DEFAULTS.rounds,
     show_default=True,
-    help="In each, all engines take turns.",
+    help="Number of rounds; in each, all engines take turns.",
 )
 @json_option
 def bench(
     model: Path | None, asked: tuple[str, ...], faces: int, rounds: int, json_path: Path | None
 ) -> None:
-    """Measure how fast and how exact each engine runs MODEL here, or the model that ships.
+    """Measure how fast and how exactly each engine runs MODEL, or the model that ships.
 
     \b
-    p50, p95    ms of one run, with the way to a GPU and back
-    ceiling     what large convolutions reach in this engine, GFLOP/s; side by side, in the same turns
-    x floor     the run's time over that of as many operations at the ceiling
-    open, +MB   until the first outputs: seconds (TensorRT builds, the first time), and memory
-    mean, max   difference to float32 in ONNX Runtime on the CPU, as a share of an output's range
-    PSNR        of the picture that comes out, against the same, in dB
+    p50, p95    time of one run in ms, with copies to a GPU and back
+    ceiling     GFLOP/s of large convolutions in this engine, in the same turns
+    x floor     time of the run, as a multiple of its work at the ceiling
+    open, +MB   seconds and memory until the first output
+    mean, max   difference to float32 in ONNX Runtime on the CPU, as a share of
+                an output's range
+    PSNR        of the resulting picture, against the same, in dB
 
     The exit code is 1 if an engine differs by more than its precision allows: fp32 by 0.0001; the others, and
-    all with a model of halves, by 0.01 in the mean or 0.08 anywhere. Close other programs first.
+    every engine with a float16 model, by 0.01 in the mean or 0.08 anywhere. Close other programs first.
     """
     from rich.console import Console
 
@@ -101,7 +113,7 @@ def shipped_model() -> Path:
 
 
 def open_workload(model: Path, faces: int) -> tuple[Workload, ModelInfo]:
-    """The model with what it is measured on."""
+    """The model with the inputs that it is measured on."""
     from engines.work import read_work
     from reenact.generate.network.contract import model_info
     from reenact.generate.network.example_inputs import RANGES, compose, example
@@ -115,7 +127,7 @@ def open_workload(model: Path, faces: int) -> tuple[Workload, ModelInfo]:
 
 
 def describe(workload: Workload, info: ModelInfo, faces: int) -> str:
-    """For people: `live (mouth) at 128 px, 1 face a run, 0.15 GMAC`."""
+    """A description in words: `live (mouth) at 128 px, 1 face a run, 0.15 GMAC`."""
     count = "1 face" if faces == 1 else f"{faces} faces"
     gmacs = "" if workload.work is None else f", {workload.work.macs / 1e9:.2f} GMAC"
     of = f" ({info.region})" if info.contract == "live" else ""
@@ -123,7 +135,7 @@ def describe(workload: Workload, info: ModelInfo, faces: int) -> str:
 
 
 def chosen(asked: tuple[str, ...]) -> list[Choice]:
-    """What to measure: what was asked for, or everything."""
+    """The engines to measure: those asked for, or all."""
     choices = [parse_choice(text) for text in asked]
     if not choices or Choice(AUTO) in choices:
         return every_choice()

@@ -1,4 +1,4 @@
-"""Where errors become one line on standard error and an exit code."""
+"""Turns errors into one line on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INTERRUPTED, _ENDED = 130, 143
 
 
 class Failure(click.ClickException):
-    """The run failed on its way; `message` becomes one line."""
+    """The run failed; `message` is shown as one line."""
 
     exit_code = 1
 
@@ -31,19 +31,19 @@ class Unusable(Failure):
 
 
 class Interrupted(Failure):
-    """Ctrl-C."""
+    """The user pressed Ctrl-C."""
 
     exit_code = _INTERRUPTED
 
 
-class Ended(Failure):
-    """SIGTERM, or the terminal was closed."""
+class EndedBySignal(Failure):
+    """SIGTERM came, or the terminal was closed."""
 
     exit_code = _ENDED
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP came."""
+    """Raised when SIGTERM or SIGHUP comes."""
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def plain_errors() -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted") from error
     except Terminated as error:
-        raise Ended("terminated") from error
+        raise EndedBySignal("terminated") from error
     except Exception as error:
         if not _is_for_the_user(error):
             raise
@@ -76,15 +76,15 @@ def plain_errors() -> Iterator[None]:
 
 
 class Stop:
-    """Whether somebody has asked the run to end."""
+    """Remembers whether a signal has asked the run to end."""
 
     def __init__(self) -> None:
         self.number: int | None = None
-        """Of the signal that asked."""
+        """The number of the signal; None: none has come."""
 
     @property
     def exit_code(self) -> int:
-        """0 if nobody has."""
+        """The exit code of the run; 0 if no signal has come."""
         if self.number is None:
             return 0
         return _INTERRUPTED if self.number == INTERRUPT else _ENDED
@@ -119,12 +119,12 @@ def plain_import_errors(advice: str) -> Iterator[None]:
 
 
 def warn(line: str) -> None:
-    """One line on standard error about something that the user should know."""
+    """Prints a warning in one line on standard error."""
     click.echo(f"Warning: {line}", err=True)
 
 
 def note(line: str) -> None:
-    """One line on standard error about something that is not quite as one might think."""
+    """Prints a note in one line on standard error, about something that the user may not expect."""
     click.echo(f"Note: {line}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""Options about single faces, each with an expression of its own: --face and --programme."""
+"""The options about single faces, each with an expression of its own: --face and --programme."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import click
 
 from reenact.cli.driving import driven
 from reenact.cli.errors import note, unusable_input, warn
-from reenact.cli.parameters import FILE, CommandT, ParsedParameter
+from reenact.cli.grouped import in_order, option
+from reenact.cli.parameters import FILE, ParsedParameter
 from reenact.programme import Programme
 from reenact.programme.face_choice import FaceChoice, FaceChoiceOptions, FaceChooser
 from reenact.programme.face_request import FaceRequest, FaceRequestError, parse_face
@@ -26,32 +27,31 @@ if TYPE_CHECKING:
 FACE_PLAN = ParsedParameter("WHO:SPEC", parse_face, FaceRequestError)
 
 
-def face_options(command: CommandT) -> CommandT:
-    """What single faces are to do, on top of what all are."""
-    for option in reversed(
-        (
-            click.option(
-                "--face",
-                "plans",
-                type=FACE_PLAN,
-                multiple=True,
-                help="What one face shall show: 0:AU12=+2 by its id as `reenact aus` lists it, or "
-                "anna.png:smile by a picture of the person. May be given several times; other faces stay as "
-                "they are, unless --faces names them.",
-            ),
-            click.option(
-                "--programme",
-                type=FILE,
-                help="The same for several faces, with drivers and time lines of their own, as .json.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+face_options = in_order(
+    option(
+        "--face",
+        "plans",
+        group="Faces",
+        type=FACE_PLAN,
+        metavar="WHO:SPEC",
+        multiple=True,
+        help="An expression for one face: 0:AU12=+2 by its id, anna.png:smile by a picture of the person.",
+        detail="May be given several times. Ids are those of `reenact aus`. Other faces stay as they are, "
+        "unless --faces names them.",
+    ),
+    option(
+        "--programme",
+        group="Faces",
+        type=FILE,
+        metavar="JSON",
+        help="A file with expressions, drivers and time lines for single faces.",
+    ),
+)
+"""The options about what single faces show, on top of what is asked of all."""
 
 
 def face_plans(plans: Sequence[FaceRequest], programme: Path | None) -> tuple[FaceRequest, ...]:
-    """All that is asked of single faces. Reads the file."""
+    """All expressions of single faces; reads the file of --programme."""
     if programme is not None:
         with unusable_input():
             plans = (*load_programme(programme), *plans)
@@ -67,7 +67,7 @@ def open_per_face_programme(
     faces: FaceChoice | None,
     options: EditOptions,
 ) -> PerFaceProgramme:
-    """The plans, and all that they name read. `faces`: who else gets what is common to all."""
+    """The plans with all files that they name read. faces: the other faces that get what is common to all."""
     # Reference pictures first: they are quick to read, and a driver's film is not.
     recognise = _recogniser(plans, options.tracker)
     parts = [FaceProgramme(_name(plan.face), _programme(plan, options)) for plan in plans]
@@ -108,7 +108,7 @@ def note_hidden_mouths(count: int, what: str) -> list[str]:
 
 
 def _recogniser(plans: Sequence[FaceRequest], options: TrackerOptions) -> Recogniser | None:
-    """Knows the people in the plans' pictures; None where there are no pictures."""
+    """The recogniser of the people in the plans' pictures; None: there are no pictures."""
     from reenact.recognise.recogniser import Recogniser, load_reference
 
     pictures = [plan.face for plan in plans if isinstance(plan.face, Path)]

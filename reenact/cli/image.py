@@ -1,4 +1,4 @@
-"""`reenact image`."""
+"""`reenact image`: changes the expression in a picture."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from reenact.cli.editing import chosen, editing_options, several
 from reenact.cli.errors import Unusable, note, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.cli.verifying import open_verification, verify_option
@@ -28,35 +29,44 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
 
 
 @click.command(
+    cls=GroupedCommand,
+    example="in.jpg out.png --preset surprise",
+    first=(
+        *("preset", "target_aus", "strength", "driver", "faces", "plans", "profile", "sweeps", "gallery"),
+        "verify_page",
+    ),
     epilog="""\b
-    Examples:
-      reenact image in.jpg out.png --preset surprise
+    More examples:
       reenact image in.jpg out.jpg --target-aus AU12=+2,AU6=+1 --faces all
       reenact image in.jpg grid.png --sweep AU12=-1:3:5 --sweep AU04=0:3:4
       reenact image in.jpg row.png --preset smile --sweep strength=0:1.25:6
       reenact image in.jpg others.png --gallery faces/
 
     IN may be a pipe, an http address, or - for standard input. OUT is a .png, .jpg, .webp or .heic; one
-    sweep may also be a .gif or .mp4. Transparency, EXIF and colour profile are kept where its kind has
-    them."""
+    sweep may also be a .gif or .mp4. Transparency, EXIF and colour profile are kept where the file type has
+    them.""",
 )
 @click.argument("source", metavar="IN", type=INPUT)
 @click.argument("output", metavar="OUT", type=FILE)
 @editing_options
-@click.option(
+@option(
     "--sweep",
     "sweeps",
+    group="Figures",
     type=SWEEP,
+    metavar="SPEC",
     multiple=True,
-    help="Write a figure: one action unit in even steps, AU12=-1:3:5 from -1 to +3 in five, on top of what "
-    "else is asked for, or that itself, strength=0:1.25:6; given twice, a grid. As .gif or .mp4 it moves.",
+    help="Write a row of pictures: AU12=-1:3:5 is AU12 from -1 to +3 in five even steps.",
+    detail="strength=0:1.25:6 steps through what else is asked for. Two sweeps make a grid; one written as "
+    ".gif or .mp4 moves.",
 )
-@click.option(
+@option(
     "--gallery",
+    group="Figures",
     type=FILE,
     metavar="FOLDER",
-    help="Write a figure: the faces of all pictures in the folder, and their expressions on this one. "
-    "--transfer, --regions and --gain hold for them as for a --driver.",
+    help="Write a figure: each face in the folder, and its expression on this one.",
+    detail="--transfer, --regions and --gain apply as they do to a --driver.",
 )
 @verify_option
 @json_option
@@ -69,7 +79,7 @@ def image(
     json_path: Path | None,
     **choices: Any,
 ) -> None:
-    """Change the expression of a face in the picture IN and write it as OUT."""
+    """Change the expression of faces in the picture IN and write it as OUT."""
     _check_figure(sweeps, gallery, output)
     if (sweeps or gallery) and verify_page is not None:
         raise Unusable("--verify reads one face again; --sweep and --gallery show many: give one of them")
@@ -115,7 +125,7 @@ def image(
 
 
 def _check_figure(sweeps: tuple[Axis, ...], gallery: Path | None, output: Path) -> None:
-    """Before any work is done."""
+    """Refuses, before any work is done, figures that cannot be made."""
     moving = output.suffix.lower() in MOVING
     if len(sweeps) > 2:
         raise click.BadParameter("give one for a row, or two for a grid", param_hint="--sweep")

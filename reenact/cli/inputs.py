@@ -1,4 +1,4 @@
-"""Films and pictures that commands read: files, pipes and addresses."""
+"""The films and pictures that commands read: files, pipes and addresses."""
 
 from __future__ import annotations
 

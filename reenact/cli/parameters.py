@@ -1,4 +1,4 @@
-"""Options that all commands share."""
+"""Types of parameters, and the option --json, which most commands share."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from engines import ChoiceError, parse_choice
+from reenact.cli.grouped import CommandT, option
 from reenact.media.atomic import replacing
-
-CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 class FileParameter(click.Path):
-    """A file's name; no address, of which a Path would lose a slash."""
+    """The name of a file. An address is refused, because a Path would lose one of its slashes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, str) and "://" in value:
@@ -30,7 +29,7 @@ FILE = FileParameter(path_type=Path)
 
 
 class NumberParameter(click.FloatRange):
-    """A FloatRange that NaN does not slip through."""
+    """A FloatRange that refuses NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
@@ -40,7 +39,7 @@ class NumberParameter(click.FloatRange):
 
 
 class ParsedParameter(click.ParamType):
-    """What a parser of ours makes of the text; what it says of text that it refuses is for the user."""
+    """A value that one of our parsers makes of the text; the user reads the message of its error."""
 
     def __init__(self, name: str, parse: Callable[[str], Any], refusal: type[Exception]) -> None:
         self.name = name
@@ -59,17 +58,19 @@ ENGINE = ParsedParameter("NAME[:PRECISION]", lambda text: str(parse_choice(text)
 
 def json_option(command: CommandT) -> CommandT:
     """--json, for other programs."""
-    return click.option(
+    return option(
         "--json",
         "json_path",
+        group="Report",
         type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
+        metavar="PATH",
         callback=_in_a_folder_that_exists,
-        help="Write what was done as one JSON object to PATH, or to standard output if PATH is -.",
+        help="Write the figures of the run as one JSON object; - is standard output.",
     )(command)
 
 
 def _in_a_folder_that_exists(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    """Refuses now what could not be written when the work is done."""
+    """Refuses, before any work is done, a file that could not be written afterwards."""
     if str(path) == "-" and sys.stdout is None:
         raise click.BadParameter("there is no standard output; give a file's name, not -", ctx, param)
     if path is not None and not path.parent.is_dir():
@@ -78,7 +79,7 @@ def _in_a_folder_that_exists(ctx: click.Context, param: click.Parameter, path: P
 
 
 def write_json(document: dict[str, Any], path: Path | None) -> None:
-    """One object, to the file, to standard output if `path` is '-', or nowhere if it is None."""
+    """Writes one JSON object to the file; to standard output if `path` is '-'; nowhere if it is None."""
     if path is None:
         return
     text = json.dumps(document, indent=2)

@@ -1,42 +1,47 @@
-"""Options about who is in the picture: --profile, --driver-profile."""
+"""The options about who is in the picture: --profile, --driver-profile."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from calib.profile import ProfileError, load_profile
-from reenact.cli.parameters import CommandT, ParsedParameter
+from reenact.cli.grouped import CommandT, option
+from reenact.cli.parameters import ParsedParameter
 
 PROFILE = ParsedParameter("FILE", lambda text: load_profile(Path(text)), ProfileError)
 
 
 def profile_option(command: CommandT) -> CommandT:
-    """Whose face it is that is changed."""
-    return click.option(
+    """--profile, of the person whose face is changed."""
+    return option(
         "--profile",
+        group="Limits and calibration",
         type=PROFILE,
-        help="What is known of the person, as `python -m calib neutral` and `range` write it: absolute "
-        "targets count from the neutral, and what is asked stays within range and limits.",
+        metavar="JSON",
+        help="The person's neutral face and range, as `python -m calib neutral` and `range` write them.",
+        detail="Absolute intensities count from this neutral, and everything stays within range and limits.",
     )(command)
 
 
 def reading_profile_option(command: CommandT) -> CommandT:
-    """Whose face it is that is read."""
-    return click.option(
+    """--profile, of the person whose face is read."""
+    return option(
         "--profile",
+        group="Limits and calibration",
         type=PROFILE,
-        help="What is known of the person, as `python -m calib neutral` writes it: intensities are "
-        "calibrated then, 0..5 beyond this neutral, for every face.",
+        metavar="JSON",
+        help="The person's neutral face, as `python -m calib neutral` writes it.",
+        detail="Intensities of all faces are then 0 to 5 beyond this neutral.",
     )(command)
 
 
 def driver_profile_option(command: CommandT) -> CommandT:
-    """Whose face it is that drives."""
-    return click.option(
+    """--driver-profile, of the person whose face drives."""
+    return option(
         "--driver-profile",
+        group="Drivers and time lines",
         type=PROFILE,
-        help="What is known of the driver: the neutral from which its expression counts, where otherwise one "
-        "is estimated; with --profile, it is scaled from the driver's range to the person's.",
+        metavar="JSON",
+        help="The driver's neutral face; without it, it is estimated from the driver.",
+        detail="With --profile as well, the driver's range is scaled to the person's.",
     )(command)

@@ -1,4 +1,4 @@
-"""How far a run is, for someone who watches."""
+"""The progress of a run, on standard error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Advance: TypeAlias = Callable[[int], None]
 
 @contextmanager
 def progress_bar(total: int | None) -> Iterator[Advance]:
-    """A bar on standard error with frames per second, time left and faces; nothing if that is no terminal."""
+    """Shows a bar with frames per second, time left and faces; nothing if standard error is no terminal."""
     if not _in_terminal():
         yield lambda faces: None
         return

@@ -1,4 +1,4 @@
-"""Options of the command that records live pictures."""
+"""The options of the command that records live pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from reenact.cli.editing import NumberParameter
-from reenact.cli.parameters import FILE, CommandT
+from reenact.cli.grouped import in_order, option
+from reenact.cli.parameters import FILE
 from reenact.run.recording.recorder import Recorder, RecordOptions
 
 AUTO = "auto"
@@ -22,43 +23,43 @@ class DelayParameter(NumberParameter):
         return None if value == AUTO else super().convert(value, param, ctx)
 
 
-def recording_options(command: CommandT) -> CommandT:
-    """What to record: --record, --audio-device, --no-audio, --audio-delay; `recorded` understands them."""
-    for option in reversed(
-        (
-            click.option(
-                "--record",
-                type=FILE,
-                metavar="OUT",
-                help="Record what is shown, as .mp4, .m4v, .mov or .mkv, with sound, and beside it OUT.csv: "
-                "a row for each frame and face, with the frame's number and time in the video, the action "
-                "units measured (AUxx_r, as OpenFace writes them) and those asked for (AUxx_asked). No file "
-                "is replaced: the next recording is OUT-2.",
-            ),
-            click.option(
-                "--audio-device",
-                metavar="NAME",
-                help="The microphone to record, by name or number. [default: the system's]",
-            ),
-            click.option("--no-audio", is_flag=True, help="Record without sound."),
-            click.option(
-                "--audio-delay",
-                type=DelayParameter(0, LONGEST_DELAY_MS),
-                default=AUTO,
-                show_default=True,
-                help="How late the sound is to be, to fit the picture: auto makes it as late as the picture, "
-                "frame by frame. Give more where the camera itself is slow.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+recording_options = in_order(
+    option(
+        "--record",
+        group="Recording",
+        type=FILE,
+        metavar="OUT",
+        help="Record what is shown, with sound, as .mp4, .m4v, .mov or .mkv.",
+        detail="OUT.csv beside it has a row for each frame and face: frame number and time in the video, "
+        "action units measured (AUxx_r, as OpenFace writes them) and asked for (AUxx_asked). No file is "
+        "replaced: the next recording is OUT-2.",
+    ),
+    option(
+        "--audio-device",
+        group="Recording",
+        metavar="NAME",
+        show_default="the system's",
+        help="The microphone, by name or number.",
+    ),
+    option("--no-audio", group="Recording", is_flag=True, help="Record without sound."),
+    option(
+        "--audio-delay",
+        group="Recording",
+        type=DelayParameter(0, LONGEST_DELAY_MS),
+        metavar=f"{AUTO}|MS",
+        default=AUTO,
+        show_default=True,
+        help="Delay of the sound in milliseconds; auto delays it as much as the picture.",
+        detail="Give more where the camera itself is slow.",
+    ),
+)
+"""The options about recording; `recorded` takes their values."""
 
 
 def recorded(
     record: Path | None, audio_device: str | None, no_audio: bool, audio_delay: float | None
 ) -> RecordOptions | None:
-    """What the values of `recording_options` ask for."""
+    """The recording that the values of `recording_options` ask for; None: none."""
     if no_audio and audio_device is not None:
         raise click.UsageError(
             "--audio-device and --no-audio exclude each other", click.get_current_context()
@@ -71,7 +72,7 @@ def recorded(
 
 
 def tell_recordings(recorder: Recorder | None) -> list[dict[str, Any]]:
-    """One line for each recording, and the same for the JSON."""
+    """Prints a line for each recording; returns the same for the JSON."""
     recordings = recorder.saved if recorder is not None else ()
     for saved in recordings:
         click.echo(f"{saved.path}: {saved.frames} frames, {saved.duration_s:.1f} s", err=True)

@@ -1,4 +1,4 @@
-"""--verify: read the output again and report what was achieved of what was asked."""
+"""--verify: measures the output again and reports what was achieved of what was asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import click
 
 from reenact.cli.driving import read_markers
 from reenact.cli.errors import Unusable, unusable_input, warn
-from reenact.cli.parameters import FILE, CommandT
+from reenact.cli.grouped import CommandT, option
+from reenact.cli.parameters import FILE
 from reenact.cli.progress import progress_bar
 from reenact.media.read.spool import Source
 from reenact.programme import Programme
@@ -26,41 +27,47 @@ MOST_PASSES = 5
 
 
 def verify_option(command: CommandT) -> CommandT:
-    return click.option(
+    """--verify, the report on what was achieved."""
+    return option(
         "--verify",
         "verify_page",
+        group="Report",
         type=FILE,
         is_flag=False,
         flag_value=_BESIDE,
-        metavar="[PAGE.html]",
-        help="Read OUT again, and write what was asked and what is measured before and after: a table, "
-        "OUT.verify.csv, and a report with figures and plots, OUT.verify.html.",
+        metavar="[HTML]",
+        help="Measure OUT again and report what was asked and what was achieved.",
+        detail="Writes a page with figures and plots (OUT.verify.html, or the file you name) and a table "
+        "beside it, OUT.verify.csv.",
     )(command)
 
 
 def passes_option(command: CommandT) -> CommandT:
-    return click.option(
+    """--passes, the closed loop."""
+    return option(
         "--passes",
+        group="Expression",
         type=click.IntRange(1, MOST_PASSES),
+        metavar="COUNT",
         default=1,
         show_default=True,
-        help="Work so often in all: what is read to be missing in one result is corrected in the next.",
+        help="Edit this often; each pass corrects what the one before has missed.",
     )(command)
 
 
 def correct(
     source: Source, output: Path, targets: Programme, options: EditOptions, drafts: int
 ) -> Corrections:
-    """What so many drafts have missed."""
+    """The corrections that so many passes before the last have found."""
     with unusable_input(), progress_bar(None) as advance:
         return close_loop(source, output, targets, options, drafts, advance)
 
 
 class Verification:
-    """What --verify asks for: a recorder of the edit, and afterwards the report."""
+    """The work of --verify: a witness of the edit, and afterwards the report."""
 
     def __init__(self, page: Path, output: Path, options: EditOptions, timeline: Path | None) -> None:
-        """Raises Unusable where the report could not be written or would tell nothing."""
+        """Raises Unusable if the report could not be written or would be empty."""
         if options.compare:
             raise Unusable(
                 "--verify reads faces in the output, where --compare shows each twice; give one of them"
@@ -72,7 +79,7 @@ class Verification:
         self._markers = () if timeline is None else read_markers(timeline)
 
     def report(self, source: Source, output: Path, targets: Programme) -> dict[str, Any]:
-        """Writes table and page, tells the figures, and returns them for --json."""
+        """Writes the table and the page, prints the figures, and returns them for --json."""
         recipe = edited_with(targets, self._options.retarget)
         with progress_bar(None) as advance:
             found = write_report(
@@ -96,7 +103,7 @@ class Verification:
 def open_verification(
     page: Path | None, output: Path, options: EditOptions, timeline: Path | None
 ) -> Verification | None:
-    """None where no report is asked for."""
+    """The verification; None: no report is asked for."""
     return None if page is None else Verification(page, output, options, timeline)
 
 
@@ -109,7 +116,7 @@ def _summary(figures: FaceFigures) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """For JSON, which has no NaN."""
+    """The value with None for NaN, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

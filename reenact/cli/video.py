@@ -1,4 +1,4 @@
-"""`reenact video`."""
+"""`reenact video`: changes the expression in a film."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from reenact.cli.editing import chosen, editing_options, several
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import progress_bar
@@ -29,44 +30,65 @@ DEFAULTS = Encoding()
 
 
 @click.command(
+    cls=GroupedCommand,
+    example="in.mp4 out.mp4 --preset smile",
+    first=(
+        *("preset", "target_aus", "strength", "driver", "timeline", "faces", "plans", "profile", "compare"),
+        "verify_page",
+    ),
     epilog=f"""\b
-    Examples:
+    More examples:
       reenact video in.mp4 out.mp4 --target-aus AU12=+2,AU4=-1
-      reenact video in.mp4 out.mp4 --preset smile --strength 0.7 --faces all
+      reenact video in.mp4 out.mp4 --driver me.mp4 --regions mouth
       reenact video in.mp4 out.mp4 --face 0:smile --face anna.png:neutral
       reenact video in.mov both.mp4 --preset surprise --compare --json -
 
-    IN is a film, an animated picture, a pipe, an http address, or - for standard input. Everything but the
-    picture (sound, subtitles, tags) is copied, times are kept, and OUT says in its metadata that it was
-    edited. OUT appears when it is complete and then replaces a file of that name;
-    its ending chooses the kind: {", ".join(CONTAINERS)}."""
+    IN is a film, an animated picture, a pipe, an http address, or - for standard input. Sound, subtitles and
+    tags are copied, times are kept, and the metadata of OUT says that it was edited. OUT appears when it is
+    complete and then replaces a file of that name. Its ending chooses the container:
+    {", ".join(CONTAINERS)}.""",
 )
 @click.argument("source", metavar="IN", type=INPUT)
 @click.argument("output", metavar="OUT", type=FILE)
 @editing_options
-@click.option(
+@option(
     "--codec",
+    group="Output file",
     type=click.Choice(list(CODECS)),
-    help="How the picture is compressed. [default: h264, in .webm vp9]",
+    metavar="NAME",
+    show_default="h264, in .webm vp9",
+    help=f"Compression of the picture: {', '.join(CODECS)}.",
 )
-@click.option(
+@option(
     "--crf",
+    group="Output file",
     type=click.IntRange(0, 63),
-    help="Quality: lower is better and larger.  [default: hard to tell from the input, "
-    f"{', '.join(f'{codec.crf} for {name}' for name, codec in CODECS.items())}]",
+    metavar="0..63",
+    show_default="hard to tell from the input, "
+    f"{', '.join(f'{codec.crf} for {name}' for name, codec in CODECS.items())}",
+    help="Quality: a lower number is better and makes a larger file.",
 )
-@click.option(
+@option(
     "--encoder-preset",
+    group="Output file",
     type=click.Choice(PRESETS),
+    metavar="SPEED",
     default=DEFAULTS.preset,
     show_default=True,
-    help="Slower makes smaller files.",
+    help=f"Speed of the encoder; slower makes smaller files. One of {', '.join(PRESETS)}.",
 )
-@click.option("--aus-csv", type=FILE, help="Also write the action units of IN, as `reenact aus` does.")
-@click.option(
+@option(
+    "--aus-csv",
+    group="Report",
+    type=FILE,
+    metavar="CSV",
+    help="Also write the action units of IN, as `reenact aus` does.",
+)
+@option(
     "--keep-partial",
+    group="Output file",
     is_flag=True,
-    help="If the run breaks off, keep what was made, with .partial in its name.",
+    help="If the run fails, keep what was written, with .partial in its name.",
 )
 @passes_option
 @verify_option
@@ -84,7 +106,7 @@ def video(
     json_path: Path | None,
     **choices: Any,
 ) -> None:
-    """Change the expression of a face in the video IN and write it as OUT."""
+    """Change the expression of faces in the film IN and write it as OUT."""
     targets, options = chosen(**choices)
     verification = open_verification(verify_page, output, options, choices["timeline"])
     encoding = Encoding(codec=codec, crf=crf, preset=encoder_preset)
@@ -110,7 +132,7 @@ def edit_with_progress(
     recorder: Callable[[Retargeted], Retargeted] | None = None,
     correction: Correction = uncorrected,
 ) -> tuple[Report, list[str]]:
-    """Edits the video while standard error tells how it goes; returns its figures and its notes."""
+    """Edits the video and shows its progress on standard error; returns the figures and the notes."""
     with ExitStack() as opened:
         with unusable_input():
             edit = opened.enter_context(

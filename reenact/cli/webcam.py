@@ -1,4 +1,4 @@
-"""`reenact webcam`."""
+"""`reenact webcam`: changes the expression in a live camera picture."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import click
 from reenact.cli.editing import chosen, live_editing_options, several
 from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
 from reenact.cli.recording import recorded, recording_options, tell_recordings
@@ -28,7 +29,7 @@ from reenact.run.read_driver import open_live_driver
 from reenact.track import TrackerOptions
 
 SHOW_S = 0.5
-"""Between two looks at how it goes."""
+"""The time between two updates of the status line."""
 
 
 class SizeParameter(click.ParamType):
@@ -42,90 +43,124 @@ class SizeParameter(click.ParamType):
 
 
 @click.command(
+    cls=GroupedCommand,
+    example="--preset smile-soft",
+    first=(
+        *("preset", "target_aus", "strength", "where", "size", "mirror", "virtual_camera", "preview"),
+        *("record", "profile"),
+    ),
     epilog="""\b
-    Examples:
-      reenact webcam --preset smile-soft
+    More examples:
       reenact webcam --camera 1 --size 1920x1080 --target-aus AU12=+1,AU4=-1
-      reenact webcam --camera film.mp4 --preset smile --no-virtual-camera --duration 10 --json -
+      reenact webcam --driver-camera 1 --record take.mp4
+      reenact webcam --camera film.mp4 --no-virtual-camera --duration 10
 
-    In the program that is to show it, choose the virtual camera. Keys in the preview window change presets,
-    strength and more while it runs; n takes the face as it is as your neutral, from which absolute targets
-    (AU12=3) count; relative ones (AU12=+2) need none. Ctrl-C or q ends the run, and what it writes is
-    complete then. Latency is the time from the camera's delivery of a frame until it has been shown."""
+    Choose the virtual camera in the program that is to show the result. Keys in the preview window change
+    presets, strength and more; h lists them. n takes your face as it is as your neutral, from which absolute
+    intensities (AU12=3) count; relative ones (AU12=+2) need none. Ctrl-C or q ends the run, and all files
+    are complete then. Latency is the time from the camera's delivery of a frame until it is shown.""",
 )
-@click.option(
+@option(
     "--camera",
     "where",
+    group="Camera",
     default="0",
     show_default=True,
-    metavar="INDEX|PATH|URL",
-    help="The camera: 0, /dev/video2 or rtsp://host/stream; or a video file that stands in for one.",
+    metavar="CAMERA",
+    help="The camera: a number, /dev/video2, rtsp://host/stream, or a video file in its place.",
 )
-@click.option(
+@option(
     "--size",
+    group="Camera",
     type=SizeParameter(),
-    help=f"Ask the camera for this size. [default: {USUAL_SIZE[1]}x{USUAL_SIZE[0]}]",
+    metavar="WxH",
+    show_default=f"{USUAL_SIZE[1]}x{USUAL_SIZE[0]}",
+    help="Picture size to ask the camera for, in pixels.",
 )
-@click.option(
+@option(
     "--fps",
+    group="Camera",
     type=NumberParameter(1, 240),
-    help=f"Ask the camera for so many frames a second. [default: {USUAL_RATE:g}]",
+    metavar="FPS",
+    show_default=f"{USUAL_RATE:g}",
+    help="Frame rate to ask the camera for, in frames per second.",
 )
-@click.option(
+@option(
     "--mirror/--no-mirror",
+    group="Camera",
     default=LiveOptions.mirror,
     show_default=True,
-    help="Exchange left and right. Programs for calls do that by themselves, for your own eyes only.",
+    help="Exchange left and right.",
+    detail="Programs for calls already do so for your own view.",
 )
 @live_editing_options
-@click.option(
+@option(
     "--driver-camera",
-    metavar="INDEX|PATH|URL",
-    help="Take over the expression of the face before a second camera while it acts; --transfer, --regions, "
-    "--gain and --driver-profile hold for it as for a --driver.",
+    group="Drivers and time lines",
+    metavar="CAMERA",
+    help="Take over the expression of the face before a second camera.",
+    detail="--transfer, --regions, --gain and --driver-profile apply as they do to a --driver.",
 )
-@click.option(
+@option(
     "--virtual-camera/--no-virtual-camera",
+    group="Virtual camera and preview",
     default=LiveOptions.virtual_camera,
     show_default=True,
     help="Show the result as a camera to other programs.",
 )
-@click.option(
+@option(
     "--device",
-    help="Which virtual camera, as /dev/video9 or 'Unity Video Capture'. [default: the first that is free]",
+    group="Virtual camera and preview",
+    metavar="NAME",
+    show_default="the first that is free",
+    help="The virtual camera: /dev/video9 or 'Unity Video Capture'.",
 )
-@click.option(
+@option(
     "--preview/--no-preview",
+    group="Virtual camera and preview",
     default=LiveOptions.preview,
-    help="Show the result in a window with figures and keys; h lists them. [default: where a window opens]",
+    show_default="where a window opens",
+    help="Show the result in a window, with figures and keys.",
 )
-@click.option(
+@option(
     "--budget-ms",
+    group="Virtual camera and preview",
     type=NumberParameter(1),
+    metavar="MS",
     default=LiveOptions.budget_ms,
     show_default=True,
-    help="If the 95th percentile of the latency is over this, the network of --generator live works a frame "
-    "behind, then not at all; and more again when there is time.",
+    help="Latency to keep to, in milliseconds (95th percentile).",
+    detail="Above it, the network of --generator live works one frame behind, then not at all, until there "
+    "is time again.",
 )
 @recording_options
-@click.option(
+@option(
     "--aus-csv",
+    group="Recording",
     type=FILE,
-    help="Write the action units of the whole run, as they are measured and asked for, frame by frame.",
+    metavar="CSV",
+    help="Write the action units measured and asked for, of every frame of the run.",
 )
-@click.option(
+@option(
     "--save-profile",
+    group="Limits and calibration",
     type=FILE,
-    metavar="OUT.json",
-    help="Write your neutral there when you press n; what the file says of range, gain and limit stays.",
+    metavar="JSON",
+    help="Write your neutral face to this profile when you press n.",
+    detail="Range, gain and limit in the file stay.",
 )
-@click.option(
+@option(
     "--with-mouth",
+    group="Limits and calibration",
     is_flag=True,
-    help="Keep pictures of the inside of your mouth there, too: a mouth that is made to open shows them.",
+    help="Also keep pictures of the inside of your mouth there, to be shown where a mouth is opened.",
 )
-@click.option(
-    "--duration", type=NumberParameter(0, min_open=True), metavar="SECONDS", help="End after this time."
+@option(
+    "--duration",
+    group="Camera",
+    type=NumberParameter(0, min_open=True),
+    metavar="SECONDS",
+    help="End the run after this time.",
 )
 @json_option
 def webcam(
@@ -212,7 +247,7 @@ def _second_camera(
     landmarker: Path | None,
     **_: Any,
 ) -> LiveDriverSource | None:
-    """The driver before it, if there is one."""
+    """The driver before the second camera; None: no second camera is asked for."""
     if where is None:
         return None
     if driver is not None:
@@ -223,7 +258,7 @@ def _second_camera(
 
 
 class Watch:
-    """Says whether to go on, and now and then shows how it goes."""
+    """Says whether the run continues, and shows its status twice a second."""
 
     def __init__(
         self,
@@ -233,7 +268,7 @@ class Watch:
         duration_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`duration_s`: from now on."""
+        """duration_s: the time from now on until the run ends."""
         self._status = status
         self._show = show
         self._stop = stop
@@ -250,7 +285,7 @@ class Watch:
 
 
 def tell(report: Report) -> None:
-    """What the run came to, in one line, and what was strange about it."""
+    """Prints the figures of the run in one line, and warnings."""
     if not report.frames:
         warn("no frame came")
     elif not report.frames_with_face:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from calib.au import AU_CODES
-from reenact.figures.chart import Chart, Curve, stacked
-from reenact.figures.drawing import Box, Drawing, Line, Shape, Words, to_data_uri
+from reenact.figures.plots import to_svg
 from reenact.programme.keyframes import Marker
 from reenact.verify.agreement import DEFINITIONS, AUFigures, FaceFigures
 from reenact.verify.face_comparison import FaceComparison
+from reenact.verify.plots import AFTER, ASKED, BEFORE, WANTED, bars_plot, curves_plot
 from reenact.verify.reread import BeforeAfter
-
-BEFORE, WANTED, ASKED, AFTER = "#9aa0a6", "#e0a458", "#1f77b4", "#c0392b"
-_CHART_PX = 480, 150
-_STRIP_PX = 460, 22
-"""Width and height of a still's bar of one action unit, in pixels."""
 
 WARNING = (
     "The same estimator that controls the change measures the result, so these figures say how far this "
@@ -40,7 +38,7 @@ th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #
 .about td:first-child{color:#777}.about td{text-align:left}
 figure{display:inline-block;margin:0 1em 1em 0}figcaption{color:#777;font-size:.85em}
 figure img{display:inline-block;width:160px;margin-right:2px}
-dt{font-weight:600}dd{margin:0 0 .4em 1.2em}svg{max-width:100%;height:auto}
+dt{font-weight:600}dd{margin:0 0 .4em 1.2em}svg{display:block;max-width:100%;height:auto}
 .key span{display:inline-block;width:1.6em;height:.25em;margin:0 .35em .2em 1.2em}
 """
 
@@ -120,10 +118,9 @@ def _face(part: FaceReport, markers: Sequence[Marker]) -> Iterable[str]:
     yield f"<b>{_cell(figures.leakage)}</b> for one unit asked.</p>"
     yield from (_figure(pair, is_still) for pair in part.pairs)
     yield _key()
-    if is_still:
-        yield _bars(comparison).to_svg()
-    else:
-        yield _charts(comparison, figures.asked, markers).to_svg()
+    codes = [each.code for each in figures.asked]
+    figure = bars_plot(comparison) if is_still else curves_plot(comparison, codes, markers)
+    yield to_svg(figure, salt=f"face {figures.track_id}")
     if figures.leaked:
         yield "<h2>Not asked</h2>"
         yield _leaked_table(figures.leaked)
@@ -169,49 +166,11 @@ def _key() -> str:
     )
 
 
-def _charts(comparison: FaceComparison, asked: Sequence[AUFigures], markers: Sequence[Marker]) -> Drawing:
-    """A chart over time of each action unit that was asked."""
-    times_s = comparison.times_s
-    lines = (
-        (comparison.before, BEFORE, False),
-        (comparison.wanted, WANTED, True),
-        (comparison.asked, ASKED, False),
-        (comparison.after, AFTER, False),
-    )
-    charts = [
-        Chart(
-            each.code,
-            float(times_s[0]),
-            float(times_s[-1]),
-            0,
-            5,
-            [Curve(times_s, values[:, index], colour, dashed=dashed) for values, colour, dashed in lines],
-            markers=markers,
-        )
-        for each in asked
-        for index in [AU_CODES.index(each.code)]
-    ]
-    return stacked(charts, *_CHART_PX, columns=2)
-
-
-def _bars(comparison: FaceComparison) -> Drawing:
-    """The bars of a still: every action unit before, asked and after, on a scale from 0 to 5."""
-    width, height = _STRIP_PX
-    left, unit = 50.0, (width - 70) / 5
-    shapes: list[Shape] = [Box((0, 0), width, height * (len(AU_CODES) + 1), "#ffffff")]
-    for value in range(6):
-        x = left + unit * value
-        shapes.append(Line(((x, 8), (x, height * len(AU_CODES) + 6)), "#dddddd", 0.7))
-        shapes.append(Words((x, height * len(AU_CODES) + 17), str(value), "#777777", 9, "middle"))
-    for index, code in enumerate(AU_CODES):
-        y = height * index + 8
-        shapes.append(Words((left - 8, y + 11), code, anchor="end"))
-        for row, (values, colour) in enumerate(
-            ((comparison.before, BEFORE), (comparison.asked, ASKED), (comparison.after, AFTER))
-        ):
-            length = unit * float(np.nan_to_num(values[0, index]))
-            shapes.append(Box((left, y + 5 * row), max(length, 0.6), 4, colour))
-    return Drawing(width, height * (len(AU_CODES) + 1), shapes)
+def to_data_uri(picture: NDArray[np.uint8], quality: int = 85) -> str:
+    """A picture (height, width, 3) RGB as a JPEG inside a URI, for a page that stands alone."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def _signed(value: float) -> str:

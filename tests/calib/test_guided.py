@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from calib.au import AU_COUNT, AU_INDEX, au_index
-from calib.commands.board import board
+from calib.commands.board import board, live_board
 from calib.guided import LEAST_RANGE, PROMPTS, GuidedSession, Prompt, SessionProgress
 
 RATE = 20
@@ -80,10 +83,6 @@ def test_the_prompts_ask_for_every_action_unit():
     assert PROMPTS[0].aus == ()
 
 
-def plain(line: str) -> str:
-    return re.sub(r"\x1b\[\d*m", "", line)
-
-
 def step(shown: float | None, reached: float = np.nan) -> SessionProgress:
     return SessionProgress(
         1,
@@ -96,24 +95,60 @@ def step(shown: float | None, reached: float = np.nan) -> SessionProgress:
 
 def test_the_board_has_a_bar_for_every_action_unit_and_marks_what_was_reached():
     lines = board(step(2.5, reached=3.75), 4, 78, 24)
-    assert plain(lines[0]) == "2/4  smile  2 s"
+    assert lines[0].plain == "2/4  smile  2 s"
     assert len(lines) == 2 + AU_COUNT
     bar = "█" * 20 + "·" * 10 + "|" + "·" * 9
-    assert plain(lines[2 + SMILE]) == f"AU12 lip corner puller    {bar}  2.5"
-    assert lines[2 + SMILE].startswith("\x1b[1m") and lines[2 + OPEN].startswith("\x1b[2m")
+    assert lines[2 + SMILE].plain == f"AU12 lip corner puller    {bar}  2.5"
+    assert (lines[2 + SMILE].style, lines[2 + OPEN].style) == ("bold", "dim")
 
 
 @pytest.mark.parametrize("width", [10, 32, 40, 200])
 @pytest.mark.parametrize("shown", [None, 0.0, 5.0])
 def test_no_line_is_wider_than_the_terminal(width, shown):
-    assert max(len(plain(line)) for line in board(step(shown, reached=5.0), 4, width, 24)) <= width
+    assert max(line.cell_len for line in board(step(shown, reached=5.0), 4, width, 24)) <= width
 
 
 def test_a_low_terminal_shows_only_the_bars_that_are_asked_for():
     lines = board(step(1.0), 4, 78, 18)
-    assert [plain(line)[:4] for line in lines[2:]] == ["AU06", "AU12"]
+    assert [line.plain[:4] for line in lines[2:]] == ["AU06", "AU12"]
 
 
 def test_a_face_that_is_gone_is_said_to_be():
     lines = board(step(None), 4, 78, 24)
-    assert plain(lines[0]).endswith("(no face)") and plain(lines[2]).endswith("  -")
+    assert lines[0].plain.endswith("(no face)") and lines[2].plain.endswith("  -")
+
+
+def shown_in_terminal(width: int, height: int, *steps: SessionProgress) -> str:
+    """What a terminal of this size is sent."""
+    sent = io.StringIO()
+    console = Console(
+        file=sent,
+        force_terminal=True,
+        width=width,
+        height=height,
+        color_system=None,
+        _environ={"TERM": "xterm"},
+    )
+    with live_board(4, console) as show:
+        for each in steps:
+            show(each)
+    return sent.getvalue()
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (30, 8)])
+def test_in_a_terminal_a_step_replaces_the_one_before_and_a_new_prompt_rings(width, height):
+    first, second = step(1.0), step(2.0)
+    sent = shown_in_terminal(width, height, first, replace(first, left_s=1.0), replace(second, number=2))
+    assert sent.count("\a") == 2, "at the first step, which is of the second prompt, and at the third"
+    assert sent.index("\x1b[?25l") < sent.index("smile") < sent.rindex("\x1b[?25h")
+    shown = [line for line in re.sub(r"\x1b\[[\d;?]*[A-Za-z]|[\a\r]", "\n", sent).splitlines() if line]
+    assert max(map(len, shown)) <= width
+    assert len([line for line in shown if line.startswith("2/4")]) == 2
+    assert sent.count("\x1b[2K") >= 2 * min(height, 3), "the lines of the step before are cleared"
+
+
+def test_without_a_terminal_each_prompt_is_one_line(capsys):
+    with live_board(4, Console(file=io.StringIO())) as show:
+        for each in (step(1.0), step(2.0), replace(step(1.0), number=2)):
+            show(each)
+    assert capsys.readouterr().err.splitlines() == ["2/4  smile", "3/4  smile"]

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from calib.au import UnknownAUError
 from reenact import __version__
-from reenact.cli import COMMANDS, main
+from reenact.cli import COMMANDS, TASKS, main
 from reenact.cli.errors import (
     Failure,
     Interrupted,
@@ -38,8 +38,14 @@ def test_every_command_is_there_and_has_help(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["video", "image", "aus"])
-def test_help_has_examples(name: str) -> None:
+def test_help_has_more_examples(name: str) -> None:
     assert f"\n    reenact {name} " in CliRunner().invoke(main, [name, "--help"]).output
+
+
+def test_the_commands_are_grouped_by_task() -> None:
+    assert sorted(name for names in TASKS.values() for name in names) == sorted(COMMANDS)
+    text = CliRunner().invoke(main, ["--help"]).output
+    assert all(f"\n{task}:\n" in text for task in TASKS)
 
 
 def test_version() -> None:

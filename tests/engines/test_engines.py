@@ -25,6 +25,7 @@ from engines.cache import PlanCache
 from engines.openvino import OpenVinoEngine, OpenVinoOptions, choose_precision, shared_core
 from engines.threads import thread_count
 from tests.support import fake_nvidia, fake_onnxruntime
+from tests.support.marks import engine_params
 
 FACES_3X4 = ("faces", 3, 4)
 
@@ -54,7 +55,7 @@ FAKES = {
 }
 
 
-@pytest.fixture(params=[*engines.NAMES, *FAKES])
+@pytest.fixture(params=[*engine_params(engines.NAMES), *FAKES])
 def engine(
     request: pytest.FixtureRequest, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Engine]:
@@ -244,7 +245,7 @@ def test_a_precision_that_an_engine_does_not_have_is_refused_in_one_line(model, 
 
 
 @needs_openvino
-@pytest.mark.parametrize("name", engines.NAMES)
+@pytest.mark.parametrize("name", engine_params(engines.NAMES))
 def test_every_precision_that_an_engine_offers_can_be_asked_for_by_name(model, name):
     if not engines.probe(name).available:
         pytest.skip(engines.probe(name).detail)

@@ -15,6 +15,7 @@ from engines.onnx_file import model, node, value_info
 from engines.providers import PROVIDERS
 from reenact.doctor import diagnose
 from tests.support.fake_onnxruntime import Fake, install
+from tests.support.marks import engine_params
 
 SYSTEM = {"onnx-directml": "win32", "onnx-coreml": "darwin"}
 """Of the engines that are not Linux's."""
@@ -239,7 +240,7 @@ def test_doctor_speaks_of_no_engine_that_nobody_would_expect(monkeypatch):
     assert list(diagnose.engines_of_interest()) == ["tensorrt", "openvino", "onnx"]
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("name", engine_params(PROVIDERS))
 def test_a_real_provider_agrees_with_the_cpu(tripler, name):
     answer = engines.probe(name)
     if not answer.available:

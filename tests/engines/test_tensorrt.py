@@ -386,6 +386,7 @@ def test_the_real_bindings_answer_in_the_shape_that_is_expected():
 # ---- A real GPU --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.gpu
 @needs_gpu
 @pytest.mark.parametrize("dtype", [onnx_file.FLOAT, onnx_file.HALF])
 def test_a_real_gpu_gives_what_onnx_runtime_gives_for_any_number_of_faces(tmp_path, dtype):
@@ -403,6 +404,7 @@ def test_a_real_gpu_gives_what_onnx_runtime_gives_for_any_number_of_faces(tmp_pa
             np.testing.assert_allclose(found, expected, atol=0.01)
 
 
+@pytest.mark.gpu
 @needs_gpu
 def test_a_real_gpu_takes_bytes_and_opens_a_kept_plan_without_building(tmp_path):
     model, cache = tripler(onnx_file.UINT8), PlanCache(tmp_path)
@@ -414,6 +416,7 @@ def test_a_real_gpu_takes_bytes_and_opens_a_kept_plan_without_building(tmp_path)
     assert engine.notes == ()
 
 
+@pytest.mark.gpu
 @needs_gpu
 def test_a_real_gpu_multiplies_in_full_float32_when_asked(tmp_path):
     random = np.random.default_rng(3)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from calib.__main__ import main
 from calib.au import AU_CODES
+from reenact.figures.plots import FINER
 from reenact.programme.keyframes_file import load_keyframes
 
 LINE = "time,au,value,easing\n0,AU12,+0\n1,AU12,+2,spring\n2,AU04,3\n"
@@ -39,12 +40,12 @@ def test_a_time_line_is_plotted_as_svg(line: Path, tmp_path: Path) -> None:
     assert {"line.csv", "AU04", "AU12"} < set(texts(tmp_path / "p.svg"))
 
 
-def test_and_as_pixels_of_the_same_size(line: Path, tmp_path: Path) -> None:
+def test_and_as_finer_pixels_of_the_same_shape(line: Path, tmp_path: Path) -> None:
     for name in ("p.png", "p.svg"):
         assert preview(line, tmp_path / name).exit_code == 0
     size = ElementTree.parse(tmp_path / "p.svg").getroot().attrib
     with Image.open(tmp_path / "p.png") as picture:
-        assert picture.size == (int(size["width"]), int(size["height"]))
+        assert picture.size == (FINER * int(size["width"]), FINER * int(size["height"]))
         ink = np.asarray(picture.convert("L")) < 200
     assert 0.005 < ink.mean() < 0.2
 
@@ -57,6 +58,12 @@ def test_a_table_of_measured_action_units_is_a_time_line_too(tmp_path: Path) -> 
     assert preview(table, tmp_path / "p.svg").exit_code == 0
     shown = texts(tmp_path / "p.svg")
     assert "AU12" in shown and "AU04" not in shown, "what the face never shows has no chart"
+
+
+def test_a_table_in_which_nothing_happens_says_so(tmp_path: Path) -> None:
+    (tmp_path / "aus.csv").write_text("timestamp,success,AU12_r\n0,1,0\n0.1,1,0\n")
+    assert preview(tmp_path / "aus.csv", tmp_path / "p.svg").exit_code == 0
+    assert texts(tmp_path / "p.svg") == ["aus.csv", "No action unit reaches an intensity of 0.05."]
 
 
 @pytest.mark.parametrize(("name", "word"), [("p.gif", ".png or .svg"), ("nowhere/p.png", "nowhere")])

@@ -24,7 +24,8 @@ from reenact.verify.agreement import DEFINITIONS, FaceFigures, figures_of, lag_s
 from reenact.verify.closed_loop import FARTHEST, Corrections
 from reenact.verify.csv_table import COLUMNS, write_table
 from reenact.verify.face_comparison import FaceComparison, OutputFrame, compare_faces
-from reenact.verify.html_page import WARNING, About, FaceReport, to_page
+from reenact.verify.html_page import WARNING, About, FaceReport, to_data_uri, to_page
+from reenact.verify.plots import bars_plot
 from reenact.verify.request_recorder import FaceReading, FrameRequest, RequestRecorder, shown
 from reenact.verify.write_report import VerifyError, report_paths
 from tests.cli.test_cli_video import SIZE, assert_refused
@@ -186,7 +187,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -200,7 +201,7 @@ def test_the_page_stands_alone_warns_and_defines_every_figure() -> None:
     one = comparison(wave(), wave(shift=1))
     found = page(FaceReport(one, figures_of(one)), markers=[Marker(1, "here")])
     assert "script" not in found.tags and "link" not in found.tags and "b" in found.tags
-    assert found.sources == []
+    assert all(source.startswith("#") for source in found.sources), "nothing from elsewhere"
     assert WARNING in found.text and "here" in found.text and "<b>" in found.text
     for name, definition in DEFINITIONS.items():
         assert name in found.text and definition in found.text
@@ -211,8 +212,19 @@ def test_the_page_stands_alone_warns_and_defines_every_figure() -> None:
 def test_a_still_has_bars_and_no_figures_over_time() -> None:
     one = comparison(np.array([2.0]), np.array([1.0]))
     found = page(FaceReport(one, figures_of(one)))
-    assert found.tags.count("rect") == 1 + 3 * AU_COUNT
+    assert found.text.count("inner brow raiser") == 1 and "0 s" not in found.text
     assert found.text.count("sd after") == 1, "only where it is defined"
+
+
+def test_bars_are_as_long_as_the_intensities() -> None:
+    one = comparison(np.array([2.0]), np.array([1.0]), before=0.5)
+    bars = bars_plot(one).axes[0].patches
+    assert len(bars) == 3 * AU_COUNT
+    assert [bars[kind * AU_COUNT + AU12].get_width() for kind in range(3)] == [0.5, 2.0, 1.0]
+
+
+def test_a_picture_inside_a_page_is_a_jpeg() -> None:
+    assert to_data_uri(np.zeros((4, 4, 3), np.uint8)).startswith("data:image/jpeg;base64,/9j/")
 
 
 def test_a_page_without_faces_says_so() -> None:
@@ -278,8 +290,9 @@ def test_a_video_is_read_again(clip: Path, tmp_path: Path) -> None:
     assert blink["achieved_change"] > 0.8
     assert face["found"] == face["frames"] == 12
     page = Page((tmp_path / "out.verify.html").read_text())
-    assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
-    assert len(page.sources) == 8, "four frames, before and after"
+    pictures = [source for source in page.sources if not source.startswith("#")]
+    assert all(source.startswith("data:image/jpeg;base64,") for source in pictures)
+    assert len(pictures) == 8, "four frames, before and after"
     rows = list(csv.DictReader((tmp_path / "out.verify.csv").open()))
     assert len(rows) == 12 * AU_COUNT and {row["au"] for row in rows} == set(AU_CODES)
     assert "AU45" in result.stderr and "->" in result.stderr

@@ -1,4 +1,4 @@
-"""`python -m train bench`."""
+"""`python -m train bench`: how fast this machine trains."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import json_option, write_json
 from train.training_benchmark import Throughput, TrainingBenchmarkOptions, measure
 from train.training_options import PRESETS
@@ -17,35 +18,65 @@ _PRESETS = [preset for preset in PRESETS if preset != "live"]
 
 
 @click.command(
+    cls=GroupedCommand,
+    example="--size 128 --batch 16",
     epilog="""\b
-    Examples:
-      python -m train bench
+    More examples:
       python -m train bench --size 128 --channels 64 --batch 16
 
-    Both ways of training take turns in one run, so that whatever else the machine does slows both."""
+    Both ways of training take turns in one run, so that whatever else the machine does slows both.""",
 )
-@click.option("--preset", type=click.Choice(_PRESETS), default=DEFAULTS.preset, show_default=True)
-@click.option("--size", default=DEFAULTS.size, show_default=True, help="Of the pictures, in pixels.")
-@click.option(
+@option(
+    "--preset",
+    type=click.Choice(_PRESETS),
+    default=DEFAULTS.preset,
+    show_default=True,
+    help="The recipe to time.",
+)
+@option(
+    "--size", default=DEFAULTS.size, show_default=True, metavar="PX", help="Side of the pictures, in pixels."
+)
+@option(
     "--channels",
     type=click.IntRange(2),
     default=DEFAULTS.channels,
     show_default=True,
-    help="Of each network's first layer.",
+    metavar="COUNT",
+    help="Channels of each network's first layer.",
 )
-@click.option(
-    "--batch", type=click.IntRange(1), default=DEFAULTS.batch, show_default=True, help="Pictures in a step."
+@option(
+    "--batch",
+    type=click.IntRange(1),
+    default=DEFAULTS.batch,
+    show_default=True,
+    metavar="COUNT",
+    help="Pictures in one step.",
 )
-@click.option(
+@option(
     "--rounds",
     type=click.IntRange(1),
     default=DEFAULTS.rounds,
     show_default=True,
-    help="Turns of each; the figures are medians.",
+    metavar="COUNT",
+    help="Rounds, in which both ways take turns; the figures are medians.",
 )
-@click.option("--amp/--no-amp", default=DEFAULTS.amp, show_default=True, help="bfloat16 where that is safe.")
-@click.option("--device", default=DEFAULTS.device, show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--threads", default=DEFAULTS.threads, show_default=True, help="On a CPU; 0: torch chooses.")
+@option(
+    "--amp/--no-amp", default=DEFAULTS.amp, show_default=True, help="Compute in bfloat16 where that is safe."
+)
+@option(
+    "--device",
+    default=DEFAULTS.device,
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: auto, cpu, cuda, cuda:1, mps.",
+)
+@option(
+    "--threads",
+    default=DEFAULTS.threads,
+    show_default=True,
+    metavar="COUNT",
+    help="Threads on a CPU; 0: torch chooses.",
+)
 @json_option
 def bench(
     preset: str,
@@ -58,9 +89,9 @@ def bench(
     threads: int,
     json_path: Path | None,
 ) -> None:
-    """Measure how fast the paper's recipe trains here, against the same recipe written plainly.
+    """Measure how fast the paper's recipe trains here, against the same recipe in its plain form.
 
-    Plainly: a backward pass for the gradient penalty alone, float32, channels first.
+    The plain form has a backward pass for the gradient penalty alone, float32, and channels first.
     """
     options = TrainingBenchmarkOptions(preset, size, channels, batch, rounds, amp, device, threads)
     with Console(stderr=True).status("starting") as status:

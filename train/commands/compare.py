@@ -1,4 +1,4 @@
-"""`python -m train compare`."""
+"""`python -m train compare`: how fast a network paints, against the paper's."""
 
 from __future__ import annotations
 
@@ -10,25 +10,34 @@ from rich.console import Console
 
 from reenact.cli.engines_bench import shipped_model
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 from train.inference import InferenceOptions, measure_inference
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="mouth.onnx")
 @click.argument("model", metavar="[MODEL.onnx]", required=False, type=FILE)
-@click.option("--engine", type=ENGINE, default=InferenceOptions.engine, show_default=True)
-@click.option(
+@option(
+    "--engine",
+    type=ENGINE,
+    metavar="ENGINE",
+    default=InferenceOptions.engine,
+    show_default=True,
+    help="The runtime, with a precision if you like: openvino:fp32.",
+)
+@option(
     "--rounds",
     type=click.IntRange(1),
     default=InferenceOptions.rounds,
     show_default=True,
-    help="Faces for each; the figures are medians.",
+    metavar="COUNT",
+    help="Faces for each network; the figures are medians.",
 )
 @json_option
 def compare(model: Path | None, engine: str, rounds: int, json_path: Path | None) -> None:
     """Measure how fast MODEL, or the one that ships, paints a face, against the paper's generator in PyTorch.
 
-    The paper's as published, 57 M parameters at 128 px, in float32 on the CPU. Both take turns in one run.
+    The paper's generator is as published: 57 M parameters, 128 px, float32 on the CPU. Both take turns.
     """
     with Console(stderr=True).status("taking turns"), unusable_input():
         found = measure_inference(InferenceOptions(model or shipped_model(), engine, rounds))

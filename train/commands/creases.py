@@ -1,4 +1,4 @@
-"""`python -m train creases`."""
+"""`python -m train creases`: fits the folds of skin that action units make."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from calib.au import AUVector
 from calib.estimator import load_estimator
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand
 from reenact.measure.measurer import Measurer
 from reenact.records import Tracked
 from reenact.track import Tracker, TrackerOptions
@@ -21,19 +22,19 @@ from train.data.picture import PrepareOptions, Reason, see
 from train.data.sources import open_source
 
 _SHARP_PX = 130.0
-"""Width of a face in its picture below which no lines are seen."""
+"""The width of a face in its picture below which no lines can be seen."""
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="people/ folds.npz")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
 @output_argument("OUT.npz")
 def creases(sources: tuple[Path, ...], output: Path) -> None:
     """Fit the folds that action units make, from several pictures of the same people.
 
-    SOURCE: as for `prepare`, for example a folder with aus.csv and images/. People with six or more pictures
-    in the same light give lines; the others tell how rough skin usually is.
+    A SOURCE is what `prepare` takes, such as a folder with aus.csv and images/. People with six or more
+    pictures in the same light give folds; the others tell how rough skin usually is.
 
-    reenact/generate/painters/creases.npz was made by it; CREASES_CARD.md beside it names the sources.
+    reenact/generate/painters/creases.npz was made by this command; CREASES_CARD.md names its sources.
     """
     with unusable_input():
         items = [item for source in sources for item in open_source(source).items]

@@ -1,4 +1,4 @@
-"""`python -m train evaluate`."""
+"""`python -m train evaluate`: judges generators on people held out of training."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE
 from reenact.media.read import open_capture
 from train.data.shards import open_shards
@@ -24,38 +25,96 @@ DEFAULTS = EvaluationOptions()
 
 
 @click.command(
+    cls=GroupedCommand,
+    example="--data shards/ --out report/ --live mouth.onnx",
+    first=("data", "out", "live", "paper", "clips", "faces"),
     epilog="""\b
-    Examples:
-      python -m train evaluate --data shards/ --out report/ --live mouth.onnx
-      python -m train evaluate --data shards/ --out report/ --paper paper.onnx --clip talk.mp4
+    More examples:
+      python -m train evaluate --data shards/ --out report/ --clip talk.mp4
 
-    The report is report.md (and .json, and a CSV of each table); the sheets are sheets/*.png."""
+    The report is report.md (and .json, and a CSV of each table); the sheets are sheets/*.png.""",
 )
-@click.option("--data", type=FILE, required=True, metavar="SHARDS", help="What `prepare` made.")
-@click.option("--out", type=FILE, required=True, metavar="DIR", help="Where tables and sheets go.")
-@click.option("--live", type=FILE, metavar="ONNX", help="A region's network.")
-@click.option("--paper", type=FILE, metavar="ONNX", help="The paper's generator.")
-@click.option("--paper-film", type=FILE, metavar="ONNX", help="The same with its conditioning repaired.")
-@click.option("--ganimation", type=FILE, metavar="ONNX", help="GANimation's generator.")
-@click.option(
-    "--clip", "clips", type=FILE, multiple=True, metavar="FILE",
-    help="A film of one person, for flicker and for pairs of frames; may be given several times.",
+@option(
+    "--data",
+    group="Input and output",
+    type=FILE,
+    required=True,
+    metavar="SHARDS",
+    help="The shards that `prepare` has made.",
+)
+@option(
+    "--out",
+    group="Input and output",
+    type=FILE,
+    required=True,
+    metavar="DIR",
+    help="The folder for the report and the sheets.",
+)
+@option(
+    "--live", group="Generators", type=FILE, metavar="ONNX", help="The network of a region, mouth or eyes."
+)
+@option("--paper", group="Generators", type=FILE, metavar="ONNX", help="The paper's generator.")
+@option(
+    "--paper-film",
+    group="Generators",
+    type=FILE,
+    metavar="ONNX",
+    help="The paper's generator with its conditioning repaired.",
+)
+@option("--ganimation", group="Generators", type=FILE, metavar="ONNX", help="GANimation's generator.")
+@option(
+    "--clip", "clips", group="Input and output", type=FILE, multiple=True, metavar="FILE",
+    help="A film of one person, for flicker and pairs of frames; may be given several times.",
 )  # fmt: skip
-@click.option("--faces", default=DEFAULTS.faces, show_default=True, type=click.IntRange(2), help="Judged on.")
-@click.option("--sheet-faces", default=FACES, show_default=True, type=click.IntRange(0), help="0: no sheets.")
-@click.option("--seed", default=DEFAULTS.seed, show_default=True, help="Chooses the faces.")
-@click.option(
-    "--parts/--no-parts", default=True, show_default=True, help="Live once more without each of its parts."
+@option(
+    "--faces",
+    group="Size of the test",
+    metavar="COUNT",
+    default=DEFAULTS.faces,
+    show_default=True,
+    type=click.IntRange(2),
+    help="Number of faces to judge on.",
 )
-@click.option(
-    "--cache", type=FILE, metavar="DIR", help="Fitted judges, for the next time.  [default: OUT/cache]"
+@option(
+    "--sheet-faces",
+    group="Size of the test",
+    metavar="COUNT",
+    default=FACES,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Number of faces on the contact sheets; 0: no sheets.",
 )
-@click.option(
+@option(
+    "--seed",
+    group="Size of the test",
+    metavar="NUMBER",
+    default=DEFAULTS.seed,
+    show_default=True,
+    help="Seed of the choice of faces.",
+)
+@option(
+    "--parts/--no-parts",
+    group="Generators",
+    default=True,
+    show_default=True,
+    help="Also judge live without each of its parts.",
+)
+@option(
+    "--cache",
+    group="Input and output",
+    type=FILE,
+    metavar="DIR",
+    show_default="OUT/cache",
+    help="The folder in which fitted judges are kept for the next run.",
+)
+@option(
     "--processes",
+    group="Size of the test",
+    metavar="COUNT",
     default=Workers().processes,
     show_default="one for each core",
     type=click.IntRange(1),
-    help="Methods at once.",
+    help="Number of generators that are judged at once.",
 )
 def evaluate(
     data: Path,
@@ -72,9 +131,9 @@ def evaluate(
     cache: Path | None,
     processes: int,
 ) -> None:
-    """Judge generators on people whom no training has seen, beside copying and warping alone.
+    """Judge generators on people held out of training, next to copying and to warping alone.
 
-    The report is written anew whenever a method is done: a run that is broken off leaves what it knows.
+    The report is written again whenever a generator is done, so that an interrupted run leaves a report.
     """
     specs = method_specs(live, paper, paper_film, ganimation, parts=parts)
     with unusable_input():

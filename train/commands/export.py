@@ -1,4 +1,4 @@
-"""`python -m train export`."""
+"""`python -m train export`: writes a trained generator as ONNX."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from engines import torch2trt
 from reenact.cli.errors import Unusable, note, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.media.atomic import replacing
 from train import card
 from train.commands.fitting import output_argument
@@ -19,27 +20,38 @@ from train.torch2trt_plan import build_plan
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="runs/mouth mouth.onnx")
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @output_argument("OUT.onnx")
-@click.option(
+@option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default="fp32",
     show_default=True,
-    help="fp16-weights: half the size, computed in float32. fp16: computed in halves, too.",
+    help="fp16-weights: half the size, computed in float32. fp16: computed in float16 as well.",
 )
-@click.option("--plan", is_flag=True, help="Also build it for this GPU and TensorRT 10, with torch2trt.")
-@click.option("--newest", is_flag=True, help="The newest weights, not those of the best validation.")
-@click.option(
+@option("--plan", is_flag=True, help="Also build it for this GPU and TensorRT 10, with torch2trt.")
+@option("--newest", is_flag=True, help="Write the newest weights, not those of the best validation.")
+@option(
     "--data-card",
     type=_FILE,
-    help="What it was trained on, for the model card: Markdown, or JSON: "
-    '[{"name": ..., "pictures": 1000, "what": ..., "licence": ...}, ...].',
+    metavar="FILE",
+    help="The training data, for the model card: Markdown or JSON.",
+    detail='JSON is [{"name": ..., "pictures": 1000, "what": ..., "licence": ...}, ...].',
 )
-@click.option("--notes", type=_FILE, help="Markdown that ends the card: results, and what it is bad at.")
-@click.option("--hardware", default="hardware that was not recorded", help="Where it was trained.")
-@click.option("--licence", default=LICENCE, show_default=True, help="Of the weights.")
+@option(
+    "--notes",
+    type=_FILE,
+    metavar="MD",
+    help="The end of the model card: results and weaknesses, in Markdown.",
+)
+@option(
+    "--hardware",
+    default="hardware that was not recorded",
+    metavar="TEXT",
+    help="The hardware of the training, for the model card.",
+)
+@option("--licence", default=LICENCE, show_default=True, metavar="TEXT", help="The licence of the weights.")
 def export(
     run: Path,
     output: Path,
@@ -53,8 +65,8 @@ def export(
 ) -> None:
     """Write the generator that the folder RUN holds as OUT.onnx, for `reenact --model OUT.onnx`.
 
-    Beside it go OUT.safetensors with the same weights, and OUT_MODEL_CARD.md. The averaged weights are
-    written, those of the best validation unless --newest is given.
+    OUT.safetensors with the same weights and OUT_MODEL_CARD.md are written beside it. The weights are the
+    averaged ones of the best validation, unless --newest is given.
     """
     if plan and not (available := torch2trt.probe()).available:
         raise Unusable(f"--plan: {available.detail}")

@@ -1,4 +1,4 @@
-"""`python -m train fit`."""
+"""`python -m train fit`: trains networks on shards."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from train.training_options import (
     PRESETS,
     MachineOptions,
@@ -27,12 +28,23 @@ from train.training_options import (
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _TYPES = {"int": int, "float": float, "str": str, "int | None": int, "float | None": float}
+_SCHEDULE, _OPTIMISER = "Length and schedule", "Optimiser"
+_CHECKS, _MACHINE = "Validation and checkpoints", "This machine"
+_GROUPS = {
+    **dict.fromkeys(("seed", "batch", "images", "epochs", "critic_per_generator"), _SCHEDULE),
+    **dict.fromkeys(("generator_rate", "discriminator_rate", "beta1", "beta2"), _OPTIMISER),
+    **dict.fromkeys(("decay_from", "ema_half_life", "clip"), _OPTIMISER),
+    **dict.fromkeys(("validate_every", "validation_images", "log_every"), _CHECKS),
+    **dict.fromkeys(("preview_every", "save_minutes"), _CHECKS),
+    **dict.fromkeys(("device", "workers", "threads", "accumulate", "compile", "amp"), _MACHINE),
+}
+"""The heading of the flag of each field of FitOptions and MachineOptions."""
 _OWN_FLAGS = ("preset", "recipe")
-"""Options of a run that are asked for in another way than by their name and a value."""
+"""The options of a run that have flags of another form."""
 
 
 class Duration(click.ParamType):  # not ParamType[float]: click before 8.5 cannot subscript it
-    """90m, 1h30m or 45s, in seconds."""
+    """A duration such as 90m, 1h30m or 45s, in seconds."""
 
     name = "duration"
 
@@ -45,7 +57,7 @@ class Duration(click.ParamType):  # not ParamType[float]: click before 8.5 canno
 
 
 def _flags(options: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A flag for each field of the dataclass; None where it is not given."""
+    """Adds a flag for each field of the dataclass; its value is None if it is not given."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         for each in reversed([each for each in fields(options) if each.name not in _OWN_FLAGS]):
@@ -57,25 +69,33 @@ def _flags(options: type) -> Callable[[Callable[..., None]], Callable[..., None]
 
 def _flag(field: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     name = field.name.replace("_", "-")
-    help = f"{field.metadata['help']}  [default: {_default(field)}]"
-    if field.type == "bool":
-        return click.option(f"--{name}/--no-{name}", default=None, help=help)
-    return click.option(f"--{name}", type=_TYPES[str(field.type)], default=None, help=help)
+    kind = None if field.type == "bool" else _TYPES[str(field.type)]
+    names = f"--{name}" if kind else f"--{name}/--no-{name}"
+    return option(
+        names,
+        group=_GROUPS[field.name],
+        type=kind,
+        default=None,
+        show_default=_default(field),
+        help=field.metadata["help"],
+    )
 
 
 def _default(field: Field[Any]) -> str:
-    """The default, or those of the presets where they differ from it."""
+    """The default, and the defaults of presets that differ from it."""
     own = {preset: getattr(options, field.name, field.default) for preset, options in PRESETS.items()}
     others = [f"{preset} {_plain(value)}" for preset, value in own.items() if value != field.default]
     return ", ".join(([] if len(others) == len(own) else [_plain(field.default)]) + others)
 
 
 def _plain(value: object) -> str:
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Scalar]:
-    """NAME=VALUE, several times."""
+    """The values of NAME=VALUE, which may be given several times."""
     pairs = [value.partition("=") for value in values]
     for name, equals, value in pairs:
         if not (name and equals and value):
@@ -83,31 +103,49 @@ def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return {name.replace("-", "_"): value for name, _, value in pairs}
 
 
-@click.command()
-@click.option(
-    "--preset", type=click.Choice(list(PRESETS)), help="What to train; a run that goes on knows it."
+@click.command(
+    cls=GroupedCommand,
+    example="--preset paper --data shards/ --out runs/paper",
+    first=(
+        *("preset", "data", "out", "region", "recipe", "time_budget", "images", "epochs", "batch", "device"),
+    ),
 )
-@click.option(
-    "--data", type=_FOLDER, required=True, metavar="DIR", help="Shards made by `python -m train prepare`."
+@option(
+    "--preset",
+    group="Run",
+    type=click.Choice(list(PRESETS)),
+    metavar="NAME",
+    help=f"What to train: {', '.join(PRESETS)}. A run that is continued keeps its preset.",
 )
-@click.option("--out", type=_FOLDER, required=True, metavar="RUN", help="The run's folder.")
-@click.option(
+@option(
+    "--data",
+    group="Run",
+    type=_FOLDER,
+    required=True,
+    metavar="DIR",
+    help="The shards that `python -m train prepare` has made.",
+)
+@option("--out", group="Run", type=_FOLDER, required=True, metavar="RUN", help="The folder of the run.")
+@option(
     "--recipe",
+    group="Run",
     multiple=True,
     callback=_setting,
     metavar="NAME=VALUE",
-    help="An option of the recipe, such as a loss's weight; may be repeated.",
+    help="An option of the recipe, such as the weight of a loss; may be given several times.",
 )
-@click.option(
+@option(
     "--region",
+    group="Run",
     metavar="NAME",
-    help="For the preset live: the region of the face whose network is trained, mouth or eyes.",
+    help="With --preset live: the region whose network is trained, mouth or eyes.",
 )
-@click.option(
+@option(
     "--time-budget",
+    group="Run",
     type=Duration(),
     metavar="TIME",
-    help="Stop after this time, such as 90m or 1h30m; the next call goes on.",
+    help="Stop after this time: 90m or 1h30m. The next call continues.",
 )
 @_flags(TrainingOptions)
 @_flags(MachineOptions)
@@ -120,11 +158,11 @@ def fit(
     time_budget: float | None,
     **flags: Any,
 ) -> None:
-    """Train networks on the shards in DIR; everything goes into the folder RUN.
+    """Train networks on the shards in DIR, and write everything to the folder RUN.
 
-    Where RUN holds a checkpoint, training goes on from it with the options it was begun with: naming another
-    is an error, except for those that make the run longer and those of this machine. SIGTERM and Ctrl-C let
-    the step end and write the checkpoint. Several processes: torchrun --nproc-per-node N -m train fit ...
+    If RUN holds a checkpoint, training continues from it with the options of its beginning; others are
+    refused, except those that make the run longer and those of this machine. SIGTERM and Ctrl-C let the step
+    end and write the checkpoint. Several processes: torchrun --nproc-per-node N -m train fit ...
     """
     # Threads that wait for each other in sleep, not in a loop: where something else takes a core, be it a
     # worker, they would wait for it at full speed. Two threads, two busy cores: 1.2 s a step, not 17 s.
@@ -169,7 +207,7 @@ def _of(options: type, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _begun(run: Path) -> TrainingOptions | None:
-    """The options of the run that goes on; None where a new one begins."""
+    """The options of the run that is continued; None: a new run begins."""
     if not (run / "checkpoint.pt").is_file():
         return None
     if not (run / "options.json").is_file():
@@ -180,7 +218,7 @@ def _begun(run: Path) -> TrainingOptions | None:
 def _options(
     preset: str | None, begun: TrainingOptions | None, given: dict[str, Any], recipe: dict[str, Scalar]
 ) -> TrainingOptions:
-    """What is asked for: where nothing is said, what the run was begun with, or else the preset's own."""
+    """The options given, with those of the continued run, or else of the preset, for the others."""
     if begun is not None:
         options = with_given(begun, given | ({"preset": preset} if preset else {}))
     elif preset is not None:

@@ -1,4 +1,4 @@
-"""What commands that fit something and write it to one file have in common."""
+"""The parameters of commands that fit something and write it to one file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from reenact.cli.parameters import CommandT
+from reenact.cli.grouped import CommandT, in_order, option
 from train.evaluate.result_table import ResultTable, write_tables
 
 
 def output_argument(metavar: str) -> Callable[[CommandT], CommandT]:
-    """The file to write, `output`; one whose folder does not exist is refused before any work is done."""
+    """The argument `output`, a file to write; it is refused at once if its folder does not exist."""
 
     def check(ctx: click.Context, param: click.Parameter, path: Path) -> Path:
         if not path.parent.is_dir():
@@ -25,30 +25,22 @@ def output_argument(metavar: str) -> Callable[[CommandT], CommandT]:
 
 def fitting_options(seed: int) -> Callable[[CommandT], CommandT]:
     """--data, --seed (by default `seed`) and --report, of what is fitted to shards and measured."""
-
-    def add(command: CommandT) -> CommandT:
-        for option in reversed(
-            (
-                click.option(
-                    "--data",
-                    required=True,
-                    type=click.Path(path_type=Path, file_okay=False),
-                    metavar="SHARDS",
-                    help="What `prepare` made.",
-                ),
-                click.option("--seed", default=seed, show_default=True),
-                click.option(
-                    "--report",
-                    type=click.Path(path_type=Path, file_okay=False),
-                    metavar="DIR",
-                    help="Where the figures go, as report.md and tables.",
-                ),
-            )
-        ):
-            command = option(command)
-        return command
-
-    return add
+    return in_order(
+        option(
+            "--data",
+            required=True,
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="SHARDS",
+            help="The shards that `prepare` has made.",
+        ),
+        option("--seed", default=seed, show_default=True, metavar="NUMBER", help="Seed of all randomness."),
+        option(
+            "--report",
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="DIR",
+            help="Also write the figures to this folder, as report.md and tables.",
+        ),
+    )
 
 
 def show_tables(tables: Sequence[ResultTable], folder: Path | None, heading: str) -> None:

@@ -1,4 +1,4 @@
-"""`python -m train occlusion`."""
+"""`python -m train occlusion`: fits how a hidden mouth is told from a free one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand
 from reenact.occlusion import OcclusionOptions
 from reenact.track import TrackerOptions
 from reenact.track.landmarkers import open_landmarker
@@ -22,14 +23,13 @@ from train.occlusion_fit import (
 )
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="--data shards/ mouth.npz")
 @fitting_options(MouthOcclusionOptions.seed)
 @output_argument("OUT.npz")
 def occlusion(data: Path, seed: int, report: Path | None, output: Path) -> None:
-    """Fit what tells hidden mouths (masks, hands, cups, microphones) from free ones; measure it on people
-    held out.
+    """Fit how a hidden mouth is told from a free one, and measure the errors on people held out.
 
-    reenact/occlusion/mouth.npz was made by it.
+    Masks, hands, cups and microphones hide mouths. reenact/occlusion/mouth.npz was made by this command.
     """
     options = MouthOcclusionOptions(seed=seed)
     with unusable_input():

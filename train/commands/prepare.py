@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from reenact.cli.errors import Failure, note, unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.media.atomic import replacing
 from train.data import prepare as preparing
 from train.data.picture import LABELS, PrepareOptions, Reason
@@ -26,57 +27,82 @@ _DEFAULTS = PrepareOptions()
 _META = FolderMeta()
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="faces/ --out shards/")
 @click.argument("places", nargs=-1, required=True, type=_PATH, metavar="SOURCE...")
-@click.option("--out", type=_PATH, required=True, metavar="DIR", help="Where the shards go.")
-@click.option(
+@option("--out", type=_PATH, required=True, metavar="DIR", help="The folder for the shards.")
+@option(
     "--labels",
     type=click.Choice(LABELS),
     default=_DEFAULTS.labels,
     show_default=True,
-    help="Action units that came with a picture, and our estimator's elsewhere; or always ours.",
+    help="given: labels that come with a picture, and our estimator's for the others. estimated: ours alone.",
 )
-@click.option(
+@option(
     "--aus",
     "order",
     metavar="1,2,4,...",
-    help="Action units that lists of numbers without names are of, in their order; - passes a number over. "
-    "[default: OpenFace's 17]",
+    show_default="OpenFace's 17",
+    help="Action units of lists of numbers without names, in their order; - skips one.",
 )
-@click.option(
+@option(
     "--min-face",
     default=_DEFAULTS.min_face_px,
     show_default=True,
     type=click.FloatRange(8),
     metavar="PX",
-    help="Least width of a face in its picture.",
+    help="Least width of a face in its picture, in pixels.",
 )
-@click.option(
-    "--min-confidence", default=_DEFAULTS.min_confidence, show_default=True, type=click.FloatRange(0, 1)
+@option(
+    "--min-confidence",
+    default=_DEFAULTS.min_confidence,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    metavar="0..1",
+    help="Least confidence of a label.",
 )
-@click.option(
+@option(
     "--max-yaw",
     default=_DEFAULTS.max_yaw_deg,
     show_default=True,
     type=click.FloatRange(0, 90),
     metavar="DEGREES",
+    help="Largest turn of a head to the side, in degrees.",
 )
-@click.option("--seed", default=_META.seed, show_default=True, help="Chooses the people who are held out.")
-@click.option("--held-out", "share", default=_META.share, show_default=True, type=click.FloatRange(0, 0.9))
-@click.option(
+@option(
+    "--seed",
+    metavar="NUMBER",
+    default=_META.seed,
+    show_default=True,
+    help="Seed of the choice of people held out.",
+)
+@option(
+    "--held-out",
+    "share",
+    metavar="SHARE",
+    default=_META.share,
+    show_default=True,
+    type=click.FloatRange(0, 0.9),
+    help="Share of the people held out of training.",
+)
+@option(
     "--people-by-folder",
     is_flag=True,
-    help="Of pictures without labels, those in one folder show one person.",
+    help="Pictures without labels in one folder show one person.",
 )
-@click.option(
-    "--processes", default=Workers().processes, show_default="one for each core", type=click.IntRange(1)
+@option(
+    "--processes",
+    metavar="COUNT",
+    default=Workers().processes,
+    show_default="one for each core",
+    type=click.IntRange(1),
+    help="Number of processes.",
 )
-@click.option(
+@option(
     "--ray",
     is_flag=False,
     flag_value="auto",
     metavar="[ADDRESS]",
-    help='Work on a Ray cluster: the one this machine belongs to, the one at ADDRESS, or a "local" one.',
+    help='Work on a Ray cluster: that of this machine, that at ADDRESS, or a "local" one.',
 )
 def prepare(
     places: tuple[Path, ...],
@@ -104,11 +130,10 @@ def prepare(
       a folder with aus_openface.pkl, {name: 17 numbers}, as GANimation wants it
       a tar, or a folder of tars, of pictures and JSON
 
-    The pictures of a table lie beside it, or in images/ or imgs/ there; endings, case and the folders of
-    another machine may differ. People whose pictures train_ids.csv beside them names are for training, and
-    those of test_ids.csv are held out, whatever --held-out says. Pictures that cannot be used are left out,
-    counted in report.json and named in dropped.csv. Run it again to go on after a stop, or when sources have
-    grown: finished shards are not made again.
+    The pictures of a table lie beside it, or in images/ or imgs/ there; file endings, case and the folders of
+    another machine may differ. People named in train_ids.csv are for training and those in test_ids.csv are
+    held out, whatever --held-out says. Pictures that cannot be used are counted in report.json and named in
+    dropped.csv. Run the command again after a stop, or when sources have grown: finished shards are kept.
     """
     with unusable_input():
         given = _given_labels(labels, order)

@@ -1,4 +1,4 @@
-"""`python -m train resemblance`."""
+"""`python -m train resemblance`: fits how a face is recognised by a picture."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand
 from train.commands.fitting import fitting_options, output_argument, show_tables
 from train.data.shards import open_shards
 from train.evaluate.resemblance_fit import (
@@ -17,15 +18,13 @@ from train.evaluate.resemblance_fit import (
 )
 
 
-@click.command()
+@click.command(cls=GroupedCommand, example="--data shards/ resemblance.npz")
 @fitting_options(ResemblanceOptions.seed)
 @output_argument("OUT.npz")
 def resemblance(data: Path, seed: int, report: Path | None, output: Path) -> None:
-    """Fit how alike two faces are, which picks a face by a picture; and measure it on people held out.
+    """Fit how alike two faces are, by which a person is recognised; measure the errors on people held out.
 
-    People with several pictures are needed.
-
-    reenact/recognise/resemblance.npz was made by it.
+    People with several pictures are needed. reenact/recognise/resemblance.npz was made by this command.
     """
     options = ResemblanceOptions(seed=seed)
     with unusable_input():

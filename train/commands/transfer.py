@@ -1,4 +1,4 @@
-"""`python -m train transfer`."""
+"""`python -m train transfer`: how well faces take over the expressions of others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from engines.threads import core_count
 from reenact.cli.driving import read_driver
 from reenact.cli.errors import unusable_input
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.generate import READY
 from reenact.measure.read_aus import is_still
@@ -25,15 +26,17 @@ DEFAULTS = TransferOptions()
 
 
 @click.command(
+    cls=GroupedCommand,
+    example="--driver a.mp4 anna.mp4 bob.mp4",
     epilog="""\b
-    Examples:
-      python -m train transfer --driver a.mp4 --driver b.mp4 anna.mp4 bob.mp4 carla.jpg
+    More examples:
+      python -m train transfer --driver a.mp4 --driver b.mp4 anna.mp4 carla.jpg
       python -m train transfer --driver a.csv --passes 3 anna.mp4 --out report/
 
-    Choose people whom nothing was fitted to, and drivers who move much: the figures are of those."""
+    Choose people who are in no training set, and drivers who move much.""",
 )
 @click.argument("faces", nargs=-1, required=True, type=FILE, metavar="FACE...")
-@click.option(
+@option(
     "--driver",
     "drivers",
     type=FILE,
@@ -42,23 +45,40 @@ DEFAULTS = TransferOptions()
     metavar="FILE",
     help="A film, or a table by OpenFace, py-feat or `reenact aus`; may be given several times.",
 )
-@click.option(
+@option(
     "--passes",
     type=click.IntRange(1, 5),
     default=DEFAULTS.passes,
     show_default=True,
-    help="As of `reenact video`.",
+    metavar="COUNT",
+    help="Passes of each edit, as in `reenact video`.",
 )
-@click.option(
+@option(
     "--seconds",
     type=click.FloatRange(1),
     default=DEFAULTS.seconds,
     show_default=True,
-    help="Of each driver, from its beginning.",
+    metavar="SECONDS",
+    help="Length that is used of each driver, from its beginning.",
 )
-@click.option("--generator", type=click.Choice(READY), default=DEFAULTS.generator, show_default=True)
-@click.option("--out", type=FILE, metavar="DIR", help="Also write report.md, report.json and CSVs there.")
-@click.option("--processes", default=core_count(), show_default=True, type=click.IntRange(1))
+@option(
+    "--generator",
+    type=click.Choice(READY),
+    default=DEFAULTS.generator,
+    show_default=True,
+    help="How new pixels are made.",
+)
+@option(
+    "--out", type=FILE, metavar="DIR", help="Also write report.md, report.json and tables to this folder."
+)
+@option(
+    "--processes",
+    metavar="COUNT",
+    default=core_count(),
+    show_default="one for each core",
+    type=click.IntRange(1),
+    help="Number of edits at once.",
+)
 @json_option
 def transfer(
     faces: tuple[Path, ...],
@@ -72,8 +92,8 @@ def transfer(
 ) -> None:
     """Measure how well each FACE takes over the expression of each driver.
 
-    FACE: a film, whose face moves by itself, or a picture. A file that is both is not driven by itself. What
-    the driver shows and what the driven face shows are read by the run-time's estimator, frame by frame.
+    A FACE is a film or a picture. A file that is both FACE and driver does not drive itself. The run-time's
+    estimator reads driver and driven face, frame by frame.
     """
     options = TransferOptions(passes, seconds, generator)
     with unusable_input():
