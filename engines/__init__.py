@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 from engines import onnx, openvino, tensorrt
@@ -28,6 +29,8 @@ __all__ = [
     "probe",
     "read_model",
 ]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # who uses the package decides what is shown
 
 
 def probe(name: str) -> Availability:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from reenact import __version__
 from reenact.cli.commands import Commands
+from reenact.cli.version import print_version
 
 COMMANDS = {
     "video": "Change the expression in a video file.",
@@ -16,18 +16,34 @@ COMMANDS = {
     "bench": "Measure the speed of this machine.",
     "engines": "List, build and remove what runs the networks.",
     "doctor": "Check this installation and say how to mend it.",
+    "config": "Show the configuration file, or write one.",
+    "completion": "Print what makes a shell complete commands and options.",
+    "calib": "Calibrate to a person, edit time lines, fit what ships.",
+    "train": "Train the networks; needs the extra `train`.",
 }
-"""Each is a click command of its name in the module reenact.cli of its name."""
+"""Each is a click command of its name in the module reenact.cli of its name, or else in PROGRAMS."""
+
+PROGRAMS = {"calib": "calib.__main__", "train": "train.__main__"}
+"""The modules of the two command lines that are also called as `python -m`."""
 
 
 @click.group(
     cls=Commands,
     package="reenact.cli",
     table=COMMANDS,
+    programs=PROGRAMS,
+    config=True,
     advice="'reenact doctor' says what to install",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="reenact")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Show the versions of reenact, Python and the engines, and the models that ship, and exit.",
+)
 def main() -> None:
     """Write facial action units: change the expression of a face in a picture, a video or a camera.
 

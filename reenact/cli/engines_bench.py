@@ -12,6 +12,7 @@ import click
 from engines import AUTO, Choice, parse_choice, read_model
 from engines.bench import Bench, BenchOptions, Contest, Measured, Refused, Tools, Workload, every_choice
 from reenact.cli.errors import Unusable, unusable_input
+from reenact.cli.log_output import is_quiet
 from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 from reenact.pipeline.meter import rss_mb
 
@@ -65,7 +66,7 @@ def bench(
 
     path = model or shipped_model()
     workload, info = open_workload(path, faces)
-    with Console(stderr=True).status("starting") as status:
+    with Console(stderr=True, quiet=is_quiet()).status("starting") as status:
         tools = Tools(memory_mb=rss_mb, watch=status.update)
         result = Contest(workload, BenchOptions(rounds=rounds), tools)(chosen(asked))
     machine = this_machine()

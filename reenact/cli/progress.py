@@ -10,13 +10,18 @@ from typing import TypeAlias
 
 import click
 
+from reenact.cli.log_output import is_quiet
+
 Advance: TypeAlias = Callable[[int], None]
 """Called once for each frame, with the number of faces in it."""
 
 
 @contextmanager
 def progress_bar(total: int | None) -> Iterator[Advance]:
-    """A bar on standard error with frames per second, time left and faces; nothing if that is no terminal."""
+    """A bar on standard error with frames per second, time left and faces.
+
+    Nothing is shown if standard error is no terminal, or with -q.
+    """
     if not _in_terminal():
         yield lambda faces: None
         return
@@ -49,7 +54,7 @@ def progress_bar(total: int | None) -> Iterator[Advance]:
 @contextmanager
 def status_line() -> Iterator[Callable[[str], None]]:
     """Shows a text in the last line of standard error, each in place of the one before; nothing if that is no
-    terminal. The line is gone afterwards."""
+    terminal, or with -q. The line is gone afterwards."""
     if not _in_terminal():
         yield lambda text: None
         return
@@ -69,4 +74,5 @@ def status_line() -> Iterator[Callable[[str], None]]:
 
 
 def _in_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
+    """Whether somebody watches who has not asked for quiet."""
+    return sys.stderr is not None and sys.stderr.isatty() and not is_quiet()

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from reenact.cli.editing import NumberParameter
+from reenact.cli.errors import say
 from reenact.cli.parameters import FILE, CommandT
 from reenact.run.recording.recorder import Recorder, RecordOptions
 
@@ -74,7 +75,7 @@ def tell_recordings(recorder: Recorder | None) -> list[dict[str, Any]]:
     """One line for each recording, and the same for the JSON."""
     recordings = recorder.saved if recorder is not None else ()
     for saved in recordings:
-        click.echo(f"{saved.path}: {saved.frames} frames, {saved.duration_s:.1f} s", err=True)
+        say(f"{saved.path}: {saved.frames} frames, {saved.duration_s:.1f} s")
     return [
         {"path": str(saved.path), "frames": saved.frames, "duration_s": round(saved.duration_s, 3)}
         for saved in recordings

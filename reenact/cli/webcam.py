@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from reenact.cli.editing import chosen, live_editing_options, several
-from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
+from reenact.cli.errors import Stop, note, say, signals_stop, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import status_line
@@ -257,8 +257,7 @@ def tell(report: Report) -> None:
         warn("no face was found: the picture was unchanged")
     latency = report.latency
     delay = f", latency {latency.p50_ms:.0f} ms (p95 {latency.p95_ms:.0f})" if latency else ""
-    click.echo(
+    say(
         f"{report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps{delay}, "
-        f"{report.dropped} dropped",
-        err=True,
+        f"{report.dropped} dropped"
     )

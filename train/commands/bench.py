@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from reenact.cli.log_output import is_quiet
 from reenact.cli.parameters import json_option, write_json
 from train.benchmark import BenchmarkOptions, Throughput, measure
 from train.options import PRESETS
@@ -63,7 +64,7 @@ def bench(
     Plainly: a backward pass for the gradient penalty alone, float32, channels first.
     """
     options = BenchmarkOptions(preset, size, channels, batch, rounds, amp, device, threads)
-    with Console(stderr=True).status("starting") as status:
+    with Console(stderr=True, quiet=is_quiet()).status("starting") as status:
         throughput = measure(options, status.update)
     if str(json_path) != "-":
         show(options, throughput)
