@@ -33,6 +33,9 @@ FACES = ParsedParameter("WHICH", parse_faces, FaceChoiceError)
 class PresetParameter(ParsedParameter):
     """Only the name of an expression, with a hint for what was meant for other options."""
 
+    choices = tuple(PRESETS)
+    """What shells complete."""
+
     def __init__(self) -> None:
         super().__init__("NAME", parse_targets, TargetError)
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
 from reenact.cli.log_output import is_quiet
+
+if TYPE_CHECKING:
+    from reenact.pipeline.meter import Report
+
+_log = logging.getLogger(__name__)
 
 Advance: TypeAlias = Callable[[int], None]
 """Called once for each frame, with the number of faces in it."""
@@ -71,6 +77,14 @@ def status_line() -> Iterator[Callable[[str], None]]:
     finally:
         show("")
         click.echo("\r", nl=False, err=True)
+
+
+def log_times(report: Report) -> None:
+    """Where the time went, for -v and the log file."""
+    for name, times in report.stages.items():
+        _log.info("%s: p50 %.1f ms, p95 %.1f ms a frame", name, times.p50_ms, times.p95_ms)
+    if report.peak_rss_mb is not None:
+        _log.info("%.1f s in all, at most %.0f MB of memory", report.elapsed_s, report.peak_rss_mb)
 
 
 def _in_terminal() -> bool:

@@ -54,39 +54,47 @@ def _options(config: bool) -> list[click.Parameter]:
             "-v",
             "--verbose",
             count=True,
-            callback=_set(LogOutput.be_verbose),
+            callback=_set(LogOutput.be_verbose, _has_loudness),
             help="Say what is done; -vv: every detail.",
         ),
         SharedOption(
             "-q",
             "--quiet",
             is_flag=True,
-            callback=_set(lambda output, quiet: output.be_quiet()),
+            callback=_set(lambda output, quiet: output.be_quiet(), _has_loudness),
             help="Show neither notes nor progress; warnings and errors are always shown.",
         ),
         SharedOption(
             "--log-file",
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
-            callback=_set(_write_log),
+            callback=_set(_write_log, lambda output: output.path is not None),
             help="Add every message in every detail, with its time, to FILE.",
         ),
     ]
 
 
-def _set(change: Callable[[LogOutput, Any], None]) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """The callback of an option that makes this change where it is given."""
+def _set(
+    change: Callable[[LogOutput, Any], None], is_set: Callable[[LogOutput], bool]
+) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """The callback of an option that makes this change where it is given.
+
+    is_set: whether the command line has set it already; then the configuration file does not change it.
+    """
 
     def callback(context: click.Context, option: click.Parameter, value: Any) -> None:
         output = context.find_object(LogOutput)
         if not value or output is None or context.resilient_parsing:
             return
-        from_file = _source(context, option) is ParameterSource.DEFAULT_MAP
-        if from_file and (output.quiet or output.verbosity or output.path):
-            return  # the command line wins
+        if _source(context, option) is ParameterSource.DEFAULT_MAP and is_set(output):
+            return
         change(output, value)
 
     return callback
+
+
+def _has_loudness(output: LogOutput) -> bool:
+    return output.quiet or output.verbosity > 0
 
 
 def _write_log(output: LogOutput, path: Path) -> None:
