@@ -16,49 +16,44 @@ from reenact.cli.config_file import UNCONFIGURED
 from reenact.programme.presets import PRESETS
 
 
+def asking(*words: str) -> dict[str, str]:
+    """The environment in which bash asks for what completes the last of these words."""
+    asked = {"_REENACT_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["reenact", *words])}
+    return os.environ | asked | {"COMP_CWORD": str(len(words))}
+
+
 def completed(*words: str) -> list[str]:
-    """What bash is offered for the last of these words."""
-    line = ["reenact", *words]
-    asked = {
-        "_REENACT_COMPLETE": "bash_complete",
-        "COMP_WORDS": " ".join(line),
-        "COMP_CWORD": str(len(words)),
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "reenact"], env=os.environ | asked, capture_output=True, text=True, check=True
-    )
+    """What bash is offered for the last of these words, each with its kind: plain,word."""
+    command = [sys.executable, "-m", "reenact"]
+    done = subprocess.run(command, env=asking(*words), capture_output=True, text=True, check=True)
     assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return done.stdout.splitlines()
 
 
-def test_commands_options_and_values_are_completed():
-    assert completed("we") == ["webcam"]
-    assert completed("engines", "b") == ["build", "bench"] or set(completed("engines", "b")) == {
-        "build",
-        "bench",
-    }
-    assert completed("video", "--encoder") == ["--encoder-preset"]
-    assert "ultrafast" in completed("video", "--encoder-preset", "")
-    assert completed("image", "--preset", "smile-s") == ["smile-soft"]
-    assert set(completed("train", "f")) == {"fit"}
-    assert "--held-out" in completed("calib", "fit", "--")
-
-
-def test_files_are_left_to_the_shell():
-    asked = {"_REENACT_COMPLETE": "bash_complete", "COMP_WORDS": "reenact video ", "COMP_CWORD": "2"}
-    done = subprocess.run(
-        [sys.executable, "-m", "reenact"], env=os.environ | asked, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith("file,")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["we"], ["plain,webcam"]),
+        (["video", "--encoder"], ["plain,--encoder-preset"]),
+        (["image", "--preset", "smile-s"], ["plain,smile-soft"]),
+        (["train", "f"], ["plain,fit"]),
+        (["calib", "fit", "--held"], ["plain,--held-out"]),
+        (["video", "in"], ["file,in"]),
+        (["completion", "z"], ["plain,zsh"]),
+    ],
+)
+def test_commands_options_values_and_files_are_completed(words, offered):
+    assert completed(*words) == offered
 
 
 def test_completing_imports_no_command():
     code = (
-        "import sys, os; os.environ.update(_REENACT_COMPLETE='bash_complete', COMP_WORDS='reenact webcam --', "
-        "COMP_CWORD='2')\nfrom reenact.cli import main\ntry: main(prog_name='reenact')\nexcept SystemExit: pass\n"
+        "import sys\nfrom reenact.cli import main\ntry: main(prog_name='reenact')\nexcept SystemExit: pass\n"
         "print(sorted({'numpy', 'cv2', 'av', 'mediapipe', 'openvino', 'torch', 'rich'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=asking("webcam", "--"), capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
     assert "plain,--driver-camera" in done.stdout
 

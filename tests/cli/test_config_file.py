@@ -53,8 +53,8 @@ def test_options_that_no_section_names_have_their_defaults(config, seen):
 
 def test_values_are_those_of_the_command_line(config, seen):
     config.write_text(
-        '[image]\ntarget-aus = "AU12=+2"\nface = ["0:smile", "1:sad"]\nown-mouth = false\nunsafe = true\nsweep = '
-        '"AU12=0:2:3"\nverify = true\nlandmarker = "~/face.task"'
+        '[image]\ntarget-aus = "AU12=+2"\nface = ["0:smile", "1:sad"]\nown-mouth = false\nunsafe = true\n'
+        'sweep = "AU12=0:2:3"\nverify = true\nlandmarker = "~/face.task"'
     )
     assert image(config).exit_code == 0
     assert str(seen["target_aus"]) == "AU12=+2"
@@ -82,7 +82,7 @@ def test_quiet_and_a_log_file_may_stand_there(config, seen, tmp_path):
     log = tmp_path / "log.txt"
     config.write_text(f"[defaults]\nquiet = true\nlog-file = '{log}'")
     assert image(config).exit_code == 0
-    assert "lab.toml says: quiet = true" in log.read_text()
+    assert "reenact 0." in log.read_text()
     assert image(config, "-v").stderr.startswith("Info: ")
 
 
