@@ -40,7 +40,8 @@ from calib.gains import Response, correct, measure_response
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.cli.commands import Program
-from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.errors import plain_errors, say, unusable_input
+from reenact.cli.log_output import is_quiet
 from reenact.generate import FaceGenerator, MovedFace
 from reenact.generate.paste import paste
 from reenact.measure.measurer import estimator_crop
@@ -137,7 +138,7 @@ def _read_faces(folders: Sequence[Path], cache: Path, processes: int) -> FaceTab
     look = partial(_look, processes=processes)
     seen = [see_faces(pictures, look, f"{CROP} without background", cache) for pictures in labels if pictures]
     faces = join([each.faces for each in seen])
-    click.echo(f"{len(faces)} faces of {len(np.unique(faces.persons))} people; {_missed(seen)}", err=True)
+    say(f"{len(faces)} faces of {len(np.unique(faces.persons))} people; {_missed(seen)}")
     return faces
 
 
@@ -155,7 +156,8 @@ def _look(paths: Sequence[Path], processes: int) -> Iterator[Sight | Miss]:
     # Not forked: a tracker's threads do not survive that.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         answers = pool.map(_look_at, chunks)
-        with click.progressbar(answers, length=len(chunks), label=paths[0].parent.parent.name) as bar:
+        label = paths[0].parent.parent.name
+        with click.progressbar(answers, length=len(chunks), label=label, hidden=is_quiet()) as bar:
             for sights in bar:
                 yield from sights
 
@@ -209,7 +211,9 @@ def _read_scores(faces: FaceTable, task: Path, cache: Path, processes: int) -> N
         chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             answers = pool.map(partial(_score_all, task=task), chunks)
-            with click.progressbar(answers, length=len(chunks), label="blendshapes") as bar:
+            with click.progressbar(
+                answers, length=len(chunks), label="blendshapes", hidden=is_quiet()
+            ) as bar:
                 found = np.concatenate(list(bar))
         with replacing(kept) as beside:
             np.savez_compressed(beside, scores=found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from reenact.cli.driving import read_timeline
-from reenact.cli.errors import Unusable, plain_errors, unusable_input
+from reenact.cli.errors import Unusable, plain_errors, say, unusable_input
 from reenact.cli.parameters import NumberParameter
 from reenact.figures.drawing import Drawing
 from reenact.figures.storyboard import keyframes_drawing, performance_drawing
@@ -62,7 +62,7 @@ def preview(source: Path, output: Path, face: str | None, fps: float | None) -> 
             drawing = performance_drawing(programme.performance, source.name)
         with unusable_input():
             _save(drawing, output)
-        click.echo(str(output), err=True)
+        say(str(output))
 
 
 @timeline.command()
@@ -78,7 +78,7 @@ def convert(source: Path, output: Path) -> None:
             text = writers[output.suffix.lower()](load_keyframes(source))
             with replacing(output) as beside:
                 beside.write_text(text, encoding="utf-8")
-        click.echo(str(output), err=True)
+        say(str(output))
 
 
 def _save(drawing: Drawing, output: Path) -> None:

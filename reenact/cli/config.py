@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +77,7 @@ def init(context: click.Context) -> None:
     path = given_path(context) or default_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with open(path, "x", encoding="utf-8", newline=os.linesep) as file:
+        with open(path, "x", encoding="utf-8") as file:
             file.write(TEMPLATE)
     except FileExistsError as error:
         raise Failure(f"{path} is there already and stays as it is") from error

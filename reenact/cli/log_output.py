@@ -6,7 +6,6 @@ import logging
 import platform
 import traceback
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -132,6 +131,8 @@ def _line(record: logging.LogRecord) -> str:
 
 def _write_trace(trace: str) -> Path:
     """Into a file of its own in the user's folder for logs."""
+    from datetime import datetime
+
     from platformdirs import user_log_path
 
     folder = user_log_path("reenact", appauthor=False, ensure_exists=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
@@ -34,6 +32,10 @@ def print_version(context: click.Context, option: click.Parameter, asked: bool) 
 
 
 def version_lines() -> Iterator[str]:
+    """What `reenact --version` prints."""
+    # Here, so that other commands start without it.
+    import hashlib
+
     yield f"reenact {__version__}, Python {platform.python_version()}"
     for name, distributions in LIBRARIES.items():
         yield f"  {name:10} {_version(distributions)}"
@@ -49,6 +51,9 @@ def shipped_models() -> list[Path]:
 
 
 def _version(distributions: tuple[str, ...]) -> str:
+    """That of the first which is installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     for name in distributions:
         try:
             found = version(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import say, unusable_input
 from train.options import (
     PRESETS,
     FitOptions,
@@ -159,7 +159,7 @@ def fit(
         machine,
         out,
         budget_s=math.inf if time_budget is None else time_budget,
-        say=lambda line: click.echo(line, err=True),
+        say=say,
     )
 
 
