@@ -114,5 +114,6 @@ class Commands(Program):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
-        with plain_errors():
+        # Some commands import what is heavy when they run.
+        with plain_errors(), plain_import_errors(self._advice):
             return super().invoke(ctx)

@@ -103,3 +103,15 @@ def test_a_missing_library_comes_with_advice() -> None:
         raise ImportError("libGL.so.1: cannot open shared object file")
     with pytest.raises(ImportError), plain_import_errors("ask the doctor"):
         raise ImportError("our own typo", name="reenact.nothing")
+
+
+@pytest.mark.parametrize(
+    "command", [["fit", "--data", "shards", "--out", "run"], ["export", "run", "a.onnx"]]
+)
+def test_training_without_torch_names_the_extra(command: list[str]) -> None:
+    code = (
+        f"import sys; sys.modules['torch'] = None\nfrom reenact.cli import main; main({['train', *command]})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "pip install 'reenact[train]'" in done.stderr
