@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
+if __name__ == "__main__" and sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(__file__)):
+    # `python -m` looks into the current folder first, where an engines/ of the user's own would hide ours.
+    del sys.path[0]
+
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -33,8 +40,9 @@ from calib.pose import fit_pose
 from calib.response_gain import to_json as answer_json
 from calib.shape import load_shape
 from reenact.cli.commands import Program
-from reenact.cli.errors import plain_errors, unusable_input
+from reenact.cli.errors import plain_errors, say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.log_output import is_quiet
 from reenact.generate import FaceGenerator, MovedFace
 from reenact.generate.paste import paste
 from reenact.measure.measurer import estimator_crop
@@ -192,7 +200,7 @@ def _read_faces(folders: Sequence[Path], cache: Path, processes: int) -> FaceTab
     look = partial(_look, processes=processes)
     seen = [see_faces(pictures, look, f"{CROP} without background", cache) for pictures in labels if pictures]
     faces = join([each.faces for each in seen])
-    click.echo(f"{len(faces)} faces of {len(np.unique(faces.persons))} people; {_missed(seen)}", err=True)
+    say(f"{len(faces)} faces of {len(np.unique(faces.persons))} people; {_missed(seen)}")
     return faces
 
 
@@ -210,7 +218,8 @@ def _look(paths: Sequence[Path], processes: int) -> Iterator[Sight | Miss]:
     # Not forked: a tracker's threads do not survive that.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         answers = pool.map(_look_at, chunks)
-        with click.progressbar(answers, length=len(chunks), label=paths[0].parent.parent.name) as bar:
+        label = paths[0].parent.parent.name
+        with click.progressbar(answers, length=len(chunks), label=label, hidden=is_quiet()) as bar:
             for sights in bar:
                 yield from sights
 
@@ -264,7 +273,9 @@ def _read_scores(faces: FaceTable, task: Path, cache: Path, processes: int) -> N
         chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             answers = pool.map(partial(_score_all, task=task), chunks)
-            with click.progressbar(answers, length=len(chunks), label="blendshapes") as bar:
+            with click.progressbar(
+                answers, length=len(chunks), label="blendshapes", hidden=is_quiet()
+            ) as bar:
                 found = np.concatenate(list(bar))
         with replacing(kept) as beside:
             np.savez_compressed(beside, scores=found)

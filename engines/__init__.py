@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 from engines import onnx, openvino, tensorrt
@@ -28,6 +29,9 @@ __all__ = [
     "probe",
     "read_model",
 ]
+
+_log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # who uses the package decides what is shown
 
 
 def probe(name: str) -> Availability:
@@ -73,9 +77,13 @@ def load_engine(
         told = [refusal for refused, refusal in refusals.items() if available[refused].expected]
         notes = tuple(f"{refusal}; {choice} works in its place, slower" for refusal in told)
         try:
-            return open_engine(content, choice, notes, available[choice.name], threads)
+            opened = open_engine(content, choice, notes, available[choice.name], threads)
         except EngineError as error:
             refusals[choice.name] = str(error)
+            _log.info("%s does not run %s: %s", choice, model, error)
+            continue
+        _log.info("%s runs %s", opened.name, model)
+        return opened
     raise EngineError(f"{model}: {'; '.join(refusals.values())}")
 
 

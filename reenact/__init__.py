@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from reenact.run.session import Session
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # who uses the package decides what is shown
 
 
 def open(
@@ -55,6 +58,9 @@ def open(
     something cannot be opened, TargetError or ControlError (both ValueErrors) for what cannot be asked for.
     """
     # Here, so that `import reenact` stays cheap.
+    from reenact.process.shadowing import refuse_shadows
+
+    refuse_shadows("engines", "calib")
     from reenact.run.session import live_options, open_session
 
     chosen = live_options(options, strength, mirror, virtual_camera, generator)

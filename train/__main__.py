@@ -5,6 +5,13 @@ A command's module is imported when the command is called, so that --help is qui
 
 from __future__ import annotations
 
+import os
+import sys
+
+if __name__ == "__main__" and sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(__file__)):
+    # `python -m` looks into the current folder first, where an engines/ of the user's own would hide ours.
+    del sys.path[0]
+
 import click
 
 from reenact.cli.commands import Commands

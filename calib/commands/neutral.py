@@ -18,7 +18,7 @@ from calib.commands.watching import (
 )
 from calib.neutral import NeutralEstimator, NeutralOptions, Rest
 from calib.profile import Profile, to_json
-from reenact.cli.errors import plain_errors, unusable_input, warn
+from reenact.cli.errors import plain_errors, say, unusable_input, warn
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter
 from reenact.cli.progress import status_line
@@ -78,7 +78,7 @@ def neutral(
             rest = at_rest(_watch(camera, video, seconds), shown_source(camera, video))
             found, how = rest.neutral, f"{shown_source(camera, video)}: {how_sure(rest)}"
         write_profile(renewed(known, how, found), output)
-        click.echo(f"{output or 'neutral'}: {how}; {highest(found)}", err=True)
+        say(f"{output or 'neutral'}: {how}; {highest(found)}")
         if image is not None:
             warn("one picture does not tell whether the face is at rest: it is taken as it is")
         if found.max() > NOT_AT_REST:

@@ -19,7 +19,7 @@ from calib.commands.watching import (
 )
 from calib.guided import PROMPTS, GuidedSession
 from calib.profile import Profile
-from reenact.cli.errors import plain_errors, unusable_input, warn
+from reenact.cli.errors import plain_errors, say, unusable_input, warn
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter
 from reenact.measure.profiles import profile_to_renew, renewed
@@ -76,7 +76,7 @@ def expressive_range(camera: str | None, video: Path | None, output: Path | None
         write_profile(
             renewed(known, f"{where}: guided session, {how_sure(rest)}", rest.neutral, reached), output
         )
-        click.echo(f"{output or 'range'}: {how_sure(rest)}; range {_listed(reached)}", err=True)
+        say(f"{output or 'range'}: {how_sure(rest)}; range {_listed(reached)}")
         missing = [code for code, value in zip(AU_CODES, reached, strict=True) if np.isnan(value)]
         if missing:
             warn(f"not seen, and left as unknown: {', '.join(missing)}")

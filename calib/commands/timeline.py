@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reenact.cli.driving import read_timeline
-from reenact.cli.errors import Unusable, plain_errors, unusable_input
+from reenact.cli.errors import Unusable, plain_errors, say, unusable_input
 from reenact.cli.grouped import GroupedCommand, GroupedGroup, option
 from reenact.cli.parameters import NumberParameter
 from reenact.figures.plots import to_picture, to_svg
@@ -87,7 +87,7 @@ def preview(source: Path, output: Path, face: str | None, fps: float | None) -> 
             figure = recording_plot(programme.source, source.name)
         with unusable_input():
             _save(figure, output)
-        click.echo(str(output), err=True)
+        say(str(output))
 
 
 @timeline.command(cls=GroupedCommand, example="smile.csv smile.json")
@@ -103,7 +103,7 @@ def convert(source: Path, output: Path) -> None:
             text = writers[output.suffix.lower()](load_keyframes(source))
             with replacing(output) as beside:
                 beside.write_text(text, encoding="utf-8")
-        click.echo(str(output), err=True)
+        say(str(output))
 
 
 def _save(figure: Figure, output: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from reenact import __version__
 from reenact.cli.commands import Commands
+from reenact.cli.version import print_version
 
 COMMANDS = {
     "demo": "Make a demonstration film; needs no input.",
@@ -16,13 +16,21 @@ COMMANDS = {
     "doctor": "Check this installation and say how to repair it.",
     "bench": "Measure the speed of this machine.",
     "engines": "List the runtimes of the networks; build and remove models.",
+    "config": "Show the configuration file, or write one.",
+    "completion": "Print the script that makes a shell complete commands and options.",
+    "calib": "Calibrate to a person, edit time lines, fit the models that ship.",
+    "train": "Train the networks; needs the extra `train`.",
 }
-"""A line about each command. The command is a click command of its name in the module of its name here."""
+"""Each is a click command of its name in the module reenact.cli of its name, or else in PROGRAMS."""
+
+PROGRAMS = {"calib": "calib.__main__", "train": "train.__main__"}
+"""The modules of the two command lines that are also called as `python -m`."""
 
 TASKS = {
     "Change expressions": ("demo", "image", "video", "webcam"),
     "Read action units": ("aus",),
-    "This machine": ("doctor", "bench", "engines"),
+    "Calibrate and train": ("calib", "train"),
+    "This machine": ("doctor", "bench", "engines", "config", "completion"),
 }
 """The commands by what people want to do, as --help shows them."""
 
@@ -33,10 +41,19 @@ TASKS = {
     table=COMMANDS,
     tasks=TASKS,
     example="video in.mp4 out.mp4 --preset smile",
+    programs=PROGRAMS,
+    config=True,
     advice="'reenact doctor' says what to install",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="reenact")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Show the versions of reenact, Python and the engines, and the models that ship, and exit.",
+)
 def main() -> None:
     """Change the expression of a face in a picture, a film or a live camera picture.
 

@@ -11,7 +11,7 @@ import click
 
 from calib.profile import Profile
 from reenact.cli.editing import tracker_options
-from reenact.cli.errors import Unusable, note, unusable_input, warn
+from reenact.cli.errors import Unusable, note, say, unusable_input, warn
 from reenact.cli.faces import warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
@@ -91,7 +91,7 @@ def aus(
     left_out = warn_of_left_out(report.faces_left_out, replace(options.tracker, stills=stills))
     if table_path is not None:
         kind = "pictures" if Path(shown).is_dir() else "frames"
-        click.echo(f"{table_path}: {report.frames} {kind}, {report.frames_with_face} with a face", err=True)
+        say(f"{table_path}: {report.frames} {kind}, {report.frames_with_face} with a face")
     document = {"input": str(shown), "output": str(output or "-"), **report.to_json(), "notes": left_out}
     write_json(document, json_path)
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from reenact.cli.errors import unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
+from reenact.cli.log_output import is_quiet
 from reenact.cli.parameters import json_option, write_json
 from reenact.generate import READY
 from reenact.media.read import open_capture
@@ -100,7 +101,7 @@ def bench(
     sizes = list(SIZES) if size == "all" else [size]
     counts = list(FACES) if faces == "all" else [int(faces)]
     with ExitStack() as opened:
-        status = opened.enter_context(Console(stderr=True).status("starting"))
+        status = opened.enter_context(Console(stderr=True, quiet=is_quiet()).status("starting"))
         if clip is None:
             cases = opened.enter_context(built_in_cases(sizes, counts, seconds, status.update))
         else:
@@ -116,7 +117,7 @@ def refuse_options_of_the_built_in_clip(clip: Path | str | None) -> None:
     """Raises a usage error if options of the built-in clip are given with a clip of the user's own."""
     context = click.get_current_context()
     for name in ("size", "faces", "seconds"):
-        if clip is not None and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        if clip is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name} is of the built-in clip; leave it out with {clip}", context)
 
 

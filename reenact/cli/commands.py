@@ -4,22 +4,53 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from reenact.cli.completion_table import VARIABLE, completing_program
 from reenact.cli.errors import plain_errors, plain_import_errors
 from reenact.cli.grouped import GroupedGroup
+from reenact.cli.log_output import LogOutput
+from reenact.cli.shared_options import share_options
 from reenact.process.settings import standard_error_there
+from reenact.process.shadowing import refuse_shadows
+
+_NEEDED = ("engines", "calib", "train")
+"""The packages beside reenact that its command lines use."""
 
 
 class Program(GroupedGroup):
-    """A command line that also works without a standard error."""
+    """A command line whose commands all say as much as -v and -q ask for, and write it into --log-file.
+
+    It works without a standard error as well, and an error that is a bug of ours ends in one line.
+    """
+
+    def __init__(self, *args: Any, config: bool = False, **attributes: Any) -> None:
+        """config: whether options may come from the configuration file."""
+        super().__init__(*args, **attributes)
+        self._config = config
+        share_options(self, config=config)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        super().add_command(share_options(cmd, config=self._config), name)
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        with standard_error_there():
-            return super().main(*args, **extra)
+        with standard_error_there(), LogOutput() as output:
+            if VARIABLE in os.environ:
+                # Only a table is read: a shell that waits for completions shall not import every command.
+                return completing_program().main(*args, **extra)
+            extra.setdefault("obj", output)
+            try:
+                return super().main(*args, **extra)
+            except Exception as error:
+                if not extra.get("standalone_mode", True):
+                    raise
+                output.report_bug(error)
+                sys.exit(1)
 
 
 class Commands(Program):
@@ -32,18 +63,21 @@ class Commands(Program):
         table: Mapping[str, str],
         tasks: Mapping[str, Sequence[str]],
         advice: str,
+        programs: Mapping[str, str] | None = None,
         **attributes: Any,
     ) -> None:
         """package: each command stands in the module of its name there. table: a line about each command.
 
         tasks: headings for help, each with the names of its commands. advice: what to do if a library is
-        missing.
+        missing. programs: the modules of commands that are command lines of their own, each with a group
+        `main`.
         """
         super().__init__(*args, **attributes)
         self._package = package
         self._table = table
         self._tasks = tasks
         self._advice = advice
+        self._programs = programs or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._table)
@@ -51,10 +85,14 @@ class Commands(Program):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._table:
             return None
+        refuse_shadows(*_NEEDED)
         with plain_import_errors(self._advice):
-            command = getattr(importlib.import_module(f"{self._package}.{cmd_name}"), cmd_name)
+            if cmd_name in self._programs:
+                command = importlib.import_module(self._programs[cmd_name]).main
+            else:
+                command = getattr(importlib.import_module(f"{self._package}.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
-        return command
+        return share_options(command, config=self._config)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -82,5 +120,6 @@ class Commands(Program):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
-        with plain_errors():
+        # Some commands import what is heavy when they run.
+        with plain_errors(), plain_import_errors(self._advice):
             return super().invoke(ctx)

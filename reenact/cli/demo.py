@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.video import edit_with_progress
@@ -41,14 +41,14 @@ def demo(folder: Path, json_path: Path | None) -> None:
     with unusable_input():
         folder.mkdir(parents=True, exist_ok=True)
     film, sheet = folder / "demo.mp4", folder / "demo.png"
-    click.echo("Making a short film from the portrait ...", err=True)
+    say("Making a short film from the portrait ...")
     captions = Captions(PROGRAMME)
     with tempfile.TemporaryDirectory() as workshop:
         clip = Path(workshop) / "portrait.mp4"
         make_clip(clip, SIZE, PROGRAMME.seconds)
-        click.echo("Writing expressions into it ...", err=True)
+        say("Writing expressions into it ...")
         report, _ = edit_with_progress(clip, film, PROGRAMME, EditOptions(compare=True), finish=captions)
     with replacing(sheet) as beside:
         Image.fromarray(contact_sheet(captions.kept, PROGRAMME.scenes, CREDIT)).save(beside)
-    click.echo(f"{sheet}: {len(PROGRAMME.scenes)} expressions, labelled with their action units", err=True)
+    say(f"{sheet}: {len(PROGRAMME.scenes)} expressions, labelled with their action units")
     write_json({"output": str(film), "sheet": str(sheet), **report.to_json()}, json_path)

@@ -36,6 +36,9 @@ FACES = ParsedParameter("WHICH", parse_faces, FaceChoiceError)
 class PresetParameter(ParsedParameter):
     """The name of an expression; a value for another option is refused with that option's name."""
 
+    choices = tuple(PRESETS)
+    """What shells complete."""
+
     def __init__(self) -> None:
         super().__init__("NAME", parse_targets, TargetError)
 

@@ -22,6 +22,7 @@ from engines.engine_benchmark import (
 )
 from reenact.cli.errors import Unusable, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.log_output import is_quiet
 from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 from reenact.pipeline.meter import rss_mb
 
@@ -86,7 +87,7 @@ def bench(
 
     path = model or shipped_model()
     workload, info = open_workload(path, faces)
-    with Console(stderr=True).status("starting") as status:
+    with Console(stderr=True, quiet=is_quiet()).status("starting") as status:
         tools = Tools(memory_mb=rss_mb, watch=status.update)
         result = Contest(workload, BenchOptions(rounds=rounds), tools)(chosen(asked))
     machine = this_machine()

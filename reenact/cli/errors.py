@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import errno
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
+from typing import IO, Any
 
 import click
 
+from reenact.cli.log_output import SAID, is_quiet
+from reenact.cli.shared_options import in_config
 from reenact.process.signals import ENDING, INTERRUPT, signals_call
 
 _OWN_PACKAGES = frozenset({"reenact", "calib", "engines", "train"})
 _INTERRUPTED, _ENDED = 130, 143
+
+_log = logging.getLogger(__name__)
 
 
 class Failure(click.ClickException):
@@ -22,6 +28,10 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        _log.error("%s", self.message, exc_info=self.__cause__, extra=SAID)
+        super().show(file)
 
 
 class Unusable(Failure):
@@ -120,12 +130,22 @@ def plain_import_errors(advice: str) -> Iterator[None]:
 
 def warn(line: str) -> None:
     """Prints a warning in one line on standard error."""
+    _log.warning("%s", line, extra=SAID)
     click.echo(f"Warning: {line}", err=True)
 
 
 def note(line: str) -> None:
-    """Prints a note in one line on standard error, about something that the user may not expect."""
-    click.echo(f"Note: {line}", err=True)
+    """Prints a note in one line on standard error, about what the user may not expect; -q leaves it out."""
+    _log.info("%s", line, extra=SAID)
+    if not is_quiet():
+        click.echo(f"Note: {line}", err=True)
+
+
+def say(line: str) -> None:
+    """Prints one line on standard error about what is done or was done; -q leaves it out."""
+    _log.info("%s", line, extra=SAID)
+    if not is_quiet():
+        click.echo(line, err=True)
 
 
 def _is_for_the_user(error: Exception) -> bool:
@@ -153,6 +173,9 @@ def _message(error: Exception) -> str:
 
 
 def _usage_message(error: click.UsageError) -> str:
+    configured = in_config(error)
+    if configured is not None:
+        return configured.rstrip(".")
     message = error.format_message().rstrip(".")
     return f"{message} (see '{error.ctx.command_path} --help')" if error.ctx else message
 

@@ -17,6 +17,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 GENERAL = "Options"
 """The heading of a command with few options."""
 FIRST = "Options used first"
+MESSAGES = "Messages and configuration"
 ORDER = (
     *("Expression", "Faces", "Drivers and time lines", "Limits and calibration", "Generator and engine"),
     *("Camera", "Virtual camera and preview", "Recording", "Figures", "Output file", "Report"),
@@ -97,7 +98,7 @@ class GroupedCommand(click.Command):
         self.first = first
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write(f"Example: {ctx.command_path} {self.example}\n\n")
+        formatter.write(f"Example: {ctx.command_path} {self.example}".rstrip() + "\n\n")
         super().format_help(ctx, formatter)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -110,8 +111,17 @@ class GroupedCommand(click.Command):
             self.format_commands(ctx, formatter)
 
     def sections(self, ctx: click.Context) -> Iterator[tuple[str, list[click.Parameter]]]:
-        """The headings with their options. --help stands last in the first section."""
-        shown = [each for each in self.get_params(ctx) if isinstance(each, click.Option) and not each.hidden]
+        """The headings with their options. --help stands last in the first section, and the options that every
+        command has stand in the last one."""
+        options = [
+            each for each in self.get_params(ctx) if isinstance(each, click.Option) and not each.hidden
+        ]
+        shared = [each for each in options if isinstance(each, GroupedOption) and each.group == MESSAGES]
+        yield from self._own_sections([each for each in options if each not in shared])
+        if shared:
+            yield MESSAGES, list(shared)
+
+    def _own_sections(self, shown: list[click.Option]) -> Iterator[tuple[str, list[click.Parameter]]]:
         if len(shown) <= MOST_IN_ONE_LIST:
             yield GENERAL, list(shown)
             return

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reenact.cli.editing import chosen, editing_options, several
-from reenact.cli.errors import Unusable, note, unusable_input, warn
+from reenact.cli.errors import Unusable, note, say, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
@@ -116,7 +116,7 @@ def image(
         if several(options):
             notes += warn_of_left_out(edit.measured.left_out, replace(options.tracker, stills=True))
         notes += note_hidden_mouths(sum(edit.measured.mouth_hidden), "face")
-    click.echo(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}", err=True)
+    say(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}")
     document = {"input": str(picture), "output": str(output), "faces": faces, "notes": notes}
     document["faces_left_out"] = edit.measured.left_out
     if verification is not None:

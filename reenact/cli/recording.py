@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from reenact.cli.editing import NumberParameter
+from reenact.cli.errors import say
 from reenact.cli.grouped import in_order, option
 from reenact.cli.parameters import FILE
 from reenact.run.recording.recorder import Recorder, RecordOptions
@@ -75,7 +76,7 @@ def tell_recordings(recorder: Recorder | None) -> list[dict[str, Any]]:
     """Prints a line for each recording; returns the same for the JSON."""
     recordings = recorder.saved if recorder is not None else ()
     for saved in recordings:
-        click.echo(f"{saved.path}: {saved.frames} frames, {saved.duration_s:.1f} s", err=True)
+        say(f"{saved.path}: {saved.frames} frames, {saved.duration_s:.1f} s")
     return [
         {"path": str(saved.path), "frames": saved.frames, "duration_s": round(saved.duration_s, 3)}
         for saved in recordings

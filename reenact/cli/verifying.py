@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reenact.cli.driving import read_markers
-from reenact.cli.errors import Unusable, unusable_input, warn
+from reenact.cli.errors import Unusable, say, unusable_input, warn
 from reenact.cli.grouped import CommandT, option
 from reenact.cli.parameters import FILE
 from reenact.cli.progress import progress_bar
@@ -93,7 +93,7 @@ class Verification:
                 advance,
             )
         for figures in found:
-            click.echo(_summary(figures), err=True)
+            say(_summary(figures))
         if not found:
             warn("nothing was asked of any face: the report is empty")
         faces = [_plain(asdict(figures) | {"leakage": figures.leakage}) for figures in found]

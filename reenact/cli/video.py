@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from reenact.cli.editing import chosen, editing_options, several
-from reenact.cli.errors import note, unusable_input, warn
+from reenact.cli.errors import note, say, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, json_option, write_json
-from reenact.cli.progress import progress_bar
+from reenact.cli.progress import log_times, progress_bar
 from reenact.cli.verifying import correct, open_verification, passes_option, verify_option
 from reenact.media.read.spool import Source
 from reenact.media.write.encoding import CODECS, CONTAINERS, PRESETS, Encoding
@@ -159,8 +159,6 @@ def edit_with_progress(
         if several(options):
             notes += warn_of_left_out(report.faces_left_out, options.tracker)
         notes += note_hidden_mouths(report.frames_with_hidden_mouth, "frame")
-    click.echo(
-        f"{output}: {report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps",
-        err=True,
-    )
+    log_times(report)
+    say(f"{output}: {report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps")
     return report, notes

@@ -14,11 +14,11 @@ from typing import Any
 import click
 
 from reenact.cli.editing import chosen, live_editing_options, several
-from reenact.cli.errors import Stop, note, signals_stop, unusable_input, warn
+from reenact.cli.errors import Stop, note, say, signals_stop, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
-from reenact.cli.progress import status_line
+from reenact.cli.progress import log_times, status_line
 from reenact.cli.recording import recorded, recording_options, tell_recordings
 from reenact.media.read import CameraOptions
 from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size, shown
@@ -290,10 +290,10 @@ def tell(report: Report) -> None:
         warn("no frame came")
     elif not report.frames_with_face:
         warn("no face was found: the picture was unchanged")
+    log_times(report)
     latency = report.latency
     delay = f", latency {latency.p50_ms:.0f} ms (p95 {latency.p95_ms:.0f})" if latency else ""
-    click.echo(
+    say(
         f"{report.frames} frames, {report.frames_with_face} with a face, {report.fps:.1f} fps{delay}, "
-        f"{report.dropped} dropped",
-        err=True,
+        f"{report.dropped} dropped"
     )

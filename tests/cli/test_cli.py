@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import platform
 import subprocess
 import sys
+from importlib.metadata import version
 
 import click
 import pytest
@@ -21,6 +24,9 @@ from reenact.cli.errors import (
     plain_import_errors,
     unusable_input,
 )
+from tests.project.test_architecture import ROOT
+
+MODELS = "models, with the first 12 digits of their SHA-256:"
 
 
 def test_help_lists_every_command_with_what_it_does() -> None:
@@ -48,13 +54,19 @@ def test_the_commands_are_grouped_by_task() -> None:
     assert all(f"\n{task}:\n" in text for task in TASKS)
 
 
-def test_version() -> None:
-    assert CliRunner().invoke(main, ["--version"]).output == f"reenact, version {__version__}\n"
+def test_version_names_python_engines_and_the_models_that_ship() -> None:
+    lines = CliRunner().invoke(main, ["--version"]).output.splitlines()
+    assert lines[0] == f"reenact {__version__}, Python {platform.python_version()}"
+    assert f"  openvino   {version('openvino')}" in lines
+    models = [line.split() for line in lines[lines.index(MODELS) + 1 :]]
+    assert len(models) == 9
+    for digits, path in models:
+        assert hashlib.sha256((ROOT / path).read_bytes()).hexdigest().startswith(digits)
 
 
 def test_the_module_runs_as_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "reenact", "--version"], capture_output=True, text=True)
-    assert done.stdout == f"reenact, version {__version__}\n"
+    assert done.stdout.startswith(f"reenact {__version__}, ")
 
 
 @pytest.mark.parametrize(
@@ -97,3 +109,15 @@ def test_a_missing_library_comes_with_advice() -> None:
         raise ImportError("libGL.so.1: cannot open shared object file")
     with pytest.raises(ImportError), plain_import_errors("ask the doctor"):
         raise ImportError("our own typo", name="reenact.nothing")
+
+
+@pytest.mark.parametrize(
+    "command", [["fit", "--data", "shards", "--out", "run"], ["export", "run", "a.onnx"]]
+)
+def test_training_without_torch_names_the_extra(command: list[str]) -> None:
+    code = (
+        f"import sys; sys.modules['torch'] = None\nfrom reenact.cli import main; main({['train', *command]})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "pip install 'reenact[train]'" in done.stderr

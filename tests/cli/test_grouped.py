@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from reenact.cli.grouped import (
     FIRST,
     GENERAL,
+    MESSAGES,
     MOST_FIRST,
     MOST_IN_GROUP,
     MOST_IN_ONE_LIST,
@@ -18,6 +19,7 @@ from reenact.cli.grouped import (
     GroupedOption,
     option,
 )
+from reenact.cli.shared_options import SharedOption
 from tests.cli.test_references import PROGRAMS, program
 
 WIDTH = 80
@@ -55,11 +57,13 @@ def help_of(path: str, command: click.Command) -> str:
 def test_every_option_of_every_command_has_a_group_and_no_group_is_a_dump(everything) -> None:
     for path, command in everything.items():
         context = click.Context(command)
-        own = [each for each in command.params if isinstance(each, click.Option)]
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        own = [each for each in options if not isinstance(each, SharedOption)]
         strangers = [each.opts for each in own if not isinstance(each, GroupedOption)]
         # click's own --version stands in the first section.
         assert not [opts for opts in strangers if opts != ["--version"]], path
         sections = dict(command.sections(context))
+        assert len(sections.pop(MESSAGES)) == len(options) - len(own) >= 3, path
         assert sum(map(len, sections.values())) == len(own) + 1, f"{path}: all, and --help"
         if len(own) + 1 <= MOST_IN_ONE_LIST:
             assert list(sections) == [GENERAL], path
@@ -71,7 +75,9 @@ def test_every_option_of_every_command_has_a_group_and_no_group_is_a_dump(everyt
 
 def test_help_begins_with_an_example_that_the_command_understands(everything) -> None:
     for path, command in everything.items():
-        assert help_of(path, command).startswith(f"Example: {path} {command.example}\n\nUsage: {path} "), path
+        assert help_of(path, command).startswith(
+            f"Example: {path} {command.example}".rstrip() + f"\n\nUsage: {path} "
+        ), path
         called, arguments = command, shlex.split(command.example)
         while isinstance(called, click.Group):
             below = called.get_command(click.Context(called), arguments.pop(0))

@@ -43,7 +43,7 @@ def texts() -> Iterator[Path]:
     """All that is read by people: the sources with their comments and messages, README and cards."""
     for package in PACKAGES:
         yield from sorted(path for kind in ("py", "md") for path in (ROOT / package).rglob(f"*.{kind}"))
-    yield ROOT / "README.md"
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "NOTICE"))
 
 
 TEXTS = list(texts())

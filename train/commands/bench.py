@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.log_output import is_quiet
 from reenact.cli.parameters import json_option, write_json
 from train.training_benchmark import Throughput, TrainingBenchmarkOptions, measure
 from train.training_options import PRESETS
@@ -94,7 +95,7 @@ def bench(
     The plain form has a backward pass for the gradient penalty alone, float32, and channels first.
     """
     options = TrainingBenchmarkOptions(preset, size, channels, batch, rounds, amp, device, threads)
-    with Console(stderr=True).status("starting") as status:
+    with Console(stderr=True, quiet=is_quiet()).status("starting") as status:
         throughput = measure(options, status.update)
     if str(json_path) != "-":
         show(options, throughput)

@@ -11,6 +11,7 @@ from rich.console import Console
 from reenact.cli.engines_bench import shipped_model
 from reenact.cli.errors import unusable_input
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.log_output import is_quiet
 from reenact.cli.parameters import ENGINE, FILE, json_option, write_json
 from train.inference import InferenceOptions, measure_inference
 
@@ -39,7 +40,7 @@ def compare(model: Path | None, engine: str, rounds: int, json_path: Path | None
 
     The paper's generator is as published: 57 M parameters, 128 px, float32 on the CPU. Both take turns.
     """
-    with Console(stderr=True).status("taking turns"), unusable_input():
+    with Console(stderr=True, quiet=is_quiet()).status("taking turns"), unusable_input():
         found = measure_inference(InferenceOptions(model or shipped_model(), engine, rounds))
     if str(json_path) != "-":
         click.echo(f"{found.model_ms:8.1f} ms at {found.size} px, {found.engine}")

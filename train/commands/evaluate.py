@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE
 from reenact.media.read import open_capture
@@ -143,19 +143,19 @@ def evaluate(
     options = EvaluationOptions(faces=faces, seed=seed)
     if sheet_faces:
         pages = write_sheets(specs, unseen, out / "sheets", seed, sheet_faces)
-        click.echo(f"{len(pages)} contact sheets in {out / 'sheets'}", err=True)
+        say(f"{len(pages)} contact sheets in {out / 'sheets'}")
     evaluation = prepare_evaluation(training, unseen, clips, cache or out / "cache", options)
     heading = f"# Evaluation\n\nOn people held out of training: {len(unseen)} pictures in {data.name}.\n"
     results: dict[str, MethodResult] = {}
     tables: list[ResultTable] = []
     for result in map_chunks(partial(evaluate_method, evaluation=evaluation), specs, Workers(processes)):
-        click.echo(f"{result.name}: done", err=True)
+        say(f"{result.name}: done")
         results[result.name] = result
         tables = result_tables([results[spec.name] for spec in specs if spec.name in results], evaluation)
         write_tables(tables, out, heading)
     tables += own_mouth_tables(clips)
     write_tables([*tables, time_methods(specs, evaluation, options)], out, heading)
-    click.echo(f"report in {out / 'report.md'}", err=True)
+    say(f"report in {out / 'report.md'}")
 
 
 def _open_all(specs: Sequence[MethodSpec], clips: Sequence[Path]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from train.training_options import (
     PRESETS,
@@ -197,7 +197,7 @@ def fit(
         machine,
         out,
         budget_s=math.inf if time_budget is None else time_budget,
-        say=lambda line: click.echo(line, err=True),
+        say=say,
     )
 
 

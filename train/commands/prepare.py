@@ -13,6 +13,7 @@ import click
 
 from reenact.cli.errors import Failure, note, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.log_output import is_quiet
 from reenact.media.atomic import replacing
 from train.data import prepare as preparing
 from train.data.picture import LABELS, PrepareOptions, Reason
@@ -143,7 +144,9 @@ def prepare(
     _tell_splits(sources)
     options = PrepareOptions(labels, min_face, min_confidence, max_yaw)
     total = sum(len(source.items) for source in sources)
-    with click.progressbar(length=total, label="pictures", show_pos=True, file=sys.stderr) as bar:
+    with click.progressbar(
+        length=total, label="pictures", show_pos=True, file=sys.stderr, hidden=is_quiet()
+    ) as bar:
         report = preparing.prepare(
             sources, out, options, Workers(processes, ray), FolderMeta(seed, share), bar.update
         )

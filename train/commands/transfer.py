@@ -10,7 +10,7 @@ import click
 
 from engines.threads import core_count
 from reenact.cli.driving import read_driver
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.generate import READY
@@ -113,7 +113,7 @@ def transfer(
         raise click.UsageError("no FACE is driven by another; give one that is not the driver")
     found = []
     for done in map_chunks(partial(drive, options=options), work, Workers(processes)):
-        click.echo(f"{done.driver} on {done.face}: r {done.r:.2f} over {done.frames} frames", err=True)
+        say(f"{done.driver} on {done.face}: r {done.r:.2f} over {done.frames} frames")
         found.append(done)
     tables = transfer_tables(found, options)
     if str(json_path) != "-":

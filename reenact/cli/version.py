@@ -1,0 +1,63 @@
+"""`reenact --version`: the versions of what works together, and the models that ship."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from reenact import __version__
+
+LIBRARIES = {
+    "openvino": ("openvino",),
+    "onnx": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml"),
+    "tensorrt": ("tensorrt",),
+    "mediapipe": ("mediapipe",),
+}
+"""The engines' libraries and the tracker's, each by the distributions that may bring it."""
+MODELS = (".onnx", ".npz")
+"""The kinds of files that hold weights and fitted tables."""
+
+_HOME = Path(__file__).resolve().parents[2]
+
+
+def print_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    """Prints it and ends the program. Imports none of the libraries that it names."""
+    if not asked or context.resilient_parsing:
+        return
+    click.echo("\n".join(version_lines()))
+    context.exit()
+
+
+def version_lines() -> Iterator[str]:
+    """What `reenact --version` prints."""
+    # Here, so that other commands start without it.
+    import hashlib
+
+    yield f"reenact {__version__}, Python {platform.python_version()}"
+    for name, distributions in LIBRARIES.items():
+        yield f"  {name:10} {_version(distributions)}"
+    yield "models, with the first 12 digits of their SHA-256:"
+    for path in shipped_models():
+        yield f"  {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.relative_to(_HOME).as_posix()}"
+
+
+def shipped_models() -> list[Path]:
+    """The files of weights and fitted tables beside the code."""
+    found = (path for package in ("reenact", "calib") for path in (_HOME / package).rglob("*.*"))
+    return sorted(path for path in found if path.suffix in MODELS)
+
+
+def _version(distributions: tuple[str, ...]) -> str:
+    """That of the first which is installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in distributions:
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            continue
+        return found if name == distributions[0] else f"{found} ({name})"
+    return "not installed"
