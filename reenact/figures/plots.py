@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 36
 _TICKS_APART_PX = 70
 _OVER_LINES = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 """The ground of texts, so that no line runs through them."""
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
     "font.size": 8,
@@ -376,7 +376,7 @@ def _draw_names(axes: Axes, names: Sequence[tuple[Marker, int]], chart_px: int) 
     """The names of markers above the first chart, each at a line that leads down to its moment."""
     for marker, row in names:
         bottom, top = (1 + (_TITLE_PX + (row + share) * _MARKER_PX) / chart_px for share in (0.1, 0.8))
-        line = {"color": SOFT, "linewidth": 0.8, "linestyle": (0, (3, 3)), "clip_on": False}
+        line: dict[str, Any] = {"color": SOFT, "linewidth": 0.8, "linestyle": (0, (3, 3)), "clip_on": False}
         axes.plot([marker.time_s] * 2, [1, top], transform=axes.get_xaxis_transform(), **line)
         axes.annotate(
             _printable(marker.name),
