@@ -111,8 +111,10 @@ class GroupedCommand(click.Command):
             self.format_commands(ctx, formatter)
 
     def sections(self, ctx: click.Context) -> Iterator[tuple[str, list[click.Parameter]]]:
-        """The headings with their options. --help stands last in the first section, and the options that every
-        command has stand in the last one."""
+        """The headings with their options.
+
+        --help stands last in the first section. The options that every command has are the last section.
+        """
         options = [
             each for each in self.get_params(ctx) if isinstance(each, click.Option) and not each.hidden
         ]

@@ -49,7 +49,7 @@ _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 36
 _TICKS_APART_PX = 70
 _OVER_LINES = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 """The ground of texts, so that no line runs through them."""
-_STYLE: Any = {
+_STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
     "font.size": 8,
