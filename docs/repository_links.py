@@ -1,7 +1,7 @@
 """Files of the repository that the pages link to, such as model cards and pictures, become part of the site.
 
-In the repository a page links to ../../calib/data/MODEL_CARD.md, as a reader of the repository needs it. On the
-site that file stands under repository/, and links to it lead there.
+In the repository a page links to ../../calib/data/MODEL_CARD.md, as a reader of the repository needs it. On
+the site that file stands under repository/, and links to it lead there.
 """
 
 from __future__ import annotations

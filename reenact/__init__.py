@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from reenact import errors
     from reenact.measure.measurements import AUMeasurements, Progress
     from reenact.measure.read_aus import ReadOptions
     from reenact.media.image_array import Picture
@@ -39,7 +40,16 @@ else:
 
 
 __version__ = "0.1.0"
-__all__ = ["AUMeasurements", "ImageEditor", "__version__", "edit_image", "edit_video", "open", "read_aus"]
+__all__ = [
+    "AUMeasurements",
+    "ImageEditor",
+    "__version__",
+    "edit_image",
+    "edit_video",
+    "errors",
+    "open",
+    "read_aus",
+]
 _CLASSES = {"AUMeasurements": "reenact.measure.measurements", "ImageEditor": "reenact.run.image_editor"}
 """The modules of the interface's classes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,7 +31,7 @@ class Stopped(RuntimeError):
     """A run that its progress function has stopped; nothing was written."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AUMeasurements:
     """The action units of all faces in a picture, a film or a folder of pictures; one row for each face of
     each frame, in the order of the frames. Frames without a face have no row."""
@@ -52,9 +52,9 @@ class AUMeasurements:
     """(rows, 4) left, top, right and bottom of the face's landmarks, pixels."""
     files: tuple[str, ...] | None
     """One for each row: the name of the picture, of those in a folder. None: it was no folder."""
-    frames: tuple[Measured, ...] = field(repr=False)
+    frames: tuple[Measured, ...]
     """The frames as they were measured, without their pixels; those without a face are among them."""
-    frame_files: tuple[str, ...] | None = field(repr=False)
+    frame_files: tuple[str, ...] | None
     """One for each frame: the name of the picture, of those in a folder. None: it was no folder."""
 
     @property
@@ -71,6 +71,10 @@ class AUMeasurements:
     def frame_count(self) -> int:
         """How many frames or pictures were read, those without a face included."""
         return len(self.frames)
+
+    def __repr__(self) -> str:
+        faces = ", ".join(map(str, sorted(set(self.face_ids.tolist())))) or "none"
+        return f"<AUMeasurements: {len(self)} rows of {self.frame_count} frames, faces {faces}>"
 
     def __len__(self) -> int:
         """The number of rows."""

@@ -56,6 +56,7 @@ def test_rows_are_the_faces_of_the_frames_in_order():
     np.testing.assert_array_equal(table.sides, [bilateral(row) for row in table.values])
     assert table.landmarks.shape == (3, 478, 3) and table.files is None
     assert (table.boxes[0] < table.boxes[1])[[0, 2]].all()
+    assert repr(table) == "<AUMeasurements: 3 rows of 3 frames, faces 0, 4>"
 
 
 def test_pixels_are_left_behind():
@@ -69,6 +70,7 @@ def test_nothing_found_is_no_rows():
     table = measurements(three_frames()[1:2])
     assert len(table) == 0 and table.frame_count == 1
     assert table.values.shape == (0, 17) and table.sides.shape == (0, 2, 17)
+    assert "faces none" in repr(table)
     assert table.boxes.shape == (0, 4) and table.landmarks.shape == (0, 478, 3)
 
 

@@ -171,6 +171,12 @@ def test_no_fence_and_no_mark_is_missed(page: Path):
     assert text.count("<!-- not run") == sum(block.not_run is not None for block in here)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_that_is_there(page: Path):
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 @pytest.mark.parametrize("block", of("console", "bash"), ids=str)
 def test_every_command_is_one_that_its_program_takes(
     block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -78,6 +78,18 @@ def test_an_error_of_the_progress_function_comes_out_as_itself_and_leaves_nothin
     assert list(tmp_path.iterdir()) == [] and leaked() == []
 
 
+def test_several_threads_may_edit_films_at_once(film: Path, tmp_path: Path):
+    names = ["one", "two"]
+    threads = [threading.Thread(target=edit, args=(film, tmp_path / f"{name}.mp4")) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    edit(film, tmp_path / "alone.mp4")
+    for name in names:
+        np.testing.assert_array_equal(decode(tmp_path / f"{name}.mp4"), decode(tmp_path / "alone.mp4"))
+
+
 def test_answers_other_than_false_do_not_stop(film: Path, tmp_path: Path):
     for answer in (None, 0, True, ""):
         assert edit(film, tmp_path / "out.mp4", progress=lambda *_, answer=answer: answer).frames == FRAMES

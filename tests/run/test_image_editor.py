@@ -269,6 +269,21 @@ def test_several_threads_may_use_one_editor(portrait: np.ndarray, editor: Any):
         np.testing.assert_array_equal(found[each], image)
 
 
+def test_several_threads_may_edit_pictures_at_once(portrait: np.ndarray):
+    wanted = ["smile", "surprise", "AU04=+3"]
+    found: dict[str, np.ndarray] = {}
+    threads = [
+        threading.Thread(target=lambda each=each: found.update({each: reenact.edit_image(portrait, each)}))
+        for each in wanted
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    for each in wanted:
+        np.testing.assert_array_equal(found[each], reenact.edit_image(portrait, each))
+
+
 def test_an_editor_that_is_closed_says_so_and_may_be_closed_again(portrait: np.ndarray):
     editor = reenact.ImageEditor(generator="warp")
     editor.close()
