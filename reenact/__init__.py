@@ -1,4 +1,8 @@
-"""Write facial action units: change a face's expression in a video or a live camera picture."""
+"""Write facial action units: change a face's expression in a video or a live camera picture.
+
+`edit_image`, `edit_video` and `read_aus` are for pictures and films, `ImageEditor` for many pictures, `open`
+for cameras. Importing this module is cheap: what they need is imported when they are first used.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,166 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from reenact import errors
+    from reenact.measure.measurements import AUMeasurements, Progress
+    from reenact.measure.read_aus import ReadOptions
+    from reenact.media.image_array import Picture
+    from reenact.pipeline.meter import Report
     from reenact.programme import Programme
     from reenact.programme.programme import TargetsAt
+    from reenact.run.files import EditOptions
+    from reenact.run.image_editor import Asked, Faces, ImageEditor
     from reenact.run.live import LiveOptions
     from reenact.run.session import Session
+else:
+
+    def __getattr__(name: str) -> object:
+        """The classes and modules of the interface, imported when they are first asked for."""
+        from importlib import import_module
+
+        if name == "errors":
+            return import_module("reenact.errors")
+        if name in _CLASSES:
+            return getattr(import_module(_CLASSES[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = "0.1.0"
+__all__ = [
+    "AUMeasurements",
+    "ImageEditor",
+    "__version__",
+    "edit_image",
+    "edit_video",
+    "errors",
+    "open",
+    "read_aus",
+]
+_CLASSES = {"AUMeasurements": "reenact.measure.measurements", "ImageEditor": "reenact.run.image_editor"}
+"""The modules of the interface's classes."""
+
+
+def edit_image(
+    image: Picture,
+    targets: Asked,
+    *,
+    strength: float | None = None,
+    faces: Faces | None = None,
+    generator: str | None = None,
+    options: EditOptions | None = None,
+) -> NDArray[np.uint8]:
+    """The picture with another expression: a (height, width, 3) RGB uint8 array of the same size.
+
+        edited = reenact.edit_image("anna.png", "smile", strength=0.7)
+
+    image: a (height, width, 3) RGB uint8 array, which is not changed, or the path of a picture. OpenCV's
+    arrays are BGR: image[..., ::-1] makes RGB of them.
+    targets: as --target-aus takes them: "AU12=+2,AU4=-1", "smile", "smile,AU12L=+1"; or a programme, whose
+    time is 0; or a function of time and face id.
+    strength: how far to go from the face's present expression (0) to the targets (1, the default) and beyond
+    (1.5).
+    faces: which faces change: "largest", the default, "all", or a list of ids, which are those of `read_aus`.
+    generator: what makes the new pixels: "live", the default, or "warp".
+    options: everything that can be chosen. Of the three before it, those that are given replace what the
+    options say.
+
+    Models are opened for each call; for many pictures an ImageEditor opens them once. Any thread may call it.
+    Where no face is found the picture comes back unchanged, with an ImageWarning.
+
+    Raises ImageError, TargetError, ControlError or FaceChoiceError (all ValueErrors) for arguments that
+    cannot be used, StillError (an OSError) for a file that cannot be read, and TrackerError or EngineError
+    (both RuntimeErrors) where a model cannot be opened.
+    """
+    from reenact.media.image_array import as_still
+    from reenact.retarget.controls import as_programme
+    from reenact.run.image_editor import ImageEditor, chosen_options
+
+    # What is wrong with the arguments is said before any model is opened.
+    still, programme = as_still(image), as_programme(targets)
+    chosen = chosen_options(options, strength=strength, faces=faces, generator=generator)
+    with ImageEditor(options=chosen) as editor:
+        return editor.edit(still.image, programme)
+
+
+def edit_video(
+    source: str | Path,
+    output: str | Path,
+    targets: Asked,
+    *,
+    strength: float | None = None,
+    faces: Faces | None = None,
+    generator: str | None = None,
+    options: EditOptions | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Writes the film `source` as `output`, with other expressions; returns counts and speeds.
+
+        report = reenact.edit_video("in.mp4", "out.mp4", "smile")
+
+    source: the path or address of a film. Its sound, subtitles and times are kept.
+    output: the path of the new film, whose ending chooses the kind: .mp4, .mov, .mkv or .webm. It appears
+    when it is complete, and then replaces a file of that name.
+    targets, strength, faces, generator: as `edit_image` has them; a programme may change over time. Faces
+    have the ids of `read_aus`.
+    options: everything that can be chosen, codec and quality among it. Of the three before it, those that
+    are given replace what the options say.
+    progress: called in the caller's thread after each frame that is written, with the number of frames so far
+    and the number of all, None where that is not known. When it returns False, or raises, the run ends and
+    leaves no file; False raises Stopped.
+
+    Any thread may call it, and several films may be edited at the same time. What does not arrive as it was
+    is logged by the logger "reenact.run.edit_video".
+
+    Raises TargetError, ControlError or FaceChoiceError (all ValueErrors) for arguments that cannot be used,
+    CaptureError or SinkError (both OSErrors) for a film that cannot be read or written, TrackerError or
+    EngineError (both RuntimeErrors) where a model cannot be opened, and Stopped (a RuntimeError).
+    """
+    from reenact.run import edit_video as module
+
+    return module.edit_video(
+        source,
+        output,
+        targets,
+        strength=strength,
+        faces=faces,
+        generator=generator,
+        options=options,
+        progress=progress,
+    )
+
+
+def read_aus(
+    source: Picture,
+    *,
+    max_faces: int | None = None,
+    options: ReadOptions | None = None,
+    progress: Progress | None = None,
+) -> AUMeasurements:
+    """The action units of all faces in a picture, a film or a folder of pictures, as arrays with names.
+
+        table = reenact.read_aus("in.mp4")
+        smile = table["AU12"]  # (rows,) intensities 0..5, at table.times_s
+
+    source: a (height, width, 3) RGB uint8 array, which is not changed, or the path of a picture, of a film or
+    of a folder of pictures.
+    max_faces: look for at most this many faces; by default all in a picture and four in a film.
+    options: everything that can be chosen, a person's profile among it; `max_faces` replaces what it says.
+    progress: called in the caller's thread after each frame, with the number of frames so far and the number
+    of all, None where that is not known. False ends the run and raises Stopped. It is not called for arrays.
+
+    For many arrays, `ImageEditor.read` opens the models once. Any thread may call it. An array without a face
+    gives no rows, and an ImageWarning.
+
+    Raises ImageError (a ValueError) for an array that is no picture, StillError or CaptureError (both
+    OSErrors) for a file that cannot be read, TrackerError (a RuntimeError), and Stopped (a RuntimeError).
+    """
+    from reenact.measure.measurements import read_aus as read
+
+    return read(source, max_faces=max_faces, options=options, progress=progress)
+
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # who uses the package decides what is shown
 

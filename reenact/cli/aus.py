@@ -114,7 +114,7 @@ def _read_pictures(source: Source, output: Path | None, options: ReadOptions, **
             pictures = _pictures(source)
             table = opened.enter_context(open_csv(output, **columns, names=Path(source).is_dir()))
         advance = opened.enter_context(progress_bar(len(pictures)))
-        return read_pictures(pictures, table, options, advance, lambda error: warn(str(error)))
+        return read_pictures(pictures, table.write, options, advance, lambda error: warn(str(error)))
 
 
 def _pictures(source: Source) -> Sequence[Source]:

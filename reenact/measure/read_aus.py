@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from calib.estimator import load_estimator
 from calib.profile import Profile
@@ -13,7 +12,6 @@ from reenact.measure.profiles import beyond_neutral
 from reenact.media.image_file import Still, StillError, count_pictures, load_still
 from reenact.media.read import FileCapture
 from reenact.media.read.spool import Source, Spooled
-from reenact.media.write.au_csv import AUCsvSink
 from reenact.pipeline.meter import Meter, Report
 from reenact.pipeline.runner import LeftThreads, Stage, closed_after_stages, run
 from reenact.records import Frame, Measured, Tracked
@@ -91,15 +89,16 @@ def read_film(
 
 def read_pictures(
     paths: Iterable[Source],
-    table: AUCsvSink,
+    note: Callable[[Measured, str], None],
     options: ReadOptions,
     watch: Watch = unwatched,
     unreadable: Callable[[StillError], None] = lambda error: None,
 ) -> Report:
-    """Writes the action units of every picture into a table; pictures that cannot be read are left out.
+    """Finds and reads the faces of every picture; pictures that cannot be read are left out.
 
-    unreadable: called with the error of each of these. In the table `frame` counts the pictures, `timestamp`
-    is 0, and the faces of each picture have the ids 0, 1, and so on.
+    note: called with each record and the picture's name, in order and in the caller's thread. unreadable:
+    called with the error of each picture that cannot be read. The frames' indices count the pictures, their
+    times are 0, and the faces of each picture have the ids 0, 1, and so on.
     """
     meter, left = Meter(), LeftThreads()
     names: list[str] = []
@@ -117,13 +116,12 @@ def read_pictures(
     with closed_after_stages(left) as used:
         tracker = used.enter_context(Tracker(replace(options.tracker, stills=True)))
         stages = tracking(tracker, meter, watch), Stage("number", numbered), *_measuring(options.profile)
-        note = partial(_note_named, table, names)
-        run(frames(), [stages], note, meter=meter, left=left)
+
+        def note_named(measured: Measured) -> None:
+            note(measured, names[measured.frame.index])
+
+        run(frames(), [stages], note_named, meter=meter, left=left)
     return meter.report()
-
-
-def _note_named(table: AUCsvSink, names: Sequence[str], measured: Measured) -> None:
-    table.write(measured, names[measured.frame.index])
 
 
 def _measuring(profile: Profile | None) -> tuple[Stage, ...]:
@@ -131,10 +129,24 @@ def _measuring(profile: Profile | None) -> tuple[Stage, ...]:
     return (measure,) if profile is None else (measure, Stage("calibrate", beyond_neutral(profile)))
 
 
-def read_still(still: Still, options: TrackerOptions) -> Measured:
-    """The faces of one picture with their action units; the ids count from 0. Raises TrackerError."""
-    with Tracker(replace(options, stills=True)) as tracker:
-        return Measurer(load_estimator())(numbered(tracker(Frame(still.image))))
+def read_still(still: Still, options: TrackerOptions, profile: Profile | None = None) -> Measured:
+    """The faces of one picture with their action units; the ids count from 0. Raises TrackerError.
+
+    profile: None: intensities are what is read; otherwise they are those beyond the person's neutral.
+    """
+    with open_still_tracker(options) as tracker:
+        measured = measured_still(still, tracker)
+    return measured if profile is None else beyond_neutral(profile)(measured)
+
+
+def open_still_tracker(options: TrackerOptions) -> Tracker:
+    """Opens a tracker for pictures that are independent of each other."""
+    return Tracker(replace(options, stills=True))
+
+
+def measured_still(still: Still, tracker: Tracker) -> Measured:
+    """The same as read_still, with a tracker for stills that is open already."""
+    return Measurer(load_estimator())(numbered(tracker(Frame(still.image))))
 
 
 def numbered(tracked: Tracked) -> Tracked:

@@ -18,7 +18,7 @@ from reenact.generate.painters.mouth import MouthMemory
 from reenact.generate.paste import paste
 from reenact.measure.measurer import Measurer
 from reenact.measure.profiles import mouth_of
-from reenact.measure.read_aus import Watch, read_still, tracking, unwatched
+from reenact.measure.read_aus import Watch, measured_still, open_still_tracker, tracking, unwatched
 from reenact.media.image_file import Still
 from reenact.media.read import FileCapture, open_capture
 from reenact.media.read.spool import Source
@@ -79,11 +79,17 @@ class VideoEdit:
     left: LeftThreads
     """The threads that the end of the run did not wait for."""
 
-    def run(self, watch: Watch = unwatched) -> Report:
-        """Carries every frame through; `watch` is called from another thread."""
+    def run(self, watch: Watch = unwatched, written: Callable[[int], None] = unwatched) -> Report:
+        """Carries every frame through. `watch` is called from another thread; `written` is called in the
+        caller's with the number of frames that are written, and what it raises ends the run."""
         track = tracking(self.tracker, self.meter, watch)
         groups = [[track, *self.beginning], self.finishing]
-        run(self.capture, groups, self.sink.write, meter=self.meter, left=self.left)
+
+        def write(frame: Frame) -> None:
+            self.sink.write(frame)
+            written(frame.index + 1)
+
+        run(self.capture, groups, write, meter=self.meter, left=self.left)
         return self.meter.report()
 
 
@@ -171,15 +177,38 @@ class StillEdit:
         return replace(self.still, image=finished.image, alpha=alpha)
 
 
+@dataclass(frozen=True, eq=False)
+class StillEditor:
+    """Finds and reads the faces of pictures, one after another, with one tracker and one generator."""
+
+    tracker: Tracker
+    generator: Generator
+    options: EditOptions
+
+    def __call__(self, still: Still) -> StillEdit:
+        """The picture with its faces found and read."""
+        measured = measured_still(still, self.tracker)
+        if self.options.occlusion:
+            measured = OcclusionWatch()(measured)
+        return StillEdit(still, measured, self.generator, self.options)
+
+
+@contextmanager
+def open_still_editor(options: EditOptions = EditOptions()) -> Iterator[StillEditor]:
+    """Opens what pictures are edited with. Raises TrackerError or EngineError where that cannot be opened."""
+    sharp = WarpOptions(sharp=True)
+    with (
+        open_still_tracker(options.tracker) as tracker,
+        open_generator(options.generator, options.model, options.engine, sharp) as generator,
+    ):
+        yield StillEditor(tracker, generator, options)
+
+
 @contextmanager
 def open_still_edit(still: Still, options: EditOptions = EditOptions()) -> Iterator[StillEdit]:
     """Finds and reads the faces. Raises TrackerError or EngineError where something cannot be opened."""
-    measured = read_still(still, options.tracker)
-    if options.occlusion:
-        measured = OcclusionWatch()(measured)
-    sharp = WarpOptions(sharp=True)
-    with open_generator(options.generator, options.model, options.engine, sharp) as generator:
-        yield StillEdit(still, measured, generator, options)
+    with open_still_editor(options) as editor:
+        yield editor(still)
 
 
 def edited_with(targets: Programme, options: RetargetOptions) -> str:

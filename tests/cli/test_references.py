@@ -24,6 +24,7 @@ FOREIGN = {
     *("--force-reinstall", "--no-build-isolation", "--no-deps", "--only-binary"),  # of pip
     "--nproc-per-node",  # of torchrun
     "--version",
+    "--strict",  # of mkdocs
 }
 """Options that are not declared by a command of ours."""
 
@@ -34,16 +35,19 @@ CALL = re.compile(
 """A command line as it is to be typed: in quotes, behind a prompt or a colon, or on a line of its own."""
 PROSE = {"can", "cannot"}
 """Words behind the name of the program where a sentence begins with it."""
-DOTTED = re.compile(r"(?<![\w./'\"-])(?:reenact|engines|calib|train)(?:\.[A-Za-z_]\w*)+(?![\w(/\"'-])")
+DOTTED = re.compile(
+    r"(?<![\w./'\"-])(?:reenact|engines|calib|train)(?:\.(?!md\b)[A-Za-z_]\w*)+(?![\w(/\"'-])"
+)
 FILE = re.compile(r"(?<![\w./~-])(?:reenact|engines|calib|train|tests)/[\w./-]*\w")
 EXTRA = re.compile(r"(?:reenact|[.])\[([\w,]+)\](?=['\"`])")
 
 
 def texts() -> Iterator[Path]:
-    """All that is read by people: the sources with their comments and messages, README and cards."""
+    """All that is read by people: the sources with their comments and messages, README, pages and cards."""
     for package in PACKAGES:
         yield from sorted(path for kind in ("py", "md") for path in (ROOT / package).rglob(f"*.{kind}"))
     yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "NOTICE"))
+    yield from sorted(path for kind in ("py", "md", "yml") for path in (ROOT / "docs").rglob(f"*.{kind}"))
 
 
 TEXTS = list(texts())

@@ -55,6 +55,7 @@ MAY_KNOW_THREADS = {
         "reenact.pipeline.meter",
         "reenact.retarget.controls",
         "reenact.process.settings",
+        "reenact.run.image_editor",
         "reenact.run.session",
     ),
 }

@@ -27,11 +27,11 @@ def test_continuous_integration_runs_the_readmes_test_command():
     assert command in (ROOT / ".ci" / "run").read_text()
 
 
-def test_every_preset_is_in_the_readme():
+def test_every_preset_is_in_the_documentation():
     from reenact.programme.presets import PRESETS
 
-    readme = (ROOT / "README.md").read_text()
-    missing = [name for name in PRESETS if f"`{name}`" not in readme]
+    page = (ROOT / "docs" / "pages" / "aus.md").read_text()
+    missing = [name for name in PRESETS if f"`{name}`" not in page]
     assert not missing
 
 

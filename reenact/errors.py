@@ -1,0 +1,97 @@
+"""The errors and warnings that the Python interface raises. Each is a subclass of one of Python's own.
+
+| error | of | raised for |
+|---|---|---|
+| `ImageError` | `ValueError` | an array that is no RGB picture |
+| `ImageWarning` | `UserWarning` | a picture without a face, or with red and blue exchanged |
+| `StillError` | `OSError` | a picture that cannot be read or written |
+| `CaptureError` | `OSError` | a film or a camera that cannot be read |
+| `SinkError` | `OSError` | a film or a virtual camera that cannot be written |
+| `CsvError` | `OSError` | a table that cannot be written |
+| `MicrophoneError` | `OSError` | a microphone that cannot be opened |
+| `TargetError` | `ValueError` | targets that cannot be understood |
+| `UnknownAUError` | `ValueError` | an action unit that there is not |
+| `ControlError` | `ValueError` | a strength that is out of range |
+| `FaceChoiceError` | `ValueError` | a choice of faces that cannot be understood |
+| `FaceRequestError` | `ValueError` | a plan for one face that cannot be understood |
+| `ProgrammeError` | `ValueError` | a programme file that cannot be understood |
+| `KeyframesError` | `ValueError` | a time line that cannot be understood |
+| `InversionError` | `ValueError` | action units that cannot be inverted |
+| `AURecordingError` | `ValueError` | a driver's table or film that has no such face |
+| `RegionError` | `ValueError` | regions of a driver that there are not |
+| `SweepError` | `ValueError` | a sweep that cannot be understood |
+| `GalleryError` | `ValueError` | a folder without usable faces |
+| `ReferencePictureError` | `ValueError` | a picture of a person that shows no face, or several |
+| `ProfileError` | `ValueError` | a person's profile that cannot be read or written |
+| `MouthPictureError` | `ValueError` | a picture of a mouth, in a profile, that is damaged |
+| `SizeError` | `ValueError` | a face or a picture of a size that nothing can be made of |
+| `ModelError` | `ValueError` | a network that is missing, or another one's |
+| `TrackerError` | `RuntimeError` | a face tracker that cannot be opened |
+| `EngineError` | `RuntimeError` | a runtime or a network that cannot be opened |
+| `ChoiceError` | `EngineError` | an engine's name that cannot be understood |
+| `VerifyError` | `OSError` | an output that cannot be read again |
+| `Stopped` | `RuntimeError` | a run that its progress function has stopped |
+"""
+
+from __future__ import annotations
+
+from calib.au import UnknownAUError
+from calib.mouth_picture import MouthPictureError
+from calib.profile import ProfileError
+from engines.choice import ChoiceError
+from engines.engine import EngineError
+from reenact.alignment import SizeError
+from reenact.figures.expression_folder import GalleryError
+from reenact.generate.network.contract import ModelError
+from reenact.measure.measurements import Stopped
+from reenact.media.image_array import ImageError, ImageWarning
+from reenact.media.image_file import StillError
+from reenact.media.read.microphone import MicrophoneError
+from reenact.media.read.spool import CaptureError
+from reenact.media.write.au_csv import CsvError
+from reenact.media.write.encoding import SinkError
+from reenact.programme.au_recording import AURecordingError
+from reenact.programme.driver import RegionError
+from reenact.programme.face_choice import FaceChoiceError
+from reenact.programme.face_request import FaceRequestError
+from reenact.programme.inversion import InversionError
+from reenact.programme.keyframes_file import KeyframesError
+from reenact.programme.programme_file import ProgrammeError
+from reenact.programme.sweeps import SweepError
+from reenact.programme.target_syntax import TargetError
+from reenact.recognise.recogniser import ReferencePictureError
+from reenact.retarget.controls import ControlError
+from reenact.track.landmarkers import TrackerError
+from reenact.verify.write_report import VerifyError
+
+__all__ = [
+    "AURecordingError",
+    "CaptureError",
+    "ChoiceError",
+    "ControlError",
+    "CsvError",
+    "EngineError",
+    "FaceChoiceError",
+    "FaceRequestError",
+    "GalleryError",
+    "ImageError",
+    "ImageWarning",
+    "InversionError",
+    "KeyframesError",
+    "MicrophoneError",
+    "ModelError",
+    "MouthPictureError",
+    "ProfileError",
+    "ProgrammeError",
+    "ReferencePictureError",
+    "RegionError",
+    "SinkError",
+    "SizeError",
+    "StillError",
+    "Stopped",
+    "SweepError",
+    "TargetError",
+    "TrackerError",
+    "UnknownAUError",
+    "VerifyError",
+]

@@ -1,0 +1,44 @@
+"""Films for other programs: one in, the same with other expressions out, and how far it is meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+
+from reenact.measure.measurements import Progress, reporting
+from reenact.media.read.spool import Source, passes_by, spooled
+from reenact.pipeline.meter import Report
+from reenact.process.settings import standard_descriptors_held
+from reenact.programme.per_face import PerFaceProgramme
+from reenact.retarget.controls import as_programme
+from reenact.run.files import EditOptions, open_edit
+from reenact.run.image_editor import Asked, Faces, chosen_options
+
+log = logging.getLogger(__name__)
+
+
+def edit_video(
+    source: str | Path,
+    output: str | Path,
+    targets: Asked,
+    *,
+    strength: float | None,
+    faces: Faces | None,
+    generator: str | None,
+    options: EditOptions | None,
+    progress: Progress | None,
+) -> Report:
+    """What reenact.edit_video describes."""
+    chosen = chosen_options(options, strength=strength, faces=faces, generator=generator)
+    programme = as_programme(targets)
+    with ExitStack() as opened:
+        opened.enter_context(standard_descriptors_held)
+        film: Source = opened.enter_context(spooled(source)) if passes_by(source) else Path(source)
+        edit = opened.enter_context(open_edit(film, Path(output), programme, chosen))
+        for line in edit.notes:
+            log.info("%s: %s", output, line)
+        report = edit.run(written=reporting(progress, edit.capture.frame_count))
+    for line in programme.absent() if isinstance(programme, PerFaceProgramme) else ():
+        log.warning("%s: %s", output, line)
+    return report
