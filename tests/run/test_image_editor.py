@@ -18,7 +18,8 @@ import reenact
 from reenact import errors
 from reenact.media.image_array import BLUE_SKIN, blueness
 from reenact.media.image_file import Still, load_still
-from reenact.retarget import RetargetOptions, parse_targets
+from reenact.programme import parse_targets
+from reenact.retarget.options import RetargetOptions
 from reenact.run.demo import PORTRAIT
 from reenact.run.files import EditOptions, open_still_edit
 from tests.project.test_architecture import ROOT
