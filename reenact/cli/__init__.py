@@ -8,14 +8,14 @@ from reenact import __version__
 from reenact.cli.commands import Commands
 
 COMMANDS = {
-    "demo": "Make a demonstration film; needs no input.",
-    "image": "Change the expression in a picture.",
     "video": "Change the expression in a film.",
+    "image": "Change the expression in a picture.",
     "webcam": "Change the expression in a live camera picture.",
     "aus": "Read action units into an OpenFace table.",
-    "doctor": "Check this installation and say how to repair it.",
+    "demo": "Make a demonstration film; needs no input.",
     "bench": "Measure the speed of this machine.",
     "engines": "List the runtimes of the networks; build and remove models.",
+    "doctor": "Check this installation and say how to repair it.",
 }
 """A line about each command. The command is a click command of its name in the module of its name here."""
 
