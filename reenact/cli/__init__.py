@@ -8,14 +8,14 @@ from reenact.cli.commands import Commands
 from reenact.cli.version import print_version
 
 COMMANDS = {
-    "demo": "Make a demonstration film; needs no input.",
-    "image": "Change the expression in a picture.",
     "video": "Change the expression in a film.",
+    "image": "Change the expression in a picture.",
     "webcam": "Change the expression in a live camera picture.",
     "aus": "Read action units into an OpenFace table.",
-    "doctor": "Check this installation and say how to repair it.",
+    "demo": "Make a demonstration film; needs no input.",
     "bench": "Measure the speed of this machine.",
     "engines": "List the runtimes of the networks; build and remove models.",
+    "doctor": "Check this installation and say how to repair it.",
     "config": "Show the configuration file, or write one.",
     "completion": "Print the script that makes a shell complete commands and options.",
     "calib": "Calibrate to a person, edit time lines, fit the models that ship.",
