@@ -120,7 +120,7 @@ def test_the_command_fits_writes_and_judges_and_the_seed_repeats_it(shards: Path
     report = (tmp_path / "report" / "report.md").read_text()
     several = sum(int(person[1:]) < 40 for person in held_out)
     assert f"Pictures of {several} held-out people" in report
-    assert "## Which of them?" in report and "## The same person?" in result.output
+    assert "## Picking one of several people" in report and "## The same person?" in result.output
 
 
 def test_people_with_one_picture_each_are_too_few(shards: Path) -> None:

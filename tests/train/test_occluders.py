@@ -119,7 +119,7 @@ def test_the_command_fits_writes_and_judges(tmp_path):
     arguments = ["--data", tmp_path, "--report", tmp_path / "report", output]
     result = CliRunner().invoke(occlusion, [str(each) for each in arguments])
     assert result.exit_code == 0, result.output
-    assert "Mouths taken for hidden" in (tmp_path / "report" / "report.md").read_text()
+    assert "Mouths classified as hidden" in (tmp_path / "report" / "report.md").read_text()
     network = load_mouth_occlusion.__wrapped__(output)
     assert network.hidden.shape == (MouthOcclusionOptions.units, LowerFace().length)
     refused = CliRunner().invoke(occlusion, ["--data", str(tmp_path), str(tmp_path / "no" / "mouth.npz")])
