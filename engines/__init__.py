@@ -86,6 +86,7 @@ def open_engine(
     threads: int | None = None,
 ) -> Engine:
     """Opens the content of an ONNX file in this engine, none other; raises EngineError where it cannot.
+    OpenVINO also opens that of a TensorFlow Lite file.
 
     availability: what `probe` says of it; None: it is asked. threads: as in `load_engine`.
     """

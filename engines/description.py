@@ -42,8 +42,14 @@ class Description:
     """Of the graph with its weights, as it lies in the file. Metadata cannot hold the hash of all of it."""
 
 
+def is_tflite(model: bytes) -> bool:
+    """Whether this is the content of a TensorFlow Lite file, which begins with where its table lies."""
+    return model[4:8] == b"TFL3"
+
+
 def describe(model: bytes) -> Description:
     """Reads the content of an ONNX file. Raises EngineError where it is none, or was cut off."""
+    _refuse_tflite(model)
     metadata: dict[str, str] = {}
     graph: memoryview | None = None
     try:
@@ -60,6 +66,11 @@ def describe(model: bytes) -> Description:
     return Description(metadata, hashlib.sha256(graph).hexdigest())
 
 
+def _refuse_tflite(model: bytes) -> None:
+    if is_tflite(model):
+        raise EngineError("is a TensorFlow Lite model, which only OpenVINO reads: pip install openvino")
+
+
 @dataclass(frozen=True)
 class Signature:
     """What a model takes and gives."""
@@ -70,6 +81,7 @@ class Signature:
 
 def read_signature(model: bytes) -> Signature:
     """Reads the content of an ONNX file. Raises EngineError where it is damaged, none or has other types."""
+    _refuse_tflite(model)
     inputs, outputs, weights = list[TensorSpec](), list[TensorSpec](), set[str]()
     try:
         graph = next((content for number, content in _contents(model) if number == _GRAPH), None)
@@ -120,6 +132,8 @@ def _text(message: memoryview, number: int) -> str:
 
 def title(model: bytes) -> str:
     """What the model calls itself; raises EngineError where it cannot be read."""
+    if is_tflite(model):
+        return "a TensorFlow Lite model"
     return describe(model).metadata.get("preset", "a model without a name")
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.records import Face, Frame, Tracked
+from reenact.track.fit import CheckedLandmarker, Fit, Landmarker
 from reenact.track.identity import Identities
-from reenact.track.landmarkers import CheckedLandmarker, Fit, Landmarker, open_landmarker
+from reenact.track.landmarkers import open_landmarker
 from reenact.track.one_euro import OneEuro
 from reenact.track.plausibility import confidence
 from reenact.track.region import Region, region_around
