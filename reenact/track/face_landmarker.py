@@ -6,15 +6,18 @@ MediaPipe's Task API around them takes three times as long, and tells nothing of
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 import engines
 from calib.shape import LANDMARK_COUNT
 from engines import Choice, Engine, EngineError
+from reenact.alignment import CV2_SIDE_PX, Alignment
 from reenact.track import landmark_model
 from reenact.track.blaze_face import SIZE_PX, read_detections
 from reenact.track.fit import Fit, TrackerError, from_crop, region_of_detection
@@ -85,8 +88,9 @@ class FaceLandmarker:
         self._opened.close()
 
     def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
-        alignment = within.alignment(self.FIND_PX)
-        crop = alignment.crop(image)
+        # MediaPipe lets a picture reach from 0 to its width, regions from the outer edges of its pixels.
+        between = replace(within, x=within.x + 0.5, y=within.y + 0.5)
+        alignment, crop = _sampled(image, between, self.FIND_PX, cv2.BORDER_CONSTANT)
         answers = self._detector.run({self._detector.inputs[0].name: crop[None] * _TO_SIGNED - 1})
         offsets, logits = answers[self._offsets].reshape(-1, 16), answers[self._logits].ravel()
         return [
@@ -95,8 +99,7 @@ class FaceLandmarker:
         ]
 
     def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
-        alignment = region.alignment(self.CROP_PX)
-        crop = alignment.crop(image)
+        alignment, crop = _sampled(image, region, self.CROP_PX, cv2.BORDER_REPLICATE)
         points, score = self._run(crop)
         if not score > self.NONE:  # a score that is no number is none
             return None
@@ -107,6 +110,25 @@ class FaceLandmarker:
         """Landmarks (478, 3) in pixels of the crop, and the presence score before its sigmoid."""
         answers = self._mesh.run({self._mesh.inputs[0].name: crop[None] * _TO_UNIT})
         return answers[self._points].reshape(LANDMARK_COUNT, 3).copy(), float(answers[self._presence].item())
+
+
+def _sampled(
+    image: NDArray[np.uint8], region: Region, size: int, border: int
+) -> tuple[Alignment, NDArray[np.uint8]]:
+    """The square as MediaPipe samples it: its first pixel lies on the square's edge, and none is averaged.
+
+    So the landmarks are MediaPipe's own to 0.02 pixels (median over 126 faces; 0.14 at the 95th percentile).
+    Sampled as other crops are, they are off by 0.44 and 1.2 pixels, no steadier in films, and no more
+    small faces are found.
+    """
+    alignment = region.alignment(size)
+    matrix = alignment.matrix.copy()
+    matrix[:, 2] += 0.5
+    alignment = Alignment(matrix, size)
+    if max(image.shape[:2]) > CV2_SIDE_PX:
+        return alignment, alignment.crop(image, border)
+    crop = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
+    return alignment, crop
 
 
 _TO_UNIT, _TO_SIGNED = np.float32(1 / 255), np.float32(2 / 255)

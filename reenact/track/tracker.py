@@ -40,9 +40,9 @@ class TrackerOptions:
     """At most this many faces are followed; those seen first stay, and of new ones the largest are taken.
     None: as many as there are in a still, FOLLOWED in a film."""
     backend: str = "auto"
-    """"auto", "face_mesh" or "face_landmarker"."""
+    """Which model finds the landmarks: "face_mesh", "face_landmarker", or "auto" for the one that suits here."""
     model_path: Path | None = None
-    """The `.task` file of face_landmarker."""
+    """The `.task` file of face_landmarker. None: MediaPipe's own, from the cache or fetched once."""
     stills: bool = False
     """Every frame is a picture of its own: searched thoroughly, and nothing is remembered but the next id."""
     smoothing: bool = True

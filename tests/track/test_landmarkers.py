@@ -85,13 +85,50 @@ def test_the_same_picture_gives_the_same_answer(landmarker: Landmarker, portrait
     assert np.array_equal(first.landmarks, again.landmarks)
 
 
-def test_presence_falls_when_half_the_face_is_covered(landmarker: Landmarker, portrait: np.ndarray) -> None:
+def test_presence_falls_when_half_the_face_is_outside(landmarker: Landmarker, portrait: np.ndarray) -> None:
+    region = landmarker.find(portrait, WHOLE)[0]
+    whole = landmarker.fit(portrait, region)
+    assert whole is not None and whole.presence == 1
+    half = np.ascontiguousarray(portrait[:, : int(whole.landmarks[NOSE_TIP, 0])])
+    cut = landmarker.fit(half, region)
+    assert cut is None or cut.presence < 0.7
+
+
+@needs_face_mesh
+def test_presence_of_the_face_mesh_falls_when_half_the_face_is_covered(portrait: np.ndarray) -> None:
     covered = portrait.copy()
     covered[115:200, 150:300] = 40
-    region = landmarker.find(portrait, WHOLE)[0]
-    bare, hidden = landmarker.fit(portrait, region), landmarker.fit(covered, region)
+    with open_landmarker("face_mesh") as landmarker:
+        region = landmarker.find(portrait, WHOLE)[0]
+        bare, hidden = landmarker.fit(portrait, region), landmarker.fit(covered, region)
     assert bare is not None and bare.presence == 1
     assert hidden is None or hidden.presence < 0.7
+
+
+@pytest.mark.parametrize(("width", "quarters"), [(300, 0), (512, 0), (1400, 0), (512, 1)])
+def test_landmarks_are_those_of_mediapipes_own_task(
+    landmark_file: Path, portrait: np.ndarray, width: int, quarters: int
+) -> None:
+    mediapipe = pytest.importorskip("mediapipe")
+    tasks = pytest.importorskip("mediapipe.tasks.python")
+    picture = np.array(Image.fromarray(portrait).resize((width, width)))
+    options = tasks.vision.FaceLandmarkerOptions(tasks.BaseOptions(model_asset_path=str(landmark_file)))
+    with tasks.vision.FaceLandmarker.create_from_options(options) as task:
+        (found,) = task.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, picture)).face_landmarks
+    theirs = np.array([(point.x, point.y, point.z) for point in found], np.float32) * width
+    # MediaPipe looks for upright faces only; a picture on its side is looked at as it lies.
+    turned = np.ascontiguousarray(np.rot90(picture, -quarters))
+    whole = Region((width - 1) / 2, (width - 1) / 2, float(width)).turned(quarters)
+    with open_landmarker("face_landmarker") as landmarker:
+        (region,) = landmarker.find(turned, whole)
+        fit = landmarker.fit(turned, region)
+    assert fit is not None
+    ours = fit.landmarks
+    if quarters:
+        ours = np.column_stack([ours[:, 1], width - 1 - ours[:, 0], ours[:, 2]])
+    apart = np.linalg.norm(ours - theirs, axis=1)
+    assert np.median(apart) < 0.5
+    assert np.percentile(apart, 95) < (0.5 if not quarters else 1.0)
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
