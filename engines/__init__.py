@@ -96,6 +96,8 @@ def open_engine(
 ) -> Engine:
     """Opens the content of an ONNX file in this engine and no other. Raises EngineError where it cannot.
 
+    OpenVINO also opens the content of a TensorFlow Lite file.
+
     availability: the result of `probe`. None: it is called. threads: as in `load_engine`.
     """
     availability = availability or probe(choice.name)

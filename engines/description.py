@@ -45,8 +45,14 @@ class Description:
     includes it."""
 
 
+def is_tflite(model: bytes) -> bool:
+    """Whether this is the content of a TensorFlow Lite file, which begins with where its table lies."""
+    return model[4:8] == b"TFL3"
+
+
 def describe(model: bytes) -> Description:
     """Reads the content of an ONNX file. Raises EngineError where it is not one or is cut off."""
+    _refuse_tflite(model)
     metadata: dict[str, str] = {}
     graph: memoryview | None = None
     try:
@@ -63,6 +69,11 @@ def describe(model: bytes) -> Description:
     return Description(metadata, hashlib.sha256(graph).hexdigest())
 
 
+def _refuse_tflite(model: bytes) -> None:
+    if is_tflite(model):
+        raise EngineError("is a TensorFlow Lite model, which only OpenVINO reads: pip install openvino")
+
+
 @dataclass(frozen=True)
 class Signature:
     """The inputs and outputs of a model."""
@@ -73,6 +84,7 @@ class Signature:
 
 def read_signature(model: bytes) -> Signature:
     """Reads the content of an ONNX file. Raises EngineError where it is damaged or has unknown types."""
+    _refuse_tflite(model)
     inputs, outputs, weights = list[TensorSpec](), list[TensorSpec](), set[str]()
     try:
         graph = next((content for number, content in _contents(model) if number == _GRAPH), None)
@@ -123,6 +135,8 @@ def _text(message: memoryview, number: int) -> str:
 
 def title(model: bytes) -> str:
     """Returns the model's title, from its metadata. Raises EngineError where it cannot be read."""
+    if is_tflite(model):
+        return "a TensorFlow Lite model"
     return describe(model).metadata.get("preset", "a model without a name")
 
 

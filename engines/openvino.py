@@ -15,13 +15,15 @@ from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engines.cache import Plan, PlanCache, PlanKey
-from engines.description import title
+from engines.description import is_tflite, title
 from engines.engine import Availability, EngineError, Tensors, TensorSpec, check_tensors, one_line
 from engines.threads import thread_count
 
@@ -110,7 +112,8 @@ class OpenVinoEngine:
         notes: tuple[str, ...] = (),
         cache: PlanCache | None = None,
     ) -> None:
-        """`model` is the ONNX file's content; raises EngineError where the runtime refuses it.
+        """`model` is the content of an ONNX or TensorFlow Lite file; raises EngineError where the runtime
+        refuses it.
 
         cache: None: the user's own.
         """
@@ -126,7 +129,7 @@ class OpenVinoEngine:
             )
             self._precision = precision
             self._properties = _properties(precision, options.threads or thread_count())
-            self._model = self._core.read_model(BytesIO(model))
+            self._model = _read(self._core, model)
             self.inputs = tuple(_spec(port) for port in self._model.inputs)
             self.outputs = tuple(_spec(port) for port in self._model.outputs)
             # Whatever is wrong with the model comes out here, and the first frame does not wait.
@@ -208,6 +211,17 @@ class OpenVinoEngine:
         fixed = self._model.clone()
         fixed.reshape({spec.name: list(shape) for spec, shape in zip(self.inputs, shapes, strict=True)})
         return fixed
+
+
+def _read(core: Any, content: bytes) -> Model:
+    """The model in a file of this content."""
+    if not is_tflite(content):
+        return core.read_model(BytesIO(content))
+    # The runtime takes TensorFlow Lite from files only, and has read all of them when it returns.
+    with TemporaryDirectory(prefix="reenact-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "model.tflite"
+        file.write_bytes(content)
+        return core.read_model(str(file))
 
 
 def choose_precision(asked: str | None, default: str, capabilities: Sequence[str]) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from reenact.track import landmark_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -23,6 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         metavar="SEED",
         help="Run the files in an order that depends on SEED, and the tests of each file likewise.",
+    )
+    parser.addoption(
+        "--landmarker",
+        type=Path,
+        metavar="FILE",
+        help="MediaPipe's face_landmarker.task; else the one in your cache or in ../shared/models, or none.",
     )
 
 
@@ -45,14 +55,53 @@ def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     return [item for group in groups for item in group]
 
 
+NO_MODEL = (
+    "needs face_landmarker.task: give it with --landmarker, or run `reenact doctor` once with a network"
+)
+
+
+def _found_model(given: Path | None) -> Path | None:
+    """The landmark model, where this machine has one; asked before the tests get a cache of their own."""
+    places = (given, landmark_model.cached_model(), SHARED / "models" / "face_landmarker.task")
+    return next((place for place in places if place is not None and place.is_file()), None)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The tests use neither the cache nor the configuration file of the user, and leave nothing there."""
+def own_cache(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[None]:
+    """The tests use neither the cache nor the configuration file of the user, and leave nothing there.
+
+    Only the landmark model is taken from the cache. No test fetches it: one that would is skipped.
+    """
+    model = _found_model(pytestconfig.getoption("--landmarker"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        if model is not None:
+            landmark_model.cached_model().parent.mkdir(parents=True)
+            shutil.copyfile(model, landmark_model.cached_model())
+        else:
+            patch.setattr(landmark_model, "read_landmark_model", _skipped_without_model)
         yield
+
+
+def _skipped_without_model(given: Path | None = None) -> bytes:
+    return _READ_LANDMARK_MODEL(given) if given is not None else _skip()
+
+
+_READ_LANDMARK_MODEL = landmark_model.read_landmark_model
+
+
+def _skip() -> NoReturn:
+    pytest.skip(NO_MODEL)
+
+
+@pytest.fixture(scope="session")
+def landmark_file(own_cache: None) -> Path:
+    """MediaPipe's face_landmarker.task."""
+    if not landmark_model.cached_model().is_file():
+        _skip()
+    return landmark_model.cached_model()
 
 
 @pytest.fixture(scope="session")

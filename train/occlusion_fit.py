@@ -18,7 +18,7 @@ from calib.shape import load_shape
 from reenact.media.atomic import replacing
 from reenact.occlusion.mouth_occlusion import LowerFace, MouthOcclusion
 from reenact.records import Face
-from reenact.track.landmarkers import Landmarker
+from reenact.track.fit import Landmarker
 from reenact.track.region import region_around
 from train.data.degrade import move_face
 from train.data.occluders import occlude, painted_face, photographed

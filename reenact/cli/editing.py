@@ -110,8 +110,8 @@ tracker_options = in_order(
         type=FILE,
         metavar="TASK",
         help="Find landmarks by this file, MediaPipe's face_landmarker.task.",
-        detail="Without it, the face mesh in the wheel of mediapipe 0.10.21 is used; a newer mediapipe "
-        "needs it.",
+        detail="Without it, the face mesh of mediapipe 0.10.21 is used up to Python 3.12; from 3.13 on the "
+        "file is fetched once.",
     ),
 )
 """The options about how faces are found."""

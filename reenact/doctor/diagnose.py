@@ -18,11 +18,17 @@ import engines
 from engines.threads import core_count, visible_cores
 from reenact.doctor import machine
 from reenact.doctor.machine import Answer, Camera, System
+from reenact.track import landmark_model
 
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 12)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
+"""The first and the last that the tests run with."""
+FACE_MESH = sys.version_info < (3, 13)
+"""Whether there is a mediapipe 0.10.21 for this Python, whose wheel holds the face mesh."""
 MEDIAPIPE = "mediapipe==0.10.21"
-CV2 = '"opencv-contrib-python<4.12"'
-"""4.12 is the first to need numpy 2, which mediapipe cannot have."""
+TRACKER = MEDIAPIPE if FACE_MESH else "openvino"
+"""What runs the tracker's models."""
+CV2 = '"opencv-contrib-python<4.12"' if FACE_MESH else "opencv-contrib-python"
+"""4.12 is the first to need numpy 2, which mediapipe 0.10.21 cannot have."""
 CV2_WHEELS = (
     "opencv-python",
     "opencv-contrib-python",
@@ -52,11 +58,14 @@ def diagnose(folder: Path) -> Iterator[Finding]:
     system = machine.this_system()
     yield judge_python(sys.version_info[:3], sys.maxsize > 2**32)
     yield judge_cores(core_count(), visible_cores())
-    yield judge_numpy(metadata.version("numpy"))
+    yield judge_numpy(metadata.version("numpy"), FACE_MESH)
     yield judge_cv2_wheels(machine.installed(CV2_WHEELS))
     yield judge_import("cv2", machine.ask(machine.CV2), system, CV2)
-    yield judge_mediapipe(machine.ask(machine.MEDIAPIPE), system)
-    yield judge_tracker(machine.ask(machine.TRACKER), system)
+    if FACE_MESH:
+        yield judge_mediapipe(machine.ask(machine.MEDIAPIPE), system)
+    else:
+        yield judge_landmark_model(landmark_model.cached_model(), landmark_model.is_cached())
+    yield judge_tracker(machine.ask(machine.TRACKER), system, TRACKER)
     yield judge_codecs(machine.ask(machine.CODECS, *ENCODERS), system)
     for name, availability in engines_of_interest().items():
         yield judge_engine(name, availability, machine.ask(machine.ENGINE, name))
@@ -70,15 +79,12 @@ def diagnose(folder: Path) -> Iterator[Finding]:
 
 def judge_python(version: Sequence[int], is_64_bit: bool) -> Finding:
     value = f"{'.'.join(map(str, version))}, {'64' if is_64_bit else '32'} bit"
-    if OLDEST_PYTHON <= tuple(version[:2]) <= NEWEST_PYTHON and is_64_bit:
-        return Finding("python", "ok", value)
-    return Finding(
-        "python",
-        "problem",
-        value,
-        f"install 64-bit Python {_dotted(OLDEST_PYTHON)} to {_dotted(NEWEST_PYTHON)}: "
-        f"{MEDIAPIPE} has no wheels for others",
-    )
+    tested = f"{_dotted(OLDEST_PYTHON)} to {_dotted(NEWEST_PYTHON)}"
+    if tuple(version[:2]) < OLDEST_PYTHON or not is_64_bit:
+        return Finding("python", "problem", value, f"install 64-bit Python {tested}")
+    if tuple(version[:2]) > NEWEST_PYTHON:
+        return Finding("python", "warning", f"{value}: not tested", f"if anything fails, use Python {tested}")
+    return Finding("python", "ok", value)
 
 
 def judge_cores(usable: int, visible: int) -> Finding:
@@ -93,10 +99,11 @@ def _cores(count: int) -> str:
     return "1 core" if count == 1 else f"{count} cores"
 
 
-def judge_numpy(version: str) -> Finding:
-    if int(version.split(".")[0]) < 2:
+def judge_numpy(version: str, face_mesh: bool) -> Finding:
+    """face_mesh: whether this Python uses mediapipe 0.10.21, which was built for numpy 1."""
+    if not face_mesh or int(version.split(".")[0]) < 2:
         return Finding("numpy", "ok", version)
-    return Finding("numpy", "problem", f"{version}: mediapipe needs numpy 1", 'pip install "numpy<2"')
+    return Finding("numpy", "problem", f"{version}: {MEDIAPIPE} needs numpy 1", 'pip install "numpy<2"')
 
 
 def judge_cv2_wheels(wheels: Mapping[str, str]) -> Finding:
@@ -149,15 +156,33 @@ def judge_mediapipe(answer: Answer, system: System) -> Finding:
     )
 
 
-def judge_tracker(answer: Answer, system: System) -> Finding:
-    """The program prints how many faces it found in the portrait that ships with the project: one."""
+def judge_landmark_model(file: Path, is_cached: bool) -> Finding:
+    """Of the back end without a model in a wheel. file: where the user's cache keeps it."""
+    if is_cached:
+        return Finding("landmark model", "ok", f"face_landmarker.task in {file.parent}")
+    return Finding(
+        "landmark model",
+        "warning",
+        "face_landmarker.task is not in the cache: it is fetched once (4 MB)",
+        f"without a network download {landmark_model.MODEL_URL} elsewhere and put it at {file}, "
+        "or give its path with --landmarker",
+    )
+
+
+def judge_tracker(answer: Answer, system: System, package: str) -> Finding:
+    """The program prints how many faces it found in the portrait that ships with the project: one.
+
+    package: what runs the tracker's models on this Python.
+    """
     check = "face tracking"
+    if answer.error is not None and "cannot be fetched" in answer.error:
+        return Finding(check, "problem", "it needs the landmark model", answer.error.partition(": ")[2])
     if answer.error is not None:
-        return judge_import(check, answer, system, MEDIAPIPE)
+        return judge_import(check, answer, system, package)
     if answer.printed == "1":
         return Finding(check, "ok", "finds the face in the test portrait")
     value = f"finds {answer.printed} faces in the test portrait, which shows one"
-    return Finding(check, "problem", value, f"pip install --force-reinstall --no-deps {MEDIAPIPE}")
+    return Finding(check, "problem", value, f"pip install --force-reinstall --no-deps {package}")
 
 
 def judge_codecs(answer: Answer, system: System) -> Finding:

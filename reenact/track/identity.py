@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.track.landmarkers import Fit
+from reenact.track.fit import Fit
 from reenact.track.region import Region
 
 _SIGNATURE_PX = 8

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from calib.pose import Pose
 from calib.shape import load_shape
-from reenact.track.landmarkers import Fit
+from reenact.track.fit import Fit
 
 
 def confidence(fit: Fit, pose: Pose, size: tuple[int, int]) -> float:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.records import Face, Frame, Tracked
+from reenact.track.fit import CheckedLandmarker, Fit, Landmarker
 from reenact.track.identity import Identities
-from reenact.track.landmarkers import CheckedLandmarker, Fit, Landmarker, open_landmarker
+from reenact.track.landmarkers import open_landmarker
 from reenact.track.one_euro import OneEuro
 from reenact.track.plausibility import confidence
 from reenact.track.region import Region, region_around
@@ -39,9 +40,9 @@ class TrackerOptions:
     """At most this many faces are followed; those seen first stay, and of new ones the largest are taken.
     None: as many as there are in a still, FOLLOWED in a film."""
     backend: str = "auto"
-    """"auto", "face_mesh" or "face_landmarker"."""
+    """The model that finds the landmarks: "face_mesh", "face_landmarker", or "auto" (see open_landmarker)."""
     model_path: Path | None = None
-    """The `.task` file of face_landmarker."""
+    """The `.task` file of face_landmarker. None: MediaPipe's own, from the cache or fetched once."""
     stills: bool = False
     """Every frame is a picture of its own: searched thoroughly, and nothing is remembered but the next id."""
     smoothing: bool = True

@@ -12,6 +12,7 @@ from engines import Availability
 from reenact.cli.doctor import doctor
 from reenact.doctor import machine
 from reenact.doctor.diagnose import (
+    CV2,
     ENCODERS,
     Finding,
     diagnose,
@@ -22,6 +23,7 @@ from reenact.doctor.diagnose import (
     judge_disk,
     judge_engine,
     judge_import,
+    judge_landmark_model,
     judge_mediapipe,
     judge_microphone,
     judge_models,
@@ -31,6 +33,7 @@ from reenact.doctor.diagnose import (
     judge_virtual_camera,
 )
 from reenact.doctor.machine import Answer, Camera, System
+from reenact.track.landmark_model import MODEL_URL
 
 UBUNTU = System("linux", "apt-get")
 FEDORA = System("linux", "dnf")
@@ -44,11 +47,12 @@ WINDOWS = System("win32")
         ((3, 9, 20), True, "problem"),
         ((3, 10, 0), True, "ok"),
         ((3, 12, 7), True, "ok"),
-        ((3, 13, 0), True, "problem"),
+        ((3, 14, 0), True, "ok"),
+        ((3, 15, 0), True, "warning"),
         ((3, 11, 1), False, "problem"),
     ],
 )
-def test_python_must_be_one_that_mediapipe_has_wheels_for(version, is_64_bit, verdict):
+def test_python_must_be_one_that_is_tested(version, is_64_bit, verdict):
     finding = judge_python(version, is_64_bit)
     assert finding.verdict == verdict
     assert (finding.fix is None) == (verdict == "ok")
@@ -61,9 +65,10 @@ def test_a_quota_is_told_beside_the_cores_that_are_there():
     assert limited.value == "2 cores of 8: this container's quota (cpu.max) allows no more"
 
 
-def test_numpy_2_is_a_problem_with_its_fix():
-    assert judge_numpy("1.26.4") == Finding("numpy", "ok", "1.26.4")
-    assert judge_numpy("2.1.0").fix == 'pip install "numpy<2"'
+def test_numpy_2_is_a_problem_only_for_the_face_mesh():
+    assert judge_numpy("1.26.4", face_mesh=True) == Finding("numpy", "ok", "1.26.4")
+    assert judge_numpy("2.1.0", face_mesh=True).fix == 'pip install "numpy<2"'
+    assert judge_numpy("2.1.0", face_mesh=False) == Finding("numpy", "ok", "2.1.0")
 
 
 def test_exactly_one_cv2_wheel_is_right():
@@ -72,10 +77,7 @@ def test_exactly_one_cv2_wheel_is_right():
     two = judge_cv2_wheels({"opencv-python-headless": "4.10.0", "opencv-contrib-python": "4.11.0.86"})
     assert two.verdict == "warning"
     assert "opencv-python-headless 4.10.0, opencv-contrib-python 4.11.0.86" in two.value
-    assert two.fix == (
-        "pip uninstall -y opencv-python-headless opencv-contrib-python "
-        '&& pip install "opencv-contrib-python<4.12"'
-    )
+    assert two.fix == (f"pip uninstall -y opencv-python-headless opencv-contrib-python && pip install {CV2}")
 
 
 @pytest.mark.parametrize(
@@ -130,10 +132,24 @@ def test_mediapipe_needs_its_face_mesh_model():
     assert judge_mediapipe(Answer(error="ImportError: gone"), UBUNTU).verdict == "problem"
 
 
+def test_the_landmark_model_is_there_or_will_be_fetched():
+    file = Path("cache", "face_landmarker.task")
+    assert judge_landmark_model(file, True).verdict == "ok"
+    missing = judge_landmark_model(file, False)
+    assert missing.verdict == "warning"
+    assert missing.fix is not None
+    assert MODEL_URL in missing.fix and str(file) in missing.fix and "--landmarker" in missing.fix
+
+
 def test_the_tracker_must_find_the_one_face_of_the_portrait():
-    assert judge_tracker(Answer("1"), UBUNTU).verdict == "ok"
-    assert judge_tracker(Answer("0"), UBUNTU).verdict == "problem"
-    assert judge_tracker(Answer(error="RuntimeError: no"), UBUNTU).value == "RuntimeError: no"
+    assert judge_tracker(Answer("1"), UBUNTU, "openvino").verdict == "ok"
+    none = judge_tracker(Answer("0"), UBUNTU, "openvino")
+    assert (none.verdict, none.fix) == ("problem", "pip install --force-reinstall --no-deps openvino")
+    offline = "TrackerError: the face landmark model cannot be fetched from https://x (no network)"
+    assert judge_tracker(Answer(error=offline), UBUNTU, "openvino") == Finding(
+        "face tracking", "problem", "it needs the landmark model", offline.partition(": ")[2]
+    )
+    assert judge_tracker(Answer(error="RuntimeError: no"), UBUNTU, "openvino").value == "RuntimeError: no"
 
 
 def test_only_the_encoder_of_the_main_job_is_indispensable():
@@ -291,7 +307,8 @@ def test_only_cv2_wheels_that_are_installed_are_listed():
 
 def test_this_machine_passes_every_check_that_the_tests_themselves_need(tmp_path):
     findings = {finding.check: finding for finding in diagnose(tmp_path)}
-    needed = ("numpy", "cv2", "mediapipe", "face tracking", "codecs", "model files", "output folder")
+    model = "mediapipe" if sys.version_info < (3, 13) else "landmark model"
+    needed = ("numpy", "cv2", model, "face tracking", "codecs", "model files", "output folder")
     assert {name: findings[name].verdict for name in needed} == dict.fromkeys(needed, "ok")
 
 

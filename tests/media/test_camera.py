@@ -25,6 +25,7 @@ from reenact.media.read.devices import (
     backends,
     negotiate,
     open_device,
+    opencv_logging,
     shown,
     what_there_is,
 )
@@ -449,27 +450,27 @@ def test_opencv_is_told_to_be_quiet_and_not_to_wait_long_unless_the_user_says_ot
         told.extend(
             os.environ[f"OPENCV_{name}"] for name in ("FFMPEG_LOGLEVEL", "VIDEOIO_V4L_SELECT_TIMEOUT")
         )
-        told.append(cv2.getLogLevel())
+        told.append(opencv_logging().getLogLevel())
         return nothing
 
-    nothing, level = cv2.VideoCapture(), cv2.getLogLevel()
+    nothing, level = cv2.VideoCapture(), opencv_logging().getLogLevel()
     monkeypatch.setattr(cv2, "VideoCapture", opened)
     with pytest.raises(CaptureError):
         open_device("http://127.0.0.1:9/video")
     assert told == ["-8", "7", 0]
     assert "OPENCV_FFMPEG_LOGLEVEL" not in os.environ
     assert os.environ["OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT"] == "7"
-    assert cv2.getLogLevel() == level
+    assert opencv_logging().getLogLevel() == level
 
 
 def test_opencv_is_quiet_as_long_as_any_camera_is_open(served: str) -> None:
-    level = cv2.getLogLevel()
+    level = opencv_logging().getLogLevel()
     first, second = open_device(served), open_device(served)
     first.close()
-    assert cv2.getLogLevel() == 0
+    assert opencv_logging().getLogLevel() == 0
     second.close()
     second.close()
-    assert cv2.getLogLevel() == level
+    assert opencv_logging().getLogLevel() == level
 
 
 def test_names_show_no_passwords() -> None:

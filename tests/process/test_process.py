@@ -48,7 +48,7 @@ def settings():
         "hooks": [str(sys.excepthook), str(threading.excepthook), str(sys.unraisablehook)],
         "folder": os.getcwd(),
         "numpy": [numpy.geterr(), str(numpy.random.get_state())],
-        "opencv": [cv2.getLogLevel(), cv2.getNumThreads()],
+        "opencv": [getattr(cv2, "getLogLevel", None) and cv2.getLogLevel(), cv2.getNumThreads()],
         "blas": {each["filepath"]: each["num_threads"] for each in threadpoolctl.threadpool_info()},
     }
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -24,6 +26,8 @@ from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face
 from reenact.run.demo import PORTRAIT
 from reenact.run.files import EditOptions, StillEdit, open_still_edit
+from reenact.track.fit import Fit
+from reenact.track.region import Region, region_around
 
 FOLDER = Path(__file__).with_name("golden")
 EXPRESSIONS = ("smile-open", "laugh", "surprise", "sad", "anger", "disgust", "blink", "brows-up", "serious")
@@ -41,10 +45,35 @@ def portrait() -> Still:
 @lru_cache(maxsize=8)
 def made(without: frozenset[str] = frozenset()) -> dict[str, Picture]:
     """(SIZE, SIZE, 3) the face with each expression, painters named in `without` left out."""
-    with open_still_edit(portrait(), EditOptions()) as edit:
+    with _measured() as edit:
         edit = _without(edit, without) if without else edit
         crop = alignment(edit.measured.faces[0])
         return {name: crop.crop(edit(parse_targets(name)).image) for name in EXPRESSIONS}
+
+
+@contextmanager
+def _measured() -> Iterator[StillEdit]:
+    stored = patch("reenact.track.tracker.open_landmarker", lambda backend, path: _Stored())
+    with stored, open_still_edit(portrait(), EditOptions()) as edit:
+        yield edit
+
+
+class _Stored:
+    """A landmarker that gives the landmarks with which the pictures were made: back ends differ."""
+
+    landmarks: NDArray[np.float32] = np.load(FOLDER / "landmarks.npy")
+    """(478, 3) of the face mesh."""
+
+    def __enter__(self) -> _Stored:
+        return self
+
+    def __exit__(self, *failure: object) -> None: ...
+
+    def find(self, image: Picture, within: Region) -> list[Region]:
+        return [region_around(self.landmarks)]
+
+    def fit(self, image: Picture, region: Region) -> Fit:
+        return Fit(self.landmarks, 1.0, region.alignment(192).crop(image))
 
 
 def _without(edit: StillEdit, without: Collection[str]) -> StillEdit:
@@ -55,7 +84,7 @@ def _without(edit: StillEdit, without: Collection[str]) -> StillEdit:
 @lru_cache(maxsize=1)
 def masks() -> dict[str, NDArray[np.float32]]:
     """(SIZE, SIZE) of each region in the unchanged face, 0..1, soft."""
-    with open_still_edit(portrait(), EditOptions()) as edit:
+    with _measured() as edit:
         face = edit.measured.faces[0]
     places = alignment(face).points(face.landmarks)[:, :2]
     rows = np.arange(SIZE, dtype=np.float32)[:, None] * np.ones((1, SIZE), np.float32)

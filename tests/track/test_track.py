@@ -17,7 +17,7 @@ from calib.pose import Pose
 from calib.shape import load_shape
 from reenact.records import Frame
 from reenact.track import Tracker, TrackerOptions
-from reenact.track.landmarkers import Fit
+from reenact.track.fit import Fit
 from reenact.track.plausibility import face_likeness, visible_share
 from reenact.track.region import Region, region_around
 from reenact.track.scenes import CutDetector

@@ -15,7 +15,8 @@ from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.measure.measurer import estimator_crop
 from reenact.records import Face, Frame
-from reenact.track.landmarkers import Landmarker, open_landmarker
+from reenact.track.fit import Landmarker
+from reenact.track.landmarkers import open_landmarker
 from reenact.track.region import region_around
 
 LEAST_PRESENCE = 0.1

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -292,15 +292,21 @@ def _open_stream(url: str) -> OpenCvDevice:
         return OpenCvDevice(capture, Pace() if is_recording else None, opened.pop_all())
 
 
+def opencv_logging() -> Any:
+    """What has getLogLevel and setLogLevel: cv2 itself, or from 4.14 on its module utils.logging."""
+    return cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.logging  # type: ignore[attr-defined]
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
+    logging = opencv_logging()
     with environment_defaults(_OPENCV_SETTINGS):
-        level = cv2.getLogLevel()
-        cv2.setLogLevel(0)
+        level = logging.getLogLevel()
+        logging.setLogLevel(0)
         try:
             yield
         finally:
-            cv2.setLogLevel(level)
+            logging.setLogLevel(level)
 
 
 quiet_opencv = WhileNeeded(_quiet)

@@ -1,0 +1,146 @@
+"""MediaPipe's face landmark model: where it comes from, where it is kept, and what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import logging
+import os
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import platformdirs
+
+from reenact.track.fit import TrackerError
+
+log = logging.getLogger(__name__)
+
+MODEL_URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
+MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+HINT = f"download {MODEL_URL} and give its path with --landmarker"
+MOST_BYTES = 100_000_000
+"""A longer answer is not the model, which has 4 MB."""
+_NO_ANSWER_S = 20.0
+"""A server that sends nothing for so long is given up."""
+_DETECTOR, _LANDMARKS = "face_detector.tflite", "face_landmarks_detector.tflite"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks that are used, as contents of TensorFlow Lite files."""
+
+    detector: bytes
+    landmarks: bytes
+
+
+def cached_model() -> Path:
+    """Where the fetched model is kept: ~/.cache/reenact/models/face_landmarker.task on Linux."""
+    return platformdirs.user_cache_path("reenact", appauthor=False) / "models" / "face_landmarker.task"
+
+
+def is_cached() -> bool:
+    """Whether the fetched model is there and whole."""
+    return _content(cached_model(), MODEL_SHA256) is not None
+
+
+def read_landmark_model(given: Path | None = None) -> bytes:
+    """The content of the `.task` file at this path; None: MediaPipe's own, from the cache or fetched once.
+
+    Raises TrackerError, in one line, where there is none.
+    """
+    if given is None:
+        return fetched_model(cached_model())
+    try:
+        return given.read_bytes()
+    except FileNotFoundError:
+        raise TrackerError(f"no face landmarker model at {str(given)!r}; {HINT}") from None
+    except OSError as error:
+        raise TrackerError(f"cannot read the model {str(given)!r}: {error.strerror}; {HINT}") from error
+
+
+def fetched_model(file: Path, url: str = MODEL_URL, sha256: str = MODEL_SHA256) -> bytes:
+    """The content of the file, where it has this SHA-256; else what is fetched from `url` and kept there.
+
+    Several processes may do this at once: the file appears whole or not at all. Raises TrackerError, which
+    says what may be done by hand, where the model cannot be fetched.
+    """
+    kept = _content(file, sha256)
+    if kept is not None:
+        return kept
+    log.warning("fetching the face landmark model (4 MB, once) from %s", url)
+    try:
+        content = _fetch(url, sha256)
+    except _FetchError as error:
+        raise TrackerError(
+            f"the face landmark model cannot be fetched from {url} ({error}); download it elsewhere and put "
+            f"it at {file}, or give its path with --landmarker"
+        ) from error
+    try:
+        _put(content, file)
+    except OSError as error:
+        log.warning("the face landmark model cannot be kept at %s: %s", file, error.strerror)
+    return content
+
+
+def _content(file: Path, sha256: str) -> bytes | None:
+    """None where the file is missing, cannot be read or is damaged."""
+    with suppress(OSError):
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return content
+        log.warning("%s is damaged", file)
+    return None
+
+
+class _FetchError(Exception):
+    """Why nothing usable came."""
+
+
+def _fetch(url: str, sha256: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=_NO_ANSWER_S) as answer:
+            content: bytes = answer.read(MOST_BYTES + 1)
+            missing = getattr(answer, "length", None)  # of what was announced
+    except urllib.error.HTTPError as error:
+        raise _FetchError(f"{error.code} {error.reason}") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise _FetchError(str(getattr(reason, "strerror", None) or reason)) from error
+    if len(content) > MOST_BYTES:
+        raise _FetchError(f"what comes has more than {MOST_BYTES} bytes")
+    if missing:
+        raise _FetchError(f"it breaks off after {len(content)} bytes, {missing} are missing")
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise _FetchError(f"what comes has the SHA-256 {found[:12]}…, not {sha256[:12]}…")
+    return content
+
+
+def _put(content: bytes, file: Path) -> None:
+    """Writes the file under another name first, so that nobody ever sees half of it. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, beside = tempfile.mkstemp(prefix=".fetching-", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as written:
+            written.write(content)
+        os.replace(beside, file)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def read_networks(content: bytes) -> Networks:
+    """The networks in a `.task` file. Raises ValueError, in one line, where it is none."""
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as task:
+            return Networks(task.read(_DETECTOR), task.read(_LANDMARKS))
+    except KeyError as error:
+        raise ValueError(f"{error.args[0]}") from error
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
+        raise ValueError(str(error)) from error
