@@ -211,7 +211,7 @@ def test_a_model_that_does_not_agree_is_not_written(live_run, tmp_path, monkeypa
     ("spoil", "message"),
     [
         (lambda run: (run / "options.json").unlink(), "has no options.json"),
-        (lambda run: (run / "best.safetensors").unlink(), "generator.safetensors is not there"),
+        (lambda run: (run / "best.safetensors").unlink(), "generator.safetensors does not exist"),
         (lambda run: (run / "best.safetensors").write_bytes(b"junk"), "best.safetensors is damaged"),
         (lambda run: make_run(run, "paper", "elsewhere.safetensors"), "damaged or not of this run's options"),
     ],
