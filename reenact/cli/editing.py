@@ -104,8 +104,8 @@ def tracker_options(command: CommandT) -> CommandT:
                 "--landmarker",
                 type=FILE,
                 metavar="TASK",
-                help="A file of MediaPipe's face_landmarker.task, which finds the landmarks in place of the face "
-                "mesh. From Python 3.13 on it is always used, and fetched once where no file is given.",
+                help="MediaPipe's face_landmarker.task, which finds the landmarks in place of the face mesh. "
+                "From Python 3.13 on it is always used, and fetched once where no file is given.",
             ),
         )
     ):
