@@ -19,9 +19,9 @@ BACKENDS = ("auto", "face_mesh", "face_landmarker")
 def open_landmarker(backend: str = "auto", model_path: Path | None = None) -> Landmarker:
     """Opens the landmarker called "face_mesh" or "face_landmarker"; "auto" chooses between them.
 
-    It chooses the face mesh where the installed mediapipe brings its model and no other is given: it needs no
-    network there, and is quicker. A fit takes 7.1 ms of a core's time against 9.7, a find 6.4 against 4.3, and
-    a frame of a film of one face at 720p 8.4 against 10.5 (medians of paired runs on a slow machine).
+    It chooses the face mesh where the installed mediapipe brings its model and no other is given: there
+    without a network, and quicker. A fit takes 7.1 ms of a core's time against 9.7, a find 6.4 against 4.3,
+    and a film of one face at 720p 8.4 a frame against 10.5 (medians of one run, in turns, on a slow machine).
     model_path: the file for face_landmarker; None: MediaPipe's own, fetched where this user's cache lacks it.
     Raises TrackerError that says what to install or where to put the model file.
     """

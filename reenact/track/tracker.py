@@ -40,7 +40,7 @@ class TrackerOptions:
     """At most this many faces are followed; those seen first stay, and of new ones the largest are taken.
     None: as many as there are in a still, FOLLOWED in a film."""
     backend: str = "auto"
-    """The model that finds the landmarks: "face_mesh", "face_landmarker", or "auto" (see open_landmarker)."""
+    """The model that finds the landmarks: "face_mesh", "face_landmarker" or "auto"."""
     model_path: Path | None = None
     """The `.task` file of face_landmarker. None: MediaPipe's own, from the cache or fetched once."""
     stills: bool = False

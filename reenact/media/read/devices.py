@@ -294,7 +294,8 @@ def _open_stream(url: str) -> OpenCvDevice:
 
 def opencv_logging() -> Any:
     """What has getLogLevel and setLogLevel: cv2 itself, or from 4.14 on its module utils.logging."""
-    return cv2 if hasattr(cv2, "getLogLevel") else cv2.utils.logging  # type: ignore[attr-defined]
+    module: Any = cv2
+    return module if hasattr(module, "getLogLevel") else module.utils.logging
 
 
 @contextmanager
