@@ -22,7 +22,7 @@ COMMANDS = {
     "export": "Write a trained generator as ONNX.",
     "evaluate": "Judge generators on people held out of training.",
     "transfer": "Measure how well faces take over the expressions of others.",
-    "creases": "Fit the folds of skin that action units make.",
+    "creases": "Fit the creases of the skin that action units make.",
     "teeth": "Cut rows of teeth out of chosen portraits.",
     "resemblance": "Fit how a face is recognised by a picture of the person.",
     "occlusion": "Fit how a hidden mouth is told from a free one.",

@@ -35,6 +35,6 @@ class RetargetOptions(FaceChoiceOptions):
     """Indices of the action units whose own expression is turned into its opposite, before the targets and
     whatever the strength (reenact.programme.inversion)."""
     driven: bool = True
-    """Whether absolute targets are written with a gain for faces' weak answer (calib.answer)."""
+    """Whether absolute targets are written with a gain for faces' weak answer (calib.response_gain)."""
     safe: bool = True
     """Whether expressions stay among those that faces can show, and change no faster (calib.limits)."""

@@ -1,4 +1,4 @@
-"""`python -m train creases`: fits the folds of skin that action units make."""
+"""`python -m train creases`: fits the creases of the skin that action units make."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SHARP_PX = 130.0
 """The width of a face in its picture below which no lines can be seen."""
 
 
-@click.command(cls=GroupedCommand, example="people/ folds.npz")
+@click.command(cls=GroupedCommand, example="people/ creases.npz")
 @click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
 @output_argument("OUT.npz")
 def creases(sources: tuple[Path, ...], output: Path) -> None:
-    """Fit the folds that action units make, from several pictures of the same people.
+    """Fit the creases that action units make, from several pictures of the same people.
 
     A SOURCE is what `prepare` takes, such as a folder with aus.csv and images/. People with six or more
-    pictures in the same light give folds; the others tell how rough skin usually is.
+    pictures in the same light give creases; the others tell how rough skin usually is.
 
     reenact/generate/painters/creases.npz was made by this command; CREASES_CARD.md names its sources.
     """
