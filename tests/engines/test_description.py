@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from engines import EngineError
-from engines.description import read_signature
+from engines.description import describe, read_signature, title
 from engines.onnx_file import FLOAT, HALF, UINT8, model, node, tensor, value_info
 from engines.protobuf import field
 from tests.support.fake_nvidia import ORT_DTYPES, open_session
@@ -82,3 +82,11 @@ def test_a_type_that_no_array_has_is_refused_by_its_name():
 def test_a_file_that_is_no_model_is_refused(content):
     with pytest.raises(EngineError, match="is not an ONNX model"):
         read_signature(content)
+
+
+def test_a_tensorflow_lite_file_is_named_for_what_it_is():
+    content = b"\x1c\0\0\0TFL3" + bytes(40)
+    assert title(content) == "a TensorFlow Lite model"
+    for read in (describe, read_signature):
+        with pytest.raises(EngineError, match="TensorFlow Lite model, which only OpenVINO reads"):
+            read(content)
