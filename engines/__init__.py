@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-_log.addHandler(logging.NullHandler())  # who uses the package decides what is shown
 
 
 def probe(name: str) -> Availability:

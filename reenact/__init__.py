@@ -6,7 +6,6 @@ for cameras. Importing this module is cheap: what they need is imported when the
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -172,9 +171,6 @@ def read_aus(
     from reenact.measure.measurements import read_aus as read
 
     return read(source, max_faces=max_faces, options=options, progress=progress)
-
-
-logging.getLogger(__name__).addHandler(logging.NullHandler())  # who uses the package decides what is shown
 
 
 def open(

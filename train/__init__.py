@@ -1,5 +1,1 @@
 """Training of the networks. The only package that imports torch."""
-
-import logging
-
-logging.getLogger(__name__).addHandler(logging.NullHandler())  # who uses the package decides what is shown

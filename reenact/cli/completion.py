@@ -18,9 +18,10 @@ SHELLS = ("bash", "zsh", "fish")
     epilog="""\b
     To have it in every new shell, once:
       reenact completion bash > ~/.local/share/bash-completion/completions/reenact
-      reenact completion zsh > ~/.zfunc/_reenact      # with fpath+=~/.zfunc before compinit in ~/.zshrc
+      reenact completion zsh > ~/.zfunc/_reenact
       reenact completion fish > ~/.config/fish/completions/reenact.fish
 
+    For zsh, ~/.zshrc needs fpath+=~/.zfunc before compinit.
     Make the folder first if it is not there. To try it: eval "$(reenact completion bash)\"""",
 )
 @click.argument("shell", type=click.Choice(SHELLS))

@@ -325,5 +325,5 @@ def test_a_profile_holds_a_few_pictures_at_most():
 
 def test_a_picture_of_another_size_is_refused_in_one_line():
     profile = known(pictures_of_mouth=[picture(floor_png="AAAA")])
-    with pytest.raises(ProfileError, match="no RGBA PNG of 180 x 120 pixels"):
+    with pytest.raises(ProfileError, match="not an RGBA PNG of 180 x 120 pixels"):
         mouth_of(profile)

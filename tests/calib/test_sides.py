@@ -195,10 +195,10 @@ def test_a_wink_changes_no_pixel_on_the_other_side() -> None:
     assert (image[:, middle:] != frame.image[:, middle:]).any()
 
 
-def test_folds_come_on_the_side_that_changes() -> None:
+def test_creases_come_on_the_side_that_changes() -> None:
     places, size = posed_face(scale=256 / 190, centre=(128, 120)).landmarks, 256
     creases = load_creases()
-    anyone = creases.likest(0.01)
+    anyone = creases.weights(0.01)
     left, right, alike = (
         creases.shade(places, change(**{name: 4}), size, anyone) for name in ("AU09L", "AU09R", "AU09")
     )

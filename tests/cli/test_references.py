@@ -23,6 +23,7 @@ FOREIGN = {
     "--help",  # of every command
     *("--force-reinstall", "--no-build-isolation", "--no-deps", "--only-binary"),  # of pip
     "--nproc-per-node",  # of torchrun
+    "--shuffle",  # of this project's pytest
     "--version",
     "--strict",  # of mkdocs
 }
@@ -36,7 +37,7 @@ CALL = re.compile(
 PROSE = {"can", "cannot"}
 """Words behind the name of the program where a sentence begins with it."""
 DOTTED = re.compile(
-    r"(?<![\w./'\"-])(?:reenact|engines|calib|train)(?:\.(?!md\b)[A-Za-z_]\w*)+(?![\w(/\"'-])"
+    r"(?<![\w./'\"\[-])(?:reenact|engines|calib|train)(?:\.(?!(?:md|py|log)\b)[A-Za-z_]\w*)+(?![\w(/\"'-])"
 )
 FILE = re.compile(r"(?<![\w./~-])(?:reenact|engines|calib|train|tests)/[\w./-]*\w")
 EXTRA = re.compile(r"(?:reenact|[.])\[([\w,]+)\](?=['\"`])")

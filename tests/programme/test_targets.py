@@ -289,8 +289,14 @@ def test_in_a_json_file_one_side_overrides_both_whatever_the_order(tmp_path: Pat
         ({"version": 1, "absolute": {"AU12": -1}}, "0 to 5"),
         ({"version": 1, "absolute": {"AU12": "1"}}, "'1' is not a number"),
         ({"version": 1, "absolute": {"AU12": True}}, "True is not a number"),
-        ('{"version": 1, "absolute": {"AU12": NaN}}', "not a number"),
-        ('{"version": 1, "absolute": {"AU12": 1e999}}', "not a number"),
+        (
+            '{"version": 1, "absolute": {"AU12": NaN}}',
+            "holds NaN at line 1, column 37",
+        ),
+        (
+            '{"version": 1, "absolute": {"AU12": 1e999}}',
+            "holds 1e999 at line 1, column 37",
+        ),
         ({"version": 1, "relative": {"AU12": 1}, "absolute": {"AU12": 1}}, "AU12 is given twice"),
         ({"version": 1, "relative": [1]}, "must be an object of action units"),
         ({"version": 1, "preset": 3}, '"preset": 3 is neither'),

@@ -19,7 +19,7 @@ def public_errors() -> set[str]:
         for name, path in MODULES.items()
         if not name.startswith("train") and not is_entry_point(name)
         for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and node.name.endswith(("Error", "Warning"))
+        if isinstance(node, ast.ClassDef) and node.name.endswith(("Error", "Warning")) and node.name[0] != "_"
     }
 
 

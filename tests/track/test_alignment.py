@@ -74,5 +74,5 @@ def test_a_face_without_size_has_no_crop_and_is_told_so_in_one_line(scale: float
 
 def test_a_crop_without_size_is_refused() -> None:
     pose = Pose(1.0, np.eye(3, dtype=np.float32), np.zeros(3, np.float32))
-    with pytest.raises(SizeError, match="0 px cannot be made"):
+    with pytest.raises(SizeError, match="a crop of 0 px is impossible"):
         align(pose, 0, 100)
