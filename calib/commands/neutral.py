@@ -20,7 +20,7 @@ from calib.neutral import NeutralEstimator, NeutralOptions, Rest
 from calib.profile import Profile, to_json
 from reenact.cli.errors import plain_errors, say, unusable_input, warn
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import FILE, NumberParameter
+from reenact.cli.parameters import FILE, NumberParameter, landmarker_option
 from reenact.cli.progress import status_line
 from reenact.measure.profiles import profile_to_renew, renewed, save_profile
 from reenact.measure.read_aus import read_still
@@ -60,8 +60,14 @@ NOT_AT_REST = 1.5
     show_default=True,
     help="With --camera: how long the face must be at rest.",
 )
+@landmarker_option()
 def neutral(
-    camera: str | None, video: Path | None, image: Path | None, output: Path | None, seconds: float
+    camera: str | None,
+    video: Path | None,
+    image: Path | None,
+    output: Path | None,
+    seconds: float,
+    landmarker: Path | None,
 ) -> None:
     """Measure a person's face at rest, and write it to a profile, for --profile and --driver-profile.
 
@@ -73,9 +79,9 @@ def neutral(
         with unusable_input():
             known = Profile() if output is None else profile_to_renew(output)
         if image is not None:
-            found, how = _of_picture(image), f"one picture, {image.name}"
+            found, how = _of_picture(image, landmarker), f"one picture, {image.name}"
         else:
-            rest = at_rest(_watch(camera, video, seconds), shown_source(camera, video))
+            rest = at_rest(_watch(camera, video, seconds, landmarker), shown_source(camera, video))
             found, how = rest.neutral, f"{shown_source(camera, video)}: {how_sure(rest)}"
         write_profile(renewed(known, how, found), output)
         say(f"{output or 'neutral'}: {how}; {highest(found)}")
@@ -120,18 +126,20 @@ def write_profile(profile: Profile, output: Path | None) -> None:
         save_profile(profile, output)
 
 
-def _of_picture(path: Path) -> AUVector:
+def _of_picture(path: Path, landmarker: Path | None) -> AUVector:
     with unusable_input():
-        measured = read_still(load_still(path), TrackerOptions())
+        measured = read_still(load_still(path), TrackerOptions(model_path=landmarker))
     if measured.largest is None:
         raise CalibrationError(f"{path}: no face was found to calibrate")
     return measured.aus[measured.largest]
 
 
-def _watch(camera: str | None, video: Path | None, seconds: float) -> NeutralEstimator:
+def _watch(
+    camera: str | None, video: Path | None, seconds: float, landmarker: Path | None
+) -> NeutralEstimator:
     """Watches a film to its end; a camera until the face has been at rest so long, or time is over."""
     estimator = NeutralEstimator()
-    with watching(camera, video) as readings, status_line() as show:
+    with watching(camera, video, landmarker) as readings, status_line() as show:
         if camera is not None:
             click.echo("Look ahead and let your face rest.", err=True)
         for reading in readings:

@@ -21,7 +21,7 @@ from calib.guided import PROMPTS, GuidedSession
 from calib.profile import Profile
 from reenact.cli.errors import plain_errors, say, unusable_input, warn
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import FILE, NumberParameter
+from reenact.cli.parameters import FILE, NumberParameter, landmarker_option
 from reenact.measure.profiles import profile_to_renew, renewed
 
 PROMPT_S = 4.0
@@ -57,7 +57,14 @@ _SCHEDULE = "\n".join(
     show_default=True,
     help="How long each expression is asked for.",
 )
-def expressive_range(camera: str | None, video: Path | None, output: Path | None, seconds: float) -> None:
+@landmarker_option()
+def expressive_range(
+    camera: str | None,
+    video: Path | None,
+    output: Path | None,
+    seconds: float,
+    landmarker: Path | None,
+) -> None:
     """Ask for one expression after the other, and write the face's neutral and range to a profile.
 
     A film in place of a camera must show them in this order, from its beginning, --seconds for each.
@@ -68,7 +75,7 @@ def expressive_range(camera: str | None, video: Path | None, output: Path | None
         with unusable_input():
             known = Profile() if output is None else profile_to_renew(output)
         session = GuidedSession(seconds)
-        _run(session, camera, video)
+        _run(session, camera, video, landmarker)
         rest = at_rest(session.resting, f"{where}, first prompt")
         reached = session.range
         if np.isnan(reached).all():
@@ -82,9 +89,9 @@ def expressive_range(camera: str | None, video: Path | None, output: Path | None
             warn(f"not seen, and left as unknown: {', '.join(missing)}")
 
 
-def _run(session: GuidedSession, camera: str | None, video: Path | None) -> None:
+def _run(session: GuidedSession, camera: str | None, video: Path | None, landmarker: Path | None) -> None:
     """Runs to the end of the session, or of the film."""
-    with watching(camera, video) as readings, live_board(len(PROMPTS)) as show:
+    with watching(camera, video, landmarker) as readings, live_board(len(PROMPTS)) as show:
         for reading in readings:
             step = session.update(reading.time_s, reading.aus)
             if step is None:

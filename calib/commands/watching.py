@@ -47,7 +47,9 @@ def shown_source(camera: str | None, video: Path | None) -> str:
 
 
 @contextmanager
-def watching(camera: str | None, video: Path | None) -> Iterator[Generator[DriverReading, None, None]]:
+def watching(
+    camera: str | None, video: Path | None, landmarker: Path | None = None
+) -> Iterator[Generator[DriverReading, None, None]]:
     """The readings of the largest face: in every frame of a film, or in the newest ones of a camera."""
     with ExitStack() as opened:
         with unusable_input():
@@ -56,7 +58,7 @@ def watching(camera: str | None, video: Path | None) -> Iterator[Generator[Drive
                 source = opened.enter_context(open_capture(video))
             else:
                 source = opened.enter_context(open_camera(camera or "0"))
-            tracker = opened.enter_context(Tracker(TrackerOptions()))
+            tracker = opened.enter_context(Tracker(TrackerOptions(model_path=landmarker)))
         for line in source.notes:
             note(line)
         yield opened.enter_context(closing(_readings(source, tracker)))

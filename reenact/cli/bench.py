@@ -17,7 +17,7 @@ from reenact.cli.errors import unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.log_output import is_quiet
-from reenact.cli.parameters import json_option, write_json
+from reenact.cli.parameters import json_option, landmarker_option, write_json
 from reenact.generate import READY
 from reenact.media.read import open_capture
 from reenact.media.read.spool import Source
@@ -85,6 +85,7 @@ DEFAULTS = BenchmarkOptions()
     show_default=True,
     help="Length of the built-in clip.",
 )
+@landmarker_option()
 @json_option
 def bench(
     clip: Path | str | None,
@@ -93,11 +94,12 @@ def bench(
     generator: str,
     rounds: int,
     seconds: float,
+    landmarker: Path | None,
     json_path: Path | None,
 ) -> None:
     """Measure how fast this machine edits CLIP, or a built-in clip."""
     refuse_options_of_the_built_in_clip(clip)
-    options = BenchmarkOptions(rounds=rounds, seconds=seconds, generator=generator)
+    options = BenchmarkOptions(rounds, seconds, generator, landmarker)
     sizes = list(SIZES) if size == "all" else [size]
     counts = list(FACES) if faces == "all" else [int(faces)]
     with ExitStack() as opened:

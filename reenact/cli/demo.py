@@ -10,12 +10,13 @@ from PIL import Image
 
 from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import FILE, json_option, write_json
+from reenact.cli.parameters import FILE, json_option, landmarker_option, write_json
 from reenact.cli.video import edit_with_progress
 from reenact.figures.captions import Captions, contact_sheet
 from reenact.media.atomic import replacing
 from reenact.run.demo import CREDIT, PROGRAMME, make_clip
 from reenact.run.files import EditOptions
+from reenact.track import TrackerOptions
 
 SIZE = 720, 640
 """The size of the film, (height, width); two side by side are 720p."""
@@ -31,9 +32,10 @@ SIZE = 720, 640
     metavar="DIR",
     help="The folder for demo.mp4 and demo.png.",
 )
+@landmarker_option()
 @json_option
-def demo(folder: Path, json_path: Path | None) -> None:
-    """Make a demonstration film; this needs no input and no network.
+def demo(folder: Path, landmarker: Path | None, json_path: Path | None) -> None:
+    """Make a demonstration film; this needs no input.
 
     A short film is made from a public-domain portrait (Eileen Collins, NASA) and shows one expression after
     the other: demo.mp4, with a contact sheet, demo.png.
@@ -47,7 +49,8 @@ def demo(folder: Path, json_path: Path | None) -> None:
         clip = Path(workshop) / "portrait.mp4"
         make_clip(clip, SIZE, PROGRAMME.seconds)
         say("Writing expressions into it ...")
-        report, _ = edit_with_progress(clip, film, PROGRAMME, EditOptions(compare=True), finish=captions)
+        options = EditOptions(compare=True, tracker=TrackerOptions(model_path=landmarker))
+        report, _ = edit_with_progress(clip, film, PROGRAMME, options, finish=captions)
     with replacing(sheet) as beside:
         Image.fromarray(contact_sheet(captions.kept, PROGRAMME.scenes, CREDIT)).save(beside)
     say(f"{sheet}: {len(PROGRAMME.scenes)} expressions, labelled with their action units")

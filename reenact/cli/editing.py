@@ -12,7 +12,7 @@ from calib.profile import Profile
 from reenact.cli.driving import driven, driving_options
 from reenact.cli.faces import face_options, face_plans, open_per_face_programme
 from reenact.cli.grouped import CommandT, in_order, option
-from reenact.cli.parameters import ENGINE, FILE, NumberParameter, ParsedParameter
+from reenact.cli.parameters import ENGINE, FILE, NumberParameter, ParsedParameter, landmarker_option
 from reenact.cli.people import driver_profile_option, profile_option
 from reenact.generate import GENERATORS
 from reenact.media.write.encoding import PRESETS as ENCODER_PRESETS
@@ -104,15 +104,7 @@ tracker_options = in_order(
         show_default=f"all in a picture, {FOLLOWED} in a film or before a camera",
         help="Follow at most this many faces, the largest ones.",
     ),
-    option(
-        "--landmarker",
-        group="Faces",
-        type=FILE,
-        metavar="TASK",
-        help="Find landmarks by this file, MediaPipe's face_landmarker.task.",
-        detail="Without it, the face mesh of mediapipe 0.10.21 is used up to Python 3.12; from 3.13 on the "
-        "file is fetched once.",
-    ),
+    landmarker_option("Faces"),
 )
 """The options about how faces are found."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from engines import ChoiceError, parse_choice
-from reenact.cli.grouped import CommandT, option
+from reenact.cli.grouped import GENERAL, CommandT, option
 from reenact.media.atomic import replacing
 
 
@@ -88,3 +88,16 @@ def write_json(document: dict[str, Any], path: Path | None) -> None:
         return
     with replacing(path) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
+
+
+def landmarker_option(group: str = GENERAL) -> Callable[[CommandT], CommandT]:
+    """--landmarker, under this heading."""
+    return option(
+        "--landmarker",
+        group=group,
+        type=FILE,
+        metavar="TASK",
+        help="Find landmarks by this file, MediaPipe's face_landmarker.task.",
+        detail="Without it, the face mesh of mediapipe 0.10.21 is used up to Python 3.12; from 3.13 on the "
+        "file is fetched once.",
+    )

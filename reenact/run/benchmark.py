@@ -42,6 +42,8 @@ class BenchmarkOptions:
     seconds: float = 5.0
     """Length of the built-in clip."""
     generator: str = EditOptions.generator
+    landmarker: Path | None = TrackerOptions.model_path
+    """The file of face_landmarker. None: see TrackerOptions."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def measure(
     edit = EditOptions(
         generator=options.generator,
         retarget=RetargetOptions(faces="all"),
-        tracker=TrackerOptions(max_faces=case.max_faces),
+        tracker=TrackerOptions(max_faces=case.max_faces, model_path=options.landmarker),
     )
     forget_peak_rss()
     rounds = []

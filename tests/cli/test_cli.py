@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import pytest
@@ -24,6 +25,7 @@ from reenact.cli.errors import (
     plain_import_errors,
     unusable_input,
 )
+from reenact.run.demo import PORTRAIT
 from tests.project.test_architecture import ROOT
 
 MODELS = "models, with the first 12 digits of their SHA-256:"
@@ -121,3 +123,21 @@ def test_training_without_torch_names_the_extra(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and "pip install 'reenact[train]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--out", "made"],
+        ["bench", "--rounds", "1", "--seconds", "0.5"],
+        ["calib", "neutral", "--image", str(PORTRAIT)],
+    ],
+)
+def test_a_landmark_model_that_is_not_there_is_named(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, [*arguments, "--landmarker", "nowhere.task"])
+    assert result.exit_code in (1, 2)
+    assert "'nowhere.task'" in result.stderr.splitlines()[-1], result.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
