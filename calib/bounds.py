@@ -28,7 +28,7 @@ FREE_SHARE = 0.75
 
 
 @dataclass(frozen=True)
-class MouthShape:
+class MouthMeasures:
     """The measured shape of a mouth, in canonical millimetres."""
 
     width: float
@@ -41,11 +41,11 @@ class MouthShape:
     """The height of the upper lip's upper edge above the base of the nose; it is below 0."""
 
 
-def measure_mouth(landmarks_mm: NDArray[np.floating]) -> MouthShape:
+def measure_mouth(landmarks_mm: NDArray[np.floating]) -> MouthMeasures:
     """Measures the mouth of pose-normalised landmarks (478, 3), canonical millimetres."""
     right, left = landmarks_mm[RIGHT_CORNER], landmarks_mm[LEFT_CORNER]
     nose = landmarks_mm[NOSE_BASE, 1]
-    return MouthShape(
+    return MouthMeasures(
         float(left[0] - right[0]),
         opening_mm(landmarks_mm, MOUTH),
         float(nose - (left[1] + right[1]) / 2),
@@ -80,11 +80,11 @@ class Bounds:
     rest_range: tuple[tuple[float, float], ...]
     """The lowest and highest value that each of these three predictions may have."""
 
-    def at_rest(self, landmarks_mm: NDArray[np.floating]) -> MouthShape:
+    def at_rest(self, landmarks_mm: NDArray[np.floating]) -> MouthMeasures:
         """Predicts the mouth at rest of a smiling face, from its pose-normalised landmarks (478, 3)."""
         expected = np.array(self.rest) @ np.r_[1, rest_features(landmarks_mm)]
         width, corners, lip = np.clip(expected, *np.array(self.rest_range).T).tolist()
-        return MouthShape(width, 0.0, corners, lip)
+        return MouthMeasures(width, 0.0, corners, lip)
 
 
 def rest_features(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:

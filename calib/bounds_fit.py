@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_INDEX
-from calib.bounds import Bounds, MouthShape, measure_mouth, opening_mm, rest_features
+from calib.bounds import Bounds, MouthMeasures, measure_mouth, opening_mm, rest_features
 from calib.openings import LEFT_EYE, RIGHT_EYE
 
 CALM = {12: 0.6, 15: 1.0, 17: 1.2, 20: 1.0, 25: 0.6}
@@ -76,7 +76,7 @@ def fit_bounds(
     return bounds, report
 
 
-def _kept(mouth: MouthShape) -> tuple[float, float, float]:
+def _kept(mouth: MouthMeasures) -> tuple[float, float, float]:
     return mouth.width, mouth.corners, mouth.lip
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 import engines
 from engines.threads import core_count, visible_cores
 from reenact.doctor import machine
-from reenact.doctor.machine import Answer, Camera, System
+from reenact.doctor.machine import Answer, ListedCamera, System
 from reenact.track import landmark_model
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
@@ -242,7 +242,7 @@ def judge_models(files: Mapping[Path, bool | None], answer: Answer) -> Finding:
     return Finding("model files", "ok", f"{answer.printed} load; {checked}")
 
 
-def judge_cameras(found: Sequence[Camera], system: System) -> Finding:
+def judge_cameras(found: Sequence[ListedCamera], system: System) -> Finding:
     """No camera is no fault: files need none."""
     if not found:
         hint = " (WSL passes none through: use reenact on Windows itself)" if system.wsl else ""
@@ -351,7 +351,7 @@ def judge_disk(folder: Path, free_mb: float, writable: bool) -> Finding:
     return Finding("output folder", verdict, value, "free some space there, or choose another with --out")
 
 
-def _state(camera: Camera) -> str:
+def _state(camera: ListedCamera) -> str:
     if camera.format:
         return camera.format
     return "does not open" if camera.allowed else "no permission"

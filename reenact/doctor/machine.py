@@ -88,7 +88,7 @@ class CameraIdentity:
 
 
 @dataclass(frozen=True)
-class Camera:
+class ListedCamera:
     """A capture device."""
 
     index: int
@@ -237,13 +237,13 @@ def _has_hash(path: Path, noted: str) -> bool | None:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == expected
 
 
-def cameras() -> list[Camera]:
+def cameras() -> list[ListedCamera]:
     """The real capture devices; trying them lights their lamps for a moment."""
     names = camera_names()
     answer = ask(CAMERAS, *map(str, names)) if names else Answer("{}")
     formats = json.loads(answer.printed) if answer.error is None else {}
     found = [
-        Camera(index, name, may_open(Path(f"/dev/video{index}")), formats.get(str(index)))
+        ListedCamera(index, name, may_open(Path(f"/dev/video{index}")), formats.get(str(index)))
         for index, name in sorted(names.items())
     ]
     # Without a list from the system, only those that opened are known to exist.

@@ -32,7 +32,7 @@ from reenact.doctor.diagnose import (
     judge_tracker,
     judge_virtual_camera,
 )
-from reenact.doctor.machine import Answer, Camera, System
+from reenact.doctor.machine import Answer, ListedCamera, System
 from reenact.track.landmark_model import MODEL_URL
 
 UBUNTU = System("linux", "apt-get")
@@ -190,7 +190,7 @@ def test_no_camera_is_no_fault():
 
 
 def test_one_camera_that_opens_is_enough():
-    found = [Camera(0, "Laptop", True, "1280x720 at 30 fps"), Camera(2, "Infrared", True, None)]
+    found = [ListedCamera(0, "Laptop", True, "1280x720 at 30 fps"), ListedCamera(2, "Infrared", True, None)]
     finding = judge_cameras(found, UBUNTU)
     assert finding.verdict == "ok"
     assert finding.value == "0: Laptop (1280x720 at 30 fps), 2: Infrared (does not open)"
@@ -201,7 +201,7 @@ def test_one_camera_that_opens_is_enough():
     [(False, UBUNTU, "usermod -aG video"), (True, UBUNTU, "close the program"), (True, MAC, "Privacy")],
 )
 def test_a_camera_that_does_not_open_comes_with_its_fix(allowed, system, fix):
-    finding = judge_cameras([Camera(0, "Laptop", allowed, None)], system)
+    finding = judge_cameras([ListedCamera(0, "Laptop", allowed, None)], system)
     assert finding.verdict == "warning"
     assert fix in str(finding.fix)
 

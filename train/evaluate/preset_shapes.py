@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import MAX_INTENSITY, AUVector, both
-from calib.bounds import MouthShape, measure_mouth
+from calib.bounds import MouthMeasures, measure_mouth
 from calib.shape import INTERPUPILLARY_MM
 from reenact.programme.target_syntax import parse_targets
 from reenact.records import Face
@@ -31,7 +31,7 @@ PRESET_OF: Mapping[str, str] = {
 }
 """The preset by the name of the expression with which a picture's name ends."""
 MEASURES = ("width", "corners", "opening")
-"""The compared fields of calib.bounds.MouthShape."""
+"""The compared fields of calib.bounds.MouthMeasures."""
 NEAR_SHARE, NEAR_PERCENT = 0.25, 1.0
 """An edit counts as near if its error is at most this share of the real change, or this many percent."""
 
@@ -86,7 +86,7 @@ def _posed(at_rest: Subject, expression: str, shown: Sequence[Subject]) -> list[
 
 def shape(face: Face) -> Shape:
     """Returns the MEASURES (3,) of a face's mouth."""
-    mouth: MouthShape = measure_mouth(face.pose.to_canonical(face.landmarks))
+    mouth: MouthMeasures = measure_mouth(face.pose.to_canonical(face.landmarks))
     return 100 / INTERPUPILLARY_MM * np.array([getattr(mouth, measure) for measure in MEASURES])
 
 
