@@ -14,6 +14,7 @@ from calib.basis import AUBasis, load_basis
 from engines.engine import Engine
 from reenact.generate.geometry.picture_window import window_around
 from reenact.generate.geometry.warp import Warp, WarpOptions, warp
+from reenact.generate.grey_picture import as_grey_as_frame
 from reenact.generate.network.late_refinement import Effort, LateRefinement
 from reenact.generate.network.network_regions import REGIONS, NetworkRegion
 from reenact.generate.network.refine import Refinement
@@ -179,7 +180,8 @@ class FaceGenerator:
         window = window_around(frame, face)
         if change.any():
             patch = self._make_patch(window.frame, window.face, aus, change)
-            return patch and window.outwards(patch)
+            made = patch and window.outwards(patch)
+            return made if made is None or self._paint is not None else as_grey_as_frame(frame, made)
         self._watch(window.frame, window.face)
         return None
 
@@ -194,7 +196,8 @@ class FaceGenerator:
     def _painted_face(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
         assert self._paint is not None
         window = window_around(frame, face)
-        return window.warp_outwards(self._paint(window.frame, window.face, change, window.inwards(warp)))
+        painted = self._paint(window.frame, window.face, change, window.inwards(warp))
+        return as_grey_as_frame(frame, window.warp_outwards(painted))
 
     def __enter__(self) -> FaceGenerator:
         for engine in self._engines:
