@@ -33,8 +33,10 @@ else:
         from importlib import import_module
 
         if name == "errors":
+            _refuse_shadows()
             return import_module("reenact.errors")
         if name in _CLASSES:
+            _refuse_shadows()
             return getattr(import_module(_CLASSES[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -85,6 +87,7 @@ def edit_image(
     cannot be used, StillError (an OSError) for a file that cannot be read, and TrackerError or EngineError
     (both RuntimeErrors) where a model cannot be opened.
     """
+    _refuse_shadows()
     from reenact.media.image_array import as_still
     from reenact.retarget.controls import as_programme
     from reenact.run.image_editor import ImageEditor, chosen_options
@@ -129,6 +132,7 @@ def edit_video(
     CaptureError or SinkError (both OSErrors) for a film that cannot be read or written, TrackerError or
     EngineError (both RuntimeErrors) where a model cannot be opened, and Stopped (a RuntimeError).
     """
+    _refuse_shadows()
     from reenact.run import edit_video as module
 
     return module.edit_video(
@@ -168,6 +172,7 @@ def read_aus(
     Raises ImageError (a ValueError) for an array that is no picture, StillError or CaptureError (both
     OSErrors) for a file that cannot be read, TrackerError (a RuntimeError), and Stopped (a RuntimeError).
     """
+    _refuse_shadows()
     from reenact.measure.measurements import read_aus as read
 
     return read(source, max_faces=max_faces, options=options, progress=progress)
@@ -211,11 +216,18 @@ def open(
     Raises CaptureError, SinkError (both OSErrors), TrackerError or EngineError (both RuntimeErrors) where
     something cannot be opened, TargetError or ControlError (both ValueErrors) for what cannot be asked for.
     """
-    # Here, so that `import reenact` stays cheap.
-    from reenact.process.shadowing import refuse_shadows
-
-    refuse_shadows("engines", "calib")
+    _refuse_shadows()
     from reenact.run.session import live_options, open_session
 
     chosen = live_options(options, strength, mirror, virtual_camera, generator)
     return open_session(str(camera), targets, chosen)
+
+
+def _refuse_shadows() -> None:
+    """Raises ShadowedPackageError where a file of the user's hides a package that the run-time needs.
+
+    It runs ahead of the imports in each function, which are there so that `import reenact` stays cheap.
+    """
+    from reenact.process.shadowing import refuse_shadows
+
+    refuse_shadows("engines", "calib")

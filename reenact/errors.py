@@ -30,6 +30,7 @@
 | `EngineError` | `RuntimeError` | a runtime or a network that cannot be opened |
 | `ChoiceError` | `EngineError` | an engine's name that cannot be understood |
 | `VerifyError` | `OSError` | an output that cannot be read again |
+| `ShadowedPackageError` | `ImportError` | a file or folder of the user's that hides a package of reenact |
 | `Stopped` | `RuntimeError` | a run that its progress function has stopped |
 """
 
@@ -50,6 +51,7 @@ from reenact.media.read.microphone import MicrophoneError
 from reenact.media.read.spool import CaptureError
 from reenact.media.write.au_csv import CsvError
 from reenact.media.write.encoding import SinkError
+from reenact.process.shadowing import ShadowedPackageError
 from reenact.programme.au_recording import AURecordingError
 from reenact.programme.driver import RegionError
 from reenact.programme.face_choice import FaceChoiceError
@@ -85,6 +87,7 @@ __all__ = [
     "ProgrammeError",
     "ReferencePictureError",
     "RegionError",
+    "ShadowedPackageError",
     "SinkError",
     "SizeError",
     "StillError",

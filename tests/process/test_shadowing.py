@@ -92,9 +92,20 @@ def test_a_stranger_on_pythonpath_is_named_in_one_line(tmp_path):
     assert str(tmp_path / "engines") in done.stderr and "PYTHONPATH" in done.stderr
 
 
-def test_a_script_beside_a_stranger_is_told_so_when_it_opens_a_session(tmp_path):
+@pytest.mark.parametrize(
+    "call",
+    [
+        "open('none.mp4')",
+        "edit_image('none.png', 'smile')",
+        "edit_video('none.mp4', 'out.mp4', 'smile')",
+        "read_aus('none.mp4')",
+        "ImageEditor()",
+        "errors",
+    ],
+)
+def test_a_script_beside_a_stranger_is_told_so_when_it_uses_the_interface(tmp_path, call):
     (tmp_path / "calib.py").write_text("")
-    (tmp_path / "mine.py").write_text("import reenact\nreenact.open('none.mp4')\n")
+    (tmp_path / "mine.py").write_text(f"import reenact\nreenact.{call}\n")
     done = run(tmp_path, sys.executable, "mine.py", PYTHONPATH=str(ROOT))
     assert done.stderr.splitlines()[-1].startswith(
         f"reenact.process.shadowing.ShadowedPackageError: {tmp_path / 'calib.py'} hides reenact's own package"

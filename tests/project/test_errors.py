@@ -9,8 +9,8 @@ import re
 from reenact import errors
 from tests.project.test_architecture import MODULES, is_entry_point
 
-INTERNAL = {"DatasetError", "ShadowedPackageError"}
-"""Raised by what only training, fitting and the command lines use."""
+INTERNAL = {"DatasetError"}
+"""Raised by what only training and fitting use."""
 
 
 def public_errors() -> set[str]:
