@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+import pytest
 
 from calib.basis import load_basis
 from calib.openings import MOUTH
@@ -52,3 +53,21 @@ def test_lips_that_were_shut_or_stay_open_keep_the_warps_pixels():
         frame = toothy(face)
         moved = warp(frame, face, aus, load_basis())
         assert paint_lips(frame, face, moved) is moved
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.5, 3.0])
+def test_closed_lips_have_an_unbroken_seam_of_dark_red_on_faces_of_any_size(scale):
+    face = posed_face(scale=scale)
+    frame = toothy(face)
+    moved = warp(frame, face, change(AU25=-3, AU26=-1), load_basis())
+    painted = paint_lips(frame, face, moved)
+    middle = (moved.moved[list(MOUTH.upper), :2] + moved.moved[list(MOUTH.lower), :2]) / 2
+    x, y = (middle[2:-2] - moved.region[:2]).round().astype(int).T
+    columns = np.arange(x.min(), x.max() + 1)
+    rows = np.interp(columns, x, y).round().astype(int)
+    near = np.stack([painted.image[rows + step, columns] for step in (-1, 0, 1)]).astype(int)
+    darkest = np.take_along_axis(near, near.sum(axis=2).argmin(axis=0)[None, :, None], axis=0)[0]
+    red, green = darkest[:, 0] / LIPS[0], darkest[:, 1] / LIPS[1]
+    assert red.max() < 0.93
+    assert np.median(green) < np.median(red) < 0.85
+    assert near.min(axis=2).max() < TEETH[2] - 100
