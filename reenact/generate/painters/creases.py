@@ -55,13 +55,13 @@ _FINE_MM = 0.5
 """Standard deviation, in millimetres, of the blur that removes pores before creases are looked for."""
 _CREASE_MM = 7.0
 """Greatest width, in millimetres, of dark valleys that count as creases."""
-_FLOOR = np.float32(12)
-"""Level that is added to grey levels before their ratio is taken, against noise in the dark."""
+_ABOVE_FLOOR = np.arange(256, dtype=np.float32) + np.float32(12)
+"""Grey levels as their ratio is taken: 12 is added, against noise in the dark."""
 _SMOOTHED_BY = 2.0
 """Decrease of intensity that smooths a crease completely."""
 _SMOOTHED_MOST = 0.9
 """Largest share of a crease that is smoothed."""
-_DEEPEST = np.float32(1.0)
+_DEEPEST = 1.0
 """Largest gain, as a share of it, of the darkest colour of a crease; deeper creases remain in part."""
 _PATH = Path(__file__).with_name("creases.npz")
 
@@ -211,9 +211,13 @@ def _own_creases(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -
     # Closing by a square is a maximum and a minimum along rows and columns: a tenth of a disc's time.
     square = np.ones((2 * round(_CREASE_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
     filled = cv2.GaussianBlur(cv2.morphologyEx(fine, cv2.MORPH_CLOSE, square), (0, 0), px_per_mm)
-    gain = (filled.astype(np.float32) + _FLOOR) / (fine.astype(np.float32) + _FLOOR) - 1
-    gain = np.maximum(gain, 0)
-    return gain * np.minimum(_DEEPEST / np.maximum(gain.max(axis=2, keepdims=True), _LEAST), 1)
+    planes = [
+        cv2.max(cv2.divide(lighter, darker), 1) - 1
+        for lighter, darker in zip(*(cv2.split(cv2.LUT(each, _ABOVE_FLOOR)) for each in (filled, fine)), strict=True)
+    ]
+    most = cv2.max(cv2.max(planes[0], planes[1]), planes[2])
+    share = cv2.min(cv2.divide(_DEEPEST, cv2.max(most, _LEAST)), 1)
+    return cv2.merge([cv2.multiply(plane, share) for plane in planes])
 
 
 def _brightened(picture: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
