@@ -188,15 +188,16 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     place = shown.around(cv2.absdiff(picture, -smoothed))
     bare = cv2.resize(skin.bare, (alignment.size, alignment.size), interpolation=cv2.INTER_LINEAR)[place]
     shade = cv2.multiply(_limited(shown.of(picture, place)), bare)
-    gain = cv2.exp(shade) - 1
+    gain = cv2.exp(shade)
+    gain -= 1
     if (less * creases.creasing).any():
         without = cv2.multiply(shown.of(smoothed, place), bare, scale=_SMOOTHED_MOST)
         filled = cv2.multiply(cv2.merge([without] * 3), _own_creases(warp, alignment, place))
-        gain = cv2.multiply(_in_hue(gain), filled + 1) - 1
-    gain[cv2.absdiff(gain, 0) < _LEAST] = 0
-    gains = np.zeros((alignment.size, alignment.size, *gain.shape[2:]), np.float32)
-    gains[place] = gain
-    return lay_over(warp, alignment, gains, _brightened)
+        filled += 1
+        gain = cv2.multiply(_in_hue(gain), filled)
+        gain -= 1
+    gain *= np.abs(gain) >= _LEAST
+    return lay_over(warp, alignment, gain, _brightened, (place[1].start, place[0].start))
 
 
 def _own_creases(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> NDArray[np.float32]:
@@ -211,13 +212,13 @@ def _own_creases(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -
     # Closing by a square is a maximum and a minimum along rows and columns: a tenth of a disc's time.
     square = np.ones((2 * round(_CREASE_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
     filled = cv2.GaussianBlur(cv2.morphologyEx(fine, cv2.MORPH_CLOSE, square), (0, 0), px_per_mm)
-    planes = [
-        cv2.max(cv2.divide(lighter, darker), 1) - 1
-        for lighter, darker in zip(*(cv2.split(cv2.LUT(each, _ABOVE_FLOOR)) for each in (filled, fine)), strict=True)
-    ]
-    most = cv2.max(cv2.max(planes[0], planes[1]), planes[2])
+    gain = cv2.divide(cv2.LUT(filled, _ABOVE_FLOOR), cv2.LUT(fine, _ABOVE_FLOOR))
+    np.maximum(gain, 1, out=gain)
+    gain -= 1
+    red, green, blue = cv2.split(gain)
+    most = cv2.max(cv2.max(red, green), blue)
     share = cv2.min(cv2.divide(_DEEPEST, cv2.max(most, _LEAST)), 1)
-    return cv2.merge([cv2.multiply(plane, share) for plane in planes])
+    return cv2.multiply(gain, cv2.merge([share] * 3))
 
 
 def _brightened(picture: NDArray[np.uint8], gain: NDArray[np.float32]) -> NDArray[np.uint8]:
