@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
+from threading import RLock
+from types import ModuleType, TracebackType
 from typing import Any
 
 import numpy as np
@@ -45,10 +48,9 @@ class FaceMesh:
 
     def __init__(self, detection: float = 0.5) -> None:
         """`detection`: the score below which a find does not count."""
-        import mediapipe
+        self._mediapipe = import_mediapipe()
         from mediapipe.python.solutions.face_detection import FaceDetection
 
-        self._mediapipe = mediapipe
         self._answers: dict[str, Any] = {}
         self._count = 0
         with ExitStack() as opened:
@@ -95,9 +97,56 @@ class FaceMesh:
         return np.array(numbers, np.float32).reshape(LANDMARK_COUNT, 3), score
 
 
+_SELDOM_USED = {
+    "mediapipe.python.solutions.drawing_utils": "python/solutions/drawing_utils.py",
+    "mediapipe.python.solutions.drawing_styles": "python/solutions/drawing_styles.py",
+    "mediapipe.tasks.python.audio": "tasks/python/audio/__init__.py",
+}
+"""Modules of mediapipe and their files. The first two import matplotlib.pyplot and the last one sounddevice,
+which together take four fifths of the second that `import mediapipe` takes."""
+
+
+def import_mediapipe() -> ModuleType:
+    """The package mediapipe, of which _SELDOM_USED is not executed before somebody uses it."""
+    if "mediapipe" in sys.modules:
+        return sys.modules["mediapipe"]
+    package = importlib.util.find_spec("mediapipe")
+    folder = Path(package.origin).parent if package and package.origin else Path()
+    late = {name: folder / file for name, file in _SELDOM_USED.items() if (folder / file).is_file()}
+    sys.modules.update({name: _executed_when_used(name, file) for name, file in late.items()})
+    mediapipe = importlib.import_module("mediapipe")
+    for name in late:
+        # The import system binds to their package only modules that it has found itself.
+        parent, _, own = name.rpartition(".")
+        setattr(sys.modules[parent], own, sys.modules[name])
+    return mediapipe
+
+
+def _executed_when_used(name: str, file: Path) -> ModuleType:
+    """The module `name` of a file, executed when an attribute is read that only its code can give.
+
+    importlib.util.LazyLoader executes a module as soon as an import statement names it.
+    """
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    loader, module, lock = spec.loader, importlib.util.module_from_spec(spec), RLock()
+
+    def execute(attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        with lock:
+            if vars(module).get("__getattr__") is execute:
+                loader.exec_module(module)
+                del vars(module)["__getattr__"]
+        return getattr(module, attribute)
+
+    vars(module)["__getattr__"] = execute
+    return module
+
+
 def _open_graph(text: str, answers: dict[str, Any]) -> Any:
     """A running MediaPipe graph that puts the latest packet of each of its outputs into `answers`."""
-    import mediapipe
+    mediapipe = import_mediapipe()
     from google.protobuf import text_format  # type: ignore[import-untyped]
     from mediapipe.calculators.tensor import landmarks_to_tensor_calculator_pb2  # noqa: F401  (for the parser)
     from mediapipe.framework import calculator_pb2
