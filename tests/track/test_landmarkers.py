@@ -154,6 +154,7 @@ def test_presence_tells_which_way_up_a_face_is(
     assert wrong is None or wrong.presence < 0.8
 
 
+@pytest.mark.usefixtures("tracks_faces")
 def test_the_chosen_back_end_is_opened_silently_and_importing_opens_none() -> None:
     code = (
         "import sys, reenact.track\n"
@@ -161,8 +162,6 @@ def test_the_chosen_back_end_is_opened_silently_and_importing_opens_none() -> No
         "from reenact.track.landmarkers import open_landmarker\n"
         "open_landmarker().__exit__(None, None, None)\n"
     )
-    if not has_face_mesh() and not landmark_model.is_cached():
-        pytest.skip("needs face_landmarker.task")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
