@@ -119,6 +119,7 @@ numpy.save(folder + "/landmarks.npy", points * picture.width)
 """Writes the landmarks that MediaPipe's own task finds, in a process of its own: its library may crash."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "quarters"), [(300, 0), (512, 0), (1400, 0), (512, 1)])
 def test_landmarks_are_those_of_mediapipes_own_task(
     landmark_file: Path, portrait: np.ndarray, tmp_path: Path, width: int, quarters: int
