@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from reenact.track import landmark_model
+from reenact.track.face_mesh import has_face_mesh
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -55,9 +56,7 @@ def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     return [item for group in groups for item in group]
 
 
-NO_MODEL = (
-    "needs face_landmarker.task: give it with --landmarker, or run `reenact doctor` once with a network"
-)
+NO_MODEL = "needs MediaPipe's face landmark model, which is not on this machine: pytest --landmarker FILE"
 
 
 def _found_model(given: Path | None) -> Path | None:
@@ -94,6 +93,16 @@ _READ_LANDMARK_MODEL = landmark_model.read_landmark_model
 
 def _skip() -> NoReturn:
     pytest.skip(NO_MODEL)
+
+
+@pytest.fixture(scope="session")
+def tracks_faces(own_cache: None) -> None:
+    """For a test that looks for faces in a process of its own: that one cannot skip the test.
+
+    In this process a test is skipped as soon as it opens a tracker that needs a missing model.
+    """
+    if not has_face_mesh() and not landmark_model.is_cached():
+        _skip()
 
 
 @pytest.fixture(scope="session")

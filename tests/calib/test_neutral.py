@@ -100,6 +100,7 @@ def test_it_reads_the_same_whatever_the_frame_rate():
     np.testing.assert_allclose(found[0], AT_REST, atol=0.026)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", ["faces_d9.mp4", "talk_d3.mp4"])
 def test_on_real_clips_it_is_below_most_of_what_is_shown_and_the_labels_agree(shared: Path, clip: str):
     from calib.commands.clips import labelled_readings

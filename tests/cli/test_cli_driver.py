@@ -76,6 +76,7 @@ def test_neutralise_and_scale_do_what_the_same_targets_do(tmp_path: Path) -> Non
     assert np.array_equal(made(tmp_path, "--scale", "AU12=0"), made(tmp_path, "--target-aus", "AU12=0"))
 
 
+@pytest.mark.slow
 def test_a_film_and_the_table_of_it_drive_alike(tmp_path: Path, face_clip: Path) -> None:
     assert reenact("aus", face_clip, tmp_path / "aus.csv").exit_code == 0
     made = []

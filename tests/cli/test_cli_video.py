@@ -334,6 +334,7 @@ def test_from_a_shell_a_missing_file_is_one_line_and_exit_code_2(tmp_path: Path)
     assert err == f"Error: {tmp_path / 'none.mp4'}: no such file\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize(
     ("number", "exit_code", "line"),

@@ -104,6 +104,7 @@ def test_the_json_says_how_it_went(face: Path) -> None:
     assert document["last"]["signal"]["state"] == "live"
 
 
+@pytest.mark.slow
 def test_over_the_budget_it_says_which_step_it_took(face: Path, tmp_path: Path) -> None:
     model = tmp_path / "mouth.onnx"
     model.write_bytes(tiny_models.described(tiny_models.blackener(), "live"))
@@ -269,6 +270,7 @@ def test_where_no_window_opens_a_note_says_why_and_asking_for_one_is_refused(
     assert_refused(reenact(*arguments, "--preview"), "no preview: this machine has no display")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -328,6 +328,7 @@ def ask(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["engines", "bench", *map(str, arguments)], prog_name="reenact")
 
 
+@pytest.mark.slow
 def test_the_command_tells_every_engine_and_why_one_is_not_here(live, monkeypatch):
     missing = engines.Availability(False, "there is no NVIDIA GPU here", expected=False)
     monkeypatch.setattr("engines.tensorrt.probe", lambda: missing)
@@ -343,6 +344,7 @@ def test_the_command_tells_every_engine_and_why_one_is_not_here(live, monkeypatc
     assert row["speed"]["ceiling_gflops"] > 0
 
 
+@pytest.mark.slow
 def test_only_the_engines_that_are_asked_for_are_measured(live):
     result = ask(live, "--rounds", "1", "--engine", "onnx", "--json", "-")
     assert [row["name"] for row in json.loads(result.stdout)["engines"]] == ["onnx"]

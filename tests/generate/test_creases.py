@@ -71,6 +71,7 @@ def test_people_stand_in_the_order_of_their_lines_and_skin(creases):
     assert 0.008 < creases.roughness[0] < creases.roughness[1] < 0.02
 
 
+@pytest.mark.slow
 def test_pictures_in_another_light_are_left_out():
     rng = np.random.default_rng(0)
     slope = np.linspace(60, 240, 320)[None] * np.ones((320, 1))

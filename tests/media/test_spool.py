@@ -193,6 +193,7 @@ def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
 def test_standard_input_is_edited_read_and_verified(face_clip: Path, tmp_path: Path, name: str) -> None:
     content, output = face_clip.read_bytes(), tmp_path / "out.mp4"

@@ -188,6 +188,7 @@ def test_a_picture_of_a_face_mask_stays_as_it_is_and_says_so(portrait, tmp_path)
     assert changed[mask].mean() > 0.02
 
 
+@pytest.mark.slow
 def test_a_film_says_in_how_many_frames_a_mouth_is_hidden(portrait, tmp_path):
     image, landmarks = portrait
     pictures = [image] * 6 + [with_mask(image, landmarks, (70, 150, 200))] * 9

@@ -87,6 +87,7 @@ def run(*command: object, closed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.slow
 def test_the_settings_of_a_process_are_after_a_run_what_they_were_before(face: Path) -> None:
     done = run("-c", RUN, face)
     assert done.returncode == 0, done.stderr
@@ -96,6 +97,7 @@ def test_the_settings_of_a_process_are_after_a_run_what_they_were_before(face: P
 WITHOUT = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
 
 
+@pytest.mark.slow
 @WITHOUT
 @pytest.mark.parametrize(
     ("arguments", "output"),

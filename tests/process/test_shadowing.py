@@ -53,6 +53,7 @@ def run(folder: Path, *command: object, **environment: str) -> subprocess.Comple
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SCRIPT.is_file(), reason="needs the installed program")
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
 def test_the_installed_program_works_in_any_folder(hostile, call):
@@ -60,6 +61,7 @@ def test_the_installed_program_works_in_any_folder(hostile, call):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)
 def test_python_m_reenact_works_beside_any_other_name(hostile, call):
     if (hostile / "reenact").is_dir():
@@ -68,6 +70,7 @@ def test_python_m_reenact_works_beside_any_other_name(hostile, call):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_python_m_calib_works_beside_folders_of_other_names(hostile):
     if (hostile / "calib").is_dir():
         pytest.skip("Python itself takes the folder for the package")

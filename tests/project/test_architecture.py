@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,15 +89,17 @@ def is_entry_point(module: str) -> bool:
 def imports(module: str, *, at_import_time: bool = False) -> set[str]:
     """The dotted names that a module imports, anywhere or only where its import runs them."""
     tree = ast.parse(MODULES[module].read_text())
-    nodes = _run_at_import(tree) if at_import_time else ast.walk(tree)
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively"
-            found.update(_module_of(f"{node.module}.{alias.name}") for alias in node.names)
-    return found
+    return set().union(*map(_imported, _run_at_import(tree) if at_import_time else ast.walk(tree)))
+
+
+def _imported(node: ast.AST) -> set[str]:
+    """The dotted names that a statement imports; none, if it imports nothing."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"{ast.unparse(node)} imports relatively"
+        return {_module_of(f"{node.module}.{alias.name}") for alias in node.names}
+    return set()
 
 
 def _run_at_import(node: ast.AST) -> Iterator[ast.AST]:
@@ -218,3 +222,25 @@ def test_no_two_public_classes_have_one_name():
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(module)
     assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
+EXTRAS = {"torch", "safetensors", "onnx", "ray", "tensorrt", "cuda", "pillow_heif", "mkdocs"}
+"""What only the extras install."""
+TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
+
+
+@cache
+def extras_of(module: str) -> frozenset[str]:
+    """The extras without which a module of ours cannot be imported."""
+    if module not in MODULES:
+        return frozenset({module.split(".")[0]} & EXTRAS)
+    return frozenset().union(*map(extras_of, imports(module, at_import_time=True)))
+
+
+@pytest.mark.parametrize("file", TEST_FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_test_file_is_skipped_before_it_imports_an_extra_that_is_missing(file):
+    skipped: set[str] = set()
+    for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+        skipped |= set(re.findall(r"importorskip\('(\w+)", ast.unparse(statement)))
+        for name in _imported(statement):
+            assert extras_of(name) <= skipped, f"{name} needs {', '.join(extras_of(name) - skipped)}"

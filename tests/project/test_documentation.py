@@ -189,6 +189,7 @@ def test_every_command_is_one_that_its_program_takes(
             _done(*known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of("console", "bash", run=True), ids=str)
 def test_commands_do_what_they_are_to_do(block: Block, folder: Path):
     for words in commands(block):
@@ -212,6 +213,7 @@ for each in of("python"):
     PYTHON[each.page].append(each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PYTHON, ids=lambda page: page.name)
 def test_python_runs_from_the_top_of_a_page_to_its_end(page: Path, folder: Path):
     namespace: dict[str, object] = {"__name__": page.stem}
@@ -263,6 +265,7 @@ def test_toml_can_be_read():
         assert tomllib.loads(block.code), block
 
 
+@pytest.mark.slow
 def test_the_pages_are_built_without_a_warning(tmp_path: Path):
     pytest.importorskip("mkdocs", reason="the extra docs")
     pytest.importorskip("mkdocstrings", reason="the extra docs")

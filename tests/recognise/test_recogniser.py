@@ -162,6 +162,7 @@ def test_a_reference_without_a_face_is_refused(tmp_path) -> None:
         load_reference(tmp_path / "grey.png", TrackerOptions())
 
 
+@pytest.mark.slow
 def test_people_in_a_film_keep_their_ids_and_are_known_again(shared: Path) -> None:
     """Three people who cross, hide behind each other and turn away; references from another half minute."""
     clip = shared / "data" / "clips" / "three_people.avi"

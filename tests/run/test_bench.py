@@ -102,6 +102,7 @@ def test_a_clip_of_ones_own_is_measured_and_told_as_json(clip):
     assert sorted(clip.parent.iterdir()) == [clip]
 
 
+@pytest.mark.slow
 def test_the_tables_name_every_stage_of_the_built_in_clip():
     result = bench("--size", "480p", "--seconds", "0.5", "--rounds", "1")
     assert result.exit_code == 0, result.output

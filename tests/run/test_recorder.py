@@ -430,6 +430,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX limits")
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_a_file_that_cannot_grow_any_more_plays_to_its_end(tmp_path: Path, ending: str) -> None:
@@ -445,6 +446,7 @@ def test_a_file_that_cannot_grow_any_more_plays_to_its_end(tmp_path: Path, endin
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", f"out{ending}"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_what_was_recorded_until_the_program_was_killed_can_be_played(tmp_path: Path, ending: str) -> None:

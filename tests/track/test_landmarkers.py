@@ -119,6 +119,7 @@ numpy.save(folder + "/landmarks.npy", points * picture.width)
 """Writes the landmarks that MediaPipe's own task finds, in a process of its own: its library may crash."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "quarters"), [(300, 0), (512, 0), (1400, 0), (512, 1)])
 def test_landmarks_are_those_of_mediapipes_own_task(
     landmark_file: Path, portrait: np.ndarray, tmp_path: Path, width: int, quarters: int
@@ -154,6 +155,7 @@ def test_presence_tells_which_way_up_a_face_is(
     assert wrong is None or wrong.presence < 0.8
 
 
+@pytest.mark.usefixtures("tracks_faces")
 def test_the_chosen_back_end_is_opened_silently_and_importing_opens_none() -> None:
     code = (
         "import sys, reenact.track\n"
@@ -161,8 +163,6 @@ def test_the_chosen_back_end_is_opened_silently_and_importing_opens_none() -> No
         "from reenact.track.landmarkers import open_landmarker\n"
         "open_landmarker().__exit__(None, None, None)\n"
     )
-    if not has_face_mesh() and not landmark_model.is_cached():
-        pytest.skip("needs face_landmarker.task")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
 
 from click.testing import CliRunner  # noqa: E402
 
@@ -27,6 +28,7 @@ def test_the_papers_generator_is_the_published_one():
     assert image.shape == (1, 3, 128, 128)
 
 
+@pytest.mark.slow
 def test_the_command_tells_both_times_and_their_ratio(tmp_path):
     model = tmp_path / "black.onnx"
     model.write_bytes(described(blackener(), "live"))

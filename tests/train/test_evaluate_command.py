@@ -62,6 +62,7 @@ def run(*arguments: object):
     return CliRunner().invoke(evaluate, [str(each) for each in arguments])
 
 
+@pytest.mark.slow
 def test_one_command_makes_all_tables_and_sheets(shards, clip, tmp_path):
     out = tmp_path / "report"
     found = run(

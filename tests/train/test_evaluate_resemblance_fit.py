@@ -107,6 +107,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_fits_writes_and_judges_and_the_seed_repeats_it(shards: Path, tmp_path: Path) -> None:
     held_out = np.unique(open_shards(shards, held_out=True).persons)
     assert 6 < len(held_out) < 20

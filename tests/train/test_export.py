@@ -80,6 +80,7 @@ def live_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("runs") / "live")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16-weights"])
 def test_onnx_and_torch_agree_for_every_preset(run, tmp_path, precision):
     trained, _ = load_run(run)

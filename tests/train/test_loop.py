@@ -166,6 +166,7 @@ def test_the_generator_has_its_turn_after_so_many_of_the_discriminator(tmp_path)
     assert recipe.steps == [2, 5, 8, 11]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path, workers):
     machine, before = replace(MACHINE, workers=workers), signal.getsignal(signal.SIGTERM)
@@ -234,6 +235,7 @@ def in_two_processes(call, run):
             process.kill()  # one that waits for another that has failed
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path):
     train(tmp_path / "one")
     assert in_two_processes("train", tmp_path / "two") == ["done\n", "done\n"]
@@ -249,6 +251,7 @@ def train_in_parts(run):
     return train(run, machine=replace(MACHINE, accumulate=2))
 
 
+@pytest.mark.slow
 def test_two_processes_that_take_a_batch_in_parts_do_so_too(tmp_path):
     train(tmp_path / "one")
     assert in_two_processes("train_in_parts", tmp_path / "two") == ["done\n", "done\n"]
@@ -276,6 +279,7 @@ def train_paper(run):
     return fit(recipe, samples, [], options, MACHINE, run)
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_papers_networks_as_one_does(tmp_path):
     train_paper(tmp_path / "one")
     assert in_two_processes("train_paper", tmp_path / "two") == ["done\n", "done\n"]

@@ -86,6 +86,7 @@ def described(count=400, seed=0):
     return Mouths(descriptors, hidden, kinds, np.arange(count))
 
 
+@pytest.mark.slow
 def test_the_network_learns_what_tells_hidden_mouths_and_says_how_often_it_is_wrong(tmp_path):
     options = MouthOcclusionOptions(epochs=20, units=8, batch=50, learning_rate=0.01)
     network = rounded(fit_mouth_occlusion(described(), options))
@@ -102,6 +103,7 @@ def test_the_network_learns_what_tells_hidden_mouths_and_says_how_often_it_is_wr
     )
 
 
+@pytest.mark.slow
 def test_the_command_fits_writes_and_judges(tmp_path):
     """A dozen people who are one portrait in other light."""
     image, landmarks = portrait()

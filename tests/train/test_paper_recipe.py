@@ -101,6 +101,7 @@ def test_a_generator_that_does_not_exist_is_refused():
         PaperOptions(generator="stgan")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_half_precision_ends_where_losses_begin(name):
     torch.manual_seed(0)
@@ -204,6 +205,7 @@ def test_the_critic_learns_and_the_generator_stays(recipe):
     assert all(each.grad is None for each in recipe.generator.parameters())
 
 
+@pytest.mark.slow
 def test_the_generator_learns_in_all_its_parts(recipe):
     terms = recipe.generator_loss(batch(recipe), recipe.generator, recipe.discriminator, step=0)
     assert all(math.isfinite(term.item()) for term in terms.values())
@@ -347,6 +349,7 @@ def shut_eyes():
     return picture, aus, shut
 
 
+@pytest.mark.slow
 def test_a_preview_is_a_row_that_begins_with_the_picture(recipe):
     examples = batch(recipe)
     with torch.no_grad():

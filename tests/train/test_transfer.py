@@ -62,6 +62,7 @@ class TestDrive:
         assert by_code(driven.follows)["AU45"].r > 0.8
         assert by_code(driven.follows)["AU45"].gain > 0.3
 
+    @pytest.mark.slow
     def test_a_film_is_cut_to_what_is_asked(self, tmp_path):
         image = load_still(PORTRAIT).image
         height, width = (size // 4 * 2 for size in image.shape[:2])

@@ -306,6 +306,7 @@ def test_a_picture_is_read_again_under_the_name_that_is_given(tmp_path: Path) ->
     assert named.with_suffix(".csv").is_file()
 
 
+@pytest.mark.slow
 def test_more_passes_come_nearer_to_what_is_asked(clip: Path, tmp_path: Path) -> None:
     errors = []
     for passes in (1, 2):
