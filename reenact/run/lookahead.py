@@ -15,8 +15,8 @@ from reenact.track import Tracker, TrackerOptions
 
 @dataclass(frozen=True)
 class LookAheadOptions:
-    glances: int = 48
-    """Frames that are looked at."""
+    frames: int = 48
+    """The number of frames that are sampled at most."""
     budget_s: float = 3.0
     """Seconds after which no further frame is looked at."""
 
@@ -75,7 +75,7 @@ def look_ahead(
     """The album of a film. Costs at most about the budget, and the film's decoder is left alone."""
     album = Album(known=known)
     with Tracker(replace(tracker, smoothing=False)) as track:
-        return _learnt(album, capture.glances(options.glances), track, options.budget_s)
+        return _learnt(album, capture.sampled_frames(options.frames), track, options.budget_s)
 
 
 def _learnt(album: Album, frames: Iterable[Frame], track: Tracker, budget_s: float) -> Album:

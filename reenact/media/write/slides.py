@@ -1,4 +1,4 @@
-"""Pictures one after the other as a film of their own."""
+"""Writes pictures as a film, one after the other."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from reenact.media.write.encoding import (
     last_packets,
     named_errors,
     open_output,
-    require_place,
+    require_writable,
 )
 from reenact.media.write.yuv import ToYuv
 
 
 @dataclass(frozen=True)
 class _Slides:
-    """What an encoder must know of them."""
+    """The properties of the pictures, for the encoder."""
 
     size: tuple[int, int]
     rate: Fraction
@@ -41,9 +41,9 @@ class _Slides:
 def save_slides(
     pictures: Sequence[NDArray[np.uint8]], path: Path, rate: Fraction, encoding: Encoding = Encoding()
 ) -> None:
-    """Writes the pictures (height, width, 3), all of one size, `rate` in a second. Raises SinkError."""
+    """Writes RGB pictures (height, width, 3) of one size, `rate` a second. Raises SinkError."""
     container, codec = choose(path, encoding)
-    require_place(path)
+    require_writable(path)
     size = pictures[0].shape[0], pictures[0].shape[1]
     with (
         named_errors(path),

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from reenact.media.read.microphone import listen, open_microphone
+from reenact.media.read.microphone import open_microphone, read_microphone
 from reenact.media.write.encoding import SinkError
 from reenact.pipeline.channel import Channel, Ended, NothingYet
 from reenact.pipeline.runner import in_background
@@ -233,7 +233,7 @@ def open_recorder(
     """
     hearing = None
     if options.audio:
-        listening = partial(listen, open_microphone(options.audio_device))
+        listening = partial(read_microphone, open_microphone(options.audio_device))
         hearing = Hearing(listening, options.audio_delay_ms, latency_ms)
     return Recorder(options.path, TakeOptions(rate, options.audio, comment), hearing)
 

@@ -23,7 +23,7 @@ from reenact.media.write.encoding import (
     last_packets,
     named_errors,
     open_output,
-    require_place,
+    require_writable,
 )
 from reenact.media.write.virtual_camera import letterbox
 from reenact.media.write.yuv import ToYuv
@@ -228,7 +228,7 @@ def require_recordable(path: Path, encoding: Encoding = LIVE_ENCODING) -> None:
     if path.suffix.lower() not in kinds:
         raise SinkError(f"{path}: a recording is written as {', '.join(kinds)}")
     choose(path, encoding)
-    require_place(path)
+    require_writable(path)
 
 
 def free_path(path: Path) -> Path:

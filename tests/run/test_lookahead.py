@@ -1,4 +1,4 @@
-"""Glances at a film before it is edited."""
+"""What is learnt from a film before it is edited."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -34,7 +34,7 @@ def of_person(number, frame=SMILING):
     return replace(frame, image=image)
 
 
-def test_glances_are_spread_ever_finer():
+def test_sampled_places_are_spread_ever_finer():
     assert [float(share) for share in _spread(6)] == [0.5, 0.25, 0.75, 0.125, 0.375, 0.625]
 
 
@@ -71,18 +71,18 @@ def test_several_openings_of_a_person_are_kept():
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_glances_are_frames_of_the_film(tmp_path, count):
+def test_sampled_frames_are_frames_of_the_film(tmp_path, count):
     path = write_film(tmp_path / "film.mp4", Film())
     with open_capture(path) as capture:
         every = {frame.image.tobytes() for frame in capture}
-        glances = list(capture.glances(count))
-    assert len(glances) == count
-    assert all(frame.image.tobytes() in every for frame in glances)
+        sampled = list(capture.sampled_frames(count))
+    assert len(sampled) == count
+    assert all(frame.image.tobytes() in every for frame in sampled)
 
 
-def test_a_film_is_looked_at_again_and_again_within_a_stretch(tmp_path):
+def test_several_frames_are_sampled_from_one_part_of_a_film(tmp_path):
     with open_capture(write_film(tmp_path / "film.mp4", Film())) as capture:
-        times = [float(frame.pts) for frame in capture.glances(4)]
+        times = [float(frame.pts) for frame in capture.sampled_frames(4)]
     assert times == sorted(times)
     assert all(0.2 < later - earlier < 0.35 for earlier, later in pairwise(times))
 
@@ -90,4 +90,4 @@ def test_a_film_is_looked_at_again_and_again_within_a_stretch(tmp_path):
 def test_a_film_without_faces_has_an_empty_album(tmp_path):
     path = write_film(tmp_path / "film.mp4", Film())
     with open_capture(path) as capture:
-        assert len(look_ahead(capture, TrackerOptions(), LookAheadOptions(glances=2))) == 0
+        assert len(look_ahead(capture, TrackerOptions(), options=LookAheadOptions(frames=2))) == 0
