@@ -1,4 +1,4 @@
-"""Films for other programs: one in, the same with other expressions out, and how far it is meanwhile."""
+"""Edits a video file for other programs, with progress."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def edit_video(
     options: EditOptions | None,
     progress: Progress | None,
 ) -> Report:
-    """What reenact.edit_video describes."""
+    """Edits a video file; see reenact.edit_video."""
     chosen = chosen_options(options, strength=strength, faces=faces, generator=generator)
     programme = as_programme(targets)
     with ExitStack() as opened:
