@@ -72,7 +72,7 @@ def load_still(source: Source | str) -> Still:
             count = _count(picture)
             if count > 1:
                 raise StillError(
-                    f"{path} is an animation of {count} pictures; use `reenact video` for what moves"
+                    f"{path} is an animation of {count} pictures; use `reenact video` for animations"
                 )
             return _still(ImageOps.exif_transpose(picture), dict(picture.info), _notes(path, picture))
     except StillError:

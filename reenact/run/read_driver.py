@@ -45,7 +45,7 @@ def au_recording_of_film(
 
     read_film(capture, note, ReadOptions(options), watch, left)
     if not readings:
-        raise AURecordingError(f"{capture.name}: no face was found in it that could be the driver")
+        raise AURecordingError(f"{capture.name}: no face was found in it to drive another")
     if face is not None and face not in readings:
         there = ", ".join(map(str, sorted(readings)))
         raise AURecordingError(f"{capture.name}: there is no face {face}; it has {there}")
@@ -63,7 +63,7 @@ def au_recording_of_still(
     measured = read_still(still, options)
     face = measured.largest if face is None else face
     if face is None or not measured.faces:
-        raise AURecordingError(f"{path}: no face was found in it that could be the driver")
+        raise AURecordingError(f"{path}: no face was found in it to drive another")
     if face >= len(measured.faces):
         raise AURecordingError(f"{path}: there is no face {face}; it has {len(measured.faces)}, from 0 on")
     return au_recording_of([(0.0, measured.aus[face])])

@@ -23,6 +23,8 @@ between two scenes or the white of a flash."""
 
 @dataclass(frozen=True)
 class CutOptions:
+    """The thresholds of a CutDetector."""
+
     change_threshold: float = 0.05
     """The mean change of the thumbnail, 0..1, without the change of overall brightness, from which two frames
     are compared block by block. In 99 of 100 pairs of neighbouring frames it is below 0.04."""

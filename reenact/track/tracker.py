@@ -36,6 +36,8 @@ _UPRIGHT_PRESENCE = 0.8
 
 @dataclass(frozen=True)
 class TrackerOptions:
+    """The options of a Tracker."""
+
     max_faces: int | None = None
     """Most faces that are followed. Faces seen first keep their places; of new faces the largest are taken.
     None: DEFAULT_MAX_FACES in a film, no limit in a still."""

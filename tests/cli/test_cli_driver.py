@@ -135,7 +135,7 @@ def test_a_picture_without_a_face_cannot_drive(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "grey").save(tmp_path / "grey.png")
     result = reenact("image", PORTRAIT, tmp_path / "out.png", *WARP, "--driver", tmp_path / "grey.png")
     assert result.exit_code == 2
-    assert "grey.png: no face was found in it that could be the driver" in result.stderr
+    assert "grey.png: no face was found in it to drive another" in result.stderr
 
 
 def test_a_lock_goes_before_all_else_that_is_asked(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from engines.threads import codec_threads
-from reenact.media.colour import LIMITED, RGB, UNSPECIFIED, Colour
+from reenact.media.colour import HD, LIMITED, RGB, UNSPECIFIED, Colour
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 # Metadata that every muxer writes itself, or that belongs to the video stream (timecode).
@@ -111,6 +111,22 @@ class Pictures(Protocol):
     @property
     def colour(self) -> Colour:
         """The colour tags."""
+
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """The properties of pictures that do not come from a file."""
+
+    size: tuple[int, int]
+    """The (height, width) in pixels."""
+    rate: Fraction | None
+    """The average frames per second. None: they are unknown."""
+    time_base: Fraction
+    """The time base in seconds: every `pts` is a whole multiple of it."""
+    pixel_aspect: Fraction = Fraction(1)
+    """The width of one pixel over its height."""
+    colour: Colour = HD
+    """The colour tags."""
 
 
 _X265_DELAY = 2

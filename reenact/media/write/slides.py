@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.media.atomic import replacing
-from reenact.media.colour import HD, Colour
 from reenact.media.write.encoding import (
     Encoding,
+    PictureFormat,
     add_picture,
     choose,
     last_packets,
@@ -22,20 +21,6 @@ from reenact.media.write.encoding import (
     require_writable,
 )
 from reenact.media.write.yuv import ToYuv
-
-
-@dataclass(frozen=True)
-class _Slides:
-    """The properties of the pictures, for the encoder."""
-
-    size: tuple[int, int]
-    rate: Fraction
-    colour: Colour = HD
-    pixel_aspect: Fraction = Fraction(1)
-
-    @property
-    def time_base(self) -> Fraction:
-        return 1 / self.rate
 
 
 def save_slides(
@@ -50,7 +35,7 @@ def save_slides(
         replacing(path) as beside,
         open_output(beside, container.format, container.options) as output,
     ):
-        like = _Slides(size, rate)
+        like = PictureFormat(size, rate, 1 / rate)
         stream = add_picture(output, like, codec, encoding, size)
         to_yuv = ToYuv(size, stream)
         for index, image in enumerate(pictures):

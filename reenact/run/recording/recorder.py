@@ -44,7 +44,9 @@ _FINISH_TIMEOUT_S = 20.0
 """The longest wait for the last recording at the end, in seconds."""
 
 ReadSound = Callable[[], Generator[Sound | None, None, None]]
+"""Starts to read the sound of a microphone; it gives None while there is none."""
 Latency = Callable[[], float | None]
+"""Gives the latency in milliseconds. None: it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,10 @@ class SoundInput:
     """The source of the sound, and its delay."""
 
     read: ReadSound
-    """Starts to read sound; see read_microphone."""
+    """Starts to read the sound; see read_microphone."""
     delay_ms: float | None = None
-    """The delay of the sound, in milliseconds, relative to the frame that is displayed at the same time.
-    None: the delay of each frame itself."""
+    """The delay of the sound, in milliseconds: it is recorded with the frame that is displayed so much later.
+    None: the sound is recorded with the frame that was captured at the same time."""
     latency_ms: Latency = lambda: None
     """Gives the latency of the frames from capture to display, in milliseconds. None: it is unknown."""
 
@@ -110,7 +112,7 @@ class RecordOptions:
     audio_device: str | None = None
     """The microphone's name, a part of it, or its number. None: the system's default microphone."""
     audio_delay_ms: float | None = None
-    """The delay of the sound, in milliseconds; see SoundInput. None: the delay of each frame."""
+    """The delay of the sound, in milliseconds; see SoundInput. None: sound is in step with the frames."""
 
 
 class Recorder:

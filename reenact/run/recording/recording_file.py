@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from reenact.media.atomic import partial_path
-from reenact.media.colour import HD, Colour
 from reenact.media.read.devices import USUAL_RATE
 from reenact.media.read.microphone import RATE
 from reenact.media.write.au_csv import AUCsvSink
 from reenact.media.write.encoding import (
     CONTAINERS,
     Encoding,
+    PictureFormat,
     SinkError,
     add_picture,
     choose,
@@ -55,17 +55,6 @@ _CONTAINER_OPTIONS = {
     "mov": _FRAGMENTED,
     "matroska": {"cluster_time_limit": "1000", "flush_packets": "1"},
 }
-
-
-@dataclass(frozen=True)
-class LivePictures:
-    """The properties of a camera's frames for the encoder; see reenact.media.write.encoding.Pictures."""
-
-    size: tuple[int, int]
-    rate: Fraction | None
-    time_base: Fraction = _TICK
-    pixel_aspect: Fraction = Fraction(1)
-    colour: Colour = HD
 
 
 @dataclass(frozen=True)
@@ -166,7 +155,7 @@ class Recording:
 
     def _open(self, stack: ExitStack, options: RecordingFormat) -> None:
         container, codec = choose(self.path, options.encoding)
-        pictures = LivePictures(self._size, options.rate)
+        pictures = PictureFormat(self._size, options.rate, _TICK)
         table = stack.enter_context(
             partial_path(_table_path(self.path)).open("w", encoding="utf-8", newline="", buffering=1)
         )
