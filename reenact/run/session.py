@@ -171,7 +171,7 @@ def _with_given(options: OptionsT, **given: Any) -> OptionsT:
 def open_session(
     where: int | str, targets: str | Programme | TargetsAt, options: LiveOptions
 ) -> Iterator[Session]:
-    """Opens a live run; see reenact.open."""
+    """See reenact.open."""
     with (
         standard_descriptors_held,
         open_live(where, as_programme(targets), options) as live,
