@@ -14,7 +14,7 @@ from reenact.cli.grouped import CommandT, option
 from reenact.cli.parameters import FILE
 from reenact.measure.measurer import Measurer
 from reenact.media.read import Camera, FileCapture, open_camera, open_capture
-from reenact.media.read.devices import shown
+from reenact.media.read.spool import without_password
 from reenact.programme.face_choice import FaceChoiceOptions, LargestFace
 from reenact.programme.live_driver import DriverReading
 from reenact.run.read_driver import live_readings, reading_of
@@ -43,7 +43,7 @@ def shown_source(camera: str | None, video: Path | None) -> str:
     """The source in words, for messages and profiles; a file without its folder."""
     if camera is None or Path(camera).is_file():
         return f"film {Path(video or camera or '').name}"
-    return f"camera {shown(camera)}"
+    return f"camera {without_password(camera)}"
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from reenact.programme.target_syntax import TargetError, parse_targets
 from reenact.programme.targets import MAX_STRENGTH, Targets
 from reenact.retarget.options import RetargetOptions
 from reenact.run.files import EditOptions
-from reenact.track import FOLLOWED, TrackerOptions
+from reenact.track import DEFAULT_MAX_FACES, TrackerOptions
 
 TARGETS = ParsedParameter("SPEC", parse_targets, TargetError)
 FACES = ParsedParameter("WHICH", parse_faces, FaceChoiceError)
@@ -101,7 +101,7 @@ tracker_options = in_order(
         type=click.IntRange(min=1),
         metavar="COUNT",
         default=TrackerOptions.max_faces,
-        show_default=f"all in a picture, {FOLLOWED} in a film or before a camera",
+        show_default=f"all in a picture, {DEFAULT_MAX_FACES} in a film or before a camera",
         help="Follow at most this many faces, the largest ones.",
     ),
     landmarker_option("Faces"),

@@ -26,9 +26,9 @@ def kept(source: Path | str) -> Any:
     """The input as a reenact.media.read.spool.Source: what can be read only once, such as a pipe, is kept in
     a file until the command ends."""
     # Here, because the command line is to start without a video library.
-    from reenact.media.read.spool import passes_by, spooled
+    from reenact.media.read.spool import needs_spooling, spooled
 
-    if not passes_by(source):
+    if not needs_spooling(source):
         return Path(source)
     with unusable_input():
         return click.get_current_context().with_resource(spooled(source))

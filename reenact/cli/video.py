@@ -142,7 +142,7 @@ def edit_with_progress(
                     targets,
                     options,
                     finish=finish,
-                    recorder=recorder,
+                    observer=recorder,
                     correction=correction,
                 )
             )

@@ -21,7 +21,8 @@ from reenact.cli.parameters import FILE, NumberParameter, json_option, write_jso
 from reenact.cli.progress import log_times, status_line
 from reenact.cli.recording import recorded, recording_options, tell_recordings
 from reenact.media.read import CameraOptions
-from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size, shown
+from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size
+from reenact.media.read.spool import without_password
 from reenact.pipeline.meter import LiveStatus, Report
 from reenact.programme.live_driver import LiveDriverSource
 from reenact.run.live import LiveOptions, open_live
@@ -228,7 +229,7 @@ def webcam(
     absent += note_hidden_mouths(report.frames_with_hidden_mouth, "frame")
     recordings = tell_recordings(live.recorder)
     document = {
-        "camera": shown(where),
+        "camera": without_password(where),
         **report.to_json(),
         "last": last.to_json(),
         "recordings": recordings,

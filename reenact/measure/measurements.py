@@ -17,7 +17,7 @@ from reenact.measure.read_aus import PICTURES, ReadOptions, is_still, read_film,
 from reenact.media.image_array import Picture, as_still, warn_of_doubtful_picture
 from reenact.media.image_file import StillError, load_still
 from reenact.media.read import open_capture
-from reenact.media.read.spool import Source, passes_by, spooled
+from reenact.media.read.spool import Source, needs_spooling, spooled
 from reenact.media.write.au_csv import open_csv
 from reenact.pipeline.runner import LeftThreads, closed_after_stages
 from reenact.records import Measured
@@ -130,7 +130,7 @@ def read_aus(
         warn_of_doubtful_picture(measured, "there is nothing to read")
         return measurements([measured])
     with ExitStack() as opened:
-        kept: Source = opened.enter_context(spooled(source)) if passes_by(source) else Path(source)
+        kept: Source = opened.enter_context(spooled(source)) if needs_spooling(source) else Path(source)
         if Path(kept).is_dir():
             return _of_pictures(pictures_in(Path(kept)), options, progress, names=True)
         if is_still(kept):

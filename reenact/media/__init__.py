@@ -1,1 +1,1 @@
-"""Media: files, cameras, microphones and pictures, read and written."""
+"""Media: reads and writes video files, pictures and tables, and opens cameras and microphones."""

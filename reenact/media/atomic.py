@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Writes files atomically: they appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 
 def partial_path(target: Path) -> Path:
-    """Where an unfinished file is kept on request: `out.mp4` becomes `out.partial.mp4`, still playable."""
+    """The path of an unfinished file that is kept: `out.partial.mp4` for `out.mp4`."""
     return target.with_name(f"{target.stem}.partial{target.suffix}")
 
 
 @contextmanager
 def replacing(target: Path, keep_partial: bool = False) -> Iterator[Path]:
-    """A new, empty file beside `target` to write to; it takes the target's name when the block ends well.
+    """Gives the path of a new, empty file beside `target`, which replaces `target` when the block ends well.
 
     When the block raises, the file is removed, or with `keep_partial` renamed to `partial_path(target)`.
-    A target that is a symbolic link stays one: the file it points to is replaced.
+    Where `target` is a symbolic link, the file that it points to is replaced. Raises OSError.
     """
     target = target.resolve()
     # Beside the target, because a rename is atomic only within one file system. The suffix is kept: some

@@ -1,4 +1,4 @@
-"""What the numbers of a video's pictures mean."""
+"""The colour tags of a video and the conversion from RGB that they stand for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Codes of ITU-T H.273, which FFmpeg uses for its tags.
+# Codes of ITU-T H.273, which FFmpeg uses as colour tags.
 RGB, UNSPECIFIED = 0, 2
 LIMITED, FULL = 1, 2
 BT709, BT601, BT2020 = 1, 5, 9
@@ -19,29 +19,33 @@ _RED_AND_BLUE = {
     7: (0.212, 0.087),
     BT2020: (0.2627, 0.0593),
 }
-"""Kr and Kb of each matrix."""
+"""The coefficients (Kr, Kb) of each matrix."""
 
 
 @dataclass(frozen=True)
 class Colour:
-    """What the numbers of a picture mean, in the codes of ITU-T H.273."""
+    """The colour tags of a video, as codes of ITU-T H.273."""
 
     range: int = 0
-    """1 limited (16..235), 2 full (0..255), 0 not said."""
+    """The range of the values: 1 limited (16..235), 2 full (0..255), 0 unspecified."""
     matrix: int = UNSPECIFIED
+    """The matrix between RGB and YCbCr; 0 is RGB, 2 unspecified."""
     primaries: int = UNSPECIFIED
+    """The colour primaries; 2 is unspecified."""
     transfer: int = UNSPECIFIED
+    """The transfer characteristics (gamma); 2 is unspecified."""
 
     @property
     def effective_range(self) -> int:
+        """The range to convert with: limited where it is unspecified."""
         return self.range or LIMITED
 
     def effective_matrix(self, height_px: int) -> int:
-        """The matrix to convert with; untagged video up to 576 lines is BT.601, above it BT.709."""
+        """The matrix to convert with: where it is unspecified, BT.601 up to 576 lines and BT.709 above."""
         return _MATRICES.get(self.matrix, BT601 if height_px <= 576 else BT709)
 
     def from_rgb(self, height_px: int) -> NDArray[np.float32]:
-        """(3, 4): (Y, Cb, Cr) = matrix @ (R, G, B, 1), all of them 0..255; H.273, section 8.3."""
+        """The matrix (3, 4) in (Y, Cb, Cr) = matrix @ (R, G, B, 1), values 0..255; H.273, section 8.3."""
         red, blue = _RED_AND_BLUE[self.effective_matrix(height_px)]
         luma = np.array([red, 1 - red - blue, blue])
         difference = np.array([[0, 0, 1], [1, 0, 0]]) - luma
@@ -54,4 +58,4 @@ class Colour:
 
 
 HD = Colour(LIMITED, BT709, BT709, BT709)
-"""What every player takes for granted, said aloud."""
+"""Limited-range BT.709, which players assume for HD video; files are tagged with it explicitly."""

@@ -1,4 +1,4 @@
-"""Pictures that a Python program hands over: checked, so that a mistake is named and not painted into."""
+"""Pictures given by a Python program: an array of the wrong kind is refused with a clear message."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Picture: TypeAlias = "NDArray[np.uint8] | str | Path"
 """A (height, width, 3) RGB uint8 array, or the path or address of a picture."""
 
 BLUE_SKIN = 15
-"""Levels of 255 by which a face is bluer than red where its red and blue were exchanged. Of 177 faces in
-films and portraits none was bluer than red by more than 1; once exchanged, 90 % were by more than this, and
-the others are grey or nearly so."""
+"""The excess of blue over red in a face, in levels of 255, above which red and blue are taken for exchanged.
+Of 177 faces in films and portraits none had an excess above 1; with red and blue exchanged, 90 % had more
+than this, and the others were grey or nearly so."""
 
 
 class ImageError(ValueError):
-    """An array that is no picture; the message says what was given and what would be right."""
+    """Raised for an array that is no picture; the message says what was given and what would be right."""
 
 
 class ImageWarning(UserWarning):
-    """A picture that is perhaps not what was meant: it shows no face, or red and blue are exchanged."""
+    """Warns of a picture that is probably a mistake: it has no face, or its red and blue are exchanged."""
 
 
 def as_still(image: Picture) -> Still:
-    """The picture in the array, or in the file of that name. An array is neither copied nor changed.
+    """The picture in an array or a file. An array is never changed, and copied only if it is not contiguous.
 
-    Raises ImageError for an array that is no RGB picture, and StillError for a file that cannot be read.
+    Raises ImageError for an array that is no RGB uint8 picture, StillError for a file that cannot be read.
     """
     if isinstance(image, str | Path):
         return load_still(image)
@@ -52,7 +52,7 @@ def as_still(image: Picture) -> Still:
 
 
 def _why_no_picture(image: NDArray) -> str | None:
-    """What would make a picture of the array, one plain line; None where it is one."""
+    """One line that says how to make a picture of the array. None: it is one already."""
     shape = image.shape
     if image.ndim == 4:
         return "give the pictures one at a time"
@@ -80,9 +80,9 @@ def _why_no_picture(image: NDArray) -> str | None:
 
 
 def warn_of_doubtful_picture(measured: Measured, consequence: str) -> None:
-    """Warns where the picture shows no face, or one whose red and blue seem to be exchanged.
+    """Warns where the picture has no face, or where red and blue seem to be exchanged.
 
-    consequence: what follows where there is no face, for the message.
+    consequence: the second half of the message where there is no face, such as "the picture is unchanged".
     """
     largest = measured.largest
     if largest is None:
@@ -95,7 +95,7 @@ def warn_of_doubtful_picture(measured: Measured, consequence: str) -> None:
 
 
 def blueness(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> float:
-    """How many levels of 255 more blue than red the picture has at a face's landmarks, at the median."""
+    """The median excess of blue over red at a face's landmarks (478, 3), in levels of 255."""
     x, y = np.rint(landmarks[:, :2]).astype(int).T
     inside = (x >= 0) & (y >= 0) & (x < image.shape[1]) & (y < image.shape[0])
     if not inside.any():
@@ -105,11 +105,11 @@ def blueness(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> float:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, ImageWarning, stacklevel=_levels_of_ours())
+    warnings.warn(text, ImageWarning, stacklevel=_own_stack_levels())
 
 
-def _levels_of_ours() -> int:
-    """For warnings.warn in the function that calls this: the line of the program that uses reenact."""
+def _own_stack_levels() -> int:
+    """The `stacklevel` for warnings.warn in the calling function that points to the user's own line."""
     frame, levels = sys._getframe(1), 1
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] == "reenact":
         frame, levels = frame.f_back, levels + 1

@@ -1,4 +1,4 @@
-"""Pictures on disk: upright RGB in, and the same file's alpha, EXIF and colour profile out again."""
+"""Reads pictures as upright RGB and writes them with the file's alpha, EXIF and colour profile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageErro
 
 from engines.engine import one_line
 from reenact.media.atomic import replacing
-from reenact.media.read.spool import CaptureError, Source, passes_by, spooled
+from reenact.media.read.spool import CaptureError, Source, needs_spooling, spooled
 
 _ORIENTATION_TAG = 0x0112
 _FORMATS = {
@@ -30,36 +30,36 @@ _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
 _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
 )
-"""Kinds of files that HEIC's library reads, as they are named in their first bytes."""
+"""The brands of HEIC files, bytes 8 to 12 of a file."""
 
 
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError)
-"""What Pillow and the library for HEIC raise for a file that is damaged, cut off or larger than they take."""
+"""The errors that Pillow and pillow-heif raise for a file that is damaged, cut short or too large."""
 
 
 class StillError(OSError):
-    """A picture cannot be read or written; the message is one line for the user."""
+    """Raised where a picture cannot be read or written; the message is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)
 class Still:
-    """A picture and what its file said about it."""
+    """A picture with the metadata of its file."""
 
     image: NDArray[np.uint8]
-    """(height, width, 3) RGB, upright."""
+    """The picture, (height, width, 3) RGB, upright."""
     alpha: NDArray[np.uint8] | None = None
-    """(height, width): 0 transparent, 255 opaque."""
+    """The opacity, (height, width): 0 transparent, 255 opaque. None: the picture is opaque."""
     exif: bytes | None = None
-    """As in the file, but with its orientation set to upright."""
+    """The file's EXIF data with its orientation set to upright. None: the file has none."""
     icc: bytes | None = None
-    """The colour profile that `image` is in; sRGB where there is none."""
+    """The RGB colour profile of `image`. None: the picture is in sRGB."""
     notes: tuple[str, ...] = ()
-    """What was lost on the way in, one plain line each."""
+    """What was lost when the file was read, one line each."""
 
 
 def load_still(source: Source | str) -> Still:
-    """The picture `source`, turned upright as its EXIF says."""
-    if isinstance(source, Path | str) and passes_by(source):
+    """Reads the picture `source`, rotated upright as its EXIF says. Raises StillError."""
+    if isinstance(source, Path | str) and needs_spooling(source):
         try:
             with spooled(source) as picture:
                 return load_still(picture)
@@ -72,7 +72,7 @@ def load_still(source: Source | str) -> Still:
             count = _count(picture)
             if count > 1:
                 raise StillError(
-                    f"{path} is an animation of {count} pictures; use `reenact video` for what moves"
+                    f"{path} is an animation of {count} pictures; use `reenact video` for animations"
                 )
             return _still(ImageOps.exif_transpose(picture), dict(picture.info), _notes(path, picture))
     except StillError:
@@ -92,7 +92,7 @@ def load_still(source: Source | str) -> Still:
 
 
 def count_pictures(source: Source) -> int:
-    """How many pictures of an animation there are, 1 for a still, 0 for what is no picture."""
+    """The number of pictures in an animation; 1 for a still, 0 for a file that is no picture."""
     try:
         _prepare_heif(source)
         with Image.open(source) as picture:
@@ -104,12 +104,12 @@ def count_pictures(source: Source) -> int:
 
 
 def _count(picture: Image.Image) -> int:
-    # A phone's JPEG or HEIC may hold several pictures without moving: the first is the one to take.
+    # A phone's JPEG or HEIC may contain several pictures without being an animation: the first is used.
     return int(getattr(picture, "n_frames", 1)) if picture.format in _ANIMATED else 1
 
 
 def _prepare_heif(source: Source) -> None:
-    """Pillow reads HEIC with the help of another library. Raises StillError where that is missing."""
+    """Registers the reader of HEIC with Pillow, if the file is one. Raises StillError if it is missing."""
     with open(source, "rb") as file:
         head = file.read(12)
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
@@ -127,10 +127,10 @@ def _register_heif(reason: str) -> None:
 def save_still(
     still: Still, path: str | Path, quality: int = 95, comment: str | None = None
 ) -> tuple[str, ...]:
-    """Write the picture in the format that the name's ending says; returns what was lost, one line each.
+    """Writes the picture in the format of the path's ending. Returns what was lost, one line each.
 
-    `quality`: 1..100 for JPEG, WebP and HEIC, where 100 is lossless WebP and HEIC. `comment` goes into the
-    file's own comment; WebP and HEIC have none.
+    quality: 1..100 for JPEG, WebP and HEIC; 100 is lossless for WebP and HEIC. comment: the comment stored in
+    a PNG or JPEG file; WebP and HEIC have none. None: no comment. Raises StillError.
     """
     path = Path(path)
     kind = _FORMATS.get(path.suffix.lower())
@@ -205,7 +205,7 @@ def _notes(path: Source, picture: Image.Image) -> tuple[str, ...]:
 
 
 def _bit_depth(path: Source, picture: Image.Image) -> int:
-    """Bits of a channel. Pillow hides those of 16-bit colour PNG, so the file's own header is asked."""
+    """The bits of a channel. Pillow converts 16-bit PNG to 8 bits, so its header is read here."""
     if picture.format == "PNG":
         with open(path, "rb") as file:
             return file.read(25)[24]
@@ -215,7 +215,7 @@ def _bit_depth(path: Source, picture: Image.Image) -> int:
 
 
 def _upright(exif: bytes) -> bytes:
-    """The same EXIF with orientation 1. Patched in place, as Pillow would lose parts of it."""
+    """The same EXIF data with orientation 1. Two bytes are patched, because Pillow would lose parts of it."""
     start = 6 if exif.startswith(b"Exif\0\0") else 0
     order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     if order is None:
@@ -240,7 +240,7 @@ def _options(kind: str, quality: int, comment: str | None) -> dict[str, Any]:
             information.add_itxt("Comment", comment)
         return {"pnginfo": information}
     if kind == "JPEG":
-        # Full colour resolution: halved, it bleeds over lips and teeth.
+        # Full chroma resolution: at half of it, colour bleeds over lips and teeth.
         return {"quality": quality, "subsampling": 0, **({"comment": comment} if comment else {})}
     if kind == "HEIF":
         lossless = {"quality": -1, "matrix_coefficients": 0}

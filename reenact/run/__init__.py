@@ -1,1 +1,1 @@
-"""Run: the frame loops of `reenact video`, `image` and `webcam`, and what is shown while they run."""
+"""Run: the frame loops of `reenact video`, `image` and `webcam`, with preview and recording."""

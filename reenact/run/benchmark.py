@@ -1,4 +1,4 @@
-"""How fast this machine edits a video, against how fast it could at best."""
+"""Measures how fast this machine edits a video, and the upper limit set by decoding and encoding."""
 
 from __future__ import annotations
 
@@ -29,21 +29,25 @@ from reenact.run.files import EditOptions, open_edit
 from reenact.track import TrackerOptions
 
 SIZES = {"480p": (480, 854), "720p": (720, 1280), "1080p": (1080, 1920)}
-"""(height, width) in pixels."""
+"""The (height, width) in pixels of each size of the built-in clip."""
 FACES = (1, 3)
+"""The numbers of faces in the built-in clips."""
 EXPRESSION = "smile-open"
-"""A preset that moves cheeks and parts the lips, so that the network has teeth to paint."""
+"""A preset that moves the cheeks and parts the lips, so that the network paints teeth."""
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
+    """The options of a benchmark."""
+
     rounds: int = 3
-    """How often each clip is run, with and without work; the figures are medians."""
+    """The number of times that each clip is edited and passed through; the figures are medians."""
     seconds: float = 5.0
-    """Length of the built-in clip."""
+    """The duration of the built-in clip, in seconds."""
     generator: str = EditOptions.generator
+    """One of reenact.generate.GENERATORS."""
     landmarker: Path | None = TrackerOptions.model_path
-    """The file of face_landmarker. None: see TrackerOptions."""
+    """The `.task` file of face_landmarker. None: see TrackerOptions."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,23 @@ class Case:
     """One clip to measure."""
 
     name: str
+    """The case's name in the table of results."""
     clip: Path
+    """The video file."""
     max_faces: int | None = TrackerOptions.max_faces
+    """The number of faces that are tracked at most. None: see TrackerOptions."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """The same clip edited and passed through, one right after the other."""
+    """The same clip edited and passed through, one directly after the other."""
 
     fps: float
-    """From the first frame read until the finished file has its name."""
+    """Frames per second of the edit, from the first frame read until the file is complete."""
     ceiling_fps: float
-    """The same with no stage in between: decoded to RGB and encoded again."""
+    """Frames per second without stages: decoded to RGB and encoded again."""
     report: Report
+    """The figures of the edit's pipeline."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +79,33 @@ class Measurement:
     """The medians of some rounds."""
 
     name: str
+    """The name of the case."""
     height: int
+    """The height of the frames in pixels."""
     width: int
+    """The width of the frames in pixels."""
     frames: int
+    """The number of frames in the clip."""
     frames_with_face: int
+    """The number of frames in which a face was found."""
     fps: float
+    """Frames per second of the edit."""
     ceiling_fps: float
+    """Frames per second without stages, which the edit cannot exceed."""
     share: float
-    """fps over ceiling_fps of the same round: a busy machine slows both."""
+    """The median of `fps` over `ceiling_fps` of the same round, because a busy machine slows both."""
     first_frame_s: float
-    """From the start of opening models and files to the first frame encoded."""
+    """The time from the start of opening models and files to the first encoded frame, in seconds."""
     peak_rss_mb: float | None
-    """The highest of all rounds."""
+    """The highest memory use of all rounds, in megabytes. None: the system does not report it."""
     stages: dict[str, StageTimes]
-    """Wall time for a frame, while the other stages work on other frames."""
+    """The wall time of each stage for a frame, while the other stages work on other frames."""
 
 
 def measure(
-    case: Case, options: BenchmarkOptions, watch: Callable[[str], None] = lambda doing: None
+    case: Case, options: BenchmarkOptions, progress: Callable[[str], None] = lambda line: None
 ) -> Measurement:
-    """Runs the case; `watch` is told what is being done."""
+    """Measures the case. progress: called with one line before each round."""
     targets = parse_targets(EXPRESSION)
     edit = EditOptions(
         generator=options.generator,
@@ -100,14 +115,14 @@ def measure(
     forget_peak_rss()
     rounds = []
     for number in range(1, options.rounds + 1):
-        watch(f"{case.name}: round {number} of {options.rounds}")
+        progress(f"{case.name}: round {number} of {options.rounds}")
         rounds.append(one_round(case.clip, targets, edit, edit_first=number % 2 == 0))
     with open_capture(case.clip) as capture:
         return summarise(case.name, capture.size, rounds)
 
 
 def one_round(clip: Path, targets: Targets, options: EditOptions, *, edit_first: bool) -> Round:
-    """Both runs; which one comes first alternates, so that neither always meets the warmer machine."""
+    """One edit and one pass through; callers alternate the order, because the machine warms up."""
     with TemporaryDirectory() as folder:
         output = Path(folder) / "out.mp4"
         if edit_first:
@@ -119,7 +134,7 @@ def one_round(clip: Path, targets: Targets, options: EditOptions, *, edit_first:
 
 
 def timed_edit(clip: Path, output: Path, targets: Targets, options: EditOptions) -> tuple[float, Report]:
-    """(frames per second, what the meter says) of `reenact video`."""
+    """The frames per second of `reenact video`, and the meter's report."""
     with open_edit(clip, output, targets, options) as edit:
         start_s = time.perf_counter()
         report = edit.run()
@@ -127,23 +142,23 @@ def timed_edit(clip: Path, output: Path, targets: Targets, options: EditOptions)
 
 
 def timed_pass_through(clip: Path, output: Path) -> float:
-    """Frames per second of the same capture and sink with nothing between them, each encoded from RGB."""
+    """The frames per second of the same capture and sink without stages between them, encoded from RGB."""
     meter, left = Meter(), LeftThreads()
     with closed_after_stages(left) as used:
         capture = used.enter_context(open_capture(clip))
         with FileSink(output, capture) as sink:
             start_s = time.perf_counter()
-            run(capture, [[Stage("forget", forget_decoded)]], sink.write, meter=meter, left=left)
+            run(capture, [[Stage("pass through", without_decoded)]], sink.write, meter=meter, left=left)
     return meter.report().frames / (time.perf_counter() - start_s)
 
 
-def forget_decoded(frame: Frame) -> Frame:
-    """The same picture; what it was decoded from is not known, so that an encoder converts all of it."""
+def without_decoded(frame: Frame) -> Frame:
+    """The same frame without its decoded picture, so that the encoder converts all of it."""
     return replace(frame)
 
 
 def summarise(name: str, size: tuple[int, int], rounds: Sequence[Round]) -> Measurement:
-    """The medians of the rounds; `size` is (height, width)."""
+    """The medians of the rounds. size: the frames' (height, width)."""
     reports = [each.report for each in rounds]
     peaks = [report.peak_rss_mb for report in reports if report.peak_rss_mb is not None]
     return Measurement(
@@ -171,15 +186,17 @@ def _median_times(times: Sequence[StageTimes]) -> StageTimes:
 
 @contextmanager
 def built_in_cases(
-    sizes: Sequence[str], faces: Sequence[int], seconds: float, watch: Callable[[str], None]
+    sizes: Sequence[str], faces: Sequence[int], seconds: float, progress: Callable[[str], None]
 ) -> Iterator[list[Case]]:
-    """A clip for each size and number of faces; they are gone when the block ends."""
+    """Makes a clip for each size and number of faces; the clips are deleted when the block ends.
+
+    sizes: keys of SIZES. progress: called with one line before each clip."""
     with TemporaryDirectory() as folder:
         cases = []
         for size in sizes:
             for count in faces:
                 name = f"{size}, {count} face{'s' if count > 1 else ''}"
-                watch(f"{name}: making the clip")
+                progress(f"{name}: making the clip")
                 clip = Path(folder) / f"{size}-{count}.mp4"
                 make_clip(clip, SIZES[size], seconds, count)
                 cases.append(Case(name, clip, max_faces=count))
@@ -187,7 +204,7 @@ def built_in_cases(
 
 
 def this_machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """The properties of the machine and of the libraries on which the figures depend."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -199,7 +216,7 @@ def this_machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name; empty where the system does not say."""
+    """The processor's name; empty where the system does not report it."""
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.exists() else []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -207,5 +224,5 @@ def _processor() -> str:
 
 
 def to_json(machine: dict[str, Any], measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """All figures, as plain dicts and rounded numbers."""
+    """All figures as plain dictionaries with rounded numbers."""
     return {"machine": machine, "cases": [rounded(asdict(each)) for each in measurements]}

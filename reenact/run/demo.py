@@ -1,4 +1,4 @@
-"""The material of `reenact demo` and of the benchmark: a film made from one portrait, and a programme."""
+"""The clip of `reenact demo` and of the benchmark, made from one portrait, and the demo's programme."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from engines.threads import codec_threads
 from reenact.programme.timeline import Scene, Timeline
 
 PORTRAIT = Path(__file__).parents[1] / "data" / "portrait.jpg"
-"""512x512 pixels."""
+"""The portrait, a picture of 512x512 pixels."""
 CREDIT = "Portrait of Eileen Collins: NASA, public domain. Expressions written by reenact."
 _FACE_PX = (225.0, 133.0)
-"""Where the camera looks, in the portrait."""
+"""The centre of the face in the portrait, (x, y) in pixels."""
 _ENLARGED = 3
+"""The factor by which the portrait is enlarged before it is sampled."""
 _RATE = 30
+"""Frames per second of the clip."""
 _SAMPLE_RATE = 48_000
+"""Samples per second of the clip's sound."""
 
 PROGRAMME = Timeline(
     (
@@ -35,14 +38,14 @@ PROGRAMME = Timeline(
         Scene("laugh", "laugh"),
     )
 )
-"""The portrait smiles, which shows what expressions without a smile take away."""
+"""The expressions of the demo in order; those without a smile stand out, because the portrait smiles."""
 
 
 def make_clip(path: Path, size: tuple[int, int] = (720, 1280), seconds: float = 8.0, faces: int = 1) -> None:
-    """Writes a film with sound, 30 frames a second: a camera that wanders, nears and tilts over the portrait.
+    """Writes an MP4 film with sound at 30 fps: a camera pans, zooms and rolls over a portrait.
 
-    size: (height, width) in pixels, both even. faces: how many portraits stand side by side, each moving its
-    own way.
+    size: the (height, width) in pixels, both even. faces: the number of portraits side by side, each with
+    its own camera motion.
     """
     portrait = _enlarged_portrait()
     height, width = size
@@ -62,13 +65,13 @@ def make_clip(path: Path, size: tuple[int, int] = (720, 1280), seconds: float = 
 
 
 def _enlarged_portrait() -> NDArray[np.uint8]:
-    """Once, and well, so that the camera needs only linear interpolation."""
+    """The portrait enlarged by Lanczos interpolation, so that frames can be sampled linearly."""
     portrait = cv2.cvtColor(cv2.imread(str(PORTRAIT)), cv2.COLOR_BGR2RGB)
     return cv2.resize(portrait, None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_LANCZOS4)
 
 
 def _view(portrait: NDArray[np.uint8], size: tuple[int, int], time_s: float, faces: int) -> NDArray[np.uint8]:
-    """What the camera sees: (height, width, 3)."""
+    """The frame at a time, (height, width, 3) RGB."""
     height, width = size
     edges = np.linspace(0, width, faces + 1).round().astype(int)
     panels = [
@@ -84,7 +87,9 @@ def _view(portrait: NDArray[np.uint8], size: tuple[int, int], time_s: float, fac
 
 
 def _camera(size: tuple[int, int], time_s: float, phase: float) -> NDArray[np.float64]:
-    """(2, 3): pixels of the enlarged portrait to those of the picture; level at first where `phase` is 0."""
+    """The matrix (2, 3) from pixels of the enlarged portrait to those of the frame.
+
+    phase: the phase of the motion in radians; with 0 the camera begins upright."""
     height, width = size
     zoom = height / (235 - 25 * np.sin(0.9 * time_s + phase))
     roll_degrees = 7 * np.sin(1.3 * time_s + phase)
@@ -102,7 +107,7 @@ def _sound_frame(seconds: float) -> av.AudioFrame:
 
 
 def _music(seconds: float) -> NDArray[np.float32]:
-    """(2, samples) -1..1: soft chords, two seconds each, plucked from low to high."""
+    """Soft chords of two seconds each, plucked from low to high: (2, samples) in -1..1."""
     chords = (
         (130.8, 196.0, 261.6, 329.6, 392.0),
         (110.0, 164.8, 220.0, 261.6, 329.6),
@@ -123,7 +128,7 @@ def _music(seconds: float) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=32)
 def _pluck(pitch_hz: float) -> NDArray[np.float32]:
-    """(samples,) one note: a quick start, a slow end, the upper partials gone first."""
+    """One note, (samples,): it starts fast and fades slowly, the upper partials first."""
     time_s = np.arange(3 * _SAMPLE_RATE) / _SAMPLE_RATE
     turns = 2 * np.pi * pitch_hz * time_s
     tone = sum(np.sin(n * turns) * np.exp(-(0.8 + 0.9 * n) * time_s) / n**1.6 for n in (1, 2, 3))

@@ -1,4 +1,4 @@
-"""Films for other programs: one in, the same with other expressions out, and how far it is meanwhile."""
+"""Edits a video file for other programs, with progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from reenact.measure.measurements import Progress, reporting
-from reenact.media.read.spool import Source, passes_by, spooled
+from reenact.media.read.spool import Source, needs_spooling, spooled
 from reenact.pipeline.meter import Report
 from reenact.process.settings import standard_descriptors_held
 from reenact.programme.per_face import PerFaceProgramme
@@ -29,12 +29,12 @@ def edit_video(
     options: EditOptions | None,
     progress: Progress | None,
 ) -> Report:
-    """What reenact.edit_video describes."""
+    """Edits a video file; see reenact.edit_video."""
     chosen = chosen_options(options, strength=strength, faces=faces, generator=generator)
     programme = as_programme(targets)
     with ExitStack() as opened:
         opened.enter_context(standard_descriptors_held)
-        film: Source = opened.enter_context(spooled(source)) if passes_by(source) else Path(source)
+        film: Source = opened.enter_context(spooled(source)) if needs_spooling(source) else Path(source)
         edit = opened.enter_context(open_edit(film, Path(output), programme, chosen))
         for line in edit.notes:
             log.info("%s: %s", output, line)

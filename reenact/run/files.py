@@ -1,4 +1,4 @@
-"""A video or a picture in, the same with other action units out: the whole frame loop, wired up."""
+"""Edits a video file or a picture: opens all stages and runs the frame loop."""
 
 from __future__ import annotations
 
@@ -36,52 +36,65 @@ from reenact.run.lookahead import film_memory
 from reenact.track import Tracker, TrackerOptions
 
 _BUSY = 4
-"""Threads that a file keeps busy beside the network's: those of decoder, tracker, generator and encoder."""
+"""Threads that are busy beside the network's: those of decoder, tracker, generator and encoder."""
 
 
 @dataclass(frozen=True)
 class EditOptions:
+    """The options of an edit of a video, a picture or a live run."""
+
     generator: str = "live"
-    """One of reenact.generate.GENERATORS."""
+    """The generator's name, one of reenact.generate.GENERATORS."""
     model: Path | None = None
-    """A network of it, an ONNX file; by default those that ship, which only "live" may have."""
+    """An ONNX file with a network for the generator. None: the networks installed with reenact, which exist
+    for the generator "live" only."""
     engine: str = "auto"
-    """What runs it; see engines.load_engine."""
+    """The engine that runs the network; see engines.load_engine."""
     own_mouth: bool = True
-    """Whether a person's own teeth are drawn where an asked mouth shows more than the frame, once seen."""
+    """Whether a person's own teeth, once seen, are drawn where the mouth opens further than in the input."""
     occlusion: bool = True
-    """Whether the lower face is left as it is while something in front of it hides the mouth."""
+    """Whether the lower face is left unchanged while an object in front of it hides the mouth."""
     compare: bool = False
-    """Input and output side by side."""
+    """Whether the output shows input and result side by side."""
     keep_partial: bool = False
-    """A run that breaks off leaves what it made under the output's name with .partial in it."""
+    """Whether a run that breaks off leaves its unfinished output, with .partial in the name."""
     aus_csv: Path | None = None
-    """Where to write the action units measured in the input, as OpenFace does."""
+    """The CSV file for the action units measured in the input, in OpenFace's layout. None: there is none."""
     retarget: RetargetOptions = field(default_factory=RetargetOptions)
+    """The options of the change of action units."""
     tracker: TrackerOptions = field(default_factory=TrackerOptions)
+    """The options of the face tracker."""
     encoding: Encoding = field(default_factory=Encoding)
+    """The compression of an output video."""
 
 
 @dataclass(frozen=True, eq=False)
 class VideoEdit:
-    """A video that is open at both ends, ready to run once."""
+    """An edit of a video whose input, output and models are open; it can be run once."""
 
     capture: FileCapture
+    """The input."""
     tracker: Tracker
+    """The first stage."""
     beginning: tuple[Stage, ...]
-    """The stages that follow the tracker, in its thread."""
+    """The stages after the tracker, in the same thread."""
     finishing: tuple[Stage, ...]
-    """Those that lead to the new frame, in a thread of their own."""
+    """The last stages, which make the new frame, in a thread of their own."""
     sink: FileSink
+    """The output."""
     meter: Meter
+    """Measures the stages."""
     notes: tuple[str, ...]
-    """What will not arrive as it was, one plain line each."""
+    """What is changed or lost in the output, one line each."""
     left: LeftThreads
-    """The threads that the end of the run did not wait for."""
+    """The threads that were still running when the run ended."""
 
     def run(self, watch: Watch = unwatched, written: Callable[[int], None] = unwatched) -> Report:
-        """Carries every frame through. `watch` is called from another thread; `written` is called in the
-        caller's with the number of frames that are written, and what it raises ends the run."""
+        """Edits all frames.
+
+        watch: called in the tracker's thread after each frame with the number of its faces. written: called
+        in the caller's thread with the number of frames written; an exception from it ends the run.
+        """
         track = tracking(self.tracker, self.meter, watch)
         groups = [[track, *self.beginning], self.finishing]
 
@@ -101,13 +114,14 @@ def open_edit(
     options: EditOptions = EditOptions(),
     *,
     finish: Callable[[Frame], Frame] | None = None,
-    recorder: Callable[[Retargeted], Retargeted] | None = None,
+    observer: Callable[[Retargeted], Retargeted] | None = None,
     correction: Correction = uncorrected,
 ) -> Iterator[VideoEdit]:
-    """Opens everything that an edit needs. The output appears when the block ends well, or not at all.
+    """Opens input, output and models of an edit. The output appears only when the block ends well.
 
-    `finish` is called last with every frame before it is written, and must keep the size. `recorder` receives
-    what is asked of every frame and returns it unchanged. `correction`: see Retargeter.
+    finish: applied to every frame before it is written; it must keep the size. None: frames are written as
+    they are. observer: called with every retargeted record, which it returns unchanged. None: there is none.
+    correction: see Retargeter.
 
     Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where something cannot be opened.
     """
@@ -129,7 +143,7 @@ def open_edit(
             *measuring_stages(
                 Retargeter(targets, options.retarget, correction=correction), table, meter, options.occlusion
             ),
-            *([Stage("verify", recorder)] if recorder else []),
+            *([Stage("verify", observer)] if observer else []),
             *first_steps,
         )
         finishing = (
@@ -153,23 +167,26 @@ def _open_sink(output: Path, capture: FileCapture, comment: str, options: EditOp
 
 @dataclass(frozen=True, eq=False)
 class StillEdit:
-    """A picture whose faces are found and read, ready to be changed in one way or many."""
+    """A picture whose faces have been detected and measured; it can be edited several times."""
 
     still: Still
+    """The unchanged picture."""
     measured: Measured
-    """Faces have the ids 0, 1, ..."""
+    """The faces with their action units; their ids are 0, 1, ..."""
     generator: Generator
+    """Makes the new pixels."""
     options: EditOptions
+    """The options of the edit."""
 
     def __call__(
         self,
         targets: Programme,
-        recorder: Callable[[Retargeted], Retargeted] = lambda retargeted: retargeted,
+        observer: Callable[[Retargeted], Retargeted] = lambda retargeted: retargeted,
     ) -> Still:
-        """The picture with other action units. `recorder` receives what is asked and returns it."""
-        # A still has no time to fade in, and who asks for a face means it, however sure the tracker is.
+        """The picture with other action units. observer: called with the retargeted record."""
+        # A still has no time to fade in, and its faces are edited at any confidence of the tracker.
         retarget = replace(self.options.retarget, fade_s=0, confidence_in=0, confidence_out=0)
-        generated = self.generator(recorder(Retargeter(targets, retarget)(self.measured)))
+        generated = self.generator(observer(Retargeter(targets, retarget)(self.measured)))
         finished = side_by_side(generated) if self.options.compare else paste(generated)
         alpha = self.still.alpha
         if alpha is not None and self.options.compare:
@@ -179,14 +196,17 @@ class StillEdit:
 
 @dataclass(frozen=True, eq=False)
 class StillEditor:
-    """Finds and reads the faces of pictures, one after another, with one tracker and one generator."""
+    """Detects and measures the faces of pictures, one after another, with one tracker and one generator."""
 
     tracker: Tracker
+    """A tracker for stills."""
     generator: Generator
+    """Makes the new pixels."""
     options: EditOptions
+    """The options of the edits."""
 
     def __call__(self, still: Still) -> StillEdit:
-        """The picture with its faces found and read."""
+        """Detects and measures the faces of the picture."""
         measured = measured_still(still, self.tracker)
         if self.options.occlusion:
             measured = OcclusionWatch()(measured)
@@ -195,7 +215,7 @@ class StillEditor:
 
 @contextmanager
 def open_still_editor(options: EditOptions = EditOptions()) -> Iterator[StillEditor]:
-    """Opens what pictures are edited with. Raises TrackerError or EngineError where that cannot be opened."""
+    """Opens tracker and generator for pictures. Raises TrackerError or EngineError."""
     sharp = WarpOptions(sharp=True)
     with (
         open_still_tracker(options.tracker) as tracker,
@@ -206,20 +226,20 @@ def open_still_editor(options: EditOptions = EditOptions()) -> Iterator[StillEdi
 
 @contextmanager
 def open_still_edit(still: Still, options: EditOptions = EditOptions()) -> Iterator[StillEdit]:
-    """Finds and reads the faces. Raises TrackerError or EngineError where something cannot be opened."""
+    """Detects and measures the faces of one picture. Raises TrackerError or EngineError."""
     with open_still_editor(options) as editor:
         yield editor(still)
 
 
 def edited_with(targets: Programme, options: RetargetOptions) -> str:
-    """What an output says about itself: that it was edited, with what, and the recipe."""
+    """The comment stored in an output: that it was edited, by which version, and the requested change."""
     strength = "" if options.strength == 1 else f" at strength {options.strength:g}"
     turned = f", {len(options.inverted)} action units inverted" if options.inverted else ""
     return f"Edited with reenact {__version__}: {targets}{turned}{strength}"
 
 
 def side_by_side(generated: Generated) -> Frame:
-    """The frame as it was on the left, as it is now on the right."""
+    """The original frame on the left and the edited one on the right."""
     frame = paste(generated)
     return replace(frame, image=np.hstack([generated.frame.image, frame.image]))
 
@@ -227,25 +247,26 @@ def side_by_side(generated: Generated) -> Frame:
 def measuring_stages(
     retarget: Callable[[Measured], Retargeted], table: AUCsvSink | None, meter: Meter, occlusion: bool
 ) -> tuple[Stage, ...]:
-    """What follows the tracker: which action units the faces show, whether their mouths are hidden if
-    `occlusion` says so, which changes that asks for, and both into the table if there is one.
+    """The stages after the tracker: measurement, detection of hidden mouths, retargeting and the table.
 
-    The meter counts the frames with a hidden mouth."""
+    retarget: adds the requested change to a measured record. table: gets every record. None: there is none.
+    meter: counts the frames with a hidden mouth. occlusion: whether hidden mouths are detected.
+    """
     return (
         Stage("measure", Measurer(load_estimator())),
-        *([Stage("occlusion", _watching(OcclusionWatch(), meter))] if occlusion else []),
+        *([Stage("occlusion", _counting(OcclusionWatch(), meter))] if occlusion else []),
         Stage("retarget", retarget),
-        *([Stage("table", _noted_in(table))] if table else []),
+        *([Stage("table", _writing_to(table))] if table else []),
     )
 
 
-def _watching(watch: OcclusionWatch, meter: Meter) -> Callable[[Measured], Measured]:
-    """The watch as a stage that also counts what it finds."""
+def _counting(watch: OcclusionWatch, meter: Meter) -> Callable[[Measured], Measured]:
+    """A stage that detects hidden mouths and counts their frames."""
     return lambda measured: meter.count_hidden_mouths(watch(measured))
 
 
-def _noted_in(table: AUCsvSink) -> Callable[[Measured], Measured]:
-    """A stage that writes every record into the table and hands it on."""
+def _writing_to(table: AUCsvSink) -> Callable[[Measured], Measured]:
+    """A stage that writes every record to the table and returns it."""
 
     def note(measured: Measured) -> Measured:
         table.write(measured)

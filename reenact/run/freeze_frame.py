@@ -1,4 +1,4 @@
-"""What is shown while a camera delivers nothing."""
+"""Shows the last frame while a camera delivers none."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from reenact.records import Finished, Signal
 from reenact.retarget.transitions import Fade
 
 FADE_S = 0.5
+"""The duration of a complete fade, in seconds."""
 
 
 class Freeze:
-    """The last picture stands while none comes. Once the camera counts as stalled or lost, its change fades
-    out, to the camera's own last picture; when the camera is back, the change fades in again.
+    """A sink that passes frames on to other sinks and repeats the last one while there is none.
 
-    A sink around others: what it repeats, they get as new pictures, without faces.
+    Once the camera counts as stalled or lost, the edit of the repeated frame fades out to the camera's own
+    picture; when the camera is back, the edit fades in again. Repeated frames are passed on as new ones
+    without faces.
     """
 
     def __init__(
@@ -34,7 +36,8 @@ class Freeze:
         fade_s: float = FADE_S,
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
-        """`rate`: pictures a second of the fade."""
+        """sinks: get every frame. signal: gives the camera's state. rate: frames per second during the fade.
+        fade_s: the duration of a complete fade. clock_ns: the clock of the frames' `captured_ns`."""
         self._sinks = sinks
         self._signal = signal
         self._period_ns = int(1e9 / rate)
@@ -45,16 +48,18 @@ class Freeze:
         self._due_ns = 0
 
     def write(self, record: Finished) -> None:
+        """Passes the frame on."""
         self._last = record
         self._level = self._fade(True, self._now())
         self._pass_on(_faded(record, self._level))
 
     def idle(self) -> None:
+        """Passes on a repeated frame if the edit fades out and one is due."""
         now_ns, before = self._clock_ns(), self._level
         self._level = self._fade(self._signal().state == "live", self._now())
         ended = self._level == 0
         if self._last is not None and self._level < before and (ended or now_ns >= self._due_ns):
-            self._pass_on(_faded(stilled(self._last, now_ns), self._level))
+            self._pass_on(_faded(repeated(self._last, now_ns), self._level))
         for sink in self._sinks:
             sink.idle()
 
@@ -67,8 +72,8 @@ class Freeze:
         return Fraction(self._clock_ns(), 10**9)
 
 
-def stilled(record: Finished, now_ns: int) -> Finished:
-    """The same picture as if it were captured now, of which nothing was measured."""
+def repeated(record: Finished, now_ns: int) -> Finished:
+    """The same picture as a new frame captured at `now_ns`, without faces."""
     frame = record.frame
     elapsed_ns = 0 if frame.captured_ns is None else now_ns - frame.captured_ns
     moved = replace(frame, captured_ns=now_ns, pts=frame.pts + Fraction(elapsed_ns, 10**9))
@@ -77,7 +82,7 @@ def stilled(record: Finished, now_ns: int) -> Finished:
 
 
 def _faded(record: Finished, level: float) -> Finished:
-    """The record with so much of its change, 0..1."""
+    """The record with its edit blended at `level`, 0..1."""
     if level == 1:
         return record
     return replace(record, output=replace(record.output, image=_mix(record, level)))

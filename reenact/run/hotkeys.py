@@ -1,4 +1,4 @@
-"""The keys of the preview window: pure functions from a key to new settings, or to something to do."""
+"""The keys of the preview window: from a key to new settings or to an action."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ PRESET_KEYS = (
     "anger",
     "neutral",
 )
-"""On the keys 1 to 9."""
+"""The presets on the keys 1 to 9."""
 STRENGTH_STEP = 0.1
+"""The change of the strength by one key press."""
 
 ACTIONS: Mapping[str, Action] = {"q": "quit", "escape": "quit", "n": "neutral", "r": "record"}
+"""The keys that do not change settings, and their actions."""
 
 HELP = (
     *((str(number), name) for number, name in enumerate(PRESET_KEYS, 1)),
@@ -44,7 +46,7 @@ HELP = (
     ("h", "these keys"),
     ("q", "quit (also Esc)"),
 )
-"""What is listed under h: key, what it does."""
+"""The list that the key h shows, as (key, description)."""
 
 _CODES = {
     **dict.fromkeys((0xFF52, 0x260000, 0xF700), "up"),
@@ -54,13 +56,13 @@ _CODES = {
     27: "escape",
     32: "space",
 }
-"""OpenCV's codes of keys without a letter: X11's, those of Windows, and those of macOS."""
+"""The key codes of OpenCV on X11, Windows and macOS for keys without a letter."""
 _LOCKS = 0xFF0000
-"""Where GTK's codes say which of Shift, Num Lock and others are held."""
+"""The bits of GTK's codes for the modifiers, such as Shift and Num Lock."""
 
 
 def key_name(code: int) -> str | None:
-    """The key that OpenCV's waitKeyEx or pollKey means; None for no key and for those without a name."""
+    """The name of a key from OpenCV's waitKeyEx or pollKey. None: no key, or one without a name."""
     if code < 0:
         return None
     if code in _CODES:
@@ -71,8 +73,10 @@ def key_name(code: int) -> str | None:
     return chr(plain).lower() if 32 < plain < 127 else None
 
 
-def turned(key: str, settings: Settings, asked: Programme) -> Settings:
-    """The settings after a key; the very same where it changes none. asked: what key 0 goes back to."""
+def settings_after(key: str, settings: Settings, asked: Programme) -> Settings:
+    """The settings after a key press; the same object where the key changes none.
+
+    asked: the targets that key 0 restores."""
     if key == "0":
         return replace(settings, targets=asked)
     if key in _PRESETS:
@@ -82,7 +86,7 @@ def turned(key: str, settings: Settings, asked: Programme) -> Settings:
 
 
 def _stronger(settings: Settings, by: float) -> Settings:
-    # Rounded, so that ten steps up and ten down are where they began.
+    # Rounded, so that ten steps up and ten steps down give the first value again.
     strength = float(np.clip(round(settings.strength + by, 2), 0, MAX_STRENGTH))
     return replace(settings, strength=strength)
 

@@ -1,4 +1,4 @@
-"""Pictures for other programs: arrays in, arrays with other expressions out."""
+"""Edits and measures pictures for other programs, as arrays or files."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class ImageEditor:
             for image in images:
                 edited = editor.edit(image, "smile")
 
-    Any thread may call it; calls from several threads wait for each other. Each picture is treated by itself,
-    so that the result does not depend on the pictures before it.
+    Any thread may call it; calls from several threads wait for each other. Pictures are independent: a result
+    does not depend on the pictures before it.
     """
 
     def __init__(self, *, generator: str | None = None, options: EditOptions | None = None) -> None:
         """Opens the models.
 
-        generator: what makes the new pixels: "live", the default, or "warp".
-        options: everything else that can be chosen; what is about films in it does not matter.
+        generator: the generator, "live" or "warp". None: the one in the options, "live" by default.
+        options: all other options; those of films are ignored. None: the defaults.
 
         Raises TrackerError or EngineError, both RuntimeErrors, where a model cannot be opened.
         """
@@ -68,7 +68,7 @@ class ImageEditor:
             _require_faces(edit.measured, options.retarget.faces)
             edited = StillEdit(edit.still, edit.measured, edit.generator, options)(programme)
         warn_of_doubtful_picture(edit.measured, "the picture is unchanged")
-        # A picture in which nothing changes is the one that was given, which stays the caller's.
+        # Where nothing changes, the result is the given array itself, which belongs to the caller.
         return edited.image.copy() if np.shares_memory(edited.image, still.image) else edited.image
 
     def read(self, image: Picture) -> AUMeasurements:
@@ -80,7 +80,7 @@ class ImageEditor:
         return measurements([measured])
 
     def close(self) -> None:
-        """Frees the models; the `with` block does it. A closed editor raises ValueError when it is used."""
+        """Releases the models, as the `with` block does at its end. A closed editor raises ValueError."""
         with self._lock:
             self._closed = True
             self._opened.close()
@@ -106,7 +106,9 @@ def chosen_options(
     faces: Faces | None = None,
     generator: str | None = None,
 ) -> EditOptions:
-    """The options, with what is given of the others in its place. Raises ControlError or FaceChoiceError."""
+    """The options with each argument that is not None in its place. Raises ControlError or FaceChoiceError.
+
+    options: None stands for the defaults."""
     options = options or EditOptions()
     retarget = options.retarget
     if strength is not None:
@@ -132,7 +134,7 @@ def _face_choice(faces: Faces) -> Literal["largest", "all"] | tuple[int, ...]:
 
 
 def _require_faces(measured: Measured, faces: object) -> None:
-    """Raises FaceChoiceError where an id is named that no face of the picture has."""
+    """Raises FaceChoiceError where no face of the picture has one of the ids."""
     there = {face.track_id for face in measured.faces}
     missing = [each for each in faces if each not in there] if isinstance(faces, tuple) else []
     if missing and there:

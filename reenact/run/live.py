@@ -1,4 +1,4 @@
-"""A camera in, the same with other action units out while it happens: the live frame loop, wired up."""
+"""Edits a camera's frames live: opens all stages and sinks and runs the frame loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reenact.retarget.controls import Controls, Settings
 from reenact.retarget.live_retargeter import LiveRetargeter
 from reenact.run.files import EditOptions, edited_with, measuring_stages
 from reenact.run.freeze_frame import Freeze
-from reenact.run.load_shedding import STEPS, Ladder, LadderOptions
+from reenact.run.load_shedding import STEPS, LoadShedder, LoadSheddingOptions
 from reenact.run.preview import Preview
 from reenact.run.preview_window import Window, why_no_preview
 from reenact.run.recording.recorder import Recorder, RecordOptions, open_recorder
@@ -37,76 +37,86 @@ from reenact.track import Tracker
 
 @dataclass(frozen=True)
 class LiveOptions:
+    """The options of a live run."""
+
     camera: CameraOptions = field(default_factory=CameraOptions)
+    """The requested size and rate of the camera, and its time limits."""
     mirror: bool = Settings.mirror
-    """Left and right exchanged in what is shown, at first; the controls can change it."""
+    """Whether the output is mirrored at the start; the controls can change it."""
     edit: EditOptions = field(default_factory=EditOptions)
-    """What changes the faces; what is about files in it does not matter here, but for `aus_csv`."""
+    """The options of the edit; of those about files only `aus_csv` applies."""
     virtual_camera: bool = True
-    """Whether other programs shall see the result as a camera."""
+    """Whether the output is sent to a virtual camera."""
     virtual_device: str | None = None
-    """Which virtual camera; None takes the first that is free."""
-    budget_ms: float = LadderOptions.budget_ms
-    """Budget of the 95th percentile of the latency. Above it less is done (see reenact.run.load_shedding)."""
+    """The name of the virtual camera. None: the first one that is free."""
+    budget_ms: float = LoadSheddingOptions.budget_ms
+    """The budget of the 95th percentile of the latency, in milliseconds. Above it the effort is reduced; see
+    reenact.run.load_shedding."""
     preview: bool | None = None
-    """Whether a window shows the result; None: where one can open."""
+    """Whether a window shows the output. None: if one can be opened."""
     record: RecordOptions | None = None
-    """What to record, from the first frame on."""
+    """The recording from the first frame on. None: nothing is recorded."""
     save_profile: Path | None = None
-    """Where a neutral is written whenever one is taken; what the file says of the rest stays."""
+    """The profile file to which a neutral is written when it is taken; the rest stays. None: no file."""
     with_mouth: bool = False
-    """Whether that profile also keeps pictures of the inside of the person's mouth."""
+    """Whether that profile also contains pictures of the inside of the person's mouth."""
 
 
 @dataclass(frozen=True, eq=False)
 class LiveEdit:
-    """A camera and all that its frames go through and into, open and ready to run once."""
+    """A live run whose camera, models and sinks are open; it can be run once."""
 
     camera: Camera
+    """The input."""
     tracker: Tracker
+    """The first stage."""
     measuring: tuple[Stage, ...]
-    """The stages that follow the tracker."""
+    """The stages after the tracker: measurement and retargeting."""
     making: tuple[Stage, ...]
-    """Those that make the new frame; the last leaves a Finished."""
+    """The stages that make the new frame; the last one returns a Finished."""
     sinks: tuple[LiveSink, ...]
+    """The virtual camera and the recorder, if there are any."""
     recorder: Recorder | None
-    """One of the sinks; it can be stopped and started in the thread that runs."""
+    """The recorder, which may be started and stopped in the thread that runs. None: nothing is recorded."""
     controls: Controls
-    """What may be changed while it runs, from any thread."""
+    """The settings, which any thread may change during the run."""
     retargeter: LiveRetargeter
+    """Computes the requested change of each face."""
     meter: Meter
-    ladder: Ladder
+    """Measures stages and latency."""
+    load_shedder: LoadShedder
+    """Chooses the generator's effort from the latency."""
     person: Profile
-    """What was known of the person when the run began."""
+    """The person's profile at the start of the run; empty where there was none."""
     save_profile: Path | None
-    """Where a neutral is written when it is taken."""
+    """The profile file to which a neutral is written when it is taken. None: no file."""
     views: Callable[[], MouthViews]
-    """Called to have what the profile is to keep of the largest face's mouth."""
+    """Gives the pictures of the largest face's mouth for the profile."""
     window: Window | None
-    """Where the result is shown, with figures and keys."""
+    """The preview window. None: there is no preview."""
     notes: tuple[str, ...]
-    """Where the result goes, and what is not as it was asked for, one plain line each."""
+    """The output's destinations and the differences from the request, one line each."""
     warnings: tuple[str, ...]
-    """What is missing, and what to do about it, one plain line each."""
+    """The sinks that could not be opened and the remedies, one line each."""
     left: LeftThreads
-    """The threads that the end of the run did not wait for."""
+    """The threads that were still running when the run ended."""
 
-    def run(self, going: Callable[[], bool]) -> Report:
-        """Goes on while the window is open and `going`, asked many times a second in this thread, says so."""
+    def run(self, keep_going: Callable[[], bool]) -> Report:
+        """Runs until the window is closed or `keep_going`, called many times a second here, gives False."""
         end = object()
         with closing(self.records()) as records:
-            while going() and next(records, end) is not end:
+            while keep_going() and next(records, end) is not end:
                 pass
         return self.meter.report()
 
     def records(self) -> Generator[Finished | None, None, None]:
-        """The frames, each when it has been written, and None now and then between; closing ends the run."""
+        """The frames, each after it has been written, and None between them; closing it ends the run."""
         preview = self._preview()
         shown = [preview] if preview else []
         frozen = Freeze([*self.sinks, *shown], lambda: self.camera.signal)
-        sinks: list[LiveSink] = [FaceCount(self.meter), frozen, Latencies(self.ladder)]
-        # One group: with the next frame tracked in a thread of its own, frames came as often, but later
-        # (720p30, two cores of which one was busy, warp: p50 20 ms, not 18, p95 31, not 26).
+        sinks: list[LiveSink] = [FaceCountSink(self.meter), frozen, LatencySink(self.load_shedder)]
+        # All stages run in one thread. With a second thread for the tracker the frame rate was the same and
+        # the latency higher (720p30, two cores, one of them busy, warp: p50 20 ms, not 18, p95 31, not 26).
         stages = [Stage("track", self.tracker), *self.measuring, *self.making]
         records_of_run = live_records(self.camera, [stages], sinks, meter=self.meter, left=self.left)
         with closing(records_of_run) as records:
@@ -116,8 +126,9 @@ class LiveEdit:
                     return
 
     def take_neutral(self) -> bool:
-        """What the largest face has shown in the last second is its neutral from now on; False: no face was
-        there. Any thread may ask for it. Raises ProfileError where it cannot be saved; it holds all the same.
+        """Makes the largest face's action units of the last second its neutral. False: there was no face.
+
+        Any thread may call it. Raises ProfileError where the neutral cannot be saved; it is in use even then.
         """
         neutral = self.retargeter.at_rest()
         if neutral is None:
@@ -129,8 +140,10 @@ class LiveEdit:
         return True
 
     def keep_mouth(self) -> int:
-        """Writes what the run has seen of the inside of the largest face's mouth into the profile; the number
-        of pictures that it then holds, 0 where nothing was to be written. Raises ProfileError."""
+        """Writes the pictures of the inside of the largest face's mouth to the profile file.
+
+        Returns the number of pictures in the file; 0: nothing was written. Raises ProfileError.
+        """
         views = self.views()
         if self.save_profile is None or not len(views):
             return 0
@@ -139,7 +152,7 @@ class LiveEdit:
         return len(person.mouth)
 
     def neutral_key(self) -> str:
-        """Takes the neutral; says in one line what came of it."""
+        """Takes the neutral and returns the result as one line for the user."""
         try:
             taken = self.take_neutral()
         except ProfileError as error:
@@ -150,8 +163,8 @@ class LiveEdit:
         return f"this is the neutral face now{saved}"
 
     def status(self) -> LiveStatus:
-        """How it goes now; any thread may ask."""
-        return replace(self.meter.live_status(self.camera.signal), step=self.ladder.line)
+        """The state of the run now. Any thread may call it."""
+        return replace(self.meter.live_status(self.camera.signal), step=self.load_shedder.line)
 
     def _preview(self) -> Preview | None:
         if self.window is None:
@@ -163,11 +176,11 @@ class LiveEdit:
 def open_live(
     where: int | str, targets: Programme, options: LiveOptions = LiveOptions()
 ) -> Iterator[LiveEdit]:
-    """Opens everything that a live run needs; `where` is as `open_camera` takes it.
+    """Opens camera, models and sinks of a live run. where: as `open_camera` takes it.
 
-    The table of action units is complete when the block ends well. A tracker and a generator that a stage
-    still uses then are closed when the stage has ended. Raises CaptureError, SinkError, CsvError,
-    TrackerError or EngineError where something cannot be opened, ProfileError for what cannot be saved to.
+    The table of action units is complete when the block ends well. Tracker and generator are closed when no
+    stage uses them any more. Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where
+    something cannot be opened, and ProfileError where the profile file cannot be updated.
     """
     edit, person = options.edit, options.edit.retarget.profile
     neutral = None if person is None else person.neutral
@@ -187,7 +200,7 @@ def open_live(
         table = opened.enter_context(open_csv(edit.aus_csv, asked=True)) if edit.aus_csv else None
         tracker = used.enter_context(Tracker(edit.tracker))
         memory = _memory(person) if edit.own_mouth else None
-        generator, ladder = _generator(options, memory, used)
+        generator, load_shedder = _generator(options, memory, used)
         retargeter = LiveRetargeter(controls, edit.retarget)
         if recorder is not None:
             opened.enter_context(recorder)
@@ -197,13 +210,13 @@ def open_live(
             camera=camera,
             tracker=tracker,
             measuring=measuring_stages(retargeter, table, meter, edit.occlusion),
-            making=(*_steps(generator), Stage("paste", Finish(controls))),
+            making=(*_steps(generator), Stage("paste", PasteAndMirror(controls))),
             sinks=tuple(filter(None, (sink, recorder))),
             recorder=recorder,
             controls=controls,
             retargeter=retargeter,
             meter=meter,
-            ladder=ladder,
+            load_shedder=load_shedder,
             person=person or Profile(),
             save_profile=options.save_profile,
             views=_views(memory, retargeter) if options.with_mouth else MouthViews,
@@ -215,7 +228,10 @@ def open_live(
 
 
 def _window(wanted: bool | None, size: Size, opened: ExitStack) -> tuple[Window | None, tuple[str, ...]]:
-    """(the window, why there is none although nobody has said that there shall be none)."""
+    """The window, and a line for the user where none can be opened.
+
+    wanted: None opens one if possible; True raises SinkError where that is not possible.
+    """
     if wanted is False:
         return None, ()
     why = why_no_preview()
@@ -229,7 +245,7 @@ def _window(wanted: bool | None, size: Size, opened: ExitStack) -> tuple[Window 
 def _virtual_camera(
     camera: Camera, options: LiveOptions, opened: ExitStack, *, needed: bool
 ) -> tuple[VirtualCamera | None, tuple[str, ...]]:
-    """(the virtual camera, why there is none although it was asked for); SinkError if it is `needed`."""
+    """The virtual camera, and a line for the user where none can be opened; SinkError if it is `needed`."""
     if not options.virtual_camera:
         return None, ()
     rate = float(camera.rate or options.camera.fps or USUAL_RATE)
@@ -253,7 +269,7 @@ def _memory(person: Profile | None) -> MouthMemory:
 
 
 def _views(memory: MouthMemory | None, retargeter: LiveRetargeter) -> Callable[[], MouthViews]:
-    """Gives what is remembered of the largest face."""
+    """A function that gives the pictures of the largest face's mouth seen so far."""
 
     def views() -> MouthViews:
         track_id = retargeter.largest_id()
@@ -264,64 +280,67 @@ def _views(memory: MouthMemory | None, retargeter: LiveRetargeter) -> Callable[[
 
 def _generator(
     options: LiveOptions, memory: MouthMemory | None, used: ExitStack
-) -> tuple[FaceGenerator, Ladder]:
-    """(the generator, what decides with how much effort it works)."""
-    edit, budget = options.edit, LadderOptions(options.budget_ms)
-    ladder = Ladder(options=budget)
+) -> tuple[FaceGenerator, LoadShedder]:
+    """The generator, and the load shedder that chooses its effort."""
+    edit, budget = options.edit, LoadSheddingOptions(options.budget_ms)
+    load_shedder = LoadShedder(options=budget)
     generator = open_generator(
         edit.generator,
         edit.model,
         edit.engine,
-        effort=lambda: ladder.step.effort,
+        effort=lambda: load_shedder.step.effort,
         memory=memory,
     )
     used.enter_context(generator)
-    # One that leaves nothing for later does not heed the steps.
-    return generator, ladder if generator.afterwards else Ladder(STEPS[:1], budget)
+    # A generator without deferred work has only one step.
+    return generator, load_shedder if generator.afterwards else LoadShedder(STEPS[:1], budget)
 
 
 def _steps(generator: FaceGenerator) -> tuple[Stage, ...]:
-    """The generator's; what it leaves for later is left by the last."""
+    """The generator's stages; the last one also has its deferred work."""
     *before, (name, last) = generator.steps.items()
     return *(Stage(each, step) for each, step in before), Stage(name, last, generator.afterwards)
 
 
-class Latencies:
-    """A sink that tells the ladder how late every frame was; the last of all."""
+class LatencySink:
+    """The last sink: gives the latency of every frame to the load shedder."""
 
-    def __init__(self, ladder: Ladder) -> None:
-        self._ladder = ladder
+    def __init__(self, load_shedder: LoadShedder) -> None:
+        self._load_shedder = load_shedder
 
     def write(self, record: Finished) -> None:
+        """Measures the latency of the frame."""
         captured_ns = record.frame.captured_ns
         if captured_ns is not None:
-            self._ladder.note((time.perf_counter_ns() - captured_ns) / 1e6)
+            self._load_shedder.add_latency((time.perf_counter_ns() - captured_ns) / 1e6)
 
     def idle(self) -> None:
-        """Nothing is late."""
+        """Does nothing."""
 
 
-class FaceCount:
-    """A sink that only counts: of the frames that are written, those with a face."""
+class FaceCountSink:
+    """A sink that counts the written frames with a face."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
 
     def write(self, record: Finished) -> None:
+        """Counts the frame if it has a face."""
         self._meter.count_faces(record)
 
     def idle(self) -> None:
-        """Nothing to count."""
+        """Does nothing."""
 
 
-class Finish:
-    """Pastes, and mirrors where that is wanted; hands on all that is known of the frame."""
+class PasteAndMirror:
+    """The last stage: pastes the new face into the frame and mirrors it if the settings say so."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
 
     def __call__(self, generated: Generated) -> Finished:
-        # Last of all, not in the camera: the tracker would lose the face, and left would mean right.
+        # Mirrored last and not at the camera, where the tracker would lose the face whenever it is switched,
+        # and left and right would be exchanged.
         mirror = self._controls.now.mirror
         frame = paste(generated)
         output = replace(frame, image=cv2.flip(frame.image, 1)) if mirror else frame

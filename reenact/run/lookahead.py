@@ -1,4 +1,4 @@
-"""A film's people, known before its first frame is edited: a few glances at frames spread over it."""
+"""Collects pictures of a film's mouths from a few sampled frames before the film is edited."""
 
 from __future__ import annotations
 
@@ -15,29 +15,34 @@ from reenact.track import Tracker, TrackerOptions
 
 @dataclass(frozen=True)
 class LookAheadOptions:
-    glances: int = 48
-    """Frames that are looked at."""
+    """The limits of the look ahead."""
+
+    frames: int = 48
+    """The number of frames that are sampled at most."""
     budget_s: float = 3.0
-    """Seconds after which no further frame is looked at."""
+    """The time in seconds after which no further frame is read."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Person:
     likeness: Likeness
+    """The face's embedding."""
     views: MouthViews
+    """The pictures of the inside of the mouth."""
 
 
-class Album:
-    """The teeth of everybody in a film, found again by what the faces look like."""
+class MouthViewsByPerson:
+    """The pictures of mouths of all people in a film, retrieved by the similarity of faces."""
 
     def __init__(self, resemblance: Resemblance | None = None, known: MouthViews = MouthViews()) -> None:
-        """known: what is known beforehand of everybody, as by a profile."""
+        """resemblance: measures the similarity of faces. None: the one installed with reenact.
+        known: pictures that belong to everybody, such as those of a profile."""
         self._resemblance = resemblance or load_resemblance()
         self._known = known
         self._people: list[_Person] = []
 
-    def learn(self, frame: Frame, face: Face) -> None:
-        """Adds what a frame shows of a face's teeth to what is known of the person."""
+    def add(self, frame: Frame, face: Face) -> None:
+        """Adds the picture of a face's mouth, if the frame shows teeth in it, to those of the person."""
         views = MouthViews().learn(frame, face, see_mouth(frame, face))
         if not len(views):
             return
@@ -50,17 +55,18 @@ class Album:
             self._people[index] = replace(person, views=person.views.better(views))
 
     def __call__(self, frame: Frame, face: Face) -> MouthViews:
-        """What is known of the person whose face this is; of a stranger, what is known of everybody."""
+        """The pictures of this person's mouth; those of everybody where the person is unknown."""
         if not self._people:
             return self._known
         index = self._index(self._resemblance(frame.image, face))
         return self._known if index is None else self._known.better(self._people[index].views)
 
     def __len__(self) -> int:
+        """The number of people."""
         return len(self._people)
 
     def _index(self, likeness: Likeness) -> int | None:
-        """Of the likest person; None where nobody is like enough."""
+        """The index of the most similar person. None: nobody's similarity reaches the threshold."""
         scores = [float(person.likeness @ likeness) for person in self._people]
         best = max(range(len(scores)), key=scores.__getitem__, default=None)
         return None if best is None or scores[best] < self._resemblance.threshold else best
@@ -71,25 +77,27 @@ def look_ahead(
     tracker: TrackerOptions,
     known: MouthViews = MouthViews(),
     options: LookAheadOptions = LookAheadOptions(),
-) -> Album:
-    """The album of a film. Costs at most about the budget, and the film's decoder is left alone."""
-    album = Album(known=known)
+) -> MouthViewsByPerson:
+    """Samples a film and returns its mouths. It takes little longer than the budget at most."""
+    mouths = MouthViewsByPerson(known=known)
     with Tracker(replace(tracker, smoothing=False)) as track:
-        return _learnt(album, capture.glances(options.glances), track, options.budget_s)
+        return _with_frames(mouths, capture.sampled_frames(options.frames), track, options.budget_s)
 
 
-def _learnt(album: Album, frames: Iterable[Frame], track: Tracker, budget_s: float) -> Album:
+def _with_frames(
+    mouths: MouthViewsByPerson, frames: Iterable[Frame], track: Tracker, budget_s: float
+) -> MouthViewsByPerson:
     end = time.monotonic() + budget_s
     for frame in frames:
         for face in track(frame).faces:
-            album.learn(frame, face)
+            mouths.add(frame, face)
         if time.monotonic() >= end:
             break
-    return album
+    return mouths
 
 
 def film_memory(
     capture: FileCapture, tracker: TrackerOptions, known: MouthViews = MouthViews()
 ) -> MouthMemory:
-    """A memory of mouths that knows a film's people from its first frame on."""
+    """A memory of mouths that knows the people of a film from the first frame on."""
     return MouthMemory(look_ahead(capture, tracker, known))

@@ -1,4 +1,4 @@
-"""What the preview shows on top of the picture: figures, settings, messages, landmarks and bars."""
+"""Draws figures, settings, messages, landmarks and bars over the frames of the preview."""
 
 from __future__ import annotations
 
@@ -23,52 +23,57 @@ from reenact.run.text_boxes import (
     RED,
     SOFT,
     Pixels,
-    Words,
-    band,
-    box,
-    lay,
+    TextSpan,
+    draw_panel,
+    status_bar,
     table,
     table_layout,
+    text_box,
 )
 
 _SMALLEST_PX = 13
-_GAP = Words("    ")
-_BAR_ROWS = tuple((Words(code), Words("")) for code in AU_CODES)
+"""The smallest font size, in pixels."""
+_GAP = TextSpan("    ")
+_BAR_ROWS = tuple((TextSpan(code), TextSpan("")) for code in AU_CODES)
 _BAR_FONTS = 7.5
-"""Length of a full bar, in font heights."""
-_TROUGH = (70, 76, 86)
+"""The length of a full bar, in font heights."""
+_BAR_BACKGROUND = (70, 76, 86)
+"""The RGB colour of the empty part of a bar."""
 
 
 @dataclass(frozen=True)
-class Situation:
-    """What is to be said beside what the frame itself shows."""
+class OverlayState:
+    """The state of the run that the overlay shows."""
 
     settings: Settings
+    """The current settings."""
     status: LiveStatus
+    """The figures of the last seconds."""
     message: str | None = None
-    """One line for a moment."""
+    """A line that is shown for a short time. None: there is none."""
     recording: bool = False
+    """Whether a recording is running."""
 
 
-def overlaid(finished: Finished, situation: Situation) -> Pixels:
-    """(height, width, 3) RGB: a copy of the frame's output with everything on it; no pixel is shared."""
-    settings = situation.settings
+def overlaid(finished: Finished, state: OverlayState) -> Pixels:
+    """A copy of the frame's output with the overlay, (height, width, 3) RGB."""
+    settings = state.settings
     picture = compared(finished) if settings.compare else finished.image.copy()
     font_px = max(_SMALLEST_PX, round(picture.shape[0] / 40))
-    if settings.details and not settings.help:  # they would stand in the same place
+    if settings.details and not settings.help:  # both are in the same place
         _draw_details(picture, finished, settings, font_px)
     if settings.compare:
-        _lay_comparison(picture, font_px)
-    _lay_band(picture, situation, font_px)
-    _lay_chips(picture, situation, font_px)
-    _lay_top(picture, situation, font_px)
+        _draw_comparison(picture, font_px)
+    _draw_status_bar(picture, state, font_px)
+    _draw_chips(picture, state, font_px)
+    _draw_messages(picture, state, font_px)
     if settings.help:
-        _lay_help(picture, font_px)
+        _draw_help(picture, font_px)
     return picture
 
 
 def compared(finished: Finished) -> Pixels:
-    """A copy of the output whose left half is the camera's picture."""
+    """A copy of the output whose left half is replaced by the camera's picture, (height, width, 3) RGB."""
     before = finished.frame.image
     picture = finished.image.copy()
     middle = picture.shape[1] // 2
@@ -76,38 +81,38 @@ def compared(finished: Finished) -> Pixels:
     return picture
 
 
-def figures(status: LiveStatus) -> tuple[Words, ...]:
-    """How it goes, the most important first."""
-    parts = [Words(f"{status.fps:.0f}", BRIGHT), Words(" fps")]
+def figures(status: LiveStatus) -> tuple[TextSpan, ...]:
+    """The figures as text, the most important first."""
+    parts = [TextSpan(f"{status.fps:.0f}", BRIGHT), TextSpan(" fps")]
     if status.latency is not None:
         parts += [
             _GAP,
-            Words(f"{status.latency.p50_ms:.0f}", BRIGHT),
-            Words(f" ms (p95 {status.latency.p95_ms:.0f})"),
+            TextSpan(f"{status.latency.p50_ms:.0f}", BRIGHT),
+            TextSpan(f" ms (p95 {status.latency.p95_ms:.0f})"),
         ]
-    parts += [_GAP, Words(f"{status.dropped}", BRIGHT), Words(" dropped")]
+    parts += [_GAP, TextSpan(f"{status.dropped}", BRIGHT), TextSpan(" dropped")]
     if status.slowest is not None:
-        parts += [_GAP, Words(f"{status.slowest} {status.slowest_ms:.0f} ms")]
+        parts += [_GAP, TextSpan(f"{status.slowest} {status.slowest_ms:.0f} ms")]
     return tuple(parts)
 
 
-def _lay_band(picture: Pixels, situation: Situation, font_px: int) -> None:
-    settings = situation.settings
+def _draw_status_bar(picture: Pixels, state: OverlayState, font_px: int) -> None:
+    settings = state.settings
     left = (
-        Words(name_of(settings.targets), SOFT if settings.bypass else BRIGHT),
-        Words(f"  {100 * settings.strength:.0f} %"),
+        TextSpan(name_of(settings.targets), SOFT if settings.bypass else BRIGHT),
+        TextSpan(f"  {100 * settings.strength:.0f} %"),
         _GAP,
-        Words("h", BRIGHT),
-        Words(" keys"),
+        TextSpan("h", BRIGHT),
+        TextSpan(" keys"),
     )
-    panel = band(left, figures(situation.status), font_px, picture.shape[1])
-    lay(panel, picture, 0, picture.shape[0] - panel.size[0])
+    panel = status_bar(left, figures(state.status), font_px, picture.shape[1])
+    draw_panel(panel, picture, 0, picture.shape[0] - panel.size[0])
 
 
-def _chips(situation: Situation) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    """(text, colour of the box)."""
-    settings = situation.settings
-    if situation.recording:
+def _chips(state: OverlayState) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """The active settings, each as (text, colour of its box)."""
+    settings = state.settings
+    if state.recording:
         yield "REC", RED
     if settings.bypass:
         yield "BYPASS", AMBER
@@ -117,40 +122,40 @@ def _chips(situation: Situation) -> Iterator[tuple[str, tuple[int, int, int]]]:
         yield "NEUTRAL SET", SOFT
 
 
-def _lay_chips(picture: Pixels, situation: Situation, font_px: int) -> None:
-    """In a row above the band."""
+def _draw_chips(picture: Pixels, state: OverlayState, font_px: int) -> None:
+    """Draws the active settings in a row above the status bar."""
     x, y = round(0.8 * font_px), picture.shape[0] - round(2.4 * font_px)
-    for text, colour in _chips(situation):
-        panel = box((Words(text, DARK),), round(0.8 * font_px), colour)
-        lay(panel, picture, x, y - panel.size[0])
+    for text, colour in _chips(state):
+        panel = text_box((TextSpan(text, DARK),), round(0.8 * font_px), colour)
+        draw_panel(panel, picture, x, y - panel.size[0])
         x += panel.size[1] + round(0.4 * font_px)
 
 
-def _lay_top(picture: Pixels, situation: Situation, font_px: int) -> None:
-    """Messages, one below the other, what is wrong first."""
-    status = situation.status
-    lines = ((status.trouble, AMBER), (status.step, AMBER), (situation.message, BRIGHT))
+def _draw_messages(picture: Pixels, state: OverlayState, font_px: int) -> None:
+    """Draws the messages, one below the other, warnings first."""
+    status = state.status
+    lines = ((status.trouble, AMBER), (status.step, AMBER), (state.message, BRIGHT))
     y = round(0.8 * font_px)
     for text, colour in lines:
         if text:
-            panel = box((Words(text, colour),), font_px)
-            lay(panel, picture, (picture.shape[1] - panel.size[1]) // 2, y)
+            panel = text_box((TextSpan(text, colour),), font_px)
+            draw_panel(panel, picture, (picture.shape[1] - panel.size[1]) // 2, y)
             y += panel.size[0] + round(0.4 * font_px)
 
 
-def _lay_comparison(picture: Pixels, font_px: int) -> None:
+def _draw_comparison(picture: Pixels, font_px: int) -> None:
     middle = picture.shape[1] // 2
     cv2.line(picture, (middle, 0), (middle, picture.shape[0]), BRIGHT, max(1, font_px // 10))
     gap, y = round(0.5 * font_px), picture.shape[0] - round(4.2 * font_px)
-    before, after = box((Words("camera"),), font_px), box((Words("reenact", GREEN),), font_px)
-    lay(before, picture, middle - gap - before.size[1], y)
-    lay(after, picture, middle + gap, y)
+    before, after = text_box((TextSpan("camera"),), font_px), text_box((TextSpan("reenact", GREEN),), font_px)
+    draw_panel(before, picture, middle - gap - before.size[1], y)
+    draw_panel(after, picture, middle + gap, y)
 
 
-def _lay_help(picture: Pixels, font_px: int) -> None:
-    """On the left: who tries the keys wants to see the face."""
-    panel = table(tuple((Words(key, BRIGHT), Words(does)) for key, does in HELP), font_px)
-    lay(panel, picture, font_px, (picture.shape[0] - panel.size[0]) // 2)
+def _draw_help(picture: Pixels, font_px: int) -> None:
+    """Draws the list of keys on the left, where it seldom covers the face."""
+    panel = table(tuple((TextSpan(key, BRIGHT), TextSpan(does)) for key, does in HELP), font_px)
+    draw_panel(panel, picture, font_px, (picture.shape[0] - panel.size[0]) // 2)
 
 
 def _draw_details(picture: Pixels, finished: Finished, settings: Settings, font_px: int) -> None:
@@ -159,16 +164,16 @@ def _draw_details(picture: Pixels, finished: Finished, settings: Settings, font_
         if finished.mirrored:
             points[:, 0] = picture.shape[1] - 1 - points[:, 0]
         _draw_landmarks(picture, points, max(0.5, 0.3 * face.pose.scale))
-        _lay_id(picture, face.track_id, points, font_px)
+        _draw_id(picture, face.track_id, points, font_px)
     if (index := finished.largest) is not None:
         on_the_left = finished.faces[index].landmarks[:, 0].mean() < picture.shape[1] / 2
         shown = settings.reading(finished.aus[index])
-        # Where the face is not.
+        # The bars are drawn on the side without the face.
         _draw_bars(picture, shown, finished.changes[index], font_px, right=on_the_left != finished.mirrored)
 
 
 def _draw_landmarks(picture: Pixels, points: NDArray[np.float32], radius_px: float) -> None:
-    """points: (478, 2), where they are in the camera's picture."""
+    """Draws landmarks (478, 2) in pixels of the picture."""
     fine = np.round(points * 16).astype(np.int32)
     for x, y in fine.tolist():
         cv2.circle(picture, (x, y), round(radius_px * 16), SOFT, cv2.FILLED, cv2.LINE_AA, shift=4)
@@ -176,20 +181,22 @@ def _draw_landmarks(picture: Pixels, points: NDArray[np.float32], radius_px: flo
         cv2.polylines(picture, [fine[list(outline)]], True, GREEN, 1, cv2.LINE_AA, shift=4)
 
 
-def _lay_id(picture: Pixels, track_id: int, points: NDArray[np.float32], font_px: int) -> None:
-    """The number by which --face knows the face, on its forehead."""
-    panel = box((Words(str(track_id), BRIGHT),), font_px)
+def _draw_id(picture: Pixels, track_id: int, points: NDArray[np.float32], font_px: int) -> None:
+    """Draws the face's id, which --face takes, at its forehead."""
+    panel = text_box((TextSpan(str(track_id), BRIGHT),), font_px)
     x, y = round(float(points[:, 0].mean())), round(float(points[:, 1].min()))
-    lay(panel, picture, x - panel.size[1] // 2, y - panel.size[0])
+    draw_panel(panel, picture, x - panel.size[1] // 2, y - panel.size[0])
 
 
 def _draw_bars(picture: Pixels, aus: AUVector, change: Change, font_px: int, *, right: bool) -> None:
-    """What is measured, and in colour what is added to it or taken away, as the mean of both sides."""
+    """Draws the measured action units, and in colour the requested change as the mean of both sides.
+
+    right: whether the bars are drawn at the right edge."""
     length, half = round(_BAR_FONTS * font_px), max(2, round(0.2 * font_px))
     panel = table(_BAR_ROWS, font_px, length)
     left = picture.shape[1] - panel.size[1] - font_px if right else font_px
     top = max(0, (picture.shape[0] - panel.size[0]) // 2)
-    lay(panel, picture, left, top)
+    draw_panel(panel, picture, left, top)
     pad, line = table_layout(font_px)
     start = left + panel.size[1] - pad - length
     for index, (measured, added) in enumerate(zip(aus, both(change), strict=True)):
@@ -197,6 +204,6 @@ def _draw_bars(picture: Pixels, aus: AUVector, change: Change, font_px: int, *, 
         ends = np.clip((measured, measured + added), 0, MAX_INTENSITY) / MAX_INTENSITY * length
         low, high = start + round(float(ends.min())), start + round(float(ends.max()))
         row = picture[middle - half : middle + half]
-        row[:, start : start + length] = _TROUGH
+        row[:, start : start + length] = _BAR_BACKGROUND
         row[:, start:low] = BRIGHT
         row[:, low:high] = GREEN if added > 0 else AMBER

@@ -1,4 +1,4 @@
-"""The preview: the result in a window, with figures on it and keys that steer."""
+"""The preview: shows the output in a window with an overlay, and handles its keys."""
 
 from __future__ import annotations
 
@@ -12,40 +12,44 @@ from numpy.typing import NDArray
 from reenact.pipeline.meter import LiveStatus
 from reenact.records import Finished
 from reenact.retarget.controls import Controls
-from reenact.run.hotkeys import ACTIONS, Action, turned
-from reenact.run.overlay import Situation, overlaid
+from reenact.run.hotkeys import ACTIONS, Action, settings_after
+from reenact.run.overlay import OverlayState, overlaid
 
 FIGURES_S = 0.3
-"""Between two looks at the figures: faster, nobody can read them."""
+"""The interval at which the figures are updated, in seconds; a shorter one makes them illegible."""
 MESSAGE_S = 2.5
+"""The time for which a message is shown, in seconds."""
 IDLE_S = 0.1
-"""Between two pictures while the camera sends none, so that what is said of it is up to date."""
+"""The interval, in seconds, at which the overlay is updated while the camera sends no frames."""
 
 
 class Screen(Protocol):
-    """What a preview needs of a window."""
+    """The window of a preview."""
 
-    def show(self, picture: NDArray[np.uint8]) -> None: ...
+    def show(self, picture: NDArray[np.uint8]) -> None:
+        """Shows the picture, (height, width, 3) RGB."""
 
-    def key(self) -> str | None: ...
+    def key(self) -> str | None:
+        """The name of a key that was pressed. None: no key was pressed."""
 
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether the user has closed the window."""
 
 
-class Recording(Protocol):
-    """What records, for the key that turns it on and off."""
+class RecordingSwitch(Protocol):
+    """A recorder, as the key that starts and stops it needs it."""
 
     @property
     def recording(self) -> bool:
-        """Whether it does now."""
+        """Whether a recording is running."""
 
     def toggle(self) -> str:
-        """Starts, or ends and completes the file; says in one line which."""
+        """Starts or ends a recording; returns one line for the user."""
 
 
 class Preview:
-    """A sink that shows every frame and sees to the keys."""
+    """A sink that shows every frame and handles the keys."""
 
     def __init__(
         self,
@@ -53,14 +57,16 @@ class Preview:
         controls: Controls,
         status: Callable[[], LiveStatus],
         take_neutral: Callable[[], str],
-        recording: Recording | None = None,
+        recording: RecordingSwitch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`take_neutral` says in one line what came of it."""
+        """screen: the window. controls: the settings that the keys change. status: gives the figures.
+        take_neutral: takes the neutral and returns one line for the user. recording: started and stopped by a
+        key. None: there is no recorder. clock: a monotonic clock in seconds."""
         self._screen = screen
         self._controls = controls
         self._asked = controls.now.targets
-        self._ask_status = status
+        self._read_status = status
         self._take_neutral = take_neutral
         self._recording = recording
         self._clock = clock
@@ -72,7 +78,7 @@ class Preview:
 
     @property
     def closed(self) -> bool:
-        """Whether somebody wants the run to end."""
+        """Whether the user has ended the run by a key or closed the window."""
         return self._quit or self._screen.closed
 
     def write(self, finished: Finished) -> None:
@@ -81,47 +87,47 @@ class Preview:
         self._show()
 
     def idle(self) -> None:
-        """Sees to the keys, and to what is said about a camera that sends nothing."""
+        """Handles the keys, and updates the overlay while the camera sends no frames."""
         if self._clock() >= self._idle_due_s:
             self._show()
         else:
-            self._see_to_keys()
+            self._handle_key()
 
     def _show(self) -> None:
-        self._see_to_keys()
+        self._handle_key()
         now_s = self._clock()
         self._idle_due_s = now_s + IDLE_S
         if now_s >= self._figures_due_s:
-            self._status = self._ask_status()
+            self._status = self._read_status()
             self._figures_due_s = now_s + FIGURES_S
         if now_s >= self._message_end_s:
             self._message = None
         if self._finished is not None:
-            self._screen.show(overlaid(self._finished, self._situation()))
+            self._screen.show(overlaid(self._finished, self._overlay_state()))
 
-    def _situation(self) -> Situation:
+    def _overlay_state(self) -> OverlayState:
         recording = self._recording is not None and self._recording.recording
-        return Situation(self._controls.now, self._status, self._message, recording)
+        return OverlayState(self._controls.now, self._status, self._message, recording)
 
-    def _see_to_keys(self) -> None:
+    def _handle_key(self) -> None:
         key = self._screen.key()
         if key is None:
             return
         if key in ACTIONS:
             self._act(ACTIONS[key])
         else:
-            self._controls.change(lambda settings: turned(key, settings, self._asked))
+            self._controls.change(lambda settings: settings_after(key, settings, self._asked))
 
     def _act(self, action: Action) -> None:
         if action == "quit":
             self._quit = True
         elif action == "neutral":
-            self._say(self._take_neutral())
+            self._show_message(self._take_neutral())
         elif self._recording is None:
-            self._say("nothing to record to: start with --record out.mp4")
+            self._show_message("nothing to record to: start with --record out.mp4")
         else:
-            self._say(self._recording.toggle())
+            self._show_message(self._recording.toggle())
 
-    def _say(self, message: str) -> None:
+    def _show_message(self, message: str) -> None:
         self._message = message
         self._message_end_s = self._clock() + MESSAGE_S

@@ -1,4 +1,4 @@
-"""A window on the screen, through OpenCV, to be used in the main thread."""
+"""A window opened by OpenCV, to be used in the main thread."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from reenact.media.write.encoding import SinkError
 from reenact.run.hotkeys import key_name
 
 _LARGEST = (720, 1280)
-"""(height, width) in which a window opens at most; whoever wants it larger draws it so."""
+"""The largest (height, width) in which a window opens, in pixels; the user may enlarge it."""
 
 
 class Window:
-    """Shows pictures, and says which keys are pressed in it."""
+    """A window that shows pictures and reports pressed keys."""
 
     def __init__(self, title: str, size: tuple[int, int]) -> None:
-        """size: (height, width) of the pictures. Raises SinkError where OpenCV can open none."""
+        """size: the (height, width) of the pictures. Raises SinkError where OpenCV cannot open a window."""
         self._title = title
         scale = min(1.0, _LARGEST[0] / size[0], _LARGEST[1] / size[1])
         try:
@@ -39,22 +39,22 @@ class Window:
     ) -> None:
         if not self.closed:
             cv2.destroyWindow(self._title)
-            cv2.pollKey()  # the window goes when events are seen to
+            cv2.pollKey()  # the window disappears when events are handled
 
     def show(self, picture: NDArray[np.uint8]) -> None:
-        """picture: (height, width, 3) RGB. Nothing happens once the window is closed."""
-        # OpenCV would open another in its place.
+        """Shows the picture, (height, width, 3) RGB, unless the window is closed."""
+        # OpenCV would open a new window in place of a closed one.
         if not self.closed:
             self._bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, self._bgr)
             cv2.imshow(self._title, self._bgr)
 
     def key(self) -> str | None:
-        """A key that has been pressed, as in reenact.run.hotkeys; also lets the window draw itself."""
+        """The name of a pressed key, as in reenact.run.hotkeys. None: no key. Also lets the window redraw."""
         return key_name(cv2.pollKey())
 
     @property
     def closed(self) -> bool:
-        """Whether somebody has closed it."""
+        """Whether the user has closed the window."""
         try:
             return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
         except cv2.error:
@@ -62,9 +62,9 @@ class Window:
 
 
 def why_no_preview() -> str | None:
-    """Why no window can open here, in one line; None if one can.
+    """One line that says why no window can be opened here. None: one can be opened.
 
-    Tried in another process: where the display refuses, OpenCV's windows end the process that asks.
+    It is tried in another process, because OpenCV ends a process whose display refuses it.
     """
     answer = machine.ask(machine.WINDOW) if machine.display_named() else None
     return why_no_window(answer, machine.this_system())

@@ -1,4 +1,4 @@
-"""Drivers from a film, a picture or a camera: the action units of one of its faces."""
+"""Reads the action units of a driver's face from a film, a picture or a camera."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def au_recording_of_film(
 
     face: its track id. None: the face seen in most frames. watch, left: as read_film takes them.
 
-    Raises AURecordingError where there is none.
+    Raises AURecordingError where there is no such face.
     """
     readings: dict[int, list[tuple[float, AUVector]]] = defaultdict(list)
 
@@ -56,9 +56,9 @@ def au_recording_of_film(
 def au_recording_of_still(
     still: Still, path: Source, options: TrackerOptions, face: int | None = None
 ) -> AURecording:
-    """The recording of a face of a picture. face: its number from 0 on. None: the largest face.
+    """The recording of one face of a picture. face: its number from 0 on. None: the largest face.
 
-    Raises AURecordingError where there is none.
+    Raises AURecordingError where there is no such face.
     """
     measured = read_still(still, options)
     face = measured.largest if face is None else face
@@ -71,10 +71,10 @@ def au_recording_of_still(
 
 @contextmanager
 def open_live_driver(where: int | str, options: TrackerOptions) -> Iterator[LiveDriverSource]:
-    """A live source of the largest face before a camera, for the duration of the block.
+    """Opens a camera as a live driver for the duration of the block; the driver is its largest face.
 
-    where: as `open_camera` takes it. A lost camera is waited for; meanwhile the face is absent. Raises
-    CaptureError or TrackerError where something cannot be opened.
+    where: as `open_camera` takes it. While the camera is lost, the face is absent. Raises CaptureError or
+    TrackerError where something cannot be opened.
     """
     left = LeftThreads()
     with closed_after_stages(left) as used:
@@ -96,9 +96,9 @@ def open_live_driver(where: int | str, options: TrackerOptions) -> Iterator[Live
 def live_readings(
     camera: Camera, tracker: Tracker, left: LeftThreads | None = None
 ) -> Generator[DriverReading | None, None, None]:
-    """The readings of the largest face in the newest frames. None: there is no frame yet.
+    """The readings of the largest face in the newest frames; None where there is no new frame.
 
-    left: collects threads that are not waited for at the end. None: they are waited for.
+    left: collects the threads that are still running at the end. None: the end waits for them.
     """
     largest = LargestFace(FaceChoiceOptions.larger, FaceChoiceOptions.patience_s)
     stages = Stage("track", tracker), Stage("measure", Measurer(load_estimator()))

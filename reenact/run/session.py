@@ -1,4 +1,4 @@
-"""A live run for other programs: frames to loop over, and a face that can be steered meanwhile.
+"""A live run for other programs: a loop over frames, and settings that can be changed meanwhile.
 
     import reenact
 
@@ -7,7 +7,7 @@
             show(frame.image)  # (height, width, 3) RGB uint8
             session.set(targets="AU12=+2,AU4=-1", strength=0.8)
 
-Everything but the loop may be used from any thread, at any time, also when the session has been closed.
+Everything except the loop may be used from any thread at any time, even after the session is closed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from reenact.run.live import LiveEdit, LiveOptions, open_live
 
 
 class Session:
-    """A live run. Iterating it gives the newest frame, edited, again and again: those that come while the
-    loop is busy are dropped and counted, so that no frame is old.
+    """A live run. Its iteration gives the newest frame, edited; frames that arrive while the loop is busy are
+    dropped and counted, so that no frame is old.
 
-    A loop may be left and another go on; the frames end after `stop`. While the camera gives nothing, the
-    loop waits, and `status()` says why.
+    A loop may be left and another one started; the frames end after `stop`. While the camera gives no frame,
+    the loop waits, and `status()` gives the reason.
     """
 
     def __init__(self, live: LiveEdit) -> None:
@@ -47,10 +47,10 @@ class Session:
         self._closed = False
 
     def __iter__(self) -> Iterator[Finished]:
-        """Frames with all that is known of them: `image` is what to show, `frame.image` what the camera saw,
-        `faces`, `aus` (measured) and `changes` (written) have one entry for each face.
+        """The edited frames: `image` is the output, `frame.image` the camera's picture, both (height, width,
+        3) RGB. `faces`, `aus` (measured) and `changes` (applied) have one entry for each face.
 
-        Raises what ended the run early: every later loop is empty then.
+        An error that ends the run is raised here; later loops are then empty.
         """
         while (record := self._next()) is not _END:
             if isinstance(record, Finished):
@@ -71,25 +71,25 @@ class Session:
             return _END if self._closed else record
 
     def _end(self) -> None:
-        """Ends all threads; in the thread that has the lock."""
-        # It runs where a handler of signals, or a sink, closes the session in the loop's own thread: then the
-        # loop ends it, which is about to go on.
+        """Ends all threads. The caller holds the lock."""
+        # If a signal handler or a sink closes the session in the loop's own thread, the generator is running
+        # and cannot be closed here; the loop closes it when it continues.
         if not self._running:
             self._records.close()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is not as it was asked for, one plain line each."""
+        """The differences of the run from the request, one line each."""
         return self._live.notes
 
     @property
     def settings(self) -> Settings:
-        """How it stands now."""
+        """The current settings."""
         return self._live.controls.now
 
     @property
     def targets(self) -> Programme:
-        """What faces are to show; may be set, also to text as in "AU12=+2" or "smile"."""
+        """The targets of the faces. They may be set, also as text such as "AU12=+2" or "smile"."""
         return self.settings.targets
 
     @targets.setter
@@ -104,9 +104,9 @@ class Session:
         bypass: bool | None = None,
         mirror: bool | None = None,
     ) -> None:
-        """Changes what is given, all at once, from the next frame on.
+        """Changes all given settings at once, from the next frame on. None: the setting stays.
 
-        Raises TargetError or ControlError, both ValueErrors, and then changes nothing.
+        Raises TargetError or ControlError, both ValueErrors, without changing anything.
         """
         wanted = {
             "targets": None if targets is None else as_programme(targets),
@@ -117,23 +117,25 @@ class Session:
         self._live.controls.set(**{name: value for name, value in wanted.items() if value is not None})
 
     def take_neutral(self) -> bool:
-        """What the largest face has shown in the last second is its neutral from now on, from which absolute
-        targets count; False: no face was there."""
+        """Makes the largest face's action units of the last second its neutral. False: there was no face.
+
+        Absolute targets refer to the neutral.
+        """
         return self._live.take_neutral()
 
     def status(self) -> LiveStatus:
-        """Frames, drops, frames per second, latency and the camera's state, of the last seconds."""
+        """The frames, dropped frames, frames per second, latency and camera state of the last seconds."""
         return self._live.status()
 
     def stop(self) -> None:
-        """Ends the loop, at once or within a few hundredths of a second."""
+        """Ends the loop within a few hundredths of a second."""
         self._stopped = True
 
     def close(self) -> None:
-        """Ends the loop and all threads, from any thread; the `with` block does it.
+        """Ends the loop and all threads, as the `with` block does at its end. Any thread may call it.
 
-        A loop in another thread ends within a few hundredths of a second, once the frame that it is about has
-        been written, and this waits for it. Afterwards everything but the loop still answers.
+        It waits for a loop in another thread, which ends within a few hundredths of a second, after its
+        current frame. Afterwards everything except the loop can still be used.
         """
         self._stopped = self._closed = True
         with self._lock:
@@ -151,7 +153,10 @@ def live_options(
     virtual_camera: bool | None,
     generator: str | None,
 ) -> LiveOptions:
-    """What reenact.open's arguments ask for: the options, with what is given of the others in its place."""
+    """The options with each argument of reenact.open that is not None in its place.
+
+    options: None stands for the defaults without virtual camera and preview.
+    """
     options = LiveOptions(virtual_camera=False, preview=False) if options is None else options
     retarget = _with_given(options.edit.retarget, strength=strength)
     edit = _with_given(options.edit, generator=generator, retarget=retarget)

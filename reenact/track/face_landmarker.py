@@ -1,6 +1,6 @@
-"""MediaPipe's face landmarker: the two networks of its `.task` file, run by our own engine.
+"""MediaPipe's face landmarker: the two networks of its `.task` file, run by the OpenVINO engine.
 
-MediaPipe's Task API around them takes three times as long, and tells nothing of the presence score.
+MediaPipe's Task API around these networks takes three times as long and does not return the presence score.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ from reenact.track.landmark_model import HINT, Networks, read_networks
 from reenact.track.region import Region
 
 THREADS = 1
-"""Of each network."""
+"""The number of threads on which each network runs."""
 _ENGINE = Choice("openvino", "fp32")
-"""The only engine that reads TensorFlow Lite. bf16 would put the landmarks off by up to a pixel."""
+"""Only OpenVINO reads TensorFlow Lite; bf16 would shift the landmarks by up to a pixel."""
 
 
 def open_face_landmarker(path: Path | None = None) -> FaceLandmarker:
-    """The landmarker with the model at this path; None: MediaPipe's own, which is fetched if need be.
+    """Opens the landmarker with the model file at `path`.
 
-    Raises TrackerError where OpenVINO is missing or the file is not such a model.
+    None: MediaPipe's own model, from this user's cache or else fetched. Raises TrackerError where OpenVINO is
+    missing or the file is not a face landmarker model.
     """
     availability = engines.probe(_ENGINE.name)
     if not availability.available:
         raise TrackerError(
-            "the face_landmarker tracker needs OpenVINO, because ONNX Runtime reads no TensorFlow Lite "
+            "the face_landmarker tracker needs OpenVINO, because ONNX Runtime cannot read TensorFlow Lite "
             "models: pip install openvino"
         )
     content = landmark_model.read_landmark_model(path)
@@ -50,24 +51,27 @@ def open_face_landmarker(path: Path | None = None) -> FaceLandmarker:
 
 
 class FaceLandmarker:
-    """Finds faces with BlazeFace and fits the face landmarker's 478 landmarks."""
+    """Detects faces with BlazeFace and fits the face landmarker's 478 landmarks to them."""
 
     CROP_PX = 256
+    """Side of the square crop to which landmarks are fitted, in pixels."""
     FIND_PX = SIZE_PX
-    NONE, SURE = -6.5, 13.0
-    """Presence scores, before their sigmoid, that count as 0 and as 1, so that a presence means what the face
-    mesh's does.
+    """Side of the square crop in which faces are detected, in pixels."""
+    ZERO_SCORE, FULL_SCORE = -6.5, 13.0
+    """The presence scores, before the sigmoid, that become a presence of 0 and of 1. They are chosen so that
+    a presence has the same meaning as the face mesh's.
 
-    Measured on 227 pictures of six sets beside the face mesh, whose scores are about 6.5 higher. Share of the
-    faces that reach a presence of 0.3, and of 0.8 (in brackets the face mesh's): upright 1.00 and .96 (1.00,
-    .98), lower half covered 1.00 and .87 (1.00, .88), eyes covered .98 and .64 (.98, .69), a hand in a film
-    1.00 and .90 (1.00, .95), half outside the picture .78 and .14 (.79, .01), lying or on its head .32 and
-    .04 (.30, .01), no face none. The sigmoid's 0.5, which MediaPipe takes, is a presence of 0.33 here."""
+    Measured on 227 pictures of six sets with both models; the face mesh's scores are about 6.5 higher. The
+    share of the faces that reach a presence of 0.3, and of 0.8 (the face mesh's shares in brackets): upright
+    1.00 and .96 (1.00, .98), lower half covered 1.00 and .87 (1.00, .88), eyes covered .98 and .64 (.98,
+    .69), a hand in a film 1.00 and .90 (1.00, .95), half outside the picture .78 and .14 (.79, .01), lying or
+    upside down .32 and .04 (.30, .01), pictures without a face 0. MediaPipe's own threshold, 0.5 after the
+    sigmoid, is a presence of 0.33 here."""
 
     def __init__(self, networks: Networks, detection: float = 0.5) -> None:
-        """detection: the score below which a detected face does not count.
+        """detection: the score, 0..1, below which a detection is dropped.
 
-        Raises EngineError or ValueError where these are no such networks.
+        Raises EngineError or ValueError where the networks are not those of a face landmarker.
         """
         self._threshold = detection
         with ExitStack() as opened:
@@ -88,7 +92,7 @@ class FaceLandmarker:
         self._opened.close()
 
     def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
-        # MediaPipe lets a picture reach from 0 to its width, regions from the outer edges of its pixels.
+        # MediaPipe's coordinates begin at the outer edge of the first pixel, those of regions at its centre.
         between = replace(within, x=within.x + 0.5, y=within.y + 0.5)
         alignment, crop = _sampled(image, between, self.FIND_PX, cv2.BORDER_CONSTANT)
         answers = self._detector.run({self._detector.inputs[0].name: crop[None] * _TO_SIGNED - 1})
@@ -101,13 +105,13 @@ class FaceLandmarker:
     def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
         alignment, crop = _sampled(image, region, self.CROP_PX, cv2.BORDER_REPLICATE)
         points, score = self._run(crop)
-        if not score > self.NONE:  # a score that is no number is none
+        if not score > self.ZERO_SCORE:  # NaN counts as no face
             return None
-        presence = min(1.0, (score - self.NONE) / (self.SURE - self.NONE))
+        presence = min(1.0, (score - self.ZERO_SCORE) / (self.FULL_SCORE - self.ZERO_SCORE))
         return Fit(from_crop(points, alignment), presence, crop)
 
     def _run(self, crop: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-        """Landmarks (478, 3) in pixels of the crop, and the presence score before its sigmoid."""
+        """The landmarks (478, 3) in pixels of the crop, and the presence score before the sigmoid."""
         answers = self._mesh.run({self._mesh.inputs[0].name: crop[None] * _TO_UNIT})
         return answers[self._points].reshape(LANDMARK_COUNT, 3).copy(), float(answers[self._presence].item())
 
@@ -115,11 +119,12 @@ class FaceLandmarker:
 def _sampled(
     image: NDArray[np.uint8], region: Region, size: int, border: int
 ) -> tuple[Alignment, NDArray[np.uint8]]:
-    """The square as MediaPipe samples it: its first pixel lies on the square's edge, and none is averaged.
+    """The crop of a square as MediaPipe samples it, with the matrix that made it.
 
-    So the landmarks are MediaPipe's own to 0.02 pixels (median over 126 faces; 0.14 at the 95th percentile).
-    Sampled as other crops are, they are off by 0.44 and 1.2 pixels, no steadier in films, and no more
-    small faces are found.
+    Its first sample lies on the square's edge, and nothing is averaged when it shrinks. With this sampling
+    the landmarks differ from MediaPipe's own by 0.02 pixels (median over 126 faces; 95th percentile 0.14).
+    With the sampling of other crops they differ by 0.44 and 1.2 pixels, jitter as much in films, and as many
+    small faces are missed.
     """
     alignment = region.alignment(size)
     matrix = alignment.matrix.copy()
@@ -132,13 +137,14 @@ def _sampled(
 
 
 _TO_UNIT, _TO_SIGNED = np.float32(1 / 255), np.float32(2 / 255)
-"""What turns a picture's 0..255 into 0..1, and into 0..2."""
+"""Factors that scale pixel values of 0..255 to 0..1 and to 0..2."""
 
 
 def _outputs(engine: Engine, side_px: int, lengths: tuple[int, ...]) -> list[str]:
-    """The names of a network's outputs, one for each of these lengths, in the network's order.
+    """The names of the outputs that have these lengths, in the order of `lengths`.
 
-    Raises ValueError where the network takes another picture or answers otherwise.
+    Outputs of equal length keep the network's order. Raises ValueError where the network's input is not a
+    square RGB picture of `side_px` or its outputs have other lengths.
     """
     taken = [spec.shape[1:] for spec in engine.inputs]
     found = [int(np.prod([length or 1 for length in spec.shape])) for spec in engine.outputs]

@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh graph, run by mediapipe 0.10.21 with the models inside its wheel."""
+"""MediaPipe's face mesh graph, run by mediapipe 0.10.21 with the models that its wheel contains."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MODEL = "modules/face_landmark/face_landmark_with_attention.tflite"
 
 
 def has_face_mesh() -> bool:
-    """Whether the installed mediapipe brings the models of the face mesh; does not import it."""
+    """Whether the installed mediapipe contains the models of the face mesh. It is not imported for this."""
     package = importlib.util.find_spec("mediapipe")
     return (
         package is not None
@@ -34,20 +34,22 @@ def has_face_mesh() -> bool:
 
 
 class FaceMesh:
-    """MediaPipe Face Mesh with iris, from the models inside the mediapipe 0.10.21 wheel."""
+    """MediaPipe Face Mesh with iris landmarks, from the models in the mediapipe 0.10.21 wheel."""
 
     CROP_PX = 192
+    """Side of the square crop to which landmarks are fitted, in pixels."""
     FIND_PX = 128
-    """What the detector itself works at."""
-    SURE = 20.0
-    """Presence score, before its sigmoid, that counts as 1; from 0 on MediaPipe takes it for a face.
+    """Side of the square crop in which faces are detected, in pixels: the detector's own input size."""
+    FULL_SCORE = 20.0
+    """The presence score, before the sigmoid, that becomes a presence of 1; a score of 0, MediaPipe's own
+    threshold, becomes 0.
 
-    Measured: 21 to 34 for upright faces, 13 with a hand over nose and mouth, 5 to 15 half outside a picture,
-    4 to 6 at 50 degrees yaw, below 16 and mostly below 6 where the mesh sits on a face that lies or stands on
-    its head. The sigmoid calls nearly all of these 1."""
+    Measured scores: 21 to 34 for upright faces, 13 with a hand over nose and mouth, 5 to 15 for faces half
+    outside the picture, 4 to 6 at 50 degrees yaw, below 16 and mostly below 6 for faces that lie or are
+    upside down. After the sigmoid nearly all of these would be 1."""
 
     def __init__(self, detection: float = 0.5) -> None:
-        """`detection`: the score below which a find does not count."""
+        """detection: the score, 0..1, below which a detection is dropped."""
         self._mediapipe = import_mediapipe()
         from mediapipe.python.solutions.face_detection import FaceDetection
 
@@ -76,18 +78,18 @@ class FaceMesh:
         alignment = region.alignment(self.CROP_PX)
         crop = alignment.crop(image)
         points, score = self._run(crop)
-        if points is None or not score > 0:  # a score that is no number is none
+        if points is None or not score > 0:  # NaN counts as no face
             return None
-        return Fit(from_crop(points, alignment), min(1.0, score / self.SURE), crop)
+        return Fit(from_crop(points, alignment), min(1.0, score / self.FULL_SCORE), crop)
 
     def _run(self, crop: NDArray[np.uint8]) -> tuple[NDArray[np.float32] | None, float]:
-        """Landmarks (478, 3) in pixels of the crop, and the presence score before its sigmoid.
+        """The landmarks (478, 3) in pixels of the crop, and the presence score before the sigmoid.
 
-        None: the mesh is empty or incomplete.
+        The landmarks are None where the graph gave an empty or incomplete mesh.
         """
         mediapipe = self._mediapipe
         packet = mediapipe.packet_creator.create_image_frame(crop, image_format=mediapipe.ImageFormat.SRGB)
-        self._count += 1  # a graph's time must rise; the graph keeps no memory, so any count will do
+        self._count += 1  # timestamps must increase; any count will do
         self._graph.add_packet_to_input_stream("crop", packet.at(self._count))
         self._graph.wait_until_idle()
         numbers = mediapipe.packet_getter.get_float_list(self._answers["landmarks"])
@@ -145,7 +147,7 @@ def _executed_when_used(name: str, file: Path) -> ModuleType:
 
 
 def _open_graph(text: str, answers: dict[str, Any]) -> Any:
-    """A running MediaPipe graph that puts the latest packet of each of its outputs into `answers`."""
+    """Starts a MediaPipe graph that stores the latest packet of each of its outputs in `answers`."""
     mediapipe = import_mediapipe()
     from google.protobuf import text_format  # type: ignore[import-untyped]
     from mediapipe.calculators.tensor import landmarks_to_tensor_calculator_pb2  # noqa: F401  (for the parser)

@@ -1,4 +1,4 @@
-"""What a face landmark model gives, and the protocol of all that give it."""
+"""The fit of a face landmark model, and the protocol of the models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reenact.track.region import MARGIN, Region
 
 
 class TrackerError(RuntimeError):
-    """No landmark model can be opened; the message is one line for the user."""
+    """Raised where no landmark model can be opened, with one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,15 +23,15 @@ class Fit:
     """Landmarks fitted to one face."""
 
     landmarks: NDArray[np.float32]
-    """The landmarks, (478, 3), in pixels of the picture."""
+    """The landmarks (x, y, z) in pixels of the picture, an array (478, 3)."""
     presence: float
-    """The model's own belief that it sees a whole, upright face, 0..1."""
+    """The model's score, 0..1, for a whole, upright face in the crop."""
     crop: NDArray[np.uint8]
-    """The upright square that the model saw, (n, n, 3) RGB."""
+    """The upright square to which the model was applied, (n, n, 3) RGB."""
 
 
 class Landmarker(Protocol):
-    """Finds faces and fits them. Keeps no memory: the same picture always gives the same answer."""
+    """Detects faces and fits landmarks to them. It is stateless: equal pictures give equal results."""
 
     def __enter__(self) -> Landmarker: ...
 
@@ -40,23 +40,27 @@ class Landmarker(Protocol):
     ) -> None: ...
 
     def find(self, image: NDArray[np.uint8], within: Region) -> list[Region]:
-        """Faces in `within` that are not too small for it and roughly upright to it."""
+        """Detects the faces in the square `within` that are large enough for it and roughly upright in it.
+
+        image: (height, width, 3) RGB."""
 
     def fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
-        """The face in `region`, which came from `find` or `region_around`; None when there is none."""
+        """Fits the face in `region`, a square from `find` or `region_around`. None: there is no face.
+
+        image: (height, width, 3) RGB."""
 
 
 _FARTHEST_PX = 1e6
-"""No picture has a face whose landmarks are farther from its corner."""
+"""Largest plausible coordinate of a landmark, in pixels."""
 _SMALLEST_PX = 1.0
-"""A region or face with a shorter side has collapsed."""
+"""Smallest plausible side of a region or a face, in pixels."""
 
 
 class CheckedLandmarker:
-    """Another landmarker, whose answers that are no face's count as no face there.
+    """Wraps a landmarker and drops its implausible results as if there were no face.
 
-    Networks answer with NaN, with an empty mesh or with all points in one place now and then; everything
-    after this one place may rely on 478 finite landmarks and a presence between 0 and 1.
+    Networks sometimes return NaN, an empty mesh or all points in one place. Behind this check every fit has
+    478 finite landmarks and a presence in 0..1.
     """
 
     def __init__(self, landmarker: Landmarker) -> None:
@@ -84,22 +88,22 @@ class CheckedLandmarker:
 
 
 def _is_place(region: Region) -> bool:
-    """Whether a region is a square in or near a picture."""
+    """Whether the region is finite, near the picture and not empty."""
     near = all(abs(value) <= _FARTHEST_PX for value in (region.x, region.y, region.width, region.roll))
-    return near and region.width >= _SMALLEST_PX  # NaN is never near
+    return near and region.width >= _SMALLEST_PX  # NaN compares as false
 
 
 def _is_mesh(landmarks: NDArray[np.float32]) -> bool:
-    """Whether these are the landmarks of a face that has a size."""
+    """Whether these are 478 finite landmarks that do not all lie in one place."""
     if landmarks.shape != (LANDMARK_COUNT, 3) or not (np.abs(landmarks) <= _FARTHEST_PX).all():
         return False
     return bool((np.ptp(landmarks[:, :2], axis=0) >= _SMALLEST_PX).all())
 
 
 def from_crop(points: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
-    """Crop points (n, 2 or 3) in pixels of the frame: the inverse of `alignment.points`."""
+    """Maps points (n, 2 or 3) from the crop to the frame, in pixels: the inverse of `alignment.points`."""
     mapped = np.empty_like(points)
-    # A similarity's inverse is its transpose over its squared scale. np.linalg.inv would wake BLAS threads.
+    # A similarity's inverse is its transpose over its squared scale. np.linalg.inv would start BLAS threads.
     mapped[:, :2] = (points[:, :2] - alignment.matrix[:, 2]) @ (alignment.matrix[:, :2] / alignment.scale**2)
     mapped[:, 2:] = points[:, 2:] / alignment.scale
     return mapped
@@ -112,10 +116,11 @@ def region_of_detection(
     alignment: Alignment,
     roll: float,
 ) -> Region:
-    """MediaPipe's rule for the square around a detected face: 1.5 times its box, level with its eyes.
+    """The square around a detected face by MediaPipe's rule: 1.5 times its box, level with its eyes.
 
-    box: left, top, width and height, in pixels of the crop that was searched, as are the eyes. alignment: of
-    that crop. roll: that of the square that it holds upright, in radians.
+    box: (left, top, width, height) in pixels of the crop that was searched; the eyes are (x, y) in the same.
+    alignment: maps the picture to that crop.
+    roll: the roll of the crop's square in the picture, in radians.
     """
     left, top, width, height = box
     centre = np.array([[left + width / 2, top + height / 2]], np.float32)

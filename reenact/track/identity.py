@@ -1,4 +1,4 @@
-"""Which face is whose: ids that stay with people through crossings and short losses."""
+"""Gives faces ids that stay the same when faces cross or are lost for a short time."""
 
 from __future__ import annotations
 
@@ -13,57 +13,62 @@ from reenact.track.fit import Fit
 from reenact.track.region import Region
 
 _SIGNATURE_PX = 8
+"""Side of a signature, in pixels."""
 _SIGNATURE_S = 0.3
-"""Time constant with which a person's signature follows what is seen: one odd frame does not rewrite it."""
+"""Time constant, in seconds, of the low-pass filter on signatures: one odd frame hardly changes them."""
 _DRIFT_PER_S = 2.0
-"""How much farther than a face just seen one may be found from its expected place, for every second lost."""
-_UNLIKE_WEIGHT = 4.0
-"""Face widths that a signature difference of 1 is worth. Two people differ by 0.1 to 0.3, one person between
-frames by 0.02."""
-_STEADY_S = 0.1
-"""Time constant of the velocity that carries a face forward."""
-_AROUND = 3.0
-"""Side of the square around a lost face, in face widths."""
-_COAST_S = 0.5
-"""No face is predicted to move on for longer than this."""
+"""Growth of the accepted distance from the expected place, per second lost, as a share of that distance."""
+_SIGNATURE_WEIGHT = 4.0
+"""Cost, in face widths, of a signature difference of 1. The signatures of two people differ by 0.1 to 0.3,
+those of one person in neighbouring frames by 0.02."""
+_VELOCITY_S = 0.1
+"""Time constant, in seconds, of the low-pass filter on a face's velocity."""
+_SEARCH_WIDTHS = 3.0
+"""Side of the square in which a lost face is searched, in face widths."""
+_PREDICTION_S = 0.5
+"""Longest time, in seconds, for which a lost face is assumed to move on at its last velocity."""
 
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """What is remembered of one face."""
+    """The state of one face when it was last seen."""
 
     track_id: int
+    """The face's id; -1 for an observation that has not been matched yet."""
     seen_s: float
+    """When the face was last seen, in seconds."""
     centre: NDArray[np.float32]
-    """(2,) pixels."""
+    """The centre (x, y) of the face in pixels, an array (2,)."""
     velocity: NDArray[np.float32]
-    """(2,) pixels per second."""
+    """The velocity of the centre in pixels per second, an array (2,)."""
     width: float
-    """Pixels."""
+    """The longer side of the face's bounding box, in pixels."""
     signature: NDArray[np.float32]
+    """The face's appearance, as `signature` makes it."""
 
     def expected(self, time_s: float) -> NDArray[np.float32]:
-        """Where its centre should be by now."""
-        return self.centre + self.velocity * min(time_s - self.seen_s, _COAST_S)
+        """The predicted centre (x, y) at `time_s`, in pixels: an array (2,)."""
+        return self.centre + self.velocity * min(time_s - self.seen_s, _PREDICTION_S)
 
 
 class Identities:
-    """Called with the fits of every frame; answers an id for each, new ones counting from 0."""
+    """Called with the fits of every frame, returns an id for each; new ids count from 0."""
 
-    def __init__(self, memory_s: float = 1.0, reach: float = 1.0) -> None:
-        """`memory_s`: how long a lost face may come back. `reach`: the worst match, in face widths."""
+    def __init__(self, memory_s: float = 1.0, max_cost: float = 1.0) -> None:
+        """memory_s: the time in seconds after which a lost face is forgotten. max_cost: the highest cost, in
+        face widths, at which a fit is matched with a known face."""
         self._memory_s = memory_s
-        self._reach = reach
+        self._max_cost = max_cost
         self._next_id = 0
         self._time_s = float("-inf")
         self._people: list[Person] = []
 
-    def forget(self) -> None:
-        """Whoever is seen from now on is somebody new."""
+    def reset(self) -> None:
+        """Forgets all faces: every face seen from now on gets a new id."""
         self._people = []
 
     def missing(self, time_s: float, within_s: float) -> list[Region]:
-        """Squares around the expected places of faces lost within that time, the last lost first."""
+        """The squares in which to search faces lost at most `within_s` seconds ago, the last lost first."""
         lost = [person for person in self._people if time_s - within_s < person.seen_s < self._time_s]
         lost.sort(key=lambda person: person.seen_s, reverse=True)
         return [_around(person, time_s) for person in lost]
@@ -72,7 +77,7 @@ class Identities:
         self._time_s = time_s
         self._people = [person for person in self._people if time_s - person.seen_s <= self._memory_s]
         seen = [_observe(fit, time_s) for fit in fits]
-        known = dict(_match(self._people, seen, time_s, self._reach))
+        known = dict(_match(self._people, seen, time_s, self._max_cost))
         ids = []
         for index, person in enumerate(seen):
             before = known.get(index)
@@ -89,7 +94,7 @@ class Identities:
 
 def _around(person: Person, time_s: float) -> Region:
     x, y = person.expected(time_s)
-    return Region(float(x), float(y), _AROUND * person.width)
+    return Region(float(x), float(y), _SEARCH_WIDTHS * person.width)
 
 
 def _observe(fit: Fit, time_s: float) -> Person:
@@ -106,9 +111,10 @@ def _observe(fit: Fit, time_s: float) -> Person:
 
 
 def signature(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A tiny blurred picture of the upright face, (n, n, 3) 0..1: skin, hairline and beard, not expression.
+    """A blurred thumbnail of the upright face, (8, 8, 3) in 0..1.
 
-    Without the crop's outer sixth, which shows what is behind the head.
+    It shows skin, hairline and beard but no expression. The crop's outer sixth, which shows the background,
+    is left out. crop: (n, n, 3) RGB.
     """
     edge = crop.shape[0] // 6
     crop = crop[edge : crop.shape[0] - edge, edge : crop.shape[1] - edge]
@@ -119,25 +125,25 @@ def signature(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _cost(person: Person, seen: Person, time_s: float) -> float:
-    """How badly two sightings fit, in face widths; infinite for sizes that no head reaches so fast."""
+    """The cost of matching an observation with a known face, in face widths; infinite if sizes differ."""
     ratio = seen.width / person.width
     if not 0.6 < ratio < 1 / 0.6:
         return float("inf")
     distance = float(np.linalg.norm(person.expected(time_s) - seen.centre)) / max(person.width, seen.width)
     distance /= 1 + _DRIFT_PER_S * (time_s - person.seen_s)
     unlike = float(np.abs(person.signature - seen.signature).mean())
-    return distance + abs(np.log(ratio)) + _UNLIKE_WEIGHT * unlike
+    return distance + abs(np.log(ratio)) + _SIGNATURE_WEIGHT * unlike
 
 
 def _match(
-    people: Sequence[Person], seen: Sequence[Person], time_s: float, reach: float
+    people: Sequence[Person], seen: Sequence[Person], time_s: float, max_cost: float
 ) -> list[tuple[int, Person]]:
-    """Pairs of a sighting's index and a person, the best fitting first; nobody twice."""
+    """Pairs of an observation's index and its known face, the lowest cost first; each occurs at most once."""
     costs = sorted(
         (cost, index, person.track_id, person)
         for index, one in enumerate(seen)
         for person in people
-        if (cost := _cost(person, one, time_s)) < reach
+        if (cost := _cost(person, one, time_s)) < max_cost
     )
     pairs: dict[int, Person] = {}
     for _, index, _, person in costs:
@@ -150,7 +156,7 @@ def _merged(before: Person, now: Person) -> Person:
     interval_s = now.seen_s - before.seen_s
     velocity = before.velocity
     if interval_s > 0:
-        share = interval_s / (interval_s + _STEADY_S)
+        share = interval_s / (interval_s + _VELOCITY_S)
         velocity = velocity + share * ((now.centre - before.centre) / interval_s - velocity)
     memory = float(np.exp(-max(interval_s, 0.0) / _SIGNATURE_S))
     return replace(

@@ -1,4 +1,4 @@
-"""MediaPipe's face landmark model: where it comes from, where it is kept, and what is in it."""
+"""MediaPipe's face landmark model: downloaded once, cached, and unpacked into its networks."""
 
 from __future__ import annotations
 
@@ -25,34 +25,36 @@ MODEL_URL = "https://storage.googleapis.com/mediapipe-models/face_landmarker/fac
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 HINT = f"download {MODEL_URL} and give its path with --landmarker"
 MOST_BYTES = 100_000_000
-"""A longer answer is not the model, which has 4 MB."""
-_NO_ANSWER_S = 20.0
-"""A server that sends nothing for so long is given up."""
+"""A longer download is refused, in bytes; the model has 4 MB."""
+_TIMEOUT_S = 20.0
+"""Timeout of the server, in seconds."""
 _DETECTOR, _LANDMARKS = "face_detector.tflite", "face_landmarks_detector.tflite"
 
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks that are used, as contents of TensorFlow Lite files."""
+    """The two networks of a face landmark model, as contents of TensorFlow Lite files."""
 
     detector: bytes
+    """BlazeFace, which detects faces."""
     landmarks: bytes
+    """The network that fits 478 landmarks to a face."""
 
 
 def cached_model() -> Path:
-    """Where the fetched model is kept: ~/.cache/reenact/models/face_landmarker.task on Linux."""
+    """The path of the cached model: ~/.cache/reenact/models/face_landmarker.task on Linux."""
     return platformdirs.user_cache_path("reenact", appauthor=False) / "models" / "face_landmarker.task"
 
 
 def is_cached() -> bool:
-    """Whether the fetched model is there and whole."""
+    """Whether the cached model exists and has the right SHA-256."""
     return _content(cached_model(), MODEL_SHA256) is not None
 
 
 def read_landmark_model(given: Path | None = None) -> bytes:
-    """The content of the `.task` file at this path; None: MediaPipe's own, from the cache or fetched once.
+    """The content of the `.task` file `given`. None: MediaPipe's own model, from the cache or else fetched.
 
-    Raises TrackerError, in one line, where there is none.
+    Raises TrackerError where the file cannot be read or the model cannot be fetched.
     """
     if given is None:
         return fetched_model(cached_model())
@@ -65,10 +67,10 @@ def read_landmark_model(given: Path | None = None) -> bytes:
 
 
 def fetched_model(file: Path, url: str = MODEL_URL, sha256: str = MODEL_SHA256) -> bytes:
-    """The content of the file, where it has this SHA-256; else what is fetched from `url` and kept there.
+    """The content of `file` if it has this SHA-256; otherwise it is fetched from `url` and kept in `file`.
 
-    Several processes may do this at once: the file appears whole or not at all. Raises TrackerError, which
-    says what may be done by hand, where the model cannot be fetched.
+    Several processes may do this at once: the file appears whole or not at all. Raises TrackerError where the
+    model cannot be fetched; the message says how to download it by hand.
     """
     kept = _content(file, sha256)
     if kept is not None:
@@ -82,14 +84,14 @@ def fetched_model(file: Path, url: str = MODEL_URL, sha256: str = MODEL_SHA256) 
             f"it at {file}, or give its path with --landmarker"
         ) from error
     try:
-        _put(content, file)
+        _write_atomically(content, file)
     except OSError as error:
         log.warning("the face landmark model cannot be kept at %s: %s", file, error.strerror)
     return content
 
 
 def _content(file: Path, sha256: str) -> bytes | None:
-    """None where the file is missing, cannot be read or is damaged."""
+    """The file's content. None: it is missing, cannot be read or has another SHA-256."""
     with suppress(OSError):
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() == sha256:
@@ -99,31 +101,31 @@ def _content(file: Path, sha256: str) -> bytes | None:
 
 
 class _FetchError(Exception):
-    """Why nothing usable came."""
+    """Raised where the download fails or has the wrong content."""
 
 
 def _fetch(url: str, sha256: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=_NO_ANSWER_S) as answer:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
             content: bytes = answer.read(MOST_BYTES + 1)
-            missing = getattr(answer, "length", None)  # of what was announced
+            missing = getattr(answer, "length", None)  # bytes of the announced length that have not come
     except urllib.error.HTTPError as error:
         raise _FetchError(f"{error.code} {error.reason}") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise _FetchError(str(getattr(reason, "strerror", None) or reason)) from error
     if len(content) > MOST_BYTES:
-        raise _FetchError(f"what comes has more than {MOST_BYTES} bytes")
+        raise _FetchError(f"the download has more than {MOST_BYTES} bytes")
     if missing:
-        raise _FetchError(f"it breaks off after {len(content)} bytes, {missing} are missing")
+        raise _FetchError(f"the download breaks off after {len(content)} bytes, {missing} are missing")
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise _FetchError(f"what comes has the SHA-256 {found[:12]}…, not {sha256[:12]}…")
+        raise _FetchError(f"the download has the SHA-256 {found[:12]}…, not {sha256[:12]}…")
     return content
 
 
-def _put(content: bytes, file: Path) -> None:
-    """Writes the file under another name first, so that nobody ever sees half of it. Raises OSError."""
+def _write_atomically(content: bytes, file: Path) -> None:
+    """Writes the file atomically, by renaming a temporary file beside it. Raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, beside = tempfile.mkstemp(prefix=".fetching-", dir=file.parent)
     try:
@@ -136,7 +138,7 @@ def _put(content: bytes, file: Path) -> None:
 
 
 def read_networks(content: bytes) -> Networks:
-    """The networks in a `.task` file. Raises ValueError, in one line, where it is none."""
+    """The networks in the content of a `.task` file. Raises ValueError where it is no such file."""
     try:
         with zipfile.ZipFile(BytesIO(content)) as task:
             return Networks(task.read(_DETECTOR), task.read(_LANDMARKS))

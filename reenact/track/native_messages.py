@@ -1,4 +1,4 @@
-"""A library's chatter is kept off the user's terminal."""
+"""Redirects what native libraries write to standard error into the log."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 def _diverted() -> Iterator[None]:
     with ExitStack() as opened:
         messages = opened.enter_context(tempfile.TemporaryFile())
-        opened.callback(_tell, messages)
-        # Held, so that there is something to come back to where standard error is closed.
+        opened.callback(_log_messages, messages)
+        # Descriptor 2 must be open to be restored, also where the program was started without standard error.
         opened.enter_context(standard_descriptors_held)
         terminal = os.dup(2)
         opened.callback(os.close, terminal)
@@ -32,10 +32,10 @@ def _diverted() -> Iterator[None]:
 
 
 native_messages_logged = WhileNeeded(_diverted)
-"""What C++ code writes to standard error meanwhile goes to the log instead, at debug level.
+"""While this context is open, standard error goes to the log at debug level.
 
-For the whole process, so wrap only the opening of a library. MediaPipe needs it: its messages do not pass
-through Python, and 0.10.21 obeys neither GLOG_minloglevel nor TF_CPP_MIN_LOG_LEVEL."""
+It acts on the whole process, so only the opening of a library is wrapped in it. MediaPipe needs it: its C++
+messages do not pass through Python, and 0.10.21 ignores GLOG_minloglevel and TF_CPP_MIN_LOG_LEVEL."""
 
 
 def _flush() -> None:
@@ -43,7 +43,7 @@ def _flush() -> None:
         sys.stderr.flush()
 
 
-def _tell(messages: IO[bytes]) -> None:
+def _log_messages(messages: IO[bytes]) -> None:
     messages.seek(0)
     for line in messages.read().decode(errors="replace").splitlines():
         _log.debug("%s", line)

@@ -1,4 +1,4 @@
-"""Smoothing that follows: still values lose their noise, moving values lose little time."""
+"""The One-Euro filter: removes jitter from still values and adds little lag to moving ones."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Values = NDArray[np.float32]
 class _Past:
     time_s: float
     value: Values
-    """As it was answered, smoothed."""
+    """The smoothed values that were returned."""
     velocity: Values
-    """Smoothed, per second."""
+    """The smoothed velocity, per second."""
 
 
 class OneEuro:
@@ -33,24 +33,23 @@ class OneEuro:
         *,
         speed_axis: int | None = None,
     ) -> None:
-        """`speed_axis`: the axis that holds the coordinates of one point, which then share one speed, the
-        length of their velocity; None gives every number a speed of its own."""
+        """min_cutoff_hz: the cutoff frequency at rest. beta: the rise of the cutoff, in Hz per unit of speed.
+        derivative_cutoff_hz: the cutoff of the filter on the velocity.
+        speed_axis: the axis that holds the coordinates of one point, which then share one speed, the length
+        of their velocity. None: every number has its own speed."""
         self._min_cutoff_hz = min_cutoff_hz
         self._beta = beta
         self._derivative_cutoff_hz = derivative_cutoff_hz
         self._speed_axis = speed_axis
         self._past: _Past | None = None
 
-    def reset(self) -> None:
-        """Forgets everything: the next call returns its values as they are."""
-        self._past = None
-
     def __call__(self, values: Values, time_s: float, *, unit: float = 1.0) -> Values:
-        """The smoothed values at `time_s`. Speed is counted in `unit` per second.
+        """The smoothed values at `time_s`, in the shape of `values`. Speed is measured in `unit` per second.
 
-        Time that stands still or runs backwards (a seek, a new video) starts afresh. A value that is no
-        finite number is taken for the one before it, so that none ever stays in the filter; before there is
-        one, and at a time that is none, the values come back and nothing is remembered.
+        Where time does not increase (a seek, a new video), the filter starts again. A value that is not
+        finite is replaced by the one before it, so that it does not stay in the filter. Where there is no
+        value before it, or `time_s` is not finite, nothing is remembered: the values before are returned, or
+        if there are none, `values`.
         """
         past = self._past
         if not np.isfinite(time_s) or not np.isfinite(unit) or unit <= 0:
@@ -78,6 +77,6 @@ class OneEuro:
 
 
 def _weight(cutoff_hz: float | Values, interval_s: float) -> float | Values:
-    """The new value's share in an exponential low-pass of that cutoff (the paper's equations 2 and 3)."""
+    """The new value's weight in an exponential low-pass with this cutoff (the paper's equations 2 and 3)."""
     turn = 2 * np.pi * interval_s * cutoff_hz
     return turn / (turn + 1)

@@ -1,4 +1,4 @@
-"""A square of a picture with a face in it, turned as the face is."""
+"""A rotated square region of interest around a face."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from numpy.typing import NDArray
 from reenact.alignment import Alignment
 
 RIGHT_EYE, LEFT_EYE = 33, 263
-"""Landmarks at the outer corners of the person's eyes: the line between them is level in an upright face."""
+"""Indices of the landmarks at the outer eye corners; the line between them is level in an upright face."""
 MARGIN = 1.5
-"""Width of the square that is read, in face widths; the face mesh was trained with it."""
+"""Side of the square, in face widths; the face mesh was trained with it."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A square of a picture, turned by `roll`; it may reach beyond the picture."""
+    """A square of a picture, rotated by `roll`; it may extend beyond the picture."""
 
     x: float
+    """The x coordinate of the centre, in pixels."""
     y: float
-    """Centre in pixels."""
+    """The y coordinate of the centre, in pixels."""
     width: float
-    """Side in pixels."""
+    """The side of the square, in pixels."""
     roll: float = 0.0
-    """Radians, clockwise in the picture: the angle of the face that the square holds upright."""
+    """The roll of the face that is upright in the square, in radians, clockwise in the picture."""
 
     def turned(self, quarters: int) -> Region:
-        """The same square for a face that is rolled by so many quarter turns more."""
+        """The same square, rotated further by `quarters` quarter turns."""
         return replace(self, roll=self.roll + quarters * np.pi / 2)
 
-    def onward(self, velocity: tuple[float, float], passed_s: float) -> Region:
-        """Where the square is after this time if it moves on at `velocity`, pixels per second in x and y."""
+    def moved(self, velocity: tuple[float, float], passed_s: float) -> Region:
+        """The square after `passed_s` seconds at `velocity`, in pixels per second in x and y."""
         return replace(self, x=self.x + velocity[0] * passed_s, y=self.y + velocity[1] * passed_s)
 
     def alignment(self, size: int) -> Alignment:
-        """Maps the picture to a crop of `size` pixels that holds exactly this square."""
+        """The map from the picture to a crop of `size` x `size` pixels that shows exactly this square."""
         zoom = size / self.width
         cos, sin = zoom * np.cos(self.roll), zoom * np.sin(self.roll)
         linear = np.array([[cos, sin], [-sin, cos]])
@@ -45,7 +46,7 @@ class Region:
 
 
 def region_around(landmarks: NDArray[np.float32]) -> Region:
-    """The square in which to look for a face whose landmarks were here a moment ago."""
+    """The square in which to fit a face whose landmarks (478, 3) were here in the frame before."""
     across = landmarks[LEFT_EYE, :2] - landmarks[RIGHT_EYE, :2]
     roll = float(np.arctan2(across[1], across[0]))
     cos, sin = np.cos(roll), np.sin(roll)

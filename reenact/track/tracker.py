@@ -1,4 +1,4 @@
-"""Faces through time: a frame in, the same frame out with its faces, each with a stable id."""
+"""Detects faces and follows them from frame to frame, each under an id of its own."""
 
 from __future__ import annotations
 
@@ -21,75 +21,81 @@ from reenact.track.one_euro import OneEuro
 from reenact.track.plausibility import confidence
 from reenact.track.region import Region, region_around
 from reenact.track.scenes import CutDetector
-from reenact.track.search import Search, turned_looks, upright_looks
+from reenact.track.search import Search, turned_regions, upright_regions
 
-FOLLOWED = 4
-"""Faces that are followed in a film unless another number is asked for; each costs about 4 ms a frame."""
-_STEADY_S = 0.01
-"""Time constant of the velocity with which a face is followed: so short that it matters only where two frames
-are hardly apart and their difference is noise."""
-_COAST_S = 0.25
-"""No face is expected to move on as it did for longer than this."""
-_RIGHT_WAY_UP = 0.8
-"""Presence that a face does not reach on its head or lying down."""
+DEFAULT_MAX_FACES = 4
+"""Most faces that are followed in a film by default; each takes about 4 ms a frame."""
+_VELOCITY_S = 0.01
+"""Time constant, in seconds, of the low-pass filter on a face's velocity. It is so short that it matters only
+where two frames follow each other so closely that their difference is noise."""
+_PREDICTION_S = 0.25
+"""Longest time, in seconds, for which a face is assumed to move on at its last velocity."""
+_UPRIGHT_PRESENCE = 0.8
+"""The presence below which a detected face may lie or be upside down, so that other rolls are tried."""
 
 
 @dataclass(frozen=True)
 class TrackerOptions:
-    max_faces: int | None = None
-    """At most this many faces are followed; those seen first stay, and of new ones the largest are taken.
-    None: as many as there are in a still, FOLLOWED in a film."""
-    backend: str = "auto"
-    """The model that finds the landmarks: "face_mesh", "face_landmarker" or "auto"."""
-    model_path: Path | None = None
-    """The `.task` file of face_landmarker. None: MediaPipe's own, from the cache or fetched once."""
-    stills: bool = False
-    """Every frame is a picture of its own: searched thoroughly, and nothing is remembered but the next id."""
-    smoothing: bool = True
-    min_cutoff_hz: float = 1.0
-    beta: float = 0.3
-    """Hz per millimetre (of an average face) per second.
+    """The options of a Tracker."""
 
-    With these three, over ten clips: half the jitter of still faces (median 0.40 instead of 0.71 thousandths
-    of the face's width); in the fastest tenth of the frames 0.3 % of the width behind (95th percentile 0.4);
-    blinks 0.7 % less deep."""
+    max_faces: int | None = None
+    """Most faces that are followed. Faces seen first keep their places; of new faces the largest are taken.
+    None: DEFAULT_MAX_FACES in a film, no limit in a still."""
+    backend: str = "auto"
+    """The landmark model: "face_mesh", "face_landmarker" or "auto", which chooses between them."""
+    model_path: Path | None = None
+    """The `.task` file of face_landmarker. None: MediaPipe's own model, from the cache or fetched once."""
+    stills: bool = False
+    """Whether every frame is an independent picture, to be searched completely; only the next id is kept."""
+    smoothing: bool = True
+    """Whether landmarks are smoothed by a One-Euro filter."""
+    min_cutoff_hz: float = 1.0
+    """The filter's cutoff frequency for a face at rest."""
+    beta: float = 0.3
+    """The rise of the filter's cutoff frequency with speed, in Hz per millimetre per second, on the scale of
+    an average face.
+
+    Measured over ten clips with these defaults: the jitter of still faces is halved (median 0.40 instead of
+    0.71 thousandths of the face's width); in the fastest tenth of the frames the landmarks lag by 0.3 % of
+    the width (95th percentile 0.4); blinks are 0.7 % less deep."""
     derivative_cutoff_hz: float = 10.0
+    """The cutoff frequency of the filter on the landmarks' velocity."""
     rescan_s: float = 0.15
-    """The least time between two looks for new faces while some are tracked and there is room for more."""
+    """The least time between two searches, in seconds, while fewer faces are tracked than the limit."""
     recount_s: float = 1.0
-    """The same while there is no room for more: then faces are only counted."""
+    """The same while as many faces are tracked as the limit, when further faces are only counted."""
     memory_s: float = 1.0
-    """How long a lost face may stay away and keep its id."""
+    """The time in seconds for which a lost face keeps its id."""
     new_presence: float = 0.3
-    """Presence (of the fit) that a face must reach to be taken up."""
+    """The presence, 0..1, that a new face must reach to be tracked."""
     keep_presence: float = 0.1
-    """Presence below which a tracked face is lost."""
+    """The presence, 0..1, below which a tracked face is lost."""
 
     @property
     def limit(self) -> int | None:
-        """The number of faces that are followed at most; None: there is no limit."""
-        return FOLLOWED if self.max_faces is None and not self.stills else self.max_faces
+        """The number of faces that are followed at most. None: there is no limit."""
+        return DEFAULT_MAX_FACES if self.max_faces is None and not self.stills else self.max_faces
 
 
 @dataclass(frozen=True)
 class _Motion:
-    """Where a face was last, and how it moves."""
+    """The last region of a tracked face and its velocity."""
 
     region: Region
     time_s: float
     velocity: tuple[float, float] = (0.0, 0.0)
-    """Pixels per second in x and y."""
+    """The velocity of the region's centre in x and y, in pixels per second."""
 
     def at(self, time_s: float) -> Region:
-        """Where it should be by now."""
-        return self.region.onward(self.velocity, min(time_s - self.time_s, _COAST_S))
+        """The region predicted for `time_s`."""
+        return self.region.moved(self.velocity, min(time_s - self.time_s, _PREDICTION_S))
 
     def seen(self, region: Region, time_s: float) -> _Motion:
-        """The same after another sighting."""
+        """The motion after the face was seen in `region` at `time_s`."""
         passed_s = time_s - self.time_s
         if passed_s <= 0:
             return replace(self, region=region)
-        share = passed_s / (passed_s + _STEADY_S)
+        share = passed_s / (passed_s + _VELOCITY_S)
         x, y = self.velocity
         x += share * ((region.x - self.region.x) / passed_s - x)
         y += share * ((region.y - self.region.y) / passed_s - y)
@@ -98,25 +104,30 @@ class _Motion:
 
 @dataclass
 class _Scene:
-    """What a cut makes worthless."""
+    """The tracker's state within one scene; a cut discards it."""
 
     size: tuple[int, int]
+    """The frames' (height, width) in pixels."""
     search: Search
     fresh: bool = True
+    """Whether no frame of the scene has been searched yet."""
     time_s: float = float("-inf")
+    """The time of the current frame, in seconds."""
     motions: dict[int, _Motion] = field(default_factory=dict)
-    """Of each face in the frame before, by track id."""
+    """The motion of each face in the frame before, by track id."""
     filters: dict[int, OneEuro] = field(default_factory=dict)
-    """By track id."""
+    """The smoothing filter of each tracked face, by track id."""
 
 
 class Tracker:
-    """Finds and follows faces. A context manager; call it with the frames in their order."""
+    """Finds and follows faces; a context manager, to be called with the frames in their order."""
 
     def __init__(
         self, options: TrackerOptions = TrackerOptions(), landmarker: Landmarker | None = None
     ) -> None:
-        """`landmarker` replaces the one that the options name. Raises TrackerError if none can be opened."""
+        """landmarker: used instead of the one that the options name. None: that one is opened.
+
+        Raises TrackerError where it cannot be opened."""
         self._options = options
         self._shape = load_shape()
         self._opened = ExitStack()
@@ -136,6 +147,7 @@ class Tracker:
         self._opened.close()
 
     def __call__(self, frame: Frame) -> Tracked:
+        """The frame with its faces in the order of their ids, and whether it begins a new scene."""
         cut = not self._options.stills and self._is_cut(frame.image)
         scene = self._scene_of(frame, cut)
         fits = self._follow(frame.image, scene)
@@ -153,18 +165,18 @@ class Tracker:
         return Tracked(frame, in_order, cut, left_out=left_out)
 
     def _scene_of(self, frame: Frame, cut: bool) -> _Scene:
-        """The scene that this frame belongs to, its clock set; a new one after a cut or a jump back."""
+        """The frame's scene; a new one after a cut, a jump back in time or a change of size."""
         scene, time_s = self._scene, float(frame.pts)
         if scene is None or cut or self._options.stills or frame.size != scene.size or time_s < scene.time_s:
-            self._identities.forget()
+            self._identities.reset()
             scene = self._scene = _Scene(frame.size, Search(*frame.size))
         scene.time_s = time_s
         return scene
 
     def _follow(self, image: NDArray[np.uint8], scene: _Scene) -> list[Fit]:
-        """The faces of the frame before, each near where its motion leads.
+        """The faces of the frame before, each fitted in its predicted region.
 
-        Without the motion people who jump about are lost: on one clip of three, 16 ids instead of 4.
+        Without the prediction, people who move fast are lost: one clip of three gave 16 ids instead of 4.
         """
         fits: list[Fit] = []
         for motion in scene.motions.values():
@@ -174,69 +186,70 @@ class Tracker:
         return fits
 
     def _new_faces(self, image: NDArray[np.uint8], scene: _Scene, known: Sequence[Fit]) -> list[Fit]:
-        """Faces that were not known, the largest first."""
+        """The faces that were not tracked in the frame before, the largest first."""
         if scene.fresh:
             scene.fresh = False
-            found = self._look_everywhere(image)
+            found = self._detect_everywhere(image)
         else:
             found = []
-            for place in self._places(scene, len(known)):
-                found += self._look(image, place, [*known, *found])
+            for region in self._regions_to_search(scene, len(known)):
+                found += self._detect(image, region, [*known, *found])
         return sorted(found, key=lambda fit: region_around(fit.landmarks).width, reverse=True)
 
     def _within_limit(self, new: list[Fit], known: int) -> tuple[list[Fit], int]:
-        """Those of the new faces that there is room for beside the known, and how many are left out."""
+        """The new faces that the limit allows beside the `known` ones, and the number of those left out."""
         limit = self._options.limit
         room = len(new) if limit is None else max(0, limit - known)
         return new[:room], len(new[room:])
 
-    def _places(self, scene: _Scene, known: int) -> list[Region]:
-        """Where to look in this frame: the search's next place, and where the last lost face should be.
+    def _regions_to_search(self, scene: _Scene, known: int) -> list[Region]:
+        """The regions to search in this frame: the search's next ones, and the one around the last lost face.
 
-        For a moment after a loss that is every frame: most are found again before they are missed.
+        For a short time after a loss the latter is searched in every frame, which finds most faces again.
         """
         if self._options.limit is not None and known >= self._options.limit:
-            return scene.search.looks(scene.time_s, self._options.recount_s)
-        places = scene.search.looks(scene.time_s, self._options.rescan_s if known else None)
-        within_s = self._options.memory_s if places else self._options.rescan_s
-        return places + self._identities.missing(scene.time_s, within_s)[:1]
+            return scene.search.regions(scene.time_s, self._options.recount_s)
+        regions = scene.search.regions(scene.time_s, self._options.rescan_s if known else None)
+        within_s = self._options.memory_s if regions else self._options.rescan_s
+        return regions + self._identities.missing(scene.time_s, within_s)[:1]
 
-    def _look_everywhere(self, image: NDArray[np.uint8]) -> list[Fit]:
-        """Faces in all upright looks, so that a scene's first frame has them all; if none, in turned ones."""
+    def _detect_everywhere(self, image: NDArray[np.uint8]) -> list[Fit]:
+        """The faces in all upright regions, for a scene's first frame; if there are none, in rotated ones."""
         height, width = image.shape[:2]
         found: list[Fit] = []
-        for place in upright_looks(height, width):
-            found += self._look(image, place, found)
-        for place in turned_looks(height, width):
-            found += self._look(image, place, found) if not found else []
+        for region in upright_regions(height, width):
+            found += self._detect(image, region, found)
+        for region in turned_regions(height, width):
+            found += self._detect(image, region, found) if not found else []
         return found
 
-    def _look(self, image: NDArray[np.uint8], place: Region, known: Sequence[Fit]) -> list[Fit]:
+    def _detect(self, image: NDArray[np.uint8], within: Region, known: Sequence[Fit]) -> list[Fit]:
+        """The confirmed faces in the region `within` that are not among the known ones."""
         found: list[Fit] = []
-        for region in self._landmarker.find(image, place):
-            # Before any fit: most of what a look finds are the faces that are tracked already.
+        for region in self._landmarker.find(image, within):
+            # Before any fit, because most detections are faces that are tracked already.
             fit = None if _is_on(region, known) else self._first_fit(image, region)
             if fit is None or _is_among(fit, [*known, *found]):
                 continue
-            if fit.presence >= self._options.new_presence and self._is_seen_again(fit, image):
+            if fit.presence >= self._options.new_presence and self._is_confirmed(fit, image):
                 found.append(fit)
         return found
 
     def _first_fit(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
-        """The face in a region that the detector made: whichever way up it fits best."""
+        """The best fit in a detected region, among those at four rolls if the first may not be upright."""
         fit = self._refined(image, region)
-        if fit is not None and fit.presence < _RIGHT_WAY_UP:
+        if fit is not None and fit.presence < _UPRIGHT_PRESENCE:
             others = [self._refined(image, region.turned(quarters)) for quarters in (1, 2, 3)]
             fit = max([fit, *filter(None, others)], key=lambda one: one.presence)
         return fit
 
     def _refined(self, image: NDArray[np.uint8], region: Region) -> Fit | None:
-        """Two fits, the second from where the first one's landmarks are: a detector's box is rough."""
+        """A second fit around the landmarks of a first one, because a detector's box is inaccurate."""
         fit = self._landmarker.fit(image, region)
         return fit and self._landmarker.fit(image, region_around(fit.landmarks))
 
-    def _is_seen_again(self, fit: Fit, image: NDArray[np.uint8]) -> bool:
-        """Whether the detector finds the face again, close up: the mesh fits itself to a flowerpot, too."""
+    def _is_confirmed(self, fit: Fit, image: NDArray[np.uint8]) -> bool:
+        """Whether the detector finds the face again, close up: landmarks can be fitted to a flowerpot."""
         near = region_around(fit.landmarks)
         seen = self._landmarker.find(image, replace(near, width=1.3 * near.width))
         return any(np.hypot(one.x - near.x, one.y - near.y) < 0.2 * near.width for one in seen)
@@ -244,12 +257,12 @@ class Tracker:
     def _face(self, track_id: int, fit: Fit, scene: _Scene) -> Face:
         landmarks = fit.landmarks
         pose = fit_pose(landmarks, self._shape)
-        sure = confidence(fit, pose, scene.size)
+        certainty = confidence(fit, pose, scene.size)
         smooth = scene.filters.setdefault(track_id, self._filter())
         if self._options.smoothing:
             landmarks = smooth(landmarks, scene.time_s, unit=pose.scale)
             pose = fit_pose(landmarks, self._shape)
-        return Face(track_id, landmarks, pose, sure)
+        return Face(track_id, landmarks, pose, certainty)
 
     def _filter(self) -> OneEuro:
         options = self._options
@@ -257,13 +270,13 @@ class Tracker:
 
 
 def _is_on(region: Region, known: Sequence[Fit]) -> bool:
-    """Whether a detected face is one of those known."""
-    places = [region_around(fit.landmarks) for fit in known]
-    return any(np.hypot(region.x - one.x, region.y - one.y) < 0.2 * one.width for one in places)
+    """Whether a detected region is around one of the known faces."""
+    regions = [region_around(fit.landmarks) for fit in known]
+    return any(np.hypot(region.x - one.x, region.y - one.y) < 0.2 * one.width for one in regions)
 
 
 def _is_among(fit: Fit, others: Sequence[Fit]) -> bool:
-    """Whether a fit is on the same face as another: one's centre deep inside the other."""
+    """Whether a fit is of the same face as another: the centre of one is well inside the other."""
     return any(_overlap(fit.landmarks, other.landmarks) for other in others)
 
 

@@ -113,7 +113,7 @@ def _draft(
 ) -> list[FaceComparison]:
     recorder = RequestRecorder()
     plain = replace(options, compare=False, aus_csv=None, keep_partial=False)
-    with open_edit(source, draft, targets, plain, recorder=recorder, correction=corrections) as edit:
+    with open_edit(source, draft, targets, plain, observer=recorder, correction=corrections) as edit:
         edit.run(watch)
     return compare_faces(recorder.faces, read_output(draft, options.tracker))
 

@@ -21,13 +21,13 @@ from reenact.media.read import Camera, CameraOptions, CaptureError, open_camera
 from reenact.media.read.devices import (
     FileDevice,
     OpenCvDevice,
-    Pace,
+    Pacer,
     backends,
+    camera_hint,
     negotiate,
     open_device,
     opencv_logging,
-    shown,
-    what_there_is,
+    without_password,
 )
 from reenact.records import Frame
 from tests.support.media import Film, gradient, write_film
@@ -253,7 +253,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_file_goes_round_and_round_at_its_own_rate(film: Path) -> None:
     clock = Clock()
-    device = FileDevice(film, Pace(clock, clock.sleep))
+    device = FileDevice(film, Pacer(clock, clock.sleep))
     times, blues = [], []
     for _ in range(12):
         assert device.grab()
@@ -270,7 +270,7 @@ def test_a_file_goes_round_and_round_at_its_own_rate(film: Path) -> None:
 
 def test_a_short_delay_is_made_up_for_and_a_long_one_is_not(film: Path) -> None:
     clock = Clock()
-    device = FileDevice(film, Pace(clock, clock.sleep))
+    device = FileDevice(film, Pacer(clock, clock.sleep))
     device.grab()
     started_s = clock.now_ns / 1e9
     clock.sleep(0.1)
@@ -369,11 +369,9 @@ def test_each_system_has_its_own_way_to_a_camera() -> None:
 
 
 def test_the_cameras_that_there_are_are_named() -> None:
-    assert what_there_is({2: "Logitech", 0: "Laptop"}, "linux").startswith(
-        "there is 0 (Laptop), 2 (Logitech);"
-    )
-    assert what_there_is({}, "linux").startswith("this machine has no camera")
-    assert "counted from 0" in what_there_is({0: "camera"}, "darwin")
+    assert camera_hint({2: "Logitech", 0: "Laptop"}, "linux").startswith("there is 0 (Laptop), 2 (Logitech);")
+    assert camera_hint({}, "linux").startswith("this machine has no camera")
+    assert "counted from 0" in camera_hint({0: "camera"}, "darwin")
 
 
 @pytest.mark.parametrize("where", ["98", "/dev/video98", "nowhere.mp4", "-1", ""])
@@ -474,6 +472,6 @@ def test_opencv_is_quiet_as_long_as_any_camera_is_open(served: str) -> None:
 
 
 def test_names_show_no_passwords() -> None:
-    assert shown("rtsp://me:secret@camera.local/1") == "rtsp://camera.local/1"
-    assert shown("rtsp://camera.local/a@b") == "rtsp://camera.local/a@b"
-    assert shown("0") == "0"
+    assert without_password("rtsp://me:secret@camera.local/1") == "rtsp://camera.local/1"
+    assert without_password("rtsp://camera.local/a@b") == "rtsp://camera.local/a@b"
+    assert without_password("0") == "0"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from reenact.media.read import open_capture
-from reenact.media.read.clock import FileClock, Stamp, clock_of
+from reenact.media.read.clock import FileClock, PacketTime, clock_of
 from reenact.media.write import FileSink
 from tests.support.media import Film, picture_times, write_film
 
@@ -146,8 +146,13 @@ def _with_times(path: Path, change: Callable[[int, int], int]) -> Path:
 def test_a_single_wrong_time_is_put_between_its_neighbours(tmp_path: Path, wrong_ms: int) -> None:
     source = _with_times(tmp_path / "a.flv", lambda number, time_ms: wrong_ms if number == 20 else time_ms)
     (note,) = pass_through(source, tmp_path / "b.mp4")
-    assert note == "1 packet has a time far from the neighbours' and is put between them"
+    assert note == "1 packet has a time far from its neighbours' and is put between them"
     np.testing.assert_allclose(steps(tmp_path / "b.mp4"), 0.033, atol=2e-3)
+
+
+def test_several_wrong_times_are_reported_in_the_plural() -> None:
+    (note,) = FileClock(outliers=3).notes()
+    assert note == "3 packets have times far from their neighbours' and are put between them"
 
 
 def test_pictures_of_one_time_are_spread_up_to_the_next(tmp_path: Path) -> None:
@@ -163,13 +168,13 @@ def test_the_length_of_a_joined_film_is_known_beforehand(tmp_path: Path) -> None
         assert capture.duration == 2
 
 
-def stamps(*pieces: tuple[int, float, float]) -> list[Stamp]:
+def stamps(*pieces: tuple[int, float, float]) -> list[PacketTime]:
     """(stream, begin, end) in seconds: packets of a tenth of a second."""
-    made: list[Stamp] = []
+    made: list[PacketTime] = []
     for stream, begin_s, end_s in pieces:
         for begin in np.arange(begin_s, end_s - 1e-9, 0.1):
             number = sum(stamp.stream == stream for stamp in made)
-            made.append(Stamp(stream, number, float(begin), float(begin) + 0.1))
+            made.append(PacketTime(stream, number, float(begin), float(begin) + 0.1))
     return made
 
 
@@ -191,7 +196,7 @@ def test_the_longer_stream_of_a_piece_decides_when_the_next_begins() -> None:
 
 
 def test_others_go_along_and_do_not_count() -> None:
-    subtitles = Stamp(2, 0, 0.5, 0.5), Stamp(2, 1, 0.2, 0.2)
+    subtitles = PacketTime(2, 0, 0.5, 0.5), PacketTime(2, 1, 0.2, 0.2)
     first, second = stamps((0, 0, 1.0)), stamps((0, 0, 2.0))[10:]
     second = [replace(stamp, begin_s=stamp.begin_s - 1, end_s=stamp.end_s - 1) for stamp in second]
     clock = clock_of([*first, subtitles[0], *second, subtitles[1]], {0}, 0, may_leap=True)

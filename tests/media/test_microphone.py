@@ -17,8 +17,8 @@ from reenact.media.read.microphone import (
     MicrophoneError,
     MicrophoneOptions,
     SoundClock,
-    listen,
     open_microphone,
+    read_microphone,
 )
 from reenact.records import Sound
 from tests.media.test_camera import Clock
@@ -28,7 +28,7 @@ OPTIONS = MicrophoneOptions()
 PIECE_S = 0.01
 
 
-class ScriptedEar:
+class ScriptedMicrophone:
     """A microphone that counts its samples, so many seconds of them, and then does what is written."""
 
     def __init__(self, clock: Clock, seconds: float, then: str = "silent", channels: int = 2) -> None:
@@ -57,24 +57,24 @@ class ScriptedEar:
         self.closed += 1
 
 
-def heard(ears: list[ScriptedEar | str], clock: Clock, pieces: int) -> list[Sound]:
-    """The first pieces of sound; each opening takes the next ear, and a string is why it does not open."""
-    coming = iter(ears)
+def heard(microphones: list[ScriptedMicrophone | str], clock: Clock, pieces: int) -> list[Sound]:
+    """The first pieces of sound; each opening takes the next microphone; a string is why none opens."""
+    coming = iter(microphones)
 
-    def open_next() -> ScriptedEar:
-        ear = next(coming, "no more")
-        if isinstance(ear, str):
-            raise MicrophoneError(ear)
-        return ear
+    def open_next() -> ScriptedMicrophone:
+        microphone = next(coming, "no more")
+        if isinstance(microphone, str):
+            raise MicrophoneError(microphone)
+        return microphone
 
-    sounds = (sound for sound in listen(open_next, OPTIONS, clock, clock.sleep) if sound is not None)
+    sounds = (sound for sound in read_microphone(open_next, OPTIONS, clock, clock.sleep) if sound is not None)
     return list(islice(sounds, pieces))
 
 
 def test_every_sample_comes_once_in_order_with_the_time_it_was_heard() -> None:
     clock = Clock()
     started_ns = clock.now_ns
-    sounds = heard([ScriptedEar(clock, 10)], clock, 50)
+    sounds = heard([ScriptedMicrophone(clock, 10)], clock, 50)
     samples = np.concatenate([sound.samples for sound in sounds], axis=1)
     np.testing.assert_array_equal(samples[0], np.arange(samples.shape[1], dtype=np.float32) / RATE)
     for sound in sounds:
@@ -84,7 +84,7 @@ def test_every_sample_comes_once_in_order_with_the_time_it_was_heard() -> None:
 
 def test_sound_of_one_channel_is_heard_on_both_sides() -> None:
     clock = Clock()
-    (sound,) = heard([ScriptedEar(clock, 10, channels=1)], clock, 1)
+    (sound,) = heard([ScriptedMicrophone(clock, 10, channels=1)], clock, 1)
     assert sound.samples.shape[0] == 2
     np.testing.assert_array_equal(sound.samples[0], sound.samples[1])
 
@@ -115,10 +115,10 @@ def test_a_microphone_that_is_missing_is_said_once_and_used_when_it_is_there(
 ) -> None:
     clock = Clock()
     started_ns = clock.now_ns
-    (sound,) = heard(["there is no microphone"] * 3 + [ScriptedEar(clock, 100)], clock, 1)
+    (sound,) = heard(["there is no microphone"] * 3 + [ScriptedMicrophone(clock, 100)], clock, 1)
     assert sound.heard_ns - started_ns > 3 * OPTIONS.retry_s * 1e9 - 1e9
     assert caplog.messages == [
-        "there is no microphone: what is recorded is silent until it works",
+        "there is no microphone: recordings are silent until it works",
         "the microphone works again",
     ]
 
@@ -131,23 +131,23 @@ def test_a_microphone_that_is_lost_is_said_once_and_closed(
     then: str, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
-    ear = ScriptedEar(clock, 0.5, then)
-    before = list(islice(listen(lambda: ear, OPTIONS, clock, clock.sleep), 400))
+    microphone = ScriptedMicrophone(clock, 0.5, then)
+    before = list(islice(read_microphone(lambda: microphone, OPTIONS, clock, clock.sleep), 400))
     assert sum(sound.samples.shape[1] for sound in before if sound) == pytest.approx(
         RATE / 2, abs=RATE // 100
     )
-    assert caplog.messages == [f"{line}: what is recorded is silent until it works"]
-    assert ear.closed == 1
+    assert caplog.messages == [f"{line}: recordings are silent until it works"]
+    assert microphone.closed == 1
 
 
 def test_while_there_is_no_sound_whoever_listens_is_told_so_many_times_a_second() -> None:
     clock = Clock()
 
-    def none() -> ScriptedEar:
+    def none() -> ScriptedMicrophone:
         raise MicrophoneError("there is no microphone")
 
     started_ns = clock.now_ns
-    assert list(islice(listen(none, OPTIONS, clock, clock.sleep), 100)) == [None] * 100
+    assert list(islice(read_microphone(none, OPTIONS, clock, clock.sleep), 100)) == [None] * 100
     assert clock.now_ns - started_ns < 1e9
 
 
@@ -160,9 +160,9 @@ def test_without_portaudio_the_line_says_what_to_install(monkeypatch: pytest.Mon
         return really_import(name, *arguments)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    open_ear = open_microphone(None)
+    open_device = open_microphone(None)
     with pytest.raises(MicrophoneError, match="microphones need PortAudio") as caught:
-        open_ear()
+        open_device()
     assert "\n" not in str(caught.value)
     assert "libportaudio" in str(caught.value)
 
@@ -175,11 +175,11 @@ ROOM, HEADSET, SPEAKER = Device("Room", 4), Device("Headset"), Device("Speaker",
 def test_a_microphone_is_opened_with_at_most_two_channels_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
     portaudio = install(monkeypatch, SPEAKER, ROOM, HEADSET)
     for device, channels in ((None, 2), ("room", 2), ("1", 2), ("Headset", 1)):
-        with closing(open_microphone(device)()) as ear:
+        with closing(open_microphone(device)()) as microphone:
             (stream,) = portaudio.streams.values()
             stream.samples = 480
-            assert ear.available() == 480
-            samples, lost = ear.read(480)
+            assert microphone.available() == 480
+            samples, lost = microphone.read(480)
             assert (samples.shape, samples.dtype, lost) == ((480, channels), np.float32, False)
             assert samples[1, 0] == channels
         assert portaudio.streams == {}
@@ -214,34 +214,34 @@ def test_a_portaudio_that_does_not_start_is_no_microphone_until_it_does(
     """sounddevice starts it while it is imported, and raises an error of its own."""
     portaudio = install(monkeypatch, HEADSET)
     portaudio.starts = False
-    open_ear = open_microphone(None)
+    open_device = open_microphone(None)
     with pytest.raises(MicrophoneError, match="PortAudio does not start: Error initializing PortAudio"):
-        open_ear()
+        open_device()
     portaudio.starts = True
-    open_ear().close()
+    open_device().close()
     portaudio.starts = False  # as when it is started again, for a new list of devices
     with pytest.raises(MicrophoneError, match="PortAudio does not start"):
-        open_ear()
+        open_device()
     portaudio.starts = True
-    open_ear().close()
+    open_device().close()
 
 
 def test_a_microphone_that_is_plugged_in_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """PortAudio lists the devices once, when it starts."""
     portaudio = install(monkeypatch)
-    open_ear = open_microphone(None)
+    open_device = open_microphone(None)
     with pytest.raises(MicrophoneError, match="there is no microphone"):
-        open_ear()
+        open_device()
     portaudio.plugged.append(HEADSET)
-    with closing(open_ear()) as ear:
-        assert ear.available() == 0
+    with closing(open_device()) as microphone:
+        assert microphone.available() == 0
         portaudio.plugged.remove(HEADSET)
         with pytest.raises(MicrophoneError, match=r"^the microphone is gone: .*ALSA error -19"):
-            ear.available()
+            microphone.available()
     with pytest.raises(MicrophoneError, match="there is no microphone"):
-        open_ear()
+        open_device()
     portaudio.plugged.append(ROOM)
-    open_ear().close()
+    open_device().close()
 
 
 def test_a_microphone_that_does_not_start_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +255,7 @@ def test_a_microphone_that_does_not_start_is_closed(monkeypatch: pytest.MonkeyPa
 def test_sound_that_portaudio_drops_does_not_shift_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says so once, and never how much."""
     portaudio, clock, options = install(monkeypatch, HEADSET), Clock(), MicrophoneOptions()
-    sounds = listen(open_microphone(None), options, clock, clock.sleep)
+    sounds = read_microphone(open_microphone(None), options, clock, clock.sleep)
     assert next(sounds) is None
     (stream,) = portaudio.streams.values()
     errors_ms = []
@@ -275,10 +275,10 @@ pcm.!default mic
 """
 HEAR = """
 from reenact.media.read.microphone import open_microphone
-ear = open_microphone(None)()
-samples, lost = ear.read(4800)
-print(samples.shape, samples.dtype, ear.available() >= 0)
-ear.close()
+microphone = open_microphone(None)()
+samples, lost = microphone.read(4800)
+print(samples.shape, samples.dtype, microphone.available() >= 0)
+microphone.close()
 """
 
 

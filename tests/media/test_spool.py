@@ -21,7 +21,7 @@ from reenact.media.image_file import StillError, load_still
 from reenact.media.read import CaptureError, open_capture
 from reenact.media.read import spool as spool_module
 from reenact.media.read.devices import FileDevice
-from reenact.media.read.spool import Spooled, passes_by, spooled
+from reenact.media.read.spool import Spooled, needs_spooling, spooled
 from reenact.media.write import FileSink
 from reenact.run.demo import PORTRAIT, make_clip
 from tests.support.media import Film, picture_times, write_film
@@ -96,7 +96,7 @@ def test_what_was_spooled_can_be_read_again_and_again(film: Path, tmp_path: Path
         for _ in range(2):
             with open_capture(kept) as capture:
                 assert len(list(capture)) == 30
-        assert not passes_by(kept)
+        assert not needs_spooling(kept)
 
 
 def test_a_pipe_may_stand_in_for_a_camera(film: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def size_of(clip: Path) -> tuple[int, int]:
 
 def test_there_is_a_case_for_each_size_and_number_of_faces_and_nothing_is_left_behind():
     told: list[str] = []
-    with built_in_cases(["480p"], [1, 3], seconds=0.1, watch=told.append) as cases:
+    with built_in_cases(["480p"], [1, 3], seconds=0.1, progress=told.append) as cases:
         assert [(case.name, case.max_faces) for case in cases] == [("480p, 1 face", 1), ("480p, 3 faces", 3)]
         assert [size_of(case.clip) for case in cases] == [(480, 854)] * 2
     assert not any(case.clip.exists() for case in cases)

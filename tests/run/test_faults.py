@@ -19,7 +19,7 @@ from PIL import Image
 import reenact.run.live
 from reenact.doctor.machine import CameraIdentity, camera_identity, find_camera
 from reenact.media.read import Camera, CameraOptions, CaptureError
-from reenact.media.read.devices import opener
+from reenact.media.read.devices import device_opener
 from reenact.pipeline import runner as pipeline
 from reenact.pipeline.meter import LiveStatus
 from reenact.pipeline.runner import Stage
@@ -418,10 +418,12 @@ def test_a_camera_that_the_system_does_not_list_has_no_identity(listed: Path) ->
 def test_a_lost_camera_is_opened_by_what_it_is_not_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     logitech, numbers, opened = CameraIdentity("Logitech", "1-2", "0"), [2, None, 4], []
     monkeypatch.setattr("reenact.media.read.devices.sys.platform", "linux")
-    monkeypatch.setattr("reenact.media.read.devices.open_device", lambda where, *wishes: opened.append(where))
+    monkeypatch.setattr(
+        "reenact.media.read.devices.open_device", lambda where, *requested: opened.append(where)
+    )
     monkeypatch.setattr("reenact.media.read.devices.camera_identity", lambda number: logitech)
     monkeypatch.setattr("reenact.media.read.devices.find_camera", lambda identity: numbers.pop(0))
-    open_again = opener("/dev/video2")
+    open_again = device_opener("/dev/video2")
     open_again()
     open_again()
     with pytest.raises(CaptureError, match=r"camera /dev/video2 \(Logitech\) is gone"):

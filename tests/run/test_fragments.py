@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reenact.run.recording.fragments import drop_torn_end
+from reenact.run.recording.fragments import truncate_to_last_fragment
 
 
 def box(kind: bytes, size: int) -> bytes:
@@ -38,7 +38,7 @@ FRAGMENT = box(b"moof", 40) + box(b"mdat", 1000)
 def test_all_that_is_whole_is_kept_and_nothing_else(tmp_path: Path, whole: bytes, torn: bytes) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(whole + torn)
-    drop_torn_end(path)
+    truncate_to_last_fragment(path)
     assert path.read_bytes() == whole
 
 
@@ -46,5 +46,5 @@ def test_all_that_is_whole_is_kept_and_nothing_else(tmp_path: Path, whole: bytes
 def test_what_is_no_file_at_all_does_no_harm(tmp_path: Path, rubbish: bytes) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(rubbish)
-    drop_torn_end(path)
+    truncate_to_last_fragment(path)
     assert path.read_bytes() == b""

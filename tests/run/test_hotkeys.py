@@ -7,7 +7,7 @@ import pytest
 from reenact.programme import parse_targets
 from reenact.programme.presets import PRESETS
 from reenact.retarget.controls import Settings, name_of
-from reenact.run.hotkeys import ACTIONS, HELP, PRESET_KEYS, key_name, turned
+from reenact.run.hotkeys import ACTIONS, HELP, PRESET_KEYS, key_name, settings_after
 
 ASKED = parse_targets("AU12=+2")
 
@@ -45,17 +45,17 @@ def test_codes_of_keys_have_names_on_every_system(code: int, name: str | None) -
 
 @pytest.mark.parametrize("number", range(1, 10))
 def test_numbers_choose_presets_and_zero_what_was_asked_for(number: int) -> None:
-    chosen = turned(str(number), settings(strength=0.7), ASKED)
+    chosen = settings_after(str(number), settings(strength=0.7), ASKED)
     assert name_of(chosen.targets) == PRESET_KEYS[number - 1]
     assert chosen.strength == 0.7
-    assert turned("0", chosen, ASKED).targets is ASKED
+    assert settings_after("0", chosen, ASKED).targets is ASKED
 
 
 @pytest.mark.parametrize(("up", "down"), [("up", "down"), ("+", "-")])
 def test_strength_goes_up_and_down_within_its_limits_and_back_to_where_it_was(up: str, down: str) -> None:
     now, seen = settings(), []
     for key in [up] * 7 + [down] * 17 + [up] * 10:
-        now = turned(key, now, ASKED)
+        now = settings_after(key, now, ASKED)
         seen.append(now.strength)
     assert max(seen) == 1.5 and min(seen) == 0
     assert now.strength == 1.0
@@ -66,16 +66,16 @@ def test_strength_goes_up_and_down_within_its_limits_and_back_to_where_it_was(up
 )
 def test_a_key_turns_something_on_and_off_and_nothing_else(key: str, name: str) -> None:
     before = settings()
-    on = turned(key, before, ASKED)
+    on = settings_after(key, before, ASKED)
     differing = [field for field in vars(before) if vars(before)[field] != vars(on)[field]]
     assert differing == [name] and vars(on)[name] is True
-    assert vars(turned(key, on, ASKED)) == vars(before)
+    assert vars(settings_after(key, on, ASKED)) == vars(before)
 
 
 def test_a_key_that_means_nothing_changes_nothing() -> None:
     before = settings()
     for key in ("x", "n", "q", "escape", "%"):
-        assert turned(key, before, ASKED) is before
+        assert settings_after(key, before, ASKED) is before
 
 
 def test_every_key_is_listed_and_every_preset_exists() -> None:

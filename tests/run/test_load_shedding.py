@@ -8,31 +8,31 @@ from collections.abc import Callable
 
 import pytest
 
-from reenact.run.load_shedding import STEPS, Ladder, LadderOptions
+from reenact.run.load_shedding import STEPS, LoadShedder, LoadSheddingOptions
 from tests.media.test_virtual_camera import Clock
 
-BUDGET_MS = LadderOptions.budget_ms
-OPTIONS = LadderOptions()
+BUDGET_MS = LoadSheddingOptions.budget_ms
+OPTIONS = LoadSheddingOptions()
 
 
 class Run:
-    """Thirty frames a second, as late as `latency_ms` of the step says."""
+    """Thirty frames a second, as late as `latency_ms` of the step description."""
 
     def __init__(self, latency_ms: Callable[[int], float], steps: int = len(STEPS)) -> None:
         self.clock = Clock()
-        self.ladder = Ladder(STEPS[:steps], clock=self.clock)
+        self.load_shedder = LoadShedder(STEPS[:steps], clock=self.clock)
         self.latency_ms = latency_ms
         self.taken: list[tuple[float, int]] = []
         """(seconds since the start, step)."""
 
     @property
     def step(self) -> int:
-        return STEPS.index(self.ladder.step)
+        return STEPS.index(self.load_shedder.step)
 
     def go(self, duration_s: float) -> int:
         for _ in range(round(30 * duration_s)):
             before = self.step
-            self.ladder.note(self.latency_ms(before))
+            self.load_shedder.add_latency(self.latency_ms(before))
             self.clock.now_s += 1 / 30
             if self.step != before:
                 self.taken.append((round(self.clock.now_s - 5, 2), self.step))
@@ -42,7 +42,7 @@ class Run:
 def test_within_the_budget_everything_is_done() -> None:
     run = Run(lambda step: BUDGET_MS - 1)
     assert run.go(60) == 0
-    assert run.ladder.line is None
+    assert run.load_shedder.line is None
 
 
 def test_over_the_budget_it_steps_down_one_by_one_until_it_is_within() -> None:
@@ -67,11 +67,11 @@ def test_single_late_frames_are_no_reason() -> None:
 
 def test_the_first_frame_which_is_always_late_does_not_count() -> None:
     run = Run(lambda step: 20)
-    run.ladder.note(5000)
+    run.load_shedder.add_latency(5000)
     assert run.go(10) == 0
 
 
-def test_when_there_is_time_again_it_climbs_back_one_by_one() -> None:
+def test_when_the_latency_falls_it_steps_up_one_by_one() -> None:
     run = Run(lambda step: (90, 80, 70)[step])
     run.go(20)
     assert run.step == 2
@@ -80,46 +80,46 @@ def test_when_there_is_time_again_it_climbs_back_one_by_one() -> None:
     assert [step for _, step in run.taken] == [1, 2, 1, 0]
 
 
-def test_within_the_budget_but_not_calm_it_stays() -> None:
+def test_within_the_budget_but_above_the_recovery_share_it_stays() -> None:
     run = Run(lambda step: (90, 35, 35)[step])
     assert run.go(300) == 1
     assert len(run.taken) == 1
 
 
 def test_it_does_not_flip_flop_between_two_steps() -> None:
-    """One step is too slow and the next is quick: there is no place to be calm."""
+    """One step is too slow and the next is quick: neither is right for long."""
     run = Run(lambda step: (60, 15, 15)[step])
     run.go(1500)
     ups = [moment for moment, step in run.taken if step == 0]
     pauses = [later - earlier for earlier, later in itertools.pairwise(ups)]
-    assert pauses[0] >= 2 * OPTIONS.patience_s
+    assert pauses[0] >= 2 * OPTIONS.recovery_s
     assert all(later >= 0.99 * earlier for earlier, later in itertools.pairwise(pauses))
-    assert pauses[-1] >= OPTIONS.longest_patience_s
-    assert len(ups) < 1500 / OPTIONS.longest_patience_s + 6
+    assert pauses[-1] >= OPTIONS.longest_recovery_s
+    assert len(ups) < 1500 / OPTIONS.longest_recovery_s + 6
 
 
-def test_a_step_up_that_has_held_makes_it_trust_again() -> None:
+def test_a_step_up_that_has_held_resets_the_recovery_time() -> None:
     slow = Run(lambda step: (60, 15, 15)[step])
-    slow.go(200)  # patience has grown
+    slow.go(200)  # the recovery time has grown
     slow.latency_ms = lambda step: 15
     slow.go(300)
     assert slow.step == 0
-    slow.go(OPTIONS.proven_s)
+    slow.go(OPTIONS.stable_s)
     slow.latency_ms = lambda step: 60 if step == 0 else 15
     slow.go(3)
     fallen = slow.clock.now_s
     slow.latency_ms = lambda step: 15
     while slow.step != 0:
         slow.go(0.5)
-    assert slow.clock.now_s - fallen < OPTIONS.patience_s + 3
+    assert slow.clock.now_s - fallen < OPTIONS.recovery_s + 3
 
 
-def test_a_pause_without_frames_concludes_nothing() -> None:
+def test_a_pause_without_frames_changes_no_step() -> None:
     run = Run(lambda step: 20)
     run.go(5)
     run.clock.now_s += 100
     for _ in range(5):
-        run.ladder.note(500)
+        run.load_shedder.add_latency(500)
         run.clock.now_s += 1 / 30
     assert run.step == 0
 
@@ -127,14 +127,14 @@ def test_a_pause_without_frames_concludes_nothing() -> None:
 def test_a_generator_without_steps_stays_where_it_is() -> None:
     run = Run(lambda step: 500, steps=1)
     assert run.go(30) == 0
-    assert run.ladder.line is None
+    assert run.load_shedder.line is None
 
 
 @pytest.mark.parametrize("index", range(1, len(STEPS)))
 def test_it_says_which_step_it_is_on(index: int) -> None:
     run = Run(lambda step: 100 if step < index else 35)
     run.go(30)
-    assert run.ladder.line == f"over 40 ms: {STEPS[index].says} (step {index} of 2)"
+    assert run.load_shedder.line == f"over 40 ms: {STEPS[index].description} (step {index} of 2)"
 
 
 def test_a_latency_that_is_no_number_counts_for_nothing() -> None:

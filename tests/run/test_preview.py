@@ -96,7 +96,7 @@ def test_every_frame_is_shown_and_what_is_shown_is_no_frame(setup: Setup) -> Non
     assert (record.image == 100).all()
 
 
-def test_keys_steer(setup: Setup) -> None:
+def test_keys_change_the_settings(setup: Setup) -> None:
     setup.press("4", "up", "space", "m")
     now = setup.controls.now
     assert (name_of(now.targets), now.strength, now.bypass, now.mirror) == ("surprise", 1.1, True, True)

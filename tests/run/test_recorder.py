@@ -25,8 +25,8 @@ from reenact.media.read.microphone import RATE
 from reenact.media.write.au_csv import columns
 from reenact.media.write.encoding import SinkError
 from reenact.records import Finished, Frame, Sound
-from reenact.run.recording.recorder import Hearing, Recorder, TakeOptions
-from reenact.run.recording.recording_file import HOLD_S, Take
+from reenact.run.recording.recorder import Recorder, RecordingFormat, SoundInput
+from reenact.run.recording.recording_file import REPEAT_S, Recording
 from tests.pipeline.test_pipeline import LIMIT_S, leaked, within_limit
 from tests.support.faces import change, posed_face, shows
 from tests.support.media import gradient, picture_times
@@ -53,14 +53,14 @@ def at(seconds: float) -> int:
 
 
 @contextmanager
-def taken(path: Path, first: Finished, **options: object) -> Iterator[Take]:
-    """A take of its own; the test finishes it."""
-    yield Take(path, first, TakeOptions(Fraction(30), **options))
+def new_recording(path: Path, first: Finished, **options: object) -> Iterator[Recording]:
+    """A recording of its own; the test finishes it."""
+    yield Recording(path, first, RecordingFormat(Fraction(30), **options))
 
 
-def write(take: Take, *seconds: float) -> None:
+def write(recording: Recording, *seconds: float) -> None:
     for index, moment in enumerate(seconds):
-        take.write(shown(gradient(index, SIZE), at(moment)))
+        recording.write(shown(gradient(index, SIZE), at(moment)))
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -91,56 +91,56 @@ def decoded_sound(path: Path) -> np.ndarray:
         return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
-# One take.
+# One recording.
 
 
 def test_pictures_have_the_times_of_their_capture(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     times = [0, 0.033, 0.1, 0.25, 0.5, 0.51, 0.9]
-    with taken(path, shown(DARK, at(0))) as take:
-        write(take, *times)
-        saved = take.finish(at(1))
+    with new_recording(path, shown(DARK, at(0))) as recording:
+        write(recording, *times)
+        saved = recording.finish(at(1))
     assert [float(moment) for moment in picture_times(path)] == pytest.approx([*times, 1], abs=1e-4)
     assert (saved.path, saved.frames, saved.duration_s) == (path, 8, 1.0)
 
 
 def test_the_pictures_are_what_was_shown(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    with taken(path, shown(DARK, at(0))) as take:
+    with new_recording(path, shown(DARK, at(0))) as recording:
         before = Frame(DARK, captured_ns=at(0))
-        take.write(Finished(before, (), output=Frame(gradient(3, SIZE))))
-        take.finish(at(0.03))
+        recording.write(Finished(before, (), output=Frame(gradient(3, SIZE))))
+        recording.finish(at(0.03))
     with open_capture(path) as capture:
         frame = next(iter(capture))
     assert np.abs(frame.image.astype(int) - gradient(3, SIZE)).mean() < 3
 
 
 def test_the_file_says_that_it_was_edited(tmp_path: Path) -> None:
-    with taken(tmp_path / "out.mp4", shown(DARK, at(0)), comment="Edited with reenact") as take:
-        write(take, 0, 0.03)
-        take.finish(at(0.06))
+    with new_recording(tmp_path / "out.mp4", shown(DARK, at(0)), comment="Edited with reenact") as recording:
+        write(recording, 0, 0.03)
+        recording.finish(at(0.06))
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.metadata["comment"] == "Edited with reenact"
 
 
 def test_a_camera_that_freezes_leaves_a_file_that_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    with taken(path, shown(DARK, at(0))) as take:
-        write(take, 0, 0.03)
+    with new_recording(path, shown(DARK, at(0))) as recording:
+        write(recording, 0, 0.03)
         for tenth in range(1, 50):
-            take.wait(at(tenth / 10))
-        take.finish(at(5))
+            recording.advance(at(tenth / 10))
+        recording.finish(at(5))
     times = picture_times(path)
-    assert max(np.diff([float(moment) for moment in times])) < HOLD_S + 0.2
+    assert max(np.diff([float(moment) for moment in times])) < REPEAT_S + 0.2
     assert float(times[-1]) == pytest.approx(5)
 
 
 def test_pictures_of_another_size_are_fitted_in(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    with taken(path, shown(DARK, at(0))) as take:
-        write(take, 0, 0.03)
-        take.write(shown(np.full((96, 64, 3), 235, np.uint8), at(0.06)))
-        take.finish(at(0.06))
+    with new_recording(path, shown(DARK, at(0))) as recording:
+        write(recording, 0, 0.03)
+        recording.write(shown(np.full((96, 64, 3), 235, np.uint8), at(0.06)))
+        recording.finish(at(0.06))
     with open_capture(path) as capture:
         images = [frame.image for frame in capture]
     assert {image.shape for image in images} == {(*SIZE, 3)}
@@ -149,11 +149,11 @@ def test_pictures_of_another_size_are_fitted_in(tmp_path: Path) -> None:
 
 def test_the_table_has_the_rows_of_the_video_with_what_was_measured_and_asked(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    with taken(path, shown(DARK, at(0))) as take:
-        take.write(shown(DARK, at(0), shows(AU12=1, AU04=4.5), change(AU12=2, AU04=1)))
-        take.write(shown(DARK, at(0.04), shows(AU12=1.5)))
-        take.write(shown(DARK, at(0.09)))
-        take.finish(at(0.09))
+    with new_recording(path, shown(DARK, at(0))) as recording:
+        recording.write(shown(DARK, at(0), shows(AU12=1, AU04=4.5), change(AU12=2, AU04=1)))
+        recording.write(shown(DARK, at(0.04), shows(AU12=1.5)))
+        recording.write(shown(DARK, at(0.09)))
+        recording.finish(at(0.09))
     rows, times = rows_of(tmp_path / "out.csv"), picture_times(path)
     assert [row["frame"] for row in rows] == ["1", "2", "3"]
     moments = [float(moment) for moment in times]
@@ -173,16 +173,16 @@ def test_what_openface_has_stands_in_the_table_as_before() -> None:
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
 def test_the_sound_is_as_long_as_the_picture_and_in_step_with_it(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"out{ending}"
-    with taken(path, shown(DARK, at(0)), sound=True) as take:
+    with new_recording(path, shown(DARK, at(0)), sound=True) as recording:
         for index in range(90):
-            take.write(shown(BRIGHT if index % 30 == 15 else DARK, at(index / 30)))
+            recording.write(shown(BRIGHT if index % 30 == 15 else DARK, at(index / 30)))
             for piece in range(3):
                 moment_s = index / 30 + piece / 90
-                take.hear(tone_at(moment_s, RATE // 90, [0.5, 1.5, 2.5]))
-        take.finish(at(3))
+                recording.write_sound(tone_at(moment_s, RATE // 90, [0.5, 1.5, 2.5]))
+        recording.finish(at(3))
     flashes, bursts = starts(path)
     assert flashes == pytest.approx([0.5, 1.5, 2.5], abs=0.001)
-    # Matroska holds whole milliseconds and no edit lists; FFmpeg still takes the run-in away.
+    # Matroska holds whole milliseconds and no edit lists; FFmpeg still recorder the run-in away.
     assert bursts == pytest.approx([0.5, 1.5, 2.5], abs=0.003)
     assert len(decoded_sound(path)) / RATE == pytest.approx(3, abs=0.05)
 
@@ -197,41 +197,41 @@ def tone_at(moment_s: float, count: int, bursts_s: list[float]) -> Sound:
 
 def test_sound_from_before_the_first_picture_is_not_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    with taken(path, shown(DARK, at(0)), sound=True) as take:
+    with new_recording(path, shown(DARK, at(0)), sound=True) as recording:
         for tenth in range(-10, 10):
-            take.hear(tone_at(tenth / 10, RATE // 10, [-0.5, 0.5]))
-        write(take, 0, 0.5)
-        take.finish(at(1))
+            recording.write_sound(tone_at(tenth / 10, RATE // 10, [-0.5, 0.5]))
+        write(recording, 0, 0.5)
+        recording.finish(at(1))
     assert starts(path)[1] == pytest.approx([0.5], abs=0.002)
 
 
 def test_where_no_sound_comes_there_is_silence_and_it_goes_on_in_its_place(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
-    with taken(path, shown(DARK, at(0)), sound=True) as take:
+    with new_recording(path, shown(DARK, at(0)), sound=True) as recording:
         for tenth in range(60):
-            write(take, tenth / 10)
+            write(recording, tenth / 10)
             if not 10 <= tenth < 40:
-                take.hear(tone_at(tenth / 10, RATE // 10, [0.5, 4.5]))
-            take.wait(at(tenth / 10))
-        take.finish(at(6))
+                recording.write_sound(tone_at(tenth / 10, RATE // 10, [0.5, 4.5]))
+            recording.advance(at(tenth / 10))
+        recording.finish(at(6))
     assert starts(path)[1] == pytest.approx([0.5, 4.5], abs=0.002)
     assert len(decoded_sound(path)) / RATE == pytest.approx(6, abs=0.05)
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv"])
 def test_until_it_is_done_the_file_can_be_read_under_a_name_that_says_so(tmp_path: Path, ending: str) -> None:
-    with taken(tmp_path / f"out{ending}", shown(DARK, at(0)), sound=True) as take:
+    with new_recording(tmp_path / f"out{ending}", shown(DARK, at(0)), sound=True) as recording:
         for index in range(150):
-            take.write(shown(gradient(index, SIZE), at(index / 30)))
-            take.hear(tone_at(index / 30, RATE // 30, []))
+            recording.write(shown(gradient(index, SIZE), at(index / 30)))
+            recording.write_sound(tone_at(index / 30, RATE // 30, []))
         partial = tmp_path / f"out.partial{ending}"
         assert len(picture_times(partial)) > 60
         assert len(rows_of(tmp_path / "out.partial.csv")) == 150
-        take.finish(at(5))
+        recording.finish(at(5))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["out.csv", f"out{ending}"]
 
 
-def test_a_take_that_cannot_be_opened_leaves_nothing_behind(
+def test_a_recording_that_cannot_be_opened_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*arguments: object) -> None:
@@ -239,7 +239,7 @@ def test_a_take_that_cannot_be_opened_leaves_nothing_behind(
 
     monkeypatch.setattr("reenact.run.recording.recording_file.add_picture", full)
     with pytest.raises(SinkError, match=r"out\.mp4 cannot be written: No space left"):
-        Take(tmp_path / "out.mp4", shown(DARK, at(0)))
+        Recording(tmp_path / "out.mp4", shown(DARK, at(0)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -247,8 +247,8 @@ def test_a_take_that_cannot_be_opened_leaves_nothing_behind(
 
 
 @contextmanager
-def recorder(path: Path, **arguments: object) -> Iterator[Recorder]:
-    with Recorder(path, TakeOptions(Fraction(30), **arguments)) as recorder:
+def new_recorder(path: Path, **arguments: object) -> Iterator[Recorder]:
+    with Recorder(path, RecordingFormat(Fraction(30), **arguments)) as recorder:
         yield recorder
     assert leaked() == []
 
@@ -261,17 +261,17 @@ def feed(recorder: Recorder, count: int) -> None:
         time.sleep(0.003)
 
 
-def test_every_take_has_a_file_of_its_own(tmp_path: Path) -> None:
-    with recorder(tmp_path / "out.mp4") as takes:
+def test_every_recording_has_a_file_of_its_own(tmp_path: Path) -> None:
+    with new_recorder(tmp_path / "out.mp4") as recorder:
         for count in (3, 5, 7):
-            takes.start()
-            assert takes.recording
-            feed(takes, count)
-            takes.stop()
-            assert not takes.recording
-            feed(takes, 2)  # of which nothing is recorded
-    assert [saved.path.name for saved in takes.saved] == ["out.mp4", "out-2.mp4", "out-3.mp4"]
-    for saved, count in zip(takes.saved, (3, 5, 7), strict=True):
+            recorder.start()
+            assert recorder.recording
+            feed(recorder, count)
+            recorder.stop()
+            assert not recorder.recording
+            feed(recorder, 2)  # of which nothing is recorded
+    assert [saved.path.name for saved in recorder.saved] == ["out.mp4", "out-2.mp4", "out-3.mp4"]
+    for saved, count in zip(recorder.saved, (3, 5, 7), strict=True):
         # The last picture is there a second time, at the moment of the stop.
         assert len(picture_times(saved.path)) == saved.frames == count + 1
         assert len(rows_of(saved.path.with_suffix(".csv"))) == saved.frames
@@ -280,31 +280,31 @@ def test_every_take_has_a_file_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("there", ["out.mp4", "out.csv", "out.partial.mp4"])
 def test_no_file_is_replaced(tmp_path: Path, there: str) -> None:
     (tmp_path / there).write_text("precious")
-    with recorder(tmp_path / "out.mp4") as takes:
-        takes.start()
-        feed(takes, 3)
+    with new_recorder(tmp_path / "out.mp4") as recorder:
+        recorder.start()
+        feed(recorder, 3)
     assert (tmp_path / there).read_text() == "precious"
-    assert [saved.path.name for saved in takes.saved] == ["out-2.mp4"]
+    assert [saved.path.name for saved in recorder.saved] == ["out-2.mp4"]
 
 
 def test_a_recording_without_a_picture_leaves_no_file(tmp_path: Path) -> None:
-    with recorder(tmp_path / "out.mp4") as takes:
-        takes.start()
+    with new_recorder(tmp_path / "out.mp4") as recorder:
+        recorder.start()
         for _ in range(5):
-            takes.idle()
-    assert takes.saved == ()
+            recorder.idle()
+    assert recorder.saved == ()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_start_and_stop_may_come_twice(tmp_path: Path) -> None:
-    with recorder(tmp_path / "out.mp4") as takes:
-        takes.stop()
-        takes.start()
-        takes.start()
-        feed(takes, 3)
-        takes.stop()
-        takes.stop()
-    assert len(takes.saved) == 1
+    with new_recorder(tmp_path / "out.mp4") as recorder:
+        recorder.stop()
+        recorder.start()
+        recorder.start()
+        feed(recorder, 3)
+        recorder.stop()
+        recorder.stop()
+    assert len(recorder.saved) == 1
 
 
 @pytest.mark.parametrize(
@@ -324,20 +324,20 @@ def test_names_under_which_nothing_can_be_recorded_are_refused_at_once(
 
 
 def test_one_key_starts_and_stops_and_says_which(tmp_path: Path) -> None:
-    with recorder(tmp_path / "out.mp4") as takes:
-        assert takes.toggle() == "recording out.mp4"
-        feed(takes, 3)
-        assert takes.toggle() == "recorded out.mp4"
-        feed(takes, 3)
-        assert takes.toggle() == "recording out-2.mp4"
-    assert len(takes.saved) == 1, "of the second there was no picture"
+    with new_recorder(tmp_path / "out.mp4") as recorder:
+        assert recorder.toggle() == "recording out.mp4"
+        feed(recorder, 3)
+        assert recorder.toggle() == "recorded out.mp4"
+        feed(recorder, 3)
+        assert recorder.toggle() == "recording out-2.mp4"
+    assert len(recorder.saved) == 1, "of the second there was no picture"
 
 
 def test_what_ends_the_run_does_not_lose_the_recording(tmp_path: Path) -> None:
     def run() -> None:
-        with recorder(tmp_path / "out.mp4") as takes:
-            takes.start()
-            feed(takes, 5)
+        with new_recorder(tmp_path / "out.mp4") as recorder:
+            recorder.start()
+            feed(recorder, 5)
             raise KeyboardInterrupt
 
     assert isinstance(within_limit(run), KeyboardInterrupt)
@@ -349,18 +349,18 @@ def test_the_live_picture_does_not_wait_for_a_slow_encoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     released = threading.Event()
-    really_write = Take.write
+    really_write = Recording.write
 
-    def held_up(take: Take, record: Finished) -> None:
+    def held_up(recording: Recording, record: Finished) -> None:
         assert released.wait(LIMIT_S)
-        really_write(take, record)
+        really_write(recording, record)
 
-    monkeypatch.setattr(Take, "write", held_up)
+    monkeypatch.setattr(Recording, "write", held_up)
 
     def run() -> None:
-        with recorder(tmp_path / "out.mp4") as takes:
-            takes.start()
-            feed(takes, 60)
+        with new_recorder(tmp_path / "out.mp4") as recorder:
+            recorder.start()
+            feed(recorder, 60)
             released.set()
 
     assert within_limit(run) is None
@@ -369,38 +369,38 @@ def test_the_live_picture_does_not_wait_for_a_slow_encoder(
     assert f"{60 - recorded} pictures were not recorded: the encoder was too slow" in caplog.messages
 
 
-def test_a_disk_that_is_nearly_full_ends_the_take_and_nothing_else(
+def test_a_disk_that_is_nearly_full_ends_the_recording_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     free = [10**12]
     monkeypatch.setattr(
         "reenact.run.recording.recorder.shutil.disk_usage", lambda folder: SimpleNamespace(free=free[0])
     )
-    monkeypatch.setattr("reenact.run.recording.recorder.CHECK_S", 0.05)
+    monkeypatch.setattr("reenact.run.recording.recorder.DISK_CHECK_S", 0.05)
 
     def until(condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + LIMIT_S
         while not condition():
             assert time.monotonic() < deadline
-            feed(takes, 1)
+            feed(recorder, 1)
 
-    with recorder(tmp_path / "out.mp4") as takes:
-        takes.start()
-        feed(takes, 10)
+    with new_recorder(tmp_path / "out.mp4") as recorder:
+        recorder.start()
+        feed(recorder, 10)
         free[0] = 10**6
-        until(lambda: not takes.recording)
-        feed(takes, 10)
+        until(lambda: not recorder.recording)
+        feed(recorder, 10)
         free[0] = 10**12
-        takes.start()
-        feed(takes, 5)
+        recorder.start()
+        feed(recorder, 5)
     assert caplog.messages == [
         f"the recording {tmp_path / 'out.mp4'} has ended: the disk has only 50 MB left"
     ]
-    assert [len(picture_times(saved.path)) for saved in takes.saved] == [
-        saved.frames for saved in takes.saved
+    assert [len(picture_times(saved.path)) for saved in recorder.saved] == [
+        saved.frames for saved in recorder.saved
     ]
-    assert [saved.path.name for saved in takes.saved] == ["out.mp4", "out-2.mp4"]
-    assert takes.saved[0].frames >= 10
+    assert [saved.path.name for saved in recorder.saved] == ["out.mp4", "out-2.mp4"]
+    assert recorder.saved[0].frames >= 10
 
 
 RECORD = """
@@ -408,11 +408,11 @@ import sys, time
 from fractions import Fraction
 from pathlib import Path
 import numpy as np
-from reenact.run.recording.recorder import Recorder, TakeOptions
+from reenact.run.recording.recorder import Recorder, RecordingFormat
 from reenact.records import Finished, Frame
 
 dice = np.random.default_rng(0)
-with Recorder(Path(sys.argv[1]), TakeOptions(Fraction(30))) as recorder:
+with Recorder(Path(sys.argv[1]), RecordingFormat(Fraction(30))) as recorder:
     recorder.start()
     began = time.perf_counter()
     while time.perf_counter() - began < float(sys.argv[2]):
@@ -501,18 +501,18 @@ class Scene:
 
 
 def record_scene(
-    path: Path, scene: Scene, duration_s: float, latencies_s: tuple[float, ...], hearing: Hearing
+    path: Path, scene: Scene, duration_s: float, latencies_s: tuple[float, ...], sound_input: SoundInput
 ) -> None:
     """Pictures every 5 ms, so that a flash is seen as soon as it is there, each shown as late as is said."""
-    with Recorder(path, TakeOptions(Fraction(100), sound=True), hearing) as takes:
-        takes.start()
+    with Recorder(path, RecordingFormat(Fraction(100), sound=True), sound_input) as recorder:
+        recorder.start()
         began_s, index = time.perf_counter(), 0
         while time.perf_counter() - began_s < duration_s:
             captured_ns = time.perf_counter_ns()
             record = shown(scene.picture(captured_ns), captured_ns)
             time.sleep(latencies_s[index % len(latencies_s)])
-            takes.write(record)
-            takes.idle()
+            recorder.write(record)
+            recorder.idle()
             index += 1
     assert leaked() == []
 
@@ -533,23 +533,23 @@ def apart_ms(path: Path) -> list[float]:
 
 def test_sound_and_picture_are_together_whatever_the_delay_of_the_picture(tmp_path: Path) -> None:
     scene = Scene()
-    hearing = Hearing(scene.hear)
-    record_scene(tmp_path / "out.mp4", scene, 3, (0.004, 0.006, 0.012), hearing)
+    sound_input = SoundInput(scene.hear)
+    record_scene(tmp_path / "out.mp4", scene, 3, (0.004, 0.006, 0.012), sound_input)
     assert np.abs(apart_ms(tmp_path / "out.mp4")).max() < 20
 
 
 def test_a_given_delay_counts_from_the_picture_that_is_shown(tmp_path: Path) -> None:
     """300 ms with a picture that is 100 ms late itself: 200 ms more than it would take to be together."""
     scene = Scene()
-    hearing = Hearing(scene.hear, delay_ms=300, latency_ms=lambda: 100)
-    record_scene(tmp_path / "out.mp4", scene, 3, (0.005,), hearing)
+    sound_input = SoundInput(scene.hear, delay_ms=300, latency_ms=lambda: 100)
+    record_scene(tmp_path / "out.mp4", scene, 3, (0.005,), sound_input)
     assert np.median(apart_ms(tmp_path / "out.mp4")) == pytest.approx(200, abs=20)
 
 
 def test_a_microphone_that_is_unplugged_leaves_silence_to_the_end(tmp_path: Path) -> None:
     scene, path = Scene(), tmp_path / "out.mp4"
     threading.Timer(1.5, scene.unplugged.set).start()
-    record_scene(path, scene, 4, (0.005,), Hearing(scene.hear))
+    record_scene(path, scene, 4, (0.005,), SoundInput(scene.hear))
     sound = decoded_sound(path)
     assert np.abs(sound[: RATE * 3 // 2]).max() > 0.3
     assert np.abs(sound[RATE * 2 :]).max() < 0.01

@@ -282,7 +282,7 @@ def test_options_and_arguments_go_together(face: Path) -> None:
     assert frame.mirrored and frame.changes[0][0, 2] == 1
 
 
-def test_other_threads_steer_while_the_loop_runs(face: Path) -> None:
+def test_other_threads_change_settings_while_the_loop_runs(face: Path) -> None:
     strengths = np.linspace(0.1, 1.5, 50)
     at_once = replace(FREE.edit.retarget, fade_s=0, confidence_in=0, confidence_out=0)
     options = replace(FREE, edit=replace(FREE.edit, retarget=at_once))

@@ -116,7 +116,7 @@ def test_without_a_network_the_message_says_what_to_do(file: Path) -> None:
 
 
 def test_a_server_that_falls_silent_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landmark_model, "_NO_ANSWER_S", 0.2)
+    monkeypatch.setattr(landmark_model, "_TIMEOUT_S", 0.2)
     silent = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):

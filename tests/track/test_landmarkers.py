@@ -209,7 +209,7 @@ def test_a_back_end_that_cannot_be_here_is_refused_with_the_other(monkeypatch: p
     with pytest.raises(TrackerError, match=r"needs mediapipe==0\.10\.21.*; choose face_landmarker"):
         open_landmarker("face_mesh")
     monkeypatch.setattr(engines, "probe", lambda name: Availability(False, "openvino is not installed"))
-    with pytest.raises(TrackerError, match=r"ONNX Runtime reads no TensorFlow Lite.*pip install openvino"):
+    with pytest.raises(TrackerError, match=r"ONNX Runtime cannot read TensorFlow Lite.*pip install openvino"):
         open_landmarker("face_landmarker")
 
 

@@ -21,7 +21,7 @@ from reenact.track.fit import Fit
 from reenact.track.plausibility import face_likeness, visible_share
 from reenact.track.region import Region, region_around
 from reenact.track.scenes import CutDetector
-from reenact.track.search import upright_looks
+from reenact.track.search import upright_regions
 
 PORTRAIT = Path(reenact.__file__).with_name("data") / "portrait.jpg"
 SIZE = (360, 640)
@@ -127,8 +127,8 @@ def test_a_second_face_is_found_within_a_third_of_a_second() -> None:
     assert any(len(_ids(tracker, i)) == 2 for i in range(30, 40))
 
 
-def test_looking_for_more_faces_is_rare_and_rarer_still_when_there_is_no_room() -> None:
-    looks = {}
+def test_searches_for_more_faces_are_rare_and_rarer_still_at_the_limit() -> None:
+    searches = {}
     for most in (1, 4):
         stage = Stage()
         stage.faces = {200: (300, 180, 80)}
@@ -137,9 +137,9 @@ def test_looking_for_more_faces_is_rare_and_rarer_still_when_there_is_no_room() 
         before = stage.finds
         for i in range(1, 61):
             tracker(_frame(i))
-        looks[most] = stage.finds - before
-    assert looks[1] <= 2
-    assert 8 <= looks[4] <= 60 / 4
+        searches[most] = stage.finds - before
+    assert searches[1] <= 2
+    assert 8 <= searches[4] <= 60 / 4
 
 
 def _crowd(count: int) -> dict[int, tuple[float, float, float]]:
@@ -215,10 +215,10 @@ def test_a_jump_back_in_time_is_a_new_video() -> None:
     assert _ids(tracker, 0) == [1]
 
 
-def test_looks_cover_every_pixel_of_the_picture() -> None:
+def test_the_searched_regions_cover_every_pixel_of_the_picture() -> None:
     covered = np.zeros((108, 192), bool)
-    for look in upright_looks(108, 192)[1:]:
-        x, y, half = look.x, look.y, look.width / 2
+    for region in upright_regions(108, 192)[1:]:
+        x, y, half = region.x, region.y, region.width / 2
         covered[
             max(0, round(y - half)) : round(y + half) + 1, max(0, round(x - half)) : round(x + half) + 1
         ] = True
@@ -414,7 +414,7 @@ def test_a_face_is_followed_through_dropped_frames_and_uneven_times() -> None:
     assert set(_swaying(Tracker(landmarker=stage), stage, times_s).values()) == {(0,)}
 
 
-def test_looks_for_a_first_face_are_as_many_a_second_at_any_frame_rate() -> None:
+def test_searches_for_a_first_face_are_as_many_a_second_at_any_frame_rate() -> None:
     counts = {}
     for rate in (15, 30, 60):
         stage = Stage()

@@ -1,4 +1,4 @@
-"""Where frames come from."""
+"""Reads frames from video files and cameras, and sound from microphones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Animated pictures of kinds of which FFmpeg sees only the first picture, as films."""
+"""Converts animated WebP and AVIF to films, because FFmpeg reads only their first picture."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from reenact.media.read.spool import CaptureError, Source, Spooled
 _KINDS = ("WEBP", "AVIF")
 _HEAD_BYTES = 12
 _MILLISECOND = Fraction(1, 1000)
-_USUAL_MS = 100
-"""Of a picture that says nothing of how long it is shown, as in browsers."""
+_DEFAULT_MS = 100
+"""Duration of a picture without one, in milliseconds, as in browsers."""
 
 
 def is_animation(source: Source) -> bool:
-    """Whether it is an animated WebP or AVIF; others FFmpeg knows."""
+    """Whether the file is an animated WebP or AVIF; FFmpeg reads other animations."""
     try:
         with open(source, "rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -34,12 +34,12 @@ def is_animation(source: Source) -> bool:
         with Image.open(source, formats=_KINDS) as picture:
             return int(getattr(picture, "n_frames", 1)) > 1
     except (OSError, ValueError, SyntaxError):
-        return False  # who opens it as a film says what is wrong
+        return False  # the error is reported when the file is opened as a film
 
 
 @contextmanager
 def as_film(source: Source) -> Iterator[Spooled]:
-    """The animation as a film without loss, which is gone afterwards. Raises CaptureError."""
+    """Converts the animation to a lossless film that is deleted when the block ends. Raises CaptureError."""
     with ExitStack() as stack:
         descriptor, path = tempfile.mkstemp(prefix="reenact-", suffix=".mkv")
         os.close(descriptor)
@@ -57,7 +57,6 @@ def _convert(source: Source, path: Path) -> None:
         Image.open(source, formats=_KINDS) as animation,
         av.open(str(path), "w", format="matroska") as output,
     ):
-        # Before the first picture, because WebP tells the time of a picture only once it is loaded.
         stream: VideoStream | None = None
         due_ms = 0
         for picture in ImageSequence.Iterator(animation):
@@ -65,7 +64,8 @@ def _convert(source: Source, path: Path) -> None:
             stream = stream or _add_stream(output, image)
             frame = VideoFrame.from_image(image).reformat(format=stream.codec_context.pix_fmt)
             frame.pts, frame.time_base = due_ms, _MILLISECOND
-            due_ms += round(picture.info.get("duration", 0)) or _USUAL_MS
+            # Read after the conversion: WebP knows the duration only once the picture is loaded.
+            due_ms += round(picture.info.get("duration", 0)) or _DEFAULT_MS
             output.mux(stream.encode(frame))
         if stream is not None:
             output.mux(stream.encode(None))

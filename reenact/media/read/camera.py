@@ -1,4 +1,4 @@
-"""A camera as frames that go on through whatever happens to it."""
+"""The frames of a camera, which is opened again whenever it is lost."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from reenact.media.read.devices import Device, Size, opener, shown
+from reenact.media.read.devices import Device, Size, device_opener, without_password
 from reenact.media.read.video_file import CaptureError
 from reenact.records import Frame, Signal
 
-_SLICE_S = 0.1
-"""Of a pause in which nobody must be kept waiting for longer."""
+_LONGEST_SLEEP_S = 0.1
+"""Longest sleep within a pause, in seconds, so that the consumer can end the iteration soon."""
 
 
 @dataclass(frozen=True)
 class CameraOptions:
-    """What to ask of a camera, and when to give up on it."""
+    """The requested size and rate of a camera, and the time limits after which it counts as lost."""
 
     size: Size | None = None
-    """(height, width) to ask a device for, usually 720p. It may give another."""
+    """The requested (height, width) in pixels; the device may give another. None: 720p."""
     fps: float | None = None
-    """Frames per second to ask a device for, usually 30."""
+    """The requested frames per second; the device may give another rate. None: 30."""
     stall_s: float = 1.0
-    """A camera that has delivered nothing for so long has stalled."""
+    """The time without a frame, in seconds, after which the camera counts as stalled."""
     first_picture_s: float = 10.0
-    """One that delivers nothing for so long after it was opened does not work."""
+    """The longest wait for the first frame, in seconds, before opening the camera fails."""
     failures: int = 5
-    """Pictures in a row that may be missing or damaged before the camera counts as lost."""
+    """The number of consecutive missing or damaged frames after which the camera counts as lost."""
     failure_pause_s: float = 0.02
-    """Before the next picture is asked for."""
+    """The pause after a missing or damaged frame, in seconds."""
     retry_s: float = 0.25
-    """Between attempts to open a lost camera again: at first, then twice as long each time ..."""
+    """The first pause, in seconds, before a lost camera is opened again; it doubles after each attempt."""
     longest_retry_s: float = 2.0
-    """... up to this."""
+    """The longest pause between two attempts to open a lost camera, in seconds."""
 
 
 class Camera:
-    """The frames of a camera, for ever, from the moment they are asked for; can be asked once.
+    """The frames of a camera, without end. It can be iterated only once.
 
-    While there is no frame to be had, None comes instead, several times a second, unless the device itself is
-    stuck. A lost camera is opened again as soon as it is back; frames may then have another size. `signal`
-    tells any thread how it stands.
+    While there is no frame, the iteration gives None several times a second, unless the device itself blocks.
+    A lost camera is opened again as soon as it is back; its frames may then have another size. Any thread may
+    read `signal`.
     """
 
     size: Size
-    """(height, width) of the first picture."""
+    """The (height, width) of the first frame, in pixels."""
     rate: Fraction | None
-    """Pictures per second, if the camera says."""
+    """The frames per second that the camera reports. None: it reports no rate."""
     notes: tuple[str, ...]
-    """In what it is not as it was asked to be, one plain line each."""
+    """The differences from the requested size and rate, one line each."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class Camera:
         clock_ns: Callable[[], int] = time.perf_counter_ns,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Opens the device and waits for its first picture. Raises CaptureError.
+        """Opens the device and waits for its first frame. Raises CaptureError.
 
-        `name`: for messages. `clock_ns`: of `Frame.captured_ns`.
+        name: the camera's name in messages. clock_ns: the clock of `Frame.captured_ns`, in nanoseconds.
         """
         self._name = name
         self._open_device = open_device
@@ -82,7 +82,7 @@ class Camera:
             raise
         self.rate = self._device.rate
         self.notes = _notes(name, options, self.size, self.rate)
-        self._heard_ns = clock_ns()
+        self._last_frame_ns = clock_ns()
         self._lost: str | None = None
 
     def __enter__(self) -> Camera:
@@ -91,14 +91,14 @@ class Camera:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # What is iterated belongs to the thread that iterates: a device must not be closed under its reader.
+        # The iteration closes its own device: one must not be closed while another thread reads from it.
         if self._device is not None:
             self._device.close()
 
     @property
     def signal(self) -> Signal:
-        """How the camera stands now."""
-        silent_s = (self._clock_ns() - self._heard_ns) / 1e9
+        """The camera's state now, and the time since its last frame."""
+        silent_s = (self._clock_ns() - self._last_frame_ns) / 1e9
         lost = self._lost
         if lost is not None:
             return Signal("lost", silent_s, lost)
@@ -106,8 +106,8 @@ class Camera:
 
     def __iter__(self) -> Generator[Frame | None, None, None]:
         device, self._device = self._device, None
-        assert device is not None, "a camera's frames can be asked for once"
-        start_ns = self._heard_ns = self._clock_ns()
+        assert device is not None, "a camera can be iterated only once"
+        start_ns = self._last_frame_ns = self._clock_ns()
         index = 0
         while True:
             with closing(device):
@@ -115,13 +115,13 @@ class Camera:
                     if image is None:
                         yield None
                         continue
-                    pts = Fraction(self._heard_ns - start_ns, 10**9)
-                    yield Frame(image, pts, index, self._heard_ns)
+                    pts = Fraction(self._last_frame_ns - start_ns, 10**9)
+                    yield Frame(image, pts, index, self._last_frame_ns)
                     index += 1
-            device = yield from self._device_again()
+            device = yield from self._reopened()
 
     def _images(self, device: Device) -> Iterator[NDArray[np.uint8] | None]:
-        """Pictures, and None for each that failed, until the camera counts as lost."""
+        """The frames' pictures, or None for each that failed, until the camera counts as lost."""
         failures = 0
         while failures < self._options.failures:
             asked_ns = self._clock_ns()
@@ -138,16 +138,16 @@ class Camera:
     def _picture(self, device: Device) -> NDArray[np.uint8] | None:
         if not device.grab():
             return None
-        # Before decoding, so that its time counts as delay.
+        # The time of capture is taken before decoding, so that decoding counts as latency.
         grabbed_ns = self._clock_ns()
         image = device.retrieve()
         if image is None:
             return None
-        self._heard_ns = max(grabbed_ns, self._heard_ns + 1)
+        self._last_frame_ns = max(grabbed_ns, self._last_frame_ns + 1)
         return image
 
-    def _device_again(self) -> Generator[None, None, Device]:
-        """The device, opened anew; None again and again until then."""
+    def _reopened(self) -> Generator[None, None, Device]:
+        """Opens the lost device again and returns it; gives None repeatedly until then."""
         self._lost = f"{self._name} is gone"
         pause_s = self._options.retry_s
         while True:
@@ -162,11 +162,11 @@ class Camera:
                 return device
 
     def _wait(self, duration_s: float) -> Iterator[None]:
-        """Sleeps, but wakes often enough for whoever wants no more frames."""
+        """Sleeps in short steps and gives None at each, so that the iteration can be ended."""
         until_ns = self._clock_ns() + int(duration_s * 1e9)
         while (left_s := (until_ns - self._clock_ns()) / 1e9) > 0:
             yield None
-            self._sleep(min(_SLICE_S, left_s))
+            self._sleep(min(_LONGEST_SLEEP_S, left_s))
 
     def _first_size(self, device: Device) -> Size:
         until_ns = self._clock_ns() + int(self._options.first_picture_s * 1e9)
@@ -181,11 +181,12 @@ class Camera:
 
 
 def open_camera(where: int | str, options: CameraOptions = CameraOptions()) -> Camera:
-    """The camera that `where` names: an index, a path as /dev/video0, a URL, or a video file that stands in.
+    """Opens a camera. Raises CaptureError.
 
-    Raises CaptureError.
+    where: an index, a path such as /dev/video0, a URL, or a video file that is played as a camera.
     """
-    return Camera(f"camera {shown(str(where))}", opener(str(where), options.size, options.fps), options)
+    name = f"camera {without_password(str(where))}"
+    return Camera(name, device_opener(str(where), options.size, options.fps), options)
 
 
 def _notes(name: str, options: CameraOptions, size: Size, rate: Fraction | None) -> tuple[str, ...]:

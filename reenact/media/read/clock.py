@@ -1,4 +1,4 @@
-"""The clock of a media file: where it jumps, and times that go on evenly all the same."""
+"""The clock of a media file: finds jumps of its timestamps and makes the times continuous."""
 
 from __future__ import annotations
 
@@ -16,67 +16,73 @@ from av.packet import Packet
 from av.stream import Stream
 
 BACK_S = 0.1
-"""A packet that is due by more than this before the one ahead of it in its stream has another clock."""
+"""A step back in a stream's times by more than this, in seconds, is a jump of the clock."""
 LEAP_S = 10.0
-"""In formats whose clock may jump, a gap longer than this, in all streams at once, is such a jump."""
+"""In formats whose clock may jump, a gap in all streams longer than this, in seconds, is such a jump."""
 LATE_S = 10.0
-"""A film that starts later than this on its own clock is moved to 0, so that no player waits for it."""
+"""A film whose first time is later than this, in seconds, is moved to 0, so that players need not wait."""
 
-# What senders lose or restart shows in the times of these, whatever their flags say.
+# In these formats the clock may jump where a stream was interrupted, although their flags deny it.
 _LEAPING = frozenset({"flv"})
-# Their times are sums of durations, which cannot jump; reading all of a file to look for jumps is spared.
+# Their times are sums of durations, which cannot jump, so that the file need not be searched for jumps.
 _SUMMED = frozenset({"mov", "avi"})
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """When one packet is due, by the clock of its file."""
+class PacketTime:
+    """The time of one packet on the clock of its file."""
 
     stream: int
+    """The index of the packet's stream."""
     number: int
-    """Position among the packets of its stream, from 0."""
+    """The packet's position in its stream, from 0."""
     begin_s: float
+    """The time at which the packet begins, in seconds."""
     end_s: float
+    """The time at which the packet ends, in seconds; equal to `begin_s` where its duration is unknown."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """What is added to the times of a stream's packets, from one of them on."""
+    """A shift of the times of a stream's packets, from one packet on until the next move."""
 
     number: int
-    """The first packet's position in its stream, from 0."""
+    """The position in the stream of the first packet that is shifted, from 0."""
     shift_s: float
+    """The seconds that are added to the packets' times."""
 
 
 @dataclass(frozen=True)
 class Jump:
-    """A place where a file's clock starts anew."""
+    """A jump of a file's clock."""
 
     from_s: float
-    """The time that would have come next."""
+    """The time that was expected next, in seconds."""
     to_s: float
-    """The time that came."""
+    """The time that was found instead, in seconds."""
 
 
 @dataclass(frozen=True)
 class FileClock:
-    """How the times of a file's packets are moved so that the film goes on evenly."""
+    """The shifts that make the times of a file's packets continuous."""
 
     moves: Mapping[int, tuple[Move, ...]] = field(default_factory=dict)
-    """For each stream, in order, the first from packet 0 on. Streams that are not in it keep their times."""
+    """The moves of each stream in order, beginning at packet 0. Streams without an entry keep their times."""
     jumps: tuple[Jump, ...] = ()
-    strays: int = 0
-    """Packets of a time far from those of their neighbours, which are put between them."""
+    """The jumps of the file's clock in order."""
+    outliers: int = 0
+    """The number of packets whose time is far from their neighbours' and is moved between them."""
     picture_span_s: tuple[float, float] | None = None
-    """Begin and end of the picture on the moved clock; None: the file was not searched for jumps."""
+    """The begin and end of the video stream on the moved clock, in seconds. None: no jumps were searched."""
     picture_packets: int = 0
+    """The number of packets in the video stream; 0 where no jumps were searched."""
 
     def shift_s(self, stream: int) -> float:
-        """What is added to the times of the stream's first packets."""
+        """The seconds that are added to the times of the stream's first packets."""
         return self.moves[stream][0].shift_s if stream in self.moves else 0.0
 
     def started_at(self, zero_s: float) -> FileClock:
-        """The same clock, but what is due at `zero_s` on it is due at 0."""
+        """The same clock, shifted so that the time `zero_s` becomes 0."""
         if not zero_s:
             return self
         moves = {
@@ -88,14 +94,14 @@ class FileClock:
         return replace(self, moves=moves, picture_span_s=moved)
 
     def mover(self, stream: Stream) -> Callable[[Packet], None]:
-        """Called with each packet of the stream from its first on, moves it on the clock."""
+        """A function that moves the times of a packet in place; it is called with all packets in order."""
         moves = self.moves.get(stream.index, ())
         if not any(move.shift_s for move in moves):
-            return _stand
+            return _unmoved
         return _Mover(moves, stream.time_base or Fraction(1, 1000))
 
     def notes(self) -> tuple[str, ...]:
-        """One line for each kind of jump."""
+        """The jumps and outliers for the user, one line each."""
         lines = []
         if self.jumps:
             first = self.jumps[0]
@@ -104,9 +110,12 @@ class FileClock:
                 f"the times in the file jump {often} from {first.from_s:.2f} s to {first.to_s:.2f} s: "
                 "what comes after a jump is joined on without a gap"
             )
-        if self.strays:
-            packets = "1 packet has a time" if self.strays == 1 else f"{self.strays} packets have times"
-            lines.append(f"{packets} far from the neighbours' and is put between them")
+        if self.outliers:
+            lines.append(
+                "1 packet has a time far from its neighbours' and is put between them"
+                if self.outliers == 1
+                else f"{self.outliers} packets have times far from their neighbours' and are put between them"
+            )
         return tuple(lines)
 
 
@@ -126,23 +135,23 @@ class _Mover:
         if pts is not None:
             packet.pts = pts + self._shift
             if dts is not None and abs(pts - dts) > self._far:
-                # Where pictures are stored in another order than shown, some lie across the jump.
+                # Where pictures are stored in another order than shown, a jump may lie between pts and dts.
                 packet.pts = pts + min(
                     self._shifts.values(), key=lambda shift: abs(pts + shift - dts - self._shift)
                 )
 
 
-def _stand(packet: Packet) -> None:
-    """The packet stays where it is."""
+def _unmoved(packet: Packet) -> None:
+    """Leaves the packet's times as they are."""
 
 
 def has_own_zero(container: InputContainer) -> bool:
-    """Whether the format's clock starts anywhere and may jump, as in broadcasts."""
+    """Whether the format's clock starts at an arbitrary time and may jump, as in broadcasts."""
     return bool(Flags(container.format.flags) & Flags.ts_discont)
 
 
 def read_clock(container: InputContainer, picture: Stream) -> FileClock:
-    """The clock of a file, which is read to its end for that unless its format cannot have jumps."""
+    """Reads the clock of a file: all packets, unless the times of its format cannot jump."""
     if _SUMMED.intersection(container.format.name.split(",")):
         return FileClock({stream.index: (Move(0, 0.0),) for stream in container.streams})
     leading = {picture.index, *(stream.index for stream in container.streams.audio)}
@@ -152,14 +161,17 @@ def read_clock(container: InputContainer, picture: Stream) -> FileClock:
     return replace(clock, moves={**unmoved, **clock.moves})
 
 
-def clock_of(stamps: Sequence[Stamp], leading: Collection[int], picture: int, may_leap: bool) -> FileClock:
-    """The even clock of packets that are given in the order of the file.
+def clock_of(
+    stamps: Sequence[PacketTime], leading: Collection[int], picture: int, may_leap: bool
+) -> FileClock:
+    """The continuous clock of packets in the order of the file.
 
-    `leading`: the streams whose packets follow each other closely; others go along with them.
-    `may_leap`: whether a long gap in all streams is a jump of the clock.
+    leading: the indices of the streams in which jumps are searched, picture and sound; the packets of other
+    streams are shifted like theirs. picture: the index of the video stream.
+    may_leap: whether a long gap in all streams is a jump of the clock.
     """
-    strays = _strays([stamp for stamp in stamps if stamp.stream in leading])
-    placed = _lasting([stamp for stamp in stamps if (stamp.stream, stamp.number) not in strays])
+    outliers = _outliers([stamp for stamp in stamps if stamp.stream in leading])
+    placed = _lasting([stamp for stamp in stamps if (stamp.stream, stamp.number) not in outliers])
     pieces, jumps = _pieces(placed, leading, may_leap)
     shifts = _shifts(placed, pieces, leading, len(jumps) + 1)
     moves: dict[int, list[Move]] = {}
@@ -173,15 +185,15 @@ def clock_of(stamps: Sequence[Stamp], leading: Collection[int], picture: int, ma
         if stamp.stream == picture
     ]
     return FileClock(
-        {stream: _with_strays(its_moves, strays, stream) for stream, its_moves in moves.items()},
+        {stream: _with_outliers(its_moves, outliers, stream) for stream, its_moves in moves.items()},
         jumps,
-        len(strays),
+        len(outliers),
         (min(begin for begin, _ in spans), max(end for _, end in spans)) if spans else None,
         max((stamp.number + 1 for stamp in stamps if stamp.stream == picture), default=0),
     )
 
 
-def _stamps(container: InputContainer) -> Iterator[Stamp]:
+def _stamps(container: InputContainer) -> Iterator[PacketTime]:
     numbers: Counter[int] = Counter()
     try:
         for packet in container.demux():
@@ -191,13 +203,13 @@ def _stamps(container: InputContainer) -> Iterator[Stamp]:
             if packet.dts is not None and packet.time_base:
                 begin_s = float(packet.dts * packet.time_base)
                 lasts_s = float((packet.duration or 0) * packet.time_base)
-                yield Stamp(index, number, begin_s, begin_s + lasts_s)
+                yield PacketTime(index, number, begin_s, begin_s + lasts_s)
     except av.FFmpegError:
-        return  # whoever reads the pictures will meet the break and report it
+        return  # the reader of the pictures reports the error
 
 
-def _lasting(stamps: Sequence[Stamp]) -> list[Stamp]:
-    """The same, but packets without a duration last as long as it usually takes to the next of the stream."""
+def _lasting(stamps: Sequence[PacketTime]) -> list[PacketTime]:
+    """The same packets; those without a duration get the median step of their stream."""
     steps: dict[int, list[float]] = {}
     last: dict[int, float] = {}
     for stamp in stamps:
@@ -210,43 +222,44 @@ def _lasting(stamps: Sequence[Stamp]) -> list[Stamp]:
     ]
 
 
-def _strays(stamps: Sequence[Stamp]) -> dict[tuple[int, int], float]:
-    """(stream, number) of single packets that lie outside of their neighbours, although these follow each
-    other, and by how much each has to be moved to lie between them."""
-    streams: dict[int, list[Stamp]] = {}
+def _outliers(stamps: Sequence[PacketTime]) -> dict[tuple[int, int], float]:
+    """Single packets whose time is not between their neighbours', although the neighbours are continuous.
+
+    The keys are (stream, number); the values are the seconds to add so that the time is between them."""
+    streams: dict[int, list[PacketTime]] = {}
     for stamp in stamps:
         streams.setdefault(stamp.stream, []).append(stamp)
-    strays: dict[tuple[int, int], float] = {}
+    outliers: dict[tuple[int, int], float] = {}
     for first, *rest in streams.values():
         before = first
         for stamp, after in pairwise(rest):
-            if _is_stray(before, stamp, after):
+            if _is_outlier(before, stamp, after):
                 middle_s = (before.begin_s + after.begin_s) / 2
-                strays[stamp.stream, stamp.number] = middle_s - stamp.begin_s
+                outliers[stamp.stream, stamp.number] = middle_s - stamp.begin_s
             else:
                 before = stamp
-    return strays
+    return outliers
 
 
-def _is_stray(before: Stamp, stamp: Stamp, after: Stamp) -> bool:
+def _is_outlier(before: PacketTime, stamp: PacketTime, after: PacketTime) -> bool:
     follow = -BACK_S <= after.begin_s - before.begin_s <= LEAP_S
     return follow and not before.begin_s - BACK_S <= stamp.begin_s <= after.begin_s + BACK_S
 
 
 def _pieces(
-    stamps: Sequence[Stamp], leading: Collection[int], may_leap: bool
+    stamps: Sequence[PacketTime], leading: Collection[int], may_leap: bool
 ) -> tuple[list[int], tuple[Jump, ...]]:
-    """Which piece of the film each packet belongs to, from 0, and the jump ahead of each piece but the first.
+    """The piece of the film that each packet is in, from 0, and the jump before each piece but the first.
 
-    A stream that jumps follows another that has done so before it in the file; the first of them makes a new
-    piece.
+    The first stream that jumps begins a new piece; when another stream jumps to the same times after it, it
+    continues in that piece.
     """
     pieces: list[int] = []
     jumps: list[Jump] = []
-    shifts = [0.0]  # of each piece, as the stream that jumped first would go on
+    shifts = [0.0]  # of each piece, so that the stream that jumped first is continuous
     own: dict[int, int] = {}
-    last: dict[int, Stamp] = {}
-    latest_s = float("-inf")  # of all leading streams, moved
+    last: dict[int, PacketTime] = {}
+    latest_s = float("-inf")  # end of all leading streams so far, on the moved clock
     for stamp in stamps:
         if stamp.stream not in leading:
             pieces.append(len(shifts) - 1)
@@ -269,9 +282,9 @@ def _pieces(
 
 
 def _shifts(
-    stamps: Sequence[Stamp], pieces: Sequence[int], leading: Collection[int], count: int
+    stamps: Sequence[PacketTime], pieces: Sequence[int], leading: Collection[int], count: int
 ) -> list[float]:
-    """For each piece, what is added to its times so that in no stream it overlaps the pieces before."""
+    """The seconds to add to the times of each piece, so that it overlaps the pieces before in no stream."""
     begins: list[dict[int, float]] = [{} for _ in range(count)]
     ends: list[dict[int, float]] = [{} for _ in range(count)]
     for stamp, piece in zip(stamps, pieces, strict=True):
@@ -289,12 +302,12 @@ def _shifts(
     return shifts
 
 
-def _with_strays(
-    moves: Sequence[Move], strays: Mapping[tuple[int, int], float], stream: int
+def _with_outliers(
+    moves: Sequence[Move], outliers: Mapping[tuple[int, int], float], stream: int
 ) -> tuple[Move, ...]:
-    """The moves of a stream with those of its strays, each of which holds for one packet."""
+    """The moves of a stream together with those of its outliers, each of which applies to one packet."""
     whole = {move.number: move.shift_s for move in moves}
-    own = {number: extra_s for (of, number), extra_s in strays.items() if of == stream}
+    own = {number: extra_s for (of, number), extra_s in outliers.items() if of == stream}
     for number, extra_s in sorted(own.items()):
         present_s = whole[max(start for start in whole if start <= number)]
         whole.setdefault(number + 1, present_s)

@@ -1,4 +1,4 @@
-"""What a camera's pictures come out of: a device or a stream that OpenCV opens, or a video file."""
+"""The sources of a camera's frames: a device or stream opened by OpenCV, or a video file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from reenact.doctor.machine import (
     may_open,
     this_system,
 )
-from reenact.media.read.spool import Source, passes_by, shown, spooled
+from reenact.media.read.spool import Source, needs_spooling, spooled, without_password
 from reenact.media.read.video_file import CaptureError, open_capture
 from reenact.process.settings import WhileNeeded, environment_defaults
 
@@ -33,40 +33,42 @@ Size = tuple[int, int]
 """(height, width) in pixels."""
 
 USUAL_SIZE: Size = (720, 1280)
+"""The (height, width) in pixels that is requested by default."""
 USUAL_RATE = 30.0
-"""What a camera is asked for by whoever does not mind."""
-_ENOUGH = 0.9
-"""Share of the asked rate below which raw pictures are too few."""
+"""The frames per second that are requested by default."""
+_LEAST_RATE_SHARE = 0.9
+"""The share of the requested rate below which compressed instead of raw pictures are requested."""
 _OPENCV_SETTINGS = {"OPENCV_FFMPEG_LOGLEVEL": "-8", "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "2"}
-"""What OpenCV lets nothing but the environment set, when it is first used. Its FFmpeg is to be quiet: what
-it says on standard error becomes one line of ours. A silent camera on Linux is to be given up after so many
-seconds, not after 10."""
-_STREAM_LIMIT_MS = 5000
-"""For opening a stream and for every picture of it; OpenCV's own is 30 s."""
-_HURRY_S = 0.5
-"""A recording that has fallen behind by more than this does not try to catch up: no camera would."""
-_ASSUMED_RATE = Fraction(25)
-"""Of a recording that does not say."""
+"""Settings that OpenCV reads only from the environment, when it is first used. The first one silences its
+FFmpeg, whose messages would appear beside our error. The second one is the timeout of a camera on Linux, in
+seconds; OpenCV's default is 10."""
+_STREAM_TIMEOUT_MS = 5000
+"""Timeout of opening a stream and of each of its frames; OpenCV's default is 30 s."""
+_LARGEST_LAG_S = 0.5
+"""A recording that lags by more than this, in seconds, continues from now instead of catching up."""
+_DEFAULT_RATE = Fraction(25)
+"""Frames per second of a recording that has no rate."""
 
 
 class Device(Protocol):
-    """Delivers pictures in the thread that asks for them. After it is open, nothing of it raises."""
+    """Delivers frames in the thread that calls it. Once it is open, none of its methods raises."""
 
     @property
     def rate(self) -> Fraction | None:
-        """Pictures per second, if it says."""
+        """The frames per second. None: the device reports no rate."""
 
     def grab(self) -> bool:
-        """Waits for the next picture; False if none came."""
+        """Waits for the next frame. False: there was none."""
 
     def retrieve(self) -> NDArray[np.uint8] | None:
-        """The picture that was grabbed, (height, width, 3) RGB; None if it is damaged."""
+        """The frame that was grabbed, (height, width, 3) RGB. None: it is damaged."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Releases the device."""
 
 
-class Pace:
-    """Lets the pictures of a recording come when they are due, as a camera's do."""
+class Pacer:
+    """Delays the frames of a recording until they are due, as those of a camera."""
 
     def __init__(
         self, clock_ns: Callable[[], int] = time.perf_counter_ns, sleep: Callable[[float], None] = time.sleep
@@ -76,36 +78,36 @@ class Pace:
         self._due_s: float | None = None
 
     def wait(self, after_s: float) -> None:
-        """Until this long after the picture before was due."""
+        """Sleeps until `after_s` seconds after the time at which the frame before was due."""
         now_s = self._clock_ns() / 1e9
         due_s = now_s if self._due_s is None else self._due_s + after_s
-        self._due_s = now_s if now_s - due_s > _HURRY_S else due_s
+        self._due_s = now_s if now_s - due_s > _LARGEST_LAG_S else due_s
         if self._due_s > now_s:
             self._sleep(self._due_s - now_s)
 
 
 class OpenCvDevice:
-    """A device or a stream, through OpenCV."""
+    """A device or a stream opened by OpenCV."""
 
     def __init__(
-        self, capture: cv2.VideoCapture, pace: Pace | None = None, opened: ExitStack | None = None
+        self, capture: cv2.VideoCapture, pacer: Pacer | None = None, opened: ExitStack | None = None
     ) -> None:
-        """`pace`: for what comes faster than it was filmed, a recording. `opened`: what is to be closed after
-        the device."""
+        """pacer: delays the frames of a recording. None: the frames arrive in real time.
+        opened: closed after the device. None: nothing else is closed."""
         self._capture = capture
-        self._pace = pace
+        self._pacer = pacer
         self._opened = opened or ExitStack()
 
     @property
     def rate(self) -> Fraction | None:
-        told = self._capture.get(cv2.CAP_PROP_FPS)
-        # Streams without a rate tell the ticks of their clock, 90000.
-        return Fraction(told).limit_denominator(1001) if 1 <= told <= 1000 else None
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        # For streams without a rate OpenCV gives the ticks of their clock, 90000.
+        return Fraction(rate).limit_denominator(1001) if 1 <= rate <= 1000 else None
 
     def grab(self) -> bool:
         grabbed = bool(self._capture.grab())
-        if grabbed and self._pace is not None:
-            self._pace.wait(float(1 / (self.rate or _ASSUMED_RATE)))
+        if grabbed and self._pacer is not None:
+            self._pacer.wait(float(1 / (self.rate or _DEFAULT_RATE)))
         return grabbed
 
     def retrieve(self) -> NDArray[np.uint8] | None:
@@ -118,18 +120,18 @@ class OpenCvDevice:
 
 
 class FileDevice:
-    """A video file that stands in for a camera: over and over, each picture when it is due."""
+    """A video file that is played as a camera: in an endless loop, each frame at its time."""
 
-    def __init__(self, path: Path, pace: Pace | None = None) -> None:
-        """Raises CaptureError where there is no video."""
+    def __init__(self, path: Path, pacer: Pacer | None = None) -> None:
+        """pacer: delays the frames. None: a new one. Raises CaptureError where `path` is no video."""
         with ExitStack() as opened:
-            # From a pipe nothing comes a second time.
-            source = opened.enter_context(spooled(path)) if passes_by(path) else path
+            # A pipe can be read only once, so it is kept in a file.
+            source = opened.enter_context(spooled(path)) if needs_spooling(path) else path
             with open_capture(source) as capture:
                 self.rate = capture.rate
             self._kept = opened.pop_all()
-        self._pace = pace or Pace()
-        self._pictures = _over_and_over(source)
+        self._pacer = pacer or Pacer()
+        self._pictures = _looped(source)
         self._image: NDArray[np.uint8] | None = None
 
     def grab(self) -> bool:
@@ -137,7 +139,7 @@ class FileDevice:
             after_s, self._image = next(self._pictures)
         except (CaptureError, StopIteration):
             return False
-        self._pace.wait(after_s)
+        self._pacer.wait(after_s)
         return True
 
     def retrieve(self) -> NDArray[np.uint8] | None:
@@ -148,11 +150,11 @@ class FileDevice:
         self._kept.close()
 
 
-def _over_and_over(source: Source) -> Generator[tuple[float, NDArray[np.uint8]], None, None]:
-    """(seconds after the picture before, picture), without end."""
+def _looped(source: Source) -> Generator[tuple[float, NDArray[np.uint8]], None, None]:
+    """Pairs of (seconds since the frame before, picture), without end."""
     while True:
         with open_capture(source) as capture:
-            after_s = 1 / (capture.rate or _ASSUMED_RATE)
+            after_s = 1 / (capture.rate or _DEFAULT_RATE)
             before: Fraction | None = None
             for frame in capture:
                 after_s = after_s if before is None else frame.pts - before
@@ -161,9 +163,10 @@ def _over_and_over(source: Source) -> Generator[tuple[float, NDArray[np.uint8]],
 
 
 def open_device(where: str, size: Size | None = None, fps: float | None = None) -> Device:
-    """What `where` names: the index or path of a device, a URL, or a video file.
+    """Opens the camera `where`: the index or path of a device, a URL, or a video file.
 
-    Size and rate are wishes, which only devices heed. Raises CaptureError.
+    size: the requested (height, width) in pixels. None: USUAL_SIZE. fps: the requested frames per second.
+    None: USUAL_RATE. Both apply to devices only, which may give others. Raises CaptureError.
     """
     if "://" in where:
         return _open_stream(where)
@@ -174,11 +177,11 @@ def open_device(where: str, size: Size | None = None, fps: float | None = None) 
         return _open_local(where, size or USUAL_SIZE, fps or USUAL_RATE)
     if where and path.exists():
         return FileDevice(path)
-    raise CaptureError(f"there is no camera or video file {where!r}; {what_there_is(camera_names())}")
+    raise CaptureError(f"there is no camera or video file {where!r}; {camera_hint(camera_names())}")
 
 
-def opener(where: str, size: Size | None = None, fps: float | None = None) -> Callable[[], Device]:
-    """What opens `where`, as `open_device` does, as often as it is needed."""
+def device_opener(where: str, size: Size | None = None, fps: float | None = None) -> Callable[[], Device]:
+    """A function that opens `where` as `open_device` does and may be called again when the camera is lost."""
     numbered = re.fullmatch(r"(?:/dev/video)?(\d+)", where, re.ASCII)
     if sys.platform == "linux" and numbered:
         return NumberedCamera(where, int(numbered[1]), size, fps)
@@ -186,13 +189,13 @@ def opener(where: str, size: Size | None = None, fps: float | None = None) -> Ca
 
 
 class NumberedCamera:
-    """Opens a camera by its number, and from then on the same camera, whatever its number is then.
+    """Opens a camera by its number, and later the same camera even if its number has changed.
 
-    Linux gives a camera that is plugged in again the next number that is free.
+    Linux gives a camera that is plugged in again the next free number.
     """
 
     def __init__(self, where: str, number: int, size: Size | None, fps: float | None) -> None:
-        """`where`: as the user names it, which holds for as long as its number does."""
+        """where: the user's name for the camera, which is replaced when its number changes."""
         self._where = where
         self._number = number
         self._size = size
@@ -200,7 +203,7 @@ class NumberedCamera:
         self._identity: CameraIdentity | None = None
 
     def __call__(self) -> Device:
-        """Raises CaptureError."""
+        """Opens the camera. Raises CaptureError."""
         if self._identity is not None:
             found = find_camera(self._identity)
             if found is None:
@@ -212,8 +215,8 @@ class NumberedCamera:
         return device
 
 
-def what_there_is(names: Mapping[int, str], platform: str = sys.platform) -> str:
-    """What would be a right camera on this machine."""
+def camera_hint(names: Mapping[int, str], platform: str = sys.platform) -> str:
+    """The cameras of this machine, for messages. names: their names by number."""
     others = "a URL or a video file can stand in for one"
     if not names:
         return f"this machine has no camera, but {others}"
@@ -224,7 +227,7 @@ def what_there_is(names: Mapping[int, str], platform: str = sys.platform) -> str
 
 
 def backends(platform: str) -> Sequence[int]:
-    """OpenCV's ways to the cameras of a system, best first."""
+    """OpenCV's camera backends on a system, in order of preference."""
     if platform == "linux":
         return (cv2.CAP_V4L2,)
     if platform == "darwin":
@@ -233,15 +236,15 @@ def backends(platform: str) -> Sequence[int]:
 
 
 def negotiate(capture: cv2.VideoCapture, size: Size, fps: float) -> None:
-    """Asks for size and rate, and for compressed pictures where raw ones would be too few or too small."""
-    _ask(capture, size, fps)
+    """Requests size and rate, and compressed pictures where raw ones would be too few or too small."""
+    _request(capture, size, fps)
     if _falls_short(capture, size, fps):
-        # Raw 720p is more than USB 2 carries at 30 a second: many cameras then offer 10, without a word.
+        # USB 2 cannot carry raw 720p at 30 frames a second: many cameras then silently give 10.
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        _ask(capture, size, fps)
+        _request(capture, size, fps)
 
 
-def _ask(capture: cv2.VideoCapture, size: Size, fps: float) -> None:
+def _request(capture: cv2.VideoCapture, size: Size, fps: float) -> None:
     height, width = size
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
     capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
@@ -249,9 +252,9 @@ def _ask(capture: cv2.VideoCapture, size: Size, fps: float) -> None:
 
 
 def _falls_short(capture: cv2.VideoCapture, size: Size, fps: float) -> bool:
-    told_fps = capture.get(cv2.CAP_PROP_FPS)
-    told = capture.get(cv2.CAP_PROP_FRAME_HEIGHT), capture.get(cv2.CAP_PROP_FRAME_WIDTH)
-    return 0 < told_fps < _ENOUGH * fps or told[0] < size[0] or told[1] < size[1]
+    given_fps = capture.get(cv2.CAP_PROP_FPS)
+    given = capture.get(cv2.CAP_PROP_FRAME_HEIGHT), capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+    return 0 < given_fps < _LEAST_RATE_SHARE * fps or given[0] < size[0] or given[1] < size[1]
 
 
 def _open_local(where: int | str, size: Size, fps: float) -> OpenCvDevice:
@@ -267,33 +270,34 @@ def _open_local(where: int | str, size: Size, fps: float) -> OpenCvDevice:
 
 
 def _require_local(where: int | str) -> bool:
-    """Whether the user may open the device, which must be there, so far as the system says."""
+    """Whether the user may open the device; True except on Linux. Raises CaptureError where there is none."""
     if sys.platform != "linux":
         return True
     path = Path(f"/dev/video{where}") if isinstance(where, int) else Path(where)
     if not path.exists():
-        raise CaptureError(f"there is no camera {where}; {what_there_is(camera_names())}")
+        raise CaptureError(f"there is no camera {where}; {camera_hint(camera_names())}")
     return may_open(path)
 
 
 def _open_stream(url: str) -> OpenCvDevice:
     limits = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-        _STREAM_LIMIT_MS,
+        _STREAM_TIMEOUT_MS,
         cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-        _STREAM_LIMIT_MS,
+        _STREAM_TIMEOUT_MS,
     ]
     with ExitStack() as opened:
         opened.enter_context(quiet_opencv)
         capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
         if not capture.isOpened():
-            raise CaptureError(f"{shown(url)} does not open: is it the address of a stream, and is it on?")
+            name = without_password(url)
+            raise CaptureError(f"{name} does not open: is it the address of a stream, and is it on?")
         is_recording = capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
-        return OpenCvDevice(capture, Pace() if is_recording else None, opened.pop_all())
+        return OpenCvDevice(capture, Pacer() if is_recording else None, opened.pop_all())
 
 
 def opencv_logging() -> Any:
-    """What has getLogLevel and setLogLevel: cv2 itself, or from 4.14 on its module utils.logging."""
+    """The module with getLogLevel and setLogLevel: cv2, or from 4.14 on cv2.utils.logging."""
     module: Any = cv2
     return module if hasattr(module, "getLogLevel") else module.utils.logging
 
@@ -311,5 +315,5 @@ def _quiet() -> Iterator[None]:
 
 
 quiet_opencv = WhileNeeded(_quiet)
-"""Meanwhile OpenCV says nothing, in the whole process. As long as a device is open: OpenCV also speaks up
-while it reads, in the middle of what the terminal shows."""
+"""While this context is open, OpenCV logs nothing, in the whole process. It stays open as long as a device,
+because OpenCV also logs while it reads, in the middle of the terminal's progress display."""

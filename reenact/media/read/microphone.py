@@ -1,4 +1,4 @@
-"""A microphone as pieces of sound that go on through whatever happens to it."""
+"""The sound of a microphone, which is opened again whenever it is lost."""
 
 from __future__ import annotations
 
@@ -18,57 +18,60 @@ from reenact.records import Sound
 log = logging.getLogger(__name__)
 
 RATE = 48_000
-"""Samples per second of all sound that is heard: what microphones and AAC both have."""
-_PIECE = RATE // 100
-"""Samples asked for at a time: 10 ms."""
+"""Samples per second of recorded sound; both microphones and AAC support this rate."""
+_PIECE_SAMPLES = RATE // 100
+"""The least number of samples that are read at a time: 10 ms."""
 _DRIFT = 500e-6
-"""By which a sound card's clock may differ from the computer's; those of real ones do by a tenth of it."""
+"""Largest relative error of a sound card's clock; that of real ones is a tenth of it."""
 
 
 class MicrophoneError(OSError):
-    """No microphone opens; the message is one line for the user."""
+    """Raised where no microphone opens or one is lost; the message is one line for the user."""
 
 
-class Ear(Protocol):
-    """An open microphone. After it is open, it raises nothing but MicrophoneError."""
+class Microphone(Protocol):
+    """An open microphone. Its methods raise only MicrophoneError."""
 
     def available(self) -> int:
-        """Samples that can be read at once."""
+        """The number of samples that can be read without waiting."""
 
     def read(self, count: int) -> tuple[NDArray[np.float32], bool]:
-        """(count, channels), -1..1, RATE a second, one channel or two; whether sound was lost before it."""
+        """The samples, and whether sound before them was lost.
 
-    def close(self) -> None: ...
+        The samples are (count, channels) in -1..1, RATE a second, with one or two channels."""
+
+    def close(self) -> None:
+        """Releases the microphone."""
 
 
 @dataclass(frozen=True)
 class MicrophoneOptions:
-    """When to give up on a microphone."""
+    """The time limits of a microphone."""
 
     stall_s: float = 1.0
-    """One that has delivered nothing for so long is lost."""
+    """The time without sound, in seconds, after which the microphone counts as lost."""
     pause_s: float = 0.005
-    """Between two looks at whether there is sound."""
+    """The interval, in seconds, at which new sound is polled."""
     retry_s: float = 2.0
-    """Between attempts to open a lost one again."""
+    """The interval, in seconds, between attempts to open a lost microphone again."""
 
 
 class SoundClock:
-    """When sound was heard, from when it arrived: arrivals are late now and then, and never early."""
+    """Estimates when sound was captured from when it arrived: arrivals may be late, but are never early."""
 
     def __init__(self) -> None:
-        self._heard = 0
+        self._count = 0
         self._start_ns: int | None = None
 
     def __call__(self, count: int, arrived_ns: int) -> int:
-        """When the first of these samples was heard, which follow those of the call before."""
-        start_ns = arrived_ns - self._ns(self._heard + count)
+        """When the first of the next `count` samples was captured, in nanoseconds."""
+        start_ns = arrived_ns - self._ns(self._count + count)
         if self._start_ns is None:
             self._start_ns = start_ns
-        # The creep lets it follow a card that is slower than it says.
+        # The small increase lets the estimate follow a card whose clock is too slow.
         self._start_ns = min(self._start_ns + int(_DRIFT * self._ns(count)), start_ns)
-        heard_ns = self._start_ns + self._ns(self._heard)
-        self._heard += count
+        heard_ns = self._start_ns + self._ns(self._count)
+        self._count += count
         return heard_ns
 
     @staticmethod
@@ -76,27 +79,28 @@ class SoundClock:
         return count * 10**9 // RATE
 
 
-def listen(
-    open_ear: Callable[[], Ear],
+def read_microphone(
+    open_device: Callable[[], Microphone],
     options: MicrophoneOptions = MicrophoneOptions(),
     clock_ns: Callable[[], int] = time.perf_counter_ns,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Generator[Sound | None, None, None]:
-    """What a microphone hears, for ever, piece by piece; None again and again while there is nothing.
+    """The sound of a microphone in pieces, without end; None repeatedly while there is none.
 
-    One that is missing or lost is opened again as soon as it is back; one warning says so.
+    A microphone that is missing or lost is opened again as soon as it is back; one warning says so.
+    open_device: opens the microphone, or raises MicrophoneError. clock_ns: the clock of `Sound.heard_ns`.
     """
     lost = False
     while True:
         try:
-            with closing(open_ear()) as ear:
+            with closing(open_device()) as microphone:
                 if lost:
                     log.warning("the microphone works again")
                 lost = False
-                yield from _heard(ear, options, clock_ns, sleep)
+                yield from _sound_pieces(microphone, options, clock_ns, sleep)
         except MicrophoneError as error:
             if not lost:
-                log.warning("%s: what is recorded is silent until it works", error)
+                log.warning("%s: recordings are silent until it works", error)
             lost = True
         until_ns = clock_ns() + int(options.retry_s * 1e9)
         while clock_ns() < until_ns:
@@ -104,10 +108,10 @@ def listen(
             sleep(options.pause_s)
 
 
-def open_microphone(device: str | None) -> Callable[[], Ear]:
-    """What opens the microphone of this name or number; None takes the system's usual one."""
+def open_microphone(device: str | None) -> Callable[[], Microphone]:
+    """A function that opens the microphone `device`, a name or number. None: the default microphone."""
     with suppress(MicrophoneError):
-        # Now, by whoever asks: it turns standard error off for the whole process while it looks for devices.
+        # Imported in the caller's thread, because the import redirects standard error meanwhile.
         _import_sounddevice()
     return _PortAudioOpener(int(device) if device is not None and device.isdecimal() else device)
 
@@ -119,30 +123,32 @@ class _PortAudioOpener:
         self._device = device
         self._tried = False
 
-    def __call__(self) -> PortAudioEar:
-        """Raises MicrophoneError."""
+    def __call__(self) -> PortAudioMicrophone:
+        """Opens the microphone. Raises MicrophoneError."""
         library = _import_sounddevice()
         if self._tried:
-            _list_devices_again(library)
+            _restart(library)
         self._tried = True
-        return PortAudioEar(library, self._device)
+        return PortAudioMicrophone(library, self._device)
 
 
-class PortAudioEar:
-    """A microphone, through PortAudio.
+class PortAudioMicrophone:
+    """A microphone opened by PortAudio.
 
-    Not through PyAV: the ALSA in its Linux wheels looks for its settings where it was built, and finds none.
+    PyAV is not used for this, because the ALSA in its Linux wheels does not find its settings.
     """
 
     def __init__(self, library: Any, device: int | str | None) -> None:
-        """`library`: the module sounddevice. Raises MicrophoneError."""
+        """library: the module sounddevice. device: a name, a part of it, or a number. None: the default one.
+
+        Raises MicrophoneError."""
         self._library = library
         self._name = "the microphone" if device is None else f"microphone {device!r}"
         if device is None and library.default.device[0] < 0:
             raise MicrophoneError("there is no microphone")
         with self._plain_errors("does not open"):
-            told = library.query_devices(device, "input")
-            channels = min(2, told["max_input_channels"])
+            properties = library.query_devices(device, "input")
+            channels = min(2, properties["max_input_channels"])
             self._stream = library.InputStream(RATE, device=device, channels=channels, dtype="float32")
             try:
                 self._stream.start()
@@ -171,16 +177,16 @@ class PortAudioEar:
 
 
 def _reason(error: Exception) -> str:
-    """What sounddevice says, in one line. It asks PortAudio for the words, and fails if that does not run."""
+    """The error's text in one line. sounddevice asks PortAudio for it, which may not run."""
     try:
         return " ".join(str(error).split())
     except Exception:
         return str(error.args[0])
 
 
-def _list_devices_again(library: Any) -> None:
-    """PortAudio lists the devices when it starts, and never again while it runs. Raises MicrophoneError."""
-    with suppress(library.PortAudioError):  # it did not start the last time
+def _restart(library: Any) -> None:
+    """Restarts PortAudio, which lists devices only when it starts. Raises MicrophoneError."""
+    with suppress(library.PortAudioError):  # PortAudio is not running
         library._terminate()
     try:
         library._initialize()
@@ -189,7 +195,7 @@ def _list_devices_again(library: Any) -> None:
 
 
 def _import_sounddevice() -> Any:
-    """The library; raises MicrophoneError where it, or the PortAudio below it, is missing."""
+    """The module sounddevice. Raises MicrophoneError where it or PortAudio is missing."""
     try:
         import sounddevice
     except ImportError as error:
@@ -197,30 +203,33 @@ def _import_sounddevice() -> Any:
     except OSError as error:
         fix = this_system().install(["libportaudio.so.2"])
         raise MicrophoneError(f"microphones need PortAudio ({error}): {fix}") from error
-    except Exception as error:  # its own PortAudioError, which nobody can name before it is imported
+    except Exception as error:  # PortAudioError, which cannot be named before the import
         raise MicrophoneError(f"PortAudio does not start: {_reason(error)}") from error
     return sounddevice
 
 
-def _heard(
-    ear: Ear, options: MicrophoneOptions, clock_ns: Callable[[], int], sleep: Callable[[float], None]
+def _sound_pieces(
+    microphone: Microphone,
+    options: MicrophoneOptions,
+    clock_ns: Callable[[], int],
+    sleep: Callable[[float], None],
 ) -> Generator[Sound | None, None, None]:
-    """What an open microphone hears, until it is lost. Raises MicrophoneError then."""
+    """The sound of an open microphone in pieces. Raises MicrophoneError when it is lost."""
     sound_clock, last_ns = SoundClock(), clock_ns()
     while clock_ns() - last_ns < options.stall_s * 1e9:
-        count = ear.available()
-        if count < _PIECE:
+        count = microphone.available()
+        if count < _PIECE_SAMPLES:
             yield None
             sleep(options.pause_s)
             continue
-        samples, lost = ear.read(count)
+        samples, lost = microphone.read(count)
         last_ns = clock_ns()
         if lost:
-            sound_clock = SoundClock()  # what it has counted is less than what was heard
+            sound_clock = SoundClock()  # its count would be too low after a loss
         yield Sound(_stereo(samples), sound_clock(count, last_ns))
     raise MicrophoneError(f"the microphone has sent nothing for {options.stall_s:g} s")
 
 
 def _stereo(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(2, count) from (count, channels)."""
+    """Converts (count, channels) to (2, count)."""
     return np.ascontiguousarray(np.broadcast_to(samples.T, (2, len(samples))))

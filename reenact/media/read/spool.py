@@ -1,4 +1,4 @@
-"""Input that can be read only once, such as a pipe or what is at an address, kept in a file for a while."""
+"""Keeps input that can be read only once, such as a pipe or an address, in a temporary file."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 _CHUNK_BYTES = 1 << 20
-_NO_ANSWER_S = 30.0
-"""After so long without a byte an address is given up."""
+_TIMEOUT_S = 30.0
+"""Timeout of an address that sends nothing, in seconds."""
 _SCHEMES = ("http", "https", "ftp", "file")
 _DESCRIPTOR = re.compile(r"/dev/stdin|/(?:dev|proc/self)/fd/(\d+)")
 STANDARD_INPUT = "-"
 
 
 class CaptureError(OSError):
-    """The input cannot be read as a video; the message is one line for the user."""
+    """Raised where the input cannot be read as a video; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Spooled(os.PathLike[str]):
-    """Input in a file of its own, which can be searched and read again. Its text is how the user named it."""
+    """Input that is kept in a file of its own; `str` gives its name."""
 
     name: str
-    """How the user named it, without a password."""
+    """The user's name for the input, without a password."""
     path: Path
-    """The file that holds it."""
+    """The file that contains the input."""
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -48,26 +48,27 @@ class Spooled(os.PathLike[str]):
 
     @property
     def suffix(self) -> str:
-        """The ending of its name; empty where it has none."""
+        """The ending of the input's name, such as ".mp4"; empty where it has none."""
         name = re.split(r"[?#]", self.name)[0] if is_address(self.name) else self.name
         return Path(name).suffix
 
 
 Source = Path | Spooled
-"""A film or a picture: a file, or what is kept in one."""
+"""A film or a picture: the path of a file, or spooled input."""
 
 
 def is_address(text: str) -> bool:
+    """Whether the text is a URL."""
     return "://" in text
 
 
-def shown(address: str) -> str:
-    """An address for messages: without what it may have of users and passwords."""
+def without_password(address: str) -> str:
+    """The address without its user and password, for messages."""
     return re.sub(r"://[^/]*@", "://", address)
 
 
-def passes_by(source: Source | str) -> bool:
-    """Whether it can be read only once, and must be kept in a file: a pipe, a device or an address."""
+def needs_spooling(source: Source | str) -> bool:
+    """Whether the input can be read only once and must be kept in a file: a pipe, a device or an address."""
     if isinstance(source, Spooled):
         return False
     if str(source) == STANDARD_INPUT or is_address(str(source)):
@@ -81,11 +82,11 @@ def passes_by(source: Source | str) -> bool:
 
 @contextmanager
 def spooled(source: Path | str) -> Iterator[Spooled]:
-    """All that comes from a pipe or an address, in a file that is gone afterwards.
+    """Copies a pipe or an address into a file that is deleted when the block ends.
 
-    Raises CaptureError where nothing can be read, or where there is no room for it.
+    Raises CaptureError where it cannot be read or the disk is full.
     """
-    name = "standard input" if str(source) == STANDARD_INPUT else shown(str(source))
+    name = "standard input" if str(source) == STANDARD_INPUT else without_password(str(source))
     with ExitStack() as stack:
         stream = stack.enter_context(_opened(str(source), name))
         suffix = Spooled(name, Path()).suffix
@@ -103,7 +104,7 @@ def _opened(source: str, name: str) -> AbstractContextManager[BinaryIO]:
     try:
         if source == STANDARD_INPUT:
             return _standard_input()
-        if descriptor:  # opened by its name, a socket could not be read
+        if descriptor:  # a socket cannot be opened by its path
             return os.fdopen(os.dup(int(descriptor[1] or 0)), "rb")
         if not stat.S_ISFIFO(os.stat(source).st_mode):
             raise CaptureError(
@@ -122,7 +123,7 @@ def _standard_input() -> AbstractContextManager[BinaryIO]:
         raise CaptureError("standard input is closed; name a file")
     if sys.stdin.isatty():
         raise CaptureError("standard input is a terminal; send a file into it: cat IN | reenact video - OUT")
-    return nullcontext(sys.stdin.buffer)  # which stays open
+    return nullcontext(sys.stdin.buffer)  # standard input stays open
 
 
 def _opened_address(address: str, name: str) -> BinaryIO:
@@ -132,7 +133,7 @@ def _opened_address(address: str, name: str) -> BinaryIO:
             f"(for a live stream: reenact webcam --camera {name})"
         )
     try:
-        return cast("BinaryIO", urllib.request.urlopen(address, timeout=_NO_ANSWER_S))
+        return cast("BinaryIO", urllib.request.urlopen(address, timeout=_TIMEOUT_S))
     except urllib.error.HTTPError as error:
         raise CaptureError(f"{name} cannot be read: {error.code} {error.reason}") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -154,9 +155,11 @@ def _copy(stream: BinaryIO, file: io.RawIOBase, name: str) -> None:
         ) from error
     if not copied:
         raise CaptureError(f"{name} is empty (0 bytes)")
-    told = getattr(stream, "length", None)  # of what an HTTP server announced, what is still missing
-    if told:
-        raise CaptureError(f"{name} breaks off after {copied / 1e6:.1f} MB: {told / 1e6:.1f} MB are missing")
+    missing = getattr(stream, "length", None)  # bytes of the announced length that have not come
+    if missing:
+        raise CaptureError(
+            f"{name} breaks off after {copied / 1e6:.1f} MB: {missing / 1e6:.1f} MB are missing"
+        )
 
 
 def _write(file: io.RawIOBase, chunk: bytes, copied: int, name: str) -> None:

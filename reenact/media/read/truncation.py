@@ -1,4 +1,4 @@
-"""Whether a media file still has its end, read from the sizes of its container's outermost parts."""
+"""Detects media files that are cut short, from the sizes of their container's outermost parts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _HEAD_BYTES = 24
 
 
 def is_cut_short(path: Path) -> bool:
-    """True where parts of the file reach beyond its end.
+    """Whether a part of the file extends beyond the file's end.
 
-    Understood are MP4 and QuickTime, Matroska and WebM, AVI and ASF (WMV); others are taken for whole,
-    as are parts that do not say how long they are.
+    MP4 and QuickTime, Matroska and WebM, AVI and ASF (WMV) are understood. Other files, and files with a part
+    of unknown length, count as complete.
     """
     with path.open("rb") as file:
         length = _part_length(file.read(_HEAD_BYTES))
@@ -33,7 +33,7 @@ def is_cut_short(path: Path) -> bool:
 
 
 def _part_length(head: bytes) -> Callable[[bytes], int | None] | None:
-    """How to tell the length of this container's parts from their first bytes."""
+    """A function that reads a part's length from its first bytes. None: the container is unknown."""
     if head[4:8] in _ISO_BOXES:
         return _box_length
     if head.startswith(b"RIFF"):
@@ -51,7 +51,7 @@ def _box_length(head: bytes) -> int | None:
 
 
 def _riff_length(head: bytes) -> int | None:
-    # A recorder that was stopped hard leaves a zero here.
+    # The length is 0 where a recording was interrupted.
     length = struct.unpack_from("<I", head, 4)[0] if len(head) >= 8 else 0
     return 8 + length + length % 2 if length else None
 
@@ -61,7 +61,7 @@ def _asf_length(head: bytes) -> int | None:
 
 
 def _ebml_length(head: bytes) -> int | None:
-    """An identifier and a length, each as long as its leading zero bits say, then the content."""
+    """The length of the identifier, the length field and the content; leading zeros give the first two."""
     identifier_bytes = 9 - head[0].bit_length()
     length_head = head[identifier_bytes : identifier_bytes + 8]
     if len(length_head) < 8:

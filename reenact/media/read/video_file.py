@@ -1,4 +1,4 @@
-"""Video files as frames: upright RGB pictures with the container's exact times."""
+"""Reads video files as frames: upright RGB pictures with the container's exact times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from engines.threads import codec_threads
 from reenact.media.colour import FULL, RGB, Colour
 from reenact.media.read.animation import as_film, is_animation
 from reenact.media.read.clock import LATE_S, FileClock, has_own_zero, read_clock
-from reenact.media.read.spool import CaptureError, Source, passes_by, spooled
+from reenact.media.read.spool import CaptureError, Source, needs_spooling, spooled
 from reenact.media.read.truncation import is_cut_short
 from reenact.records import Decoded, Frame
 
@@ -38,24 +38,24 @@ log = logging.getLogger(__name__)
 # Flags of FFmpeg's swscale.h; PyAV names all of them only from version 18 on.
 SWS_BILINEAR, SWS_ACCURATE_RND = 0x2, 0x40000
 
-# Headers round durations and count a last frame or not.
 _SHORT_S = Fraction(1, 10)
+"""Seconds that may be missing before a film counts as cut short: headers round durations and may leave out
+the last frame."""
 
 _MOST_RATE = 1000
-"""Pictures a second of which a file is not believed to have more."""
-_MOST_HELD = 8
-"""Pictures that wait at most for a time by which theirs can be told."""
+"""Frames per second from which a stated rate is implausible."""
+_MOST_PENDING = 8
+"""Most pictures without a plausible time that wait for the next one with one."""
 
-# Formats that FFmpeg reads as pictures besides those named `*_pipe`.
+# Formats that FFmpeg reads as pictures, besides those named `*_pipe`.
 _PICTURE_FORMATS = frozenset({"image2"})
-# HEIC and AVIF, which lie in containers as films do.
+# HEIC and AVIF, whose container is that of MP4 films.
 _PICTURE_BRANDS = frozenset({"avif", "heic", "heix", "heim", "heis", "mif1"})
-# FFmpeg draws text files as a terminal would: a video, but not one that anybody meant.
+# FFmpeg renders text files as a terminal would; such a video is never intended.
 _TEXT_FORMATS = frozenset({"tty"})
 
-
 _SAMPLINGS = {(8, 8): "4:4:4", (4, 8): "4:2:2", (2, 8): "4:1:1", (8, 4): "4:4:0"}
-"""By the width and height of the colour planes of a picture of 8 x 8 pixels."""
+"""The chroma subsampling by the (width, height) of the colour planes of a picture of 8 x 8 pixels."""
 _SIDE_DATA = {
     "MASTERING_DISPLAY_METADATA": "HDR mastering display",
     "CONTENT_LIGHT_LEVEL": "HDR content light level",
@@ -67,31 +67,35 @@ _SIDE_DATA = {
     "STEREO3D": "the arrangement of a 3D picture",
     "SPHERICAL": "the projection of a 360 degree picture",
 }
-"""What decoders hand out beside a picture, and no encoder of ours takes."""
+"""The side data of decoded pictures that encoders do not store, and their names for users."""
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """How stored pixels become the picture as it is displayed: transpose first, then flip."""
+    """The transformation from stored to displayed pictures: first transposed, then flipped."""
 
     transpose: bool = False
+    """Whether rows and columns are exchanged."""
     flip_rows: bool = False
+    """Whether the order of the rows is reversed."""
     flip_columns: bool = False
+    """Whether the order of the columns is reversed."""
 
     @classmethod
     def from_display_matrix(cls, matrix: NDArray[np.int32]) -> Orientation:
-        """`matrix`: (9,) as in MP4's track header; the nearest quarter turn, mirrored or not, is taken."""
+        """The nearest quarter turn, mirrored or not, to a display matrix (9,) as in MP4's track header."""
         x_from_x, y_from_x, _, x_from_y, y_from_y = (int(value) for value in matrix[:5])
         if abs(y_from_x) > abs(x_from_x):
             return cls(True, flip_rows=y_from_x < 0, flip_columns=x_from_y < 0)
         return cls(False, flip_rows=y_from_y < 0, flip_columns=x_from_x < 0)
 
     def size(self, stored: tuple[int, int]) -> tuple[int, int]:
-        """(height, width) displayed, from (height, width) stored."""
+        """The displayed (height, width) of a stored (height, width)."""
         height, width = stored
         return (width, height) if self.transpose else (height, width)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The displayed picture of a stored one, (height, width) or (height, width, channels)."""
         if self.transpose:
             image = cv2.transpose(image)
         if self.flip_rows or self.flip_columns:
@@ -100,46 +104,48 @@ class Orientation:
 
 
 class FileCapture:
-    """The frames of a video file, in order; every iteration starts at the beginning.
+    """The frames of a video file in order; every iteration starts at the beginning.
 
-    Facts about the file are known as soon as it is open, which has decoded one frame.
+    The properties of the file are known once it is open; opening decodes one frame.
     """
 
     path: Path
     """The file that is read."""
     name: str
-    """The input as the user named it."""
+    """The user's name for the input."""
     size: tuple[int, int]
-    """(height, width) as displayed: rotation in the file's metadata is honoured."""
+    """The displayed (height, width) in pixels, after the rotation in the file's metadata."""
     rate: Fraction | None
-    """Average frames per second."""
+    """The average frames per second. None: the file does not state them."""
     frame_count: int | None
-    """Frames to expect, for a progress bar; may be inexact."""
+    """The expected number of frames, for a progress bar; it may be inexact. None: it is unknown."""
     duration: Fraction | None
-    """Seconds."""
+    """The duration in seconds. None: it is unknown."""
     end: Fraction | None
-    """When the last frame goes, in seconds on the clock of `pts`."""
+    """The time at which the last frame ends, in seconds on the clock of `pts`. None: it is unknown."""
     time_base: Fraction
-    """Every `pts` is a whole multiple of it, in seconds."""
+    """The time base in seconds: every `pts` is a whole multiple of it."""
     stream_index: int
-    """Which stream of the container is the picture."""
+    """The index of the video stream in its container."""
     pixel_aspect: Fraction
-    """Width over height of one displayed pixel."""
+    """The width of one displayed pixel over its height."""
     colour: Colour
+    """The colour tags of the video stream."""
     clock: FileClock
-    """How the times of the file's packets are moved."""
+    """The shifts of the packets' times."""
     labels: Mapping[str, str]
-    """What is said of the picture: its language, its timecode."""
+    """The metadata of the video stream, such as its language and its timecode."""
     disposition: int
-    """What the picture is for, as av.stream.Disposition has it."""
+    """The flags of the video stream, as in av.stream.Disposition."""
     sound_rates: tuple[int, ...]
-    """Samples per second of each sound stream of which it is known."""
+    """The samples per second of each sound stream that can be decoded."""
     notes: tuple[str, ...]
-    """What is lost on the way in, one plain line each."""
-    unkept: tuple[str, ...]
-    """What is lost where the picture is encoded anew, one plain line each."""
+    """What is lost or changed when the file is read, one line each."""
+    encoding_losses: tuple[str, ...]
+    """What is lost when the video is encoded again, one line each."""
 
     def __init__(self, source: Source) -> None:
+        """Opens the video and decodes its first frame. Raises CaptureError."""
         self._source = source
         self.path, self.name = Path(source), str(source)
         self._resources = ExitStack()
@@ -155,14 +161,14 @@ class FileCapture:
             self.clock, moved = self._read_clock(stream.index, _zero_s(container, stream, frame))
             self.end = _end(stream, self.clock)
             self.frame_count = _frame_count(stream, self.rate, self.duration)
-            self._heed_clock(late=bool(moved))
+            self._apply_clock(late=bool(moved))
             self.colour = _colour(frame)
             self.labels = _labels(container, stream)
             self.disposition = int(stream.disposition)
             decodable = [sound for sound in container.streams.audio if sound.codec_context is not None]
             self.sound_rates = tuple(sound.rate for sound in decodable if sound.rate)
             self.notes = (*_notes(frame, stream), *self.clock.notes(), *moved)
-            self.unkept = (*_coarser_colour(frame.format), *_dropped_data(frame))
+            self.encoding_losses = (*_coarser_colour(frame.format), *_dropped_data(frame))
             self._orientation = _orientation(frame)
             self._stored_size = frame.height, frame.width
             self.size = self._orientation.size(self._stored_size)
@@ -177,8 +183,8 @@ class FileCapture:
     ) -> None:
         self._resources.close()
 
-    def keep(self, resources: ExitStack) -> None:
-        """What is closed with the capture."""
+    def close_with(self, resources: ExitStack) -> None:
+        """Closes the resources when the capture is closed."""
         self._resources.push(resources)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -186,12 +192,13 @@ class FileCapture:
         with closing(container):
             yield from self._frames(container)
 
-    def glances(self, count: int) -> Iterator[Frame]:
-        """At most `count` frames of stretches that are spread over the film, first about its middle, then
-        about its quarters, and so on, and in each a few frames a second.
+    def sampled_frames(self, count: int) -> Iterator[Frame]:
+        """At most `count` frames from several parts of the film, four a second in each part.
 
-        Stretches begin at keyframes, because from there on frames are quick to reach. Ends early where the
-        file is damaged or cannot be searched; `index` counts the glances."""
+        The first part is near the middle of the film, the next ones near its quarters, and so on. Each begins
+        at a keyframe, from which frames are decoded quickly. The iteration ends early where the file is
+        damaged or cannot be searched. `index` counts these frames only.
+        """
         with closing(_open_container(self._source)) as container:
             stream = container.streams.video[self._video_index]
             to_rgb = _ToRgb(self._stored_size, self.colour, self._orientation)
@@ -199,12 +206,12 @@ class FileCapture:
             if not stream.time_base or not duration:
                 return
             ticks = int(duration / stream.time_base)
-            step = int(_GLANCE_S / stream.time_base)
+            step = int(_SAMPLE_S / stream.time_base)
             try:
                 keys = _keyframes(
                     container, stream, [begin + int(share * ticks) for share in _spread(_SEEKS)]
                 )
-                pictures = _stretches(container, stream, keys, -(-count // max(len(keys), 1)), step)
+                pictures = _sampled_pictures(container, stream, keys, -(-count // max(len(keys), 1)), step)
                 for index, picture in zip(range(count), pictures, strict=False):
                     pts = ((picture.pts or begin) - begin) * stream.time_base
                     yield Frame(to_rgb(picture), pts, index)
@@ -212,15 +219,15 @@ class FileCapture:
                 return
 
     def _read_clock(self, picture: int, zero_s: float) -> tuple[FileClock, tuple[str, ...]]:
-        """The clock on which `zero_s` of the file's own is 0, and what there is to say about that."""
+        """The file's clock, shifted so that `zero_s` becomes 0, and a line for the user if that is much."""
         with closing(_open_container(self._source)) as container:
             clock = read_clock(container, container.streams[picture])
             if has_own_zero(container) or zero_s < LATE_S:
                 return clock.started_at(zero_s), ()
         return clock.started_at(zero_s), (f"the film's clock begins at {zero_s:.2f} s: it is moved to 0",)
 
-    def _heed_clock(self, late: bool) -> None:
-        """Headers know nothing of jumps, take a late start for a part of the film, or only guess."""
+    def _apply_clock(self, late: bool) -> None:
+        """Corrects the duration and frame count, which headers may guess or not adapt to the moved clock."""
         if self.clock.picture_span_s is None:
             return
         begin_s, end_s = self.clock.picture_span_s
@@ -238,9 +245,9 @@ class FileCapture:
             yield frame.made_of(Decoded(picture)) if upright else frame
 
     def _pictures(self, container: InputContainer) -> Iterator[VideoFrame]:
-        """Decoded pictures; a damaged packet is passed over, the end of a file that breaks off is not."""
+        """The decoded pictures without damaged packets. Raises CaptureError where the file breaks off."""
         stream = container.streams.video[self._video_index]
-        # Whole frames in parallel: slices, the default, leave the second core idle for most codecs.
+        # Frames are decoded in parallel: slices, the default, leave the second core idle for most codecs.
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = codec_threads()
         progress, move = _Progress(), self.clock.mover(stream)
@@ -253,11 +260,11 @@ class FileCapture:
         if progress.ends_in_damage or (is_cut_short(self.path) and self._is_short(progress, container)):
             raise self._break(progress)
         if progress.damaged:
-            log.warning("%s: %d damaged packets were passed over", self.name, progress.damaged)
+            log.warning("%s: %d damaged packets were skipped", self.name, progress.damaged)
 
     def _is_short(self, progress: _Progress, container: InputContainer) -> bool:
         if "asf" in container.format.name.split(","):
-            return True  # FFmpeg guesses a cut file's duration from what is left of it
+            return True  # FFmpeg guesses a cut file's duration from the part that is left
         late = self.duration is None or progress.end_s < self.duration - _SHORT_S
         return late or progress.packets < self._declared_frames
 
@@ -269,23 +276,23 @@ class FileCapture:
 
 
 class _Progress:
-    """How far the reading of a file has come."""
+    """Counts the packets read from a file, its damaged packets and the time reached."""
 
     def __init__(self) -> None:
         self.packets = 0
         self.end_s = Fraction(0)
-        """Time of the last picture."""
+        """The time of the last picture, in seconds."""
         self.damaged = 0
         self._last_damaged: int | None = None
 
     @property
     def ends_in_damage(self) -> bool:
-        """Whether one of the last packets is broken, as where a file was cut through."""
-        # Two: with frames decoded in parallel, an error surfaces that much later.
+        """Whether one of the last packets is damaged, as where a file was cut within a packet."""
+        # Two, because an error is reported one packet later when frames are decoded in parallel.
         return self._last_damaged is not None and self.packets - self._last_damaged <= 2
 
     def decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
-        """The pictures that are ready with this packet; none where the decoder met a broken one."""
+        """Decodes a packet and returns the pictures that are ready; none where the packet is damaged."""
         self.packets += packet.size > 0
         if packet.is_corrupt:
             self._last_damaged = self.packets
@@ -302,32 +309,32 @@ class _Progress:
 
 
 def open_capture(source: Source | str) -> FileCapture:
-    """The video `source`; raises CaptureError where there is none to read.
+    """Opens the video `source`. Raises CaptureError where it cannot be read.
 
-    What can be read only once, and animated pictures that FFmpeg does not know, are kept in a file as long
-    as the capture is open.
+    Pipes, addresses and animated pictures that FFmpeg cannot read are kept in a temporary file as long as the
+    capture is open.
     """
     with ExitStack() as opened:
         film: Source
-        if isinstance(source, Path | str) and passes_by(source):
+        if isinstance(source, Path | str) and needs_spooling(source):
             film = opened.enter_context(spooled(source))
         else:
             film = Path(source) if isinstance(source, str) else source
         if is_animation(film):
             film = opened.enter_context(as_film(film))
         capture = FileCapture(film)
-        capture.keep(opened.pop_all())
+        capture.close_with(opened.pop_all())
     return capture
 
 
 _SEEKS = 8
-"""Places of a film from which keyframes are looked for."""
-_GLANCE_S = 0.25
-"""Seconds between two glances of one stretch."""
+"""Number of places in a film near which keyframes are searched for `sampled_frames`."""
+_SAMPLE_S = 0.25
+"""Time between two sampled frames of one part, in seconds."""
 
 
 def _spread(count: int) -> Iterator[Fraction]:
-    """`count` shares of a whole, 0..1, each as far from those before as can be: 1/2, 1/4, 3/4, 1/8, ..."""
+    """`count` shares, 0..1, each as far as possible from those before it: 1/2, 1/4, 3/4, 1/8, ..."""
     level = 1
     while count > 0:
         for odd in range(1, 2**level, 2)[:count]:
@@ -337,7 +344,7 @@ def _spread(count: int) -> Iterator[Fraction]:
 
 
 def _keyframes(container: InputContainer, stream: VideoStream, wanted: Sequence[int]) -> list[int]:
-    """The keyframes from which the times `wanted` are reached, each once, in the stream's time base."""
+    """The times of the keyframes before the times `wanted`, each once, in the stream's time base."""
     found: dict[int, None] = {}
     for due in wanted:
         container.seek(due, stream=stream)
@@ -347,10 +354,10 @@ def _keyframes(container: InputContainer, stream: VideoStream, wanted: Sequence[
     return list(found)
 
 
-def _stretches(
+def _sampled_pictures(
     container: InputContainer, stream: VideoStream, keys: Sequence[int], count: int, step: int
 ) -> Iterator[VideoFrame]:
-    """From each keyframe on at most `count` pictures `step` apart, up to the next of `keys`."""
+    """At most `count` pictures from each keyframe on, `step` ticks apart, up to the next of `keys`."""
     for key in keys:
         end = min((other for other in keys if other > key), default=None)
         container.seek(key, stream=stream)
@@ -374,9 +381,9 @@ class _ToRgb:
         self._reformatter = VideoReformatter()
 
     def __call__(self, picture: VideoFrame) -> NDArray[np.uint8]:
-        # By way of planes and with exact rounding: a 720p frame takes 1.8 ms and comes back from the trip to
-        # RGB as it was. Straight to rgb24 takes 0.3 ms but truncates, which darkens every frame by 1.1
-        # levels; its exact variant takes 9 ms.
+        # Converted to planes with exact rounding: a 720p frame takes 1.8 ms and is unchanged when it is
+        # converted back. The direct conversion to rgb24 takes 0.3 ms but truncates, which darkens every frame
+        # by 1.1 levels; its exact variant takes 9 ms.
         planar = self._reformatter.reformat(
             picture,
             width=self._width,
@@ -394,7 +401,7 @@ class _ToRgb:
 
 
 class _Clock:
-    """Seconds of each picture, always later than the one before: encoders insist on that."""
+    """Gives each picture a time that is later than the one before, as encoders require."""
 
     def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
         self._tick = time_base
@@ -403,19 +410,19 @@ class _Clock:
         self._last: Fraction | None = None
 
     def __call__(self, pictures: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, Fraction]]:
-        """Each picture with its time. Those that come no later than the one before are spread up to the next
-        that does."""
-        held: list[VideoFrame] = []
+        """Each picture with its time in seconds. Pictures that are no later than the one before are spread
+        evenly up to the next that is."""
+        pending: list[VideoFrame] = []
         for picture in pictures:
             pts = self._pts(picture)
-            if self._last is not None and pts <= self._last and len(held) < _MOST_HELD:
-                held.append(picture)
+            if self._last is not None and pts <= self._last and len(pending) < _MOST_PENDING:
+                pending.append(picture)
                 continue
-            yield from self._spread(held, pts)
-            held = []
+            yield from self._spread(pending, pts)
+            pending = []
             self._last = pts if self._last is None else max(pts, self._last + self._tick)
             yield picture, self._last
-        yield from self._spread(held, (self._last or Fraction(0)) + (len(held) + 1) * self._frame_s)
+        yield from self._spread(pending, (self._last or Fraction(0)) + (len(pending) + 1) * self._frame_s)
 
     def _pts(self, picture: VideoFrame) -> Fraction:
         if picture.pts is not None:
@@ -425,7 +432,7 @@ class _Clock:
     def _spread(
         self, pictures: Sequence[VideoFrame], until: Fraction
     ) -> Iterator[tuple[VideoFrame, Fraction]]:
-        """The pictures at even steps between the last time and `until`, or a tick apart without room."""
+        """The pictures at even steps between the last time and `until`, at least one tick apart."""
         if not pictures:
             return
         assert self._last is not None
@@ -437,7 +444,7 @@ class _Clock:
 
 
 def pixels(plane: VideoPlane) -> NDArray[np.uint8]:
-    """(height, width), a view without the bytes that pad each row."""
+    """A plane as an array (height, width): a view without the padding of the rows."""
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[
         : plane.height, : plane.width
     ]
@@ -452,7 +459,7 @@ def _open_container(source: Source) -> InputContainer:
     if path.is_file() and path.stat().st_size == 0:
         raise CaptureError(f"{source} is empty (0 bytes)")
     try:
-        # With the protocol in front, a colon in a file's name is not taken for one.
+        # With an explicit protocol, a colon in a file's name does not begin one.
         return av.open(f"file:{path}", metadata_errors="replace")
     except PermissionError as error:
         raise CaptureError(f"{source} may not be read: {error.strerror}") from error
@@ -499,8 +506,10 @@ def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None
 
 
 def _zero_s(container: InputContainer, stream: VideoStream, frame: VideoFrame) -> float:
-    """What the file's clock shows where the film begins: 0, unless that clock starts anywhere, as that of
-    broadcasts does, or is so far off that players would skip the beginning or wait for it."""
+    """The time in seconds on the file's clock at which the film begins.
+
+    It is 0 unless the clock starts at an arbitrary time, as in broadcasts, or the first time is negative or
+    so late that players would wait for it."""
     if frame.pts is None or not stream.time_base:
         return 0.0
     picture_s = float(frame.pts * stream.time_base)
@@ -527,7 +536,7 @@ def _end(stream: VideoStream, clock: FileClock) -> Fraction | None:
 
 
 def _rate(stream: VideoStream) -> Fraction | None:
-    """The average, unless that is the tick of the clock, as in short DV files: then what FFmpeg guesses."""
+    """The average rate, or FFmpeg's guess where that is only the clock's tick, as in short DV files."""
     rates = [rate for rate in (stream.average_rate, stream.guessed_rate) if rate]
     return next((rate for rate in rates if rate < _MOST_RATE), rates[0] if rates else None)
 
@@ -549,10 +558,10 @@ def _colour(frame: VideoFrame) -> Colour:
 
 
 def _labels(container: InputContainer, stream: VideoStream) -> dict[str, str]:
-    """Those of the picture. Its timecode may be said of the file or of a track of its own."""
+    """The metadata of the video stream, with a timecode that may be the file's or a timecode track's."""
     tracks = [other.metadata for other in container.streams if other.type == "data"]
-    said = [each["timecode"] for each in (*tracks, container.metadata) if "timecode" in each]
-    return {**({"timecode": said[0]} if said else {}), **stream.metadata}
+    timecodes = [each["timecode"] for each in (*tracks, container.metadata) if "timecode" in each]
+    return {**({"timecode": timecodes[0]} if timecodes else {}), **stream.metadata}
 
 
 def _orientation(frame: VideoFrame) -> Orientation:
@@ -578,7 +587,7 @@ def _notes(frame: VideoFrame, stream: VideoStream) -> tuple[str, ...]:
 
 
 def _coarser_colour(pixel_format: VideoFormat) -> tuple[str, ...]:
-    """What there is to say of colour that is finer than what all players show."""
+    """A line for the user where the input's chroma resolution is above 4:2:0."""
     if pixel_format.is_rgb or pixel_format.has_palette:
         return ("RGB colour is stored as YUV 4:2:0, at half the resolution",)
     if len(pixel_format.components) < 3:

@@ -1,4 +1,4 @@
-"""Where frames go."""
+"""Writes frames to video files and virtual cameras, and action units to tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measured action units as the CSV that OpenFace writes, and beside them those that were asked for."""
+"""Writes measured action units as CSV in OpenFace's layout, and beside them the requested ones."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from reenact.media.atomic import replacing
 from reenact.records import Face, Measured, Retargeted
 
 PRESENT = 1.0
-"""Intensity from which `AUxx_c` is 1: FACS intensity A, a trace.
+"""Intensity threshold from which `AUxx_c` is 1: FACS intensity A, a trace.
 
-OpenFace's own `_c` columns come from classifiers trained for them; these are the intensities, cut here.
+OpenFace's own `_c` columns come from classifiers trained for them; here they are intensities above a
+threshold.
 """
 
-# MediaPipe's landmark for each of the 68 of the iBUG 300-W markup, which is OpenFace's.
+# MediaPipe's landmark index for each of the 68 of the iBUG 300-W markup, which OpenFace uses.
 # fmt: off
 LANDMARKS_68 = (
     127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356,  # jaw
@@ -37,19 +38,19 @@ LANDMARKS_68 = (
 
 
 class CsvError(OSError):
-    """The table cannot be written; the message is one line for the user."""
+    """Raised where the table cannot be written; the message is one line for the user."""
 
 
 class AUCsvSink:
-    """One row for each face of each frame, in OpenFace 2's layout; `pandas.read_csv` reads it as it is.
+    """Writes one row for each face of each frame in OpenFace 2's layout, which `pandas.read_csv` reads.
 
     - `frame` counts from 1, `face_id` is the track id, `timestamp` is in seconds.
     - A frame without a face is a row with success 0 and zeros, as OpenFace writes it.
-    - pose_T is in millimetres from the camera, pose_R in radians, in OpenFace's conventions. Like OpenFace it
-      assumes a camera of focal length 500 px at 640x480, scaled to the picture: see `head_position_mm`.
-    - Left out: gaze, which this project does not measure, and AU28_c, which has no intensity to cut.
-    - The separator is a bare comma. OpenFace up to 2.0 wrote ", ", which leaves a space before every name
-      but the first; later ones write ",", and readers of either accept that.
+    - pose_T is in millimetres from the camera, pose_R in radians, in OpenFace's conventions. As in OpenFace,
+      the camera has a focal length of 500 px at 640x480, scaled to the picture: see `head_position_mm`.
+    - Gaze is left out, because reenact does not measure it, and AU28_c, because it has no intensity.
+    - The separator is a comma without a space, as in OpenFace from 2.1 on. OpenFace up to 2.0 wrote ", ";
+      readers of those tables accept both.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class AUCsvSink:
         asked: bool = False,
         sides: bool = False,
     ) -> None:
-        """landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column `file`, for pictures.
-        sides: adds AUxxL and AUxxR, what the person's own left and right show; AUxx_r is their mean. asked:
-        adds AUxx_asked at the end, the intensities that the face is to show, also as the mean of both sides;
-        it then takes only records that have been retargeted."""
+        """file: an open text file. landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column
+        `file` with the names of pictures. sides: adds AUxxL and AUxxR, the intensities on the person's own
+        left and right; AUxx_r is their mean. asked: adds AUxx_asked at the end, the requested intensities as
+        the mean of both sides; every record must then be a Retargeted.
+        """
         self._writer = csv.writer(file, lineterminator="\n")
         self._landmarks = landmarks
         self._names = names
@@ -75,7 +77,7 @@ class AUCsvSink:
         self._writer.writerow(["file", *header] if names else header)
 
     def write(self, measured: Measured, name: str = "") -> None:
-        """Writes the rows of one frame. `name`: of the picture, if there is a column for it."""
+        """Writes the rows of one frame. name: the picture's name, for the column `file`."""
         for row in self._rows(measured):
             self._writer.writerow([name, *row] if self._names else row)
 
@@ -96,7 +98,7 @@ class AUCsvSink:
             yield [number, str(face.track_id), timestamp, *success, *pose, *landmarks, *values]
 
     def _asked_values(self, measured: Measured, index: int) -> list[str]:
-        assert isinstance(measured, Retargeted), "nothing has been asked for yet"
+        assert isinstance(measured, Retargeted), "the record has not been retargeted"
         asked = np.clip(measured.aus[index] + both(measured.asked[index]), 0, MAX_INTENSITY)
         return [f"{value:.2f}" for value in asked]
 
@@ -110,9 +112,9 @@ def open_csv(
     asked: bool = False,
     sides: bool = False,
 ) -> Iterator[AUCsvSink]:
-    """A table that appears under `path` when all is written, or goes to standard output as it comes if None.
+    """Opens a table, which appears under `path` when the block ends well. Raises CsvError.
 
-    Raises CsvError where nothing can be written.
+    path: None writes to standard output at once. The other arguments are those of AUCsvSink.
     """
     if path is None:
         if sys.stdout is None:
@@ -129,13 +131,13 @@ def open_csv(
             beside = stack.enter_context(replacing(path))
         except OSError as error:
             raise CsvError(f"{path} cannot be written: {error.strerror}") from error
-        # A name that is not UTF-8 must not cost the table.
+        # A picture's name that is not UTF-8 is written with replacement characters.
         file = stack.enter_context(beside.open("w", encoding="utf-8", errors="replace", newline=""))
         yield AUCsvSink(file, landmarks=landmarks, names=names, asked=asked, sides=sides)
 
 
 def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False) -> list[str]:
-    """The header, in OpenFace's order. What OpenFace does not have comes last."""
+    """The names of the columns in OpenFace's order; those that OpenFace does not have come last."""
     return [
         *("frame", "face_id", "timestamp", "confidence", "success"),
         *(f"pose_{value}" for value in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")),
@@ -148,11 +150,11 @@ def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False
 
 
 def head_position_mm(pose: Pose, size: tuple[int, int]) -> NDArray[np.float64]:
-    """(3,) millimetres from the camera to the head, x right, y down, z away, in a picture of (height, width).
+    """The position (3,) of the head in millimetres from the camera: x right, y down, z away.
 
-    The camera is OpenFace's guess where none is given: focal length 500 px in both directions at 640x480,
-    scaled to the picture and averaged; its axis goes through the middle of the picture. The head is an
-    average adult's, so a child's comes out too far away.
+    size: the picture's (height, width). The camera is OpenFace's default: a focal length of 500 px in both
+    directions at 640x480, scaled to the picture and averaged, and an axis through the middle of the picture.
+    The size of an average adult's head is assumed, so that a child's is estimated too far away.
     """
     height, width = size
     focal_px = (500 * width / 640 + 500 * height / 480) / 2

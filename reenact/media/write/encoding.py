@@ -1,4 +1,4 @@
-"""How pictures become a video file, whatever they come from: kinds of files, codecs, colours."""
+"""Encodes pictures to a video file: containers, codecs and colour tags."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from engines.threads import codec_threads
-from reenact.media.colour import LIMITED, RGB, UNSPECIFIED, Colour
+from reenact.media.colour import HD, LIMITED, RGB, UNSPECIFIED, Colour
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-# Written anew by every muxer, or said of the picture (timecode).
+# Metadata that every muxer writes itself, or that belongs to the video stream (timecode).
 _FORMAT_KEYS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "timecode"})
-# Beginnings of the names of labels that hold for the picture as it was encoded before.
+# Prefixes of the names of metadata that describe the video stream's former encoding.
 _ENCODED_KEYS = (
     "encoder",
     "vendor_id",
@@ -36,79 +36,101 @@ _ENCODED_KEYS = (
 
 
 class SinkError(OSError):
-    """The output cannot be written; the message is one line for the user."""
+    """Raised where the output cannot be written; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the output's picture is compressed."""
+    """The compression of the output's video stream."""
 
     codec: str | None = None
-    """None: the first of CODECS that the kind of file holds, which is vp9 for WebM and otherwise h264."""
+    """A name in CODECS. None: the first one that the container supports, vp9 for WebM and otherwise h264."""
     crf: int | None = None
-    """Constant quality, lower is better and larger; None takes the codec's usual value."""
+    """The constant rate factor: lower values give better quality. None: the codec's default."""
     preset: str = "veryfast"
-    """x264's scale of speed against size, translated for other codecs."""
+    """One of PRESETS, x264's scale of speed against size, which is translated for other codecs."""
     threads: int = 0
-    """Of the encoder; 0 lets it choose among the cores that this process may use."""
+    """The number of the encoder's threads; 0 is one for each core that this process may use."""
 
 
 @dataclass(frozen=True)
 class Codec:
-    """How FFmpeg makes one kind of video."""
+    """A video codec and the options of its FFmpeg encoder."""
 
     encoder: str
+    """FFmpeg's name of the encoder."""
     crf: int
-    """The quality that is taken where none is asked for: hard to tell from the input."""
+    """The default constant rate factor, at which the output is hard to tell from the input."""
     containers: tuple[str, ...]
+    """FFmpeg's names of the containers that support the codec."""
     worst_crf: int
+    """The highest constant rate factor, which gives the lowest quality."""
     preset: Callable[[int], Mapping[str, str]]
-    """Its own options for a speed, from 0, the fastest, as in PRESETS."""
+    """Gives the encoder's options for an index in PRESETS; 0 is the fastest."""
     odd_sizes: bool
     """Whether 4:2:0 pictures with an odd number of rows or columns can be stored."""
 
     def options(self, encoding: Encoding, threads: int = 0) -> dict[str, str]:
-        """threads: 0 lets the encoder choose."""
+        """The encoder's options. threads: 0 lets the encoder choose."""
         crf = self.crf if encoding.crf is None else encoding.crf
         options = {"crf": str(crf), **self.preset(PRESETS.index(encoding.preset))}
         if threads and "x265-params" in options:
-            options["x265-params"] += f":pools={threads}"  # it takes no other word for them
+            options["x265-params"] += f":pools={threads}"  # x265 ignores FFmpeg's setting of threads
         return options
 
 
 @dataclass(frozen=True)
 class Container:
-    """A file type, by its ending."""
+    """A container format."""
 
     format: str
+    """FFmpeg's name of the format."""
     options: Mapping[str, str]
+    """Options of FFmpeg's muxer."""
 
 
 class Pictures(Protocol):
-    """What an encoder must know of the pictures to come; a FileCapture says it of its own."""
+    """The properties of the pictures to encode; a FileCapture has them."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
+        """The (height, width) in pixels."""
 
     @property
     def rate(self) -> Fraction | None:
-        """Pictures per second, on average."""
+        """The average frames per second. None: they are unknown."""
 
     @property
     def time_base(self) -> Fraction:
-        """Every `pts` is a whole multiple of it, in seconds."""
+        """The time base in seconds: every `pts` is a whole multiple of it."""
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width over height of one pixel."""
+        """The width of one pixel over its height."""
 
     @property
-    def colour(self) -> Colour: ...
+    def colour(self) -> Colour:
+        """The colour tags."""
+
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """The properties of pictures that do not come from a file."""
+
+    size: tuple[int, int]
+    """The (height, width) in pixels."""
+    rate: Fraction | None
+    """The average frames per second. None: they are unknown."""
+    time_base: Fraction
+    """The time base in seconds: every `pts` is a whole multiple of it."""
+    pixel_aspect: Fraction = Fraction(1)
+    """The width of one pixel over its height."""
+    colour: Colour = HD
+    """The colour tags."""
 
 
 _X265_DELAY = 2
-"""Pictures by which x265 decodes ahead of showing."""
+"""The number of pictures by which x265's decoding times precede the display times."""
 _MP4 = {"movflags": "+faststart"}
 CONTAINERS: Mapping[str, Container] = {
     ".mp4": Container("mp4", _MP4),
@@ -139,6 +161,10 @@ CODECS: Mapping[str, Codec] = {
 
 
 def choose(path: Path, encoding: Encoding) -> tuple[Container, Codec]:
+    """The container for the path's ending and the codec for it.
+
+    Raises SinkError where the ending, the codec, the preset or the quality is not supported.
+    """
     container = CONTAINERS.get(path.suffix.lower())
     if container is None:
         raise SinkError(
@@ -159,8 +185,8 @@ def choose(path: Path, encoding: Encoding) -> tuple[Container, Codec]:
     return container, codec
 
 
-def require_place(path: Path) -> None:
-    """Refuses, now, a name under which no file could be written."""
+def require_writable(path: Path) -> None:
+    """Raises SinkError where no file can be written under `path`."""
     folder = path.resolve().parent
     if not folder.is_dir():
         raise SinkError(f"{path}: the folder {folder} does not exist")
@@ -172,7 +198,7 @@ def require_place(path: Path) -> None:
 
 @contextmanager
 def named_errors(path: Path) -> Iterator[None]:
-    """Around what writes: what fails becomes a SinkError that names the file."""
+    """Turns errors of FFmpeg and the system within the block into a SinkError that names the file."""
     try:
         yield
     except SinkError:
@@ -183,11 +209,12 @@ def named_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_output(path: Path, format: str, options: Mapping[str, str]) -> Iterator[OutputContainer]:
+    """Opens a container for writing; the block's end completes the file. Raises av.FFmpegError or OSError."""
     output = av.open(f"file:{path}", "w", format=format, container_options=dict(options))
     try:
         yield output
     except BaseException:
-        # What went wrong first is what the user should read, not that the end could not be written either.
+        # The first error is reported, not a second one from closing the file.
         with suppress(av.FFmpegError):
             output.close()
         raise
@@ -197,7 +224,7 @@ def open_output(path: Path, format: str, options: Mapping[str, str]) -> Iterator
 def add_picture(
     output: OutputContainer, like: Pictures, codec: Codec, encoding: Encoding, size: tuple[int, int]
 ) -> VideoStream:
-    """The output's picture, of (height, width), of pictures such as `like`."""
+    """Adds a video stream for pictures with the properties of `like`, in the size (height, width)."""
     threads = encoding.threads or codec_threads()
     options = codec.options(encoding, threads)
     stream = output.add_stream(codec.encoder, rate=like.rate or Fraction(25), options=options)
@@ -209,7 +236,7 @@ def add_picture(
     context.pix_fmt = "yuv420p"
     context.time_base = like.time_base
     context.sample_aspect_ratio = like.pixel_aspect
-    # Frames in parallel: the encoder's own choice, slices, is a fifth slower and costs bits.
+    # Frames are encoded in parallel: slices, the encoder's default, are a fifth slower and larger.
     context.thread_type = "AUTO"
     context.thread_count = threads
     colour = output_colour(like.colour, like.size, size)
@@ -221,10 +248,10 @@ def add_picture(
 
 
 def last_packets(stream: VideoStream) -> list[Packet[VideoStream]]:
-    """What the encoder still holds when no more pictures come.
+    """The packets that the encoder still holds after the last picture.
 
-    x265 has a film of one or two pictures decoded at times that it never sets: whatever lies in memory there.
-    Such pictures are decoded in the order in which they are shown.
+    For a film of one or two pictures x265 leaves the decoding times uninitialised. They are set to the
+    display times, because such pictures are decoded in the order in which they are shown.
     """
     packets = stream.encode(None)
     if stream.codec_context.codec.name == "libx265" and len(packets) <= _X265_DELAY:
@@ -234,10 +261,10 @@ def last_packets(stream: VideoStream) -> list[Packet[VideoStream]]:
 
 
 def output_colour(colour: Colour, input_size: tuple[int, int], output_size: tuple[int, int]) -> Colour:
-    """The input's tags, made exact where they would not hold for the output.
+    """The input's colour tags, changed where they would be wrong for the output. Sizes are (height, width).
 
-    RGB becomes limited-range YUV, which every player knows. A matrix that was left to be guessed from the
-    size is named once the size changes.
+    RGB becomes limited-range YUV, which every player supports. An unspecified matrix, which players choose by
+    the size, is specified where the size changes.
     """
     if colour.matrix == RGB:
         return replace(colour, range=LIMITED, matrix=colour.effective_matrix(output_size[0]))
@@ -247,7 +274,7 @@ def output_colour(colour: Colour, input_size: tuple[int, int], output_size: tupl
 
 
 def label(output: OutputContainer, metadata: Mapping[str, str], comment: str | None) -> None:
-    """Takes over what is said of the input, and adds a comment."""
+    """Copies the input's metadata and appends a comment. comment: None appends nothing."""
     output.metadata.update({key: value for key, value in metadata.items() if key not in _FORMAT_KEYS})
     if comment:
         earlier = metadata.get("comment")
@@ -255,7 +282,7 @@ def label(output: OutputContainer, metadata: Mapping[str, str], comment: str | N
 
 
 def label_picture(stream: VideoStream, labels: Mapping[str, str], disposition: int) -> None:
-    """Takes over what is said of the input's picture: its timecode, its language, that it is the default."""
+    """Copies the metadata and flags of the input's video stream, such as its timecode and language."""
     stream.metadata.update(
         {key: value for key, value in labels.items() if not key.lower().startswith(_ENCODED_KEYS)}
     )
@@ -263,7 +290,7 @@ def label_picture(stream: VideoStream, labels: Mapping[str, str], disposition: i
 
 
 def size_notes(codec: Codec, size: tuple[int, int]) -> list[str]:
-    """What happens to pictures of (height, width) on their way into the file."""
+    """A line for the user where pictures of (height, width) are stored in another size."""
     height, width = size
     if codec.odd_sizes or not (height % 2 or width % 2):
         return []

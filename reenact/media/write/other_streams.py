@@ -1,4 +1,4 @@
-"""What travels beside the picture: sound, subtitles and data, copied or at worst transcoded."""
+"""Carries over the other streams of a film, such as sound and subtitles, copied or transcoded."""
 
 from __future__ import annotations
 
@@ -25,39 +25,40 @@ from reenact.media.read.video_file import FileCapture
 if TYPE_CHECKING:
     from av.container.core import Chapter
 
-# For sound that a container cannot hold as it is.
+# The codec for sound that a container cannot hold unchanged.
 _SOUND_CODECS = {"webm": "libopus"}
 _SOUND_CODEC = "aac"
 _SOUND_BITS_PER_S = 96_000
-"""For each channel: hard to tell from the original."""
-# Every encoder knows these; the original may name its channels otherwise, or not at all.
+"""Bit rate of each sound channel, at which the result is hard to tell from the original."""
+# Channel layouts that every encoder supports; the original may have other names or none.
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _MOST_PLANES = 7
-"""Of sound that PyAV can put together from an array; 18.1 fails at eight."""
+"""Most planar channels that PyAV can take from an array; version 18.1 fails with eight."""
 _TRIED_PACKETS = 3
-"""Of each stream; some containers refuse a stream only when its first packet comes, or the last."""
+"""Number of packets of a stream with which a container is tried; some refuse a stream only at a packet."""
 _SEARCHED_PACKETS = 3000
-"""Of a file, at most, for the first ones of a stream, such as a subtitle that comes late."""
+"""Most packets of a file that are read to find the first ones of a stream, such as a late subtitle."""
 _STEP_S = Fraction(1, 1000)
-"""From a packet to one that claims the same time: a tick of the coarsest container."""
+"""Step, in seconds, between packets that have the same time: a tick of the coarsest container."""
 
 
 class Route(Protocol):
-    """What becomes of one stream's packets. A packet without data means the end."""
+    """Converts the packets of one stream to those of the output. A packet without data ends the stream."""
 
-    def __call__(self, packet: Packet) -> list[Packet]: ...
+    def __call__(self, packet: Packet) -> list[Packet]:
+        """The output's packets for an input's packet."""
 
 
-class Companions:
-    """All streams of a file but its main picture, on their way into `output`, in order of time."""
+class OtherStreams:
+    """All streams of a film but its main video stream, as packets for an output, in order of time."""
 
     notes: tuple[str, ...]
-    """One line for each stream that does not arrive as it was."""
+    """One line for each stream that is converted or dropped."""
     metadata: dict[str, str]
-    """Of the input as a whole."""
+    """The metadata of the input file."""
 
     def __init__(self, like: FileCapture, output: OutputContainer) -> None:
-        """`like`: the file that they come from, whose picture comes to `output` in another way."""
+        """like: the film whose streams are carried over. output: gets a stream for each, and the chapters."""
         self._input: InputContainer = av.open(f"file:{like.path}", metadata_errors="replace")
         self._path = like.path
         self._clock = like.clock
@@ -74,7 +75,7 @@ class Companions:
             notes += _shift_notes(_start_s(self._next), self._input.format.name, output.format.name)
         self.notes = tuple(notes)
 
-    def __enter__(self) -> Companions:
+    def __enter__(self) -> OtherStreams:
         return self
 
     def __exit__(
@@ -84,22 +85,22 @@ class Companions:
         self._input.close()
 
     def until(self, time_s: Fraction | None) -> Iterator[Packet]:
-        """The packets up to `time_s`, ready to be written; all that are left where it is None."""
+        """The output's packets up to `time_s` in seconds. None: all that are left."""
         while self._next is not None and (time_s is None or _start_s(self._next) <= time_s):
             packet, self._next = self._next, next(self._packets, None)
-            # Not packet.stream_index: the empty packets that mark the end say 0 there.
+            # Not packet.stream_index, which is 0 in the empty packets that mark the end.
             yield from self._routes[packet.stream.index](packet)
 
     def _add(self, stream: Stream, output: OutputContainer) -> list[str]:
-        """Choose the stream's route; returns what there is to say about it."""
+        """Chooses the stream's route. Returns the lines for the user about it."""
         name = f"{stream.type} stream {stream.index} ({_codec_name(stream)})"
         container = output.format.name
         if stream.type == "video":
             return [f"{name} is dropped: only the main picture is carried over"]
         if self._input.chapters() and _codec_name(stream) == "bin_data":
-            return []  # QuickTime's chapters, which are carried over as such
+            return []  # QuickTime stores chapters as a stream; they are carried over as chapters
         if _is_timecode(stream):
-            return []  # the picture has it as a tag, from which a container that has such tracks makes one
+            return []  # the video stream's metadata has the timecode, from which the muxer makes a track
         routes = self._possible_routes(stream, container)
         for add, note in routes:
             if _works(container, add, _first_packets(self._path, stream.index)):
@@ -108,7 +109,7 @@ class Companions:
         return [f"{name} is dropped: {container} cannot hold it"]
 
     def _possible_routes(self, stream: Stream, container: str) -> list[tuple[AddRoute, str]]:
-        """What may become of a stream, best first, and what there is to say about it."""
+        """The possible routes of a stream, the best first, each with a note for the user or ""."""
         routes: list[tuple[AddRoute, str]] = [(lambda output: _Copy(_add_copy(output, stream)), "")]
         if isinstance(stream, AudioStream) and stream.codec_context is not None and stream.rate:
             codec = _SOUND_CODECS.get(container, _SOUND_CODEC)
@@ -126,7 +127,7 @@ class Companions:
                 movers[packet.stream.index](packet)
                 yield packet
         except av.FFmpegError:
-            # The file breaks off here. Whoever reads its pictures will meet the break and report it.
+            # The file breaks off here; the reader of its pictures reports the error.
             return
 
 
@@ -134,8 +135,7 @@ AddRoute = Callable[[OutputContainer], Route]
 
 
 class _Copy:
-    """Passes packets on as they are, in order of time: containers take none that is due with the one before
-    or earlier."""
+    """Copies packets. Their times are made to increase, as containers require."""
 
     def __init__(self, target: Stream) -> None:
         self._target = target
@@ -155,7 +155,7 @@ class _Copy:
 
 
 class _Transcode:
-    """Decodes sound and encodes it anew."""
+    """Decodes sound and encodes it with another codec."""
 
     def __init__(self, source: AudioStream, output: OutputContainer, codec: str) -> None:
         target = output.add_stream(
@@ -171,7 +171,7 @@ class _Transcode:
     def __call__(self, packet: Packet) -> list[Packet]:
         packets = []
         for frame in _decoded(packet):
-            if self._kind != _kind(frame):  # at the beginning, and where a broadcast changes its sound
+            if self._kind != _kind(frame):  # at the first frame, and where a broadcast changes its format
                 packets += self._drained()
                 self._graph, self._kind = self._conversion(frame), _kind(frame)
             assert self._graph is not None
@@ -182,7 +182,7 @@ class _Transcode:
         return packets
 
     def _drained(self) -> list[Packet]:
-        """What the conversion so far still holds."""
+        """The packets of the samples that the conversion graph still holds."""
         if self._graph is None:
             return []
         self._graph.push(None)
@@ -199,7 +199,7 @@ class _Transcode:
         return packets
 
     def _conversion(self, frame: AudioFrame) -> Graph:
-        """A graph from the decoder's samples to the encoder's, in step with the container's times."""
+        """A filter graph from the decoder's samples to the encoder's that keeps to the container's times."""
         context = self._target.codec_context
         context.open(strict=False)
         graph = Graph()
@@ -210,8 +210,8 @@ class _Transcode:
                 layout=_named(frame).layout.name,
                 time_base=frame.time_base,
             ),
-            # Silence goes in where sound is missing, and what overlaps is cut, from 30 ms on: sooner
-            # than anybody sees lips and sound part, later than containers round.
+            # From 30 ms on, missing sound is filled with silence and overlapping sound is cut. This is below
+            # a visible offset of lips and sound, and above the rounding of containers.
             graph.add("aresample", "async=1:min_hard_comp=0.03"),
             graph.add(
                 "aformat",
@@ -225,14 +225,16 @@ class _Transcode:
 
 
 def _shift_notes(start_s: Fraction, source: str, target: str) -> list[str]:
-    """Encoded sound mostly begins a little before 0. Matroska can say so only of what it held before."""
+    """A line for the user where all times move, because encoded sound begins before 0.
+
+    Matroska keeps negative times only of packets that come from Matroska."""
     if target not in ("matroska", "webm") or "matroska" in source:
         return []
     return [f"all times move by {round(-1000 * start_s)} ms: {target} holds none before 0"]
 
 
 def _encodable_rate(codec: str, rate: int) -> int:
-    """The lowest rate of the encoder that keeps all of the sound. Opus knows few: 48 kHz holds everything."""
+    """The encoder's lowest rate that is not below `rate`; 48 kHz for Opus, which supports few rates."""
     rates = Codec(codec, "w").audio_rates or [rate]
     if codec == "libopus" or rate > max(rates):
         return max(rates) if codec == "libopus" else 48000
@@ -240,7 +242,7 @@ def _encodable_rate(codec: str, rate: int) -> int:
 
 
 def _decoded(packet: Packet) -> list[AudioFrame]:
-    """The sound of a packet; a damaged one has none, and is passed over like a picture's."""
+    """The sound of a packet; empty for a damaged one."""
     try:
         return cast("list[AudioFrame]", packet.decode())
     except av.FFmpegError:
@@ -252,8 +254,8 @@ def _kind(frame: AudioFrame) -> tuple[str, str, int]:
 
 
 def _named(frame: AudioFrame) -> AudioFrame:
-    """The same sound, its channels named as usual where they have no names: cameras' AVI and WAV say only how
-    many there are."""
+    """The same sound with a standard channel layout where it has none: AVI and WAV files of cameras state
+    only the number of channels."""
     channels = frame.layout.nb_channels
     if not frame.layout.name.endswith("channels") or channels not in _LAYOUTS:
         return frame
@@ -265,12 +267,12 @@ def _named(frame: AudioFrame) -> AudioFrame:
 
 
 def _is_timecode(stream: Stream) -> bool:
-    """QuickTime's track that says at which time of day or of the reel the film begins."""
+    """Whether the stream is a QuickTime timecode track."""
     return stream.type == "data" and "timecode" in stream.metadata
 
 
 def _works(container: str, add: AddRoute, packets: Iterable[Packet]) -> bool:
-    """Whether the container takes a stream in this way, tried with its first packets in memory."""
+    """Whether the container accepts a stream by this route, tried in memory with its first packets."""
     try:
         with av.open(io.BytesIO(), "w", format=container) as trial:
             route = add(trial)
@@ -283,7 +285,7 @@ def _works(container: str, add: AddRoute, packets: Iterable[Packet]) -> bool:
 
 
 def _first_packets(path: Path, index: int) -> Iterator[Packet]:
-    """A stream's first packets, read anew, because who writes packets changes them."""
+    """A stream's first packets, read from the file again, because writing changes packets."""
     with av.open(f"file:{path}", metadata_errors="replace") as container, suppress(av.FFmpegError):
         packets = islice(container.demux(), _SEARCHED_PACKETS)
         own = (packet for packet in packets if packet.stream.index == index and packet.size)
@@ -302,7 +304,7 @@ def _copy_labels(source: Stream, target: Stream) -> None:
 
 
 def _moved(chapter: Chapter, like: FileCapture) -> Chapter:
-    """The chapter on the moved clock."""
+    """The chapter with its times on the moved clock."""
     shift = round(like.clock.shift_s(like.stream_index) / (chapter["time_base"] or Fraction(1, 1000)))
     return {**chapter, "start": chapter["start"] + shift, "end": chapter["end"] + shift}
 
@@ -313,6 +315,6 @@ def _codec_name(stream: Stream) -> str:
 
 
 def _start_s(packet: Packet) -> Fraction:
-    """When a packet is due; at once where it does not say."""
+    """The time of a packet in seconds; 0 where it has none."""
     ticks = packet.dts if packet.dts is not None else packet.pts
     return Fraction(0) if ticks is None else ticks * packet.time_base

@@ -1,9 +1,8 @@
-"""Pictures one after the other as a film of their own."""
+"""Writes pictures as a film, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,46 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.media.atomic import replacing
-from reenact.media.colour import HD, Colour
 from reenact.media.write.encoding import (
     Encoding,
+    PictureFormat,
     add_picture,
     choose,
     last_packets,
     named_errors,
     open_output,
-    require_place,
+    require_writable,
 )
 from reenact.media.write.yuv import ToYuv
-
-
-@dataclass(frozen=True)
-class _Slides:
-    """What an encoder must know of them."""
-
-    size: tuple[int, int]
-    rate: Fraction
-    colour: Colour = HD
-    pixel_aspect: Fraction = Fraction(1)
-
-    @property
-    def time_base(self) -> Fraction:
-        return 1 / self.rate
 
 
 def save_slides(
     pictures: Sequence[NDArray[np.uint8]], path: Path, rate: Fraction, encoding: Encoding = Encoding()
 ) -> None:
-    """Writes the pictures (height, width, 3), all of one size, `rate` in a second. Raises SinkError."""
+    """Writes RGB pictures (height, width, 3) of one size, `rate` a second. Raises SinkError."""
     container, codec = choose(path, encoding)
-    require_place(path)
+    require_writable(path)
     size = pictures[0].shape[0], pictures[0].shape[1]
     with (
         named_errors(path),
         replacing(path) as beside,
         open_output(beside, container.format, container.options) as output,
     ):
-        like = _Slides(size, rate)
+        like = PictureFormat(size, rate, 1 / rate)
         stream = add_picture(output, like, codec, encoding, size)
         to_yuv = ToYuv(size, stream)
         for index, image in enumerate(pictures):

@@ -1,4 +1,4 @@
-"""Frames into a video file, with everything else that the input file had."""
+"""Writes frames to a video file together with the other streams of the input file."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from reenact.media.write.encoding import (
     last_packets,
     named_errors,
     open_output,
-    require_place,
+    require_writable,
     size_notes,
 )
-from reenact.media.write.other_streams import Companions
+from reenact.media.write.other_streams import OtherStreams
 from reenact.media.write.yuv import ToYuv
 from reenact.records import Frame
 
@@ -40,13 +40,13 @@ log = logging.getLogger(__name__)
 
 
 class FileSink:
-    """Writes frames to `path`; what else the input has (sound, subtitles, tags) is taken over from it.
+    """Writes frames to `path` and carries over the input's sound, subtitles and metadata. A context manager.
 
-    Nothing stands under `path` until the block has ended well.
+    The file appears under `path` only when the block has ended well.
     """
 
     notes: tuple[str, ...]
-    """What does not arrive as it was, one plain line each; complete once the block is entered."""
+    """What is changed or dropped in the output, one line each; complete once the block is entered."""
 
     def __init__(
         self,
@@ -57,7 +57,11 @@ class FileSink:
         keep_partial: bool = False,
         comment: str | None = None,
     ) -> None:
-        """`size`: (height, width) of the frames that will come, where it is not the input's."""
+        """like: the input, whose streams, times and colour tags the output gets.
+        size: the (height, width) of the frames. None: the input's. keep_partial: whether the unfinished file
+        is kept when the block raises. comment: appended to the file's comment. None: nothing is appended.
+
+        Raises SinkError where no such file can be written."""
         self.path = Path(path)
         self._like = like
         self._encoding = encoding
@@ -65,7 +69,7 @@ class FileSink:
         self._keep_partial = keep_partial
         self._comment = comment
         self._container, self._codec = choose(self.path, encoding)
-        require_place(self.path)
+        require_writable(self.path)
         _require_other_file(self.path, like.path)
         self.notes = ()
         self._resources = ExitStack()
@@ -83,11 +87,11 @@ class FileSink:
             labels, dropped = self._labels()
             label_picture(self._picture, labels, self._like.disposition)
             self._to_yuv = ToYuv(self._size, self._picture)
-            self._companions = stack.enter_context(Companions(self._like, self._output))
-            label(self._output, self._companions.metadata, self._comment)
+            self._other_streams = stack.enter_context(OtherStreams(self._like, self._output))
+            label(self._output, self._other_streams.metadata, self._comment)
             self._resources = stack.pop_all()
         notes = _notes(self._like, self._container, self._codec, self._size)
-        self.notes = (*self._like.unkept, *notes, *dropped, *self._companions.notes)
+        self.notes = (*self._like.encoding_losses, *notes, *dropped, *self._other_streams.notes)
         return self
 
     def __exit__(
@@ -103,7 +107,7 @@ class FileSink:
         self._resources.__exit__(kind, error, trace)
 
     def write(self, frame: Frame) -> None:
-        """Encode one frame; its `pts` must be later than the one before."""
+        """Encodes one frame, whose `pts` must be later than that of the frame before. Raises SinkError."""
         assert frame.size == self._size, f"frame of {frame.size}, sink for {self._size}"
         ticks = round(frame.pts / self._like.time_base)
         assert self._last_ticks is None or ticks > self._last_ticks, "frames out of order"
@@ -116,8 +120,10 @@ class FileSink:
             self._mux(self._picture.encode(picture))
 
     def _labels(self) -> tuple[Mapping[str, str], list[str]]:
-        """What to say of the picture, and what there is to say about that. Not every timecode goes with every
-        container and rate: a header is written to memory as a trial."""
+        """The metadata of the video stream, and a line for the user where its timecode is dropped.
+
+        Whether container and rate support the timecode is tried by writing a header to memory.
+        """
         labels = self._like.labels
         if "timecode" not in labels:
             return labels, []
@@ -133,17 +139,17 @@ class FileSink:
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
-            # Sound goes in just before the picture it is due with, so that nothing piles up in memory.
+            # Sound is written just before the picture of its time, so that no packets accumulate in memory.
             assert packet.dts is not None
-            self._mux_companions(packet.dts * packet.time_base)
+            self._mux_other_streams(packet.dts * packet.time_base)
             self._output.mux(packet)
 
-    def _mux_companions(self, until_s: Fraction | None) -> None:
-        for packet in self._companions.until(until_s):
+    def _mux_other_streams(self, until_s: Fraction | None) -> None:
+        for packet in self._other_streams.until(until_s):
             try:
                 self._output.mux(packet)
             except (av.InvalidDataError, av.PatchWelcomeError):
-                # What repacks the AAC of broadcasts for this container met a broken packet.
+                # The filter that repacks the AAC of broadcasts found a damaged packet.
                 self._damaged += 1
 
     def _finish(self, until_s: Fraction | None) -> None:
@@ -154,12 +160,12 @@ class FileSink:
             if packet.pts == self._last_ticks:
                 packet.duration = self._last_frame_ticks()
         self._mux(packets)
-        self._mux_companions(until_s)
+        self._mux_other_streams(until_s)
         if self._damaged:
             log.warning("%s: %d damaged packets of sound were left out", self._like.name, self._damaged)
 
     def _last_frame_ticks(self) -> int:
-        """How long the last frame is shown: to the input's end, if that is in sight."""
+        """The duration of the last frame in ticks: until the input's end, if that is within a second."""
         assert self._last_ticks is not None
         if self._like.end is None:
             return self._frame_ticks
@@ -180,7 +186,7 @@ def _options(container: Container, like: FileCapture) -> dict[str, str]:
 
 
 def _movie_timescale(like: FileCapture) -> int:
-    """Ticks per second in which MP4 says when a stream starts: its usual 1000 would shift the sound."""
+    """The ticks per second of MP4's start times: the usual 1000 would shift the sound."""
     exact = lcm(like.time_base.denominator, *like.sound_rates)
     return exact if exact < 2**31 else like.time_base.denominator
 

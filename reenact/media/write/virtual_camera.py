@@ -1,4 +1,4 @@
-"""A camera that other programs see, and that shows what we send."""
+"""Sends frames to a virtual camera, which other programs can open."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
-"""Between attempts to open a virtual camera again that has vanished."""
-_PATIENCE = 1.5
-"""Frame times without a frame after which the last one is repeated: cameras are not that punctual."""
+"""The interval, in seconds, between attempts to open a lost virtual camera again."""
+_REPEAT_PERIODS = 1.5
+"""The time without a frame, in frame periods, until the last one is repeated; cameras jitter by less."""
 
 
 class VirtualCamera:
-    """Sends every frame at once, and the last one again, at the declared rate, while none comes.
+    """Sends every frame at once, and repeats the last one at the declared rate while there is none.
 
-    Programs that use a camera drop one that falls silent. One that vanishes is opened again as soon as it is
-    back; until then frames are let go. Frames of another size are fitted in, with black beside them.
+    It repeats because programs drop a camera that sends nothing. A lost device is opened again as soon as it
+    is back; until then frames are dropped. Frames of another size are fitted in, on black.
     """
 
     size: tuple[int, int]
-    """(height, width) as declared: even, because what carries the pictures halves their colours."""
+    """The declared (height, width) in pixels, both even, because of chroma subsampling."""
+    name: str
+    """The device's name, as other programs show it."""
 
     def __init__(
         self,
@@ -46,9 +48,10 @@ class VirtualCamera:
         device: str | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`rate`: frames per second to declare. `device`: None takes the first that is free.
+        """Opens the device.
 
-        Raises SinkError, with what to do, where no virtual camera opens.
+        size: the frames' (height, width). rate: the declared frames per second. device: the device's name.
+        None: the first one that is free. Raises SinkError, with the remedy, where none opens.
         """
         height, width = size
         self.size = height + height % 2, width + width % 2
@@ -56,10 +59,10 @@ class VirtualCamera:
         self._rate = rate
         self._device = device
         self._clock = clock
-        # Black from the start: a camera that sends nothing is not offered by the programs that look for one.
+        # Black frames are sent from the start, because programs do not list a camera that sends nothing.
         self._image: NDArray[np.uint8] = np.zeros((*self.size, 3), np.uint8)
         self._camera: pyvirtualcam.Camera | None = self._open()
-        self.name: str = self._camera.device
+        self.name = self._camera.device
         self._due_s = self._retry_s = clock()
 
     def __enter__(self) -> VirtualCamera:
@@ -72,13 +75,13 @@ class VirtualCamera:
             self._camera.close()
 
     def write(self, record: Finished) -> None:
-        """Sends what is to be shown."""
+        """Sends the output of a frame."""
         self._image = letterbox(record.output.image, self.size)
         self._send()
-        self._due_s = self._clock() + _PATIENCE * self._period_s
+        self._due_s = self._clock() + _REPEAT_PERIODS * self._period_s
 
     def idle(self) -> None:
-        """Sends the last picture again, if one is due."""
+        """Sends the last picture again if it is due."""
         now_s = self._clock()
         if now_s >= self._due_s:
             self._send()
@@ -90,7 +93,7 @@ class VirtualCamera:
             return
         try:
             camera.send(self._image)
-        except Exception as error:  # there are several backends, and each raises what it likes
+        except Exception as error:  # each backend raises errors of its own
             log.warning("the virtual camera %s is gone: %s", self.name, error)
             with suppress(Exception):
                 camera.close()
@@ -123,17 +126,19 @@ class VirtualCamera:
 
 
 def open_virtual_camera(size: tuple[int, int], rate: float, device: str | None = None) -> VirtualCamera:
-    """A virtual camera for pictures of (height, width), `rate` a second; raises SinkError."""
+    """Opens a virtual camera for frames of (height, width), `rate` a second. Raises SinkError.
+
+    device: the device's name. None: the first one that is free."""
     return VirtualCamera(size, rate, device)
 
 
 def letterbox(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(height, width, 3), the whole image in its middle, as large as fits, on black; itself if it is so."""
+    """The image scaled to fit into (height, width), centred on black; the same array if it has that size."""
     height, width = size
     if image.shape[:2] == size:
         return image
     scale = min(height / image.shape[0], width / image.shape[1])
-    # A row or column too few is the size made even: not worth blurring the picture for.
+    # One row or column less comes from making the size even and is not worth a resampling.
     if not (0 <= height - image.shape[0] <= 1 and 0 <= width - image.shape[1] <= 1):
         fitting = max(1, round(scale * image.shape[1])), max(1, round(scale * image.shape[0]))
         image = cv2.resize(image, fitting, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""RGB frames as what encoders take: planes of luma and, at half the resolution, of colour."""
+"""Converts RGB frames to YUV 4:2:0, which encoders take."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ Planes = Sequence[NDArray[np.uint8]]
 
 
 class ToYuv:
-    """Converts RGB pictures, and keeps what a decoder gave where nobody has changed it.
+    """Converts RGB pictures; unchanged parts are copied from the decoder's picture.
 
-    In cv2: as near to the equations as FFmpeg's own converter (from a decoder's picture to RGB and back:
-    0.0001 levels of mean error in luma, 0.06 in colour), in three quarters of its time, and for any part of
-    a picture.
+    The conversion uses cv2. It is as exact as FFmpeg's (from a decoder's picture to RGB and back the mean
+    error is 0.0001 levels in luma and 0.06 in chroma), takes three quarters of its time, and can be applied
+    to a part of a picture.
     """
 
     def __init__(self, size: tuple[int, int], stream: VideoStream) -> None:
-        """size: (height, width) of the pictures; the stream's is no smaller."""
+        """size: the (height, width) of the pictures. stream: the encoder's, which may round them up."""
         self._size = size
         self._stored = stream.height, stream.width
         self._colour = Colour(stream.color_range, stream.colorspace)
         self._from_rgb = self._colour.from_rgb(size[0])
 
     def __call__(self, image: NDArray[np.uint8], decoded: Decoded | None = None) -> VideoFrame:
-        """The picture for the encoder. `decoded` is what `image` was made of."""
+        """The picture for the encoder. image: (height, width, 3) RGB.
+
+        decoded: the decoder's picture of which `image` was made, and its changed boxes. None: all of `image`
+        is converted."""
         height, width = self._stored
         picture = VideoFrame(width, height, FORMAT)
         planes = [pixels(plane) for plane in picture.planes]
@@ -42,7 +45,7 @@ class ToYuv:
             whole = self._padded(image)
             self._convert(whole, (0, 0, whole.shape[1], whole.shape[0]), planes)
             return picture
-        # A frame of our own: the decoder may still need its own, whose type would tie the encoder's hands.
+        # A new frame, because the decoder may still use its own, whose picture type the encoder would keep.
         for plane, kept in zip(planes, decoded.picture.planes, strict=True):
             plane[:] = pixels(kept)
         for x0, y0, x1, y1 in decoded.changed:
@@ -50,7 +53,7 @@ class ToYuv:
         return picture
 
     def _fits(self, picture: VideoFrame) -> bool:
-        """Whether its numbers mean what the stream's do."""
+        """Whether the picture has the stream's format, size and colour tags."""
         colour = Colour(picture.color_range, picture.colorspace)
         return (
             picture.format.name == FORMAT
@@ -60,14 +63,14 @@ class ToYuv:
         )
 
     def _padded(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """With the last row and column doubled to whole pairs."""
+        """The picture with its last row or column doubled where their number is odd."""
         height, width = image.shape[:2]
         if height % 2 or width % 2:
             return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         return image
 
     def _convert(self, image: NDArray[np.uint8], box: Box, planes: Planes) -> None:
-        """Writes the part of the picture in a box of whole pairs into the planes."""
+        """Writes the part of the picture in `box`, whose coordinates are even, into the planes."""
         x0, y0, x1, y1 = box
         part = image[y0:y1, x0:x1]
         luma = cv2.extractChannel(cv2.transform(part, self._from_rgb), 0)
@@ -82,10 +85,10 @@ class ToYuv:
 
 
 def _halved(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """The part of the picture in a box of whole pairs, at half the resolution.
+    """The part of the picture in `box`, whose coordinates are even, at half the resolution.
 
-    Colour belongs to the even columns, as in MPEG-2 and all that came after it: (1 2 1) / 4 of the columns
-    around them, here as the mean of two boxes, because cv2 has a short way for boxes of two by two.
+    Chroma samples lie at the even columns, as in MPEG-2 and later: (1 2 1) / 4 of the columns around them. It
+    is computed as the mean of two boxes, because cv2 has a fast path for boxes of two by two.
     """
     x0, y0, x1, y1 = box
     half = (x1 - x0) // 2, (y1 - y0) // 2

@@ -1,1 +1,1 @@
-"""Recording: live pictures, their sound and their action units, written to files while they are shown."""
+"""Recording: writes live frames, their sound and their action units to files."""

@@ -1,4 +1,4 @@
-"""MP4 files whose writing broke off."""
+"""Repairs MP4 files whose writing was interrupted."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def drop_torn_end(path: Path) -> None:
-    """Takes from a fragmented MP4 file what lies behind its last whole fragment, so that it plays to its end.
+def truncate_to_last_fragment(path: Path) -> None:
+    """Truncates a fragmented MP4 file after its last complete fragment, so that it can be played to its end.
 
-    A fragment is a `moof` box, which tells what is in the `mdat` box behind it: ISO/IEC 14496-12, 8.8.
+    A fragment is a `moof` box, which describes the `mdat` box after it: ISO/IEC 14496-12, 8.8. Raises
+    OSError.
     """
     with path.open("r+b") as file:
         whole = 0
@@ -20,7 +21,7 @@ def drop_torn_end(path: Path) -> None:
 
 
 def _boxes(file: BinaryIO, size: int) -> list[tuple[bytes, int]]:
-    """The kind and the end, in bytes, of each box that is all there."""
+    """The kind of each complete box and the position of its end, in bytes."""
     boxes, end = [], 0
     while end + 8 <= size:
         file.seek(end)

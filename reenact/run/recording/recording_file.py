@@ -1,4 +1,4 @@
-"""One recording of live pictures: a video with sound, and a table beside it."""
+"""Writes one recording of a live run: a video with sound, and a table of action units beside it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from reenact.media.atomic import partial_path
-from reenact.media.colour import HD, Colour
 from reenact.media.read.devices import USUAL_RATE
 from reenact.media.read.microphone import RATE
 from reenact.media.write.au_csv import AUCsvSink
 from reenact.media.write.encoding import (
     CONTAINERS,
     Encoding,
+    PictureFormat,
     SinkError,
     add_picture,
     choose,
@@ -23,30 +23,31 @@ from reenact.media.write.encoding import (
     last_packets,
     named_errors,
     open_output,
-    require_place,
+    require_writable,
 )
 from reenact.media.write.virtual_camera import letterbox
 from reenact.media.write.yuv import ToYuv
 from reenact.records import Finished, Frame, Sound
-from reenact.run.freeze_frame import stilled
-from reenact.run.recording.fragments import drop_torn_end
+from reenact.run.freeze_frame import repeated
+from reenact.run.recording.fragments import truncate_to_last_fragment
 from reenact.run.recording.soundtrack import Soundtrack
 
 LIVE_ENCODING = Encoding(preset="ultrafast")
-"""5.7 ms of processor time for a 720p picture, where veryfast takes 14 from what else the live run does."""
-HOLD_S = 1.0
-"""After so long without a new picture the last one is written again, so that the file goes on."""
-_SOUND_LATE_S = 1.0
-"""Sound that has not come by then is not waited for."""
+"""The encoding of recordings: 5.7 ms of processor time for a 720p frame; with veryfast it would be 14 ms."""
+REPEAT_S = 1.0
+"""The time without a frame, in seconds, after which the last frame is written again."""
+_SOUND_TIMEOUT_S = 1.0
+"""The time in seconds after which missing sound is replaced by silence."""
 _TICK = Fraction(1, 90_000)
+"""The time base of the frames, in seconds."""
 _KEYFRAME_S = 2
-"""So far apart at most, for players that jump and editors that cut."""
+"""The longest distance of keyframes, in seconds, for seeking and cutting."""
 _FRAGMENTED = {
-    # Whole at every moment: what was written before the power went, or the program was killed, can be
-    # played. At the end it becomes a plain file, where it lies.
+    # The file can be played at every moment, even if the program is killed or the power fails. At its end it
+    # is converted to a plain MP4 file in place.
     "movflags": "+hybrid_fragmented+delay_moov",
     "frag_duration": "1000000",
-    "movie_timescale": "720000",  # the pictures' ticks and the sound's samples, so that neither is shifted
+    "movie_timescale": "720000",  # a multiple of frame ticks and sound samples, so that neither is shifted
     "flush_packets": "1",
 }
 _CONTAINER_OPTIONS = {
@@ -57,50 +58,43 @@ _CONTAINER_OPTIONS = {
 
 
 @dataclass(frozen=True)
-class LivePictures:
-    """What an encoder must know of a camera's pictures."""
-
-    size: tuple[int, int]
-    rate: Fraction | None
-    time_base: Fraction = _TICK
-    pixel_aspect: Fraction = Fraction(1)
-    colour: Colour = HD
-
-
-@dataclass(frozen=True)
-class TakeOptions:
-    """What is the same for all recordings of a run."""
+class RecordingFormat:
+    """The format of all recordings of a run."""
 
     rate: Fraction | None = None
-    """Pictures a second to expect; they may come otherwise."""
+    """The expected frames per second; the actual ones may differ. None: they are unknown."""
     sound: bool = False
-    """Whether there is a soundtrack, silent as long as no sound comes."""
+    """Whether there is a soundtrack; it is silent where there is no sound."""
     comment: str | None = None
-    """For the video's metadata."""
+    """The comment in the video's metadata. None: there is none."""
     encoding: Encoding = LIVE_ENCODING
+    """The compression of the video."""
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A recording that is done."""
+class SavedRecording:
+    """A completed recording."""
 
     path: Path
+    """The video file."""
     frames: int
+    """The number of frames in it."""
     duration_s: float
+    """Its duration in seconds."""
 
 
-class Take:
-    """A video of what is shown and, as `NAME.csv` beside it, its action units, measured and asked for.
+class Recording:
+    """A video of the output and, beside it, the table `NAME.csv` of the measured and requested action units.
 
-    A row of the table, or as many as there are faces, belongs to each picture of the video, by number and by
-    time. Pictures keep the times of their capture, so that the sound fits them whatever was dropped. Until it
-    is done both files have .partial in their names, and can be read.
+    The table has a row for each face of each frame of the video, with the frame's number and time. Frames
+    have the times of their capture, so that the sound stays in step when frames are dropped. Until the
+    recording is finished, both files have .partial in their names and can already be read.
     """
 
-    def __init__(self, path: Path, first: Finished, options: TakeOptions = TakeOptions()) -> None:
-        """Opens the files. `first`: tells when it begins, and its size; it is still to be written.
+    def __init__(self, path: Path, first: Finished, options: RecordingFormat = RecordingFormat()) -> None:
+        """Opens the files. Raises SinkError, and then leaves no file.
 
-        Raises SinkError, and leaves nothing behind then.
+        first: the first frame, which gives the start time and the size; it is not written yet.
         """
         self.path = path
         self._start_ns = _captured_ns(first.frame)
@@ -117,13 +111,13 @@ class Take:
             raise
 
     def write(self, record: Finished) -> None:
-        """The next picture, whatever its size."""
+        """Writes the next frame; one of another size is fitted in. Raises SinkError."""
         self._last = record
         self._write(record, _captured_ns(record.frame))
         self._fill(self._last_s)
 
-    def hear(self, sound: Sound, delay_s: float = 0.0) -> None:
-        """A piece of sound that belongs to the pictures captured `delay_s` after it was heard."""
+    def write_sound(self, sound: Sound, delay_s: float = 0.0) -> None:
+        """Writes a piece of sound `delay_s` seconds after the frames captured with it. Raises SinkError."""
         if self._soundtrack is not None:
             at_s = self._seconds(sound.heard_ns) + delay_s
             early = max(0, round(-at_s * RATE))
@@ -131,21 +125,21 @@ class Take:
                 with named_errors(self.path):
                     self._soundtrack.write(sound.samples[:, early:], at_s + early / RATE)
 
-    def wait(self, now_ns: int) -> None:
-        """Says what time it is, while neither picture nor sound may come."""
+    def advance(self, now_ns: int) -> None:
+        """Repeats the last frame and fills in silence where frames or sound are missing at `now_ns`."""
         now_s = self._seconds(now_ns)
-        if self._last is not None and now_s - self._last_s >= HOLD_S:
-            self._hold(now_ns)
+        if self._last is not None and now_s - self._last_s >= REPEAT_S:
+            self._repeat_last(now_ns)
         self._fill(now_s)
 
-    def finish(self, now_ns: int) -> Saved:
-        """Closes the files and gives them their names. What can be saved is, also where that raises."""
+    def finish(self, now_ns: int) -> SavedRecording:
+        """Completes the files and gives them their final names, even where it raises SinkError."""
         try:
             with named_errors(self.path), self._resources:
                 self._end(now_ns)
         except SinkError:
             if self._output.format.name in ("mp4", "mov"):
-                drop_torn_end(partial_path(self.path))
+                truncate_to_last_fragment(partial_path(self.path))
             raise
         finally:
             if self._frames:
@@ -155,13 +149,13 @@ class Take:
         return self.saved
 
     @property
-    def saved(self) -> Saved:
-        """What there is of it so far."""
-        return Saved(self.path, self._frames, self._last_s)
+    def saved(self) -> SavedRecording:
+        """The recording so far."""
+        return SavedRecording(self.path, self._frames, self._last_s)
 
-    def _open(self, stack: ExitStack, options: TakeOptions) -> None:
+    def _open(self, stack: ExitStack, options: RecordingFormat) -> None:
         container, codec = choose(self.path, options.encoding)
-        pictures = LivePictures(self._size, options.rate)
+        pictures = PictureFormat(self._size, options.rate, _TICK)
         table = stack.enter_context(
             partial_path(_table_path(self.path)).open("w", encoding="utf-8", newline="", buffering=1)
         )
@@ -184,13 +178,13 @@ class Take:
             partial_path(path).unlink(missing_ok=True)
 
     def _fill(self, now_s: float) -> None:
-        """Silence where sound is that late that it will not come."""
+        """Fills in silence where sound has been missing for too long."""
         if self._soundtrack is not None:
             with named_errors(self.path):
-                self._soundtrack.fill(now_s - _SOUND_LATE_S)
+                self._soundtrack.fill(now_s - _SOUND_TIMEOUT_S)
 
     def _write(self, record: Finished, captured_ns: int) -> None:
-        # A picture that was still under way when the one before was repeated comes a little too late.
+        # A frame that was captured before the last one was repeated comes a little too late.
         ticks = max(round(self._seconds(captured_ns) / _TICK), self._last_ticks + 1)
         self._last_ticks = ticks
         picture = self._to_yuv(letterbox(record.output.image, self._size))
@@ -202,39 +196,41 @@ class Take:
             self._table.write(replace(record, frame=numbered))
         self._frames += 1
 
-    def _hold(self, now_ns: int) -> None:
+    def _repeat_last(self, now_ns: int) -> None:
         assert self._last is not None
-        self._write(stilled(self._last, now_ns), now_ns)
+        self._write(repeated(self._last, now_ns), now_ns)
 
     def _end(self, now_ns: int) -> None:
-        # The last picture is shown as long as it was: until now.
+        # The last frame is displayed until now.
         if self._seconds(now_ns) > self._last_s and self._last is not None:
-            self._hold(now_ns)
+            self._repeat_last(now_ns)
         self._output.mux(last_packets(self._picture))
         if self._soundtrack is not None:
             self._soundtrack.finish(self._last_s)
 
     @property
     def _last_s(self) -> float:
+        """The time of the last frame in the recording, in seconds."""
         return float(self._last_ticks * _TICK)
 
     def _seconds(self, moment_ns: int) -> float:
+        """The time in the recording at `moment_ns`, in seconds."""
         return (moment_ns - self._start_ns) / 1e9
 
 
 def require_recordable(path: Path, encoding: Encoding = LIVE_ENCODING) -> None:
-    """Refuses, now, a name under which nothing could be recorded. Raises SinkError."""
+    """Raises SinkError where no recording can be written under `path`."""
     kinds = [kind for kind, container in CONTAINERS.items() if container.format in _CONTAINER_OPTIONS]
     if path.suffix.lower() not in kinds:
         raise SinkError(f"{path}: a recording is written as {', '.join(kinds)}")
     choose(path, encoding)
-    require_place(path)
+    require_writable(path)
 
 
 def free_path(path: Path) -> Path:
-    """`out.mp4`, or `out-2.mp4` and so on where there is a recording already: none can be made again."""
+    """The path itself, or a numbered one such as `out-2.mp4` where it exists; no file is replaced."""
     number, free = 1, path
-    while any(taken.exists() for taken in _paths(free)):
+    while any(used.exists() for used in _paths(free)):
         number += 1
         free = path.with_name(f"{path.stem}-{number}{path.suffix}")
     return free
@@ -249,5 +245,5 @@ def _table_path(path: Path) -> Path:
 
 
 def _captured_ns(frame: Frame) -> int:
-    assert frame.captured_ns is not None, "live pictures say when they were captured"
+    assert frame.captured_ns is not None, "live frames have a time of capture"
     return frame.captured_ns

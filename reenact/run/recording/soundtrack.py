@@ -1,4 +1,4 @@
-"""Sound on its way into a recording: every piece where it belongs, silence where there is none."""
+"""Writes the sound of a recording: every piece at its time, and silence where there is none."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 from reenact.media.read.microphone import RATE
 
 _BITS_PER_S = 160_000
-_SLACK = RATE // 200
-"""Samples (5 ms) by which sound may be off before anything is done about it."""
+"""The bit rate of the soundtrack."""
+_TOLERANCE = RATE // 200
+"""The offset of sound, in samples (5 ms), up to which it is not corrected."""
 _GAP = RATE // 20
-"""From 50 ms on something was lost or paused: silence goes in, or what comes too late is cut off."""
+"""The offset of sound, in samples (50 ms), above which silence is inserted or late sound is cut."""
 _STRETCH = 1 / 400
-"""By which a piece is made longer or shorter to come back to its time: too little to be heard."""
+"""The largest relative change of a piece's length to correct its offset; it is inaudible."""
 
 
 class Soundtrack:
-    """Stereo AAC that goes on without a gap from the recording's beginning."""
+    """A continuous stereo AAC soundtrack from the beginning of the recording."""
 
     def __init__(self, output: OutputContainer) -> None:
+        """Adds a sound stream to the output."""
         stream = output.add_stream("aac", rate=RATE, layout="stereo", bit_rate=_BITS_PER_S)
         assert isinstance(stream, AudioStream)
         self._output = output
@@ -33,17 +35,17 @@ class Soundtrack:
         self._written = 0
 
     def write(self, samples: NDArray[np.float32], at_s: float) -> None:
-        """`samples`: (2, count), the first of which belongs at this time of the recording."""
+        """Writes samples (2, count) in -1..1, the first of them at the time `at_s` of the recording."""
         self._append(placed(samples, round(at_s * RATE) - self._written))
 
     def fill(self, until_s: float) -> None:
-        """Silence up to this time, if there is nothing yet."""
+        """Writes silence up to the time `until_s`, if the soundtrack is shorter."""
         missing = round(until_s * RATE) - self._written
         if missing > 0:
             self._append(np.zeros((2, missing), np.float32))
 
     def finish(self, end_s: float) -> None:
-        """Nothing comes any more; what is missing up to the recording's end is silence."""
+        """Ends the soundtrack; silence is written up to the time `end_s`."""
         self.fill(end_s)
         self._output.mux(self._stream.encode(None))
 
@@ -58,28 +60,28 @@ class Soundtrack:
 
 
 def placed(samples: NDArray[np.float32], due: int) -> NDArray[np.float32]:
-    """(channels, count): what to append so that the samples come when they are due.
+    """The samples (channels, count) to append so that the given ones are at their time.
 
-    `due`: samples from the end of what there is to where they belong; below 0 where they come too late.
+    due: the distance in samples from the end of the soundtrack to that time; negative where they are late.
     """
     if due > _GAP:
         return np.concatenate([np.zeros((len(samples), due), np.float32), samples], axis=1)
     if due < -_GAP:
         return samples[:, -due:]
-    if abs(due) <= _SLACK or samples.shape[1] < 2:
+    if abs(due) <= _TOLERANCE or samples.shape[1] < 2:
         return samples
     most = max(1, int(_STRETCH * samples.shape[1]))
     return _stretched(samples, samples.shape[1] + int(np.clip(due, -most, most)))
 
 
 def _stretched(samples: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """The same sound in `count` samples."""
+    """The same sound, resampled linearly to `count` samples."""
     before = np.arange(samples.shape[1])
     after = np.linspace(0, samples.shape[1] - 1, count)
     return np.stack([np.interp(after, before, channel) for channel in samples]).astype(np.float32)
 
 
 def _pieces(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """At most a second each, so that a long silence takes little memory."""
+    """Pieces of at most one second, so that the encoder needs little memory for a long silence."""
     for start in range(0, samples.shape[1], RATE):
         yield np.ascontiguousarray(samples[:, start : start + RATE])
