@@ -11,13 +11,13 @@
 | `MicrophoneError` | `OSError` | a microphone that cannot be opened |
 | `TargetError` | `ValueError` | targets that cannot be understood |
 | `UnknownAUError` | `ValueError` | an action unit that there is not |
-| `ControlError` | `ValueError` | a strength that is out of range |
+| `ControlError` | `ValueError` | a strength, or a setting of a driver, that is out of range |
 | `FaceChoiceError` | `ValueError` | a choice of faces that cannot be understood |
-| `FaceRequestError` | `ValueError` | a plan for one face that cannot be understood |
+| `FaceRequestError` | `ValueError` | a request for one face that cannot be understood |
 | `ProgrammeError` | `ValueError` | a programme file that cannot be understood |
 | `KeyframesError` | `ValueError` | a time line that cannot be understood |
 | `InversionError` | `ValueError` | action units that cannot be inverted |
-| `AURecordingError` | `ValueError` | a driver's table or film that has no such face |
+| `AURecordingError` | `ValueError` | a driver that cannot be read, or has no such face |
 | `RegionError` | `ValueError` | regions of a driver that there are not |
 | `SweepError` | `ValueError` | a sweep that cannot be understood |
 | `GalleryError` | `ValueError` | a folder without usable faces |

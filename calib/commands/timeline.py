@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reenact.cli.driving import read_timeline
+from reenact.cli.driving import open_timeline
 from reenact.cli.errors import Unusable, plain_errors, say, unusable_input
 from reenact.cli.grouped import GroupedCommand, GroupedGroup, option
 from reenact.cli.parameters import NumberParameter
@@ -16,7 +16,6 @@ from reenact.figures.timeline_plot import keyframes_plot, recording_plot
 from reenact.media.atomic import replacing
 from reenact.media.image_file import Still, save_still
 from reenact.programme.au_recording import AURecording
-from reenact.programme.driver import Driver
 from reenact.programme.keyframes import Keyframes
 from reenact.programme.keyframes_file import load_keyframes, to_csv, to_json
 
@@ -79,11 +78,11 @@ def preview(source: Path, output: Path, face: str | None, fps: float | None) -> 
     with plain_errors():
         if output.suffix.lower() not in (".png", ".svg"):
             raise Unusable(f"{output}: a preview is written as .png or .svg")
-        programme = read_timeline(source, face, fps)
+        programme = open_timeline(source, face, fps)
         if isinstance(programme, Keyframes):
             figure = keyframes_plot(programme, source.name)
         else:
-            assert isinstance(programme, Driver) and isinstance(programme.source, AURecording)
+            assert isinstance(programme.source, AURecording)
             figure = recording_plot(programme.source, source.name)
         with unusable_input():
             _save(figure, output)

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from reenact.cli.driving import read_markers
 from reenact.cli.errors import Unusable, say, unusable_input, warn
 from reenact.cli.grouped import CommandT, option
 from reenact.cli.parameters import FILE
 from reenact.cli.progress import progress_bar
 from reenact.media.read.spool import Source
 from reenact.programme import Programme
+from reenact.programme.timeline_file import load_markers
 from reenact.run.files import EditOptions, edited_with
 from reenact.verify.agreement import FaceFigures
 from reenact.verify.closed_loop import Corrections, close_loop
@@ -74,9 +74,9 @@ class Verification:
             )
         with unusable_input():
             self.paths: ReportPaths = report_paths(None if str(page) == _BESIDE else page, output)
+            self._markers = () if timeline is None else load_markers(timeline)
         self.recorder = RequestRecorder()
         self._options = options
-        self._markers = () if timeline is None else read_markers(timeline)
 
     def report(self, source: Source, output: Path, targets: Programme) -> dict[str, Any]:
         """Writes the table and the page, prints the figures, and returns them for --json."""

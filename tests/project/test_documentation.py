@@ -270,7 +270,7 @@ def test_the_pages_are_built_without_a_warning(tmp_path: Path):
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     reference = (tmp_path / "site" / "reference.html").read_text(encoding="utf-8")
-    for name in ("edit_image", "edit_video", "read_aus", "open"):
+    for name in ("edit_image", "edit_video", "read_aus", "load_driver", "load_timeline", "open"):
         assert f'id="reenact.{name}"' in reference
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from engines.threads import core_count
-from reenact.cli.driving import read_driver
+from reenact.cli.driving import open_driver
 from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, json_option, write_json
@@ -99,13 +99,13 @@ def transfer(
     with unusable_input():
         for face in faces:
             _check(face)
-    performances = {path: read_driver(path, None, None, TrackerOptions()) for path in dict.fromkeys(drivers)}
-    still = [path for path, performance in performances.items() if performance.is_still]
+    recordings = {path: open_driver(path, None, None, TrackerOptions()) for path in dict.fromkeys(drivers)}
+    still = [path for path, recording in recordings.items() if recording.is_still]
     if still:
         raise click.BadParameter(f"{still[0]} does not move; give a film or a table", param_hint="--driver")
     work = [
-        Drive(driver.name, performance, face)
-        for driver, performance in performances.items()
+        Drive(driver.name, recording, face)
+        for driver, recording in recordings.items()
         for face in faces
         if face.resolve() != driver.resolve()
     ]
