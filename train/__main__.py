@@ -20,7 +20,7 @@ COMMANDS = {
     "prepare": "Make shards of aligned, labelled faces from pictures and films.",
     "fit": "Train networks on shards.",
     "export": "Write a trained generator as ONNX.",
-    "evaluate": "Judge generators on people held out of training.",
+    "evaluate": "Evaluate generators on people held out of training.",
     "transfer": "Measure how well faces take over the expressions of others.",
     "creases": "Fit the creases of the skin that action units make.",
     "teeth": "Cut rows of teeth out of chosen portraits.",
@@ -33,7 +33,7 @@ COMMANDS = {
 
 TASKS = {
     "Train a generator": ("prepare", "fit", "export"),
-    "Judge it": ("evaluate", "transfer", "compare"),
+    "Evaluate it": ("evaluate", "transfer", "compare"),
     "Fit what the run-time ships": ("creases", "teeth", "resemblance", "occlusion"),
     "This machine": ("bench",),
 }

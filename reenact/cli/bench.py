@@ -13,12 +13,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from reenact.cli.editing import ready_generator_option
 from reenact.cli.errors import unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.log_output import is_quiet
 from reenact.cli.parameters import json_option, landmarker_option, write_json
-from reenact.generate import READY
 from reenact.media.read import open_capture
 from reenact.media.read.spool import Source
 from reenact.run.benchmark import (
@@ -62,13 +62,7 @@ DEFAULTS = BenchmarkOptions()
     show_default=True,
     help="Number of faces in the built-in clip.",
 )
-@option(
-    "--generator",
-    type=click.Choice(READY),
-    default=DEFAULTS.generator,
-    show_default=True,
-    help="How new pixels are made.",
-)
+@ready_generator_option(DEFAULTS.generator)
 @option(
     "--rounds",
     type=click.IntRange(1, 100),

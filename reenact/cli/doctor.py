@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import json_option, write_json
+from reenact.cli.parameters import FOLDER, json_option, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,10 +23,10 @@ COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 @option(
     "--out",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     metavar="DIR",
     default=".",
-    show_default="the current one",
+    show_default="the current folder",
     help="The folder that output would go to, which is checked as well.",
 )
 @json_option

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from calib.profile import stretch
 from reenact.cli.errors import note, unusable_input
-from reenact.cli.grouped import in_order, option
+from reenact.cli.grouped import GENERAL, CommandT, in_order, option
 from reenact.cli.inputs import INPUT, kept
 from reenact.cli.parameters import FILE, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
@@ -34,6 +35,18 @@ WHERE = ParsedParameter("WHICH", parse_regions, RegionError)
 
 _GROUP = "Drivers and time lines"
 _OWN = "Expression"
+
+
+def driver_fps_option(group: str = GENERAL) -> Callable[[CommandT], CommandT]:
+    """--driver-fps, of commands that read tables of action units, under this heading."""
+    return option(
+        "--driver-fps",
+        group=group,
+        type=NumberParameter(0, min_open=True),
+        metavar="FPS",
+        help="Frame rate of a table that has no timestamps, in frames per second.",
+    )
+
 
 driving_options = in_order(
     option(
@@ -96,13 +109,7 @@ driving_options = in_order(
         help="Where in the driver to begin.",
     ),
     option("--driver-loop", group=_GROUP, is_flag=True, help="Begin the driver again when it ends."),
-    option(
-        "--driver-fps",
-        group=_GROUP,
-        type=NumberParameter(0, min_open=True),
-        metavar="FPS",
-        help="Frame rate of a table that has no timestamps, in frames per second.",
-    ),
+    driver_fps_option(_GROUP),
     option(
         "--neutralise",
         group=_OWN,

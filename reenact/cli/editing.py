@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from reenact.cli.faces import face_options, face_plans, open_per_face_programme
 from reenact.cli.grouped import CommandT, in_order, option
 from reenact.cli.parameters import ENGINE, FILE, NumberParameter, ParsedParameter, landmarker_option
 from reenact.cli.people import driver_profile_option, profile_option
-from reenact.generate import GENERATORS
+from reenact.generate import GENERATORS, READY
 from reenact.media.write.encoding import PRESETS as ENCODER_PRESETS
 from reenact.programme import Programme
 from reenact.programme.driver import DriverOptions, Transfer
@@ -159,6 +160,17 @@ generator_options = in_order(
     ),
 )
 """The options about how new pixels are made."""
+
+
+def ready_generator_option(default: str) -> Callable[[CommandT], CommandT]:
+    """--generator, of commands that measure edits by the generators that need no --model."""
+    return option(
+        "--generator",
+        type=click.Choice(READY),
+        default=default,
+        show_default=True,
+        help="How new pixels are made.",
+    )
 
 
 def compare_option(command: CommandT) -> CommandT:

@@ -1,4 +1,4 @@
-"""Types of parameters, and the option --json, which most commands share."""
+"""Types of parameters, and the options that many commands have, such as --json and --out."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class FileParameter(click.Path):
 
 
 FILE = FileParameter(path_type=Path)
+FOLDER = FileParameter(path_type=Path, file_okay=False)
+"""A folder to write to; a file of that name is refused."""
 
 
 class NumberParameter(click.FloatRange):
@@ -67,6 +69,13 @@ def json_option(command: CommandT) -> CommandT:
         callback=_in_a_folder_that_exists,
         help="Write the figures of the run as one JSON object; - is standard output.",
     )(command)
+
+
+def out_option(content: str, *, group: str = GENERAL) -> Callable[[CommandT], CommandT]:
+    """--out, the folder that a command writes to. content: what it will hold, for help."""
+    return option(
+        "--out", group=group, type=FOLDER, required=True, metavar="DIR", help=f"The folder for {content}."
+    )
 
 
 def _in_a_folder_that_exists(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reenact import __version__
+from reenact.process.shadowing import HOME
 
 LIBRARIES = {
     "openvino": ("openvino",),
@@ -19,8 +20,6 @@ LIBRARIES = {
 """The engines' libraries and the tracker's, each by the distributions that may bring it."""
 MODELS = (".onnx", ".npz")
 """The kinds of files that hold weights and fitted tables."""
-
-_HOME = Path(__file__).resolve().parents[2]
 
 
 def print_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
@@ -41,12 +40,12 @@ def version_lines() -> Iterator[str]:
         yield f"  {name:10} {_version(distributions)}"
     yield "models, with the first 12 digits of their SHA-256:"
     for path in shipped_models():
-        yield f"  {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.relative_to(_HOME).as_posix()}"
+        yield f"  {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.relative_to(HOME).as_posix()}"
 
 
 def shipped_models() -> list[Path]:
     """The files of weights and fitted tables beside the code."""
-    found = (path for package in ("reenact", "calib") for path in (_HOME / package).rglob("*.*"))
+    found = (path for package in ("reenact", "calib") for path in (HOME / package).rglob("*.*"))
     return sorted(path for path in found if path.suffix in MODELS)
 
 
