@@ -16,7 +16,7 @@ from reenact.cli.errors import plain_errors, plain_import_errors
 from reenact.cli.grouped import GroupedGroup
 from reenact.cli.log_output import LogOutput
 from reenact.cli.shared_options import share_options
-from reenact.process.settings import standard_error_there
+from reenact.process.settings import standard_error_open
 from reenact.process.shadowing import refuse_shadows
 
 _NEEDED = ("engines", "calib", "train")
@@ -39,7 +39,7 @@ class Program(GroupedGroup):
         super().add_command(share_options(cmd, config=self._config), name)
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        with standard_error_there(), LogOutput() as output:
+        with standard_error_open(), LogOutput() as output:
             if VARIABLE in os.environ:
                 # Only a table is read: a shell that waits for completions shall not import every command.
                 return completing_program().main(*args, **extra)

@@ -66,5 +66,5 @@ def why_no_preview() -> str | None:
 
     Tried in another process: where the display refuses, OpenCV's windows end the process that asks.
     """
-    answer = machine.ask(machine.WINDOW) if machine.display_named() else None
-    return why_no_window(answer, machine.this_system())
+    outcome = machine.run(machine.WINDOW) if machine.has_display() else None
+    return why_no_window(outcome, machine.this_system())
