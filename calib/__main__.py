@@ -28,11 +28,11 @@ TASKS = {
     "Fit what the run-time ships": ("fit", "expressions", "scans", "bounds", "limits"),
     "Evaluate it": ("clips",),
 }
-"""The commands by what people want to do, as --help shows them."""
+"""The headings of --help, each with the names of its commands."""
 
 
 class CalibrationProgram(Program):
-    """A command line whose help shows the commands by task."""
+    """A command line whose help shows the commands under the headings of TASKS."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, names in TASKS.items():

@@ -29,7 +29,7 @@ COMMANDS = {
     "bench": "Measure how fast this machine trains.",
     "compare": "Measure how fast a network paints, against the paper's.",
 }
-"""A line about each command. It is a click command in the module of its name in train.commands."""
+"""The commands, each with a line of help. A command is in the module of its name in train.commands."""
 
 TASKS = {
     "Train a generator": ("prepare", "fit", "export"),
@@ -37,7 +37,7 @@ TASKS = {
     "Fit what the run-time ships": ("creases", "teeth", "resemblance", "occlusion"),
     "This machine": ("bench",),
 }
-"""The commands by what people want to do, as --help shows them."""
+"""The headings of --help, each with the names of its commands."""
 
 
 @click.group(

@@ -1,4 +1,4 @@
-"""`reenact aus`: reads action units into a table."""
+"""`reenact aus`: reads action units from films and pictures into a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reenact.cli.editing import tracker_options
 from reenact.cli.errors import note, say, unusable_input, warn
 from reenact.cli.faces import warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.inputs import INPUT, kept
+from reenact.cli.inputs import INPUT, to_source
 from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
 from reenact.cli.progress import progress_bar
@@ -81,7 +81,7 @@ def aus(
             "table and JSON cannot both go to standard output", click.get_current_context()
         )
     options = ReadOptions(TrackerOptions(max_faces=max_faces, model_path=landmarker), profile)
-    shown = kept(source)
+    shown = to_source(source)
     stills = Path(shown).is_dir() or is_still(shown)
     if stills:
         report = _read_pictures(shown, table_path, options, landmarks=landmarks, sides=sides)

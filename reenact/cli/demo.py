@@ -19,7 +19,7 @@ from reenact.run.files import EditOptions
 from reenact.track import TrackerOptions
 
 SIZE = 720, 640
-"""The size of the film, (height, width); two side by side are 720p."""
+"""The (height, width) of the film in pixels; input and output side by side are 720p."""
 
 
 @click.command(cls=GroupedCommand, example="--out demo/")

@@ -1,4 +1,5 @@
-"""The options about the expression of another face, or of the face itself: --driver, --scale and more."""
+"""The options about drivers, time lines and the face's own expression: --driver, --timeline, --scale and
+more."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import click
 from calib.profile import stretch
 from reenact.cli.errors import note, unusable_input
 from reenact.cli.grouped import GENERAL, CommandT, in_order, option
-from reenact.cli.inputs import INPUT, kept
+from reenact.cli.inputs import INPUT, to_source
 from reenact.cli.parameters import FILE, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
 from reenact.programme import Programme
@@ -106,9 +107,9 @@ driving_options = in_order(
         default=DriverOptions.start_s,
         show_default=True,
         metavar="SECONDS",
-        help="Where in the driver to begin.",
+        help="Time in the driver to begin at.",
     ),
-    option("--driver-loop", group=_GROUP, is_flag=True, help="Begin the driver again when it ends."),
+    option("--driver-loop", group=_GROUP, is_flag=True, help="Repeat the driver when it ends."),
     driver_fps_option(_GROUP),
     option(
         "--neutralise",
@@ -117,7 +118,7 @@ driving_options = in_order(
         metavar="SHARE",
         default=0.0,
         show_default=True,
-        help="Remove this share of the face's own expression first; blinks stay.",
+        help="Remove this share of the face's own expression first; blinks are kept.",
     ),
     option(
         "--scale",
@@ -132,25 +133,24 @@ driving_options = in_order(
         default="",
         metavar="AUS",
         help="Turn the face's own expression into its opposite: AU12,AU04, or all.",
-        detail="Blinks stay.",
+        detail="Blinks are kept.",
     ),
     option(
         "--lock",
         group=_OWN,
         type=LOCKS,
-        help="Hold intensities, whatever the face shows and whatever else is asked: AU12=3.",
+        help="Hold intensities, regardless of what the face shows and of other options: AU12=3.",
     ),
 )
-"""The options about the expression of a driver, and about what the face keeps of its own."""
+"""The options about drivers and time lines, and about the face's own expression."""
 
 
-def driven(
+def driving_programmes(
     driving: DriverRequest, options: EditOptions, live_driver: LiveDriverSource | None = None
 ) -> list[Programme]:
-    """The parts of a programme, in order: the face's own expression, the driver's, the time line's. Reads the
-    files.
+    """The programmes of a request, in order: for the face's own expression, the driver and the time line.
 
-    live_driver: a driver before a second camera; None: there is none.
+    The files are read. live_driver: the driver before a second camera. None: there is no second camera.
     """
     parts = own_expression(driving.neutralise, driving.scale)
     source: AURecording | LiveDriverSource | None = live_driver
@@ -161,14 +161,17 @@ def driven(
             source = source.with_neutral(driving.profile.neutral)
         parts.append(Driver(source, driving.how, stretch(driving.profile, options.retarget.profile)))
     if driving.timeline is not None:
-        # Where there is a driver, the name is that of its face.
+        # If there is a driver, --driver-face names its face and not that of the time line.
         face = driving.driver_face if source is None else None
         parts.append(open_timeline(driving.timeline, face, driving.driver_fps))
     return parts
 
 
 def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
-    """The parts of a programme that say what the face keeps of its own expression."""
+    """The programmes that change the face's own expression.
+
+    neutralise: the share that is removed, 0..1. scale: the factors on action units. None: there are none.
+    """
     parts: list[Programme] = [] if scale is None else [scale]
     return [*parts, neutralised(neutralise)] if neutralise else parts
 
@@ -177,7 +180,7 @@ def open_driver(
     source: Path | str, face: str | None, fps: float | None, options: TrackerOptions
 ) -> AURecording:
     """The recording of a driver from a table, a picture or a film, with a progress bar; prints its notes."""
-    path = kept(source)
+    path = to_source(source)
     with unusable_input():
         recording = read_driver(path, face, fps, options, progress_bar)
     for line in recording.notes:

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from reenact.cli.editing import chosen, editing_options, several
+from reenact.cli.editing import editing_options, may_change_several, programme_and_options
 from reenact.cli.errors import Unusable, note, say, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.inputs import INPUT, kept
+from reenact.cli.inputs import INPUT, to_source
 from reenact.cli.parameters import FILE, ParsedParameter, json_option, write_json
 from reenact.cli.verifying import open_verification, verify_option
 from reenact.figures.driver_folder import DriverPicture, read_driver_folder
@@ -38,7 +38,7 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
             "strength",
             "driver",
             "faces",
-            "plans",
+            "requests",
             "profile",
             "sweeps",
             "driver_folder",
@@ -67,15 +67,15 @@ SWEEP = ParsedParameter("SPEC", parse_sweep, SweepError)
     metavar="SPEC",
     multiple=True,
     help="Write a row of pictures: AU12=-1:3:5 is AU12 from -1 to +3 in five even steps.",
-    detail="strength=0:1.25:6 steps through what else is asked for. Two sweeps make a grid; one written as "
-    ".gif or .mp4 moves.",
+    detail="strength=0:1.25:6 varies the strength of what else is asked for. Two sweeps make a grid; one "
+    "sweep written as .gif or .mp4 is animated.",
 )
 @option(
     "--driver-folder",
     group="Figures",
     type=FILE,
     metavar="FOLDER",
-    help="Write a figure: the faces in the pictures of this folder, and IN with the expression of each.",
+    help="Write a figure: the faces in the pictures of FOLDER, and IN with the expression of each.",
     detail="--transfer, --regions and --gain apply as they do to a --driver.",
 )
 @verify_option
@@ -93,7 +93,7 @@ def image(
     _check_figure(sweeps, driver_folder, output)
     if (sweeps or driver_folder) and verify_page is not None:
         raise Unusable("--verify goes with neither --sweep nor --driver-folder: they show a face many times")
-    targets, options = chosen(**choices, needed=not sweeps and driver_folder is None)
+    targets, options = programme_and_options(**choices, needed=not sweeps and driver_folder is None)
     verification = open_verification(verify_page, output, options, choices["timeline"])
     if (sweeps or driver_folder) and isinstance(targets, PerFaceProgramme):
         raise click.UsageError(
@@ -103,7 +103,7 @@ def image(
     with unusable_input():
         drivers = read_driver_folder(driver_folder, how, options.tracker, note) if driver_folder else []
     with unusable_input():
-        picture = kept(source)
+        picture = to_source(source)
         still = load_still(picture)
         if output.exists() and output.samefile(picture):
             raise Unusable(f"{output} is the input itself; give the output another name")
@@ -123,7 +123,7 @@ def image(
         warn(notes[-1])
     else:
         notes += warn_of_absent(targets)
-        if several(options):
+        if may_change_several(options):
             notes += warn_of_left_out(edit.measured.left_out, replace(options.tracker, stills=True))
         notes += note_hidden_mouths(sum(edit.measured.mouth_hidden), "face")
     say(f"{output}: {'1 face' if faces == 1 else f'{faces} faces'}")
@@ -135,14 +135,16 @@ def image(
 
 
 def _check_figure(sweeps: tuple[Axis, ...], driver_folder: Path | None, output: Path) -> None:
-    """Refuses, before any work is done, figures that cannot be made."""
+    """Raises an error for a figure that cannot be made, before any work is done."""
     moving = output.suffix.lower() in MOVING
     if len(sweeps) > 2:
         raise click.BadParameter("give one for a row, or two for a grid", param_hint="--sweep")
     if sweeps and driver_folder is not None:
-        raise click.BadParameter("is a figure of its own; leave --sweep out", param_hint="--driver-folder")
+        raise click.UsageError("give either --sweep or --driver-folder", click.get_current_context())
     if moving and len(sweeps) != 1:
-        raise Unusable(f"{output}: only one --sweep can move; write other pictures as .png, .jpg or .webp")
+        raise Unusable(
+            f"{output}: only one --sweep can be animated; write other figures as .png, .jpg or .webp"
+        )
 
 
 def _write_figure(
@@ -152,6 +154,7 @@ def _write_figure(
     drivers: list[DriverPicture],
     output: Path,
 ) -> tuple[str, ...]:
+    """Writes the figure; returns remarks on what the file could not hold."""
     base = targets(Fraction(0), 0)
     index = edit.measured.largest
     largest = None if index is None else edit.measured.faces[index]

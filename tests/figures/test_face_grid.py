@@ -177,9 +177,9 @@ def test_a_picture_without_a_face_is_shown_whole_with_a_warning(tmp_path):
     ("output", "sweeps", "message"),
     [
         ("out.png", ["AU12=0:3:2"] * 3, "give one for a row, or two for a grid"),
-        ("out.gif", ["AU12=0:3:2"] * 2, "only one --sweep can move"),
+        ("out.gif", ["AU12=0:3:2"] * 2, "only one --sweep can be animated"),
         ("out.png", ["AU12=3"], "'AU12=3' is not a sweep"),
-        ("out.mp4", [], "only one --sweep can move"),
+        ("out.mp4", [], "only one --sweep can be animated"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_one_line(tmp_path, output, sweeps, message):
