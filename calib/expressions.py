@@ -74,15 +74,15 @@ class PosedShapes:
     expressions: NDArray[np.str_]
     """(n,) names as in PROTOTYPES, or AT_REST; other names are ignored."""
 
-    def ways(self, shape: FaceShape) -> dict[str, NDArray[np.float64]]:
+    def motions(self, shape: FaceShape) -> dict[str, NDArray[np.float64]]:
         """Returns people's mean motion (478, 3), mm, from rest to each of PROTOTYPES that they show."""
         at_rest = dict(self._showing(AT_REST))
-        ways = {}
+        motions = {}
         for name in PROTOTYPES:
             each = [faces - at_rest[person] for person, faces in self._showing(name) if person in at_rest]
             if each:
-                ways[name] = symmetric(np.mean(each, axis=0, dtype=np.float64), shape)
-        return ways
+                motions[name] = symmetric(np.mean(each, axis=0, dtype=np.float64), shape)
+        return motions
 
     def _showing(self, expression: str) -> Iterator[tuple[str, NDArray[np.float32]]]:
         for index in np.flatnonzero(self.expressions == expression):
@@ -93,11 +93,11 @@ class PosedShapes:
         return PosedShapes(self.landmarks_mm[chosen], self.persons[chosen], self.expressions[chosen])
 
 
-def symmetric(way: NDArray[np.float64], shape: FaceShape) -> NDArray[np.float64]:
-    """Returns `way` (478, 3) made symmetric, and 0 at the irises, which move with the gaze."""
-    way = (way + way[shape.mirror] * [-1, 1, 1]) / 2
-    way[IRIS_START:] = 0
-    return way
+def symmetric(motion: NDArray[np.float64], shape: FaceShape) -> NDArray[np.float64]:
+    """Returns `motion` (478, 3) made symmetric, and 0 at the irises, which move with the gaze."""
+    motion = (motion + motion[shape.mirror] * [-1, 1, 1]) / 2
+    motion[IRIS_START:] = 0
+    return motion
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class ExpressionFit:
 
 def fit_to_expressions(
     basis: AUBasis,
-    ways: Mapping[str, NDArray[np.float64]],
+    motions: Mapping[str, NDArray[np.float64]],
     shape: FaceShape,
     options: ExpressionFitOptions = ExpressionFitOptions(),
 ) -> ExpressionFit:
@@ -136,13 +136,13 @@ def fit_to_expressions(
     Two fits alternate: the amounts of each expression's action units (least squares, with the prototype as
     prior), and the motion that these units lack (ridge regression of the residual, within each unit's reach).
 
-    ways: (478, 3) mm from rest to each expression, on an average face.
+    motions: (478, 3) mm from rest to each expression, on an average face.
     """
     before = basis.displacements.astype(np.float64)
     displacements = before
     for _ in range(options.rounds):
-        shown = np.stack([_amounts(displacements, ways[name], name, shape, options) for name in ways])
-        left = np.stack(list(ways.values())) - np.tensordot(shown, before, 1)
+        shown = np.stack([_amounts(displacements, motions[name], name, shape, options) for name in motions])
+        left = np.stack(list(motions.values())) - np.tensordot(shown, before, 1)
         gram = shown @ shown.T + options.ridge * np.eye(len(shown))
         missing = np.tensordot(np.linalg.solve(gram, shown).T, left, 1)
         displacements = np.array(
@@ -158,7 +158,9 @@ def fit_to_expressions(
     for index, code in enumerate(AU_CODES):
         if not MOTION_SOURCES[code].parts_lips:
             displacements[index] = with_lips_together(displacements[index])
-    amounts = {name: _amounts(displacements, way, name, shape, options) for name, way in ways.items()}
+    amounts = {
+        name: _amounts(displacements, motion, name, shape, options) for name, motion in motions.items()
+    }
     fitted = bounded(displacements.astype(np.float32))
     # A smaller displacement is as people move; a larger `furthest` must not make up for it.
     return ExpressionFit(AUBasis(fitted.displacements, np.minimum(fitted.furthest, basis.furthest)), amounts)
@@ -166,7 +168,7 @@ def fit_to_expressions(
 
 def _amounts(
     displacements: NDArray[np.float64],
-    way: NDArray[np.float64],
+    motion: NDArray[np.float64],
     expression: str,
     shape: FaceShape,
     options: ExpressionFitOptions,
@@ -175,13 +177,13 @@ def _amounts(
     prototype = PROTOTYPES[expression]
     shown = [au_index(code) for code in prototype]
     weights = np.sqrt(_importance(shape))[:, None]
-    motions = np.stack([(weights * displacements[index, :, :2]).ravel() for index in shown], axis=1)
+    units = np.stack([(weights * displacements[index, :, :2]).ravel() for index in shown], axis=1)
     amounts = np.zeros(AU_COUNT)
-    gram = motions.T @ motions
+    gram = units.T @ units
     held = options.prior * np.diag(gram)
     amounts[shown] = _least_squares(
         gram + np.diag(held),
-        motions.T @ (weights * way[:, :2]).ravel() + held * np.array(list(prototype.values())),
+        units.T @ (weights * motion[:, :2]).ravel() + held * np.array(list(prototype.values())),
     )
     return amounts
 

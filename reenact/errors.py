@@ -11,16 +11,16 @@
 | `MicrophoneError` | `OSError` | a microphone that cannot be opened |
 | `TargetError` | `ValueError` | targets that cannot be understood |
 | `UnknownAUError` | `ValueError` | an action unit that there is not |
-| `ControlError` | `ValueError` | a strength that is out of range |
+| `ControlError` | `ValueError` | a strength, or a setting of a driver, that is out of range |
 | `FaceChoiceError` | `ValueError` | a choice of faces that cannot be understood |
-| `FaceRequestError` | `ValueError` | a plan for one face that cannot be understood |
+| `FaceRequestError` | `ValueError` | a request for one face that cannot be understood |
 | `ProgrammeError` | `ValueError` | a programme file that cannot be understood |
 | `KeyframesError` | `ValueError` | a time line that cannot be understood |
 | `InversionError` | `ValueError` | action units that cannot be inverted |
-| `AURecordingError` | `ValueError` | a driver's table or film that has no such face |
+| `AURecordingError` | `ValueError` | a driver that cannot be read, or has no such face |
 | `RegionError` | `ValueError` | regions of a driver that there are not |
 | `SweepError` | `ValueError` | a sweep that cannot be understood |
-| `GalleryError` | `ValueError` | a folder without usable faces |
+| `DriverFolderError` | `ValueError` | a folder of drivers without a face, or with too many pictures |
 | `ReferencePictureError` | `ValueError` | a picture of a person that shows no face, or several |
 | `ProfileError` | `ValueError` | a person's profile that cannot be read or written |
 | `MouthPictureError` | `ValueError` | a picture of a mouth, in a profile, that is damaged |
@@ -42,7 +42,7 @@ from calib.profile import ProfileError
 from engines.choice import ChoiceError
 from engines.engine import EngineError
 from reenact.alignment import SizeError
-from reenact.figures.expression_folder import GalleryError
+from reenact.figures.driver_folder import DriverFolderError
 from reenact.generate.network.contract import ModelError
 from reenact.measure.measurements import Stopped
 from reenact.media.image_array import ImageError, ImageWarning
@@ -72,10 +72,10 @@ __all__ = [
     "ChoiceError",
     "ControlError",
     "CsvError",
+    "DriverFolderError",
     "EngineError",
     "FaceChoiceError",
     "FaceRequestError",
-    "GalleryError",
     "ImageError",
     "ImageWarning",
     "InversionError",

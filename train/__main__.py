@@ -20,7 +20,7 @@ COMMANDS = {
     "prepare": "Make shards of aligned, labelled faces from pictures and films.",
     "fit": "Train networks on shards.",
     "export": "Write a trained generator as ONNX.",
-    "evaluate": "Judge generators on people held out of training.",
+    "evaluate": "Evaluate generators on people held out of training.",
     "transfer": "Measure how well faces take over the expressions of others.",
     "creases": "Fit the creases of the skin that action units make.",
     "teeth": "Cut rows of teeth out of chosen portraits.",
@@ -29,15 +29,15 @@ COMMANDS = {
     "bench": "Measure how fast this machine trains.",
     "compare": "Measure how fast a network paints, against the paper's.",
 }
-"""A line about each command. It is a click command in the module of its name in train.commands."""
+"""The commands, each with a line of help. A command is in the module of its name in train.commands."""
 
 TASKS = {
     "Train a generator": ("prepare", "fit", "export"),
-    "Judge it": ("evaluate", "transfer", "compare"),
+    "Evaluate it": ("evaluate", "transfer", "compare"),
     "Fit what the run-time ships": ("creases", "teeth", "resemblance", "occlusion"),
     "This machine": ("bench",),
 }
-"""The commands by what people want to do, as --help shows them."""
+"""The headings of --help, each with the names of its commands."""
 
 
 @click.group(

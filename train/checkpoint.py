@@ -39,7 +39,7 @@ class Training:
     """The steps that were left out because they were not finite."""
     best: float | None = None
     """The lowest validation error so far. None: there is none yet."""
-    judged_by: str = ""
+    best_terms: str = ""
     """The names of the terms that `best` is the sum of; it is compared only with sums of the same terms."""
 
     def parts(self) -> Mapping[str, nn.Module | Optimizer]:
@@ -62,7 +62,7 @@ def save_checkpoint(training: Training, samples: int, path: Path) -> None:
         "images": training.images,
         "skipped": training.skipped,
         "best": training.best,
-        "judged_by": training.judged_by,
+        "best_terms": training.best_terms,
         "samples": samples,
         "random": torch.get_rng_state(),
     }
@@ -84,7 +84,7 @@ def load_checkpoint(training: Training, samples: int, path: Path) -> None:
         for name, part in training.parts().items():
             part.load_state_dict(content[name])
         training.images, training.skipped = int(content["images"]), int(content["skipped"])
-        training.best, training.judged_by = content["best"], str(content.get("judged_by", ""))
+        training.best, training.best_terms = content["best"], str(content.get("best_terms", ""))
         torch.set_rng_state(content["random"])
         if "cuda_random" in content and torch.cuda.is_available():
             torch.cuda.set_rng_state(content["cuda_random"])

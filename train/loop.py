@@ -323,10 +323,10 @@ def validate(
         return
     error = sum(values.values())
     log.scalars(state.images, {"validation": error, **values})
-    judged_by = ",".join(sorted(values))
-    lowest = math.inf if state.best is None or state.judged_by != judged_by else state.best
+    best_terms = ",".join(sorted(values))
+    lowest = math.inf if state.best is None or state.best_terms != best_terms else state.best
     if error < lowest:
-        state.best, state.judged_by = error, judged_by
+        state.best, state.best_terms = error, best_terms
         save_weights(state.average.network, run / "best.safetensors", about(state, options))
 
 

@@ -39,8 +39,8 @@ class TrainingOptions:
     epochs: float | None = described(None, "How often all pictures are seen; instead of `images`.")
     generator_rate: float = described(1e-4, "Learning rate of the generator (Adam).")
     discriminator_rate: float = described(1e-4, "Learning rate of the discriminator (Adam).")
-    beta1: float = described(0.5, "Adam's beta1.")
-    beta2: float = described(0.999, "Adam's beta2.")
+    beta1: float = described(0.5, "Decay rate of Adam's mean of the gradients.")
+    beta2: float = described(0.999, "Decay rate of Adam's mean of the squared gradients.")
     decay_from: float = described(
         1.0, "Share of the run from which the learning rates fall linearly to 0; 1: never."
     )

@@ -1,4 +1,4 @@
-"""The display of a guided session in a terminal: prompt, time left, and a live bar for each action unit."""
+"""The display of a guided session in a terminal: prompt, time left, and a bar for each action unit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_BAR = 40
 
 
 def board(step: SessionProgress, count: int, columns: int, lines: int) -> list[Text]:
-    """The lines to show, cut to so many columns and lines; a low terminal gets only the bars of the prompt.
+    """The lines to show, cut to `columns` and `lines`; a low terminal gets only the bars of the prompt.
 
     count: the number of prompts in the session.
     """

@@ -11,17 +11,18 @@ import numpy as np
 
 from calib.bounds import to_json
 from calib.bounds_fit import BoundsOptions, fit_bounds
+from calib.commands.fitting import cache_option
 from calib.dataset import Miss, Sight, join, read_labels, see_faces
 from calib.lip_contour_fit import fit_contour
 from calib.pose import fit_pose
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors, unusable_input
-from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.grouped import GroupedCommand
+from reenact.cli.parameters import FILE, out_option
 from reenact.media.atomic import replacing
 from reenact.records import Frame
 from reenact.track import Tracker, TrackerOptions
 
-_FOLDER = click.Path(path_type=Path)
 _AHEAD_RAD = (0.35, 0.3)
 """The pitch and yaw up to which faces are measured; beyond, landmarks of the mouth are guesses."""
 
@@ -31,17 +32,9 @@ _AHEAD_RAD = (0.35, 0.3)
     example="faces/ --out fitted/",
     short_help="Fit the bounds of mouths and eyes, and the contour of lips.",
 )
-@click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
-@option(
-    "--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for bounds.json and contour.npz."
-)
-@option(
-    "--cache",
-    type=_FOLDER,
-    metavar="DIR",
-    show_default="OUT/cache",
-    help="The folder in which tracked faces are kept for the next fit.",
-)
+@click.argument("folders", nargs=-1, required=True, type=FILE, metavar="FOLDER...")
+@out_option("bounds.json and contour.npz")
+@cache_option
 def bounds(folders: tuple[Path, ...], out: Path, cache: Path | None) -> None:
     """Fit the bounds of mouths and eyes, and the contour of lips, to the faces in each FOLDER.
 
@@ -74,7 +67,7 @@ def bounds(folders: tuple[Path, ...], out: Path, cache: Path | None) -> None:
 
 
 def _look(paths: Sequence[Path]) -> Iterator[Sight | Miss]:
-    """The landmarks of the largest face of every picture; no view of it is needed."""
+    """The landmarks of the largest face of every picture, with an empty view."""
     with Tracker(TrackerOptions(stills=True, smoothing=False)) as track:
         for path in paths:
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)

@@ -1,4 +1,4 @@
-"""`python -m calib clips`: judges the estimator on labelled films, before and after calibration."""
+"""`python -m calib clips`: evaluates the estimator on labelled films, before and after calibration."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ from calib.neutral import NeutralEstimator
 from calib.picture_labels import tables_in
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.parameters import FILE, FOLDER
 from reenact.measure.measurer import estimator_crop
 from reenact.media.atomic import replacing
 from reenact.media.read.video_file import open_capture
 from reenact.records import Face, Frame
 from reenact.track import Tracker, TrackerOptions
-
-_FOLDER = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +57,17 @@ class LabelledReadings:
 @click.command(
     cls=GroupedCommand,
     example="clips/ --out report/",
-    short_help="Judge the estimator on labelled films, frame by frame.",
+    short_help="Evaluate the estimator on labelled films, frame by frame.",
 )
-@click.argument("folder", type=_FOLDER)
-@option("--out", type=_FOLDER, metavar="DIR", help="The folder for report.md and report.json.")
+@click.argument("folder", type=FILE)
+@option("--out", type=FOLDER, metavar="DIR", help="The folder for report.md and report.json.")
 @option(
     "--sides",
     is_flag=True,
-    help="Judge how left is told from right, on faces put together from halves of two frames.",
+    help="Evaluate how well left and right are told apart, on faces joined from halves of two frames.",
 )
 def clips(folder: Path, out: Path | None, sides: bool) -> None:
-    """Judge the estimator that ships on the films in FOLDER, frame by frame.
+    """Evaluate the estimator that ships on the films in FOLDER, frame by frame.
 
     FOLDER/labels/NAME.csv is OpenFace's table of the film FOLDER/NAME.*. Columns AU01_rs to AU45_rs
     (intensities that are not normalised per person) are preferred to AU01_r to AU45_r. If a table has both, a
@@ -78,7 +77,7 @@ def clips(folder: Path, out: Path | None, sides: bool) -> None:
         with unusable_input():
             pairs = _labelled_videos(folder)
         if sides:
-            parts, comparison = {video.stem: judge_sides(video, labels) for video, labels in pairs}, None
+            parts, comparison = {video.stem: measure_sides(video, labels) for video, labels in pairs}, None
         else:
             seen = {video.stem: labelled_readings(video, labels) for video, labels in pairs}
             parts = {name: agreement(each.readings, each.labels) for name, each in seen.items()}
@@ -126,8 +125,8 @@ def labelled_readings(video: Path, labels: Path) -> LabelledReadings:
     return LabelledReadings(np.array(times_s), readings, plain, normalised)
 
 
-def judge_sides(video: Path, labels: Path) -> Agreement:
-    """How left and right are told apart, over pairs of the frames."""
+def measure_sides(video: Path, labels: Path) -> Agreement:
+    """Returns how well left and right are told apart, over pairs of the frames."""
     estimator = load_estimator()
     features, wanted, angles = [], [], []
     for frame, face, (plain, _) in _labelled_faces(video, labels):

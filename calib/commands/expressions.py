@@ -1,4 +1,4 @@
-"""`python -m calib expressions`: teaches the basis whole expressions of people."""
+"""`python -m calib expressions`: fits the basis to posed expressions of people."""
 
 from __future__ import annotations
 
@@ -10,38 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import bilateral, neutral_aus
-from calib.basis import AUBasis, load_basis, read_basis, write_basis
+from calib.basis import AUBasis, write_basis
+from calib.commands.fitting import basis_option, basis_to_fit
 from calib.dataset import DatasetError, LabelledPicture, read_labels
 from calib.expressions import AT_REST, PROTOTYPES, ExpressionFit, PosedShapes, fit_to_expressions, symmetric
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.parameters import FILE, out_option
 from reenact.generate import FaceGenerator, MovedFace
 from reenact.generate.paste import paste
 from reenact.media.atomic import replacing
 from reenact.records import Frame, Retargeted, Tracked
 from reenact.track import Tracker, TrackerOptions
 
-_FOLDER = click.Path(path_type=Path)
 _STEP = 0.8
-"""The share of what is missing in one round that is asked for in the next."""
+"""The share of the motion missing after one round that is added to the request of the next."""
 
 
 @click.command(
     cls=GroupedCommand,
     example="pictures/ --out fitted/",
-    short_help="Teach the basis from pictures of posed expressions.",
+    short_help="Fit the basis to pictures of posed expressions.",
 )
-@click.argument("folder", type=_FOLDER)
-@option("--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for basis.npz.")
-@option(
-    "--basis",
-    "start",
-    type=_FOLDER,
-    metavar="NPZ",
-    show_default="the one that ships",
-    help="The basis to begin with.",
-)
+@click.argument("folder", type=FILE)
+@out_option("basis.npz")
+@basis_option
 @option(
     "--rounds",
     default=4,
@@ -50,19 +44,23 @@ _STEP = 0.8
     metavar="COUNT",
     help="Number of rounds of the closed loop.",
 )
-@option("--judge", is_flag=True, help="Also teach without each person in turn, and judge on that person.")
-def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge: bool) -> None:
-    """Teach the basis from the pictures in FOLDER, whose names end in an expression (anna_sad.jpg).
+@option(
+    "--leave-one-out",
+    is_flag=True,
+    help="Also fit without each person in turn, and print the error on that person.",
+)
+def expressions(folder: Path, out: Path, start: Path | None, rounds: int, leave_one_out: bool) -> None:
+    """Fit the basis to the pictures in FOLDER, whose names end in an expression (anna_sad.jpg).
 
-    In a closed loop, expressions are written into the faces at rest; what the tracker then finds missing,
-    compared with the same people's own expressions, is taught in addition.
+    In a closed loop, expressions are written into the faces at rest and tracked again. What is missing then,
+    compared with the same people's own expressions, is added to what the next round is fitted to.
     """
     with plain_errors():
         with unusable_input():
             pictures = [
                 picture for picture in read_labels(folder) if _expression(picture) in (AT_REST, *PROTOTYPES)
             ]
-        basis = load_basis() if start is None else read_basis(start)
+        basis = basis_to_fit(start)
         with Tracker(TrackerOptions(stills=True, smoothing=False, max_faces=1)) as track:
             people = _People(pictures, track)
             fitted = people.fit_to_expressions(basis, people.persons, rounds)
@@ -71,8 +69,8 @@ def expressions(folder: Path, out: Path, start: Path | None, rounds: int, judge:
                 write_basis(fitted.basis, beside)
             for name in fitted.amounts:
                 click.echo(f"{name}: {fitted.spec(name)}")
-            if judge:
-                click.echo(people.judge(basis, rounds))
+            if leave_one_out:
+                click.echo(people.missing_when_left_out(basis, rounds))
 
 
 def _expression(picture: LabelledPicture) -> str:
@@ -80,7 +78,7 @@ def _expression(picture: LabelledPicture) -> str:
 
 
 class _People:
-    """Pictures of people with expressions, and what an edit makes of their faces at rest."""
+    """Pictures of people with posed expressions, whose faces at rest are edited to measure a fit."""
 
     def __init__(self, pictures: list[LabelledPicture], track: Tracker) -> None:
         self._track = track
@@ -99,25 +97,26 @@ class _People:
 
     @property
     def persons(self) -> list[str]:
+        """The names of the people of whom there is a face at rest."""
         return list(self._at_rest)
 
-    def ways(self, persons: list[str]) -> dict[str, NDArray[np.float64]]:
-        """What these people do, as `fit_to_expressions` takes it."""
-        return self._faces.where(np.isin(self._faces.persons, persons)).ways(load_shape())
+    def motions(self, persons: list[str]) -> dict[str, NDArray[np.float64]]:
+        """The mean motions (478, 3) of these people, mm, from rest to each expression."""
+        return self._faces.where(np.isin(self._faces.persons, persons)).motions(load_shape())
 
     def fit_to_expressions(self, basis: AUBasis, persons: list[str], rounds: int) -> ExpressionFit:
-        """Fits `basis` to these people."""
-        ways = self.ways(persons)
-        asked = dict(ways)
+        """The basis fitted to these people in so many rounds of the closed loop."""
+        motions = self.motions(persons)
+        asked = dict(motions)
         fitted = fit_to_expressions(basis, asked, load_shape())
         for _ in range(rounds):
             made = self.made(fitted, persons)
-            asked = {name: asked[name] + _STEP * (ways[name] - made[name]) for name in ways}
+            asked = {name: asked[name] + _STEP * (motions[name] - made[name]) for name in motions}
             fitted = fit_to_expressions(basis, asked, load_shape())
         return fitted
 
     def made(self, fitted: ExpressionFit, persons: list[str]) -> dict[str, NDArray[np.float64]]:
-        """(478, 3) mm: the mean way from rest to each expression, once it is written and tracked again."""
+        """(478, 3) mm: the mean motion from rest to each expression, once it is written and tracked again."""
         return {
             name: symmetric(
                 np.mean([self._edited(fitted, name, self._at_rest[who]) for who in persons], axis=0),
@@ -126,17 +125,16 @@ class _People:
             for name in fitted.amounts
         }
 
-    def judge(self, basis: AUBasis, rounds: int) -> str:
-        """Returns, by expression, the share of the motion that is missing for a person left out of the
-        fit."""
-        lines = ["| expression | missing, share of the squared way |", "|---|---|"]
+    def missing_when_left_out(self, basis: AUBasis, rounds: int) -> str:
+        """A table of the share of each expression's motion that is missing for people left out of the fit."""
+        lines = ["| expression | missing, share of the squared motion |", "|---|---|"]
         left: dict[str, list[tuple[float, float]]] = {}
         for person in self.persons:
             others = [other for other in self.persons if other != person]
             made = self.made(self.fit_to_expressions(basis, others, rounds), [person])
-            for name, way in self.ways([person]).items():
-                missing = float(np.square(way - made[name]).sum())
-                left.setdefault(name, []).append((missing, float(np.square(way).sum())))
+            for name, motion in self.motions([person]).items():
+                missing = float(np.square(motion - made[name]).sum())
+                left.setdefault(name, []).append((missing, float(np.square(motion).sum())))
         for name, pairs in left.items():
             missing, whole = np.sum(pairs, axis=0)
             lines.append(f"| {name} | {missing / whole:.2f} |")

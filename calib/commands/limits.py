@@ -15,22 +15,21 @@ from calib.limits_fit import LimitsFitOptions, fastest, fit_limits, to_markdown
 from calib.picture_labels import tables_in
 from reenact.cli.errors import plain_errors, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.parameters import FILE, out_option
 from reenact.media.atomic import replacing
-
-_FOLDER = click.Path(path_type=Path)
 
 
 @click.command(cls=GroupedCommand, example="faces/ --clips clips/ --out fitted/")
-@click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
+@click.argument("folders", nargs=-1, required=True, type=FILE, metavar="FOLDER...")
 @option(
     "--clips",
     "clips_folder",
-    type=_FOLDER,
+    type=FILE,
     required=True,
     metavar="DIR",
     help="The tables of films, DIR/labels/*.csv, from which the speed of faces is taken.",
 )
-@option("--out", type=_FOLDER, required=True, metavar="DIR", help="The folder for limits.json and limits.md.")
+@out_option("limits.json and limits.md")
 @option(
     "--seed",
     metavar="NUMBER",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ from calib.commands.watching import (
 from calib.neutral import NeutralEstimator, NeutralOptions, Rest
 from calib.profile import Profile, to_json
 from reenact.cli.errors import plain_errors, say, unusable_input, warn
-from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.grouped import CommandT, GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter, landmarker_option
 from reenact.cli.progress import status_line
 from reenact.measure.profiles import profile_to_renew, renewed, save_profile
@@ -28,13 +29,25 @@ from reenact.media.image_file import load_still
 from reenact.track import TrackerOptions
 
 ENOUGH_S = 5.0
-"""The time at rest beyond which the neutral hardly changes."""
-PATIENCE = 6.0
-"""The time that somebody before a camera may take, as a multiple of the time at rest."""
+"""The time at rest, in seconds, beyond which the neutral hardly changes."""
+MOST_WATCHED = 6.0
+"""The longest time before a camera, as a multiple of the time at rest that is wanted."""
 SURE_WAVERING = 0.2
-"""Intensity: readings at rest that deviate by less are steady."""
+"""The mean deviation of the readings at rest, an intensity, up to which they are steady."""
 NOT_AT_REST = 1.5
-"""Intensity: a face at rest rarely reads higher than this."""
+"""The intensity above which a reading is unusual for a face at rest."""
+
+
+def profile_output_option(stays: str) -> Callable[[CommandT], CommandT]:
+    """--output, the profile that is written. stays: what of a profile that is there is kept, for help."""
+    return option(
+        "-o",
+        "--output",
+        type=FILE,
+        metavar="OUT.json",
+        show_default="standard output",
+        help=f"The profile to write or to renew; its {stays} stay.",
+    )
 
 
 @click.command(
@@ -44,14 +57,7 @@ NOT_AT_REST = 1.5
 )
 @source_options
 @option("--image", type=FILE, metavar="FILE", help="A picture of the face at rest.")
-@option(
-    "-o",
-    "--output",
-    type=FILE,
-    metavar="OUT.json",
-    show_default="standard output",
-    help="The profile to write or to renew; its range, gain and limit stay.",
-)
+@profile_output_option("range, gain and limit")
 @option(
     "--seconds",
     type=NumberParameter(NeutralOptions.least_s),
@@ -86,25 +92,25 @@ def neutral(
         write_profile(renewed(known, how, found), output)
         say(f"{output or 'neutral'}: {how}; {highest(found)}")
         if image is not None:
-            warn("one picture does not tell whether the face is at rest: it is taken as it is")
+            warn("one picture does not tell whether the face is at rest; it is taken as it is")
         if found.max() > NOT_AT_REST:
-            warn("that is much for a face at rest; if it smiled or frowned, take it again")
+            warn("these intensities are high for a face at rest; if it smiled or frowned, take it again")
 
 
 def at_rest(estimator: NeutralEstimator, where: str) -> Rest:
-    """The face at rest. Raises CalibrationError, with the reason, if it is not known."""
+    """The face at rest. Raises CalibrationError, with the reason, if it was not seen long enough."""
     if estimator.seen_s == 0:
         raise CalibrationError(f"{where}: no face was found to calibrate")
     if estimator.rest is None:
         raise CalibrationError(
-            f"{where}: the face was still for {estimator.rest_s:.1f} s of {estimator.seen_s:.1f} s; to tell "
-            f"how it is at rest takes {NeutralOptions.least_s:g} s"
+            f"{where}: the face was still for {estimator.rest_s:.1f} s of {estimator.seen_s:.1f} s; "
+            f"the neutral takes {NeutralOptions.least_s:g} s"
         )
     return estimator.rest
 
 
 def how_sure(rest: Rest) -> str:
-    """One line about how long the face was at rest, and how far to trust the result."""
+    """A line with the time at rest, the deviation of the readings and the certainty of the result."""
     wavering = float(rest.wavering.mean())
     sure = rest.rest_s >= ENOUGH_S and wavering <= SURE_WAVERING
     word = "sure" if sure else "rather sure" if rest.rest_s >= ENOUGH_S / 2 else "unsure"
@@ -112,14 +118,14 @@ def how_sure(rest: Rest) -> str:
 
 
 def highest(aus: AUVector, count: int = 3) -> str:
-    """The largest of them, for a line: most AU02 0.9, AU07 0.4."""
+    """The `count` largest intensities in words: most AU02 0.9, AU07 0.4."""
     order = np.argsort(-aus, kind="stable")[:count]
     named = [f"{AU_CODES[index]} {aus[index]:.1f}" for index in order if aus[index] >= 0.05]
     return f"most {', '.join(named)}" if named else "all 0"
 
 
 def write_profile(profile: Profile, output: Path | None) -> None:
-    """Writes the profile to the file; None: to standard output."""
+    """Writes the profile to a file. output: None: standard output."""
     if output is None:
         click.echo(to_json(profile), nl=False)
     else:
@@ -137,7 +143,7 @@ def _of_picture(path: Path, landmarker: Path | None) -> AUVector:
 def _watch(
     camera: str | None, video: Path | None, seconds: float, landmarker: Path | None
 ) -> NeutralEstimator:
-    """Watches a film to its end; a camera until the face has been at rest so long, or time is over."""
+    """Reads a film to its end, or a camera until the face was at rest for `seconds` or the time is over."""
     estimator = NeutralEstimator()
     with watching(camera, video, landmarker) as readings, status_line() as show:
         if camera is not None:
@@ -146,7 +152,9 @@ def _watch(
             if reading.aus is not None:
                 estimator.update(reading.time_s, reading.aus)
             show(f"at rest {estimator.rest_s:.1f} s of {reading.time_s:.1f} s" + _absent(reading))
-            if camera is not None and (estimator.rest_s >= seconds or reading.time_s >= PATIENCE * seconds):
+            if camera is not None and (
+                estimator.rest_s >= seconds or reading.time_s >= MOST_WATCHED * seconds
+            ):
                 break
     return estimator
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from calib.au import AU_CODES, AUVector
 from calib.commands.board import live_board
-from calib.commands.neutral import at_rest, how_sure, write_profile
+from calib.commands.neutral import at_rest, how_sure, profile_output_option, write_profile
 from calib.commands.watching import (
     CalibrationError,
     check_source,
@@ -21,10 +21,11 @@ from calib.guided import PROMPTS, GuidedSession
 from calib.profile import Profile
 from reenact.cli.errors import plain_errors, say, unusable_input, warn
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import FILE, NumberParameter, landmarker_option
+from reenact.cli.parameters import NumberParameter, landmarker_option
 from reenact.measure.profiles import profile_to_renew, renewed
 
 PROMPT_S = 4.0
+"""The time for each expression, in seconds."""
 _SCHEDULE = "\n".join(
     f"      {number}. {prompt.text}{': ' if prompt.aus else ''}{', '.join(prompt.aus)}"
     for number, prompt in enumerate(PROMPTS, 1)
@@ -41,14 +42,7 @@ _SCHEDULE = "\n".join(
 {_SCHEDULE}""",
 )
 @source_options
-@option(
-    "-o",
-    "--output",
-    type=FILE,
-    metavar="OUT.json",
-    show_default="standard output",
-    help="The profile to write or to renew; its gain and limit stay.",
-)
+@profile_output_option("gain and limit")
 @option(
     "--seconds",
     type=NumberParameter(2.5, 60),
@@ -90,7 +84,7 @@ def expressive_range(
 
 
 def _run(session: GuidedSession, camera: str | None, video: Path | None, landmarker: Path | None) -> None:
-    """Runs to the end of the session, or of the film."""
+    """Feeds the session with readings, to its end or to the end of the film."""
     with watching(camera, video, landmarker) as readings, live_board(len(PROMPTS)) as show:
         for reading in readings:
             step = session.update(reading.time_s, reading.aus)

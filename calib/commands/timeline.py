@@ -7,23 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reenact.cli.driving import read_timeline
+from reenact.cli.driving import driver_fps_option, open_timeline
 from reenact.cli.errors import Unusable, plain_errors, say, unusable_input
 from reenact.cli.grouped import GroupedCommand, GroupedGroup, option
-from reenact.cli.parameters import NumberParameter
+from reenact.cli.parameters import FILE
 from reenact.figures.plots import to_picture, to_svg
 from reenact.figures.timeline_plot import keyframes_plot, recording_plot
 from reenact.media.atomic import replacing
 from reenact.media.image_file import Still, save_still
 from reenact.programme.au_recording import AURecording
-from reenact.programme.driver import Driver
 from reenact.programme.keyframes import Keyframes
 from reenact.programme.keyframes_file import load_keyframes, to_csv, to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_FILE = click.Path(path_type=Path)
 
 
 @click.group(
@@ -51,13 +48,13 @@ def timeline() -> None:
 
 
 @timeline.command(cls=GroupedCommand, example="smile.csv --out smile.png")
-@click.argument("source", metavar="FILE", type=_FILE)
+@click.argument("source", metavar="FILE", type=FILE)
 @option(
     "--out",
     "-o",
     "output",
     metavar="OUT",
-    type=_FILE,
+    type=FILE,
     required=True,
     help="The plot to write, a .png or .svg.",
 )
@@ -67,23 +64,17 @@ def timeline() -> None:
     metavar="ID",
     help="Which face to plot, if the table of action units has several.",
 )
-@option(
-    "--driver-fps",
-    "fps",
-    type=NumberParameter(0, min_open=True),
-    metavar="FPS",
-    help="Frame rate of a table that has no timestamps.",
-)
-def preview(source: Path, output: Path, face: str | None, fps: float | None) -> None:
+@driver_fps_option()
+def preview(source: Path, output: Path, face: str | None, driver_fps: float | None) -> None:
     """Plot the time line in FILE: a chart for each action unit, with keyframes and markers."""
     with plain_errors():
         if output.suffix.lower() not in (".png", ".svg"):
             raise Unusable(f"{output}: a preview is written as .png or .svg")
-        programme = read_timeline(source, face, fps)
+        programme = open_timeline(source, face, driver_fps)
         if isinstance(programme, Keyframes):
             figure = keyframes_plot(programme, source.name)
         else:
-            assert isinstance(programme, Driver) and isinstance(programme.source, AURecording)
+            assert isinstance(programme.source, AURecording)
             figure = recording_plot(programme.source, source.name)
         with unusable_input():
             _save(figure, output)
@@ -91,8 +82,8 @@ def preview(source: Path, output: Path, face: str | None, fps: float | None) -> 
 
 
 @timeline.command(cls=GroupedCommand, example="smile.csv smile.json")
-@click.argument("source", metavar="IN", type=_FILE)
-@click.argument("output", metavar="OUT", type=_FILE)
+@click.argument("source", metavar="IN", type=FILE)
+@click.argument("output", metavar="OUT", type=FILE)
 def convert(source: Path, output: Path) -> None:
     """Convert the keyframes in IN from .csv to .json, or back."""
     with plain_errors():

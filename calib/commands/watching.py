@@ -26,7 +26,7 @@ class CalibrationError(ValueError):
 
 
 def source_options(command: CommandT) -> CommandT:
-    """--camera and --video; `watching` understands them."""
+    """--camera and --video, whose values `watching` takes."""
     film = option("--video", type=FILE, metavar="FILE", help="A film of the face.")
     camera = option("--camera", metavar="CAMERA", help="The camera before which you sit: 0, /dev/video2.")
     return camera(film(command))
@@ -40,7 +40,7 @@ def check_source(**sources: object) -> None:
 
 
 def shown_source(camera: str | None, video: Path | None) -> str:
-    """The source in words, for messages and profiles; a file without its folder."""
+    """The source in words, for messages and profiles. A file is named without its folder."""
     if camera is None or Path(camera).is_file():
         return f"film {Path(video or camera or '').name}"
     return f"camera {without_password(camera)}"

@@ -1,4 +1,4 @@
-"""The command line. Importing it is cheap: a command's module is imported when the command is called."""
+"""The command line. It starts quickly, because a command's module is imported when the command is called."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ COMMANDS = {
     "demo": "Make a demonstration film; needs no input.",
     "bench": "Measure the speed of this machine.",
     "engines": "List the runtimes of the networks; build and remove models.",
-    "doctor": "Check this installation and say how to repair it.",
+    "doctor": "Check this installation and show how to repair it.",
     "config": "Show the configuration file, or write one.",
     "completion": "Print the script that makes a shell complete commands and options.",
     "calib": "Calibrate to a person, edit time lines, fit the models that ship.",
     "train": "Train the networks; needs the extra `train`.",
 }
-"""Each is a click command of its name in the module reenact.cli of its name, or else in PROGRAMS."""
+"""The commands, each with a line of help. A command is in the module of its name here, or in PROGRAMS."""
 
 PROGRAMS = {"calib": "calib.__main__", "train": "train.__main__"}
-"""The modules of the two command lines that are also called as `python -m`."""
+"""The modules of the command lines that can also be called by `python -m`."""
 
 TASKS = {
     "Change expressions": ("demo", "image", "video", "webcam"),
@@ -32,7 +32,7 @@ TASKS = {
     "Calibrate and train": ("calib", "train"),
     "This machine": ("doctor", "bench", "engines", "config", "completion"),
 }
-"""The commands by what people want to do, as --help shows them."""
+"""The headings of --help, each with the names of its commands."""
 
 
 @click.group(
@@ -43,7 +43,7 @@ TASKS = {
     example="video in.mp4 out.mp4 --preset smile",
     programs=PROGRAMS,
     config=True,
-    advice="'reenact doctor' says what to install",
+    advice="'reenact doctor' shows what to install",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(

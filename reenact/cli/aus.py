@@ -1,4 +1,4 @@
-"""`reenact aus`: reads action units into a table."""
+"""`reenact aus`: reads action units from films and pictures into a table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import click
 
 from calib.profile import Profile
 from reenact.cli.editing import tracker_options
-from reenact.cli.errors import Unusable, note, say, unusable_input, warn
+from reenact.cli.errors import note, say, unusable_input, warn
 from reenact.cli.faces import warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.inputs import INPUT, kept
+from reenact.cli.inputs import INPUT, to_source
 from reenact.cli.parameters import json_option, write_json
 from reenact.cli.people import reading_profile_option
 from reenact.cli.progress import progress_bar
-from reenact.measure.read_aus import PICTURES, ReadOptions, is_still, read_film, read_pictures
+from reenact.measure.measurements import pictures_in
+from reenact.measure.read_aus import ReadOptions, is_still, read_film, read_pictures
 from reenact.media.image_file import load_still
 from reenact.media.read import open_capture
 from reenact.media.read.spool import Source
@@ -80,7 +81,7 @@ def aus(
             "table and JSON cannot both go to standard output", click.get_current_context()
         )
     options = ReadOptions(TrackerOptions(max_faces=max_faces, model_path=landmarker), profile)
-    shown = kept(source)
+    shown = to_source(source)
     stills = Path(shown).is_dir() or is_still(shown)
     if stills:
         report = _read_pictures(shown, table_path, options, landmarks=landmarks, sides=sides)
@@ -119,10 +120,7 @@ def _read_pictures(source: Source, output: Path | None, options: ReadOptions, **
 
 def _pictures(source: Source) -> Sequence[Source]:
     """The pictures of a folder in the order of their names, or the one that `source` is."""
-    if not Path(source).is_dir():
-        load_still(source)  # a picture that cannot be read is an error where it is the only one
-        return [source]
-    pictures = sorted(path for path in Path(source).iterdir() if path.suffix.lower() in PICTURES)
-    if not pictures:
-        raise Unusable(f"{source}: the folder has no pictures in it ({', '.join(sorted(PICTURES))})")
-    return pictures
+    if Path(source).is_dir():
+        return pictures_in(Path(source))
+    load_still(source)  # a picture that cannot be read is an error where it is the only one
+    return [source]

@@ -1,4 +1,4 @@
-"""`reenact bench`: how fast this machine edits a video."""
+"""`reenact bench`: measures how fast this machine edits a video."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from reenact.cli.editing import ready_generator_option
 from reenact.cli.errors import unusable_input
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.inputs import INPUT, kept
+from reenact.cli.inputs import INPUT, to_source
 from reenact.cli.log_output import is_quiet
 from reenact.cli.parameters import json_option, landmarker_option, write_json
-from reenact.generate import READY
 from reenact.media.read import open_capture
 from reenact.media.read.spool import Source
 from reenact.run.benchmark import (
@@ -62,13 +62,7 @@ DEFAULTS = BenchmarkOptions()
     show_default=True,
     help="Number of faces in the built-in clip.",
 )
-@option(
-    "--generator",
-    type=click.Choice(READY),
-    default=DEFAULTS.generator,
-    show_default=True,
-    help="How new pixels are made.",
-)
+@ready_generator_option(DEFAULTS.generator)
 @option(
     "--rounds",
     type=click.IntRange(1, 100),
@@ -107,7 +101,7 @@ def bench(
         if clip is None:
             cases = opened.enter_context(built_in_cases(sizes, counts, seconds, status.update))
         else:
-            cases = [user_case(kept(clip))]
+            cases = [user_case(to_source(clip))]
         measurements = [measure(case, options, status.update) for case in cases]
     machine = this_machine()
     if str(json_path) != "-":
@@ -116,21 +110,21 @@ def bench(
 
 
 def refuse_options_of_the_built_in_clip(clip: Path | str | None) -> None:
-    """Raises a usage error if options of the built-in clip are given with a clip of the user's own."""
+    """Raises a usage error if options of the built-in clip are given with a clip of the user."""
     context = click.get_current_context()
     for name in ("size", "faces", "seconds"):
         if clip is not None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} is of the built-in clip; leave it out with {clip}", context)
+            raise click.UsageError(f"--{name} is for the built-in clip; leave it out with {clip}", context)
 
 
 def user_case(clip: Source) -> Case:
-    """The user's own video; a file that is none is refused."""
+    """The case of the user's own video. Raises Unusable for a file that is no video."""
     with unusable_input(), open_capture(clip):
         return Case(clip.name, Path(clip))
 
 
 def show(machine: Mapping[str, Any], measurements: Sequence[Measurement], console: Console) -> None:
-    """Prints two tables: of the whole runs, and of the stages."""
+    """Prints a table of the runs and a table of their stages."""
     console.print(f"{machine['processor'] or machine['system']}, {machine['cores']} cores")
     whole = Table("clip", title="end to end", title_justify="left", box=box.SIMPLE)
     for column in ("frames", "with face", "fps", "ceiling fps", "share", "first frame s", "peak MB"):

@@ -1,4 +1,5 @@
-"""A command line that is quick to start, however heavy its commands."""
+"""The command lines `reenact`, `reenact calib` and `reenact train`, which import a command when it is
+called."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from reenact.cli.errors import plain_errors, plain_import_errors
 from reenact.cli.grouped import GroupedGroup
 from reenact.cli.log_output import LogOutput
 from reenact.cli.shared_options import share_options
-from reenact.process.settings import standard_error_there
+from reenact.process.settings import standard_error_open
 from reenact.process.shadowing import refuse_shadows
 
 _NEEDED = ("engines", "calib", "train")
@@ -24,9 +25,9 @@ _NEEDED = ("engines", "calib", "train")
 
 
 class Program(GroupedGroup):
-    """A command line whose commands all say as much as -v and -q ask for, and write it into --log-file.
+    """A command line whose commands have the options -v, -q and --log-file.
 
-    It works without a standard error as well, and an error that is a bug of ours ends in one line.
+    It also works without a standard error, and a bug of ours ends in one line.
     """
 
     def __init__(self, *args: Any, config: bool = False, **attributes: Any) -> None:
@@ -39,9 +40,10 @@ class Program(GroupedGroup):
         super().add_command(share_options(cmd, config=self._config), name)
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        with standard_error_there(), LogOutput() as output:
+        """Runs the command line, or prints completions where a shell asks for them."""
+        with standard_error_open(), LogOutput() as output:
             if VARIABLE in os.environ:
-                # Only a table is read: a shell that waits for completions shall not import every command.
+                # Only a table is read, because a shell waits for the completions.
                 return completing_program().main(*args, **extra)
             extra.setdefault("obj", output)
             try:
@@ -66,11 +68,11 @@ class Commands(Program):
         programs: Mapping[str, str] | None = None,
         **attributes: Any,
     ) -> None:
-        """package: each command stands in the module of its name there. table: a line about each command.
+        """package: the package with a module for each command. table: the commands, each with a line of help.
 
-        tasks: headings for help, each with the names of its commands. advice: what to do if a library is
+        tasks: the headings of help, each with the names of its commands. advice: the advice if a library is
         missing. programs: the modules of commands that are command lines of their own, each with a group
-        `main`.
+        `main`. None: there are none.
         """
         super().__init__(*args, **attributes)
         self._package = package
@@ -104,7 +106,7 @@ class Commands(Program):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # From the table, so that --help imports no command.
+        # The table is used, so that --help imports no command.
         for heading, names in self._tasks.items():
             with formatter.section(heading):
                 formatter.write_dl([(name, self._table[name]) for name in names])
@@ -120,6 +122,6 @@ class Commands(Program):
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
-        # Some commands import what is heavy when they run.
+        # Some commands import large libraries when they run.
         with plain_errors(), plain_import_errors(self._advice):
             return super().invoke(ctx)

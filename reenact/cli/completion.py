@@ -1,4 +1,4 @@
-"""`reenact completion`."""
+"""`reenact completion`: prints the script that makes a shell complete commands."""
 
 from __future__ import annotations
 

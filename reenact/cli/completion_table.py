@@ -1,4 +1,4 @@
-"""All commands and options as one small file, so that shells complete them without importing the commands."""
+"""A file of all commands and options, from which shells complete them without importing the commands."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import click
 
 TABLE = Path(__file__).with_name("completion_table.json")
 VARIABLE = "_REENACT_COMPLETE"
-"""Shells set it in the environment when they ask for completions."""
+"""The environment variable that shells set when they ask for completions."""
 
 
 def load_table() -> dict[str, Any]:
-    """The description of `reenact` and, below "commands", of what it has; see `describe`."""
+    """The description of `reenact` and of all commands below it, as `describe` makes it."""
     table: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
     return table
 
 
 def describe(command: click.Command) -> dict[str, Any]:
-    """What shells need to know of a command: its help, options, arguments and the commands below it."""
+    """The description of a command: its help, its options and arguments, and the commands below it."""
     context = click.Context(command)
     table: dict[str, Any] = {"help": command.get_short_help_str(200), "parameters": []}
     for each in command.params:
@@ -39,7 +39,7 @@ def describe(command: click.Command) -> dict[str, Any]:
 
 
 def to_command(name: str, table: Mapping[str, Any]) -> click.Command:
-    """A command that completes as the described one does, and does nothing."""
+    """A command that completes like the described one but does nothing."""
     parameters = [_to_parameter(index, each) for index, each in enumerate(table["parameters"])]
     if not table["commands"]:
         return click.Command(name, params=parameters, help=table["help"])
@@ -48,7 +48,7 @@ def to_command(name: str, table: Mapping[str, Any]) -> click.Command:
 
 
 def completing_program() -> click.Command:
-    """`reenact` as shells complete it."""
+    """The command `reenact` from which shells complete."""
     return to_command("reenact", load_table())
 
 
@@ -71,7 +71,7 @@ def _option(option: click.Option) -> dict[str, Any]:
 
 
 def _values(parameter: click.Parameter) -> dict[str, Any]:
-    """The words that can be given, or that it is a file."""
+    """The choices of a parameter, or that it takes a file; empty for other parameters."""
     choices = getattr(parameter.type, "choices", None)
     if choices is not None:
         return {"choices": [str(each) for each in choices]}

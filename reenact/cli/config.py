@@ -1,4 +1,4 @@
-"""`reenact config`: where the configuration file is, what it says, and a template of it."""
+"""`reenact config`: shows the configuration file and the options it sets, or writes a template of it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from reenact.cli.grouped import GroupedCommand, GroupedGroup
 from reenact.cli.shared_options import given_config, given_path
 
 TEMPLATE = """\
-# Options of `reenact` that hold without being typed. Take the # off a line to set it.
+# Options of `reenact` that need not be typed each time. Remove the # of a line to set it.
 # A key is an option's long name without its dashes: `reenact video --help` lists them.
-# The command line wins over this file. [defaults] holds for every command that has the option,
-# [video], [image], [webcam], ... for one command, and win over [defaults].
-# Text stands in quotes, numbers and true or false do not. `reenact config` shows what is in force.
+# The command line overrides this file. [defaults] holds for every command that has the option,
+# [video], [image], [webcam], ... for one command, and override [defaults].
+# Text is written in quotes, numbers and true or false are not. `reenact config` shows what is set.
 
 [defaults]
 # strength = 0.8              # how far to go from the present expression (0) to what is asked (1)
@@ -62,7 +62,7 @@ def config(context: click.Context) -> None:
         return
     file = given_config(context)
     if file is None:
-        click.echo(f"{default_path()} is not there; 'reenact config init' writes a template")
+        click.echo(f"{default_path()} does not exist; 'reenact config init' writes a template")
         return
     click.echo(f"{file.path}")
     root = context.find_root().command
@@ -74,21 +74,22 @@ def config(context: click.Context) -> None:
 @config.command(cls=GroupedCommand, example="")
 @click.pass_context
 def init(context: click.Context) -> None:
-    """Write a template in which every line is a comment. A file that is there is never replaced."""
+    """Write a template in which every line is a comment. An existing file is never replaced."""
     path = given_path(context) or default_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(TEMPLATE)
     except FileExistsError as error:
-        raise Failure(f"{path} is there already and stays as it is") from error
+        raise Failure(f"{path} exists already and is not changed") from error
     click.echo(f"{path}")
 
 
 def in_force(file: ConfigFile, root: click.Group) -> Iterator[str]:
-    """A heading for each command that the file sets options of, and a line for each option.
+    """The lines of `reenact config`: a heading for each command with options in the file, and the options.
 
-    Checks every value as if it came from the command line, and raises ConfigError for the first wrong one.
+    Every value is checked as if it were given on the command line. Raises ConfigError for the first wrong
+    one.
     """
     for names, command in _commands(root, ()):
         found = file.options_of(names, command)
@@ -100,7 +101,7 @@ def in_force(file: ConfigFile, root: click.Group) -> Iterator[str]:
 
 
 def _commands(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """All commands that take options from the file, with their names from the program's down."""
+    """All commands that take options from the file, each with its names, as in ('engines', 'build')."""
     context = click.Context(group)
     for name in group.list_commands(context):
         if not names and name in UNCONFIGURED:
@@ -116,7 +117,7 @@ def _commands(group: click.Group, names: tuple[str, ...]) -> Iterator[tuple[tupl
 def _check(
     path: Path, names: tuple[str, ...], command: click.Command, key: str, option: ConfiguredOption
 ) -> None:
-    """Converts the value as the command would."""
+    """Raises ConfigError if the command does not accept the value."""
     parameter = next(each for each in command.params if each.name == option.name)
     try:
         parameter.type_cast_value(click.Context(command, info_name=names[-1]), option.value)

@@ -28,7 +28,10 @@ _NUMBERS = ("float", "float range", "integer", "integer range")
 
 
 class ConfigError(ValueError):
-    """The configuration file says something that cannot be followed."""
+    """The configuration file cannot be read, or a section, option or value in it is wrong.
+
+    section: the name of the section. None: the error is in no section. problem: what is wrong, in one line.
+    """
 
     def __init__(self, path: Path, section: str | None, problem: str) -> None:
         super().__init__(f"{path}: {f'[{section}] ' if section else ''}{problem}")
@@ -36,28 +39,31 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class ConfiguredOption:
-    """What the file says of one option."""
+    """An option that the file sets."""
 
     name: str
     """The name of the command's parameter."""
     section: str
-    """The section that says it."""
+    """The name of the section that sets it."""
     value: Any
-    """The value as click takes it from a command line: text, or True and False of a flag."""
+    """The value as click takes it from a command line: text, or a bool for a flag."""
     text: str
     """The value as it is written in the file."""
 
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file that was read. Only the sections that a command needs are checked, when it needs them."""
+    """A configuration file. A section is checked when a command needs it."""
 
     path: Path
+    """The path of the file."""
     content: Mapping[str, Any]
     """The document as the TOML parser gives it."""
 
     def options_of(self, names: tuple[str, ...], command: click.Command) -> dict[str, ConfiguredOption]:
-        """What holds for the command of these names, by the option's name without its dashes.
+        """The options that the file sets for a command, by their long names without dashes.
+
+        names: the names of the command, as in ('engines', 'build').
 
         Raises ConfigError where a section or key is unknown or a value is of the wrong type.
         """
@@ -91,7 +97,7 @@ class ConfigFile:
         known = [DEFAULTS, *(name for name in table if name not in UNCONFIGURED)]
         for name, value in self.content.items():
             if not isinstance(value, dict):
-                problem = f"{name!r} stands in no section; write it below [{DEFAULTS}] or a command's name"
+                problem = f"{name!r} is in no section; write it below [{DEFAULTS}] or a command's name"
                 raise ConfigError(self.path, None, problem)
             if name not in known:
                 raise ConfigError(
@@ -118,16 +124,17 @@ class ConfigFile:
 
 
 def default_path() -> Path:
-    """Where the user's configuration file is looked for."""
+    """The path of the user's configuration file, which need not exist."""
     from platformdirs import user_config_path
 
     return user_config_path("reenact", appauthor=False) / "config.toml"
 
 
 def load_config(path: Path | None) -> ConfigFile | None:
-    """Reads the file; None: no path is given, and the user has none.
+    """The configuration file at this path, or else the user's. None: no path is given, and the user has no
+    file.
 
-    Raises ConfigError for a file that cannot be read or is no TOML.
+    Raises ConfigError for a file that cannot be read or is not TOML.
     """
     if path is None:
         path = default_path()
@@ -136,15 +143,15 @@ def load_config(path: Path | None) -> ConfigFile | None:
     try:
         return ConfigFile(path, tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except UnicodeDecodeError as error:
-        raise ConfigError(path, None, "the file is no text in UTF-8") from error
+        raise ConfigError(path, None, "the file is not text in UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(path, None, f"the file is no TOML: {error}") from error
+        raise ConfigError(path, None, f"the file is not TOML: {error}") from error
     except OSError as error:
         raise ConfigError(path, None, error.strerror or str(error)) from error
 
 
 def _keys(command: click.Command) -> dict[str, click.Option]:
-    """The options that may be set, by their long names without dashes."""
+    """The options of a command that may be set, by their long names without dashes."""
     return {
         name.removeprefix("--"): each
         for each in command.params
@@ -155,14 +162,14 @@ def _keys(command: click.Command) -> dict[str, click.Option]:
 
 
 def _below(table: Mapping[str, Any], names: tuple[str, ...]) -> Collection[str]:
-    """The names of the commands of a group of commands."""
+    """The names of the commands below the command of these names."""
     for name in names:
         table = table[name]["commands"]
     return table.keys()
 
 
 def _given(option: click.Option, value: Any) -> Any:
-    """The value as the command line would have it; None where it is of the wrong type."""
+    """The value as click takes it from a command line. None: it is of the wrong type."""
     if option.count:
         return value if _is_number(value, int) else None
     if option.is_flag:
@@ -179,7 +186,7 @@ def _given(option: click.Option, value: Any) -> Any:
 
 
 def _takes_a_bare_flag(option: click.Option) -> bool:
-    """Whether the option may stand without a value, as --verify."""
+    """Whether the option may be given without a value, like --verify."""
     return bool(getattr(option, "_flag_needs_value", False))
 
 
@@ -196,7 +203,10 @@ def _needed(option: click.Option) -> str:
 
 
 def _text(value: Any) -> str | None:
-    """A number may stand for its text, as in camera = 0; ~ is the user's folder."""
+    """The text of a value: of text itself, with ~ as the user's folder, or of a number, as in camera = 0.
+
+    None: the value is neither.
+    """
     if isinstance(value, str):
         return str(Path(value).expanduser()) if value.startswith("~") else value
     return str(value) if _is_number(value, (int, float)) else None
@@ -207,7 +217,7 @@ def _is_number(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """As TOML writes it, for the kinds of values that there are."""
+    """The value as it is written in TOML."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import FILE, json_option, landmarker_option, write_json
+from reenact.cli.parameters import FOLDER, json_option, landmarker_option, write_json
 from reenact.cli.video import edit_with_progress
 from reenact.figures.captions import Captions, contact_sheet
 from reenact.media.atomic import replacing
@@ -19,14 +19,14 @@ from reenact.run.files import EditOptions
 from reenact.track import TrackerOptions
 
 SIZE = 720, 640
-"""The size of the film, (height, width); two side by side are 720p."""
+"""The (height, width) of the film in pixels; input and output side by side are 720p."""
 
 
 @click.command(cls=GroupedCommand, example="--out demo/")
 @option(
     "--out",
     "folder",
-    type=FILE,
+    type=FOLDER,
     default=Path("."),
     show_default="the current folder",
     metavar="DIR",

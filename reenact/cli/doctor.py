@@ -1,4 +1,4 @@
-"""`reenact doctor`: what this machine has and lacks."""
+"""`reenact doctor`: checks this machine and this installation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import json_option, write_json
+from reenact.cli.parameters import FOLDER, json_option, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from reenact.doctor.diagnose import Finding
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+"""The style of each verdict."""
 
 
 @click.command(cls=GroupedCommand, example="--json -")
 @option(
     "--out",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     metavar="DIR",
     default=".",
-    show_default="the current one",
+    show_default="the current folder",
     help="The folder that output would go to, which is checked as well.",
 )
 @json_option
 def doctor(folder: Path, json_path: Path | None) -> None:
-    """Check this installation, and say how to repair what is wrong.
+    """Check this installation, and show how to repair what is wrong.
 
     Cameras are opened for a moment, so their lamps light up. The exit code is 1 if films cannot be edited;
     warnings leave it 0.
@@ -46,14 +47,16 @@ def doctor(folder: Path, json_path: Path | None) -> None:
         show(finding, console)
         findings.append(finding)
     works = all(finding.verdict != "problem" for finding in findings)
-    console.print("reenact can work here." if works else "reenact cannot work here; mend the problems above.")
+    console.print(
+        "reenact can work here." if works else "reenact cannot work here; repair the problems above."
+    )
     write_json({"works": works, "findings": [asdict(finding) for finding in findings]}, json_path)
     if not works:
         raise click.exceptions.Exit(1)
 
 
 def show(finding: Finding, console: Console) -> None:
-    """Prints one finding, and the fix on a line of its own, unwrapped, to be copied."""
+    """Prints a finding, and its fix on an unwrapped line of its own, so that it can be copied."""
     from rich.text import Text
 
     line = Text.assemble(

@@ -1,37 +1,31 @@
-"""The options about the expression of another face, or of the face itself: --driver, --scale and more."""
+"""The options about drivers, time lines and the face's own expression: --driver, --timeline, --scale and
+more."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from calib.profile import stretch
 from reenact.cli.errors import note, unusable_input
-from reenact.cli.grouped import in_order, option
-from reenact.cli.inputs import INPUT, kept
+from reenact.cli.grouped import GENERAL, CommandT, in_order, option
+from reenact.cli.inputs import INPUT, to_source
 from reenact.cli.parameters import FILE, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
-from reenact.measure.read_aus import is_still
-from reenact.media.image_file import load_still
-from reenact.media.read import open_capture
-from reenact.pipeline.runner import LeftThreads, closed_after_stages
 from reenact.programme import Programme
 from reenact.programme.au_recording import AURecording
-from reenact.programme.au_recording_csv import TABLES, is_au_table, read_au_recording
 from reenact.programme.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
-from reenact.programme.face_choice import track_id_of
 from reenact.programme.face_request import DriverRequest
 from reenact.programme.inversion import InversionError, parse_inverted
-from reenact.programme.keyframes import Marker
-from reenact.programme.keyframes_file import doubtful_signs, load_keyframes
+from reenact.programme.keyframes import Keyframes
 from reenact.programme.live_driver import LiveDriverSource
 from reenact.programme.target_syntax import TargetError, parse_locks, parse_scales
 from reenact.programme.targets import Targets, neutralised
+from reenact.programme.timeline_file import load_timeline, timeline_notes
 from reenact.run.files import EditOptions
-from reenact.run.read_driver import au_recording_of_film, au_recording_of_still
+from reenact.run.load_driver import read_driver
 from reenact.track import TrackerOptions
 
 LOCKS = ParsedParameter("SPEC", parse_locks, TargetError)
@@ -42,6 +36,18 @@ WHERE = ParsedParameter("WHICH", parse_regions, RegionError)
 
 _GROUP = "Drivers and time lines"
 _OWN = "Expression"
+
+
+def driver_fps_option(group: str = GENERAL) -> Callable[[CommandT], CommandT]:
+    """--driver-fps, of commands that read tables of action units, under this heading."""
+    return option(
+        "--driver-fps",
+        group=group,
+        type=NumberParameter(0, min_open=True),
+        metavar="FPS",
+        help="Frame rate of a table that has no timestamps, in frames per second.",
+    )
+
 
 driving_options = in_order(
     option(
@@ -101,16 +107,10 @@ driving_options = in_order(
         default=DriverOptions.start_s,
         show_default=True,
         metavar="SECONDS",
-        help="Where in the driver to begin.",
+        help="Time in the driver to begin at.",
     ),
-    option("--driver-loop", group=_GROUP, is_flag=True, help="Begin the driver again when it ends."),
-    option(
-        "--driver-fps",
-        group=_GROUP,
-        type=NumberParameter(0, min_open=True),
-        metavar="FPS",
-        help="Frame rate of a table that has no timestamps, in frames per second.",
-    ),
+    option("--driver-loop", group=_GROUP, is_flag=True, help="Repeat the driver when it ends."),
+    driver_fps_option(_GROUP),
     option(
         "--neutralise",
         group=_OWN,
@@ -118,7 +118,7 @@ driving_options = in_order(
         metavar="SHARE",
         default=0.0,
         show_default=True,
-        help="Remove this share of the face's own expression first; blinks stay.",
+        help="Remove this share of the face's own expression first; blinks are kept.",
     ),
     option(
         "--scale",
@@ -133,100 +133,65 @@ driving_options = in_order(
         default="",
         metavar="AUS",
         help="Turn the face's own expression into its opposite: AU12,AU04, or all.",
-        detail="Blinks stay.",
+        detail="Blinks are kept.",
     ),
     option(
         "--lock",
         group=_OWN,
         type=LOCKS,
-        help="Hold intensities, whatever the face shows and whatever else is asked: AU12=3.",
+        help="Hold intensities, regardless of what the face shows and of other options: AU12=3.",
     ),
 )
-"""The options about the expression of a driver, and about what the face keeps of its own."""
+"""The options about drivers and time lines, and about the face's own expression."""
 
 
-def driven(
+def driving_programmes(
     driving: DriverRequest, options: EditOptions, live_driver: LiveDriverSource | None = None
 ) -> list[Programme]:
-    """The parts of a programme, in order: the face's own expression, the driver's, the time line's. Reads the
-    files.
+    """The programmes of a request, in order: for the face's own expression, the driver and the time line.
 
-    live_driver: a driver before a second camera; None: there is none.
+    The files are read. live_driver: the driver before a second camera. None: there is no second camera.
     """
     parts = own_expression(driving.neutralise, driving.scale)
     source: AURecording | LiveDriverSource | None = live_driver
     if driving.driver is not None:
-        source = read_driver(driving.driver, driving.driver_face, driving.driver_fps, options.tracker)
+        source = open_driver(driving.driver, driving.driver_face, driving.driver_fps, options.tracker)
     if source is not None:
         if driving.profile is not None:
             source = source.with_neutral(driving.profile.neutral)
         parts.append(Driver(source, driving.how, stretch(driving.profile, options.retarget.profile)))
     if driving.timeline is not None:
-        # Where there is a driver, the name is that of its face.
+        # If there is a driver, --driver-face names its face and not that of the time line.
         face = driving.driver_face if source is None else None
-        parts.append(read_timeline(driving.timeline, face, driving.driver_fps))
+        parts.append(open_timeline(driving.timeline, face, driving.driver_fps))
     return parts
 
 
 def own_expression(neutralise: float, scale: Targets | None) -> list[Programme]:
-    """The parts of a programme that say what the face keeps of its own expression."""
+    """The programmes that change the face's own expression.
+
+    neutralise: the share that is removed, 0..1. scale: the factors on action units. None: there are none.
+    """
     parts: list[Programme] = [] if scale is None else [scale]
     return [*parts, neutralised(neutralise)] if neutralise else parts
 
 
-def read_driver(
-    source: Path | str, face: str | None, rate: float | None, options: TrackerOptions
+def open_driver(
+    source: Path | str, face: str | None, fps: float | None, options: TrackerOptions
 ) -> AURecording:
-    """The performance of a driver, from a table, a picture or a film."""
-    path = kept(source)
+    """The recording of a driver from a table, a picture or a film, with a progress bar; prints its notes."""
+    path = to_source(source)
     with unusable_input():
-        if path.suffix.lower() in TABLES:
-            return _read_table(Path(path), face, rate)
-        number = _face_number(face)
-        if is_still(path):
-            return au_recording_of_still(load_still(path), path, options, number)
-    left = LeftThreads()
-    with closed_after_stages(left) as used, ExitStack() as opened:
-        with unusable_input():
-            capture = used.enter_context(open_capture(path))
-        advance = opened.enter_context(progress_bar(capture.frame_count))
-        with unusable_input():
-            return au_recording_of_film(capture, options, number, advance, left)
-
-
-def read_timeline(path: Path, face: str | None = None, rate: float | None = None) -> Programme:
-    """Keyframes, or a table of measured action units; `face` and `rate` are for tables."""
-    with unusable_input():
-        if path.suffix.lower() in TABLES and is_au_table(path):
-            return Driver(_read_table(path, face, rate))
-        keyframes = load_keyframes(path)
-    for line in doubtful_signs(keyframes):
-        note(f"{path}: {line}")
-    return keyframes
-
-
-def read_markers(path: Path) -> Sequence[Marker]:
-    """The named moments of a time line; a table of measured action units has none."""
-    with unusable_input():
-        if path.suffix.lower() in TABLES and is_au_table(path):
-            return ()
-        return load_keyframes(path).markers
-
-
-def _read_table(path: Path, face: str | None, rate: float | None) -> AURecording:
-    recording = read_au_recording(path, face, rate)
+        recording = read_driver(path, face, fps, options, progress_bar)
     for line in recording.notes:
         note(f"{path}: {line}")
     return recording
 
 
-def _face_number(text: str | None) -> int | None:
-    if text is None:
-        return None
-    number = track_id_of(text)
-    if number is None:
-        raise click.BadParameter(
-            f"{text!r} is not a number; films and pictures number their faces 0, 1, ...",
-            param_hint="--driver-face",
-        )
-    return number
+def open_timeline(path: Path, face: str | None = None, fps: float | None = None) -> Keyframes | Driver:
+    """The time line in a file; prints its notes. face, fps: as `load_timeline` takes them."""
+    with unusable_input():
+        timeline = load_timeline(path, face, fps)
+    for line in timeline_notes(timeline):
+        note(f"{path}: {line}")
+    return timeline

@@ -1,7 +1,8 @@
-"""The options of the commands that edit: what to change, in which faces, and how."""
+"""The options of the commands that edit, and the programme and options that their values make."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import click
 
 from calib.profile import Profile
-from reenact.cli.driving import driven, driving_options
-from reenact.cli.faces import face_options, face_plans, open_per_face_programme
+from reenact.cli.driving import driving_options, driving_programmes
+from reenact.cli.faces import face_options, face_requests, open_per_face_programme
 from reenact.cli.grouped import CommandT, in_order, option
 from reenact.cli.parameters import ENGINE, FILE, NumberParameter, ParsedParameter, landmarker_option
 from reenact.cli.people import driver_profile_option, profile_option
-from reenact.generate import GENERATORS
+from reenact.generate import GENERATORS, READY
 from reenact.media.write.encoding import PRESETS as ENCODER_PRESETS
 from reenact.programme import Programme
 from reenact.programme.driver import DriverOptions, Transfer
@@ -34,10 +35,10 @@ FACES = ParsedParameter("WHICH", parse_faces, FaceChoiceError)
 
 
 class PresetParameter(ParsedParameter):
-    """The name of an expression; a value for another option is refused with that option's name."""
+    """A preset's name; a value that fits another option is refused with the name of that option."""
 
     choices = tuple(PRESETS)
-    """What shells complete."""
+    """The names that shells complete."""
 
     def __init__(self) -> None:
         super().__init__("NAME", parse_targets, TargetError)
@@ -58,14 +59,14 @@ target_options = in_order(
         help="Action units to show, in OpenFace intensities: AU12=+2,AU4=-1.",
         detail="With a sign, -5 to +5 is added to what the face shows; without one, AU12=3 (0 to 5) replaces "
         "it. AU12=3.. asks for at least 3, AU12=..1 for at most 1. AU12L and AU12R are the person's own left "
-        "and right. A preset may stand in front (smile,AU4=-1). A .json file is read.",
+        "and right. A preset may come first (smile,AU4=-1). The path of a .json file is read.",
     ),
     option(
         "--preset",
         group="Expression",
         type=PresetParameter(),
         help="An expression by name, such as smile.",
-        detail="Speech and blinks stay; what contradicts the expression is removed. "
+        detail="Speech and blinks are kept; what contradicts the expression is removed. "
         f"One of {', '.join(PRESETS)}.",
     ),
     option(
@@ -75,7 +76,7 @@ target_options = in_order(
         metavar="FACTOR",
         default=RetargetOptions.strength,
         show_default=True,
-        help="How far to go: 0 is the face as it is, 1 what is asked for, more is beyond.",
+        help="How far to go: 0 keeps the face as it is, 1 gives what is asked, more exaggerates it.",
         detail="Absolute intensities are never exceeded.",
     ),
     option(
@@ -89,10 +90,10 @@ target_options = in_order(
         "--unsafe",
         group="Limits and calibration",
         is_flag=True,
-        help="Allow expressions that no face shows, and changes faster than any face's.",
+        help="Allow expressions that no face shows, and changes that are faster than any face's.",
     ),
 )
-"""The options about what to change, and by how much."""
+"""The options about the targets, their strength and the faces to change."""
 
 tracker_options = in_order(
     option(
@@ -135,8 +136,8 @@ generator_options = in_order(
         group=_GENERATOR,
         default=EditOptions.own_mouth,
         show_default=True,
-        help="Draw the teeth that the person has shown earlier where a mouth is opened.",
-        detail="Without, and for people who have shown none, likely teeth are drawn.",
+        help="Where a mouth is opened, draw the teeth that the person has shown at other times.",
+        detail="Otherwise, and for people who have shown none, teeth of other people are drawn.",
     ),
     option(
         "--occlusion",
@@ -144,8 +145,8 @@ generator_options = in_order(
         type=click.Choice(("auto", "off")),
         default="auto",
         show_default=True,
-        help="auto leaves the lower face as it is while a mask, a hand, a cup or a microphone hides the "
-        "mouth; off never looks.",
+        help="auto does not change the lower face while a mask, a hand, a cup or a microphone hides the "
+        "mouth; off always changes it.",
     ),
     option(
         "--engine",
@@ -155,21 +156,32 @@ generator_options = in_order(
         default=EditOptions.engine,
         show_default=True,
         help="The runtime of the network, with a precision if you like: openvino, openvino:fp32.",
-        detail="No other takes its place if it fails; `reenact engines list` shows what there is.",
+        detail="If it fails, no other is used; `reenact engines list` shows those that are installed.",
     ),
 )
 """The options about how new pixels are made."""
 
 
+def ready_generator_option(default: str) -> Callable[[CommandT], CommandT]:
+    """--generator, of commands that measure edits by the generators that need no --model."""
+    return option(
+        "--generator",
+        type=click.Choice(READY),
+        default=default,
+        show_default=True,
+        help="How new pixels are made.",
+    )
+
+
 def compare_option(command: CommandT) -> CommandT:
-    """--compare, of commands that write files."""
+    """--compare, for commands that write files."""
     return option(
         "--compare", group="Output file", is_flag=True, help="Write input and output side by side."
     )(command)
 
 
 def editing_options(command: CommandT) -> CommandT:
-    """The options that commands which edit files have in common; `chosen` takes their values."""
+    """The options of commands that edit files; `programme_and_options` takes their values."""
     return live_editing_options(compare_option(command))
 
 
@@ -182,10 +194,10 @@ live_editing_options = in_order(
     tracker_options,
     generator_options,
 )
-"""The options of `editing_options` that make sense for a camera."""
+"""The options of `editing_options` without those of files."""
 
 
-def chosen(
+def programme_and_options(
     *,
     target_aus: Targets | None,
     preset: Targets | None,
@@ -203,23 +215,23 @@ def chosen(
     scale: Targets | None,
     invert: frozenset[int],
     lock: Targets | None,
-    plans: tuple[FaceRequest, ...],
+    requests: tuple[FaceRequest, ...],
     programme: Path | None,
     faces: FaceChoice | None,
     live_driver: LiveDriverSource | None = None,
     needed: bool = True,
     **choices: Any,
 ) -> tuple[Programme, EditOptions]:
-    """The programme and the options that the values of `editing_options` ask for. Reads the files.
+    """The programme and the options that the values of `editing_options` ask for. Files are read.
 
-    First what the face is to keep of its own expression, then the driver's, then the time line, then what is
-    named on top, then what is locked; then what single faces are to do. needed: whether asking for
-    nothing is a usage error.
+    The programme applies, in this order, the changes of the face's own expression, the driver, the time line,
+    the targets, the locks, and then the requests for single faces. needed: whether it is a usage error if
+    nothing is asked for.
     """
     options = _edit_options(**choices, inverted=invert)
     if driver is None and live_driver is None and driver_profile is not None:
         raise click.UsageError("--driver-profile needs --driver", click.get_current_context())
-    plans = face_plans(plans, programme)
+    requests = face_requests(requests, programme)
     how = DriverOptions(transfer, regions, gain, driver_start, driver_loop)
     driving = DriverRequest(
         driver,
@@ -231,20 +243,20 @@ def chosen(
         neutralise=neutralise,
         scale=scale,
     )
-    parts = driven(driving, options, live_driver)
-    if target_aus or preset or (needed and not parts and not plans and not invert and lock is None):
+    parts = driving_programmes(driving, options, live_driver)
+    if target_aus or preset or (needed and not parts and not requests and not invert and lock is None):
         parts.append(_chosen_targets(target_aus, preset))
     if lock is not None:
         parts.append(lock)
     targets = chain(*parts)
-    if plans:
-        targets = per_face = open_per_face_programme(plans, targets, faces, options)
+    if requests:
+        targets = per_face = open_per_face_programme(requests, targets, faces, options)
         faces = per_face.choose
     return targets, options if faces is None else _with_faces(options, faces)
 
 
-def several(options: EditOptions) -> bool:
-    """Whether more faces than the largest may be asked to change."""
+def may_change_several(options: EditOptions) -> bool:
+    """Whether the choice of faces may include more than the largest one."""
     return options.retarget.faces != "largest"
 
 
@@ -279,7 +291,7 @@ def _edit_options(
 
 
 def _chosen_targets(target_aus: Targets | None, preset: Targets | None) -> Targets:
-    """The preset with the single action units on top; a usage error if there is neither."""
+    """The preset with the action units of --target-aus on top. Raises a usage error if there is neither."""
     if target_aus is None and preset is None:
         raise click.UsageError(
             "nothing to change: give --target-aus AU12=+2, --preset smile or --face 0:smile",

@@ -1,4 +1,5 @@
-"""`reenact engines`: the inference runtimes of this machine, and the models that were built for it."""
+"""`reenact engines`: lists the inference runtimes of this machine; builds, lists and removes models for
+it."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ engines.add_command(bench)
 @engines.command("list", cls=GroupedCommand, example="--json -")
 @json_option
 def list_(json_path: Path | None) -> None:
-    """List the runtimes, why one is missing, and the models that are built."""
+    """List the runtimes, with the reason where one is missing, and the models that are built."""
     cache = PlanCache()
     plans = cache.plans()
     runtimes = {name: probe(name) for name in NAMES}
@@ -51,7 +52,7 @@ def list_(json_path: Path | None) -> None:
         for name, availability in runtimes.items():
             kinds = f" in {' or '.join(PRECISIONS[name])}" if PRECISIONS[name] else ""
             where = f", computes on {availability.device}{kinds}" if availability.available else ""
-            state = "available" if availability.available else "not here"
+            state = "available" if availability.available else "missing"
             console.print(f"{name:19}{state:12}{availability.detail}{where}", soft_wrap=True, markup=False)
         show(plans, cache, console)
     write_json(
@@ -86,10 +87,10 @@ def list_(json_path: Path | None) -> None:
 )
 @json_option
 def build(model: Path, engine: str, builder: str, json_path: Path | None) -> None:
-    """Build MODEL for this machine now, so that nobody waits for it later.
+    """Build MODEL for this machine now, so that its first use need not wait.
 
-    TensorRT builds for about a minute and keeps the result. OpenVINO needs a second and keeps larger models
-    as well. ONNX Runtime starts at once.
+    TensorRT takes about a minute, and the result is kept. OpenVINO takes a second, and larger models are
+    kept. ONNX Runtime builds nothing.
     """
     with unusable_input():
         read_model(model)
@@ -108,7 +109,7 @@ def build(model: Path, engine: str, builder: str, json_path: Path | None) -> Non
 @engines.command(cls=GroupedCommand, example="--json -")
 @json_option
 def clear(json_path: Path | None) -> None:
-    """Remove all built models; they are built again when they are needed."""
+    """Remove all built models. They are built again when they are needed."""
     removed = PlanCache().clear()
     freed = sum(plan.size for plan in removed)
     if str(json_path) != "-":
@@ -117,13 +118,14 @@ def clear(json_path: Path | None) -> None:
 
 
 def refuse_torch2trt() -> None:
-    """Raises Unusable: torch2trt converts a torch module, which an ONNX file does not hold."""
+    """Raises Unusable, because torch2trt converts a torch module, which an ONNX file does not contain."""
     available = torch2trt.probe()
     advice = "torch2trt converts a trained network, not its ONNX: python -m train export RUN OUT.onnx --plan"
     raise Unusable(advice if available.available else available.detail)
 
 
 def show(plans: tuple[CachedPlan, ...], cache: PlanCache, console: Console) -> None:
+    """Prints a table of the built models."""
     if not plans:
         console.print(f"no models are built in {cache.folder}", soft_wrap=True)
         return
@@ -149,7 +151,7 @@ def show(plans: tuple[CachedPlan, ...], cache: PlanCache, console: Console) -> N
 
 
 def age(seconds: float) -> str:
-    """The age in words, in the largest unit that is full: `3 h ago`."""
+    """The age in words, in the largest unit of which at least one has passed: `3 h ago`."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds // length:.0f} {unit} ago"
@@ -157,5 +159,6 @@ def age(seconds: float) -> str:
 
 
 def to_json(plan: CachedPlan) -> dict[str, Any]:
+    """A built model as an object for --json."""
     meta = None if plan.meta is None else asdict(plan.meta)
     return {"folder": str(plan.folder), "bytes": plan.size, "used": plan.used.isoformat(), "meta": meta}

@@ -1,4 +1,4 @@
-"""`reenact engines bench`: how fast and how exact each engine is here."""
+"""`reenact engines bench`: measures how fast and how exact each engine is on this machine."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ DEFAULTS = BenchOptions()
     metavar="COUNT",
     default=DEFAULTS.rounds,
     show_default=True,
-    help="Number of rounds; in each, all engines take turns.",
+    help="Number of rounds, in each of which every engine runs once.",
 )
 @json_option
 def bench(
@@ -71,7 +71,7 @@ def bench(
 
     \b
     p50, p95    time of one run in ms, with copies to a GPU and back
-    ceiling     GFLOP/s of large convolutions in this engine, in the same turns
+    ceiling     GFLOP/s of large convolutions in this engine, in the same rounds
     x floor     time of the run, as a multiple of its work at the ceiling
     open, +MB   seconds and memory until the first output
     mean, max   difference to float32 in ONNX Runtime on the CPU, as a share of
@@ -89,7 +89,7 @@ def bench(
     workload, info = open_workload(path, faces)
     with Console(stderr=True, quiet=is_quiet()).status("starting") as status:
         tools = Tools(memory_mb=rss_mb, watch=status.update)
-        result = Contest(workload, BenchOptions(rounds=rounds), tools)(chosen(asked))
+        result = Contest(workload, BenchOptions(rounds=rounds), tools)(engines_to_measure(asked))
     machine = this_machine()
     if str(json_path) != "-":
         console = Console(highlight=False)
@@ -104,7 +104,7 @@ def bench(
 
 
 def shipped_model() -> Path:
-    """The first of the `live` generator's models."""
+    """The path of the first model of the generator `live`. Raises Unusable if none ships."""
     from reenact.generate.generator import shipped_models
 
     models = shipped_models()
@@ -114,7 +114,7 @@ def shipped_model() -> Path:
 
 
 def open_workload(model: Path, faces: int) -> tuple[Workload, ModelInfo]:
-    """The model with the inputs that it is measured on."""
+    """The model with the inputs on which it is measured. faces: the number of faces of each input."""
     from engines.work import read_work
     from reenact.generate.network.contract import model_info
     from reenact.generate.network.example_inputs import RANGES, compose, example
@@ -128,15 +128,15 @@ def open_workload(model: Path, faces: int) -> tuple[Workload, ModelInfo]:
 
 
 def describe(workload: Workload, info: ModelInfo, faces: int) -> str:
-    """A description in words: `live (mouth) at 128 px, 1 face a run, 0.15 GMAC`."""
+    """A workload in words: `live (mouth) at 128 px, 1 face a run, 0.15 GMAC`."""
     count = "1 face" if faces == 1 else f"{faces} faces"
     gmacs = "" if workload.work is None else f", {workload.work.macs / 1e9:.2f} GMAC"
     of = f" ({info.region})" if info.contract == "live" else ""
     return f"{info.contract}{of} at {info.crop.size} px, {count} a run{gmacs}"
 
 
-def chosen(asked: tuple[str, ...]) -> list[Choice]:
-    """The engines to measure: those asked for, or all."""
+def engines_to_measure(asked: tuple[str, ...]) -> list[Choice]:
+    """The engines to measure: those that --engine names, or all."""
     choices = [parse_choice(text) for text in asked]
     if not choices or Choice(AUTO) in choices:
         return every_choice()
@@ -147,7 +147,7 @@ def chosen(asked: tuple[str, ...]) -> list[Choice]:
 
 
 def show(result: Bench, console: Console) -> None:
-    """A table of 80 columns, and a line for all that must be said in words."""
+    """Prints a table of 80 columns, and a line for each remark."""
     from rich.table import Table
 
     table = Table("engine", box=None, padding=(0, 1, 0, 0))
@@ -174,6 +174,7 @@ def show(result: Bench, console: Console) -> None:
 
 
 def remarks(result: Bench) -> Iterator[tuple[Choice, str]]:
+    """The engines' notes, failed comparisons and reasons for a missing result, one line each."""
     for each in result.measured:
         for line in each.notes:
             yield each.choice, line
@@ -181,15 +182,15 @@ def remarks(result: Bench) -> Iterator[tuple[Choice, str]]:
             parity, gate = each.parity, each.gate
             yield (
                 each.choice,
-                f"differs too much: by {parity.mean:.2g} in the mean, which may be {gate.mean:g}, "
-                f"and by {parity.most:.2g} at most, which may be {gate.most:g}",
+                f"differs too much: by {parity.mean:.2g} in the mean, where {gate.mean:g} is allowed, "
+                f"and by {parity.most:.2g} at most, where {gate.most:g} is allowed",
             )
     for refused in result.refused:
         yield refused.choice, refused.reason
 
 
 def to_json(result: Bench) -> list[dict[str, Any]]:
-    """One object for each engine, the refused ones last."""
+    """An object for each engine; those that could not be measured come last."""
     return [*map(_to_json, result.measured), *map(_to_json, result.refused)]
 
 

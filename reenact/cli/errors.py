@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from reenact.cli.log_output import SAID, is_quiet
+from reenact.cli.log_output import ALREADY_SHOWN, is_quiet
 from reenact.cli.shared_options import in_config
 from reenact.process.signals import ENDING, INTERRUPT, signals_call
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Failure(click.ClickException):
-    """The run failed; `message` is shown as one line."""
+    """The run failed. The message is shown in one line."""
 
     exit_code = 1
 
@@ -30,7 +30,7 @@ class Failure(click.ClickException):
         super().__init__(" ".join(message.split()))
 
     def show(self, file: IO[Any] | None = None) -> None:
-        _log.error("%s", self.message, exc_info=self.__cause__, extra=SAID)
+        _log.error("%s", self.message, exc_info=self.__cause__, extra=ALREADY_SHOWN)
         super().show(file)
 
 
@@ -47,18 +47,18 @@ class Interrupted(Failure):
 
 
 class EndedBySignal(Failure):
-    """SIGTERM came, or the terminal was closed."""
+    """Another program ended this one by SIGTERM, or the terminal was closed."""
 
     exit_code = _ENDED
 
 
 class Terminated(BaseException):
-    """Raised when SIGTERM or SIGHUP comes."""
+    """Is raised when SIGTERM or SIGHUP comes."""
 
 
 @contextmanager
 def unusable_input() -> Iterator[None]:
-    """Around what opens the files that the user named: what fails here is Unusable."""
+    """Turns errors that concern the user into Unusable, for a block that opens the user's files."""
     try:
         yield
     except Exception as error:
@@ -69,7 +69,8 @@ def unusable_input() -> Iterator[None]:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Around everything: errors that concern the user become a Failure; our own bugs keep their traceback."""
+    """Turns errors that concern the user into a Failure, for a whole command; bugs of ours are not
+    changed."""
     try:
         with _signals_raise():
             yield
@@ -86,15 +87,15 @@ def plain_errors() -> Iterator[None]:
 
 
 class Stop:
-    """Remembers whether a signal has asked the run to end."""
+    """Stores the signal that has asked the run to end."""
 
     def __init__(self) -> None:
         self.number: int | None = None
-        """The number of the signal; None: none has come."""
+        """The number of the signal. None: no signal has come."""
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the run; 0 if no signal has come."""
+        """The exit code of the run: 0 if no signal has come."""
         if self.number is None:
             return 0
         return _INTERRUPTED if self.number == INTERRUPT else _ENDED
@@ -102,9 +103,9 @@ class Stop:
 
 @contextmanager
 def signals_stop() -> Iterator[Stop]:
-    """Around a run that others end: signals only ask, so that it can finish what it writes.
+    """Stores the first signal that interrupts or ends the program, so that the block can complete its files.
 
-    A second signal does not ask.
+    A second signal ends the program as usual.
     """
     stop = Stop()
     with ExitStack() as handling:
@@ -119,7 +120,7 @@ def signals_stop() -> Iterator[Stop]:
 
 @contextmanager
 def plain_import_errors(advice: str) -> Iterator[None]:
-    """Around imports: a library that is missing, or that misses something, is no bug. `advice` mends it."""
+    """Turns an import error of other libraries than ours into a Failure that ends with the advice."""
     try:
         yield
     except ImportError as error:
@@ -129,36 +130,36 @@ def plain_import_errors(advice: str) -> Iterator[None]:
 
 
 def warn(line: str) -> None:
-    """Prints a warning in one line on standard error."""
-    _log.warning("%s", line, extra=SAID)
+    """Prints and logs a warning in one line, on standard error."""
+    _log.warning("%s", line, extra=ALREADY_SHOWN)
     click.echo(f"Warning: {line}", err=True)
 
 
 def note(line: str) -> None:
-    """Prints a note in one line on standard error, about what the user may not expect; -q leaves it out."""
-    _log.info("%s", line, extra=SAID)
+    """Prints and logs a note in one line, on standard error, about something unexpected. -q leaves it out."""
+    _log.info("%s", line, extra=ALREADY_SHOWN)
     if not is_quiet():
         click.echo(f"Note: {line}", err=True)
 
 
 def say(line: str) -> None:
-    """Prints one line on standard error about what is done or was done; -q leaves it out."""
-    _log.info("%s", line, extra=SAID)
+    """Prints and logs a line on standard error about the run's work or result. -q leaves it out."""
+    _log.info("%s", line, extra=ALREADY_SHOWN)
     if not is_quiet():
         click.echo(line, err=True)
 
 
 def _is_for_the_user(error: Exception) -> bool:
-    """Whether the message was written for the user: by this project, or by the system about a file."""
+    """Whether the message is for the user: it comes from this project, or from the system about a file."""
     if isinstance(error, click.ClickException | click.exceptions.Exit | click.Abort):
         return False
     if isinstance(error, OSError):
-        return error.errno != errno.EPIPE  # click's affair: a reader such as `head` has left
+        return error.errno != errno.EPIPE  # click handles it: a reader such as `head` has ended
     return type(error).__module__.split(".")[0] in _OWN_PACKAGES
 
 
 def _is_disk_full(error: BaseException | None) -> bool:
-    """Whether it, or what caused it, is that there was no room: which no other argument would have helped."""
+    """Whether the error, or a cause of it, is a full disk, which no other argument would have prevented."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -181,7 +182,7 @@ def _usage_message(error: click.UsageError) -> str:
 
 
 def _signals_raise() -> AbstractContextManager[None]:
-    """Whoever ends the program or closes its terminal gets what Ctrl-C gets: unfinished files are removed."""
+    """Makes signals that end the program raise Terminated, so that unfinished files are removed."""
     return signals_call(_raise_terminated, ENDING)
 
 

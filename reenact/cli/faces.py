@@ -1,4 +1,4 @@
-"""The options about single faces, each with an expression of its own: --face and --programme."""
+"""The options that give single faces their own expressions: --face and --programme."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reenact.cli.driving import driven
+from reenact.cli.driving import driving_programmes
 from reenact.cli.errors import note, unusable_input, warn
 from reenact.cli.grouped import in_order, option
 from reenact.cli.parameters import FILE, ParsedParameter
@@ -24,15 +24,15 @@ from reenact.track import TrackerOptions
 if TYPE_CHECKING:
     from reenact.recognise.recogniser import Recogniser
 
-FACE_PLAN = ParsedParameter("WHO:SPEC", parse_face, FaceRequestError)
+FACE_REQUEST = ParsedParameter("WHO:SPEC", parse_face, FaceRequestError)
 
 
 face_options = in_order(
     option(
         "--face",
-        "plans",
+        "requests",
         group="Faces",
-        type=FACE_PLAN,
+        type=FACE_REQUEST,
         metavar="WHO:SPEC",
         multiple=True,
         help="An expression for one face: 0:AU12=+2 by its id, anna.png:smile by a picture of the person.",
@@ -47,36 +47,40 @@ face_options = in_order(
         help="A file with expressions, drivers and time lines for single faces.",
     ),
 )
-"""The options about what single faces show, on top of what is asked of all."""
+"""The options that give single faces their own expressions, on top of what is asked of all."""
 
 
-def face_plans(plans: Sequence[FaceRequest], programme: Path | None) -> tuple[FaceRequest, ...]:
-    """All expressions of single faces; reads the file of --programme."""
+def face_requests(requests: Sequence[FaceRequest], programme: Path | None) -> tuple[FaceRequest, ...]:
+    """The requests of --programme, whose file is read, and then those of --face."""
     if programme is not None:
         with unusable_input():
-            plans = (*load_programme(programme), *plans)
-    for index, plan in enumerate(plans):
-        if any(plan.face == other.face for other in plans[:index]):
-            raise click.BadParameter(f"face {plan.face} is named twice", param_hint="--face")
-    return tuple(plans)
+            requests = (*load_programme(programme), *requests)
+    for index, request in enumerate(requests):
+        if any(request.face == other.face for other in requests[:index]):
+            raise click.BadParameter(f"face {request.face} is named twice", param_hint="--face")
+    return tuple(requests)
 
 
 def open_per_face_programme(
-    plans: Sequence[FaceRequest],
+    requests: Sequence[FaceRequest],
     common: Programme,
     faces: FaceChoice | None,
     options: EditOptions,
 ) -> PerFaceProgramme:
-    """The plans with all files that they name read. faces: the other faces that get what is common to all."""
-    # Reference pictures first: they are quick to read, and a driver's film is not.
-    recognise = _recogniser(plans, options.tracker)
-    parts = [FaceProgramme(_name(plan.face), _programme(plan, options)) for plan in plans]
+    """The programme of the requests; the files that they name are read.
+
+    common: the programme of all these faces. faces: other faces that get only the common programme. None:
+    there are none.
+    """
+    # Reference pictures are read first, because a driver's film takes long.
+    recognise = _open_recogniser(requests, options.tracker)
+    parts = [FaceProgramme(_name(request.face), _open_programme(request, options)) for request in requests]
     also = None if faces is None else FaceChooser(FaceChoiceOptions(faces=faces))
     return PerFaceProgramme(parts, common, also=also, recognise=recognise)
 
 
 def warn_of_absent(targets: Programme) -> list[str]:
-    """One line on standard error for each face that was named and has not been seen; returns them."""
+    """Prints and returns a line for each face that a request names and that was not seen."""
     lines = targets.absent() if isinstance(targets, PerFaceProgramme) else []
     for line in lines:
         warn(line)
@@ -84,7 +88,10 @@ def warn_of_absent(targets: Programme) -> list[str]:
 
 
 def warn_of_left_out(left_out: int, tracker: TrackerOptions) -> list[str]:
-    """One line on standard error where more faces were found than are followed; returns it."""
+    """Prints and returns a line if more faces were found than were followed.
+
+    left_out: the largest number of faces of one frame that were not followed.
+    """
     if not left_out:
         return []
     assert tracker.limit is not None
@@ -95,32 +102,33 @@ def warn_of_left_out(left_out: int, tracker: TrackerOptions) -> list[str]:
 
 
 def note_hidden_mouths(count: int, what: str) -> list[str]:
-    """One line on standard error where something hid a mouth in `count` faces or frames; returns it."""
+    """Prints and returns a line if something hid a mouth. count: the number of faces or frames, as `what`
+    says."""
     if not count:
         return []
     where = f"1 {what}" if count == 1 else f"{count} {what}s"
     line = (
-        f"something hides the mouth in {where}: there the lower face is left as it is; "
-        "--occlusion off changes it all the same"
+        f"something hides the mouth in {where}: there the lower face is not changed; "
+        "--occlusion off changes it nevertheless"
     )
     note(line)
     return [line]
 
 
-def _recogniser(plans: Sequence[FaceRequest], options: TrackerOptions) -> Recogniser | None:
-    """The recogniser of the people in the plans' pictures; None: there are no pictures."""
+def _open_recogniser(requests: Sequence[FaceRequest], options: TrackerOptions) -> Recogniser | None:
+    """The recogniser of the people in the requests' pictures. None: there are no pictures."""
     from reenact.recognise.recogniser import Recogniser, load_reference
 
-    pictures = [plan.face for plan in plans if isinstance(plan.face, Path)]
+    pictures = [request.face for request in requests if isinstance(request.face, Path)]
     with unusable_input():
         return Recogniser([load_reference(path, options) for path in pictures]) if pictures else None
 
 
-def _programme(plan: FaceRequest, options: EditOptions) -> Programme:
-    parts = driven(plan.driving, options)
-    if plan.targets is not None:
-        parts.append(plan.targets)
-    return scaled(chain(*parts), plan.strength)
+def _open_programme(request: FaceRequest, options: EditOptions) -> Programme:
+    parts = driving_programmes(request.driving, options)
+    if request.targets is not None:
+        parts.append(request.targets)
+    return scaled(chain(*parts), request.strength)
 
 
 def _name(face: int | Path | None) -> int | str | None:

@@ -1,7 +1,7 @@
-"""Help that can be read in a hurry: an example first, then the options under headings.
+"""Help of commands: an example, then the options under headings.
 
-An option declares its group where it is defined. A command with many options shows the ten that people use
-first under a heading of their own, and the others under the headings of their groups.
+Each option names its group. A command with many options shows the most important ones, at most ten, under a
+heading of their own, and the others under the headings of their groups.
 """
 
 from __future__ import annotations
@@ -17,31 +17,36 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 GENERAL = "Options"
 """The heading of a command with few options."""
 FIRST = "Options used first"
+"""The heading of the most important options of a command with many."""
 MESSAGES = "Messages and configuration"
+"""The heading of the options that every command has."""
 ORDER = (
     *("Expression", "Faces", "Drivers and time lines", "Limits and calibration", "Generator and engine"),
     *("Camera", "Virtual camera and preview", "Recording", "Figures", "Output file", "Report"),
 )
-"""The headings of commands that edit, as help shows them."""
+"""The headings of the groups in the order of help."""
 MOST_IN_ONE_LIST = 12
-"""The number of options from which on they are shown in groups."""
+"""The largest number of options that help shows in one list, without groups."""
 MOST_FIRST = 10
+"""The largest number of options under FIRST."""
 MOST_IN_GROUP = 14
+"""The largest number of options under another heading."""
 _COLUMN = 22
-"""The widest name of an option, in characters, that has its text beside it and not below it."""
+"""The width of the column of names, in characters; the text of a wider name begins on the next line."""
 
 
 class GroupedOption(click.Option):
-    """An option that knows the heading under which help shows it."""
+    """An option with the heading under which help shows it."""
 
     def __init__(self, *args: Any, group: str, detail: str = "", **attributes: Any) -> None:
-        """group: the heading. detail: the part of the help text that stands behind the default."""
+        """group: the heading. detail: the part of the help text after the default."""
         super().__init__(*args, **attributes)
         self.group = group
         self.detail = detail
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """As click's own, in plain words: `0 to 5` for `0<=x<=5`, and no parentheses around defaults."""
+        """The default and range as click has them, but `0 to 5` for `0<=x<=5` and defaults without
+        parentheses."""
         extra = super().get_help_extra(ctx)
         if "default" in extra and isinstance(self.show_default, str):
             extra["default"] = self.show_default
@@ -58,7 +63,7 @@ class GroupedOption(click.Option):
 
 
 def _place(heading: str) -> int:
-    """The place of a section in help; those that have none come last, in the order of their options."""
+    """The place of a heading in help; headings that ORDER lacks come last."""
     return ORDER.index(heading) if heading in ORDER else len(ORDER)
 
 
@@ -73,12 +78,15 @@ def _plain_range(text: str) -> str:
 
 
 def option(*names: str, group: str = GENERAL, detail: str = "", **attributes: Any) -> Callable[..., Any]:
-    """`click.option` with a group; `help` says what the option does, `detail` what else there is to know."""
+    """A decorator like `click.option`, for a GroupedOption.
+
+    help: what the option does. detail: further information, which help shows after the default.
+    """
     return click.option(*names, cls=GroupedOption, group=group, detail=detail, **attributes)
 
 
 def in_order(*options: Callable[[Any], Any]) -> Callable[[CommandT], CommandT]:
-    """One decorator for several options, which help shows in this order."""
+    """A decorator that adds several options, which help shows in this order."""
 
     def add(command: CommandT) -> CommandT:
         for each in reversed(options):
@@ -92,7 +100,7 @@ class GroupedCommand(click.Command):
     """A command whose help begins with an example and shows many options in groups."""
 
     def __init__(self, *args: Any, example: str, first: Sequence[str] = (), **attributes: Any) -> None:
-        """example: what to type behind the command's name. first: names of the parameters to show first."""
+        """example: arguments after the command's name. first: the names of the parameters under FIRST."""
         super().__init__(*args, **attributes)
         self.example = example
         self.first = first
@@ -105,16 +113,13 @@ class GroupedCommand(click.Command):
         for heading, options in self.sections(ctx):
             records = [record for each in options if (record := each.get_help_record(ctx)) is not None]
             with formatter.section(heading):
-                # As wide in every section, so that all texts stand below each other.
+                # The column has the same width in every section.
                 formatter.write_dl([(names.ljust(_COLUMN), text) for names, text in records], _COLUMN)
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
 
     def sections(self, ctx: click.Context) -> Iterator[tuple[str, list[click.Parameter]]]:
-        """The headings with their options.
-
-        --help stands last in the first section. The options that every command has are the last section.
-        """
+        """The headings with their options. Those that every command has are the last section."""
         options = [
             each for each in self.get_params(ctx) if isinstance(each, click.Option) and not each.hidden
         ]

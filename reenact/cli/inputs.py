@@ -1,4 +1,4 @@
-"""The films and pictures that commands read: files, pipes and addresses."""
+"""The arguments for films and pictures, which may be files, pipes or addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reenact.cli.errors import unusable_input
 
 
 class InputParameter(click.ParamType):
-    """A file's name as a Path, or an address as it is: a Path would lose one of its slashes."""
+    """The name of a file as a Path, or an address as text, because a Path would remove one of its slashes."""
 
     name = "path"
 
@@ -22,10 +22,13 @@ class InputParameter(click.ParamType):
 INPUT = InputParameter()
 
 
-def kept(source: Path | str) -> Any:
-    """The input as a reenact.media.read.spool.Source: what can be read only once, such as a pipe, is kept in
-    a file until the command ends."""
-    # Here, because the command line is to start without a video library.
+def to_source(source: Path | str) -> Any:
+    """The input as a reenact.media.read.spool.Source.
+
+    Input that can be read only once, such as a pipe, is copied into a file that exists until the command
+    ends.
+    """
+    # Imported here, so that the command line starts without a video library.
     from reenact.media.read.spool import needs_spooling, spooled
 
     if not needs_spooling(source):

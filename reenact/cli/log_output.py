@@ -1,4 +1,5 @@
-"""Where a program's messages go: to standard error as many as are asked for, and all of them into a file."""
+"""The output of a program's messages: those that -v and -q select on standard error, all of them in
+--log-file."""
 
 from __future__ import annotations
 
@@ -18,21 +19,23 @@ OWN_LOGGERS = ("reenact", "engines", "calib", "train")
 
 FILE_FORMAT = "%(asctime)s %(levelname)s [%(threadName)s] %(name)s: %(message)s"
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
-"""What standard error gets without -v, with -v and with -vv."""
+"""The lowest level on standard error without -v, with -v and with -vv."""
 
 _log = logging.getLogger(__name__)
 
 
 class LogOutput:
-    """The messages of one run of a program. While it is entered, each warning is a line on standard error."""
+    """The output of the messages of one run of a program; inside the block a warning is a line on standard
+    error."""
 
     def __init__(self) -> None:
         self.quiet = False
         """Whether notes, results and progress are left out. Warnings and errors are always shown."""
         self.verbosity = 0
-        """How often -v was given: 0 shows warnings, 1 also what is done, 2 also every detail."""
+        """The number of times that -v was given: 0 shows warnings, 1 also what is done, 2 also every
+        detail."""
         self.path: Path | None = None
-        """The log file; None: there is none."""
+        """The log file. None: there is no log file."""
         self._undo = ExitStack()
 
     def __enter__(self) -> LogOutput:
@@ -52,20 +55,20 @@ class LogOutput:
         self._undo.close()
 
     def be_quiet(self) -> None:
-        """Raises a usage error where -v was given, too."""
+        """Leaves out notes, results and progress. Raises a usage error if -v was given."""
         if self.verbosity:
             raise click.UsageError("-q and -v exclude each other")
         self.quiet = True
 
     def be_verbose(self, count: int) -> None:
-        """Shows more by so many steps; raises a usage error where -q was given, too."""
+        """Raises the verbosity by `count`. Raises a usage error if -q was given."""
         if self.quiet:
             raise click.UsageError("-q and -v exclude each other")
         self.verbosity += count
         self._set_levels()
 
     def write_to(self, path: Path) -> None:
-        """Adds everything to the end of this file from now on. Raises an OSError if it cannot be written."""
+        """Appends all messages to this file from now on. Raises an OSError if it cannot be written."""
         handler = logging.FileHandler(path, encoding="utf-8")
         handler.setFormatter(logging.Formatter(FILE_FORMAT))
         root = logging.getLogger()
@@ -83,7 +86,7 @@ class LogOutput:
             logging.getLogger(name).setLevel(level if self.path is None else logging.DEBUG)
 
     def report_bug(self, error: Exception) -> None:
-        """Writes the traceback of an error of ours into a file, and says where in one line."""
+        """Writes the traceback of a bug into a file, and prints one line that names the file."""
         what = " ".join(traceback.format_exception_only(error)[-1].split())
         trace = "".join(traceback.format_exception(error))
         try:
@@ -92,14 +95,14 @@ class LogOutput:
             click.echo(trace, err=True, nl=False)
             click.echo(f"Error: this is a bug in reenact: {what}", err=True)
             return
-        _log.critical("a bug: %s", what, exc_info=error, extra=SAID)
+        _log.critical("a bug: %s", what, exc_info=error, extra=ALREADY_SHOWN)
         if self.verbosity >= 2:
             click.echo(trace, err=True, nl=False)
         click.echo(f"Error: this is a bug in reenact: {what}; the traceback is in {path}", err=True)
 
 
-SAID = {"said": True}
-"""As `extra` of a message: standard error has it already, in other words."""
+ALREADY_SHOWN = {"already_shown": True}
+"""The `extra` of a message that standard error already shows in other words."""
 
 
 def is_quiet() -> bool:
@@ -110,10 +113,10 @@ def is_quiet() -> bool:
 
 
 class _StandardError(logging.Handler):
-    """One plain line for each message, on what is standard error at that moment."""
+    """A handler that prints each message as one line on the present standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "said", False):
+        if getattr(record, "already_shown", False):
             return
         try:
             click.echo(_line(record), err=True)
@@ -130,7 +133,7 @@ def _line(record: logging.LogRecord) -> str:
 
 
 def _write_trace(trace: str) -> Path:
-    """Into a file of its own in the user's folder for logs."""
+    """The path of the new file, in the user's folder for logs, into which the traceback was written."""
     from datetime import datetime
 
     from platformdirs import user_log_path

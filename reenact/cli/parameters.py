@@ -1,4 +1,4 @@
-"""Types of parameters, and the option --json, which most commands share."""
+"""Types of parameters, and the options that many commands have, such as --json and --out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reenact.media.atomic import replacing
 
 
 class FileParameter(click.Path):
-    """The name of a file. An address is refused, because a Path would lose one of its slashes."""
+    """The name of a file or folder. An address is refused, because a Path would remove one of its slashes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, str) and "://" in value:
@@ -26,10 +26,12 @@ class FileParameter(click.Path):
 
 
 FILE = FileParameter(path_type=Path)
+FOLDER = FileParameter(path_type=Path, file_okay=False)
+"""A folder to write to; the name of a file is refused."""
 
 
 class NumberParameter(click.FloatRange):
-    """A FloatRange that refuses NaN."""
+    """A click.FloatRange that refuses NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number = float(super().convert(value, param, ctx))
@@ -39,7 +41,10 @@ class NumberParameter(click.FloatRange):
 
 
 class ParsedParameter(click.ParamType):
-    """A value that one of our parsers makes of the text; the user reads the message of its error."""
+    """A value that a parser of ours makes of the text.
+
+    name: the metavar. parse: the parser. refusal: its error, whose message is shown to the user.
+    """
 
     def __init__(self, name: str, parse: Callable[[str], Any], refusal: type[Exception]) -> None:
         self.name = name
@@ -57,7 +62,7 @@ ENGINE = ParsedParameter("NAME[:PRECISION]", lambda text: str(parse_choice(text)
 
 
 def json_option(command: CommandT) -> CommandT:
-    """--json, for other programs."""
+    """--json, the figures of a run for other programs; `write_json` writes them."""
     return option(
         "--json",
         "json_path",
@@ -69,17 +74,24 @@ def json_option(command: CommandT) -> CommandT:
     )(command)
 
 
+def out_option(content: str, *, group: str = GENERAL) -> Callable[[CommandT], CommandT]:
+    """--out, the folder that a command writes to. content: what it will hold, for help."""
+    return option(
+        "--out", group=group, type=FOLDER, required=True, metavar="DIR", help=f"The folder for {content}."
+    )
+
+
 def _in_a_folder_that_exists(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    """Refuses, before any work is done, a file that could not be written afterwards."""
+    """Raises a usage error for a file that could not be written at the end, before any work is done."""
     if str(path) == "-" and sys.stdout is None:
-        raise click.BadParameter("there is no standard output; give a file's name, not -", ctx, param)
+        raise click.BadParameter("there is no standard output; give the name of a file, not -", ctx, param)
     if path is not None and not path.parent.is_dir():
         raise click.BadParameter(f"the folder {str(path.parent)!r} does not exist", ctx, param)
     return path
 
 
 def write_json(document: dict[str, Any], path: Path | None) -> None:
-    """Writes one JSON object to the file; to standard output if `path` is '-'; nowhere if it is None."""
+    """Writes a JSON object to a file, or for - to standard output. None: nothing is written."""
     if path is None:
         return
     text = json.dumps(document, indent=2)
@@ -91,7 +103,7 @@ def write_json(document: dict[str, Any], path: Path | None) -> None:
 
 
 def landmarker_option(group: str = GENERAL) -> Callable[[CommandT], CommandT]:
-    """--landmarker, under this heading."""
+    """--landmarker, the model of the tracker, under this heading."""
     return option(
         "--landmarker",
         group=group,

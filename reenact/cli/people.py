@@ -1,4 +1,4 @@
-"""The options about who is in the picture: --profile, --driver-profile."""
+"""The options that give profiles of people: --profile, --driver-profile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROFILE = ParsedParameter("FILE", lambda text: load_profile(Path(text)), Profile
 
 
 def profile_option(command: CommandT) -> CommandT:
-    """--profile, of the person whose face is changed."""
+    """--profile, the profile of the person whose face is changed."""
     return option(
         "--profile",
         group="Limits and calibration",
@@ -24,7 +24,7 @@ def profile_option(command: CommandT) -> CommandT:
 
 
 def reading_profile_option(command: CommandT) -> CommandT:
-    """--profile, of the person whose face is read."""
+    """--profile, the profile of the person whose face is read."""
     return option(
         "--profile",
         group="Limits and calibration",
@@ -36,12 +36,12 @@ def reading_profile_option(command: CommandT) -> CommandT:
 
 
 def driver_profile_option(command: CommandT) -> CommandT:
-    """--driver-profile, of the person whose face drives."""
+    """--driver-profile, the profile of the driver's person."""
     return option(
         "--driver-profile",
         group="Drivers and time lines",
         type=PROFILE,
         metavar="JSON",
-        help="The driver's neutral face; without it, it is estimated from the driver.",
+        help="The driver's neutral face; without it, the neutral is estimated from the driver.",
         detail="With --profile as well, the driver's range is scaled to the person's.",
     )(command)

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 Advance: TypeAlias = Callable[[int], None]
-"""Called once for each frame, with the number of faces in it."""
+"""A function that is called after each frame with the number of its faces."""
 
 
 @contextmanager
 def progress_bar(total: int | None) -> Iterator[Advance]:
-    """Shows a bar with frames per second, time left and faces.
+    """Shows a bar with frames per second, time left and faces, for the duration of the block.
 
-    Nothing is shown if standard error is no terminal, or with -q.
+    total: the number of frames. None: it is not known. Nothing is shown with -q, or if standard error is not
+    a terminal.
     """
     if not _in_terminal():
         yield lambda faces: None
@@ -59,8 +60,10 @@ def progress_bar(total: int | None) -> Iterator[Advance]:
 
 @contextmanager
 def status_line() -> Iterator[Callable[[str], None]]:
-    """Shows a text in the last line of standard error, each in place of the one before; nothing if that is no
-    terminal, or with -q. The line is gone afterwards."""
+    """A function that replaces the text in the last line of standard error. The line is cleared at the end.
+
+    Nothing is shown with -q, or if standard error is not a terminal.
+    """
     if not _in_terminal():
         yield lambda text: None
         return
@@ -80,7 +83,7 @@ def status_line() -> Iterator[Callable[[str], None]]:
 
 
 def log_times(report: Report) -> None:
-    """Where the time went, for -v and the log file."""
+    """Logs the times of the stages and the memory, for -v and the log file."""
     for name, times in report.stages.items():
         _log.info("%s: p50 %.1f ms, p95 %.1f ms a frame", name, times.p50_ms, times.p95_ms)
     if report.peak_rss_mb is not None:
@@ -88,5 +91,5 @@ def log_times(report: Report) -> None:
 
 
 def _in_terminal() -> bool:
-    """Whether somebody watches who has not asked for quiet."""
+    """Whether standard error is a terminal, and -q was not given."""
     return sys.stderr is not None and sys.stderr.isatty() and not is_quiet()

@@ -1,4 +1,4 @@
-"""The options of the command that records live pictures."""
+"""The options of `reenact webcam` about recording."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 
 import click
 
-from reenact.cli.editing import NumberParameter
 from reenact.cli.errors import say
 from reenact.cli.grouped import in_order, option
-from reenact.cli.parameters import FILE
+from reenact.cli.parameters import FILE, NumberParameter
 from reenact.run.recording.recorder import Recorder, RecordOptions
 
 AUTO = "auto"
+"""The value of --audio-delay that delays the sound as much as the picture."""
 LONGEST_DELAY_MS = 5000
 
 
 class DelayParameter(NumberParameter):
+    """A delay in milliseconds, or AUTO, which is None."""
+
     name = f"{AUTO}|MS"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -33,7 +35,7 @@ recording_options = in_order(
         help="Record what is shown, with sound, as .mp4, .m4v, .mov or .mkv.",
         detail="OUT.csv beside it has a row for each frame and face: frame number and time in the video, "
         "action units measured (AUxx_r, as OpenFace writes them) and asked for (AUxx_asked). No file is "
-        "replaced: the next recording is OUT-2.",
+        "overwritten: the next recording is OUT-2.",
     ),
     option(
         "--audio-device",
@@ -54,13 +56,14 @@ recording_options = in_order(
         detail="Give more where the camera itself is slow.",
     ),
 )
-"""The options about recording; `recorded` takes their values."""
+"""The options about recording; `record_options` takes their values."""
 
 
-def recorded(
+def record_options(
     record: Path | None, audio_device: str | None, no_audio: bool, audio_delay: float | None
 ) -> RecordOptions | None:
-    """The recording that the values of `recording_options` ask for; None: none."""
+    """The options of the recording that the values of `recording_options` ask for. None: nothing is
+    recorded."""
     if no_audio and audio_device is not None:
         raise click.UsageError(
             "--audio-device and --no-audio exclude each other", click.get_current_context()
@@ -72,8 +75,8 @@ def recorded(
     return RecordOptions(record, not no_audio, audio_device, audio_delay)
 
 
-def tell_recordings(recorder: Recorder | None) -> list[dict[str, Any]]:
-    """Prints a line for each recording; returns the same for the JSON."""
+def print_recordings(recorder: Recorder | None) -> list[dict[str, Any]]:
+    """Prints a line for each recording; returns the same figures for --json."""
     recordings = recorder.saved if recorder is not None else ()
     for saved in recordings:
         say(f"{saved.path}: {saved.frames} frames, {saved.duration_s:.1f} s")

@@ -1,4 +1,4 @@
-"""Options that every command has: how much is said, where it is written, and the configuration file."""
+"""The options that every command has: --config, -v, -q and --log-file."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from reenact.cli.grouped import MESSAGES, GroupedOption
 from reenact.cli.log_output import LogOutput
 
 _CONFIG = "reenact.config"
-"""The key in a context's meta under which the file that --config names lies."""
+"""The key of --config's path in a context's meta."""
 
 _log = logging.getLogger(__name__)
 
 
 class SharedOption(GroupedOption):
-    """An option that all commands have. Its callback does the work; the commands do not get its value."""
+    """An option that all commands have. Its callback does its work; commands do not get its value."""
 
     def __init__(self, *names: str, **attributes: Any) -> None:
         super().__init__(names, group=MESSAGES, expose_value=False, is_eager=True, **attributes)
 
 
 def share_options(command: click.Command, *, config: bool) -> click.Command:
-    """The command with these options behind its own, and so all commands below it.
+    """Adds these options to the command and to all commands below it, and returns the command.
 
     config: whether options may come from the configuration file.
     """
@@ -46,8 +46,8 @@ def _options(config: bool) -> list[click.Parameter]:
         type=click.Path(path_type=Path, dir_okay=False),
         metavar="FILE",
         callback=_configure,
-        help="Take options from this TOML file; what is given on the command line wins. [default: the one "
-        "that `reenact config` names]",
+        help="Take options from this TOML file; the command line overrides it. [default: the file that "
+        "`reenact config` names]",
     )
     return [
         *([file] if config else []),
@@ -56,7 +56,7 @@ def _options(config: bool) -> list[click.Parameter]:
             "--verbose",
             count=True,
             callback=_set(LogOutput.be_verbose, _has_loudness),
-            help="Say what is done; -vv: every detail.",
+            help="Also show what is done; -vv: every detail.",
         ),
         SharedOption(
             "-q",
@@ -78,9 +78,9 @@ def _options(config: bool) -> list[click.Parameter]:
 def _set(
     change: Callable[[LogOutput, Any], None], is_set: Callable[[LogOutput], bool]
 ) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """The callback of an option that makes this change where it is given.
+    """The callback of an option that makes this change if the option is given.
 
-    is_set: whether the command line has set it already; then the configuration file does not change it.
+    is_set: whether the command line has made the change already, so that the configuration file does not.
     """
 
     def callback(context: click.Context, option: click.Parameter, value: Any) -> None:
@@ -108,7 +108,7 @@ def _write_log(output: LogOutput, path: Path) -> None:
 
 
 def _configure(context: click.Context, option: click.Parameter, path: Path | None) -> None:
-    """Makes what the file says the defaults of this command."""
+    """Makes the options that the configuration file sets the defaults of the command."""
     if context.resilient_parsing:
         return
     if path is not None:
@@ -122,22 +122,22 @@ def _configure(context: click.Context, option: click.Parameter, path: Path | Non
     found = config.options_of(names, context.command)
     context.default_map = {each.name: each.value for each in found.values()}
     if found:
-        said = ", ".join(f"{key} = {each.text}" for key, each in found.items())
-        _log.info("%s says: %s", config.path, said)
+        options = ", ".join(f"{key} = {each.text}" for key, each in found.items())
+        _log.info("%s sets: %s", config.path, options)
 
 
 def given_config(context: click.Context) -> ConfigFile | None:
-    """The file that --config names, or else the user's; None: there is none."""
+    """The file that --config names, or else the user's. None: there is no file."""
     return load_config(context.meta.get(_CONFIG))
 
 
 def given_path(context: click.Context) -> Path | None:
-    """What --config names; None: it was not given."""
+    """The path that --config names. None: the option was not given."""
     return context.meta.get(_CONFIG)
 
 
 def command_names(context: click.Context) -> tuple[str, ...]:
-    """The names of the commands from the program's down to this: ('engines', 'build')."""
+    """The names of a command and of those above it, without the program's: ('engines', 'build')."""
     names: list[str] = []
     while context.parent is not None:
         names.insert(0, context.info_name or "")
@@ -146,7 +146,7 @@ def command_names(context: click.Context) -> tuple[str, ...]:
 
 
 def in_config(error: click.UsageError) -> str | None:
-    """What the file says wrong, where the value that is refused comes from there."""
+    """The message for a refused value of the configuration file. None: the value is not from there."""
     context = error.ctx
     option = error.param if isinstance(error, click.BadParameter) else None
     if context is None or option is None or _source(context, option) is not ParameterSource.DEFAULT_MAP:

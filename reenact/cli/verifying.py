@@ -1,4 +1,5 @@
-"""--verify: measures the output again and reports what was achieved of what was asked."""
+"""--verify, which reports the asked and the achieved change, and --passes, which corrects the output by
+them."""
 
 from __future__ import annotations
 
@@ -9,13 +10,13 @@ from typing import Any
 
 import click
 
-from reenact.cli.driving import read_markers
 from reenact.cli.errors import Unusable, say, unusable_input, warn
 from reenact.cli.grouped import CommandT, option
 from reenact.cli.parameters import FILE
 from reenact.cli.progress import progress_bar
 from reenact.media.read.spool import Source
 from reenact.programme import Programme
+from reenact.programme.timeline_file import load_markers
 from reenact.run.files import EditOptions, edited_with
 from reenact.verify.agreement import FaceFigures
 from reenact.verify.closed_loop import Corrections, close_loop
@@ -23,11 +24,13 @@ from reenact.verify.request_recorder import RequestRecorder
 from reenact.verify.write_report import ReportPaths, report_paths, write_report
 
 _BESIDE = "beside the output"
+"""The value of --verify without a path."""
 MOST_PASSES = 5
+"""The largest number of passes."""
 
 
 def verify_option(command: CommandT) -> CommandT:
-    """--verify, the report on what was achieved."""
+    """--verify, the path of the report; `open_verification` takes it."""
     return option(
         "--verify",
         "verify_page",
@@ -43,7 +46,7 @@ def verify_option(command: CommandT) -> CommandT:
 
 
 def passes_option(command: CommandT) -> CommandT:
-    """--passes, the closed loop."""
+    """--passes, the number of passes; `find_corrections` makes those before the last."""
     return option(
         "--passes",
         group="Expression",
@@ -51,35 +54,38 @@ def passes_option(command: CommandT) -> CommandT:
         metavar="COUNT",
         default=1,
         show_default=True,
-        help="Edit this often; each pass corrects what the one before has missed.",
+        help="Number of edits; each corrects the errors of the one before.",
     )(command)
 
 
-def correct(
-    source: Source, output: Path, targets: Programme, options: EditOptions, drafts: int
+def find_corrections(
+    source: Source, output: Path, targets: Programme, options: EditOptions, passes: int
 ) -> Corrections:
-    """The corrections that so many passes before the last have found."""
+    """The corrections for the last pass. passes: the number of passes before it."""
     with unusable_input(), progress_bar(None) as advance:
-        return close_loop(source, output, targets, options, drafts, advance)
+        return close_loop(source, output, targets, options, passes, advance)
 
 
 class Verification:
-    """The work of --verify: a witness of the edit, and afterwards the report."""
+    """The work of --verify: it records what is asked during the edit, and writes the report afterwards."""
 
     def __init__(self, page: Path, output: Path, options: EditOptions, timeline: Path | None) -> None:
-        """Raises Unusable if the report could not be written or would be empty."""
+        """Raises Unusable if the report could not be written, or with --compare.
+
+        page: the path of the page. timeline: the time line whose markers the plots show. None: there is none.
+        """
         if options.compare:
             raise Unusable(
-                "--verify reads faces in the output, where --compare shows each twice; give one of them"
+                "--verify does not go with --compare, which shows each face twice; give one of them"
             )
         with unusable_input():
             self.paths: ReportPaths = report_paths(None if str(page) == _BESIDE else page, output)
+            self._markers = () if timeline is None else load_markers(timeline)
         self.recorder = RequestRecorder()
         self._options = options
-        self._markers = () if timeline is None else read_markers(timeline)
 
     def report(self, source: Source, output: Path, targets: Programme) -> dict[str, Any]:
-        """Writes the table and the page, prints the figures, and returns them for --json."""
+        """Writes the table and the page, and prints the figures; returns them for --json."""
         recipe = edited_with(targets, self._options.retarget)
         with progress_bar(None) as advance:
             found = write_report(
@@ -103,12 +109,12 @@ class Verification:
 def open_verification(
     page: Path | None, output: Path, options: EditOptions, timeline: Path | None
 ) -> Verification | None:
-    """The verification; None: no report is asked for."""
+    """The verification. None: no report is asked for."""
     return None if page is None else Verification(page, output, options, timeline)
 
 
 def _summary(figures: FaceFigures) -> str:
-    """One line: each action unit asked, with its asked and achieved change."""
+    """The figures of a face in one line: the asked and the achieved change of each action unit."""
     asked = ", ".join(
         f"{each.code} {each.asked_change:+.2f} -> {each.achieved_change:+.2f}" for each in figures.asked
     )
@@ -116,7 +122,7 @@ def _summary(figures: FaceFigures) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """The value with None for NaN, which JSON does not have."""
+    """The value rounded to 4 decimals, with None for NaN, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

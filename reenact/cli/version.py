@@ -1,4 +1,4 @@
-"""`reenact --version`: the versions of what works together, and the models that ship."""
+"""`reenact --version`: the versions of reenact, Python and libraries, and the models that ship."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reenact import __version__
+from reenact.process.shadowing import HOME
 
 LIBRARIES = {
     "openvino": ("openvino",),
@@ -16,15 +17,13 @@ LIBRARIES = {
     "tensorrt": ("tensorrt",),
     "mediapipe": ("mediapipe",),
 }
-"""The engines' libraries and the tracker's, each by the distributions that may bring it."""
+"""The distributions that may contain the library of an engine or of the tracker."""
 MODELS = (".onnx", ".npz")
-"""The kinds of files that hold weights and fitted tables."""
-
-_HOME = Path(__file__).resolve().parents[2]
+"""The endings of files with weights and fitted tables."""
 
 
 def print_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
-    """Prints it and ends the program. Imports none of the libraries that it names."""
+    """Prints the versions and ends the program, without importing the libraries."""
     if not asked or context.resilient_parsing:
         return
     click.echo("\n".join(version_lines()))
@@ -32,8 +31,8 @@ def print_version(context: click.Context, option: click.Parameter, asked: bool) 
 
 
 def version_lines() -> Iterator[str]:
-    """What `reenact --version` prints."""
-    # Here, so that other commands start without it.
+    """The lines that `reenact --version` prints."""
+    # Imported here, so that other commands start without it.
     import hashlib
 
     yield f"reenact {__version__}, Python {platform.python_version()}"
@@ -41,17 +40,17 @@ def version_lines() -> Iterator[str]:
         yield f"  {name:10} {_version(distributions)}"
     yield "models, with the first 12 digits of their SHA-256:"
     for path in shipped_models():
-        yield f"  {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.relative_to(_HOME).as_posix()}"
+        yield f"  {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}  {path.relative_to(HOME).as_posix()}"
 
 
 def shipped_models() -> list[Path]:
-    """The files of weights and fitted tables beside the code."""
-    found = (path for package in ("reenact", "calib") for path in (_HOME / package).rglob("*.*"))
+    """The paths of all files with weights and fitted tables that ship."""
+    found = (path for package in ("reenact", "calib") for path in (HOME / package).rglob("*.*"))
     return sorted(path for path in found if path.suffix in MODELS)
 
 
 def _version(distributions: tuple[str, ...]) -> str:
-    """That of the first which is installed."""
+    """The version of the first of these distributions that is installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     for name in distributions:

@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from reenact.cli.editing import chosen, editing_options, several
+from reenact.cli.editing import editing_options, may_change_several, programme_and_options
 from reenact.cli.errors import note, say, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.inputs import INPUT, kept
+from reenact.cli.inputs import INPUT, to_source
 from reenact.cli.parameters import FILE, json_option, write_json
 from reenact.cli.progress import log_times, progress_bar
-from reenact.cli.verifying import correct, open_verification, passes_option, verify_option
+from reenact.cli.verifying import find_corrections, open_verification, passes_option, verify_option
 from reenact.media.read.spool import Source
 from reenact.media.write.encoding import CODECS, CONTAINERS, PRESETS, Encoding
 from reenact.pipeline.meter import Report
@@ -33,7 +33,17 @@ DEFAULTS = Encoding()
     cls=GroupedCommand,
     example="in.mp4 out.mp4 --preset smile",
     first=(
-        *("preset", "target_aus", "strength", "driver", "timeline", "faces", "plans", "profile", "compare"),
+        *(
+            "preset",
+            "target_aus",
+            "strength",
+            "driver",
+            "timeline",
+            "faces",
+            "requests",
+            "profile",
+            "compare",
+        ),
         "verify_page",
     ),
     epilog=f"""\b
@@ -88,7 +98,7 @@ DEFAULTS = Encoding()
     "--keep-partial",
     group="Output file",
     is_flag=True,
-    help="If the run fails, keep what was written, with .partial in its name.",
+    help="If the run fails, keep the incomplete file, with .partial in its name.",
 )
 @passes_option
 @verify_option
@@ -107,13 +117,13 @@ def video(
     **choices: Any,
 ) -> None:
     """Change the expression of faces in the film IN and write it as OUT."""
-    targets, options = chosen(**choices)
+    targets, options = programme_and_options(**choices)
     verification = open_verification(verify_page, output, options, choices["timeline"])
     encoding = Encoding(codec=codec, crf=crf, preset=encoder_preset)
     options = replace(options, keep_partial=keep_partial, aus_csv=aus_csv, encoding=encoding)
     recorder = verification.recorder if verification else None
-    film = kept(source)
-    correction = correct(film, output, targets, options, passes - 1)
+    film = to_source(source)
+    correction = find_corrections(film, output, targets, options, passes - 1)
     report, notes = edit_with_progress(
         film, output, targets, options, recorder=recorder, correction=correction
     )
@@ -132,7 +142,10 @@ def edit_with_progress(
     recorder: Callable[[Retargeted], Retargeted] | None = None,
     correction: Correction = uncorrected,
 ) -> tuple[Report, list[str]]:
-    """Edits the video and shows its progress on standard error; returns the figures and the notes."""
+    """Edits the video and shows the progress on standard error; returns the figures and the notes.
+
+    finish, recorder, correction: as `open_edit` takes them.
+    """
     with ExitStack() as opened:
         with unusable_input():
             edit = opened.enter_context(
@@ -156,7 +169,7 @@ def edit_with_progress(
         warn(notes[-1])
     else:
         notes += warn_of_absent(targets)
-        if several(options):
+        if may_change_several(options):
             notes += warn_of_left_out(report.faces_left_out, options.tracker)
         notes += note_hidden_mouths(report.frames_with_hidden_mouth, "frame")
     log_times(report)

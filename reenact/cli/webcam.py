@@ -13,13 +13,13 @@ from typing import Any
 
 import click
 
-from reenact.cli.editing import chosen, live_editing_options, several
+from reenact.cli.editing import live_editing_options, may_change_several, programme_and_options
 from reenact.cli.errors import Stop, note, say, signals_stop, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import log_times, status_line
-from reenact.cli.recording import recorded, recording_options, tell_recordings
+from reenact.cli.recording import print_recordings, record_options, recording_options
 from reenact.media.read import CameraOptions
 from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size
 from reenact.media.read.spool import without_password
@@ -34,6 +34,8 @@ SHOW_S = 0.5
 
 
 class SizeParameter(click.ParamType):
+    """A size of a picture as (height, width) in pixels, from text such as 1280x720."""
+
     name = "WIDTHxHEIGHT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
@@ -57,7 +59,7 @@ class SizeParameter(click.ParamType):
       reenact webcam --camera film.mp4 --no-virtual-camera --duration 10
 
     Choose the virtual camera in the program that is to show the result. Keys in the preview window change
-    presets, strength and more; h lists them. n takes your face as it is as your neutral, from which absolute
+    presets, strength and more; h lists them. n takes your present face as your neutral, from which absolute
     intensities (AU12=3) count; relative ones (AU12=+2) need none. Ctrl-C or q ends the run, and all files
     are complete then. Latency is the time from the camera's delivery of a frame until it is shown.""",
 )
@@ -92,7 +94,7 @@ class SizeParameter(click.ParamType):
     default=LiveOptions.mirror,
     show_default=True,
     help="Exchange left and right.",
-    detail="Programs for calls already do so for your own view.",
+    detail="Programs for calls already do this in your own view.",
 )
 @live_editing_options
 @option(
@@ -130,9 +132,9 @@ class SizeParameter(click.ParamType):
     metavar="MS",
     default=LiveOptions.budget_ms,
     show_default=True,
-    help="Latency to keep to, in milliseconds (95th percentile).",
-    detail="Above it, the network of --generator live works one frame behind, then not at all, until there "
-    "is time again.",
+    help="Latency that is not exceeded if possible, in milliseconds (95th percentile).",
+    detail="Above it, the network of --generator live works one frame behind, and then not at all, until the "
+    "latency is lower again.",
 )
 @recording_options
 @option(
@@ -148,13 +150,13 @@ class SizeParameter(click.ParamType):
     type=FILE,
     metavar="JSON",
     help="Write your neutral face to this profile when you press n.",
-    detail="Range, gain and limit in the file stay.",
+    detail="Range, gain and limit in the file are kept.",
 )
 @option(
     "--with-mouth",
     group="Limits and calibration",
     is_flag=True,
-    help="Also keep pictures of the inside of your mouth there, to be shown where a mouth is opened.",
+    help="Also keep pictures of the inside of your mouth in the profile, for mouths that are opened.",
 )
 @option(
     "--duration",
@@ -190,7 +192,7 @@ def webcam(
         raise click.UsageError("--with-mouth needs --save-profile", click.get_current_context())
     with ExitStack() as opened:
         live_driver = _second_camera(driver_camera, opened, **choices)
-        targets, edit = chosen(**choices, live_driver=live_driver, needed=False)
+        targets, edit = programme_and_options(**choices, live_driver=live_driver, needed=False)
         options = LiveOptions(
             camera=CameraOptions(size=size, fps=fps),
             mirror=mirror,
@@ -199,7 +201,7 @@ def webcam(
             virtual_device=device,
             budget_ms=budget_ms,
             preview=preview,
-            record=recorded(record, audio_device, no_audio, audio_delay),
+            record=record_options(record, audio_device, no_audio, audio_delay),
             save_profile=save_profile,
             with_mouth=with_mouth,
         )
@@ -214,7 +216,7 @@ def webcam(
         stop = opened.enter_context(signals_stop())
         neutral = live.controls.now.neutral
         with status_line() as show:
-            report = live.run(Watch(live.status, show, stop, duration or math.inf))
+            report = live.run(LiveProgress(live.status, show, stop, duration or math.inf))
         last = live.status()
         with unusable_input():
             kept = live.keep_mouth()
@@ -222,12 +224,12 @@ def webcam(
             note(f"{save_profile} holds {kept} picture{'s' * (kept > 1)} of the inside of your mouth")
         elif save_profile is not None and live.controls.now.neutral is neutral:
             note(f"{save_profile} was not written: n was not pressed")
-    tell(report)
+    print_figures(report)
     absent = warn_of_absent(targets) if report.frames_with_face else []
-    if several(edit):
+    if may_change_several(edit):
         absent += warn_of_left_out(report.faces_left_out, edit.tracker)
     absent += note_hidden_mouths(report.frames_with_hidden_mouth, "frame")
-    recordings = tell_recordings(live.recorder)
+    recordings = print_recordings(live.recorder)
     document = {
         "camera": without_password(where),
         **report.to_json(),
@@ -248,7 +250,7 @@ def _second_camera(
     landmarker: Path | None,
     **_: Any,
 ) -> LiveDriverSource | None:
-    """The driver before the second camera; None: no second camera is asked for."""
+    """The driver before the second camera. None: no second camera is asked for."""
     if where is None:
         return None
     if driver is not None:
@@ -258,8 +260,8 @@ def _second_camera(
         return opened.enter_context(open_live_driver(where, options))
 
 
-class Watch:
-    """Says whether the run continues, and shows its status twice a second."""
+class LiveProgress:
+    """Shows the status of a live run every SHOW_S, and ends the run at a signal or after its duration."""
 
     def __init__(
         self,
@@ -269,7 +271,7 @@ class Watch:
         duration_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """duration_s: the time from now on until the run ends."""
+        """duration_s: the time from now until the run ends, in seconds."""
         self._status = status
         self._show = show
         self._stop = stop
@@ -278,6 +280,7 @@ class Watch:
         self._end_s = clock() + duration_s
 
     def __call__(self) -> bool:
+        """Whether the run continues."""
         now_s = self._clock()
         if now_s >= self._show_s:
             self._show(str(self._status()))
@@ -285,8 +288,8 @@ class Watch:
         return self._stop.number is None and now_s < self._end_s
 
 
-def tell(report: Report) -> None:
-    """Prints the figures of the run in one line, and warnings."""
+def print_figures(report: Report) -> None:
+    """Prints the figures of the run in one line, and warnings about missing frames and faces."""
     if not report.frames:
         warn("no frame came")
     elif not report.frames_with_face:

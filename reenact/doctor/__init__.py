@@ -1,1 +1,1 @@
-"""Doctor: what this machine has and lacks for a run, and what to install."""
+"""Doctor: checks whether this machine can edit films and live pictures, and how to repair what is wrong."""

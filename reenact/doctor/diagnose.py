@@ -1,6 +1,6 @@
-"""What this machine has and lacks for the main job, and the fix for what it lacks.
+"""Checks whether this machine can edit films, and says how to repair what is wrong.
 
-The facts come from reenact.doctor.machine; here functions without side effects say what they mean.
+The facts come from reenact.doctor.machine; the functions here turn each into a finding, without side effects.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Literal
 import engines
 from engines.threads import core_count, visible_cores
 from reenact.doctor import machine
-from reenact.doctor.machine import Answer, ListedCamera, System
+from reenact.doctor.machine import ListedCamera, Outcome, System
 from reenact.track import landmark_model
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
-"""The first and the last that the tests run with."""
+"""The oldest and the newest Python that the tests run with."""
 FACE_MESH = sys.version_info < (3, 13)
 """Whether there is a mediapipe 0.10.21 for this Python, whose wheel holds the face mesh."""
 MEDIAPIPE = "mediapipe==0.10.21"
 TRACKER = MEDIAPIPE if FACE_MESH else "openvino"
-"""What runs the tracker's models."""
+"""The package that runs the tracker's models."""
 CV2 = '"opencv-contrib-python<4.12"' if FACE_MESH else "opencv-contrib-python"
 """4.12 is the first to need numpy 2, which mediapipe 0.10.21 cannot have."""
 CV2_WHEELS = (
@@ -36,48 +36,55 @@ CV2_WHEELS = (
     "opencv-contrib-python-headless",
 )
 ENCODERS = {"libx264": "h264", "libx265": "hevc", "libvpx-vp9": "vp9", "libsvtav1": "av1", "aac": "AAC sound"}
-"""FFmpeg's encoders and what they write. The main job needs the first."""
+"""FFmpeg's encoders, with the names of what they write. Only the first is needed for an edit."""
 LOW_DISK_MB, NO_DISK_MB = 2000, 100
+"""The free space below which there is a warning, and below which there is a problem."""
 Verdict = Literal["ok", "warning", "problem"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     check: str
+    """The name of what was checked."""
     verdict: Verdict
-    """ "problem": the main job, a video in and a video out, cannot work."""
+    """The result: ok, a warning, or a problem because of which no film can be edited."""
     value: str
+    """What was found, in one line."""
     fix: str | None = None
-    """What to do, as exactly as this system allows; None where nothing is wrong."""
+    """The repair, as a command where there is one. None: nothing is wrong."""
 
 
 def diagnose(folder: Path) -> Iterator[Finding]:
-    """All checks, one after the other; `folder` is where output would go."""
+    """The findings of all checks, each as soon as it is known. folder: the folder that output would go to."""
     system = machine.this_system()
-    yield judge_python(sys.version_info[:3], sys.maxsize > 2**32)
-    yield judge_cores(core_count(), visible_cores())
-    yield judge_numpy(metadata.version("numpy"), FACE_MESH)
-    yield judge_cv2_wheels(machine.installed(CV2_WHEELS))
-    yield judge_import("cv2", machine.ask(machine.CV2), system, CV2)
+    yield check_python(sys.version_info[:3], sys.maxsize > 2**32)
+    yield check_cores(core_count(), visible_cores())
+    yield check_numpy(metadata.version("numpy"), FACE_MESH)
+    yield check_cv2_wheels(machine.installed(CV2_WHEELS))
+    yield check_import("cv2", machine.run(machine.CV2), system, CV2)
     if FACE_MESH:
-        yield judge_mediapipe(machine.ask(machine.MEDIAPIPE), system)
+        yield check_mediapipe(machine.run(machine.MEDIAPIPE), system)
     else:
-        yield judge_landmark_model(landmark_model.cached_model(), landmark_model.is_cached())
-    yield judge_tracker(machine.ask(machine.TRACKER), system, TRACKER)
-    yield judge_codecs(machine.ask(machine.CODECS, *ENCODERS), system)
+        yield check_landmark_model(landmark_model.cached_model(), landmark_model.is_cached())
+    yield check_tracker(machine.run(machine.TRACKER), system, TRACKER)
+    yield check_codecs(machine.run(machine.CODECS, *ENCODERS), system)
     for name, availability in engines_of_interest().items():
-        yield judge_engine(name, availability, machine.ask(machine.ENGINE, name))
-    yield judge_models(machine.shipped_models(), machine.ask(machine.MODELS))
-    yield judge_cameras(machine.cameras(), system)
-    yield judge_virtual_camera(machine.ask(machine.VIRTUAL_CAMERA), system, machine.loopback_installed())
-    yield judge_preview(machine.ask(machine.WINDOW) if machine.display_named() else None, system)
-    yield judge_microphone(machine.ask(machine.MICROPHONE), system)
-    yield judge_disk(folder, *machine.disk(folder))
+        yield check_engine(name, availability, machine.run(machine.ENGINE, name))
+    yield check_models(machine.shipped_models(), machine.run(machine.MODELS))
+    yield check_cameras(machine.cameras(), system)
+    yield check_virtual_camera(machine.run(machine.VIRTUAL_CAMERA), system, machine.loopback_installed())
+    yield check_preview(machine.run(machine.WINDOW) if machine.has_display() else None, system)
+    yield check_microphone(machine.run(machine.MICROPHONE), system)
+    yield check_disk(folder, *machine.disk(folder))
 
 
-def judge_python(version: Sequence[int], is_64_bit: bool) -> Finding:
+def check_python(version: Sequence[int], is_64_bit: bool) -> Finding:
+    """The finding about Python.
+
+    version: the parts of its version number.
+    """
     value = f"{'.'.join(map(str, version))}, {'64' if is_64_bit else '32'} bit"
     tested = f"{_dotted(OLDEST_PYTHON)} to {_dotted(NEWEST_PYTHON)}"
     if tuple(version[:2]) < OLDEST_PYTHON or not is_64_bit:
@@ -87,8 +94,11 @@ def judge_python(version: Sequence[int], is_64_bit: bool) -> Finding:
     return Finding("python", "ok", value)
 
 
-def judge_cores(usable: int, visible: int) -> Finding:
-    """usable: how many cores this process may be busy on. visible: how many it may run on."""
+def check_cores(usable: int, visible: int) -> Finding:
+    """The finding about the processor.
+
+    usable: the number of cores whose time this process may use. visible: the number that it may run on.
+    """
     if usable == visible:
         return Finding("processor", "ok", _cores(usable))
     value = f"{_cores(usable)} of {visible}: this container's quota (cpu.max) allows no more"
@@ -99,15 +109,21 @@ def _cores(count: int) -> str:
     return "1 core" if count == 1 else f"{count} cores"
 
 
-def judge_numpy(version: str, face_mesh: bool) -> Finding:
-    """face_mesh: whether this Python uses mediapipe 0.10.21, which was built for numpy 1."""
+def check_numpy(version: str, face_mesh: bool) -> Finding:
+    """The finding about numpy.
+
+    face_mesh: whether this Python uses mediapipe 0.10.21, which was built for numpy 1.
+    """
     if not face_mesh or int(version.split(".")[0]) < 2:
         return Finding("numpy", "ok", version)
     return Finding("numpy", "problem", f"{version}: {MEDIAPIPE} needs numpy 1", 'pip install "numpy<2"')
 
 
-def judge_cv2_wheels(wheels: Mapping[str, str]) -> Finding:
-    """`wheels`: name to version of the packages installed that bring a cv2."""
+def check_cv2_wheels(wheels: Mapping[str, str]) -> Finding:
+    """The finding about OpenCV's packages, of which only one may be installed.
+
+    wheels: the versions of the installed packages that contain cv2, by their names.
+    """
     value = ", ".join(f"{name} {version}" for name, version in wheels.items()) or "none installed"
     if len(wheels) == 1:
         return Finding("cv2 wheels", "ok", value)
@@ -117,18 +133,21 @@ def judge_cv2_wheels(wheels: Mapping[str, str]) -> Finding:
     return Finding("cv2 wheels", "warning", f"{value}: they overwrite each other's files", fix)
 
 
-def judge_import(check: str, answer: Answer, system: System, package: str) -> Finding:
-    """A package that has to be importable, and prints its version."""
-    if answer.error is None:
-        return Finding(check, "ok", answer.printed)
-    return Finding(check, "problem", answer.error, import_fix(answer.error, system, package))
+def check_import(check: str, outcome: Outcome, system: System, package: str) -> Finding:
+    """The finding about a package that is needed.
+
+    outcome: that of a program that imports the package and prints its version.
+    """
+    if outcome.error is None:
+        return Finding(check, "ok", outcome.printed)
+    return Finding(check, "problem", outcome.error, import_fix(outcome.error, system, package))
 
 
 def import_fix(error: str, system: System, package: str) -> str:
-    """What helps against this failure to import."""
+    """The repair for a failure to import a package. error: the last line of the failure."""
     missing = re.search(r"(lib[\w.+-]+\.so(?:\.\d+)*)", error)
     if missing:
-        # A system that lacks the one usually lacks both, and would fail over the other next.
+        # A system that lacks one of the two usually lacks both.
         pair = {"libGL.so.1", "libglib-2.0.so.0"}
         library = missing.group(1)
         known = {"libgthread-2.0.so.0", *pair}
@@ -142,10 +161,10 @@ def import_fix(error: str, system: System, package: str) -> str:
     return f"pip install --force-reinstall --no-deps {package}"
 
 
-def judge_mediapipe(answer: Answer, system: System) -> Finding:
-    if answer.error is not None:
-        return judge_import("mediapipe", answer, system, MEDIAPIPE)
-    facts = json.loads(answer.printed)
+def check_mediapipe(outcome: Outcome, system: System) -> Finding:
+    if outcome.error is not None:
+        return check_import("mediapipe", outcome, system, MEDIAPIPE)
+    facts = json.loads(outcome.printed)
     if facts["face_mesh"]:
         return Finding("mediapipe", "ok", f"{facts['version']}, face mesh with iris in its wheel")
     return Finding(
@@ -156,8 +175,8 @@ def judge_mediapipe(answer: Answer, system: System) -> Finding:
     )
 
 
-def judge_landmark_model(file: Path, is_cached: bool) -> Finding:
-    """Of the back end without a model in a wheel. file: where the user's cache keeps it."""
+def check_landmark_model(file: Path, is_cached: bool) -> Finding:
+    """The finding about the landmark model that is not in a wheel. file: its place in the user's cache."""
     if is_cached:
         return Finding("landmark model", "ok", f"face_landmarker.task in {file.parent}")
     return Finding(
@@ -169,27 +188,31 @@ def judge_landmark_model(file: Path, is_cached: bool) -> Finding:
     )
 
 
-def judge_tracker(answer: Answer, system: System, package: str) -> Finding:
-    """The program prints how many faces it found in the portrait that ships with the project: one.
+def check_tracker(outcome: Outcome, system: System, package: str) -> Finding:
+    """The finding about the tracker.
 
-    package: what runs the tracker's models on this Python.
+    outcome: that of a program that prints the number of faces in the portrait that ships, which shows one.
+    package: the package that runs the tracker's models on this Python.
     """
     check = "face tracking"
-    if answer.error is not None and "cannot be fetched" in answer.error:
-        return Finding(check, "problem", "it needs the landmark model", answer.error.partition(": ")[2])
-    if answer.error is not None:
-        return judge_import(check, answer, system, package)
-    if answer.printed == "1":
+    if outcome.error is not None and "cannot be fetched" in outcome.error:
+        return Finding(check, "problem", "it needs the landmark model", outcome.error.partition(": ")[2])
+    if outcome.error is not None:
+        return check_import(check, outcome, system, package)
+    if outcome.printed == "1":
         return Finding(check, "ok", "finds the face in the test portrait")
-    value = f"finds {answer.printed} faces in the test portrait, which shows one"
+    value = f"finds {outcome.printed} faces in the test portrait, which shows one"
     return Finding(check, "problem", value, f"pip install --force-reinstall --no-deps {package}")
 
 
-def judge_codecs(answer: Answer, system: System) -> Finding:
-    """The program prints PyAV's version and those of ENCODERS that it has."""
-    if answer.error is not None:
-        return judge_import("codecs", answer, system, "av")
-    version, *available = answer.printed.split()
+def check_codecs(outcome: Outcome, system: System) -> Finding:
+    """The finding about codecs.
+
+    outcome: that of a program that prints PyAV's version and which of ENCODERS it has.
+    """
+    if outcome.error is not None:
+        return check_import("codecs", outcome, system, "av")
+    version, *available = outcome.printed.split()
     missing = [encoder for encoder in ENCODERS if encoder not in available]
     have = [written for encoder, written in ENCODERS.items() if encoder not in missing]
     value = f"PyAV {version} writes {', '.join(have) or 'nothing'}"
@@ -204,31 +227,36 @@ def judge_codecs(answer: Answer, system: System) -> Finding:
 
 
 def engines_of_interest() -> dict[str, engines.Availability]:
-    """Those that are here or may be expected, and TensorRT, whose absence is worth a word."""
-    answers = {name: engines.probe(name) for name in engines.NAMES}
+    """The availability of the engines to report: those that are installed or expected, and TensorRT."""
+    found = {name: engines.probe(name) for name in engines.NAMES}
     return {
-        name: answer
-        for name, answer in answers.items()
-        if answer.available or answer.expected or name == "tensorrt"
+        name: each for name, each in found.items() if each.available or each.expected or name == "tensorrt"
     }
 
 
-def judge_engine(name: str, availability: engines.Availability, answer: Answer) -> Finding:
-    """No problem for the main job: without an engine, the geometry generator works alone."""
+def check_engine(name: str, availability: engines.Availability, outcome: Outcome) -> Finding:
+    """The finding about an engine; never a problem, because --generator warp needs none.
+
+    outcome: that of a program that imports the engine's package.
+    """
     check = f"engine {name}"
     if not availability.available and not availability.expected:
         return Finding(check, "ok", availability.detail)
     if not availability.available:
         return Finding(check, "warning", "not available", availability.detail)
-    if answer.error is not None:
+    if outcome.error is not None:
         package = availability.detail.split()[0]
         fix = f"pip install --force-reinstall {package}; until then use another --engine, or --generator warp"
-        return Finding(check, "warning", f"{availability.detail}: {answer.error}", fix)
+        return Finding(check, "warning", f"{availability.detail}: {outcome.error}", fix)
     return Finding(check, "ok", availability.detail)
 
 
-def judge_models(files: Mapping[Path, bool | None], answer: Answer) -> Finding:
-    """`files`: whether each shipped file has the hash it was installed with; None where it is not there."""
+def check_models(files: Mapping[Path, bool | None], outcome: Outcome) -> Finding:
+    """The finding about the files that ship.
+
+    files: whether each file has the hash of its installation. None: the file is missing.
+    outcome: that of a program that loads the models.
+    """
     reinstall = "pip install --force-reinstall --no-deps reenact"
     missing = [path.name for path, right in files.items() if right is None]
     changed = [path.name for path, right in files.items() if right is False]
@@ -236,14 +264,14 @@ def judge_models(files: Mapping[Path, bool | None], answer: Answer) -> Finding:
         parts = [("missing", missing), ("damaged or changed", changed)]
         value = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
         return Finding("model files", "problem", value, reinstall)
-    if answer.error is not None:
-        return Finding("model files", "problem", answer.error, reinstall)
+    if outcome.error is not None:
+        return Finding("model files", "problem", outcome.error, reinstall)
     checked = f"{len(files)} files as they were installed" if files else "a checkout, hashes unknown"
-    return Finding("model files", "ok", f"{answer.printed} load; {checked}")
+    return Finding("model files", "ok", f"{outcome.printed} load; {checked}")
 
 
-def judge_cameras(found: Sequence[ListedCamera], system: System) -> Finding:
-    """No camera is no fault: files need none."""
+def check_cameras(found: Sequence[ListedCamera], system: System) -> Finding:
+    """The finding about cameras. That there is none is no fault, because files need none."""
     if not found:
         hint = " (WSL passes none through: use reenact on Windows itself)" if system.wsl else ""
         return Finding("cameras", "ok", f"none, which only live use needs{hint}")
@@ -255,7 +283,7 @@ def judge_cameras(found: Sequence[ListedCamera], system: System) -> Finding:
 
 
 def camera_fix(allowed: bool, system: System) -> str:
-    """What helps when a camera is there but does not open. `allowed`: this user may open it."""
+    """The repair for a camera that does not open. allowed: whether this user may open it."""
     if not allowed:
         return "sudo usermod -aG video $USER, then log out and in again"
     if system.platform == "darwin":
@@ -263,18 +291,22 @@ def camera_fix(allowed: bool, system: System) -> str:
     return "close the program that uses the camera, or plug it in again"
 
 
-def judge_virtual_camera(answer: Answer, system: System, loopback: bool) -> Finding:
-    """The program opens one and prints its device. `loopback`: v4l2loopback is installed, loaded or not."""
+def check_virtual_camera(outcome: Outcome, system: System, loopback: bool) -> Finding:
+    """The finding about virtual cameras.
+
+    outcome: that of a program that opens a virtual camera and prints its device.
+    loopback: whether v4l2loopback is installed, loaded or not.
+    """
     check = "virtual camera"
-    if answer.error is None:
-        return Finding(check, "ok", answer.printed)
-    if "No module named" in answer.error:
-        return Finding(check, "warning", answer.error, "pip install pyvirtualcam")
+    if outcome.error is None:
+        return Finding(check, "ok", outcome.printed)
+    if "No module named" in outcome.error:
+        return Finding(check, "warning", outcome.error, "pip install pyvirtualcam")
     return Finding(check, "warning", "none, which only live use needs", virtual_camera_fix(system, loopback))
 
 
 def virtual_camera_fix(system: System, loopback: bool) -> str:
-    """How to get a virtual camera on this system."""
+    """The instructions that give this system a virtual camera."""
     sudo = "" if system.root else "sudo "
     if system.wsl:
         return "use reenact on Windows itself: WSL's kernel has no virtual cameras"
@@ -295,27 +327,33 @@ def virtual_camera_fix(system: System, loopback: bool) -> str:
     )
 
 
-def judge_microphone(answer: Answer, system: System) -> Finding:
-    """The program prints the name of the usual one, nothing if there is none; only recordings need one."""
+def check_microphone(outcome: Outcome, system: System) -> Finding:
+    """The finding about microphones, which only recordings need.
+
+    outcome: that of a program that prints the default microphone's name, or nothing if there is none.
+    """
     check = "microphone"
-    if answer.error is None:
-        return Finding(check, "ok", answer.printed or "none, which only recordings with sound need")
-    if "PortAudioError" in answer.error:  # it is there, and does not start
-        return Finding(check, "warning", answer.error, "restart the system's sound service, or the computer")
-    if "PortAudio" in answer.error:
+    if outcome.error is None:
+        return Finding(check, "ok", outcome.printed or "none, which only recordings with sound need")
+    if "PortAudioError" in outcome.error:  # the library is installed, but does not start
+        return Finding(check, "warning", outcome.error, "restart the system's sound service, or the computer")
+    if "PortAudio" in outcome.error:
         fix = system.install(["libportaudio.so.2"])
         return Finding(check, "warning", "no PortAudio, which only recordings with sound need", fix)
-    return Finding(check, "warning", answer.error, "pip install --force-reinstall sounddevice")
+    return Finding(check, "warning", outcome.error, "pip install --force-reinstall sounddevice")
 
 
-def judge_preview(answer: Answer | None, system: System) -> Finding:
-    """The program opens a window and prints with what. None: there is no display."""
+def check_preview(outcome: Outcome | None, system: System) -> Finding:
+    """The finding about the preview window.
+
+    outcome: that of a program that opens a window and prints its library's name. None: no display.
+    """
     check = "preview window"
-    why = why_no_window(answer, system)
-    if answer is None:
+    why = why_no_window(outcome, system)
+    if outcome is None:
         return Finding(check, "ok", f"none: {NO_DISPLAY}; `reenact webcam` works without")
     if why is None:
-        return Finding(check, "ok", f"opens, with {answer.printed}")
+        return Finding(check, "ok", f"opens, with {outcome.printed}")
     value, _, fix = why.partition(": ")
     return Finding(check, "warning", value, fix)
 
@@ -323,23 +361,27 @@ def judge_preview(answer: Answer | None, system: System) -> Finding:
 NO_DISPLAY = "this machine has no display"
 
 
-def why_no_window(answer: Answer | None, system: System) -> str | None:
-    """Why no window opens, and after a colon what to do, in one line; None if one does."""
-    if answer is None:
+def why_no_window(outcome: Outcome | None, system: System) -> str | None:
+    """The reason why no window opens, a colon and the repair, in one line. None: a window opens.
+
+    outcome: as `check_preview` takes it.
+    """
+    if outcome is None:
         return NO_DISPLAY
-    if answer.error is None:
+    if outcome.error is None:
         return None
-    if "has no windows" in answer.error:
-        return f"{answer.error}: pip uninstall -y {' '.join(CV2_WHEELS)} && pip install {CV2}"
-    if "Python (" in answer.error:
+    if "has no windows" in outcome.error:
+        return f"{outcome.error}: pip uninstall -y {' '.join(CV2_WHEELS)} && pip install {CV2}"
+    if "Python (" in outcome.error:
         return (
             "the display does not let a window open: "
             "log in on the machine itself, or use ssh -Y, or unset DISPLAY"
         )
-    return f"{answer.error}: {import_fix(answer.error, system, CV2)}"
+    return f"{outcome.error}: {import_fix(outcome.error, system, CV2)}"
 
 
-def judge_disk(folder: Path, free_mb: float, writable: bool) -> Finding:
+def check_disk(folder: Path, free_mb: float, writable: bool) -> Finding:
+    """The finding about the folder that output would go to. free_mb: its free space in megabytes."""
     value = f"{free_mb / 1000:.1f} GB free in {folder}"
     if not writable:
         return Finding(

@@ -1,7 +1,7 @@
-"""Facts about the machine that this runs on.
+"""Facts about this machine: its cameras, display, disk, installed packages and models.
 
-Whatever may be broken is imported in a process of its own, by one of the small programs below: a package that
-crashes the interpreter is a fact like any other.
+Packages that may be broken are imported by one of the small programs below, in a process of its own, so that
+a package which crashes Python is reported like any other fault.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from importlib import metadata
 from pathlib import Path
 
 V4L = Path("/sys/class/video4linux")
-"""Where Linux lists its cameras."""
+"""The folder in which Linux lists its cameras."""
 LIMIT_S = 90
-"""For one import: a cold disk can take long over mediapipe."""
+"""The longest time for one program, in seconds; from a cold disk the import of mediapipe takes long."""
 APT_PACKAGES = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -45,19 +45,19 @@ APT_PACKAGES = {
 
 @dataclass(frozen=True)
 class System:
-    """What the fixes depend on."""
+    """The properties of the operating system that repairs depend on."""
 
     platform: str = sys.platform
-    """As sys.platform has it."""
+    """The value of sys.platform."""
     installer: str | None = None
-    """apt-get, dnf or another; None where none is known."""
+    """The name of the package manager: apt-get, dnf or another. None: no known one is installed."""
     root: bool = False
-    """Whether commands need no sudo."""
+    """Whether the user is root, so that commands need no sudo."""
     wsl: bool = False
-    """Whether this is Linux inside Windows."""
+    """Whether this is Linux inside Windows (WSL)."""
 
     def install(self, libraries: Collection[str]) -> str:
-        """The command that brings shared libraries, given by their file names."""
+        """The command that installs shared libraries. libraries: their file names, such as libGL.so.1."""
         sudo = "" if self.root else "sudo "
         if self.installer == "apt-get":
             packages = sorted({APT_PACKAGES.get(library, library) for library in libraries})
@@ -69,22 +69,25 @@ class System:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a small Python program printed, or why it failed."""
+class Outcome:
+    """The outcome of a small Python program."""
 
     printed: str = ""
+    """The text that it printed."""
     error: str | None = None
+    """The reason of its failure in one line. None: it succeeded."""
 
 
 @dataclass(frozen=True)
 class CameraIdentity:
-    """What a camera on Linux keeps when it is unplugged and plugged in again, unlike its number."""
+    """The properties by which a camera on Linux is found again after it was unplugged, at a new index."""
 
     name: str
+    """The name of the product."""
     port: str
-    """Where it is plugged in; empty for a virtual one."""
+    """The path of the port that it is plugged into; empty for a virtual camera."""
     stream: str
-    """Which of a camera's several streams: pictures, infrared, metadata."""
+    """The number of the stream, among a camera's streams of pictures, infrared and metadata."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,13 @@ class ListedCamera:
     """A capture device."""
 
     index: int
+    """The number by which OpenCV opens it."""
     name: str
+    """The name of the product."""
     allowed: bool
     """Whether this user may open it."""
     format: str | None
-    """As in 1280x720 at 30 fps; None where it does not open."""
+    """The size and rate of its pictures, as in 1280x720 at 30 fps. None: it does not open."""
 
 
 CV2 = """
@@ -173,7 +178,7 @@ print(cv2.currentUIFramework())
 
 
 def this_system() -> System:
-    """The system that this runs on."""
+    """The properties of this machine's operating system."""
     installers = (name for name in ("apt-get", "dnf", "zypper", "pacman", "apk") if shutil.which(name))
     release = Path("/proc/sys/kernel/osrelease")
     return System(
@@ -184,23 +189,23 @@ def this_system() -> System:
     )
 
 
-def ask(program: str, *arguments: str) -> Answer:
-    """Runs a program in another Python with this one's packages."""
+def run(program: str, *arguments: str) -> Outcome:
+    """Runs the text of a Python program in a process of its own, with the packages of this one."""
     command = [sys.executable, "-c", program, *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, env=environment)
     except subprocess.TimeoutExpired:
-        return Answer(error=f"no answer within {LIMIT_S} s")
+        return Outcome(error=f"no answer within {LIMIT_S} s")
     if done.returncode < 0:
-        return Answer(error=f"crashes Python ({signal.Signals(-done.returncode).name})")
+        return Outcome(error=f"crashes Python ({signal.Signals(-done.returncode).name})")
     if done.returncode > 0:
-        return Answer(error=(done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
-    return Answer(done.stdout.strip())
+        return Outcome(error=(done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
+    return Outcome(done.stdout.strip())
 
 
 def installed(names: Sequence[str]) -> dict[str, str]:
-    """The versions of those of these packages that are installed."""
+    """The version of each of these packages that is installed."""
     present = {
         distribution.metadata["Name"]: distribution.version for distribution in metadata.distributions()
     }
@@ -208,9 +213,9 @@ def installed(names: Sequence[str]) -> dict[str, str]:
 
 
 def shipped_models() -> dict[Path, bool | None]:
-    """The installed data files: True where one has the hash that the installer noted, None where it is gone.
+    """Whether each installed data file has the hash that the installer recorded. None: it is missing.
 
-    Empty for a checkout, of which no installer noted anything.
+    The dictionary is empty for a checkout, of which nothing is recorded.
     """
     try:
         distribution = metadata.distribution("reenact")
@@ -229,7 +234,10 @@ DATA_SUFFIXES = frozenset({".npz", ".onnx", ".jpg", ".pbtxt"})
 
 
 def _has_hash(path: Path, noted: str) -> bool | None:
-    """`noted`: as in a wheel's RECORD, the algorithm and the digest in base64 without padding."""
+    """Whether a file has this hash. None: it is missing.
+
+    noted: the hash as in a wheel's RECORD, the algorithm and the digest in base64 without padding.
+    """
     if not path.is_file():
         return None
     algorithm, _, expected = noted.partition("=")
@@ -238,10 +246,10 @@ def _has_hash(path: Path, noted: str) -> bool | None:
 
 
 def cameras() -> list[ListedCamera]:
-    """The real capture devices; trying them lights their lamps for a moment."""
+    """The real capture devices. Each is opened for a moment, so that its lamp lights up."""
     names = camera_names()
-    answer = ask(CAMERAS, *map(str, names)) if names else Answer("{}")
-    formats = json.loads(answer.printed) if answer.error is None else {}
+    outcome = run(CAMERAS, *map(str, names)) if names else Outcome("{}")
+    formats = json.loads(outcome.printed) if outcome.error is None else {}
     found = [
         ListedCamera(index, name, may_open(Path(f"/dev/video{index}")), formats.get(str(index)))
         for index, name in sorted(names.items())
@@ -251,7 +259,7 @@ def cameras() -> list[ListedCamera]:
 
 
 def camera_identity(index: int, folder: Path = V4L) -> CameraIdentity | None:
-    """What tells this camera from others; None where there is none, or the system does not say."""
+    """The identity of the camera at this index. None: there is no camera, or the system does not list any."""
     device = folder / f"video{index}"
     if not (device / "name").exists():
         return None
@@ -260,7 +268,7 @@ def camera_identity(index: int, folder: Path = V4L) -> CameraIdentity | None:
 
 
 def find_camera(identity: CameraIdentity, folder: Path = V4L) -> int | None:
-    """The index that a camera has now: of the one at the same port, or else of the only one of its name."""
+    """The present index of a camera: at the same port, or else the only one of its name. None: neither."""
     found = {index: camera_identity(index, folder) for index in _camera_indices(folder)}
     same = [index for index, other in found.items() if other == identity]
     alike = [
@@ -282,7 +290,10 @@ def _text(path: Path) -> str:
 
 
 def camera_names() -> dict[int, str]:
-    """The real capture devices by index, untouched; where the system has no list, the usual indices."""
+    """The names of the real capture devices by index, without opening any.
+
+    Systems without a list of them give the indices 0 to 3.
+    """
     if sys.platform != "linux":
         return dict.fromkeys(range(4), "camera")
     return {
@@ -294,17 +305,17 @@ def camera_names() -> dict[int, str]:
 
 
 def may_open(device: Path) -> bool:
-    """Whether this user may use a camera; elsewhere than on Linux only opening it tells."""
+    """Whether this user may use a camera. It is True on other systems than Linux, which do not tell."""
     return sys.platform != "linux" or os.access(device, os.R_OK | os.W_OK)
 
 
-def display_named() -> bool:
-    """Whether there is a display to open windows on, so far as is known without trying."""
+def has_display() -> bool:
+    """Whether the environment names a display to open windows on; whether one opens is not tried."""
     return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def loopback_installed() -> bool:
-    """Whether Linux's virtual camera module is there, loaded or not."""
+    """Whether v4l2loopback, Linux's module for virtual cameras, is installed, loaded or not."""
     if sys.platform != "linux":
         return False
     modules = Path("/lib/modules") / os.uname().release
@@ -312,7 +323,7 @@ def loopback_installed() -> bool:
 
 
 def disk(folder: Path) -> tuple[float, bool]:
-    """(free megabytes, whether a file can be made there)."""
+    """(the free space of a folder in megabytes, whether a file can be made there)."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             writable = True

@@ -1,4 +1,4 @@
-"""Words on pictures: captions under the frames of a film, and a labelled contact sheet."""
+"""Text on pictures: captions under the frames of a film, and a labelled contact sheet."""
 
 from __future__ import annotations
 
@@ -18,24 +18,29 @@ from reenact.programme.timeline import Scene, Timeline, targets_of
 from reenact.records import Frame
 
 Pixels: TypeAlias = NDArray[np.uint8]
+"""(height, width, 3) RGB."""
 
 _DARK, _BRIGHT, _SOFT = (22, 24, 28), (240, 240, 240), (170, 178, 190)
 _STRIP_PX = 50
+"""The height of a caption."""
 _TILE_PX = 400
+"""The side of a picture on the contact sheet."""
 
 
 @dataclass
 class Captions:
-    """Writes under frames of input and output, side by side, what is asked for.
+    """Writes the targets of each scene under frames that show input and output side by side.
 
-    Keeps, for a contact sheet, the output in the middle of every scene.
+    It keeps the output at the middle of each scene for a contact sheet.
     """
 
     timeline: Timeline
+    """The scenes of the film."""
     kept: dict[int, Pixels] = field(default_factory=dict)
-    """Output without caption, by the scene's index."""
+    """The kept outputs, without caption, by the index of the scene."""
 
     def __call__(self, frame: Frame) -> Frame:
+        """The frame with a caption in place of its lowest pixels."""
         index = self.timeline.at(float(frame.pts))
         width = frame.image.shape[1] // 2
         if index not in self.kept and frame.pts >= self.timeline.middle_s(index):
@@ -45,7 +50,7 @@ class Captions:
 
 
 def contact_sheet(kept: dict[int, Pixels], scenes: Sequence[Scene], credit: str, columns: int = 4) -> Pixels:
-    """(height, width, 3): the kept pictures, labelled, row by row, and a line of credit."""
+    """(height, width, 3) RGB: the pictures that Captions kept, labelled, row by row, and a line of credit."""
     tiles = [
         np.vstack([_square(kept[index]), scene_label(scene, _TILE_PX)]) for index, scene in enumerate(scenes)
     ]
@@ -55,10 +60,7 @@ def contact_sheet(kept: dict[int, Pixels], scenes: Sequence[Scene], credit: str,
 
 
 def scene_label(scene: Scene, width: int) -> Pixels:
-    """A strip with the scene's name and what it asks of the action units.
-
-    What a preset takes away, to make room for what it shows, is left out.
-    """
+    """A strip with the scene's name and its targets, without those that a preset limits from above."""
     items = list(targets_of(scene.spec).items())
     shown = [item for item in items if item.kind != "at_most"]
     asked = [_short(item) for item in shown or items]
@@ -66,7 +68,7 @@ def scene_label(scene: Scene, width: int) -> Pixels:
 
 
 def _short(item: TargetItem) -> str:
-    """AU4+2, AU12L=3 or AU6=2..: `item` as --target-aus takes it, with fewer signs."""
+    """The item in the notation of --target-aus with fewer signs: AU4+2, AU12L=3 or AU6=2.."""
     number = str(item).partition("=")[2]
     sign = "" if item.kind == "relative" else "="
     return f"AU{ACTION_UNITS[item.index].number}{item.side or ''}{sign}{number}"
@@ -74,7 +76,7 @@ def _short(item: TargetItem) -> str:
 
 @lru_cache(maxsize=64)
 def label(title: str, text: str, width: int) -> Pixels:
-    """(_STRIP_PX, width, 3): one or two lines in the middle of a dark strip."""
+    """(_STRIP_PX, width, 3) RGB: a title and a text, each one line, in the middle of a dark strip."""
     strip = Image.new("RGB", (width, _STRIP_PX), _DARK)
     lines = [(line, size, ink) for line, size, ink in ((title, 18, _BRIGHT), (text, 12, _SOFT)) if line]
     for index, (line, size, ink) in enumerate(lines):
@@ -86,7 +88,7 @@ def label(title: str, text: str, width: int) -> Pixels:
 
 
 def _square(image: Pixels) -> Pixels:
-    """The middle of a picture, a little above its centre, where faces are."""
+    """A square of _TILE_PX from the picture, a little above its centre, where faces are."""
     height, width = image.shape[:2]
     side = round(0.85 * min(height, width))
     top, left = round(0.42 * (height - side)), (width - side) // 2

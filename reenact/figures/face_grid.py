@@ -1,4 +1,4 @@
-"""Figures: a face in even steps, or with the expressions of others, as a labelled grid or moving pictures."""
+"""Figures: a face in even steps or with the expressions of drivers, as a labelled grid or moving pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reenact.figures.captions import label
-from reenact.figures.expression_folder import Actor
+from reenact.figures.driver_folder import DriverPicture
 from reenact.media.atomic import replacing
 from reenact.media.image_file import Still, StillError
 from reenact.media.write.slides import save_slides
@@ -23,25 +23,33 @@ from reenact.programme.targets import Targets
 from reenact.records import Face
 
 Pixels: TypeAlias = NDArray[np.uint8]
+"""(height, width, 3) RGB."""
 Edit: TypeAlias = Callable[[Targets], Still]
+"""A function that gives the faces of one picture these targets."""
 
 TILE_PX = 320
-"""Of the longer side of a grid's pictures."""
+"""The longer side of each picture of a grid, in pixels."""
 FRAME_MS = 90
+"""The time of each picture of moving pictures, in milliseconds."""
 _MARGIN = 0.2
-"""Around the face, of its height."""
+"""The margin around the face, as a share of its longer side."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tile:
+    """A picture of a figure with its caption."""
+
     picture: Pixels
+    """(height, width, 3) RGB."""
     caption: str
+    """One line, which stands below the picture."""
 
 
 def sweep_rows(edit: Edit, targets: Targets, axes: Sequence[Axis], face: Face | None) -> list[list[Tile]]:
-    """A picture for every step, on top of `targets`: one axis makes a row, of two the first makes the rows.
+    """The pictures of every step of the axes, on top of `targets`, row by row.
 
-    The pictures are cut to the face, if there is one.
+    axes: one axis, whose steps make a row, or two, of which the first makes the rows. face: the face to which
+    the pictures are cut. None: they are not cut.
     """
     *down, along = axes
     rows = [[(axis, step)] for axis in down for step in range(len(axis))] or [[]]
@@ -51,27 +59,31 @@ def sweep_rows(edit: Edit, targets: Targets, axes: Sequence[Axis], face: Face | 
 
 
 def _tile(edit: Edit, targets: Targets, steps: Sequence[tuple[Axis, int]], face: Face | None) -> Tile:
-    # Strength is that of what is asked for anyway: what other axes add is as strong as they say.
+    # Strength first: it multiplies `targets`, but not what the other axis adds.
     for axis, step in sorted(steps, key=lambda one: not isinstance(one[0], StrengthSweep)):
         targets = axis.varied(targets, step)
     return Tile(_cut(edit(targets).image, face), "  ".join(axis.name(step) for axis, step in steps))
 
 
-def gallery_rows(
-    edit: Edit, targets: Targets, actors: Sequence[Actor], still: Still, face: Face | None
+def driver_rows(
+    edit: Edit, targets: Targets, drivers: Sequence[DriverPicture], still: Still, face: Face | None
 ) -> list[list[Tile]]:
-    """The actors, and below each what his expression makes of the picture; first the picture as it is."""
-    above = [Tile(_squared(_cut(actor.picture, actor.face)), actor.name) for actor in actors]
+    """Two rows: the drivers, and below each the picture with the driver's expression on top of `targets`.
+
+    The first column holds the picture as it is. face: the face to which the picture is cut. None: it is not
+    cut.
+    """
+    above = [Tile(_squared(_cut(driver.picture, driver.face)), driver.name) for driver in drivers]
     below = [
-        Tile(_squared(_cut(edit(targets.then(actor.targets)).image, face)), f"as {actor.name}")
-        for actor in actors
+        Tile(_squared(_cut(edit(targets.then(driver.targets)).image, face)), f"as {driver.name}")
+        for driver in drivers
     ]
     source = _squared(_cut(still.image, face))
     return [[Tile(np.zeros_like(source), ""), *above], [Tile(source, "input"), *below]]
 
 
 def _squared(picture: Pixels) -> Pixels:
-    """With black beside it, or above and below."""
+    """The picture made square by black beside it, or above and below it."""
     height, width = picture.shape[:2]
     side = max(height, width)
     above, beside = (side - height) // 2, (side - width) // 2
@@ -80,7 +92,7 @@ def _squared(picture: Pixels) -> Pixels:
 
 
 def _cut(picture: Pixels, face: Face | None) -> Pixels:
-    """A square around the face, or the whole picture."""
+    """The square around the face. None: the whole picture."""
     if face is None:
         return picture
     low, high = face.landmarks[:, :2].min(axis=0), face.landmarks[:, :2].max(axis=0)
@@ -90,7 +102,7 @@ def _cut(picture: Pixels, face: Face | None) -> Pixels:
 
 
 def to_grid(rows: Sequence[Sequence[Tile]]) -> Pixels:
-    """(height, width, 3): the pictures, each with its caption below."""
+    """(height, width, 3) RGB: the pictures of the rows, each with its caption below."""
     return np.vstack([np.hstack([_captioned(tile) for tile in row]) for row in rows])
 
 
@@ -104,13 +116,13 @@ def _captioned(tile: Tile) -> Pixels:
 
 
 MOVING = (".gif", ".mp4", ".mov", ".mkv", ".webm")
-"""Endings of the files that `save_moving` writes."""
+"""The endings of the files that `save_moving` writes."""
 
 
 def save_moving(tiles: Sequence[Tile], path: Path) -> None:
-    """The pictures one after the other and back: as a GIF for ever, as a film once.
+    """Writes the pictures in sequence, forwards and then backwards: once into a film, repeating into a GIF.
 
-    Raises StillError or SinkError.
+    Raises StillError or SinkError where the file cannot be written.
     """
     pictures = [_captioned(tile) for tile in (*tiles, *tiles[-2:0:-1])]
     if path.suffix.lower() != ".gif":

@@ -1,7 +1,7 @@
 """Charts of intensities over time, drawn by matplotlib, as SVG for pages and as pixels for pictures.
 
-matplotlib is imported when something is drawn, never earlier: it takes half a second. Its global state stays
-as it is: figures are objects of their own, and settings hold inside `house_style` alone.
+matplotlib is imported when something is drawn, because its import takes half a second. Its global state is
+not changed: figures are objects of their own, and settings hold inside `house_style` only.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, SOFT, GRID = "#222222", "#6b6f76", "#e4e6e9"
+"""The colours of text, of secondary text and of grid lines."""
 
 PIXELS_PER_INCH = 100
 """The resolution in which sizes in pixels are given; `to_svg` keeps it."""
@@ -36,8 +37,9 @@ for the times, and for a row of names of markers."""
 _HEAD_PX = 50
 """The room for the title of a figure and for its legend."""
 _EMPTY_PX = 50
-"""The room for what is said in place of charts."""
+"""The room for the text that stands in place of charts."""
 _MARKER_ROWS = 3
+"""The largest number of rows of names of markers."""
 _DESCENT_POINTS = 2.0
 """The height of a chart's title below the line that its letters stand on."""
 _CHARACTER_PX = 6.0
@@ -47,8 +49,9 @@ _DECIMALS = re.compile(r"(\.\d\d)\d+")
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 """The distances between two ticks of a time axis, of which one is chosen."""
 _TICKS_APART_PX = 70
+"""The least distance between two ticks of a time axis."""
 _OVER_LINES = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-"""The ground of texts, so that no line runs through them."""
+"""The background of texts that are drawn over lines."""
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
@@ -82,13 +85,15 @@ class Curve:
     """One line of a chart."""
 
     times_s: NDArray[np.float64]
+    """(n,) rising times in seconds."""
     values: NDArray[np.floating]
-    """The intensities, as many as there are times; NaN leaves a gap."""
+    """(n,) the intensities; NaN leaves a gap."""
     colour: str
-    """The colour as #rrggbb, as all colours here."""
+    """The colour as #rrggbb, like all colours of this module."""
     width: float = 1.4
     """The width of the line in points."""
     dashed: bool = False
+    """Whether the line is dashed."""
     filled: bool = False
     """Whether the area between the line and 0 is tinted."""
 
@@ -98,60 +103,78 @@ class Key:
     """A keyframe, drawn as a dot."""
 
     time_s: float
+    """The time in seconds."""
     value: float
+    """The intensity."""
     colour: str
+    """The colour of the dot."""
     hollow: bool = False
     """Whether only the rim of the dot is drawn."""
 
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """The curves of one action unit in a frame of their own."""
+    """The curves of one action unit, with axes of their own."""
 
     title: str
+    """The text in bold above the curves."""
     subtitle: str
-    """The text in grey behind the title; it may be empty."""
+    """The text in grey to the right of the title; it may be empty."""
     low: float
     """The lowest intensity on the scale; values below it are drawn at it."""
     high: float
+    """The highest intensity on the scale; values above it are drawn at it."""
     curves: Sequence[Curve] = field(default_factory=tuple)
+    """The lines, later ones above earlier ones."""
     keys: Sequence[Key] = field(default_factory=tuple)
+    """The dots, above all lines."""
 
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """What a kind of line means."""
+    """An entry of a legend: a sample of a kind of line, and its meaning."""
 
     text: str
+    """The meaning."""
     colour: str
+    """The colour of the line."""
     dashed: bool = False
+    """Whether the line is dashed."""
     dot: bool = False
-    """Whether keyframes of this kind are dots."""
+    """Whether the sample has a dot, for keyframes."""
     hollow: bool = False
+    """Whether only the rim of the dot is drawn."""
 
 
 @dataclass(frozen=True, eq=False)
 class ChartSheet:
-    """Charts in columns under one head, all with the same times."""
+    """Charts in columns below a title and a legend, all with the same time axis."""
 
     charts: Sequence[Chart]
+    """The charts, row by row."""
     start_s: float
+    """The time at the left end of the time axis, in seconds."""
     end_s: float
+    """The time at its right end, in seconds."""
     width_px: int
+    """The width of the whole sheet."""
     chart_px: int
     """The height of the curves of one chart."""
     columns: int = 1
+    """The number of charts beside each other."""
     title: str = ""
+    """The title of the sheet; it may be empty."""
     legend: Sequence[LegendEntry] = ()
+    """The entries of the legend, from left to right."""
     markers: Sequence[Marker] = ()
-    """Named moments; those outside the times shown are left out."""
+    """The named times; those outside the time axis are left out."""
     empty: str = ""
-    """The text in place of charts where there are none."""
+    """The text that stands in place of charts where there are none."""
 
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draws everything inside the block in our style, whatever matplotlibrc or the caller's program says."""
+    """Draws everything inside the block in our style, whatever the settings of matplotlib are."""
     from matplotlib import rc_context, style
 
     with style.context("default"), rc_context(_STYLE):
@@ -199,9 +222,9 @@ def draw_sheet(sheet: ChartSheet) -> Figure:
 
 
 def to_svg(figure: Figure, salt: str = "reenact") -> str:
-    """One <svg> element that needs nothing from elsewhere; the same figure gives the same text.
+    """The figure as one <svg> element without references to other files; the same figure gives the same text.
 
-    salt: what sets the identifiers of this element apart from those of others on the same page.
+    salt: a text that makes the identifiers of this element differ from those of others on the same page.
     """
     from matplotlib import rc_context
 
@@ -211,7 +234,7 @@ def to_svg(figure: Figure, salt: str = "reenact") -> str:
         figure.savefig(text, format="svg", metadata=nothing)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].rstrip()
-    # matplotlib's points and identifiers of groups, which would be the same in every element of a page.
+    # Sizes in pixels in place of points; identifiers of groups would be the same in every element of a page.
     width, height = (round(inches * PIXELS_PER_INCH) for inches in figure.get_size_inches())
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', rf'<svg \1width="{width}"', svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', rf'<svg \1height="{height}"', svg, count=1)
@@ -220,7 +243,7 @@ def to_svg(figure: Figure, salt: str = "reenact") -> str:
 
 
 def to_picture(figure: Figure) -> NDArray[np.uint8]:
-    """(height, width, 3) RGB on white, with FINER times the pixels of the SVG in each direction."""
+    """The figure as (height, width, 3) RGB on white; each side has FINER times the pixels of the SVG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -234,7 +257,7 @@ def to_picture(figure: Figure) -> NDArray[np.uint8]:
 
 @contextmanager
 def _without_glyph_warnings() -> Iterator[None]:
-    """Lets names in scripts that the font lacks be drawn as boxes, without a warning for each letter."""
+    """Draws letters that the font lacks as boxes, without a warning for each of them."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
@@ -289,7 +312,7 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
         style = (0, (3, 2)) if curve.dashed else "-"
         axes.plot(curve.times_s, values, color=curve.colour, linewidth=curve.width, linestyle=style)
         lonely = _lonely(values)
-        if lonely.any():  # a reading between two gaps is no line, and could not be seen
+        if lonely.any():  # a value between two gaps makes no line, and would not be seen
             axes.plot(curve.times_s[lonely], values[lonely], ".", color=curve.colour, markersize=3)
         if curve.filled:
             axes.fill_between(curve.times_s, values, 0, color=curve.colour, alpha=0.12, linewidth=0)
@@ -311,6 +334,10 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
     axes.set_ylim(chart.low - margin, chart.high + margin)
     height_px = axes.get_position().height * axes.figure.get_size_inches()[1] * PIXELS_PER_INCH  # type: ignore[union-attr]
     axes.yaxis.set_major_locator(MaxNLocator(max(1, int(height_px / 17)), steps=[1, 2, 5, 10], integer=True))
+    _draw_title(axes, chart)
+
+
+def _draw_title(axes: Axes, chart: Chart) -> None:
     title = axes.annotate(
         _printable(chart.title),
         (0, 1),
@@ -337,7 +364,7 @@ def _draw_chart(axes: Axes, chart: Chart) -> None:
 
 
 def _draw_times(axes: Axes, sheet: ChartSheet, *, is_last: bool) -> None:
-    """The time axis; only the lowest chart of a column says the times."""
+    """Draws the time axis; only the lowest chart of a column has times at its ticks."""
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
     span_s = max(sheet.end_s - sheet.start_s, 1e-3)
@@ -373,7 +400,7 @@ def _rows_of_names(markers: Sequence[Marker], sheet: ChartSheet) -> list[tuple[M
 
 
 def _draw_names(axes: Axes, names: Sequence[tuple[Marker, int]], chart_px: int) -> None:
-    """The names of markers above the first chart, each at a line that leads down to its moment."""
+    """Draws the names of markers above the first chart, each beside a line at the marker's time."""
     for marker, row in names:
         bottom, top = (1 + (_TITLE_PX + (row + share) * _MARKER_PX) / chart_px for share in (0.1, 0.8))
         line: dict[str, Any] = {"color": SOFT, "linewidth": 0.8, "linestyle": (0, (3, 3)), "clip_on": False}
@@ -394,7 +421,7 @@ def _draw_names(axes: Axes, names: Sequence[tuple[Marker, int]], chart_px: int) 
 
 
 def _lonely(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which values have a gap, or an end, on both sides."""
+    """(n,) True for the values that have a gap, or an end, on both sides."""
     known = np.pad(np.isfinite(values), 1)
     return known[1:-1] & ~known[:-2] & ~known[2:]
 

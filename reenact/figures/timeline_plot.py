@@ -1,4 +1,4 @@
-"""Plots of time lines: what is asked of each action unit, and when."""
+"""Plots of time lines: the target of each action unit over time."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RELATIVE, ABSOLUTE = "#1f77b4", "#c0392b"
+"""The colours of the two kinds of targets."""
 _WIDTH_PX = 900
 _SAMPLES = 1800
-"""The number of points of a curve, at least: two for each pixel."""
+"""The least number of points of a curve, two for each pixel."""
 _EASING_SAMPLES = 24
-"""The number of points between two keyframes, at least."""
+"""The least number of points between two keyframes."""
 _MOST_EASED = 2000
-"""The number of keyframes beyond which a curve is drawn through their own times alone."""
+"""The largest number of keyframes between which points are added."""
 _LOOPS = 2
-"""The number of rounds of a loop that are drawn."""
+"""The number of times that a loop is drawn."""
 _SHOWN = 0.05
 """The intensity that an action unit of a recording must reach to have a chart."""
 
@@ -37,10 +38,10 @@ def keyframes_plot(keyframes: Keyframes, name: str) -> Figure:
     last_s = max((key.time_s for track in keyframes.tracks for key in track.keys), default=0.0)
     last_s = max([last_s, *(marker.time_s for marker in keyframes.markers)])
     end_s = (last_s if loop_s is None else _LOOPS * loop_s) or 1.0
-    # The order of AUs; within one, tracks for all faces come before those for single ones.
+    # In the order of AUs; within one, the tracks of all faces come before those of single faces.
     tracks = sorted(keyframes.tracks, key=_place)
     again = [] if loop_s is None else [Marker(loop_s * turn, "again") for turn in range(1, _LOOPS)]
-    loop = "" if loop_s is None else f", begins anew every {loop_s:g} s"
+    loop = "" if loop_s is None else f", repeats every {loop_s:g} s"
     sheet = ChartSheet(
         [_track_chart(track, end_s, loop_s) for track in tracks],
         0.0,
@@ -79,7 +80,7 @@ def recording_plot(recording: AURecording, name: str) -> Figure:
 _RELATIVE_ENTRY = LegendEntry("added to what the face shows", RELATIVE, dot=True, hollow=True)
 _ABSOLUTE_ENTRY = LegendEntry("replaces what the face shows", ABSOLUTE, dot=True)
 _ABSOLUTE_CURVE = LegendEntry("replaces what the face shows", ABSOLUTE)
-_MIXED_ENTRY = LegendEntry("on the way from one to the other", SOFT, dashed=True)
+_MIXED_ENTRY = LegendEntry("changes from one to the other", SOFT, dashed=True)
 
 
 def _legend(tracks: Sequence[Track]) -> list[LegendEntry]:
@@ -94,7 +95,7 @@ def _legend(tracks: Sequence[Track]) -> list[LegendEntry]:
 
 
 def _chart_px(count: int) -> int:
-    """The height of one of so many charts: many are low, so that they can be compared at a glance."""
+    """The height of each of `count` charts in pixels: the more charts, the lower."""
     return 150 if count <= 2 else 96 if count <= 6 else 62
 
 
@@ -122,18 +123,18 @@ def _track_chart(track: Track, end_s: float, loop_s: float | None) -> Chart:
 
 
 def _sampled(track: Track, end_s: float, loop_s: float | None) -> NDArray[np.float64]:
-    """The times of a curve's points: evenly, and between keyframes so closely that none is missed."""
+    """(n,) the times of a curve's points in seconds: even ones, and more of them between keyframes."""
     keys_s = np.array([key.time_s for key in track.keys])
     if len(keys_s) <= _MOST_EASED:
         share = np.linspace(0, 1, _EASING_SAMPLES, endpoint=False)
         keys_s = np.concatenate([(keys_s[:-1, None] + np.diff(keys_s)[:, None] * share).ravel(), keys_s])
-    # Just before a keyframe as well, for values that jump there.
+    # A point just before each keyframe shows values that jump there.
     keys_s = np.concatenate([keys_s, keys_s - 1e-6])
     if loop_s is not None:
         keys_s = keys_s[keys_s < loop_s]
         ends_s = np.array([0.0, loop_s - 1e-6])
         keys_s = np.concatenate([turn * loop_s + np.append(keys_s, ends_s) for turn in range(_LOOPS)])
-    # The very end of a loop is its beginning.
+    # The end of a loop is its start.
     even_s = np.linspace(0, end_s, _SAMPLES, endpoint=loop_s is None)
     return np.unique(np.concatenate([even_s, keys_s[(keys_s >= 0) & (keys_s <= end_s)]]))
 
@@ -141,7 +142,7 @@ def _sampled(track: Track, end_s: float, loop_s: float | None) -> NDArray[np.flo
 def _curves(
     times_s: NDArray[np.float64], values: NDArray[np.float64], holds: NDArray[np.float64]
 ) -> list[Curve]:
-    """The values in the colour of their kind; dashed on the way from one kind to the other."""
+    """The curves of each kind, in its colour; a dashed one where one kind changes into the other."""
     kinds = (
         (holds == 0, RELATIVE, False),
         (holds == 1, ABSOLUTE, False),
@@ -155,7 +156,7 @@ def _curves(
 
 
 def _widened(chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """One sample further, so that curves of different colours join."""
+    """The mask with the sample after each chosen one as well, so that curves of different colours join."""
     wider = chosen.copy()
     wider[1:] |= chosen[:-1]
     return wider

@@ -1,1 +1,1 @@
-"""Pipeline: runs frames from a source through stages into a sink, on several cores, and measures it."""
+"""Pipeline: runs frames from a source through stages into a sink, on several cores, and measures the run."""

@@ -1,4 +1,4 @@
-"""Bounded hand-over between threads."""
+"""Bounded queues between threads."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ T = TypeVar("T")
 
 
 class Ended(Exception):
-    """The writer has closed the channel and everything it put has been read."""
+    """The writer has closed the channel, and all of its items have been read."""
 
 
 class Cancelled(Exception):
-    """The reader has left: whatever the writer puts from now on would never be read."""
+    """The reader has cancelled the channel, so that no further item would be read."""
 
 
 class NothingYet(Exception):
-    """No item has come within the time that the reader gave."""
+    """No item has come within the reader's timeout."""
 
 
 class Channel(Generic[T]):
-    """A queue that ends, fails and can be cancelled.
+    """A bounded queue that ends, fails and can be cancelled.
 
     The writer puts items and then calls `close`, or `fail` with an error. Readers get the items in order and
-    after the last one the end or the error; every reader gets it, however often it asks. A reader that wants
-    no more calls `cancel`, which wakes a writer waiting for room.
+    after the last one the end or the error, each time that they ask. A reader that wants no more items calls
+    `cancel`, which wakes a writer that waits for room.
     """
 
     def __init__(self, capacity: int) -> None:
+        """capacity: the largest number of items that wait to be read, 1 or more."""
         assert capacity > 0, capacity
         self._capacity = capacity
         self._items: deque[T] = deque()
@@ -39,7 +40,7 @@ class Channel(Generic[T]):
         self._changed = Condition()
 
     def put(self, item: T) -> None:
-        """Waits for room; raises Cancelled once the reader has left."""
+        """Adds an item, after waiting for room. Raises Cancelled once the reader has cancelled."""
         with self._changed:
             assert self._outcome is None, "put after the end"
             self._make_room()
@@ -48,7 +49,10 @@ class Channel(Generic[T]):
             self._changed.notify_all()
 
     def offer(self, item: T, spare: int = 0) -> bool:
-        """Puts the item if there is a reader, and room for it and `spare` more; says whether. Never waits."""
+        """Adds an item without waiting, if the channel is open and has room for it and `spare` more.
+
+        Returns whether the item was added.
+        """
         with self._changed:
             full = len(self._items) + spare >= self._capacity
             if full or self._cancelled or self._outcome is not None:
@@ -58,14 +62,15 @@ class Channel(Generic[T]):
             return True
 
     def check(self) -> None:
-        """Raises Cancelled once the reader has left: for a writer that has nothing to put."""
+        """Raises Cancelled once the reader has cancelled. A writer calls it while it has no item."""
         if self._cancelled:
             raise Cancelled
 
     def get(self, timeout_s: float | None = None) -> T:
-        """The next item, waited for; raises Ended after the last one, or the error that the writer met.
+        """The next item, after waiting for it.
 
-        Raises NothingYet if there is neither within `timeout_s`; None waits for ever.
+        timeout_s: the longest wait in seconds. None: it has no limit. Raises Ended after the last item, the
+        error with which the writer failed, or NothingYet after the timeout.
         """
         with self._changed:
             came = self._changed.wait_for(
@@ -80,7 +85,7 @@ class Channel(Generic[T]):
             raise self._outcome or Ended
 
     def __iter__(self) -> Generator[T, None, None]:
-        """The items to the end; raises the error that the writer met."""
+        """The items up to the end. Raises the error with which the writer failed."""
         while True:
             try:
                 item = self.get()
@@ -89,18 +94,18 @@ class Channel(Generic[T]):
             yield item
 
     def close(self) -> None:
-        """No more items will come. What is in the channel can still be read."""
+        """Ends the channel. Items that wait can still be read."""
         self.fail(Ended())
 
     def fail(self, error: BaseException) -> None:
-        """No more items will come because of this error, which readers meet after the items put before it."""
+        """Ends the channel with an error, which readers get after the items that were put before it."""
         with self._changed:
             if self._outcome is None:
                 self._outcome = error
                 self._changed.notify_all()
 
     def cancel(self) -> None:
-        """Nothing will be read any more. Items that wait are let go of."""
+        """Discards the items that wait; the writer is not to put any more."""
         with self._changed:
             self._cancelled = True
             self._items.clear()
@@ -111,15 +116,15 @@ class Channel(Generic[T]):
 
 
 class Latest(Channel[T]):
-    """A mailbox of one item for live pictures: put never waits, the newest item wins.
+    """A channel for live pictures that holds only the newest item: put never waits.
 
-    Every item put is read, dropped, or, at most one, let go of when the reader left.
+    Every item is read or counted in `dropped`, except for one that may wait when the reader cancels.
     """
 
     def __init__(self) -> None:
         super().__init__(capacity=1)
         self.dropped = 0
-        """How many items were replaced before anybody read them."""
+        """The number of items that were replaced before they were read."""
 
     def _make_room(self) -> None:
         if len(self._items) == self._capacity:
@@ -128,13 +133,13 @@ class Latest(Channel[T]):
 
 
 class Handover(Channel[T]):
-    """From hand to hand: put returns when the item has been taken, so that none grows old in between."""
+    """A channel in which no item waits for long: put returns when the item has been read."""
 
     def __init__(self) -> None:
         super().__init__(capacity=1)
 
     def put(self, item: T) -> None:
-        """Waits until the item has been taken; raises Cancelled once the reader has left."""
+        """Adds an item and waits until it has been read. Raises Cancelled once the reader has cancelled."""
         with self._changed:
             super().put(item)
             self._changed.wait_for(lambda: self._cancelled or not self._items)

@@ -1,4 +1,4 @@
-"""How fast a run is, stage by stage, and how much memory it takes."""
+"""The speed of a run, stage by stage, and the memory that it takes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import numpy as np
 from reenact.records import Measured, Signal, Tracked
 
 KEPT = 4096
-"""Durations kept of each stage, the last ones: a live run may go on for days."""
+"""The number of the latest durations that are kept of each stage; a live run may last for days."""
 RECENT_S = 5.0
-"""What a live run shows of itself is of its last seconds, so that it is of now and yet can be read."""
+"""The time in seconds over which the status of a live run is measured."""
 
 TrackedT = TypeVar("TrackedT", bound=Tracked)
 ValueT = TypeVar("ValueT")
@@ -28,66 +28,75 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True)
 class StageTimes:
-    """How long one stage takes for a frame."""
+    """The time that one stage takes for a frame, in milliseconds."""
 
     p50_ms: float
+    """The median."""
     p95_ms: float
+    """The 95th percentile."""
     p99_ms: float
+    """The 99th percentile."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to. The percentiles are of its last KEPT frames, all else is of the whole run."""
+    """The figures of a run. Percentiles are those of the last KEPT frames, all others are of the whole
+    run."""
 
     frames: int = 0
+    """The number of frames written."""
     frames_with_face: int = 0
+    """The number of frames that show a face."""
     faces_left_out: int = 0
-    """How many more faces than are followed were found in one frame, at most."""
+    """The largest number of faces of one frame that were found but not followed."""
     frames_with_hidden_mouth: int = 0
-    """Frames in which something hid a mouth, so that the lower face was left as it was."""
+    """The number of frames in which something hides a mouth, so that the lower face is not changed."""
     fps: float = 0.0
-    """Frames written per second, from the first read to the last write."""
+    """The number of frames written per second, from the first read to the last write."""
     elapsed_s: float = 0.0
-    """From the first read to the last write."""
+    """The time from the first read to the last write, in seconds."""
     first_frame_s: float | None = None
-    """From the making of the meter to the first frame written; None when there was none."""
+    """The time until the first frame was written, in seconds. None: no frame was written."""
     stages: dict[str, StageTimes] = field(default_factory=dict)
-    """In the order in which they first ran."""
+    """The times of the stages, in the order in which they first ran."""
     peak_rss_mb: float | None = None
-    """The most memory that this process ever held, in MB of 1e6 bytes; None where the system does not say."""
+    """The largest memory of this process so far, in MB of 1e6 bytes. None: the system does not tell."""
     dropped: int = 0
-    """Frames of a camera that a newer one replaced before any work was done on them."""
+    """The number of a camera's frames that were dropped, before any work, because a newer one had come."""
     latency: StageTimes | None = None
-    """From a camera's delivery of a frame to the end of its writing; None where no camera was."""
+    """The time from a camera's delivery of a frame to the end of its writing. None: there was no camera."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts and numbers, rounded to what was measured."""
+        """The figures as dicts and numbers, rounded to 3 decimals."""
         return rounded(asdict(self))
 
 
 @dataclass(frozen=True)
 class LiveStatus:
-    """How a live run goes: counts since its start, all else of its last RECENT_S seconds."""
+    """The status of a live run. Counts are since its start, all other figures of the last RECENT_S
+    seconds."""
 
     frames: int = 0
+    """The number of frames written."""
     dropped: int = 0
-    """Frames that a newer one replaced before any work was done on them."""
+    """The number of frames that were dropped, before any work, because a newer one had come."""
     fps: float = 0.0
-    """Frames written per second."""
+    """The number of frames written per second."""
     latency: StageTimes | None = None
-    """From the camera's delivery of a frame to the end of its writing; None while there is none."""
+    """The time from the camera's delivery of a frame to the end of its writing. None: no frame was
+    written."""
     slowest: str | None = None
-    """The stage that takes longest ..."""
+    """The name of the stage with the largest median time. None: no frame was written."""
     slowest_ms: float = 0.0
-    """... and how long, at the median."""
+    """The median time of that stage, in milliseconds."""
     signal: Signal = Signal("live")  # noqa: RUF009 (it is frozen)
+    """The state of the camera's signal."""
     step: str | None = None
-    """What is done with less care, so that the latency keeps within its budget; None while all is as it was
-    asked for."""
+    """The work that is saved to keep the latency within its budget, in words. None: none is."""
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with the camera, one line."""
+        """The camera's fault in one line. None: it has none."""
         if self.signal.state == "stalled":
             return f"the camera has sent nothing for {self.signal.silent_s:.0f} s"
         if self.signal.state == "lost":
@@ -95,11 +104,11 @@ class LiveStatus:
         return None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts and numbers, rounded to what was measured."""
+        """The figures as dicts and numbers, rounded to 3 decimals."""
         return rounded(asdict(self))
 
     def __str__(self) -> str:
-        """One line for whoever watches."""
+        """The status in one line for the user."""
         parts = [f"{self.fps:.1f} fps"]
         if self.latency is not None:
             parts.append(f"latency {self.latency.p50_ms:.0f} ms (p95 {self.latency.p95_ms:.0f})")
@@ -114,6 +123,7 @@ class Meter:
     """Counts frames and times stages. Any thread may call it at any time."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """clock: a monotonic clock, in seconds."""
         self._clock = clock
         self._lock = Lock()
         self._made = clock()
@@ -131,7 +141,7 @@ class Meter:
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Times what happens inside as one run of the stage; what raises is not counted."""
+        """Times the block as one run of the stage; a block that raises is not counted."""
         start = self._clock()
         with self._lock:
             if self._started is None:
@@ -142,7 +152,11 @@ class Meter:
             self._durations_s.setdefault(stage, deque(maxlen=KEPT)).append(duration_s)
 
     def count_frame(self, captured_ns: int | None = None) -> None:
-        """Says that a frame has been written, and on the same clock when a camera delivered it."""
+        """Counts a frame that has been written.
+
+        captured_ns: the time of its delivery by a camera on the meter's clock, in nanoseconds. None: it came
+        from a file.
+        """
         now = self._clock()
         with self._lock:
             self._frames += 1
@@ -153,30 +167,31 @@ class Meter:
                 self._first_frame = now
 
     def count_faces(self, tracked: TrackedT) -> TrackedT:
-        """Counts the frame if it shows a face, notes how many are left out, and hands the record on."""
+        """Counts the frame if it shows a face, and the faces left out; returns the same record."""
         with self._lock:
             self._frames_with_face += bool(tracked.faces)
             self._faces_left_out = max(self._faces_left_out, tracked.left_out)
         return tracked
 
     def count_hidden_mouths(self, measured: Measured) -> Measured:
-        """Counts the frame if a mouth in it is hidden, and hands the record on."""
+        """Counts the frame if a mouth in it is hidden; returns the same record."""
         with self._lock:
             self._frames_with_hidden_mouth += any(measured.mouth_hidden)
         return measured
 
     def note_dropped(self, dropped: int) -> None:
-        """Says how many frames have been dropped so far."""
+        """Sets the number of frames dropped so far."""
         with self._lock:
             self._dropped = dropped
 
     def recent_latency_ms(self) -> float | None:
-        """The median of the last seconds, from the camera's delivery of a frame to the end of its writing."""
+        """The median latency of the last RECENT_S seconds, in milliseconds. None: no camera's frame was
+        written."""
         latency = self.live_status(Signal("live")).latency
         return None if latency is None else latency.p50_ms
 
     def live_status(self, signal: Signal) -> LiveStatus:
-        """How a live run goes now."""
+        """The present status of a live run. signal: the state of the camera's signal."""
         now = self._clock()
         with self._lock:
             recent = sum(1 for moment in self._written if now - moment <= RECENT_S)
@@ -184,7 +199,7 @@ class Meter:
             stages = {
                 stage: float(np.median(_last(kept, recent))) * 1000
                 for stage, kept in self._durations_s.items()
-                # Reading a camera is waiting for it.
+                # The time of reading a camera is spent waiting for it.
                 if recent and stage != "read"
             }
             slowest = max(stages, key=stages.__getitem__, default=None)
@@ -218,8 +233,8 @@ class Meter:
 
 
 def peak_rss_mb() -> float | None:
-    """The most memory that this process ever held, in MB of 1e6 bytes; None where the system does not say."""
-    # Before getrusage, whose figure survives exec on Linux: a small program started by a big one looks big.
+    """The largest memory of this process so far, in MB of 1e6 bytes. None: the system does not tell."""
+    # Preferred to getrusage, whose figure on Linux includes that of the program which started this one.
     counted = _status_mb("VmHWM")
     if counted is not None:
         return counted
@@ -232,12 +247,12 @@ def peak_rss_mb() -> float | None:
 
 
 def rss_mb() -> float | None:
-    """The memory that this process holds now, in MB of 1e6 bytes; None where the system does not say."""
+    """The present memory of this process, in MB of 1e6 bytes. None: the system does not tell."""
     return _status_mb("VmRSS")
 
 
 def _status_mb(entry: str) -> float | None:
-    """What Linux says of this process."""
+    """An entry of Linux's status of this process, in MB of 1e6 bytes. None: there is no such entry."""
     status = Path("/proc/self/status")
     text = status.read_text() if status.exists() else ""
     counted = re.search(rf"^{entry}:\s+(\d+) kB", text, re.MULTILINE)
@@ -245,7 +260,7 @@ def _status_mb(entry: str) -> float | None:
 
 
 def forget_peak_rss() -> None:
-    """Makes `peak_rss_mb` count from now on, where the system can do that: on Linux."""
+    """Restarts `peak_rss_mb` at the present memory; only Linux can do that."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -265,7 +280,7 @@ def _last(kept: deque[ValueT], count: int) -> list[ValueT]:
 
 
 def rounded(value: Any) -> Any:
-    """The same nested value, its floats rounded to 3 decimals, which is more than a clock can tell."""
+    """The same nested value with its floats rounded to 3 decimals, which is finer than clocks measure."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     return round(value, 3) if isinstance(value, float) else value

@@ -1,15 +1,15 @@
 """Runs frames from a source through stages into a sink, on several cores.
 
-Every step is a generator around the one before it, so the serial run is the plain chain
+Every step is a generator around the one before it, so the serial run is the chain
 
     for record in apply(paste, ... apply(track, read(source))): sink(record)
 
-and the threaded run is the same chain with `ahead` put around its links: each link then works in a thread
-of its own, a few records ahead of the next. Order, output and errors are those of the serial run: what lies
-before the record that failed is written, then the error rises out of `run`.
+The threaded run is the same chain with `ahead` around its links: each link then works in a thread of its own,
+a few records ahead of the next one. Order, output and errors are those of the serial run: the records before
+the one that failed are written, and then `run` raises the error.
 
-`live_records` is the same chain for a camera, which does not wait: the thread that reads it leaves each frame
-in a mailbox, where a newer one replaces it, and the others hand their records on without a queue.
+`live_records` is the same chain for a camera, which does not wait: the thread that reads it puts each frame
+into a channel where a newer frame replaces it, and the other threads pass their records on without a queue.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from reenact.records import Frame, Tracked
 log = logging.getLogger(__name__)
 
 TICK_S = 0.01
-"""How often a live run looks up while no record comes: whether it is to end, and for its sinks."""
+"""The time in seconds after which a live run without a record checks whether it is to end."""
 LEAVE_S = 3.0
-"""How long the end of a live run waits for each of its threads. A camera may be stuck in its driver for much
-longer, a stage on its accelerator."""
+"""The longest time in seconds that the end of a live run waits for each of its threads. The driver of a
+camera or of an accelerator may block a thread for much longer."""
 
 
 @contextmanager
 def _few_threads() -> Iterator[None]:
     before = cv2.getNumThreads()
     with ExitStack() as limits:
-        # It looks for libraries by a callback from C, in which what an interrupt raises would be lost.
+        # It finds libraries by a callback from C, in which the exception of an interrupt would be lost.
         with signals_answered_afterwards():
             limits.enter_context(threadpool_limits(limits=1, user_api="blas"))
         cv2.setNumThreads(min(before, core_count()))
@@ -55,22 +55,25 @@ def _few_threads() -> Iterator[None]:
 
 
 few_threads = WhileNeeded(_few_threads)
-"""Meanwhile, in the whole process, numpy's BLAS keeps to one thread, and OpenCV has no more than there are
-cores that the process may use. BLAS's products here are small, and its threads, which wait by spinning, took
-a quarter of the processor from the stages (720p, two cores: 37 ms a frame, 29 without)."""
+"""Limits, for the block and in the whole process, numpy's BLAS to one thread and OpenCV to as many threads as
+the process may use cores. The matrices here are small, and BLAS's threads wait in busy loops, which took a
+quarter of the processor's time from the stages (720p, two cores: 37 ms a frame, and 29 ms with this
+limit)."""
 
 Records = Generator[Any, None, None]
+"""The records of a run, one after the other; a live run also yields None while there is no record."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A step of the frame loop: a record in, a new record out."""
+    """A step of the frame loop, which makes a new record of each record."""
 
     name: str
-    """Under which the meter reports its time."""
+    """The name under which the meter reports its time."""
     run: Callable[[Any], Any]
+    """The function from a record to the new record."""
     afterwards: Callable[[], None] | None = None
-    """Work that can wait until the record has been handed on, timed under the name and "later"."""
+    """Work that is done after the record was passed on, timed as "<name> later". None: there is none."""
 
 
 def run(
@@ -83,49 +86,53 @@ def run(
     capacity: int = 4,
     left: LeftThreads | None = None,
 ) -> None:
-    """Carries every record of the source, in order, through the stages of all groups into the sink.
+    """Passes every record of the source, in order, through the stages of all groups into the sink.
 
-    The source is read in one thread, the stages of each group run in another, the sink is called in the
-    caller's; between any two of them at most `capacity` records wait. Without `threaded` all happens in the
-    caller's thread, with the same result. The first error, wherever it is raised, reaches the caller as
-    itself once all threads have ended, and a source that is a generator is closed. The meter times the
-    stages by their names, the source as "read" and the sink as "write".
+    The source is read in one thread, the stages of each group run in another, and the sink is called in the
+    caller's. Libraries that the stages call are limited by `few_threads`. A source that is a generator is
+    closed at the end.
 
-    `left` learns of threads that the end did not wait for, which happens only where an interrupt comes while
-    it waits. Libraries that the stages call have few threads meanwhile (few_threads).
+    meter: it times the stages by their names, the source as "read" and the sink as "write".
+    threaded: whether there are several threads; without, the result is the same.
+    capacity: the largest number of records that wait between two threads.
+    left: collects threads that still run at the end, which happens only when an interrupt comes while they
+    are waited for.
+
+    Raises the first error of the source, a stage or the sink, once all threads have ended.
     """
     with few_threads:
         _carry(source, groups, sink, meter, threaded, capacity, left or LeftThreads())
 
 
 class LeftThreads:
-    """The threads of a run that did not end with it, each stuck in a stage or in the source of a file."""
+    """The threads that still run when their run has ended, each blocked in a stage or in the source of a
+    file."""
 
     def __init__(self) -> None:
         self._threads: list[tuple[str, Event]] = []
 
     def add(self, name: str, ended: Event) -> None:
-        """Says that the thread of this name was left to itself; it sets `ended` at its end."""
-        log.warning("the %s does not answer and is left to itself", name)
+        """Adds a thread that is no longer waited for. ended: the event that it sets at its end."""
+        log.warning("the %s does not answer and is no longer waited for", name)
         self._threads.append((name, ended))
 
     def join(self) -> None:
-        """Waits until all of them have ended, those that are added meanwhile as well."""
+        """Waits until all of them have ended, also those that are added meanwhile."""
         for _, ended in self._threads:
             ended.wait()
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The names of those that still run."""
+        """The names of the threads that still run."""
         return tuple(name for name, ended in self._threads if not ended.is_set())
 
 
 @contextmanager
 def closed_after_stages(left: LeftThreads) -> Iterator[ExitStack]:
-    """A stack for what the source and the stages of a run use, such as a tracker or an engine.
+    """A stack for the resources that the source and the stages of a run use, such as a tracker or an engine.
 
-    It is closed with the block; or, where a thread of the run was left to itself, when that thread has ended,
-    because nothing may be closed under a stage that uses it. The block does not wait for that.
+    It is closed at the end of the block. If a thread of the run still runs then, it is closed when that
+    thread has ended, because the thread may use the resources; the block does not wait for that.
     """
     with ExitStack() as resources:
         try:
@@ -141,16 +148,17 @@ def _close_late(left: LeftThreads, resources: ExitStack) -> None:
     try:
         resources.close()
     except Exception:
-        log.exception("what a stage used does not close")
+        log.exception("a resource of a stage cannot be closed")
 
 
 class LiveSink(Protocol):
-    """Where the records of a live run go, in the caller's thread."""
+    """The destination of a live run's records; it is called in the caller's thread."""
 
-    def write(self, record: Any) -> None: ...
+    def write(self, record: Any) -> None:
+        """Takes a record."""
 
     def idle(self) -> None:
-        """Called about every TICK_S while there is no record to write."""
+        """Is called about every TICK_S while there is no record."""
 
 
 def live_records(
@@ -161,34 +169,36 @@ def live_records(
     meter: Meter,
     left: LeftThreads | None = None,
 ) -> Generator[Any, None, None]:
-    """Carries the newest frame of the source, again and again, through the stages of all groups to the sinks.
+    """Passes the newest frame of the source, again and again, through the stages of all groups to the sinks.
 
-    Yields each record when it has been written, and None about every TICK_S while there is none, so that the
-    caller can do something else; whoever wants no more closes the generator.
+    Yields each record when it has been written, and None about every TICK_S while there is none. The caller
+    ends the run by closing the generator; it also ends with the source.
 
-    The source is read in one thread, the stages of each group run in another, the sinks are written in the
-    caller's. A frame that is not taken before the next one comes is dropped, and counted, before any work is
-    done on it; from then on nothing is dropped and nothing waits in line. The source may say None for no
-    frame, so that its thread can end. The first stage gets frames, the last gives records with a `frame`.
+    The source is read in one thread, the stages of each group run in another, and the sinks are called in the
+    caller's. A frame that is not taken before the next one comes is dropped before any work is done on it,
+    and counted; after that nothing is dropped, and no record waits in a queue. The first stage takes frames,
+    and the last one returns records with a `frame`.
 
-    Ends when the source does, when it is closed, or with the first error, which reaches the caller as itself.
-    All threads have ended then, but for one that is stuck in its source or in a stage: that is left to itself
-    after LEAVE_S, and `left` learns of stages. The meter is told what `run` tells it, latencies and drops.
+    source: it may yield None while there is no frame, so that its thread can end.
+    meter: it gets the times that `run` gives it, and latencies and drops.
+    left: collects threads of stages that still run LEAVE_S after the end.
+
+    Raises the first error of the source, a stage or a sink.
     """
     left = left or LeftThreads()
     mailbox: Latest[Frame] = Latest()
     channels: list[Channel[Any]] = [mailbox, *(Handover[Any]() for _ in groups)]
     try:
         with few_threads, ExitStack() as workers:
-            frames = _present(_read(source, meter), mailbox)
-            # What the camera's thread uses is the camera's own: nothing else has to wait for it.
+            frames = _without_gaps(_read(source, meter), mailbox)
+            # Only the camera uses its thread's resources, so nothing has to wait for that thread.
             workers.enter_context(_working(frames, mailbox, "camera", LeftThreads(), limit_s=LEAVE_S))
             for group, before, after in zip(groups, channels, channels[1:], strict=False):
                 records = _apply(group, iter(before), meter)
                 workers.enter_context(
                     _working(records, after, _names(group), left, waits_at=before, limit_s=LEAVE_S)
                 )
-            for record in _now_and_then(channels[-1]):
+            for record in _with_gaps(channels[-1]):
                 _write(record, sinks, meter)
                 meter.note_dropped(mailbox.dropped)
                 yield record
@@ -205,14 +215,15 @@ def in_background(
     waits_at: Channel[Any] | None = None,
     left: LeftThreads | None = None,
 ) -> Iterator[Channel[Any]]:
-    """A channel, and meanwhile a thread that makes the records and puts them there; None is no record.
+    """A channel into which a thread puts the records, except None, for the duration of the block.
 
-    `waits_at`: the channel that the records come from, where the thread may wait for one that never comes.
-    The end waits for the thread no longer than LEAVE_S; then `left` learns of it.
+    name: the name of the thread. capacity: the largest number of records that wait. waits_at: the channel
+    from which the records come, which is cancelled at the end. None: there is no such channel. left: collects
+    the thread if it still runs LEAVE_S after the end.
     """
     channel: Channel[Any] = Channel(capacity)
-    present, left = _present(records, channel), left or LeftThreads()
-    with _working(present, channel, name, left, waits_at=waits_at, limit_s=LEAVE_S):
+    records, left = _without_gaps(records, channel), left or LeftThreads()
+    with _working(records, channel, name, left, waits_at=waits_at, limit_s=LEAVE_S):
         yield channel
 
 
@@ -240,7 +251,7 @@ def _carry(
 
 
 def _read(source: Iterable[Any], meter: Meter) -> Records:
-    """The records of the source, timed; closes the source's generator if it is one."""
+    """The records of the source, timed. A source that is a generator is closed at the end."""
     iterator, end = iter(source), object()
     try:
         while True:
@@ -255,26 +266,26 @@ def _read(source: Iterable[Any], meter: Meter) -> Records:
 
 
 def _apply(stages: Sequence[Stage], records: Records, meter: Meter) -> Records:
-    """The records after all the stages."""
+    """The records that the stages make of `records`."""
     with closing(records):
         for record in records:
             for stage in stages:
                 with meter.time(stage.name):
                     record = stage.run(record)
             yield record
-            _catch_up(stages, meter)
+            _work_afterwards(stages, meter)
 
 
-def _catch_up(stages: Sequence[Stage], meter: Meter) -> None:
-    """Does what the stages have left for later."""
+def _work_afterwards(stages: Sequence[Stage], meter: Meter) -> None:
+    """Does the work that the stages do after a record was passed on."""
     for stage in stages:
         if stage.afterwards is not None:
             with meter.time(f"{stage.name} later"):
                 stage.afterwards()
 
 
-def _present(frames: Records, mailbox: Channel[Any]) -> Records:
-    """The frames that are there; ends where there is none and the mailbox's reader has left."""
+def _without_gaps(frames: Records, mailbox: Channel[Any]) -> Records:
+    """The frames without None. Raises Cancelled at a None once the mailbox's reader has cancelled."""
     with closing(frames):
         for frame in frames:
             if frame is None:
@@ -283,8 +294,8 @@ def _present(frames: Records, mailbox: Channel[Any]) -> Records:
                 yield frame
 
 
-def _now_and_then(records: Channel[Any]) -> Records:
-    """The records, and None about every TICK_S while there is none."""
+def _with_gaps(records: Channel[Any]) -> Records:
+    """The records of the channel, and None about every TICK_S while there is none."""
     while True:
         try:
             record = records.get(TICK_S)
@@ -296,7 +307,7 @@ def _now_and_then(records: Channel[Any]) -> Records:
 
 
 def _write(record: Tracked | None, sinks: Sequence[LiveSink], meter: Meter) -> None:
-    """Writes the record into all sinks, or lets them know that there is none."""
+    """Writes the record into all sinks. None: there is no record, so the sinks are idle."""
     if record is None:
         for sink in sinks:
             sink.idle()
@@ -308,7 +319,7 @@ def _write(record: Tracked | None, sinks: Sequence[LiveSink], meter: Meter) -> N
 
 
 def _ahead(records: Records, channel: Channel[Any], thread_name: str, left: LeftThreads) -> Records:
-    """The same records, made in a thread that works ahead of the reader as far as the channel has room."""
+    """The same records, made in a thread of its own, ahead of the reader by the capacity of the channel."""
     with _working(records, channel, thread_name, left):
         yield from channel
 
@@ -323,10 +334,10 @@ def _working(
     waits_at: Channel[Any] | None = None,
     limit_s: float | None = None,
 ) -> Iterator[None]:
-    """Meanwhile a thread puts the records into the channel.
+    """Runs a thread that puts the records into the channel, for the duration of the block.
 
-    `waits_at`: the channel that the records come from, where the thread may wait for one that never comes.
-    `limit_s`: how long its end is waited for; then `left` learns of it.
+    waits_at: as `in_background` takes it. limit_s: the longest time that the thread's end is waited for.
+    None: it has no limit. left: collects a thread that still runs then.
     """
     ended = Event()
     thread = Thread(target=_feed, args=(records, channel, ended), name=f"reenact {thread_name}", daemon=True)
@@ -337,21 +348,21 @@ def _working(
         if waits_at is not None:
             waits_at.cancel()
         channel.cancel()
-        # An interrupt may strike before the thread runs; then it ends by itself at its first put.
+        # An interrupt may come before the thread runs; the thread then ends at its first put.
         try:
             if thread.is_alive():
                 thread.join(limit_s)
         finally:
-            # An interrupt may also strike while it is waited for, and then Python before 3.13 takes a thread
-            # that runs for one that has ended. One that has no number yet works on nothing.
+            # An interrupt may also come while the thread is waited for; Python before 3.13 then reports a
+            # running thread as ended. A thread without an identifier has not begun its work.
             if thread.ident is not None and not ended.is_set():
                 left.add(thread_name, ended)
 
 
 def _feed(records: Records, channel: Channel[Any], ended: Event) -> None:
-    """Puts all records into the channel, then their end or the error that ended them; then sets `ended`."""
+    """Puts all records into the channel, then the end or the error of their source, and sets `ended`."""
     try:
-        channel.check()  # started too late, it must not begin with work that nobody wants
+        channel.check()  # a thread that starts too late must do no work
         with closing(records):
             for record in records:
                 channel.put(record)

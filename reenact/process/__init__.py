@@ -1,1 +1,1 @@
-"""Process: settings of the whole process that a run changes, and restores when it ends."""
+"""Process: settings of the whole process that a run changes and then restores."""

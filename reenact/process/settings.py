@@ -1,4 +1,4 @@
-"""Settings of the whole process: changed while somebody needs it, and then as they were."""
+"""Settings of the whole process that are changed for a while and then restored."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _STANDARD = (0, 1, 2)
 
 
 class WhileNeeded:
-    """A change to the whole process that several may need at once, from any thread.
+    """A change to the whole process that several `with` blocks may need at the same time, in any threads.
 
-    The first who enters makes the change and the last who leaves undoes it. If each did both, the first to
-    leave would undo it under the others, and the last would bring back what the first had made.
+    The first block that is entered makes the change and the last one that is left undoes it. If each block
+    did both, the first one left would undo the change under the others.
     """
 
     def __init__(self, change: Callable[[], AbstractContextManager[object]]) -> None:
-        """change: makes the change when it is entered and undoes it when it is left."""
+        """change: opens a context that makes the change when it is entered and undoes it when it is left."""
         self._change = change
         self._lock = Lock()
         self._needed_by = 0
@@ -44,7 +44,7 @@ class WhileNeeded:
 
 @contextmanager
 def environment_defaults(values: dict[str, str]) -> Iterator[None]:
-    """Meanwhile the environment has these values, but for names that have one of the user's."""
+    """Sets these variables of the environment for the block, except those that are set already."""
     missing = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(missing)
     try:
@@ -66,16 +66,16 @@ def _descriptors_held() -> Iterator[None]:
 
 
 standard_descriptors_held = WhileNeeded(_descriptors_held)
-"""Meanwhile file descriptors 0, 1 and 2 are open: those that were closed lead nowhere.
+"""Keeps file descriptors 0, 1 and 2 open for the block: those that were closed lead to the null device.
 
-The next file that is opened gets the lowest number that is free. Where that is 2, whatever a library writes
-to standard error goes into that file: a film that is being written, say."""
+A file that is opened gets the lowest free number. If that were 2, what libraries write to standard error
+would go into that file, such as a film that is being written."""
 
 
 @contextmanager
-def standard_error_there() -> Iterator[None]:
-    """Meanwhile a program can write to standard error, although it was started without: by pythonw, by 2>&-
-    or as a frozen program without a console. What is written is lost. Only for programs of our own."""
+def standard_error_open() -> Iterator[None]:
+    """Opens standard error for the block if the program was started without: by pythonw, by 2>&- or as a
+    frozen program without a console. What is written is then lost. Only our own programs may use it."""
     with standard_descriptors_held, ExitStack() as opened:
         if sys.stderr is None:
             sys.stderr = opened.enter_context(open(os.devnull, "w", encoding="utf-8"))
@@ -92,7 +92,7 @@ def _is_open(descriptor: int) -> bool:
 
 
 def _open_nowhere(descriptor: int) -> None:
-    """Opens the null device under this number, also for processes that are started meanwhile."""
+    """Opens the null device under this number; processes that are started inherit it."""
     opened = os.open(os.devnull, os.O_RDWR)
     if opened == descriptor:
         os.set_inheritable(descriptor, True)

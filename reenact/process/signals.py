@@ -1,4 +1,4 @@
-"""Who answers the signals of those that interrupt or end the program."""
+"""Handlers of the signals that interrupt or end the program."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPT = signal.SIGINT
-"""Ctrl-C."""
+"""The signal of Ctrl-C."""
 ENDING = (signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
-"""The signals of whoever ends the program, or closes its terminal."""
+"""The signals that end the program, by another program or because its terminal is closed."""
 
 Handler = Callable[[int, FrameType | None], None]
+"""A function that is called with the number of the signal and the interrupted frame."""
 
 
 @contextmanager
 def signals_call(handler: Handler, numbers: Sequence[int]) -> Iterator[None]:
-    """Meanwhile these signals call the handler; in another than the main thread, which gets them, nothing.
+    """Makes these signals call the handler for the block.
 
-    Not those that are ignored: nohup does that to go on without its terminal.
+    Nothing is changed outside the main thread, which alone gets signals. Signals that are ignored stay so:
+    nohup ignores SIGHUP, so that the program continues without its terminal.
     """
     before = {}
     for number in numbers:
         earlier = signal.getsignal(number)
-        # None: the handler is none of Python's, which Python cannot put back.
+        # None: the handler was not set by Python, which could not restore it.
         if earlier is None or earlier == signal.SIG_IGN:
             continue
         try:
@@ -41,9 +43,9 @@ def signals_call(handler: Handler, numbers: Sequence[int]) -> Iterator[None]:
 
 @contextmanager
 def signals_answered_afterwards() -> Iterator[None]:
-    """Interrupts and requests to end that come meanwhile are answered when this is left.
+    """Delays signals that interrupt or end the program until the block is left.
 
-    For imports: MediaPipe's own runs through bare `except:`, which swallow what a signal raises.
+    MediaPipe's import needs that: its bare `except:` clauses would swallow what a handler raises.
     """
     came: list[int] = []
     try:

@@ -23,7 +23,7 @@ _KINDS = {"relative": False, "absolute": True}
 _JSON_NAMES = ("version", "description", "loop", "tracks", "markers")
 _TRACK_NAMES = ("au", "face", "kind", "keys")
 _KEY_NAMES = ("time", "value", "easing")
-_LARGEST_BYTES = 10_000_000
+LARGEST_BYTES = 10_000_000
 
 _Place = tuple[int, Side | None, int | None]
 """The index of the action unit, the side (None: both) and the track id (None: every face) of a track."""
@@ -57,10 +57,10 @@ def load_keyframes(path: Path) -> Keyframes:
     the kind of the number in its row.
     """
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise KeyframesError(f"is larger than {_LARGEST_BYTES} bytes")
+        if path.stat().st_size > LARGEST_BYTES:
+            raise KeyframesError(f"is larger than {LARGEST_BYTES} bytes")
         if path.suffix.lower() == ".json":
-            return _from_json(read_json(path, KeyframesError, _LARGEST_BYTES))
+            return _from_json(read_json(path, KeyframesError, LARGEST_BYTES))
         with open_table(path, KeyframesError) as table:
             return _from_csv(table)
     except KeyframesError as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,7 +16,12 @@ from reenact.programme import Programme, parse_targets
 from reenact.programme.presets import PRESETS
 from reenact.programme.programme import TargetsAt, programme_of
 from reenact.programme.targets import MAX_STRENGTH
+from reenact.programme.timeline_file import load_targets_or_timeline, names_a_file
 from reenact.retarget.options import RetargetOptions
+
+Asked: TypeAlias = "str | Path | Programme | TargetsAt"
+"""Targets as --target-aus takes them, such as "smile" or "AU12=+2,AU4=-1"; the path of a file of targets or
+of a time line; a programme, such as a driver; or a function of the time in seconds and the face's id."""
 
 
 class ControlError(ValueError):
@@ -77,9 +84,16 @@ class Controls:
         return self.change(lambda settings: replace(settings, **changes))  # type: ignore[arg-type]
 
 
-def as_programme(wanted: str | Programme | TargetsAt) -> Programme:
-    """The programme in the text of --target-aus, or `wanted` itself as a programme. Raises TargetError."""
-    return parse_targets(wanted) if isinstance(wanted, str) else programme_of(wanted)
+def as_programme(wanted: Asked) -> Programme:
+    """The programme in the text of --target-aus or in a file, or `wanted` itself as a programme.
+
+    Raises TargetError, KeyframesError or AURecordingError.
+    """
+    if isinstance(wanted, str) and not names_a_file(wanted):
+        return parse_targets(wanted)
+    if isinstance(wanted, str | Path):
+        return load_targets_or_timeline(Path(wanted))
+    return programme_of(wanted)
 
 
 def name_of(targets: Programme) -> str:

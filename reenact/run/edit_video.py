@@ -11,9 +11,9 @@ from reenact.media.read.spool import Source, needs_spooling, spooled
 from reenact.pipeline.meter import Report
 from reenact.process.settings import standard_descriptors_held
 from reenact.programme.per_face import PerFaceProgramme
-from reenact.retarget.controls import as_programme
+from reenact.retarget.controls import Asked, as_programme
 from reenact.run.files import EditOptions, open_edit
-from reenact.run.image_editor import Asked, Faces, chosen_options
+from reenact.run.image_editor import Faces, chosen_options
 
 log = logging.getLogger(__name__)
 

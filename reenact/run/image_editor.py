@@ -15,16 +15,11 @@ from numpy.typing import NDArray
 from reenact.measure.measurements import AUMeasurements, measurements
 from reenact.media.image_array import Picture, as_still, warn_of_doubtful_picture
 from reenact.process.settings import standard_descriptors_held
-from reenact.programme import Programme
 from reenact.programme.face_choice import FaceChoiceError
-from reenact.programme.programme import TargetsAt
 from reenact.records import Measured
-from reenact.retarget.controls import Settings, as_programme
+from reenact.retarget.controls import Asked, Settings, as_programme
 from reenact.run.files import EditOptions, StillEdit, StillEditor, open_still_editor
 
-Asked: TypeAlias = "str | Programme | TargetsAt"
-"""Targets as --target-aus takes them, such as "smile" or "AU12=+2,AU4=-1"; a programme, such as a time line;
-or a function of the time in seconds and the face's id."""
 Faces: TypeAlias = "Literal['largest', 'all'] | Iterable[int]"
 """Which faces change: the largest, all, or those with these ids."""
 

@@ -66,5 +66,5 @@ def why_no_preview() -> str | None:
 
     It is tried in another process, because OpenCV ends a process whose display refuses it.
     """
-    answer = machine.ask(machine.WINDOW) if machine.display_named() else None
-    return why_no_window(answer, machine.this_system())
+    outcome = machine.run(machine.WINDOW) if machine.has_display() else None
+    return why_no_window(outcome, machine.this_system())

@@ -33,7 +33,8 @@ def au_recording_of_film(
 ) -> AURecording:
     """The recording of one face of a film, smoothed.
 
-    face: its track id. None: the face seen in most frames. watch, left: as read_film takes them.
+    face: its track id. None: the face seen in most frames. watch: called in the caller's thread after each
+    frame with the number of its faces. left: as read_film takes it.
 
     Raises AURecordingError where there is no such face.
     """
@@ -42,8 +43,9 @@ def au_recording_of_film(
     def note(measured: Measured) -> None:
         for each, aus in zip(measured.faces, measured.aus, strict=True):
             readings[each.track_id].append((float(measured.frame.pts), aus))
+        watch(len(measured.faces))
 
-    read_film(capture, note, ReadOptions(options), watch, left)
+    read_film(capture, note, ReadOptions(options), left=left)
     if not readings:
         raise AURecordingError(f"{capture.name}: no face was found in it to drive another")
     if face is not None and face not in readings:

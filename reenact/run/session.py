@@ -21,9 +21,8 @@ from typing import Any, TypeVar
 from reenact.pipeline.meter import LiveStatus
 from reenact.process.settings import standard_descriptors_held
 from reenact.programme import Programme
-from reenact.programme.programme import TargetsAt
 from reenact.records import Finished
-from reenact.retarget.controls import Settings, as_programme
+from reenact.retarget.controls import Asked, Settings, as_programme
 from reenact.retarget.options import RetargetOptions
 from reenact.run.files import EditOptions
 from reenact.run.live import LiveEdit, LiveOptions, open_live
@@ -93,13 +92,13 @@ class Session:
         return self.settings.targets
 
     @targets.setter
-    def targets(self, targets: str | Programme | TargetsAt) -> None:
+    def targets(self, targets: Asked) -> None:
         self.set(targets=targets)
 
     def set(
         self,
         *,
-        targets: str | Programme | TargetsAt | None = None,
+        targets: Asked | None = None,
         strength: float | None = None,
         bypass: bool | None = None,
         mirror: bool | None = None,
@@ -168,9 +167,7 @@ def _with_given(options: OptionsT, **given: Any) -> OptionsT:
 
 
 @contextmanager
-def open_session(
-    where: int | str, targets: str | Programme | TargetsAt, options: LiveOptions
-) -> Iterator[Session]:
+def open_session(where: int | str, targets: Asked, options: LiveOptions) -> Iterator[Session]:
     """See reenact.open."""
     with (
         standard_descriptors_held,

@@ -48,7 +48,9 @@ def test_a_film_gives_a_neutral_and_a_line_about_how_sure_it_is(still_film: Path
     lines = result.stderr.splitlines()
     assert f"{tmp_path / 'ana.json'}: film still.mp4: " in lines[0]
     assert " s at rest, readings within 0." in lines[0] and ", rather sure; most AU12 " in lines[0]
-    assert lines[1:] == ["Warning: that is much for a face at rest; if it smiled or frowned, take it again"]
+    assert lines[1:] == [
+        "Warning: these intensities are high for a face at rest; if it smiled or frowned, take it again"
+    ]
     profile = load_profile(tmp_path / "ana.json")
     assert profile.name == "ana" and profile.how.startswith("film still.mp4: ")
     assert profile.neutral[AU_INDEX[12]] > 2 and profile.neutral[AU_INDEX[4]] < 0.5

@@ -18,13 +18,13 @@ SHAPE, BASIS = load_shape(), load_basis()
 
 
 def narrowing(mm: float) -> np.ndarray:
-    """(478, 3) a way that narrows the mouth's part of an average face."""
+    """(478, 3) a motion that narrows the mouth's part of an average face."""
     canonical = SHAPE.canonical.astype(np.float64)
     mouth = np.exp(-np.square((canonical[:, 1] - 45) / 15)) * np.exp(-np.square(canonical[:, 0] / 40))
-    way = np.zeros((478, 3))
-    way[:, 0] = -np.clip(canonical[:, 0] / 10, -1, 1) * mm / 2 * mouth
-    way[IRIS_START:] = 0
-    return way
+    motion = np.zeros((478, 3))
+    motion[:, 0] = -np.clip(canonical[:, 0] / 10, -1, 1) * mm / 2 * mouth
+    motion[IRIS_START:] = 0
+    return motion
 
 
 def angry_people(count: int = 5) -> PosedShapes:
@@ -47,42 +47,42 @@ def test_a_way_is_the_mean_change_of_those_who_show_both() -> None:
         np.append(people.persons, "nobody at rest"),
         np.append(people.expressions, "angry"),
     )
-    ways = alone.ways(SHAPE)
-    assert list(ways) == ["angry"]
+    motions = alone.motions(SHAPE)
+    assert list(motions) == ["angry"]
     expected = BASIS.displace(change(AU04=2)) + narrowing(6)
-    np.testing.assert_allclose(ways["angry"], expected, atol=0.05)
+    np.testing.assert_allclose(motions["angry"], expected, atol=0.05)
 
 
-def test_what_an_expression_does_besides_is_taught_to_an_action_unit_that_reaches_it() -> None:
-    way = angry_people().ways(SHAPE)
-    taught = fit_to_expressions(BASIS, way, SHAPE)
+def test_what_an_expression_does_besides_is_fitted_to_an_action_unit_that_reaches_it() -> None:
+    motions = angry_people().motions(SHAPE)
+    fitted = fit_to_expressions(BASIS, motions, SHAPE)
     width = [
         measure_mouth(SHAPE.canonical + motion).width
-        for motion in (way["angry"], taught.displacement("angry"))
+        for motion in (motions["angry"], fitted.displacement("angry"))
     ]
     rest = measure_mouth(SHAPE.canonical).width
     assert width[1] < rest - 0.6 * (rest - width[0])
     brows = [au_index("AU04")]
-    np.testing.assert_allclose(taught.basis.displacements[brows, 61], 0, atol=0.05)
+    np.testing.assert_allclose(fitted.basis.displacements[brows, 61], 0, atol=0.05)
 
 
 def test_action_units_that_are_in_no_expression_stay_as_they_are() -> None:
-    taught = fit_to_expressions(BASIS, angry_people().ways(SHAPE), SHAPE)
+    fitted = fit_to_expressions(BASIS, angry_people().motions(SHAPE), SHAPE)
     for code in ("AU02", "AU45"):
         index = au_index(code)
-        np.testing.assert_allclose(taught.basis.displacements[index], BASIS.displacements[index], atol=0.15)
+        np.testing.assert_allclose(fitted.basis.displacements[index], BASIS.displacements[index], atol=0.15)
 
 
 def test_the_expression_in_action_units_gives_the_amounts_back() -> None:
-    taught = fit_to_expressions(BASIS, angry_people().ways(SHAPE), SHAPE)
-    asked = taught.change("angry")
-    amounts = taught.basis.amounts(np.stack([asked, asked]))[0]
-    np.testing.assert_allclose(amounts, taught.amounts["angry"], atol=0.3)
-    assert f"AU04=+{asked[au_index('AU04')]:.1f}" in taught.spec("angry")
+    fitted = fit_to_expressions(BASIS, angry_people().motions(SHAPE), SHAPE)
+    asked = fitted.change("angry")
+    amounts = fitted.basis.amounts(np.stack([asked, asked]))[0]
+    np.testing.assert_allclose(amounts, fitted.amounts["angry"], atol=0.3)
+    assert f"AU04=+{asked[au_index('AU04')]:.1f}" in fitted.spec("angry")
 
 
 def test_nothing_moves_further_than_its_recipe_allows() -> None:
-    basis = fit_to_expressions(BASIS, angry_people().ways(SHAPE), SHAPE).basis
+    basis = fit_to_expressions(BASIS, angry_people().motions(SHAPE), SHAPE).basis
     for code, recipe in MOTION_SOURCES.items():
         assert basis.largest_mm[au_index(code)] * basis.furthest[au_index(code)] <= recipe.largest_mm * 1.01
 

@@ -60,21 +60,21 @@ def test_both_sides_are_put_together_and_alike() -> None:
 
 def test_full_intensity_shows_the_lesson_once() -> None:
     motions = all_motions() | {"eyeWide": hill(159, (0, -2, 0), 5) + hill(386, (0, -2, 0), 5)}
-    taught = fit_to_scans(BASIS, motions, SHAPE)
-    shown = taught.displace(change(AU05=FULL_AT))
+    fitted = fit_to_scans(BASIS, motions, SHAPE)
+    shown = fitted.displace(change(AU05=FULL_AT))
     assert shown[159, 1] == pytest.approx(-2 * SCAN_MOTIONS["AU05"].scans["eyeWide"], rel=0.05)
-    more = taught.displace(change(AU05=5))
+    more = fitted.displace(change(AU05=5))
     assert -MOTION_SOURCES["AU05"].largest_mm <= more[159, 1] < shown[159, 1]
 
 
 def test_what_is_in_no_lesson_stays_as_it_is_and_irises_never_move() -> None:
     motions = {name: np.full((478, 3), -2.0) for name in all_motions()}
-    taught = fit_to_scans(BASIS, motions, SHAPE)
+    fitted = fit_to_scans(BASIS, motions, SHAPE)
     for code in set(AU_CODES) - set(SCAN_MOTIONS):
         index = au_index(code)
-        np.testing.assert_allclose(taught.displacements[index], BASIS.displacements[index], atol=0.01)
-        assert taught.furthest[index] == BASIS.furthest[index]
-    assert not taught.displacements[:, IRIS_START:].any()
+        np.testing.assert_allclose(fitted.displacements[index], BASIS.displacements[index], atol=0.01)
+        assert fitted.furthest[index] == BASIS.furthest[index]
+    assert not fitted.displacements[:, IRIS_START:].any()
 
 
 def test_shut_lips_stay_shut_and_a_cheek_raiser_leaves_them_alone() -> None:
@@ -82,8 +82,8 @@ def test_shut_lips_stay_shut_and_a_cheek_raiser_leaves_them_alone() -> None:
         "cheekRaiser": np.full((478, 3), [0, -3.0, 0]),
         "mouthShrugLower": hill(17, (0, -6, 0)),
     }
-    taught = fit_to_scans(BASIS, motions, SHAPE)
-    raised, shrugged = (taught.displace(change(**{code: 3})) for code in ("AU06", "AU17"))
+    fitted = fit_to_scans(BASIS, motions, SHAPE)
+    raised, shrugged = (fitted.displace(change(**{code: 3})) for code in ("AU06", "AU17"))
     assert np.abs(raised[list(OUTER_LIPS)]).max() < 0.15 < np.abs(raised[50]).max()
     np.testing.assert_allclose(shrugged[list(MOUTH.upper)], shrugged[list(MOUTH.lower)], atol=1e-3)
 

@@ -67,7 +67,7 @@ def test_every_runtime_is_listed_with_where_it_computes_or_why_it_is_not_here(gp
     assert runtimes["tensorrt"]["device"] == "Fake GPU" and runtimes["onnx"]["device"] == "CPU"
     lines = ask("list").stdout.splitlines()
     assert f"tensorrt           available   tensorrt {OLD}, computes on Fake GPU in tf32 or fp32" in lines
-    assert "openvino           not here    openvino is not installed: pip install 'openvino[all]'" in lines
+    assert "openvino           missing     openvino is not installed: pip install 'openvino[all]'" in lines
 
 
 def test_the_table_names_model_precision_size_and_age(gpu, model):

@@ -202,7 +202,7 @@ def test_a_camera_picks_faces_too(film: Path, tmp_path: Path) -> None:
         (("--programme", "nowhere.json"), "programme 'nowhere.json': cannot be read: No such file"),
         (
             ("--face", "0:smile", "--sweep", "AU12=0:1:2"),
-            "--sweep and --gallery go with neither --face nor --programme",
+            "--sweep and --driver-folder go with neither --face nor --programme",
         ),
     ],
 )

@@ -19,7 +19,7 @@ import pytest
 
 from reenact.cli.errors import Stop, Terminated, signals_stop
 from reenact.cli.progress import status_line
-from reenact.cli.webcam import SHOW_S, Watch
+from reenact.cli.webcam import SHOW_S, LiveProgress
 from reenact.generate.generator import shipped_models
 from reenact.media.read import open_capture
 from reenact.pipeline.meter import LiveStatus
@@ -332,7 +332,7 @@ def test_in_another_thread_signals_are_left_alone() -> None:
 
 def test_the_watch_shows_how_it_goes_now_and_then_and_ends_in_time() -> None:
     now, shown = [0.0], []
-    watch = Watch(lambda: LiveStatus(frames=3), shown.append, Stop(), 2.0, lambda: now[0])
+    watch = LiveProgress(lambda: LiveStatus(frames=3), shown.append, Stop(), 2.0, lambda: now[0])
     going = 0
     while watch():
         going += 1
@@ -343,7 +343,7 @@ def test_the_watch_shows_how_it_goes_now_and_then_and_ends_in_time() -> None:
 
 def test_the_watch_ends_when_a_signal_has_come() -> None:
     stop = Stop()
-    watch = Watch(LiveStatus, lambda text: None, stop, 60)
+    watch = LiveProgress(LiveStatus, lambda text: None, stop, 60)
     assert watch()
     stop.number = signal.SIGTERM
     assert not watch()

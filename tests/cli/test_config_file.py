@@ -58,7 +58,7 @@ def test_values_are_those_of_the_command_line(config, seen):
     )
     assert image(config).exit_code == 0
     assert str(seen["target_aus"]) == "AU12=+2"
-    assert [plan.face for plan in seen["plans"]] == [0, 1]
+    assert [request.face for request in seen["requests"]] == [0, 1]
     assert seen["own_mouth"] is False and seen["unsafe"] is True and len(seen["sweeps"]) == 1
     assert str(seen["verify_page"]) == "beside the output"
     assert seen["landmarker"] == Path.home() / "face.task"
@@ -89,7 +89,7 @@ def test_quiet_and_a_log_file_may_stand_there(config, seen, tmp_path):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("strength = 1", "'strength' stands in no section; write it below [defaults] or a command's name"),
+        ("strength = 1", "'strength' is in no section; write it below [defaults] or a command's name"),
         ("[imgae]\nstrength = 1", "no section [imgae] is known; did you mean [image]?"),
         ("[train]\nseed = 1", "no section [train] is known; choose from [aus], [bench], "),
         ("[image]\nstrenght = 1", "[image] no option 'strenght' is known; did you mean strength?"),
@@ -114,7 +114,7 @@ def test_quiet_and_a_log_file_may_stand_there(config, seen, tmp_path):
         ("[image]\nstrength = 9", "[image] strength = 9: 9.0 is not in the range 0<=x<=1.5"),
         ("[image]\nstrength = nan", "[image] strength = NaN: 'nan' is not a number"),
         ("[defaults]\npreset = 'smil'", "[defaults] preset = \"smil\": 'smil' at character 1 is neither"),
-        ("[image", "the file is no TOML: "),
+        ("[image", "the file is not TOML: "),
         (
             "[image]\nstrength = 2022-01-01",
             '[image] strength = "2022-01-01": a number without quotes is needed',
@@ -138,7 +138,7 @@ def test_a_wrong_value_that_the_command_line_replaces_does_no_harm(config, seen)
 def test_a_file_that_is_not_there_or_no_text_is_one_line(config, tmp_path, seen):
     assert image(config).stderr == f"Error: {config}: No such file or directory\n"
     config.write_bytes(b"\xff\xfe\x00")
-    assert image(config).stderr == f"Error: {config}: the file is no text in UTF-8\n"
+    assert image(config).stderr == f"Error: {config}: the file is not text in UTF-8\n"
     assert image(tmp_path).exit_code == 2
 
 
@@ -180,7 +180,7 @@ def test_init_writes_a_template_and_replaces_nothing(tmp_path, monkeypatch):
     assert path.read_text() == TEMPLATE
     path.write_text("[image]\nstrength = 0.5\n")
     result = run("config", "init")
-    assert result.exit_code == 1 and "is there already" in result.stderr
+    assert result.exit_code == 1 and "exists already" in result.stderr
     assert path.read_text() == "[image]\nstrength = 0.5\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shlex
 
 import click
@@ -21,6 +22,7 @@ from reenact.cli.grouped import (
 )
 from reenact.cli.shared_options import SharedOption
 from tests.cli.test_references import PROGRAMS, program
+from tests.project.test_architecture import MODULES, is_entry_point
 
 WIDTH = 80
 
@@ -71,6 +73,19 @@ def test_every_option_of_every_command_has_a_group_and_no_group_is_a_dump(everyt
         assert GENERAL not in sections, path
         assert next(iter(sections)) == FIRST and 1 < len(sections[FIRST]) <= MOST_FIRST + 1, path
         assert max(map(len, sections.values())) <= MOST_IN_GROUP, path
+
+
+def test_no_option_is_declared_in_two_places() -> None:
+    """An option that two commands share is one function, or else its text will soon differ."""
+    places: dict[tuple[str, ...], list[str]] = {}
+    for module in filter(is_entry_point, MODULES):
+        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("option", "SharedOption"):
+                names = "/".join(ast.unparse(name) for name in node.args)
+                texts = [ast.unparse(each.value) for each in node.keywords if each.arg == "help"]
+                places.setdefault((names, *texts), []).append(module)
+    assert len(places) > 100
+    assert {option: modules for option, modules in places.items() if len(modules) > 1} == {}
 
 
 def test_help_begins_with_an_example_that_the_command_understands(everything) -> None:

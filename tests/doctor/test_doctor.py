@@ -15,24 +15,24 @@ from reenact.doctor.diagnose import (
     CV2,
     ENCODERS,
     Finding,
+    check_cameras,
+    check_codecs,
+    check_cores,
+    check_cv2_wheels,
+    check_disk,
+    check_engine,
+    check_import,
+    check_landmark_model,
+    check_mediapipe,
+    check_microphone,
+    check_models,
+    check_numpy,
+    check_python,
+    check_tracker,
+    check_virtual_camera,
     diagnose,
-    judge_cameras,
-    judge_codecs,
-    judge_cores,
-    judge_cv2_wheels,
-    judge_disk,
-    judge_engine,
-    judge_import,
-    judge_landmark_model,
-    judge_mediapipe,
-    judge_microphone,
-    judge_models,
-    judge_numpy,
-    judge_python,
-    judge_tracker,
-    judge_virtual_camera,
 )
-from reenact.doctor.machine import Answer, ListedCamera, System
+from reenact.doctor.machine import ListedCamera, Outcome, System
 from reenact.track.landmark_model import MODEL_URL
 
 UBUNTU = System("linux", "apt-get")
@@ -53,28 +53,28 @@ WINDOWS = System("win32")
     ],
 )
 def test_python_must_be_one_that_is_tested(version, is_64_bit, verdict):
-    finding = judge_python(version, is_64_bit)
+    finding = check_python(version, is_64_bit)
     assert finding.verdict == verdict
     assert (finding.fix is None) == (verdict == "ok")
 
 
 def test_a_quota_is_told_beside_the_cores_that_are_there():
-    assert judge_cores(8, 8) == Finding("processor", "ok", "8 cores")
-    assert judge_cores(1, 1).value == "1 core"
-    limited = judge_cores(2, 8)
+    assert check_cores(8, 8) == Finding("processor", "ok", "8 cores")
+    assert check_cores(1, 1).value == "1 core"
+    limited = check_cores(2, 8)
     assert limited.value == "2 cores of 8: this container's quota (cpu.max) allows no more"
 
 
 def test_numpy_2_is_a_problem_only_for_the_face_mesh():
-    assert judge_numpy("1.26.4", face_mesh=True) == Finding("numpy", "ok", "1.26.4")
-    assert judge_numpy("2.1.0", face_mesh=True).fix == 'pip install "numpy<2"'
-    assert judge_numpy("2.1.0", face_mesh=False) == Finding("numpy", "ok", "2.1.0")
+    assert check_numpy("1.26.4", face_mesh=True) == Finding("numpy", "ok", "1.26.4")
+    assert check_numpy("2.1.0", face_mesh=True).fix == 'pip install "numpy<2"'
+    assert check_numpy("2.1.0", face_mesh=False) == Finding("numpy", "ok", "2.1.0")
 
 
 def test_exactly_one_cv2_wheel_is_right():
-    assert judge_cv2_wheels({"opencv-contrib-python": "4.11.0.86"}).verdict == "ok"
-    assert judge_cv2_wheels({}).verdict == "problem"
-    two = judge_cv2_wheels({"opencv-python-headless": "4.10.0", "opencv-contrib-python": "4.11.0.86"})
+    assert check_cv2_wheels({"opencv-contrib-python": "4.11.0.86"}).verdict == "ok"
+    assert check_cv2_wheels({}).verdict == "problem"
+    two = check_cv2_wheels({"opencv-python-headless": "4.10.0", "opencv-contrib-python": "4.11.0.86"})
     assert two.verdict == "warning"
     assert "opencv-python-headless 4.10.0, opencv-contrib-python 4.11.0.86" in two.value
     assert two.fix == (f"pip uninstall -y opencv-python-headless opencv-contrib-python && pip install {CV2}")
@@ -116,82 +116,82 @@ def test_exactly_one_cv2_wheel_is_right():
     ],
 )
 def test_a_broken_import_is_a_problem_with_the_exact_fix(error, system, fix):
-    assert judge_import("cv2", Answer(error=error), system, "wheel") == Finding("cv2", "problem", error, fix)
+    assert check_import("cv2", Outcome(error=error), system, "wheel") == Finding("cv2", "problem", error, fix)
 
 
 def test_a_crash_for_want_of_instructions_is_told_from_a_broken_install():
-    finding = judge_import("mediapipe", Answer(error="crashes Python (SIGILL)"), UBUNTU, "mediapipe")
+    finding = check_import("mediapipe", Outcome(error="crashes Python (SIGILL)"), UBUNTU, "mediapipe")
     assert finding.fix is not None and "AVX" in finding.fix
 
 
 def test_mediapipe_needs_its_face_mesh_model():
-    assert judge_mediapipe(Answer('{"version": "0.10.21", "face_mesh": true}'), UBUNTU).verdict == "ok"
-    without = judge_mediapipe(Answer('{"version": "0.10.30", "face_mesh": false}'), UBUNTU)
+    assert check_mediapipe(Outcome('{"version": "0.10.21", "face_mesh": true}'), UBUNTU).verdict == "ok"
+    without = check_mediapipe(Outcome('{"version": "0.10.30", "face_mesh": false}'), UBUNTU)
     assert without.verdict == "problem"
     assert "mediapipe==0.10.21" in str(without.fix)
-    assert judge_mediapipe(Answer(error="ImportError: gone"), UBUNTU).verdict == "problem"
+    assert check_mediapipe(Outcome(error="ImportError: gone"), UBUNTU).verdict == "problem"
 
 
 def test_the_landmark_model_is_there_or_will_be_fetched():
     file = Path("cache", "face_landmarker.task")
-    assert judge_landmark_model(file, True).verdict == "ok"
-    missing = judge_landmark_model(file, False)
+    assert check_landmark_model(file, True).verdict == "ok"
+    missing = check_landmark_model(file, False)
     assert missing.verdict == "warning"
     assert missing.fix is not None
     assert MODEL_URL in missing.fix and str(file) in missing.fix and "--landmarker" in missing.fix
 
 
 def test_the_tracker_must_find_the_one_face_of_the_portrait():
-    assert judge_tracker(Answer("1"), UBUNTU, "openvino").verdict == "ok"
-    none = judge_tracker(Answer("0"), UBUNTU, "openvino")
+    assert check_tracker(Outcome("1"), UBUNTU, "openvino").verdict == "ok"
+    none = check_tracker(Outcome("0"), UBUNTU, "openvino")
     assert (none.verdict, none.fix) == ("problem", "pip install --force-reinstall --no-deps openvino")
     offline = "TrackerError: the face landmark model cannot be fetched from https://x (no network)"
-    assert judge_tracker(Answer(error=offline), UBUNTU, "openvino") == Finding(
+    assert check_tracker(Outcome(error=offline), UBUNTU, "openvino") == Finding(
         "face tracking", "problem", "it needs the landmark model", offline.partition(": ")[2]
     )
-    assert judge_tracker(Answer(error="RuntimeError: no"), UBUNTU, "openvino").value == "RuntimeError: no"
+    assert check_tracker(Outcome(error="RuntimeError: no"), UBUNTU, "openvino").value == "RuntimeError: no"
 
 
 def test_only_the_encoder_of_the_main_job_is_indispensable():
-    assert judge_codecs(Answer(f"14.0 {' '.join(ENCODERS)}"), UBUNTU).verdict == "ok"
-    without_av1 = judge_codecs(Answer("14.0 libx264 libx265 libvpx-vp9 aac"), UBUNTU)
+    assert check_codecs(Outcome(f"14.0 {' '.join(ENCODERS)}"), UBUNTU).verdict == "ok"
+    without_av1 = check_codecs(Outcome("14.0 libx264 libx265 libvpx-vp9 aac"), UBUNTU)
     assert without_av1.verdict == "warning"
     assert "lacks libsvtav1" in without_av1.value
-    assert judge_codecs(Answer("14.0 aac"), UBUNTU).verdict == "problem"
+    assert check_codecs(Outcome("14.0 aac"), UBUNTU).verdict == "problem"
 
 
 def test_a_missing_or_broken_engine_is_only_a_warning():
     there = Availability(True, "onnxruntime 1.20")
-    assert judge_engine("onnx", there, Answer()).verdict == "ok"
-    assert judge_engine("onnx", there, Answer(error="ImportError: broken")).verdict == "warning"
-    missing = judge_engine("onnx", Availability(False, "pip install it"), Answer(error="no"))
+    assert check_engine("onnx", there, Outcome()).verdict == "ok"
+    assert check_engine("onnx", there, Outcome(error="ImportError: broken")).verdict == "warning"
+    missing = check_engine("onnx", Availability(False, "pip install it"), Outcome(error="no"))
     assert (missing.verdict, missing.fix) == ("warning", "pip install it")
 
 
 def test_an_engine_that_most_machines_do_without_is_no_warning():
     optional = Availability(False, "there is no NVIDIA GPU here", expected=False)
-    finding = judge_engine("tensorrt", optional, Answer(error="no"))
+    finding = check_engine("tensorrt", optional, Outcome(error="no"))
     assert finding == Finding("engine tensorrt", "ok", "there is no NVIDIA GPU here")
 
 
 def test_model_files_must_be_there_as_installed_and_load():
     files = {Path("basis.npz"): True, Path("estimator.npz"): True}
-    assert judge_models(files, Answer("basis")).verdict == "ok"
-    assert judge_models({}, Answer("basis")).value == "basis load; a checkout, hashes unknown"
-    broken = judge_models({**files, Path("shape.npz"): False, Path("face.onnx"): None}, Answer("basis"))
+    assert check_models(files, Outcome("basis")).verdict == "ok"
+    assert check_models({}, Outcome("basis")).value == "basis load; a checkout, hashes unknown"
+    broken = check_models({**files, Path("shape.npz"): False, Path("face.onnx"): None}, Outcome("basis"))
     assert broken.verdict == "problem"
     assert broken.value == "missing: face.onnx; damaged or changed: shape.npz"
-    assert judge_models(files, Answer(error="BadZipFile: no")).verdict == "problem"
+    assert check_models(files, Outcome(error="BadZipFile: no")).verdict == "problem"
 
 
 def test_no_camera_is_no_fault():
-    assert judge_cameras([], UBUNTU).verdict == "ok"
-    assert "Windows itself" in judge_cameras([], System("linux", wsl=True)).value
+    assert check_cameras([], UBUNTU).verdict == "ok"
+    assert "Windows itself" in check_cameras([], System("linux", wsl=True)).value
 
 
 def test_one_camera_that_opens_is_enough():
     found = [ListedCamera(0, "Laptop", True, "1280x720 at 30 fps"), ListedCamera(2, "Infrared", True, None)]
-    finding = judge_cameras(found, UBUNTU)
+    finding = check_cameras(found, UBUNTU)
     assert finding.verdict == "ok"
     assert finding.value == "0: Laptop (1280x720 at 30 fps), 2: Infrared (does not open)"
 
@@ -201,7 +201,7 @@ def test_one_camera_that_opens_is_enough():
     [(False, UBUNTU, "usermod -aG video"), (True, UBUNTU, "close the program"), (True, MAC, "Privacy")],
 )
 def test_a_camera_that_does_not_open_comes_with_its_fix(allowed, system, fix):
-    finding = judge_cameras([ListedCamera(0, "Laptop", allowed, None)], system)
+    finding = check_cameras([ListedCamera(0, "Laptop", allowed, None)], system)
     assert finding.verdict == "warning"
     assert fix in str(finding.fix)
 
@@ -218,26 +218,26 @@ def test_a_camera_that_does_not_open_comes_with_its_fix(allowed, system, fix):
     ],
 )
 def test_a_missing_virtual_camera_comes_with_the_fix_for_this_system(system, loopback, fix):
-    finding = judge_virtual_camera(Answer(error="RuntimeError: no v4l2 loopback device"), system, loopback)
+    finding = check_virtual_camera(Outcome(error="RuntimeError: no v4l2 loopback device"), system, loopback)
     assert finding.verdict == "warning"
     assert str(finding.fix).startswith(fix) or fix in str(finding.fix)
 
 
 def test_a_virtual_camera_that_opens_is_named():
-    assert judge_virtual_camera(Answer("/dev/video9 (v4l2loopback)"), UBUNTU, True).value.startswith(
+    assert check_virtual_camera(Outcome("/dev/video9 (v4l2loopback)"), UBUNTU, True).value.startswith(
         "/dev/video9"
     )
 
 
 @pytest.mark.parametrize(
-    ("answer", "verdict", "words"),
+    ("result", "verdict", "words"),
     [
-        (Answer("Blue Yeti"), "ok", "Blue Yeti"),
-        (Answer(""), "ok", "only recordings with sound"),
-        (Answer(error="OSError: PortAudio library not found"), "warning", "libportaudio2"),
-        (Answer(error="ImportError: No module named 'sounddevice'"), "warning", "sounddevice"),
+        (Outcome("Blue Yeti"), "ok", "Blue Yeti"),
+        (Outcome(""), "ok", "only recordings with sound"),
+        (Outcome(error="OSError: PortAudio library not found"), "warning", "libportaudio2"),
+        (Outcome(error="ImportError: No module named 'sounddevice'"), "warning", "sounddevice"),
         (
-            Answer(
+            Outcome(
                 error="sounddevice.PortAudioError: Error initializing PortAudio: Unanticipated host error"
             ),
             "warning",
@@ -245,8 +245,8 @@ def test_a_virtual_camera_that_opens_is_named():
         ),
     ],
 )
-def test_a_microphone_is_named_and_what_is_missing_comes_with_its_fix(answer, verdict, words):
-    finding = judge_microphone(answer, UBUNTU)
+def test_a_microphone_is_named_and_what_is_missing_comes_with_its_fix(result, verdict, words):
+    finding = check_microphone(result, UBUNTU)
     assert finding.verdict == verdict
     assert words in f"{finding.value} {finding.fix}"
 
@@ -256,7 +256,7 @@ def test_a_microphone_is_named_and_what_is_missing_comes_with_its_fix(answer, ve
     [(80_000, True, "ok"), (900, True, "warning"), (20, True, "problem"), (80_000, False, "problem")],
 )
 def test_the_output_folder_must_be_writable_and_have_room(free_mb, writable, verdict):
-    assert judge_disk(Path("out"), free_mb, writable).verdict == verdict
+    assert check_disk(Path("out"), free_mb, writable).verdict == verdict
 
 
 def test_a_folder_that_does_not_exist_has_no_room(tmp_path):
@@ -266,20 +266,20 @@ def test_a_folder_that_does_not_exist_has_no_room(tmp_path):
 
 
 def test_a_program_answers_with_what_it_printed_or_why_it_failed():
-    assert machine.ask("import sys; print(sys.argv[1])", "hello") == Answer("hello")
-    assert machine.ask("raise OSError('no such lens')") == Answer(error="OSError: no such lens")
-    assert machine.ask("import sys; sys.exit(3)") == Answer(error="exit code 3")
+    assert machine.run("import sys; print(sys.argv[1])", "hello") == Outcome("hello")
+    assert machine.run("raise OSError('no such lens')") == Outcome(error="OSError: no such lens")
+    assert machine.run("import sys; sys.exit(3)") == Outcome(error="exit code 3")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
 def test_a_program_that_crashes_python_is_an_answer_too():
     program = "import os, signal; os.kill(os.getpid(), signal.SIGILL)"
-    assert machine.ask(program) == Answer(error="crashes Python (SIGILL)")
+    assert machine.run(program) == Outcome(error="crashes Python (SIGILL)")
 
 
 def test_a_program_that_never_ends_is_cut_off(monkeypatch):
     monkeypatch.setattr(machine, "LIMIT_S", 0.3)
-    assert machine.ask("import time; time.sleep(30)") == Answer(error="no answer within 0.3 s")
+    assert machine.run("import time; time.sleep(30)") == Outcome(error="no answer within 0.3 s")
 
 
 def test_installed_files_are_checked_against_the_hashes_of_the_installer(tmp_path, monkeypatch):

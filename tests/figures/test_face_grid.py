@@ -120,14 +120,14 @@ def test_a_sweep_as_a_film_goes_there_and_back(tmp_path):
     assert np.abs(frames[1] - frames[3]).mean() < 1 < np.abs(frames[0] - frames[2])[:TILE_PX].mean()
 
 
-def test_a_gallery_lends_its_expressions(tmp_path):
-    (tmp_path / "actors").mkdir()
+def test_a_folder_of_pictures_drives_a_face(tmp_path):
+    (tmp_path / "drivers").mkdir()
     smiling = Image.open(PORTRAIT)
-    smiling.save(tmp_path / "actors" / "a smile.png")
-    smiling.crop((60, 0, 420, 400)).save(tmp_path / "actors" / "b.jpg")
-    Image.new("RGB", (64, 32), "grey").save(tmp_path / "actors" / "nobody.png")
-    (tmp_path / "actors" / "notes.txt").write_text("no picture")
-    arguments = "--generator", "warp", "--neutralise", 1, "--gallery", tmp_path / "actors"
+    smiling.save(tmp_path / "drivers" / "a smile.png")
+    smiling.crop((60, 0, 420, 400)).save(tmp_path / "drivers" / "b.jpg")
+    Image.new("RGB", (64, 32), "grey").save(tmp_path / "drivers" / "nobody.png")
+    (tmp_path / "drivers" / "notes.txt").write_text("no picture")
+    arguments = "--generator", "warp", "--neutralise", 1, "--driver-folder", tmp_path / "drivers"
     result = reenact("image", PORTRAIT, tmp_path / "out.png", *arguments)
     assert result.exit_code == 0, result.output
     assert "nobody.png: no face was found in it" in result.stderr
@@ -136,23 +136,23 @@ def test_a_gallery_lends_its_expressions(tmp_path):
     assert grid.shape == (2 * height, 3 * TILE_PX, 3)
     source, same = (grid[height : height + TILE_PX, x : x + TILE_PX] for x in (0, TILE_PX))
     assert np.abs(source - same).mean() < 2, "her own expression, taken away and put back"
-    none = figure(tmp_path, "--gallery", tmp_path / "actors", "--neutralise", 1, "--gain", 0)
+    none = figure(tmp_path, "--driver-folder", tmp_path / "drivers", "--neutralise", 1, "--gain", 0)
     blank = none[height : height + TILE_PX, TILE_PX : 2 * TILE_PX]
     assert np.abs(source - blank).mean() > 2 * np.abs(source - same).mean()
 
 
 @pytest.mark.parametrize(
     ("pictures", "message"),
-    [(0, "holds 0 pictures; a gallery shows 1 to 12"), (1, "no face was found in any picture of")],
+    [(0, "holds 0 pictures; give a folder of 1 to 12"), (1, "no face was found in any picture of")],
 )
-def test_a_gallery_without_faces_is_refused_in_one_line(tmp_path, pictures, message):
-    (tmp_path / "actors").mkdir()
+def test_a_driver_folder_without_faces_is_refused_in_one_line(tmp_path, pictures, message):
+    (tmp_path / "drivers").mkdir()
     for index in range(pictures):
-        Image.new("RGB", (64, 32), "grey").save(tmp_path / "actors" / f"{index}.png")
-    result = reenact("image", PORTRAIT, tmp_path / "out.png", "--gallery", tmp_path / "actors")
+        Image.new("RGB", (64, 32), "grey").save(tmp_path / "drivers" / f"{index}.png")
+    result = reenact("image", PORTRAIT, tmp_path / "out.png", "--driver-folder", tmp_path / "drivers")
     assert result.exit_code == 2
     assert message in result.stderr.splitlines()[-1]
-    missing = reenact("image", PORTRAIT, tmp_path / "out.png", "--gallery", tmp_path / "nowhere")
+    missing = reenact("image", PORTRAIT, tmp_path / "out.png", "--driver-folder", tmp_path / "nowhere")
     assert missing.exit_code == 2 and "nowhere" in missing.stderr
 
 
@@ -177,9 +177,9 @@ def test_a_picture_without_a_face_is_shown_whole_with_a_warning(tmp_path):
     ("output", "sweeps", "message"),
     [
         ("out.png", ["AU12=0:3:2"] * 3, "give one for a row, or two for a grid"),
-        ("out.gif", ["AU12=0:3:2"] * 2, "only one --sweep can move"),
+        ("out.gif", ["AU12=0:3:2"] * 2, "only one --sweep can be animated"),
         ("out.png", ["AU12=3"], "'AU12=3' is not a sweep"),
-        ("out.mp4", [], "only one --sweep can move"),
+        ("out.mp4", [], "only one --sweep can be animated"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_one_line(tmp_path, output, sweeps, message):

@@ -21,7 +21,7 @@ from reenact.process.settings import (
     WhileNeeded,
     environment_defaults,
     standard_descriptors_held,
-    standard_error_there,
+    standard_error_open,
 )
 from reenact.process.signals import signals_call
 from reenact.run.demo import PORTRAIT, make_clip
@@ -176,7 +176,7 @@ def test_json_for_a_standard_output_that_is_not_there_is_refused(face: Path, tmp
 
 def test_a_command_line_finds_a_standard_error_and_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
-    with standard_error_there():
+    with standard_error_open():
         assert sys.stderr is not None
         print("nobody reads this", file=sys.stderr)
     assert sys.stderr is None

@@ -102,6 +102,8 @@ def test_a_stranger_on_pythonpath_is_named_in_one_line(tmp_path):
         "edit_image('none.png', 'smile')",
         "edit_video('none.mp4', 'out.mp4', 'smile')",
         "read_aus('none.mp4')",
+        "load_driver('none.mp4')",
+        "load_timeline('none.csv')",
         "ImageEditor()",
         "errors",
     ],

@@ -141,7 +141,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model in shipped_models():
         shutil.copy(model, folder / "mouth.onnx")
     (folder / "smile.csv").write_text("time,au,value,easing\n0,AU12,+0,\n0.1,AU12,+2,ease\n")
-    (folder / "cast.json").write_text('{"version": 1, "faces": {"0": "smile", "*": "neutral"}}')
+    (folder / "faces.json").write_text('{"version": 1, "faces": {"0": "smile", "*": "neutral"}}')
     for name in ("ana.json", "bob.json"):
         (folder / name).write_text('{"version": 1, "neutral": {"AU12": 0.2}}')
     done = CliRunner().invoke(program("reenact"), ["aus", str(folder / "in.mp4"), str(folder / "aus.csv")])
@@ -273,7 +273,7 @@ def test_the_pages_are_built_without_a_warning(tmp_path: Path):
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     reference = (tmp_path / "site" / "reference.html").read_text(encoding="utf-8")
-    for name in ("edit_image", "edit_video", "read_aus", "open"):
+    for name in ("edit_image", "edit_video", "read_aus", "load_driver", "load_timeline", "open"):
         assert f'id="reenact.{name}"' in reference
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from calib.au import AU_INDEX, both, neutral_aus
 from calib.limits import load_limits
 from reenact.programme import TargetError, parse_targets
+from reenact.programme.keyframes_file import KeyframesError
 from reenact.programme.presets import PRESETS
 from reenact.programme.timeline import Scene, Timeline
 from reenact.retarget import Retargeter
@@ -157,6 +159,24 @@ def test_targets_may_be_text() -> None:
     assert as_programme(SMILE) is SMILE
     with pytest.raises(TargetError, match="did you mean 'smile'"):
         as_programme("smiel")
+
+
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_targets_may_be_a_file_of_targets_or_of_a_time_line(tmp_path: Path, as_path: type) -> None:
+    (tmp_path / "smile.json").write_text('{"version": 1, "preset": "smile"}')
+    (tmp_path / "line.json").write_text(
+        '{"version": 1, "tracks": [{"au": "AU12", "keys": [{"time": 0, "value": "+2"}]}]}'
+    )
+    (tmp_path / "line.csv").write_text("time,au,value\n0,AU12,+2\n")
+    assert name_of(as_programme(as_path(tmp_path / "smile.json"))) == "smile"
+    for name in ("line.json", "line.csv"):
+        targets = as_programme(as_path(tmp_path / name))(Fraction(0), 0)
+        assert (targets.value[:, AU_INDEX[12]] == 2).all()
+
+
+def test_the_path_of_a_film_is_no_targets() -> None:
+    with pytest.raises(KeyframesError, match=r"'in\.mp4' is no time line.*reenact\.load_driver"):
+        as_programme(Path("in.mp4"))
 
 
 def test_targets_have_the_name_of_their_preset() -> None:

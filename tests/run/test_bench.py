@@ -114,7 +114,7 @@ def test_the_tables_name_every_stage_of_the_built_in_clip():
     ("arguments", "message"),
     [
         (["nowhere.mp4"], "nowhere.mp4: no such file"),
-        (["clip", "--size", "480p"], "--size is of the built-in clip"),
+        (["clip", "--size", "480p"], "--size is for the built-in clip"),
         (["--size", "8k"], "'8k' is not one of"),
     ],
 )

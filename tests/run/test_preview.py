@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from reenact.doctor import diagnose
-from reenact.doctor.machine import Answer, System
+from reenact.doctor.machine import Outcome, System
 from reenact.media.write.encoding import SinkError
 from reenact.pipeline.meter import LiveStatus
 from reenact.programme import parse_targets
@@ -172,29 +172,32 @@ def test_without_a_display_there_is_no_preview_and_nothing_is_tried(monkeypatch:
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(window_module.machine, "ask", lambda program: pytest.fail("tried"))
+    monkeypatch.setattr(window_module.machine, "run", lambda program: pytest.fail("tried"))
     assert why_no_preview() == "this machine has no display"
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("outcome", "words"),
     [
-        (Answer(error="this OpenCV has no windows"), ["pip uninstall -y", "opencv-contrib-python<4.12"]),
-        (Answer(error="crashes Python (SIGABRT)"), ["the display", "ssh -Y"]),
-        (Answer(error="ImportError: libGL.so.1: cannot open"), ["apt-get install -y libgl1"]),
+        (
+            Outcome(error="this OpenCV has no windows"),
+            ["pip uninstall -y", "opencv-contrib-python<4.12"],
+        ),
+        (Outcome(error="crashes Python (SIGABRT)"), ["the display", "ssh -Y"]),
+        (Outcome(error="ImportError: libGL.so.1: cannot open"), ["apt-get install -y libgl1"]),
     ],
 )
-def test_why_no_window_opens_is_one_line_with_what_to_do(answer: Answer, words: list[str]) -> None:
-    why = diagnose.why_no_window(answer, DEBIAN)
+def test_why_no_window_opens_is_one_line_with_what_to_do(outcome: Outcome, words: list[str]) -> None:
+    why = diagnose.why_no_window(outcome, DEBIAN)
     assert why is not None and "\n" not in why
     assert all(word in why for word in words)
-    finding = diagnose.judge_preview(answer, DEBIAN)
+    finding = diagnose.check_preview(outcome, DEBIAN)
     assert finding.verdict == "warning" and finding.fix is not None
 
 
 def test_a_window_that_opens_or_a_machine_without_a_display_is_no_fault() -> None:
-    assert diagnose.judge_preview(Answer("QT5"), DEBIAN).verdict == "ok"
-    assert diagnose.judge_preview(None, DEBIAN).verdict == "ok"
+    assert diagnose.check_preview(Outcome("QT5"), DEBIAN).verdict == "ok"
+    assert diagnose.check_preview(None, DEBIAN).verdict == "ok"
 
 
 def test_an_opencv_without_windows_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,7 +259,7 @@ def test_a_stage_that_is_stuck_does_not_hold_up_the_end(
     run_live(frames(5, 0.01), groups, [kept], meter=Meter(), going=lambda: kept.idled < 10)
     assert time.monotonic() - started_s < 2
     assert kept.indices == [0, 1, 2]
-    assert caplog.messages == ["the hang does not answer and is left to itself"]
+    assert caplog.messages == ["the hang does not answer and is no longer waited for"]
     (stuck,) = [thread for thread in threading.enumerate() if thread.name == "reenact hang"]
     released.set()
     stuck.join(LIMIT_S)

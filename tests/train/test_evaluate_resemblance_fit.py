@@ -48,7 +48,7 @@ def test_people_who_are_far_apart_are_never_mistaken() -> None:
     assert pairs["pairs"] == 30 * 15
     assert (pairs["equal error rate"], pairs["missed"], pairs["mistaken"]) == (0, 0, 0)
     picked = by_column(picking(described, ResemblanceOptions(draws=200), 0.7), 0)
-    assert (picked["likest"], picked["taken"], picked["another taken"], picked["taken while absent"]) == (
+    assert (picked["most similar"], picked["matched"], picked["wrong match"], picked["false match"]) == (
         1,
         1,
         0,
@@ -62,9 +62,9 @@ def test_people_who_are_alike_are_and_more_pictures_and_less_company_help() -> N
     error = by_column(pairs, 0)["equal error rate"]
     assert 0.15 < error < 0.45
     table = picking(described, ResemblanceOptions(draws=600), 0.3)
-    likest = {(row[0], row[1]): row[2] for row in table.rows}
-    assert likest[2, 1] > likest[3, 1] > likest[5, 1] > 0.25
-    assert likest[5, 4] > likest[5, 1] + 0.05
+    most_similar = {(row[0], row[1]): row[2] for row in table.rows}
+    assert most_similar[2, 1] > most_similar[3, 1] > most_similar[5, 1] > 0.25
+    assert most_similar[5, 4] > most_similar[5, 1] + 0.05
 
 
 def test_pairs_that_differ_in_expression_are_told_of_apart() -> None:

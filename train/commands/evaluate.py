@@ -1,4 +1,4 @@
-"""`python -m train evaluate`: judges generators on people held out of training."""
+"""`python -m train evaluate`: evaluates generators on people held out of training."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import click
 
 from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import FILE
+from reenact.cli.parameters import FILE, FOLDER, out_option
 from reenact.media.read import open_capture
+from train.commands.fitting import data_option, processes_option
 from train.data.shards import open_shards
 from train.data.workers import Workers, map_chunks
 from train.evaluate.evaluation import EvaluationOptions, MethodResult, evaluate_method, prepare_evaluation
@@ -34,22 +35,8 @@ DEFAULTS = EvaluationOptions()
 
     The report is report.md (and .json, and a CSV of each table); the sheets are sheets/*.png.""",
 )
-@option(
-    "--data",
-    group="Input and output",
-    type=FILE,
-    required=True,
-    metavar="SHARDS",
-    help="The shards that `prepare` has made.",
-)
-@option(
-    "--out",
-    group="Input and output",
-    type=FILE,
-    required=True,
-    metavar="DIR",
-    help="The folder for the report and the sheets.",
-)
+@data_option("Input and output")
+@out_option("the report and the sheets", group="Input and output")
 @option(
     "--live", group="Generators", type=FILE, metavar="ONNX", help="The network of a region, mouth or eyes."
 )
@@ -73,7 +60,7 @@ DEFAULTS = EvaluationOptions()
     default=DEFAULTS.faces,
     show_default=True,
     type=click.IntRange(2),
-    help="Number of faces to judge on.",
+    help="Number of faces in the evaluation.",
 )
 @option(
     "--sheet-faces",
@@ -97,25 +84,17 @@ DEFAULTS = EvaluationOptions()
     group="Generators",
     default=True,
     show_default=True,
-    help="Also judge live without each of its parts.",
+    help="Also evaluate live without each of its parts.",
 )
 @option(
     "--cache",
     group="Input and output",
-    type=FILE,
+    type=FOLDER,
     metavar="DIR",
     show_default="OUT/cache",
-    help="The folder in which fitted judges are kept for the next run.",
+    help="The folder in which fitted estimators are kept for the next run.",
 )
-@option(
-    "--processes",
-    group="Size of the test",
-    metavar="COUNT",
-    default=Workers().processes,
-    show_default="one for each core",
-    type=click.IntRange(1),
-    help="Number of generators that are judged at once.",
-)
+@processes_option("Number of generators that are evaluated at once.", group="Size of the test")
 def evaluate(
     data: Path,
     out: Path,
@@ -131,7 +110,7 @@ def evaluate(
     cache: Path | None,
     processes: int,
 ) -> None:
-    """Judge generators on people held out of training, next to copying and to warping alone.
+    """Evaluate generators on people held out of training, next to copying and to warping alone.
 
     The report is written again whenever a generator is done, so that an interrupted run leaves a report.
     """

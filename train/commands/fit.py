@@ -14,6 +14,8 @@ import click
 
 from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.parameters import FOLDER
+from train.commands.fitting import data_option
 from train.training_options import (
     PRESETS,
     MachineOptions,
@@ -26,7 +28,6 @@ from train.training_options import (
     with_given,
 )
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 _TYPES = {"int": int, "float": float, "str": str, "int | None": int, "float | None": float}
 _SCHEDULE, _OPTIMISER = "Length and schedule", "Optimiser"
 _CHECKS, _MACHINE = "Validation and checkpoints", "This machine"
@@ -117,15 +118,8 @@ def _setting(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     metavar="NAME",
     help=f"What to train: {', '.join(PRESETS)}. A run that is continued keeps its preset.",
 )
-@option(
-    "--data",
-    group="Run",
-    type=_FOLDER,
-    required=True,
-    metavar="DIR",
-    help="The shards that `python -m train prepare` has made.",
-)
-@option("--out", group="Run", type=_FOLDER, required=True, metavar="RUN", help="The folder of the run.")
+@data_option("Run")
+@option("--out", group="Run", type=FOLDER, required=True, metavar="RUN", help="The folder of the run.")
 @option(
     "--recipe",
     group="Run",
@@ -158,7 +152,7 @@ def fit(
     time_budget: float | None,
     **flags: Any,
 ) -> None:
-    """Train networks on the shards in DIR, and write everything to the folder RUN.
+    """Train networks on SHARDS, and write everything to the folder RUN.
 
     If RUN holds a checkpoint, training continues from it with the options of its beginning; others are
     refused, except those that make the run longer and those of this machine. SIGTERM and Ctrl-C let the step

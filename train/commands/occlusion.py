@@ -35,9 +35,11 @@ def occlusion(data: Path, seed: int, report: Path | None, output: Path) -> None:
     with unusable_input():
         training, unseen = (open_shards(data, held_out=held_out) for held_out in (False, True))
     with open_landmarker(TrackerOptions.backend, None) as landmarker:
-        mouths, judged = (describe_mouths(shards, landmarker, options) for shards in (training, unseen))
+        mouths, unseen_mouths = (
+            describe_mouths(shards, landmarker, options) for shards in (training, unseen)
+        )
     network = rounded(fit_mouth_occlusion(mouths, options))
     save_mouth_occlusion(network, output)
-    table = occlusion_table(network, judged, OcclusionOptions.hidden)
+    table = occlusion_table(network, unseen_mouths, OcclusionOptions.hidden)
     show_tables([table], report, "# How often a mouth is wrongly taken for hidden\n")
     click.echo(f"{output}: {output.stat().st_size / 1000:.0f} kB")

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import click
 
+from calib.commands.fitting import held_out_options
 from reenact.cli.errors import Failure, note, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.log_output import is_quiet
+from reenact.cli.parameters import FILE, out_option
 from reenact.media.atomic import replacing
+from train.commands.fitting import processes_option
 from train.data import prepare as preparing
 from train.data.picture import LABELS, PrepareOptions, Reason
 from train.data.prepare import PrepareReport
@@ -23,14 +26,13 @@ from train.data.sources import GivenLabels, PictureSource, check_pictures, open_
 from train.data.split import HELD_OUT_LIST, TRAINING_LIST
 from train.data.workers import Workers
 
-_PATH = click.Path(path_type=Path)
 _DEFAULTS = PrepareOptions()
 _META = FolderMeta()
 
 
 @click.command(cls=GroupedCommand, example="faces/ --out shards/")
-@click.argument("places", nargs=-1, required=True, type=_PATH, metavar="SOURCE...")
-@option("--out", type=_PATH, required=True, metavar="DIR", help="The folder for the shards.")
+@click.argument("places", nargs=-1, required=True, type=FILE, metavar="SOURCE...")
+@out_option("the shards")
 @option(
     "--labels",
     type=click.Choice(LABELS),
@@ -69,35 +71,13 @@ _META = FolderMeta()
     metavar="DEGREES",
     help="Largest turn of a head to the side, in degrees.",
 )
-@option(
-    "--seed",
-    metavar="NUMBER",
-    default=_META.seed,
-    show_default=True,
-    help="Seed of the choice of people held out.",
-)
-@option(
-    "--held-out",
-    "share",
-    metavar="SHARE",
-    default=_META.share,
-    show_default=True,
-    type=click.FloatRange(0, 0.9),
-    help="Share of the people held out of training.",
-)
+@held_out_options(seed=_META.seed, share=_META.share, least=0, kept_from="training")
 @option(
     "--people-by-folder",
     is_flag=True,
     help="Pictures without labels in one folder show one person.",
 )
-@option(
-    "--processes",
-    metavar="COUNT",
-    default=Workers().processes,
-    show_default="one for each core",
-    type=click.IntRange(1),
-    help="Number of processes.",
-)
+@processes_option("Number of processes.")
 @option(
     "--ray",
     is_flag=False,

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import click
 
-from engines.threads import core_count
-from reenact.cli.driving import read_driver
+from reenact.cli.driving import open_driver
+from reenact.cli.editing import ready_generator_option
 from reenact.cli.errors import say, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
-from reenact.cli.parameters import FILE, json_option, write_json
-from reenact.generate import READY
+from reenact.cli.parameters import FILE, FOLDER, json_option, write_json
+from reenact.cli.verifying import MOST_PASSES
 from reenact.measure.read_aus import is_still
 from reenact.media.image_file import load_still
 from reenact.media.read import open_capture
 from reenact.track import TrackerOptions
+from train.commands.fitting import processes_option
 from train.data.workers import Workers, map_chunks
 from train.evaluate.result_table import write_tables
 from train.evaluate.transfer import Drive, TransferOptions, drive, transfer_tables
@@ -47,7 +48,7 @@ DEFAULTS = TransferOptions()
 )
 @option(
     "--passes",
-    type=click.IntRange(1, 5),
+    type=click.IntRange(1, MOST_PASSES),
     default=DEFAULTS.passes,
     show_default=True,
     metavar="COUNT",
@@ -61,24 +62,11 @@ DEFAULTS = TransferOptions()
     metavar="SECONDS",
     help="Length that is used of each driver, from its beginning.",
 )
+@ready_generator_option(DEFAULTS.generator)
 @option(
-    "--generator",
-    type=click.Choice(READY),
-    default=DEFAULTS.generator,
-    show_default=True,
-    help="How new pixels are made.",
+    "--out", type=FOLDER, metavar="DIR", help="Also write report.md, report.json and tables to this folder."
 )
-@option(
-    "--out", type=FILE, metavar="DIR", help="Also write report.md, report.json and tables to this folder."
-)
-@option(
-    "--processes",
-    metavar="COUNT",
-    default=core_count(),
-    show_default="one for each core",
-    type=click.IntRange(1),
-    help="Number of edits at once.",
-)
+@processes_option("Number of edits at once.")
 @json_option
 def transfer(
     faces: tuple[Path, ...],
@@ -99,13 +87,13 @@ def transfer(
     with unusable_input():
         for face in faces:
             _check(face)
-    performances = {path: read_driver(path, None, None, TrackerOptions()) for path in dict.fromkeys(drivers)}
-    still = [path for path, performance in performances.items() if performance.is_still]
+    recordings = {path: open_driver(path, None, None, TrackerOptions()) for path in dict.fromkeys(drivers)}
+    still = [path for path, recording in recordings.items() if recording.is_still]
     if still:
         raise click.BadParameter(f"{still[0]} does not move; give a film or a table", param_hint="--driver")
     work = [
-        Drive(driver.name, performance, face)
-        for driver, performance in performances.items()
+        Drive(driver.name, recording, face)
+        for driver, recording in recordings.items()
         for face in faces
         if face.resolve() != driver.resolve()
     ]

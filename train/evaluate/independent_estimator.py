@@ -59,7 +59,7 @@ def load_independent_estimator(
     options: IndependentEstimatorOptions = IndependentEstimatorOptions(),
 ) -> IndependentEstimator:
     """Returns the estimator fitted to `training` and tested on `unseen`; the folder `cache` keeps it."""
-    kept = cache / f"judge-{fingerprint(training, unseen, options)}.npz"
+    kept = cache / f"estimator-{fingerprint(training, unseen, options)}.npz"
     if not kept.is_file():
         fitted = fit_independent_estimator(training, unseen, options)
         cache.mkdir(parents=True, exist_ok=True)

@@ -25,10 +25,10 @@ from train.evaluate.identity_proxy import compared, discriminating, equal_error,
 from train.evaluate.result_table import Cell, ResultTable
 from train.evaluate.statistics import area_under_curve
 
-_COMPANY = (2, 3, 5)
+_GROUP_SIZES = (2, 3, 5)
 """The numbers of faces in a picture from which one is picked."""
-_LOOKS = 4
-"""The pictures of a face whose mean the figures for films use."""
+_PICTURES = 4
+"""The number of pictures of a face whose mean stands for a face in a film."""
 
 
 class ResemblanceError(ValueError):
@@ -216,40 +216,40 @@ def picking(described: DescribedFaces, options: ResemblanceOptions, threshold: f
     rng = np.random.default_rng(options.seed)
     groups = [np.flatnonzero(described.persons == person) for person in np.unique(described.persons)]
     rows: list[tuple[Cell, ...]] = []
-    for looks in (1, _LOOKS):
-        for company in _COMPANY:
-            if len(groups) <= company or max(map(len, groups)) <= looks:
+    for pictures in (1, _PICTURES):
+        for size in _GROUP_SIZES:
+            if len(groups) <= size or max(map(len, groups)) <= pictures:
                 continue
-            alike = np.array([_meeting(described, groups, company, looks, rng) for _ in range(options.draws)])
-            likest, best = alike[:, :-1].argmax(axis=1), alike[:, :-1].max(axis=1)
-            taken = best >= threshold
-            right, wrong = taken & (likest == 0), taken & (likest != 0)
-            absent = alike[:, 1:].max(axis=1) >= threshold
-            figures = (likest == 0, right, wrong, absent)
-            rows.append((company, looks, *(float(each.mean()) for each in figures)))
+            alike = np.array([_draw(described, groups, size, pictures, rng) for _ in range(options.draws)])
+            most_similar, similarity = alike[:, :-1].argmax(axis=1), alike[:, :-1].max(axis=1)
+            matched = similarity >= threshold
+            right, wrong = matched & (most_similar == 0), matched & (most_similar != 0)
+            false_match = alike[:, 1:].max(axis=1) >= threshold
+            figures = (most_similar == 0, right, wrong, false_match)
+            rows.append((size, pictures, *(float(each.mean()) for each in figures)))
     note = (
         f"{options.draws} draws of groups of held-out people, from which one is picked by another picture; "
-        f"a face is the mean of the given number of pictures. `likest`: the right person ranks first. "
-        f"`taken` and `another taken`: with the threshold {threshold:.2f}; in the rest no one is. `taken "
-        "while absent`: a person is picked from a group of equal size in which the right one is absent."
+        "a face is the mean of the given number of pictures. `most similar`: the right person ranks first. "
+        f"`matched` and `wrong match`: above the threshold, {threshold:.2f}; the rest match nobody. `false "
+        "match`: somebody matches in a group of equal size from which the right person is absent."
     )
-    columns = ("faces", "pictures of each", "likest", "taken", "another taken", "taken while absent")
+    columns = ("faces", "pictures of each", "most similar", "matched", "wrong match", "false match")
     return ResultTable("picking", "Picking one of several people", note, columns, tuple(rows))
 
 
-def _meeting(
+def _draw(
     described: DescribedFaces,
     groups: Sequence[NDArray[np.intp]],
-    company: int,
-    looks: int,
+    size: int,
+    picture_count: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Returns (company + 1,): the likeness of a person's reference to other pictures of the same person, then
-    to the other people."""
-    with_enough = [index for index, group in enumerate(groups) if len(group) > looks]
+    """Returns (size + 1,): the similarity of a person's reference to other pictures of the same person, then
+    to `size` other people. picture_count: the number of pictures whose mean stands for a face."""
+    with_enough = [index for index, group in enumerate(groups) if len(group) > picture_count]
     wanted = int(rng.choice(with_enough))
-    others = rng.choice(np.delete(np.arange(len(groups)), wanted), company, replace=False)
-    reference, *pictures = rng.permutation(groups[wanted])[: looks + 1]
-    faces = [np.array(pictures), *(rng.permutation(groups[other])[:looks] for other in others)]
+    others = rng.choice(np.delete(np.arange(len(groups)), wanted), size, replace=False)
+    reference, *pictures = rng.permutation(groups[wanted])[: picture_count + 1]
+    faces = [np.array(pictures), *(rng.permutation(groups[other])[:picture_count] for other in others)]
     seen = np.array([described.likenesses[rows].mean(axis=0) for rows in faces])
     return unit(seen) @ described.likenesses[reference]
