@@ -14,7 +14,7 @@ from reenact.measure.measurements import Progress, reporting
 from reenact.measure.read_aus import Watch, is_still
 from reenact.media.image_file import load_still
 from reenact.media.read import open_capture
-from reenact.media.read.spool import Source, passes_by, spooled
+from reenact.media.read.spool import Source, needs_spooling, spooled
 from reenact.pipeline.runner import LeftThreads, closed_after_stages
 from reenact.process.settings import standard_descriptors_held
 from reenact.programme.au_recording import AURecording, AURecordingError
@@ -51,7 +51,7 @@ def load_driver(
     person, driven_person = _profile(profile), _profile(driven_profile)
     with ExitStack() as opened:
         opened.enter_context(standard_descriptors_held)
-        kept: Source = opened.enter_context(spooled(source)) if passes_by(source) else Path(source)
+        kept: Source = opened.enter_context(spooled(source)) if needs_spooling(source) else Path(source)
         name = None if face is None else str(face)
         recording = read_driver(kept, name, fps, tracker or TrackerOptions(), _reported(progress))
     for line in recording.notes:

@@ -1,4 +1,4 @@
-"""Tables of labels, for fits and for training: all readers keep the rules of the reader of performances."""
+"""Tables of labels, for fits and for training: every reader obeys the rules of the reader of AU tables."""
 
 from __future__ import annotations
 
