@@ -17,7 +17,7 @@ from typing import Literal
 import engines
 from engines.threads import core_count, visible_cores
 from reenact.doctor import machine
-from reenact.doctor.machine import ListedCamera, Outcome, System
+from reenact.doctor.machine import ListedCamera, ProbeResult, System
 from reenact.track import landmark_model
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
@@ -133,7 +133,7 @@ def check_cv2_wheels(wheels: Mapping[str, str]) -> Finding:
     return Finding("cv2 wheels", "warning", f"{value}: they overwrite each other's files", fix)
 
 
-def check_import(check: str, outcome: Outcome, system: System, package: str) -> Finding:
+def check_import(check: str, outcome: ProbeResult, system: System, package: str) -> Finding:
     """The finding about a package that is needed.
 
     outcome: that of a program that imports the package and prints its version.
@@ -161,7 +161,7 @@ def import_fix(error: str, system: System, package: str) -> str:
     return f"pip install --force-reinstall --no-deps {package}"
 
 
-def check_mediapipe(outcome: Outcome, system: System) -> Finding:
+def check_mediapipe(outcome: ProbeResult, system: System) -> Finding:
     if outcome.error is not None:
         return check_import("mediapipe", outcome, system, MEDIAPIPE)
     facts = json.loads(outcome.printed)
@@ -188,7 +188,7 @@ def check_landmark_model(file: Path, is_cached: bool) -> Finding:
     )
 
 
-def check_tracker(outcome: Outcome, system: System, package: str) -> Finding:
+def check_tracker(outcome: ProbeResult, system: System, package: str) -> Finding:
     """The finding about the tracker.
 
     outcome: that of a program that prints the number of faces in the portrait that ships, which shows one.
@@ -205,7 +205,7 @@ def check_tracker(outcome: Outcome, system: System, package: str) -> Finding:
     return Finding(check, "problem", value, f"pip install --force-reinstall --no-deps {package}")
 
 
-def check_codecs(outcome: Outcome, system: System) -> Finding:
+def check_codecs(outcome: ProbeResult, system: System) -> Finding:
     """The finding about codecs.
 
     outcome: that of a program that prints PyAV's version and which of ENCODERS it has.
@@ -234,7 +234,7 @@ def engines_of_interest() -> dict[str, engines.Availability]:
     }
 
 
-def check_engine(name: str, availability: engines.Availability, outcome: Outcome) -> Finding:
+def check_engine(name: str, availability: engines.Availability, outcome: ProbeResult) -> Finding:
     """The finding about an engine; never a problem, because --generator warp needs none.
 
     outcome: that of a program that imports the engine's package.
@@ -251,7 +251,7 @@ def check_engine(name: str, availability: engines.Availability, outcome: Outcome
     return Finding(check, "ok", availability.detail)
 
 
-def check_models(files: Mapping[Path, bool | None], outcome: Outcome) -> Finding:
+def check_models(files: Mapping[Path, bool | None], outcome: ProbeResult) -> Finding:
     """The finding about the files that ship.
 
     files: whether each file has the hash of its installation. None: the file is missing.
@@ -291,7 +291,7 @@ def camera_fix(allowed: bool, system: System) -> str:
     return "close the program that uses the camera, or plug it in again"
 
 
-def check_virtual_camera(outcome: Outcome, system: System, loopback: bool) -> Finding:
+def check_virtual_camera(outcome: ProbeResult, system: System, loopback: bool) -> Finding:
     """The finding about virtual cameras.
 
     outcome: that of a program that opens a virtual camera and prints its device.
@@ -327,7 +327,7 @@ def virtual_camera_fix(system: System, loopback: bool) -> str:
     )
 
 
-def check_microphone(outcome: Outcome, system: System) -> Finding:
+def check_microphone(outcome: ProbeResult, system: System) -> Finding:
     """The finding about microphones, which only recordings need.
 
     outcome: that of a program that prints the default microphone's name, or nothing if there is none.
@@ -343,7 +343,7 @@ def check_microphone(outcome: Outcome, system: System) -> Finding:
     return Finding(check, "warning", outcome.error, "pip install --force-reinstall sounddevice")
 
 
-def check_preview(outcome: Outcome | None, system: System) -> Finding:
+def check_preview(outcome: ProbeResult | None, system: System) -> Finding:
     """The finding about the preview window.
 
     outcome: that of a program that opens a window and prints its library's name. None: no display.
@@ -361,7 +361,7 @@ def check_preview(outcome: Outcome | None, system: System) -> Finding:
 NO_DISPLAY = "this machine has no display"
 
 
-def why_no_window(outcome: Outcome | None, system: System) -> str | None:
+def why_no_window(outcome: ProbeResult | None, system: System) -> str | None:
     """The reason why no window opens, a colon and the repair, in one line. None: a window opens.
 
     outcome: as `check_preview` takes it.

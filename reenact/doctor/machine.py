@@ -69,8 +69,8 @@ class System:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The outcome of a small Python program."""
+class ProbeResult:
+    """The result of a small Python program that probes the machine."""
 
     printed: str = ""
     """The text that it printed."""
@@ -189,19 +189,19 @@ def this_system() -> System:
     )
 
 
-def run(program: str, *arguments: str) -> Outcome:
+def run(program: str, *arguments: str) -> ProbeResult:
     """Runs the text of a Python program in a process of its own, with the packages of this one."""
     command = [sys.executable, "-c", program, *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, env=environment)
     except subprocess.TimeoutExpired:
-        return Outcome(error=f"no answer within {LIMIT_S} s")
+        return ProbeResult(error=f"no answer within {LIMIT_S} s")
     if done.returncode < 0:
-        return Outcome(error=f"crashes Python ({signal.Signals(-done.returncode).name})")
+        return ProbeResult(error=f"crashes Python ({signal.Signals(-done.returncode).name})")
     if done.returncode > 0:
-        return Outcome(error=(done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
-    return Outcome(done.stdout.strip())
+        return ProbeResult(error=(done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1])
+    return ProbeResult(done.stdout.strip())
 
 
 def installed(names: Sequence[str]) -> dict[str, str]:
@@ -248,7 +248,7 @@ def _has_hash(path: Path, noted: str) -> bool | None:
 def cameras() -> list[ListedCamera]:
     """The real capture devices. Each is opened for a moment, so that its lamp lights up."""
     names = camera_names()
-    outcome = run(CAMERAS, *map(str, names)) if names else Outcome("{}")
+    outcome = run(CAMERAS, *map(str, names)) if names else ProbeResult("{}")
     formats = json.loads(outcome.printed) if outcome.error is None else {}
     found = [
         ListedCamera(index, name, may_open(Path(f"/dev/video{index}")), formats.get(str(index)))

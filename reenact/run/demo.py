@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.threads import codec_threads
+from reenact.media.write.encoding import CODECS, Encoding
 from reenact.programme.timeline import Scene, Timeline
 
 PORTRAIT = Path(__file__).parents[1] / "data" / "portrait.jpg"
@@ -50,7 +51,7 @@ def make_clip(path: Path, size: tuple[int, int] = (720, 1280), seconds: float = 
     portrait = _enlarged_portrait()
     height, width = size
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-        picture = output.add_stream("libx264", rate=_RATE, options={"crf": "16", "preset": "veryfast"})
+        picture = output.add_stream("libx264", rate=_RATE, options=CODECS["h264"].options(Encoding(crf=16)))
         picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
         picture.codec_context.thread_type = "AUTO"
         picture.codec_context.thread_count = codec_threads()

@@ -76,7 +76,7 @@ def test_without_a_microphone_it_says_so_once_and_the_recording_is_silent(
 ) -> None:
     result = reenact("webcam", "--camera", face, *SMILE, "--record", tmp_path / "out.mp4", "--duration", 3)
     assert result.exit_code == 0, result.output
-    assert caplog.messages == ["there is no microphone: what is recorded is silent until it works"]
+    assert caplog.messages == ["there is no microphone: recordings are silent until it works"]
     with av.open(str(tmp_path / "out.mp4")) as container:
         sound = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
     assert not sound.any()

@@ -32,7 +32,7 @@ from reenact.doctor.diagnose import (
     check_virtual_camera,
     diagnose,
 )
-from reenact.doctor.machine import ListedCamera, Outcome, System
+from reenact.doctor.machine import ListedCamera, ProbeResult, System
 from reenact.track.landmark_model import MODEL_URL
 
 UBUNTU = System("linux", "apt-get")
@@ -116,20 +116,22 @@ def test_exactly_one_cv2_wheel_is_right():
     ],
 )
 def test_a_broken_import_is_a_problem_with_the_exact_fix(error, system, fix):
-    assert check_import("cv2", Outcome(error=error), system, "wheel") == Finding("cv2", "problem", error, fix)
+    assert check_import("cv2", ProbeResult(error=error), system, "wheel") == Finding(
+        "cv2", "problem", error, fix
+    )
 
 
 def test_a_crash_for_want_of_instructions_is_told_from_a_broken_install():
-    finding = check_import("mediapipe", Outcome(error="crashes Python (SIGILL)"), UBUNTU, "mediapipe")
+    finding = check_import("mediapipe", ProbeResult(error="crashes Python (SIGILL)"), UBUNTU, "mediapipe")
     assert finding.fix is not None and "AVX" in finding.fix
 
 
 def test_mediapipe_needs_its_face_mesh_model():
-    assert check_mediapipe(Outcome('{"version": "0.10.21", "face_mesh": true}'), UBUNTU).verdict == "ok"
-    without = check_mediapipe(Outcome('{"version": "0.10.30", "face_mesh": false}'), UBUNTU)
+    assert check_mediapipe(ProbeResult('{"version": "0.10.21", "face_mesh": true}'), UBUNTU).verdict == "ok"
+    without = check_mediapipe(ProbeResult('{"version": "0.10.30", "face_mesh": false}'), UBUNTU)
     assert without.verdict == "problem"
     assert "mediapipe==0.10.21" in str(without.fix)
-    assert check_mediapipe(Outcome(error="ImportError: gone"), UBUNTU).verdict == "problem"
+    assert check_mediapipe(ProbeResult(error="ImportError: gone"), UBUNTU).verdict == "problem"
 
 
 def test_the_landmark_model_is_there_or_will_be_fetched():
@@ -142,46 +144,48 @@ def test_the_landmark_model_is_there_or_will_be_fetched():
 
 
 def test_the_tracker_must_find_the_one_face_of_the_portrait():
-    assert check_tracker(Outcome("1"), UBUNTU, "openvino").verdict == "ok"
-    none = check_tracker(Outcome("0"), UBUNTU, "openvino")
+    assert check_tracker(ProbeResult("1"), UBUNTU, "openvino").verdict == "ok"
+    none = check_tracker(ProbeResult("0"), UBUNTU, "openvino")
     assert (none.verdict, none.fix) == ("problem", "pip install --force-reinstall --no-deps openvino")
     offline = "TrackerError: the face landmark model cannot be fetched from https://x (no network)"
-    assert check_tracker(Outcome(error=offline), UBUNTU, "openvino") == Finding(
+    assert check_tracker(ProbeResult(error=offline), UBUNTU, "openvino") == Finding(
         "face tracking", "problem", "it needs the landmark model", offline.partition(": ")[2]
     )
-    assert check_tracker(Outcome(error="RuntimeError: no"), UBUNTU, "openvino").value == "RuntimeError: no"
+    assert (
+        check_tracker(ProbeResult(error="RuntimeError: no"), UBUNTU, "openvino").value == "RuntimeError: no"
+    )
 
 
 def test_only_the_encoder_of_the_main_job_is_indispensable():
-    assert check_codecs(Outcome(f"14.0 {' '.join(ENCODERS)}"), UBUNTU).verdict == "ok"
-    without_av1 = check_codecs(Outcome("14.0 libx264 libx265 libvpx-vp9 aac"), UBUNTU)
+    assert check_codecs(ProbeResult(f"14.0 {' '.join(ENCODERS)}"), UBUNTU).verdict == "ok"
+    without_av1 = check_codecs(ProbeResult("14.0 libx264 libx265 libvpx-vp9 aac"), UBUNTU)
     assert without_av1.verdict == "warning"
     assert "lacks libsvtav1" in without_av1.value
-    assert check_codecs(Outcome("14.0 aac"), UBUNTU).verdict == "problem"
+    assert check_codecs(ProbeResult("14.0 aac"), UBUNTU).verdict == "problem"
 
 
 def test_a_missing_or_broken_engine_is_only_a_warning():
     there = Availability(True, "onnxruntime 1.20")
-    assert check_engine("onnx", there, Outcome()).verdict == "ok"
-    assert check_engine("onnx", there, Outcome(error="ImportError: broken")).verdict == "warning"
-    missing = check_engine("onnx", Availability(False, "pip install it"), Outcome(error="no"))
+    assert check_engine("onnx", there, ProbeResult()).verdict == "ok"
+    assert check_engine("onnx", there, ProbeResult(error="ImportError: broken")).verdict == "warning"
+    missing = check_engine("onnx", Availability(False, "pip install it"), ProbeResult(error="no"))
     assert (missing.verdict, missing.fix) == ("warning", "pip install it")
 
 
 def test_an_engine_that_most_machines_do_without_is_no_warning():
     optional = Availability(False, "there is no NVIDIA GPU here", expected=False)
-    finding = check_engine("tensorrt", optional, Outcome(error="no"))
+    finding = check_engine("tensorrt", optional, ProbeResult(error="no"))
     assert finding == Finding("engine tensorrt", "ok", "there is no NVIDIA GPU here")
 
 
 def test_model_files_must_be_there_as_installed_and_load():
     files = {Path("basis.npz"): True, Path("estimator.npz"): True}
-    assert check_models(files, Outcome("basis")).verdict == "ok"
-    assert check_models({}, Outcome("basis")).value == "basis load; a checkout, hashes unknown"
-    broken = check_models({**files, Path("shape.npz"): False, Path("face.onnx"): None}, Outcome("basis"))
+    assert check_models(files, ProbeResult("basis")).verdict == "ok"
+    assert check_models({}, ProbeResult("basis")).value == "basis load; a checkout, hashes unknown"
+    broken = check_models({**files, Path("shape.npz"): False, Path("face.onnx"): None}, ProbeResult("basis"))
     assert broken.verdict == "problem"
     assert broken.value == "missing: face.onnx; damaged or changed: shape.npz"
-    assert check_models(files, Outcome(error="BadZipFile: no")).verdict == "problem"
+    assert check_models(files, ProbeResult(error="BadZipFile: no")).verdict == "problem"
 
 
 def test_no_camera_is_no_fault():
@@ -218,13 +222,15 @@ def test_a_camera_that_does_not_open_comes_with_its_fix(allowed, system, fix):
     ],
 )
 def test_a_missing_virtual_camera_comes_with_the_fix_for_this_system(system, loopback, fix):
-    finding = check_virtual_camera(Outcome(error="RuntimeError: no v4l2 loopback device"), system, loopback)
+    finding = check_virtual_camera(
+        ProbeResult(error="RuntimeError: no v4l2 loopback device"), system, loopback
+    )
     assert finding.verdict == "warning"
     assert str(finding.fix).startswith(fix) or fix in str(finding.fix)
 
 
 def test_a_virtual_camera_that_opens_is_named():
-    assert check_virtual_camera(Outcome("/dev/video9 (v4l2loopback)"), UBUNTU, True).value.startswith(
+    assert check_virtual_camera(ProbeResult("/dev/video9 (v4l2loopback)"), UBUNTU, True).value.startswith(
         "/dev/video9"
     )
 
@@ -232,12 +238,12 @@ def test_a_virtual_camera_that_opens_is_named():
 @pytest.mark.parametrize(
     ("result", "verdict", "words"),
     [
-        (Outcome("Blue Yeti"), "ok", "Blue Yeti"),
-        (Outcome(""), "ok", "only recordings with sound"),
-        (Outcome(error="OSError: PortAudio library not found"), "warning", "libportaudio2"),
-        (Outcome(error="ImportError: No module named 'sounddevice'"), "warning", "sounddevice"),
+        (ProbeResult("Blue Yeti"), "ok", "Blue Yeti"),
+        (ProbeResult(""), "ok", "only recordings with sound"),
+        (ProbeResult(error="OSError: PortAudio library not found"), "warning", "libportaudio2"),
+        (ProbeResult(error="ImportError: No module named 'sounddevice'"), "warning", "sounddevice"),
         (
-            Outcome(
+            ProbeResult(
                 error="sounddevice.PortAudioError: Error initializing PortAudio: Unanticipated host error"
             ),
             "warning",
@@ -266,20 +272,20 @@ def test_a_folder_that_does_not_exist_has_no_room(tmp_path):
 
 
 def test_a_program_answers_with_what_it_printed_or_why_it_failed():
-    assert machine.run("import sys; print(sys.argv[1])", "hello") == Outcome("hello")
-    assert machine.run("raise OSError('no such lens')") == Outcome(error="OSError: no such lens")
-    assert machine.run("import sys; sys.exit(3)") == Outcome(error="exit code 3")
+    assert machine.run("import sys; print(sys.argv[1])", "hello") == ProbeResult("hello")
+    assert machine.run("raise OSError('no such lens')") == ProbeResult(error="OSError: no such lens")
+    assert machine.run("import sys; sys.exit(3)") == ProbeResult(error="exit code 3")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
 def test_a_program_that_crashes_python_is_an_answer_too():
     program = "import os, signal; os.kill(os.getpid(), signal.SIGILL)"
-    assert machine.run(program) == Outcome(error="crashes Python (SIGILL)")
+    assert machine.run(program) == ProbeResult(error="crashes Python (SIGILL)")
 
 
 def test_a_program_that_never_ends_is_cut_off(monkeypatch):
     monkeypatch.setattr(machine, "LIMIT_S", 0.3)
-    assert machine.run("import time; time.sleep(30)") == Outcome(error="no answer within 0.3 s")
+    assert machine.run("import time; time.sleep(30)") == ProbeResult(error="no answer within 0.3 s")
 
 
 def test_installed_files_are_checked_against_the_hashes_of_the_installer(tmp_path, monkeypatch):

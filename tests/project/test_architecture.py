@@ -59,6 +59,7 @@ MAY_KNOW_THREADS = {
         "reenact.process.settings",
         "reenact.run.image_editor",
         "reenact.run.session",
+        "reenact.track.face_mesh",
     ),
 }
 """Those in the second line start none: each holds a lock, because all threads call it."""

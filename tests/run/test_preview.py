@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from reenact.doctor import diagnose
-from reenact.doctor.machine import Outcome, System
+from reenact.doctor.machine import ProbeResult, System
 from reenact.media.write.encoding import SinkError
 from reenact.pipeline.meter import LiveStatus
 from reenact.programme import parse_targets
@@ -180,14 +180,14 @@ def test_without_a_display_there_is_no_preview_and_nothing_is_tried(monkeypatch:
     ("outcome", "words"),
     [
         (
-            Outcome(error="this OpenCV has no windows"),
+            ProbeResult(error="this OpenCV has no windows"),
             ["pip uninstall -y", "opencv-contrib-python<4.12"],
         ),
-        (Outcome(error="crashes Python (SIGABRT)"), ["the display", "ssh -Y"]),
-        (Outcome(error="ImportError: libGL.so.1: cannot open"), ["apt-get install -y libgl1"]),
+        (ProbeResult(error="crashes Python (SIGABRT)"), ["the display", "ssh -Y"]),
+        (ProbeResult(error="ImportError: libGL.so.1: cannot open"), ["apt-get install -y libgl1"]),
     ],
 )
-def test_why_no_window_opens_is_one_line_with_what_to_do(outcome: Outcome, words: list[str]) -> None:
+def test_why_no_window_opens_is_one_line_with_what_to_do(outcome: ProbeResult, words: list[str]) -> None:
     why = diagnose.why_no_window(outcome, DEBIAN)
     assert why is not None and "\n" not in why
     assert all(word in why for word in words)
@@ -196,7 +196,7 @@ def test_why_no_window_opens_is_one_line_with_what_to_do(outcome: Outcome, words
 
 
 def test_a_window_that_opens_or_a_machine_without_a_display_is_no_fault() -> None:
-    assert diagnose.check_preview(Outcome("QT5"), DEBIAN).verdict == "ok"
+    assert diagnose.check_preview(ProbeResult("QT5"), DEBIAN).verdict == "ok"
     assert diagnose.check_preview(None, DEBIAN).verdict == "ok"
 
 

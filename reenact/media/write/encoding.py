@@ -142,7 +142,9 @@ CONTAINERS: Mapping[str, Container] = {
 
 
 def _x264(speed: int) -> Mapping[str, str]:
-    return {"preset": PRESETS[speed]}
+    # At some widths x264's code for AVX-512 gives another file at every run. With cpu-independent the file is
+    # the same on every processor, in the same time (150 frames of 720p: 0.83 s and 0.80 s).
+    return {"preset": PRESETS[speed], "x264-params": "cpu-independent=1"}
 
 
 def _x265(speed: int) -> Mapping[str, str]:
