@@ -37,6 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    model = config.getoption("--landmarker")
+    if model is not None and not model.is_file():
+        raise pytest.UsageError(f"--landmarker={model}: no such file; give MediaPipe's face_landmarker.task")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     seed = config.getoption("--shuffle")
     if seed is not None:
@@ -56,7 +62,7 @@ def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     return [item for group in groups for item in group]
 
 
-NO_MODEL = "needs MediaPipe's face landmark model, which is not on this machine: pytest --landmarker FILE"
+NO_MODEL = "needs MediaPipe's face landmark model, which is not on this machine: pytest --landmarker=FILE"
 
 
 def _found_model(given: Path | None) -> Path | None:
