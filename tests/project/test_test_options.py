@@ -1,4 +1,4 @@
-"""The options of the tests: `--shuffle SEED` for another order, `--landmarker=FILE` for the landmark model."""
+"""The options of the tests: `--shuffle SEED` for another order, `--landmarker=FILE` for a landmark model."""
 
 from __future__ import annotations
 
