@@ -29,6 +29,7 @@ from reenact.generate.painters.mouth.teeth_light import (
 from reenact.generate.painters.paint import blend, box_around, mix, polygon
 from reenact.records import Box, Face, Frame
 
+_LIPS = np.concatenate([UPPER, LOWER])
 _INCISORS_MM = 50.0
 """Canonical y, in millimetres, of the middle of the mouth."""
 _LUMA = (0.299, 0.587, 0.114)
@@ -50,7 +51,10 @@ class InsideOptions:
     """Distances in millimetres of an average face."""
 
     still_mm: float = 0.05
-    """The motion of the lips below which the warp's pixels stay."""
+    """The motion of the lips up to which the warp's pixels stay."""
+    settled_mm: float = 0.5
+    """The motion of the lips from which on painted pixels have replaced those of the warp. Both may differ
+    much, and a small motion must not be a jump."""
     rim_mm: float = 0.5
     """The width of the rim in which a lip's colour tinges what is visible beside it."""
     reuse: float = 0.35
@@ -87,10 +91,10 @@ def paint_inside(
     seen: the inside that the frame shows, found on `face`. None: the lips are closed. teeth: the teeth that
     are drawn where the frame shows none. None: likely ones for this face.
     """
-    moved_px = np.abs((warp.moved - face.landmarks)[np.concatenate([UPPER, LOWER]), :2]).max()
+    moved_mm = np.abs((warp.moved - face.landmarks)[_LIPS, :2]).max() / face.pose.scale
     outline = warp.moved[list(MOUTH.outline), :2]
     box = box_around(outline, warp.region)
-    if box is None or moved_px < options.still_mm * face.pose.scale:
+    if box is None or moved_mm <= options.still_mm:
         return warp
     if MOUTH.gaps(warp.moved, face.pose.down).max() < _LEAST_GAP_PX:
         return warp
@@ -117,7 +121,8 @@ def paint_inside(
         # Where even nostrils are light, the depth of a mouth is, too.
         shade = white * nostril_shade(frame.image, face)
         inside = shade + np.minimum(inside, 255) * (1 - shade / 255)
-    return blend(warp, np.minimum(inside, 255), polygon(outline, box), box)
+    shown = smoothstep((moved_mm - options.still_mm) / (options.settled_mm - options.still_mm))
+    return blend(warp, np.minimum(inside, 255), polygon(outline, box) * np.float32(shown), box)
 
 
 def _across(sides: NDArray[np.float32], place: _Place) -> NDArray[np.float32]:
