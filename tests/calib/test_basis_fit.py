@@ -38,6 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+@pytest.mark.usefixtures("tracks_faces")
 @pytest.mark.slow
 def test_fit_writes_an_estimator_a_basis_and_a_report_and_looks_only_once(folder, tmp_path):
     command = ["fit", str(folder), "--out", str(tmp_path), "--processes", "1", "--held-out", "0.4"]

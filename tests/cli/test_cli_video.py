@@ -316,6 +316,7 @@ def shell(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.usefixtures("tracks_faces")
 def test_from_a_shell_standard_output_is_one_object_and_standard_error_one_line(
     face_clip: Path, tmp_path: Path
 ) -> None:
@@ -334,6 +335,7 @@ def test_from_a_shell_a_missing_file_is_one_line_and_exit_code_2(tmp_path: Path)
     assert err == f"Error: {tmp_path / 'none.mp4'}: no such file\n"
 
 
+@pytest.mark.usefixtures("tracks_faces")
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize(

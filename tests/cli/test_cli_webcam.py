@@ -270,6 +270,7 @@ def test_where_no_window_opens_a_note_says_why_and_asking_for_one_is_refused(
     assert_refused(reenact(*arguments, "--preview"), "no preview: this machine has no display")
 
 
+@pytest.mark.usefixtures("tracks_faces")
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize("seed", range(3))

@@ -311,6 +311,7 @@ def test_only_cv2_wheels_that_are_installed_are_listed():
     assert set(machine.installed(["click", "no-such-package"])) == {"click"}
 
 
+@pytest.mark.usefixtures("tracks_faces")
 @pytest.mark.slow
 def test_this_machine_passes_every_check_that_the_tests_themselves_need(tmp_path):
     findings = {finding.check: finding for finding in diagnose(tmp_path)}

@@ -193,6 +193,7 @@ def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("tracks_faces")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["-", "/dev/stdin"])
 def test_standard_input_is_edited_read_and_verified(face_clip: Path, tmp_path: Path, name: str) -> None:
@@ -204,6 +205,7 @@ def test_standard_input_is_edited_read_and_verified(face_clip: Path, tmp_path: P
     assert len(read.stdout.splitlines()) == 7, read.stderr
 
 
+@pytest.mark.usefixtures("tracks_faces")
 def test_a_picture_from_standard_input_is_edited_and_read(tmp_path: Path) -> None:
     content = PORTRAIT.read_bytes()
     done = shell(content, "image", "-", tmp_path / "out.png", "--preset", "smile", "--verify")
@@ -219,6 +221,7 @@ def test_standard_input_that_is_no_film_is_named_and_not_the_output(tmp_path: Pa
         assert b"standard input " + words in done.stderr and b"out.mp4" not in done.stderr
 
 
+@pytest.mark.usefixtures("tracks_faces")
 def test_a_driver_may_come_through_a_pipe(face_clip: Path, tmp_path: Path) -> None:
     done = shell(face_clip.read_bytes(), "video", face_clip, tmp_path / "out.mp4", "--driver", "-")
     assert done.returncode == 0, done.stderr

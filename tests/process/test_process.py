@@ -87,6 +87,7 @@ def run(*command: object, closed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
 
 
+@pytest.mark.usefixtures("tracks_faces")
 @pytest.mark.slow
 def test_the_settings_of_a_process_are_after_a_run_what_they_were_before(face: Path) -> None:
     done = run("-c", RUN, face)
@@ -97,6 +98,7 @@ def test_the_settings_of_a_process_are_after_a_run_what_they_were_before(face: P
 WITHOUT = pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
 
 
+@pytest.mark.usefixtures("tracks_faces")
 @pytest.mark.slow
 @WITHOUT
 @pytest.mark.parametrize(
@@ -152,6 +154,7 @@ Path(sys.argv[2]).write_text(str((frame.image != frame.frame.image).any()))
 """
 
 
+@pytest.mark.usefixtures("tracks_faces")
 @WITHOUT
 @pytest.mark.parametrize("closed", ["", "2>&-", "<&- >&- 2>&-"])
 def test_a_session_opens_without_standard_streams(closed: str, face: Path, tmp_path: Path) -> None:

@@ -270,6 +270,7 @@ def test_several_threads_may_use_one_editor(portrait: np.ndarray, editor: Any):
         np.testing.assert_array_equal(found[each], image)
 
 
+@pytest.mark.usefixtures("tracks_faces")
 def test_several_threads_may_edit_pictures_at_once(portrait: np.ndarray):
     wanted = ["smile", "surprise", "AU04=+3"]
     found: dict[str, np.ndarray] = {}

@@ -181,7 +181,7 @@ def test_without_a_display_there_is_no_preview_and_nothing_is_tried(monkeypatch:
     [
         (
             ProbeResult(error="this OpenCV has no windows"),
-            ["pip uninstall -y", "opencv-contrib-python<4.12"],
+            ["pip uninstall -y", f"pip install {diagnose.CV2}"],
         ),
         (ProbeResult(error="crashes Python (SIGABRT)"), ["the display", "ssh -Y"]),
         (ProbeResult(error="ImportError: libGL.so.1: cannot open"), ["apt-get install -y libgl1"]),
