@@ -82,6 +82,16 @@ def test_the_moist_rim_of_a_lip_below_the_teeth_is_lip_and_the_dark_is_not():
     assert np.median((dark.bottom - dark.seam)[middle]) / PX_PER_MM == pytest.approx(2, abs=0.7)
 
 
+def test_a_lip_that_touches_teeth_begins_below_all_their_tips():
+    """A lip has too few landmarks to follow the notches, and would take tips of teeth along."""
+    face = open_face(above_mm=3, below_mm=4)
+    seen = see_mouth(drawn(face, teeth_mm=5, inside=LIPS, notch_mm=1.5), face)
+    edge = on_visible_edges(face, seen).landmarks[list(MOUTH.lower[3:-3]), :2]
+    tips = np.interp(edge[:, 0], *face.landmarks[list(MOUTH.upper), :2].T) + 5 * face.pose.scale
+    below_mm = (edge[:, 1] - tips) / face.pose.scale
+    assert below_mm.min() > 0 and below_mm.max() < 1.2
+
+
 def test_only_the_inner_edges_of_the_lips_and_their_corners_are_moved():
     face = open_face()
     found = on_visible_edges(face, see_mouth(textured_frame(), face))

@@ -28,8 +28,11 @@ def open_face(scale: float = 3.0, **lips: float) -> Face:
     return posed_face(scale=scale, landmarks_mm=open_lips(**lips))
 
 
-def drawn(face: Face, teeth_mm: float = 0.0, inside=DARK) -> Frame:
-    """The face, with a band of upper teeth of this height below the upper lip."""
+def drawn(face: Face, teeth_mm: float = 0.0, inside=DARK, notch_mm: float = 0.0) -> Frame:
+    """The face, with a band of upper teeth of this height below the upper lip.
+
+    notch_mm: the height of the notches between the tips of teeth, which are 8 mm wide.
+    """
     image = np.full((480, 640, 3), SKIN, np.uint8)
     places = face.landmarks[:, :2]
 
@@ -39,9 +42,10 @@ def drawn(face: Face, teeth_mm: float = 0.0, inside=DARK) -> Frame:
     fill(places[list(OUTER_LIPS)], LIPS)
     fill(places[INSIDE], inside)
     if teeth_mm:
-        upper = places[list(MOUTH.upper)]
-        lowest = places[list(MOUTH.lower)]
-        below = np.array([0, teeth_mm * face.pose.scale], np.float32)
+        x = np.linspace(*places[[MOUTH.upper[0], MOUTH.upper[-1]], 0], 120)
+        upper, lowest = (np.interp(x, *places[list(edge)].T) for edge in (MOUTH.upper, MOUTH.lower))
+        from_tip = np.abs((x - places[MOUTH.upper[5], 0]) / (4 * face.pose.scale) % 2 - 1)
+        below = (teeth_mm - notch_mm * from_tip**4) * face.pose.scale
         edge = np.minimum(upper + below, lowest)
-        fill(np.concatenate([upper, edge[::-1]]), TEETH)
+        fill(np.concatenate([np.stack([x, upper], 1), np.stack([x, edge], 1)[::-1]]), TEETH)
     return Frame(cv2.GaussianBlur(image, (0, 0), 0.7))

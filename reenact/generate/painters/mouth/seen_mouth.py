@@ -25,6 +25,8 @@ PX_PER_MM = 3.0
 _WIDTH_MM = 84.0
 _CENTRE_MM = (0.0, 51.0, 0.0)
 _COLUMNS = 33
+_TIPS_COLUMNS = 5
+"""The number of columns, as far apart as a lip's landmarks, over which the lowest tip of a tooth counts."""
 _BEYOND_MM = 7.0
 """Distance, in millimetres, beside the mouth's corners within which its dark is looked for; the last two
 count as skin."""
@@ -55,6 +57,8 @@ class SeenOptions:
     """The greatest height of a visible rolled-in lip below the teeth; up to twice this it counts in part."""
     edge_stiffness: float = 0.08
     """The cost of a step of a lip's edge between columns; see `cheapest_path`."""
+    tips_mm: float = 0.5
+    """The distance from the tips of teeth to the edge of a lower lip that they touch."""
     seam_step_mm: float = 0.4
     """The distance between the heights at which the edge of the teeth is looked for."""
     seam_stiffness: float = 0.25
@@ -269,10 +273,12 @@ def _without_lip(
     bottom: NDArray[np.float32],
     options: SeenOptions,
 ) -> NDArray[np.float32]:
-    """`bottom`, raised to the edge of the upper teeth where only the rolled-in lower lip lies in between.
+    """`bottom`, raised to just below the upper teeth where only the rolled-in lower lip lies in between.
 
-    A rolled-in lip is as light and as red as the lip itself.
+    A rolled-in lip is as light and as red as the lip itself. It begins below the tips of teeth, which would
+    otherwise move with it, as far as the few landmarks of the lip can follow them.
     """
+    tips = cv2.dilate(seam[None], np.ones((1, _TIPS_COLUMNS), np.uint8))[0] + options.tips_mm * PX_PER_MM
     band = bottom - seam
     between = np.median(
         [_at(lab, lines.columns, seam + share * band)[0] for share in (0.5, 0.65, 0.8)], axis=0
@@ -284,7 +290,7 @@ def _without_lip(
     is_lip = smoothstep((as_red - options.lip_red) / 0.25) * smoothstep((as_light - options.lip_light) / 0.2)
     is_lip = is_lip * smoothstep(2 - band / (options.lip_mm * PX_PER_MM))
     raised = cv2.blur(is_lip.astype(np.float32)[None], (5, 1), borderType=cv2.BORDER_REPLICATE)[0]
-    return (bottom - raised * band).astype(np.float32)
+    return (bottom - raised * np.maximum(bottom - tips, 0)).astype(np.float32)
 
 
 def _teeth(
