@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,9 @@ def test_pictures_of_the_mouth_go_into_the_profile_only_when_that_is_asked_for(
         result = reenact(*run, *record, "--save-profile", path, *asked, "--duration", 3)
         assert result.exit_code == 0, result.output
         assert path.exists() == bool(asked)
-        assert (f"Note: {path} holds 1 picture of the inside of your mouth" in result.stderr) == bool(asked)
+        # How many differ enough depends on the frames that a busy machine drops.
+        note = rf"Note: {re.escape(str(path))} holds [1-3] pictures? of the inside of your mouth"
+        assert (re.search(note, result.stderr) is not None) == bool(asked)
     assert mouth_of(load_profile(tmp_path / "with.json")).upper is not None
 
 
