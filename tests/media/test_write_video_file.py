@@ -17,7 +17,7 @@ import pytest
 
 from reenact.media.read import CaptureError, open_capture
 from reenact.media.write import Encoding, FileSink, SinkError
-from reenact.media.write.encoding import last_packets
+from reenact.media.write.encoding import CODECS, CONTAINERS, choose, last_packets
 from reenact.run.demo import make_clip
 from tests.support.media import Film, gradient, packets_of, picture_times, write_film
 
@@ -237,6 +237,65 @@ def test_every_codec_makes_what_its_name_says(tmp_path: Path, codec: str) -> Non
         name = container.streams.video[0].codec_context.codec.canonical_name
     assert name == codec
     assert picture_times(tmp_path / "b.mp4") == picture_times(source)
+
+
+HARDWARE = [name for name, codec in CODECS.items() if codec.needs]
+
+
+def test_an_encoder_of_a_gpu_is_never_chosen_by_itself():
+    assert {"h264_nvenc", "h264_qsv", "h264_videotoolbox", "h264_v4l2m2m"} == set(HARDWARE)
+    assert all(choose(Path(f"a{ending}"), Encoding())[1].needs is None for ending in CONTAINERS)
+
+
+@pytest.mark.parametrize("name", HARDWARE)
+def test_an_encoder_whose_hardware_is_missing_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    source = write_film(tmp_path / "a.mp4")
+    try:
+        _pass_through(source, tmp_path / "b.mp4", Encoding(codec=name))
+    except SinkError as error:
+        reasons = "does not open on this machine", "is not in this FFmpeg"
+        assert any(str(error).startswith(f"the encoder {name} {reason}: it needs a") for reason in reasons)
+        assert str(error).endswith("; --codec h264 works everywhere")
+        assert list(tmp_path.iterdir()) == [source]
+    else:  # This machine has it.
+        assert picture_times(tmp_path / "b.mp4") == picture_times(source)
+
+
+def test_an_encoder_that_takes_interleaved_chroma_gets_the_same_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_film(tmp_path / "a.mp4", Film(size=(80, 96)))
+    _pass_through(source, tmp_path / "planes.mp4")
+    monkeypatch.setitem(CODECS, "h264", replace(CODECS["h264"], pixel_format="nv12"))
+    _pass_through(source, tmp_path / "interleaved.mp4")
+    with open_capture(tmp_path / "planes.mp4") as planes, open_capture(tmp_path / "interleaved.mp4") as other:
+        for one, two in zip(planes, other, strict=True):
+            np.testing.assert_array_equal(one.image, two.image)
+
+
+@pytest.mark.parametrize(
+    ("name", "crf", "preset", "expected"),
+    [
+        ("h264_nvenc", 23, "veryfast", {"rc": "vbr", "cq": "23", "b": "0", "preset": "p3"}),
+        ("h264_nvenc", 0, "veryslow", {"rc": "vbr", "cq": "1", "b": "0", "preset": "p7"}),
+        ("h264_qsv", 23, "ultrafast", {"global_quality": "23", "preset": "veryfast"}),
+        ("h264_videotoolbox", 51, "fast", {"flags": "+qscale", "global_quality": "118"}),
+        ("h264_videotoolbox", 0, "fast", {"flags": "+qscale", "global_quality": "11800"}),
+        ("h264_v4l2m2m", 23, "fast", {}),
+    ],
+)
+def test_quality_and_speed_are_told_in_the_words_of_each_encoder(
+    name: str, crf: int, preset: str, expected: dict[str, str]
+) -> None:
+    assert CODECS[name].options(Encoding(crf=crf, preset=preset)) == expected
+
+
+def test_an_encoder_that_knows_no_quality_gets_a_bit_rate() -> None:
+    rates = [
+        CODECS["h264_v4l2m2m"].bit_rate(Encoding(crf=crf), (720, 1280), Fraction(30)) for crf in (23, 17)
+    ]
+    assert rates == [2764800, 5529600]
+    assert CODECS["h264"].bit_rate(Encoding(), (720, 1280), Fraction(30)) is None
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vp9"])

@@ -69,14 +69,30 @@ class Codec:
     """Gives the encoder's options for an index in PRESETS; 0 is the fastest."""
     odd_sizes: bool
     """Whether 4:2:0 pictures with an odd number of rows or columns can be stored."""
+    quality: Callable[[int], Mapping[str, str]] = lambda crf: {"crf": str(crf)}
+    """Gives the encoder's options for a constant rate factor."""
+    pixel_format: str = "yuv420p"
+    """FFmpeg's name of the format in which the encoder takes pictures."""
+    needs: str | None = None
+    """The hardware that encodes. None: the processor encodes, on every machine."""
+    bits_per_pixel: Callable[[int], float] | None = None
+    """Gives the bit rate for a constant rate factor, in bits for a pixel. None: the encoder finds it."""
 
     def options(self, encoding: Encoding, threads: int = 0) -> dict[str, str]:
         """The encoder's options. threads: 0 lets the encoder choose."""
-        crf = self.crf if encoding.crf is None else encoding.crf
-        options = {"crf": str(crf), **self.preset(PRESETS.index(encoding.preset))}
+        options = {**self.quality(self._crf(encoding)), **self.preset(PRESETS.index(encoding.preset))}
         if threads and "x265-params" in options:
             options["x265-params"] += f":pools={threads}"  # x265 ignores FFmpeg's setting of threads
         return options
+
+    def bit_rate(self, encoding: Encoding, size: tuple[int, int], rate: Fraction) -> int | None:
+        """The bits per second for pictures of (height, width). None: the encoder finds them."""
+        if self.bits_per_pixel is None:
+            return None
+        return round(self.bits_per_pixel(self._crf(encoding)) * size[0] * size[1] * rate)
+
+    def _crf(self, encoding: Encoding) -> int:
+        return self.crf if encoding.crf is None else encoding.crf
 
 
 @dataclass(frozen=True)
@@ -155,11 +171,64 @@ def _vpx(speed: int) -> Mapping[str, str]:
     return {"deadline": "good", "cpu-used": str(8 - speed), "row-mt": "1"}
 
 
+def _nvenc(speed: int) -> Mapping[str, str]:
+    return {"preset": f"p{1 + round(speed * 6 / (len(PRESETS) - 1))}"}
+
+
+def _qsv(speed: int) -> Mapping[str, str]:
+    return {"preset": PRESETS[max(speed, PRESETS.index("veryfast"))]}
+
+
+def _one_speed(speed: int) -> Mapping[str, str]:
+    return {}
+
+
+def _nvenc_quality(crf: int) -> Mapping[str, str]:
+    return {"rc": "vbr", "cq": str(max(crf, 1)), "b": "0"}  # 0 would be automatic
+
+
+def _qsv_quality(crf: int) -> Mapping[str, str]:
+    return {"global_quality": str(max(crf, 1))}
+
+
+_LAMBDA = 118
+"""FFmpeg's unit of `global_quality` where it stands for a quantiser (FF_QP2LAMBDA)."""
+
+
+def _videotoolbox_quality(crf: int) -> Mapping[str, str]:
+    # From 1 to 100, the best.
+    return {"flags": "+qscale", "global_quality": str(_LAMBDA * max(1, round(100 * (51 - crf) / 51)))}
+
+
+def _v4l2_bits_per_pixel(crf: int) -> float:
+    """As many bits as x264 needs for talking people, and two thirds more; six steps halve them."""
+    return float(0.1 * 2 ** ((23 - crf) / 6))
+
+
+_H264_CONTAINERS = ("mp4", "mov", "matroska")
 CODECS: Mapping[str, Codec] = {
-    "h264": Codec("libx264", 20, ("mp4", "mov", "matroska"), 51, _x264, odd_sizes=False),
-    "hevc": Codec("libx265", 22, ("mp4", "mov", "matroska"), 51, _x265, odd_sizes=False),
+    "h264": Codec("libx264", 20, _H264_CONTAINERS, 51, _x264, odd_sizes=False),
+    "hevc": Codec("libx265", 22, _H264_CONTAINERS, 51, _x265, odd_sizes=False),
     "vp9": Codec("libvpx-vp9", 28, ("mp4", "matroska", "webm"), 63, _vpx, odd_sizes=True),
+    "h264_nvenc": Codec(
+        *("h264_nvenc", 20, _H264_CONTAINERS, 51, _nvenc, False, _nvenc_quality),
+        needs="an NVIDIA GPU with its driver",
+    ),
+    "h264_qsv": Codec(
+        *("h264_qsv", 20, _H264_CONTAINERS, 51, _qsv, False, _qsv_quality, "nv12"),
+        needs="an Intel GPU with its media driver (on Debian: intel-media-va-driver and libmfx-gen1.2)",
+    ),
+    "h264_videotoolbox": Codec(
+        *("h264_videotoolbox", 20, _H264_CONTAINERS, 51, _one_speed, False, _videotoolbox_quality),
+        needs="a Mac with Apple silicon",
+    ),
+    "h264_v4l2m2m": Codec(
+        *("h264_v4l2m2m", 20, _H264_CONTAINERS, 51, _one_speed, False, _one_speed, "nv12"),
+        needs="an encoder of the kernel, as on a Raspberry Pi up to the fourth",
+        bits_per_pixel=_v4l2_bits_per_pixel,
+    ),
 }
+"""The codecs by name. Those that need hardware come last, so that none is ever chosen for the user."""
 
 
 def choose(path: Path, encoding: Encoding) -> tuple[Container, Codec]:
@@ -229,13 +298,20 @@ def add_picture(
     """Adds a video stream for pictures with the properties of `like`, in the size (height, width)."""
     threads = encoding.threads or codec_threads()
     options = codec.options(encoding, threads)
-    stream = output.add_stream(codec.encoder, rate=like.rate or Fraction(25), options=options)
+    rate = like.rate or Fraction(25)
+    try:
+        stream = output.add_stream(codec.encoder, rate=rate, options=options)
+    except av.codec.codec.UnknownCodecError as error:
+        raise SinkError(_unavailable(codec, "is not in this FFmpeg")) from error
     assert isinstance(stream, VideoStream)
     context = stream.codec_context
+    bit_rate = codec.bit_rate(encoding, size, rate)
+    if bit_rate is not None:
+        context.bit_rate = bit_rate
     height, width = size
     context.height = height if codec.odd_sizes else height + height % 2
     context.width = width if codec.odd_sizes else width + width % 2
-    context.pix_fmt = "yuv420p"
+    context.pix_fmt = codec.pixel_format
     context.time_base = like.time_base
     context.sample_aspect_ratio = like.pixel_aspect
     # Frames are encoded in parallel: slices, the encoder's default, are a fifth slower and larger.
@@ -247,6 +323,24 @@ def add_picture(
     context.color_primaries = colour.primaries
     context.color_trc = colour.transfer
     return stream
+
+
+def open_encoder(output: OutputContainer, codec: Codec) -> None:
+    """Opens the encoder of the output, all of whose streams have been added.
+
+    Raises SinkError where the machine lacks the hardware, and av.FFmpegError for other reasons.
+    """
+    try:
+        output.start_encoding()
+    except av.FFmpegError as error:
+        if codec.needs is None or "avcodec_open2" not in str(error):
+            raise
+        raise SinkError(_unavailable(codec, "does not open on this machine")) from error
+
+
+def _unavailable(codec: Codec, reason: str) -> str:
+    needs = f": it needs {codec.needs}" if codec.needs else ""
+    return f"the encoder {codec.encoder} {reason}{needs}; --codec h264 works everywhere"
 
 
 def last_packets(stream: VideoStream) -> list[Packet[VideoStream]]:

@@ -28,6 +28,7 @@ from reenact.media.write.encoding import (
     label_picture,
     last_packets,
     named_errors,
+    open_encoder,
     open_output,
     require_writable,
     size_notes,
@@ -89,6 +90,7 @@ class FileSink:
             self._to_yuv = ToYuv(self._size, self._picture)
             self._other_streams = stack.enter_context(OtherStreams(self._like, self._output))
             label(self._output, self._other_streams.metadata, self._comment)
+            open_encoder(self._output, self._codec)
             self._resources = stack.pop_all()
         notes = _notes(self._like, self._container, self._codec, self._size)
         self.notes = (*self._like.encoding_losses, *notes, *dropped, *self._other_streams.notes)

@@ -32,12 +32,19 @@ class ToYuv:
         self._stored = stream.height, stream.width
         self._colour = Colour(stream.color_range, stream.colorspace)
         self._from_rgb = self._colour.from_rgb(size[0])
+        self._encoded_format = stream.pix_fmt
 
     def __call__(self, image: NDArray[np.uint8], decoded: Decoded | None = None) -> VideoFrame:
         """The picture for the encoder. image: (height, width, 3) RGB.
 
         decoded: the decoder's picture of which `image` was made, and its changed boxes. None: all of `image`
         is converted."""
+        picture = self._converted(image, decoded)
+        # Some encoders of GPUs take the same planes interleaved.
+        return picture if self._encoded_format == FORMAT else picture.reformat(format=self._encoded_format)
+
+    def _converted(self, image: NDArray[np.uint8], decoded: Decoded | None) -> VideoFrame:
+        """The picture in FORMAT."""
         height, width = self._stored
         picture = VideoFrame(width, height, FORMAT)
         planes = [pixels(plane) for plane in picture.planes]
