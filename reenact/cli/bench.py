@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from reenact.cli.editing import ready_generator_option
-from reenact.cli.errors import unusable_input
+from reenact.cli.errors import Failure, unusable_input
 from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.inputs import INPUT, to_source
 from reenact.cli.log_output import is_quiet
-from reenact.cli.parameters import json_option, landmarker_option, write_json
+from reenact.cli.parameters import FILE, json_option, landmarker_option, write_json
 from reenact.media.read import open_capture
 from reenact.media.read.spool import Source
 from reenact.run.benchmark import (
@@ -32,6 +33,7 @@ from reenact.run.benchmark import (
     this_machine,
     to_json,
 )
+from reenact.run.benchmark_baseline import TOLERANCE, Baseline, load_baseline, share_of, stages_of
 
 DEFAULTS = BenchmarkOptions()
 
@@ -43,6 +45,8 @@ DEFAULTS = BenchmarkOptions()
     More examples:
       reenact bench --size all --faces all
       reenact bench in.mp4 --json -
+      reenact bench --json before.json
+      reenact bench --check before.json
 
     Each clip is edited, and it is also decoded and encoded without any edit: no edit on this machine can be
     faster than that. Close other programs first.""",
@@ -79,6 +83,22 @@ DEFAULTS = BenchmarkOptions()
     show_default=True,
     help="Length of the built-in clip.",
 )
+@option(
+    "--check",
+    "baseline",
+    type=FILE,
+    metavar="JSON",
+    help="Compare with what --json wrote earlier on this machine; exit code 1 if an edit has become slower.",
+    detail="Only ratios are compared: the speed of an edit as a share of decoding and encoding alone.",
+)
+@option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    metavar="0..1",
+    default=TOLERANCE,
+    show_default=True,
+    help="The share of its earlier speed that an edit may lose before --check fails.",
+)
 @landmarker_option()
 @json_option
 def bench(
@@ -88,12 +108,17 @@ def bench(
     generator: str,
     rounds: int,
     seconds: float,
+    baseline: Path | None,
+    tolerance: float,
     landmarker: Path | None,
     json_path: Path | None,
 ) -> None:
     """Measure how fast this machine edits CLIP, or a built-in clip."""
     refuse_options_of_the_built_in_clip(clip)
+    machine = this_machine()
     options = BenchmarkOptions(rounds, seconds, generator, landmarker)
+    with unusable_input():
+        earlier = load_baseline(baseline) if baseline else None
     sizes = list(SIZES) if size == "all" else [size]
     counts = list(FACES) if faces == "all" else [int(faces)]
     with ExitStack() as opened:
@@ -102,11 +127,38 @@ def bench(
             cases = opened.enter_context(built_in_cases(sizes, counts, seconds, status.update))
         else:
             cases = [user_case(to_source(clip))]
+        if earlier is not None:
+            with unusable_input():
+                earlier.require_kind(machine, generator, [case.name for case in cases])
         measurements = [measure(case, options, status.update) for case in cases]
-    machine = this_machine()
+    output = Console(highlight=False, stderr=str(json_path) == "-")
     if str(json_path) != "-":
-        show(machine, measurements, Console(highlight=False))
-    write_json(to_json(machine, measurements), json_path)
+        show(machine, measurements, output)
+    write_json(to_json(machine, generator, measurements), json_path)
+    if earlier is not None:
+        check(earlier, measurements, tolerance, output)
+
+
+def check(
+    baseline: Baseline, measurements: Sequence[Measurement], tolerance: float, console: Console
+) -> None:
+    """Prints the ratios beside the baseline's. Raises Failure if a share fell by more than the tolerance."""
+    table = Table("clip", "ratio", title="against the baseline", title_justify="left", box=box.SIMPLE)
+    for column in ("before", "now", "change"):
+        table.add_column(column, justify="right")
+    slower = []
+    for each in measurements:
+        share = share_of(baseline, each)
+        if share.change < -tolerance:
+            slower.append(f"{each.name} by {-share.change:.0%}")
+        for ratio in (replace(share, name="speed / ceiling"), *stages_of(baseline, each)):
+            table.add_row(
+                each.name, ratio.name, f"{ratio.before:.2f}", f"{ratio.now:.2f}", f"{ratio.change:+.0%}"
+            )
+        table.add_section()
+    console.print(table)
+    if slower:
+        raise Failure(f"slower than the baseline: {', '.join(slower)}; {tolerance:.0%} is allowed")
 
 
 def refuse_options_of_the_built_in_clip(clip: Path | str | None) -> None:

@@ -223,6 +223,7 @@ def _processor() -> str:
     return next(names, platform.processor())
 
 
-def to_json(machine: dict[str, Any], measurements: Sequence[Measurement]) -> dict[str, Any]:
+def to_json(machine: dict[str, Any], generator: str, measurements: Sequence[Measurement]) -> dict[str, Any]:
     """All figures as plain dictionaries with rounded numbers."""
-    return {"machine": machine, "cases": [rounded(asdict(each)) for each in measurements]}
+    cases = [rounded(asdict(each)) for each in measurements]
+    return {"machine": machine, "generator": generator, "cases": cases}
