@@ -263,6 +263,7 @@ def _task(detector: bytes, landmarks: bytes) -> bytes:
         _task(b"\0\0\0\0TFL3", b"\0\0\0\0TFL3"),
         _task(b"x" * 9, b"y" * 9),
     ],
+    ids=["empty", "text", "empty-networks", "headers", "no-networks"],  # a ZIP holds the time of its making
 )
 def test_a_file_that_is_no_model_is_said_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.task"
