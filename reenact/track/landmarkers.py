@@ -36,7 +36,8 @@ def open_landmarker(backend: str = "auto", model_path: Path | None = None) -> La
             "the face_mesh tracker needs mediapipe==0.10.21, which has wheels for Python 3.10 to 3.12; "
             "choose face_landmarker"
         )
-    with native_messages_logged, signals_answered_afterwards():
+    # In this order, because what a signal's handler raises is to be printed on the terminal.
+    with signals_answered_afterwards(), native_messages_logged:
         landmarker = FaceMesh() if backend == "face_mesh" else open_face_landmarker(model_path)
         _warm_up(landmarker)
     return landmarker

@@ -199,7 +199,11 @@ def test_the_two_networks_are_read() -> None:
     assert (networks.detector, networks.landmarks) == (b"one", b"two")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", _zip(face_detector=b"one"), _zip()[:-4]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not a zip", _zip(face_detector=b"one"), _zip()[:-4]],
+    ids=["empty", "text", "one-network", "cut"],  # a ZIP holds the time at which it was made
+)
 def test_another_file_is_no_model(content: bytes) -> None:
     with pytest.raises(ValueError) as caught:
         read_networks(content)
