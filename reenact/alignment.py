@@ -45,10 +45,16 @@ class Alignment:
         matrix[:, 2] += matrix[:, :2] @ np.asarray(origin, np.float32)
         return Alignment(matrix, self.size)
 
-    def crop(self, image: NDArray[np.uint8], border: int = cv2.BORDER_REPLICATE) -> NDArray[np.uint8]:
-        """The aligned crop (size, size[, 3]) of a picture (height, width[, 3]).
+    def crop(
+        self,
+        image: NDArray[np.uint8],
+        border: int = cv2.BORDER_REPLICATE,
+        part: tuple[slice, slice] | None = None,
+    ) -> NDArray[np.uint8]:
+        """The aligned crop (size, size[, 3]) of a picture (height, width[, 3]), or a part of it.
 
-        border: the cv2 border mode beyond the picture; by default its border pixels are repeated.
+        border: the cv2 border mode beyond the picture; by default its border pixels are repeated. part: the
+        (rows, columns) of the crop that are wanted. None: all.
         """
         matrix = self.matrix
         if self.scale < 0.5:
@@ -56,9 +62,12 @@ class Alignment:
         elif max(image.shape[:2]) > CV2_SIDE_PX:
             x0, y0, x1, y1 = self.bounds((image.shape[0], image.shape[1]))
             image, matrix = image[y0:y1, x0:x1], self.shifted((x0, y0)).matrix
-        return cv2.warpAffine(
-            image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border
-        )
+        rows, columns = part or (slice(0, self.size), slice(0, self.size))
+        if part is not None:
+            matrix = matrix.copy()
+            matrix[:, 2] -= (columns.start, rows.start)
+        size = columns.stop - columns.start, rows.stop - rows.start
+        return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
 
     def _shrunk(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The needed part of `image`, area-averaged so that bilinear sampling does not alias."""

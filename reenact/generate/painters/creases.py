@@ -8,6 +8,7 @@ makes the file; see CREASES_CARD.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -161,7 +162,8 @@ class Creases:
         picture = self.draw(change, people) + _refined(self.weighted_sum(self.shading, change))
         place = shown.around(picture)
         shade = np.zeros((size, size), np.float32)
-        shade[place] = _limited(shown.of(picture, place))
+        (drawn,) = shown.of([picture], place)
+        shade[place] = _limited(drawn)
         return shade
 
 
@@ -187,12 +189,13 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     shown = _CropView(alignment.points(warp.moved), alignment.size)
     place = shown.around(cv2.absdiff(picture, -smoothed))
     bare = cv2.resize(skin.bare, (alignment.size, alignment.size), interpolation=cv2.INTER_LINEAR)[place]
-    shade = cv2.multiply(_limited(shown.of(picture, place)), bare)
-    gain = cv2.exp(shade)
+    smooths = bool((less * creases.creasing).any())
+    drawn, *without = shown.of([picture, smoothed] if smooths else [picture], place)
+    gain = cv2.exp(cv2.multiply(_limited(drawn), bare))
     gain -= 1
-    if (less * creases.creasing).any():
-        without = cv2.multiply(shown.of(smoothed, place), bare, scale=_SMOOTHED_MOST)
-        filled = cv2.multiply(cv2.merge([without] * 3), _own_creases(warp, alignment, place))
+    if smooths:
+        kept = cv2.multiply(without[0], bare, scale=_SMOOTHED_MOST)
+        filled = cv2.multiply(cv2.merge([kept] * 3), _own_creases(warp, alignment, place))
         filled += 1
         gain = cv2.multiply(_in_hue(gain), filled)
         gain -= 1
@@ -207,7 +210,7 @@ def _own_creases(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -
     or with a limit for each colour, it would become a red line.
     """
     px_per_mm = alignment.size / _CROP.width_mm
-    crop = alignment.shifted(warp.region[:2]).crop(warp.image)[place]
+    crop = alignment.shifted(warp.region[:2]).crop(warp.image, part=place)
     fine = cv2.GaussianBlur(crop, (0, 0), _FINE_MM * px_per_mm)
     # Closing by a square is a maximum and a minimum along rows and columns: a tenth of a disc's time.
     square = np.ones((2 * round(_CREASE_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
@@ -215,6 +218,8 @@ def _own_creases(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -
     gain = cv2.divide(cv2.LUT(filled, _ABOVE_FLOOR), cv2.LUT(fine, _ABOVE_FLOOR))
     np.maximum(gain, 1, out=gain)
     gain -= 1
+    if gain.max() <= _DEEPEST:  # usual, except in very dark creases
+        return gain
     red, green, blue = cv2.split(gain)
     most = cv2.max(cv2.max(red, green), blue)
     share = cv2.min(cv2.divide(_DEEPEST, cv2.max(most, _LEAST)), 1)
@@ -233,12 +238,9 @@ def _in_hue(gain: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _limited(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Changes of log brightness, limited smoothly to -_DARKEST and _LIGHTEST."""
-    darker = cv2.min(picture, 0)
-    lighter = cv2.max(picture, 0)
-    return cv2.add(
-        cv2.divide(darker, cv2.addWeighted(darker, -1 / _DARKEST, darker, 0, 1)),
-        cv2.divide(lighter, cv2.addWeighted(lighter, 1 / _LIGHTEST, lighter, 0, 1)),
-    )
+    beyond = cv2.max(picture * np.float32(1 / _LIGHTEST), picture * np.float32(-1 / _DARKEST))
+    beyond += 1
+    return cv2.divide(picture, beyond)
 
 
 def _refined(plane: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -268,17 +270,22 @@ class _CropView:
             slice(CROP_CELL_PX * max(left - 1, 0), min(CROP_CELL_PX * right, self._size)),
         )
 
-    def of(self, picture: NDArray[np.float32], place: tuple[slice, slice]) -> NDArray[np.float32]:
-        """A picture of the canonical face (380, 320) in a part of the crop; 0 outside the face."""
+    def of(
+        self, pictures: Sequence[NDArray[np.float32]], place: tuple[slice, slice]
+    ) -> list[NDArray[np.float32]]:
+        """Pictures of the canonical face (380, 320) in a part of the crop; 0 outside the face."""
         cells = tuple(slice(part.start // CROP_CELL_PX, cell_count(part.stop)) for part in place)
         height, width = (part.stop - part.start for part in place)
         x, y, on_face = (
             np.ascontiguousarray(to_pixels(np.ascontiguousarray(plane[cells]), CROP_CELL_PX)[:height, :width])
             for plane in (*self._field, self._covered.astype(np.float32))
         )
-        return cv2.multiply(
-            cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), on_face
-        )
+        return [
+            cv2.multiply(
+                cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), on_face
+            )
+            for picture in pictures
+        ]
 
 
 @lru_cache(maxsize=1)

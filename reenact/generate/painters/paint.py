@@ -149,6 +149,6 @@ def lay_over(
     )
     image = warp.image.copy()
     image[y0:y1, x0:x1] = blend(image[y0:y1, x0:x1], there)
-    for border in (np.s_[[0, -1]], np.s_[:, [0, -1]]):
+    for border in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
         image[border] = warp.image[border]
     return replace(warp, image=image)
