@@ -29,6 +29,7 @@
 | `TrackerError` | `RuntimeError` | a face tracker that cannot be opened |
 | `EngineError` | `RuntimeError` | a runtime or a network that cannot be opened |
 | `ChoiceError` | `EngineError` | an engine's name that cannot be understood |
+| `GeneratorProcessError` | `RuntimeError` | a process of the generator that has ended unexpectedly |
 | `VerifyError` | `OSError` | an output that cannot be read again |
 | `ShadowedPackageError` | `ImportError` | a file or folder of the user's that hides a package of reenact |
 | `Stopped` | `RuntimeError` | a run that its progress function has stopped |
@@ -63,6 +64,7 @@ from reenact.programme.sweeps import SweepError
 from reenact.programme.target_syntax import TargetError
 from reenact.recognise.recogniser import ReferencePictureError
 from reenact.retarget.controls import ControlError
+from reenact.run.generator_process import GeneratorProcessError
 from reenact.track.landmarkers import TrackerError
 from reenact.verify.write_report import VerifyError
 
@@ -76,6 +78,7 @@ __all__ = [
     "EngineError",
     "FaceChoiceError",
     "FaceRequestError",
+    "GeneratorProcessError",
     "ImageError",
     "ImageWarning",
     "InversionError",

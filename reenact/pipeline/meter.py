@@ -60,7 +60,8 @@ class Report:
     stages: dict[str, StageTimes] = field(default_factory=dict)
     """The times of the stages, in the order in which they first ran."""
     peak_rss_mb: float | None = None
-    """The largest memory of this process so far, in MB of 1e6 bytes. None: the system does not tell."""
+    """The largest memory so far of this process and of one that it has started for the run, in MB of 1e6
+    bytes. None: the system does not tell."""
     dropped: int = 0
     """The number of a camera's frames that were dropped, before any work, because a newer one had come."""
     latency: StageTimes | None = None
@@ -138,6 +139,7 @@ class Meter:
         self._written: deque[float] = deque(maxlen=KEPT)
         self._latencies_s: deque[float | None] = deque(maxlen=KEPT)
         self._durations_s: dict[str, deque[float]] = {}
+        self._others: list[int] = []
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
@@ -147,9 +149,17 @@ class Meter:
             if self._started is None:
                 self._started = start
         yield
-        duration_s = self._clock() - start
+        self.note_time(stage, self._clock() - start)
+
+    def note_time(self, stage: str, duration_s: float) -> None:
+        """Adds a time in seconds that one run of a stage has taken elsewhere."""
         with self._lock:
             self._durations_s.setdefault(stage, deque(maxlen=KEPT)).append(duration_s)
+
+    def count_memory_of(self, pid: int) -> None:
+        """Adds the memory of another process to that of this one, where the system tells it."""
+        with self._lock:
+            self._others.append(pid)
 
     def count_frame(self, captured_ns: int | None = None) -> None:
         """Counts a frame that has been written.
@@ -226,7 +236,7 @@ class Meter:
                 elapsed_s=elapsed_s,
                 first_frame_s=None if self._first_frame is None else self._first_frame - self._made,
                 stages={stage: _percentiles(kept) for stage, kept in self._durations_s.items()},
-                peak_rss_mb=peak_rss_mb(),
+                peak_rss_mb=_sum_mb(peak_rss_mb(), self._others),
                 dropped=self._dropped,
                 latency=_latency(self._latencies_s),
             )
@@ -251,9 +261,16 @@ def rss_mb() -> float | None:
     return _status_mb("VmRSS")
 
 
-def _status_mb(entry: str) -> float | None:
-    """An entry of Linux's status of this process, in MB of 1e6 bytes. None: there is no such entry."""
-    status = Path("/proc/self/status")
+def _sum_mb(own: float | None, others: Sequence[int]) -> float | None:
+    """The largest memory of this process and of others, by their numbers, in MB. None: it is unknown."""
+    if own is None:
+        return None
+    return own + sum(_status_mb("VmHWM", str(pid)) or 0.0 for pid in others)
+
+
+def _status_mb(entry: str, process: str = "self") -> float | None:
+    """An entry of Linux's status of a process, in MB of 1e6 bytes. None: there is no such entry."""
+    status = Path("/proc", process, "status")
     text = status.read_text() if status.exists() else ""
     counted = re.search(rf"^{entry}:\s+(\d+) kB", text, re.MULTILINE)
     return None if counted is None else int(counted.group(1)) * 1024 / 1e6

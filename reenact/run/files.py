@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from calib.estimator import load_estimator
-from engines.threads import thread_count
+from engines.threads import core_count, thread_count
 from reenact import __version__
 from reenact.generate import Generator, open_generator
 from reenact.generate.geometry.warp import WarpOptions
@@ -32,9 +33,15 @@ from reenact.records import Frame, Generated, Measured, Retargeted
 from reenact.retarget import Retargeter
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.retargeter import Correction, uncorrected
+from reenact.run.generator_process import GeneratorProcess, GeneratorProcessError, GeneratorRequest
 from reenact.run.lookahead import film_memory
 from reenact.track import Tracker, TrackerOptions
 
+log = logging.getLogger(__name__)
+
+LEAST_FRAMES = 90
+"""Number of frames from which on a film is worth a process for the generator, whose start takes as long as
+some 30 frames."""
 _BUSY = 4
 """Threads that are busy beside the network's: those of decoder, tracker, generator and encoder."""
 
@@ -128,6 +135,7 @@ def open_edit(
     meter, left = Meter(), LeftThreads()
     with closed_after_stages(left) as used, ExitStack() as opened:
         capture = used.enter_context(open_capture(source))
+        process = _started_process(capture, used)
         sink = opened.enter_context(
             _open_sink(output, capture, edited_with(targets, options.retarget), options)
         )
@@ -135,9 +143,8 @@ def open_edit(
         tracker = used.enter_context(Tracker(options.tracker))
         threads = thread_count(busy=_BUSY)
         memory = _memory(capture, options) if options.own_mouth else None
-        generator = used.enter_context(
-            open_generator(options.generator, options.model, options.engine, threads=threads, memory=memory)
-        )
+        request = GeneratorRequest(options.generator, options.model, options.engine, threads, memory)
+        generator = used.enter_context(_generator(request, process, capture, meter))
         *first_steps, last_step = (Stage(name, step) for name, step in generator.steps.items())
         beginning = (
             *measuring_stages(
@@ -153,6 +160,36 @@ def open_edit(
         )
         notes = (*capture.notes, *sink.notes, *generator.notes)
         yield VideoEdit(capture, tracker, beginning, finishing, sink, meter, notes, left)
+
+
+def _started_process(capture: FileCapture, used: ExitStack) -> GeneratorProcess | None:
+    """A process for the generator. None: the film is short, or there is nothing to gain.
+
+    It starts first, so that it is ready when the film has been searched for teeth.
+    """
+    is_short = capture.frame_count is not None and capture.frame_count < LEAST_FRAMES
+    if is_short or core_count() < 2:
+        return None
+    try:
+        return used.enter_context(GeneratorProcess())
+    except GeneratorProcessError as error:
+        log.info("faces are made in this process: %s", error)
+        return None
+
+
+def _generator(
+    request: GeneratorRequest, process: GeneratorProcess | None, capture: FileCapture, meter: Meter
+) -> Generator:
+    """The generator, in the process if there is one. Raises what open_generator raises."""
+    if process is not None:
+        try:
+            generator = process.open(request, 3 * capture.size[0] * capture.size[1], meter.note_time)
+        except GeneratorProcessError as error:
+            log.info("faces are made in this process: %s", error)
+        else:
+            meter.count_memory_of(process.pid)
+            return generator
+    return open_generator(**vars(request))
 
 
 def _memory(capture: FileCapture, options: EditOptions) -> MouthMemory:

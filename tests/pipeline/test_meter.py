@@ -139,7 +139,7 @@ print(small, peak_rss_mb())
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not say")
 def test_peak_memory_is_known_where_proc_does_not_tell_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("reenact.pipeline.meter.Path", lambda _: tmp_path / "missing")
+    monkeypatch.setattr("reenact.pipeline.meter.Path", lambda *_: tmp_path / "missing")
     told = peak_rss_mb()
     assert told is not None and 20 < told < 100_000
 

@@ -9,8 +9,8 @@ import re
 from reenact import errors
 from tests.project.test_architecture import MODULES, is_entry_point
 
-INTERNAL = {"DatasetError"}
-"""Raised by what only training and fitting use."""
+INTERNAL = {"DatasetError", "BaselineError"}
+"""Raised by what only training and fitting use, and by `reenact bench`."""
 
 
 def public_errors() -> set[str]:

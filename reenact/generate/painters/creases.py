@@ -281,9 +281,7 @@ class _CropView:
             for plane in (*self._field, self._covered.astype(np.float32))
         )
         return [
-            cv2.multiply(
-                cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), on_face
-            )
+            cv2.multiply(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), on_face)
             for picture in pictures
         ]
 
