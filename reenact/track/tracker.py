@@ -254,7 +254,7 @@ class Tracker:
         return fit and self._landmarker.fit(image, region_around(fit.landmarks))
 
     def _is_confirmed(self, fit: Fit, image: NDArray[np.uint8]) -> bool:
-        """Whether the detector finds the same face again, close up: landmarks can be fitted to a flowerpot."""
+        """Whether the detector finds the same face close up, as landmarks can be fitted to a flowerpot."""
         near = region_around(fit.landmarks)
         return any(
             np.hypot(one.x - near.x, one.y - near.y) < _SAME_PLACE * near.width
