@@ -141,8 +141,21 @@ def read_networks(content: bytes) -> Networks:
     """The networks in the content of a `.task` file. Raises ValueError where it is no such file."""
     try:
         with zipfile.ZipFile(BytesIO(content)) as task:
-            return Networks(task.read(_DETECTOR), task.read(_LANDMARKS))
+            networks = Networks(task.read(_DETECTOR), task.read(_LANDMARKS))
     except KeyError as error:
         raise ValueError(f"{error.args[0]}") from error
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError) as error:
         raise ValueError(str(error)) from error
+    for name, network in ((_DETECTOR, networks.detector), (_LANDMARKS, networks.landmarks)):
+        _require_tflite(name, network)
+    return networks
+
+
+def _require_tflite(name: str, network: bytes) -> None:
+    """Raises ValueError unless the content begins like a TFLite file: OpenVINO 2024 crashes on others.
+
+    A FlatBuffer begins with the place of its root, an uint32, and four letters for its kind.
+    """
+    root = int.from_bytes(network[:4], "little")
+    if network[4:8] != b"TFL3" or not 8 <= root <= len(network) - 4:
+        raise ValueError(f"{name} is no TFLite network")

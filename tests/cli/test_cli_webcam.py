@@ -167,7 +167,7 @@ def test_a_table_may_drive_the_face_before_the_camera(face: Path, tmp_path: Path
     result = reenact("webcam", "--camera", face, "--driver", tmp_path / "driver.csv", *arguments)
     assert result.exit_code == 0, result.stderr
     with table.open() as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["face_id"] == "0"]
     assert float(rows[-1]["AU12_asked"]) == pytest.approx(5, abs=0.3)
     assert float(rows[-1]["AU12_r"]) < 4
 
@@ -291,7 +291,8 @@ def test_a_signal_at_any_moment_ends_it_with_everything_written(
     finally:
         process.kill()
     assert process.returncode == exit_code, err
-    assert len(err.splitlines()) == 1, err
+    summary, *notes = err.splitlines()
+    assert " frames, " in summary and all(line.startswith("Note: ") for line in notes), err
     assert len(table.read_text().splitlines()) > json.loads(document.read_text())["frames"] > 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["aus.csv", "run.json"]
 

@@ -149,7 +149,9 @@ with reenact.open(sys.argv[1], "smile", generator="warp") as session:
     frame = next(iter(session))
     with open(sys.argv[2] + ".other", "w") as file:
         assert file.fileno() > 2, "a file in the place of standard error"
-assert [is_open(number) for number in range(3)] == before
+for number in range(3):
+    # From its first callback on, libffi 3.5 keeps a descriptor of its own file, which gets the lowest number.
+    assert is_open(number) == before[number] or "libffi" in os.readlink(f"/proc/self/fd/{number}")
 Path(sys.argv[2]).write_text(str((frame.image != frame.frame.image).any()))
 """
 

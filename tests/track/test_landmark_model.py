@@ -22,6 +22,8 @@ from reenact.track.fit import TrackerError
 from reenact.track.landmark_model import MODEL_SHA256, MODEL_URL, fetched_model, read_networks
 
 CONTENT = bytes(range(256)) * 300
+NETWORK = b"\x08\0\0\0TFL3...."
+"""The first bytes of a TFLite file."""
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -195,8 +197,26 @@ def _zip(**members: bytes) -> bytes:
 
 
 def test_the_two_networks_are_read() -> None:
-    networks = read_networks(_zip(face_detector=b"one", face_landmarks_detector=b"two"))
-    assert (networks.detector, networks.landmarks) == (b"one", b"two")
+    one, two = (NETWORK + name for name in (b"one", b"two"))
+    networks = read_networks(_zip(face_detector=one, face_landmarks_detector=two))
+    assert (networks.detector, networks.landmarks) == (one, two)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        b"",
+        b"\x08\0\0\0",
+        b"\x08\0\0\0TFL3",
+        b"\0\0\0\0TFL3....",
+        b"\xff\xff\xff\x7fTFL3....",
+        b"\x08\0\0\0ONNX....",
+    ],
+    ids=["empty", "cut", "no-root", "root-in-header", "root-beyond", "other-kind"],
+)
+def test_a_network_that_openvino_could_crash_on_is_refused(network: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^face_landmarks_detector\.tflite is no TFLite network$"):
+        read_networks(_zip(face_detector=NETWORK, face_landmarks_detector=network))
 
 
 @pytest.mark.parametrize(

@@ -302,6 +302,37 @@ def test_two_runs_over_a_moving_face_are_equal(portrait: np.ndarray) -> None:
     assert np.array_equal(*runs)
 
 
+@pytest.mark.parametrize(
+    ("seen", "is_face"),
+    [
+        ({}, True),
+        ({"x": 306}, True),
+        ({"width": 1.15}, True),
+        ({"roll": 0.2}, True),
+        ({"x": 325}, False),
+        ({"width": 1.5}, False),
+        ({"width": 0.6}, False),
+        ({"roll": 0.4}, False),
+        ({"roll": -0.4}, False),
+    ],
+    ids=str,
+)
+def test_landmarks_and_a_second_look_must_show_the_same_face(seen: dict[str, float], is_face: bool) -> None:
+    """In an ear the landmark model finds a face, and the detector one of another size beside it."""
+
+    class SecondLook(Stage):
+        def find(self, image: np.ndarray, within: Region) -> list[Region]:
+            if within.width > 200:
+                return super().find(image, within)
+            near = region_around(face_landmarks(300, 180, 80))
+            changes = {**seen, "width": seen.get("width", 1) * near.width}
+            return [replace(near, **changes)]
+
+    stage = SecondLook()
+    stage.faces = {200: (300, 180, 80)}
+    assert len(Tracker(landmarker=stage)(_frame(0)).faces) == is_face
+
+
 BAD_MESHES = {
     "nan": np.full((478, 3), np.nan, np.float32),
     "one nan": np.where(np.arange(478)[:, None] == 7, np.nan, face_landmarks(300, 180, 80)),
