@@ -83,6 +83,8 @@ class _Opening:
     """The file of the shared memory."""
     slot_bytes: int
     """The size of a slot."""
+    log_level: int
+    """The level from which on log records are sent back."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,13 @@ class _Failed:
     error: Exception
 
 
+@dataclass(frozen=True)
+class _Logged:
+    """A log record of the other process, which comes before the answer."""
+
+    record: logging.LogRecord
+
+
 class GeneratorProcess:
     """The other process; a context manager. It starts at once, so that it is ready when it is needed."""
 
@@ -165,7 +174,7 @@ class GeneratorProcess:
         with ExitStack() as opened:
             path, memory = _new_memory(SLOTS * frame_bytes)
             opened.callback(_remove, path)
-            answer = self.ask(_Opening(request, path, frame_bytes))
+            answer = self.ask(_Opening(request, path, frame_bytes, logging.getLogger().getEffectiveLevel()))
         assert isinstance(answer, _Opened)
         return RemoteGenerator(self, _Slots(memory, frame_bytes), answer.notes, timed)
 
@@ -179,7 +188,8 @@ class GeneratorProcess:
     def receive(self) -> object:
         """The next answer. Raises the error that the generator has raised, or GeneratorProcessError."""
         try:
-            answer = self._stream.receive()
+            while isinstance(answer := self._stream.receive(), _Logged):
+                logging.getLogger(answer.record.name).handle(answer.record)
         except (OSError, EOFError) as error:
             raise self._ended() from error
         if isinstance(answer, _Failed):
@@ -392,10 +402,12 @@ def serve() -> None:
     """Runs in the other process until the first one closes its pipes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stream = _Stream(sys.stdin.buffer, _own_output())
-    logging.captureWarnings(True)
     with suppress(EOFError, OSError):
         opening = stream.receive()
         assert isinstance(opening, _Opening)
+        logging.getLogger().addHandler(_LogSender(stream))
+        logging.getLogger().setLevel(opening.log_level)
+        logging.captureWarnings(True)
         with few_threads, ExitStack() as opened:
             try:
                 generator = opened.enter_context(open_generator(**vars(opening.request)))
@@ -408,6 +420,23 @@ def serve() -> None:
                 task = stream.receive()
                 assert isinstance(task, _Task)
                 stream.send(_answer(task, generator, slots))
+
+
+class _LogSender(logging.Handler):
+    """Sends log records to the first process."""
+
+    def __init__(self, stream: _Stream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Sends a record whose message is complete, because its arguments may be of any kind."""
+        text = self.format(record)
+        complete = logging.LogRecord(
+            record.name, record.levelno, record.pathname, record.lineno, text, None, None
+        )
+        with suppress(OSError):
+            self._stream.send(_Logged(complete))
 
 
 def _own_output() -> IO[bytes]:

@@ -188,6 +188,26 @@ def test_files_of_the_current_folder_hide_none_of_our_packages(
         assert started.open(WARP, 300, lambda step, time_s: None).notes == ()
 
 
+def test_what_it_logs_is_logged_here(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = (
+        "import logging; import reenact.run.generator_process as process\n"
+        "opened = process.open_generator\n"
+        "def slow(**request):\n"
+        "    logging.getLogger('engines').warning('%s is built once', request['name'])\n"
+        "    logging.getLogger('engines').debug('unasked')\n"
+        "    return opened(**request)\n"
+        "process.open_generator = slow\n"
+        "process.serve()\n"
+    )
+    monkeypatch.setattr(generator_process, "_PROGRAM", program)
+    with GeneratorProcess() as started:
+        started.open(WARP, 300, lambda step, time_s: None)
+    (record,) = [each for each in caplog.records if each.name == "engines"]
+    assert (record.levelname, record.getMessage()) == ("WARNING", "warp is built once")
+
+
 def shared_files() -> set[Path]:
     return {path for folder in generator_process._SHARED_FOLDERS for path in folder.glob("reenact-*")}
 
