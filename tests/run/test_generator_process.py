@@ -208,8 +208,13 @@ def test_what_it_logs_is_logged_here(
     assert (record.levelname, record.getMessage()) == ("WARNING", "warp is built once")
 
 
-def shared_files() -> set[Path]:
-    return {path for folder in generator_process._SHARED_FOLDERS for path in folder.glob("reenact-*")}
+@pytest.fixture
+def shared_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the shared memory."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    monkeypatch.setattr(generator_process, "_SHARED_FOLDERS", (tmp_path / "none", folder))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -227,17 +232,16 @@ def edited(clip: Path, output: Path, generator: str = "live") -> tuple[bytes, li
 
 @pytest.mark.parametrize("generator", ["live", "warp"])
 def test_a_film_is_the_same_byte_for_byte_and_nothing_is_left_behind(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generator: str
+    clip: Path, tmp_path: Path, shared_folder: Path, monkeypatch: pytest.MonkeyPatch, generator: str
 ) -> None:
     here, stages = edited(clip, tmp_path / "here.mp4", generator)
     assert "receive" not in stages  # a short film is not worth a process
-    before = shared_files()
     monkeypatch.setattr(reenact.run.files, "LEAST_FRAMES", 1)
     monkeypatch.setattr(reenact.run.files, "core_count", lambda: 2)
     there, stages = edited(clip, tmp_path / "there.mp4", generator)
     assert {"send", "generate", "receive"} <= set(stages)
     assert there == here
-    assert shared_files() == before
+    assert list(shared_folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("reason", ["no memory", "no process", "one core"])
@@ -255,9 +259,8 @@ def test_without_another_process_faces_are_made_in_this_one(
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="needs posix_fallocate")
-def test_memory_that_is_not_there_is_refused_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_is_not_there_is_refused_before_it_is_used(shared_folder: Path) -> None:
     """Otherwise writing would crash both processes."""
-    before = shared_files()
     with pytest.raises(GeneratorProcessError, match="MB of memory can be shared: "):
         generator_process._new_memory(10**15)
-    assert shared_files() == before
+    assert list(shared_folder.iterdir()) == []
