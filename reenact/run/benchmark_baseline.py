@@ -5,12 +5,12 @@ A busy or throttled machine slows an edit and its upper limit alike, so that the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from calib.json_file import read_json
 from reenact.run.benchmark import Measurement
 
 _KIND = ("system", "processor", "cores")
@@ -73,7 +73,7 @@ class Comparison:
 def load_baseline(path: Path) -> Baseline:
     """The baseline in a JSON file that `reenact bench --json` has written. Raises BaselineError."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path, BaselineError)
         cases = {str(case["name"]): case for case in document["cases"]}
         return Baseline(
             dict(document["machine"]),
@@ -87,8 +87,8 @@ def load_baseline(path: Path) -> Baseline:
                 for name, case in cases.items()
             },
         )
-    except OSError as error:
-        raise BaselineError(f"{path} cannot be read: {error.strerror}") from error
+    except BaselineError as error:
+        raise BaselineError(f"{path} {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BaselineError(f"{path} is no file that 'reenact bench --json' has written") from error
 

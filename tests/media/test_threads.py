@@ -121,7 +121,7 @@ def test_codecs_choose_for_themselves_unless_a_quota_gives_less_than_they_see(mo
     assert threads.codec_threads() == 3
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", [name for name, codec in CODECS.items() if codec.needs is None])
 def test_encoder_and_decoder_keep_within_the_quota(tmp_path, monkeypatch, codec):
     monkeypatch.setattr(threads, "core_quota", lambda root: 3.0)
     path = tmp_path / "film.mp4"

@@ -18,7 +18,7 @@ from reenact.generate.paste import paste
 from reenact.media.colour import BT601, BT709, BT2020, FULL, LIMITED, Colour
 from reenact.media.read import open_capture
 from reenact.media.read.video_file import pixels
-from reenact.media.write.yuv import ToYuv
+from reenact.media.write.yuv import FORMAT, ToYuv
 from reenact.records import Decoded, Frame, Generated, Patch
 from tests.support.faces import change, posed_face
 from tests.support.media import Film, write_film
@@ -27,7 +27,9 @@ SIZE = (48, 64)
 
 
 def stream(size: tuple[int, int] = SIZE, range: int = LIMITED, matrix: int = BT709) -> Any:
-    return SimpleNamespace(height=size[0], width=size[1], color_range=range, colorspace=matrix)
+    return SimpleNamespace(
+        height=size[0], width=size[1], color_range=range, colorspace=matrix, pix_fmt=FORMAT
+    )
 
 
 def decoded(size: tuple[int, int] = SIZE, format: str = "yuv420p", range: int = LIMITED) -> VideoFrame:
