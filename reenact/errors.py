@@ -64,7 +64,7 @@ from reenact.programme.sweeps import SweepError
 from reenact.programme.target_syntax import TargetError
 from reenact.recognise.recogniser import ReferencePictureError
 from reenact.retarget.controls import ControlError
-from reenact.run.generator_process import GeneratorProcessError
+from reenact.run.remote.messages import GeneratorProcessError
 from reenact.track.landmarkers import TrackerError
 from reenact.verify.write_report import VerifyError
 

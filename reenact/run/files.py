@@ -33,8 +33,9 @@ from reenact.records import Frame, Generated, Measured, Retargeted
 from reenact.retarget import Retargeter
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.retargeter import Correction, uncorrected
-from reenact.run.generator_process import GeneratorProcess, GeneratorProcessError, GeneratorRequest
 from reenact.run.lookahead import film_memory
+from reenact.run.remote.generator_process import GeneratorProcess
+from reenact.run.remote.messages import GeneratorProcessError, GeneratorRequest
 from reenact.track import Tracker, TrackerOptions
 
 log = logging.getLogger(__name__)

@@ -22,16 +22,12 @@ from reenact.generate import open_generator
 from reenact.generate.network.contract import ModelError
 from reenact.programme import parse_targets
 from reenact.records import Frame, Retargeted
-from reenact.run import generator_process
 from reenact.run.demo import make_clip
 from reenact.run.files import EditOptions, open_edit
-from reenact.run.generator_process import (
-    SLOTS,
-    GeneratorProcess,
-    GeneratorProcessError,
-    GeneratorRequest,
-    RemoteGenerator,
-)
+from reenact.run.remote import generator_process, shared_frames
+from reenact.run.remote.generator_process import GeneratorProcess, RemoteGenerator
+from reenact.run.remote.messages import GeneratorProcessError, GeneratorRequest
+from reenact.run.remote.shared_frames import SLOTS
 from tests.support.faces import change, posed_face, textured_frame
 
 WARP = GeneratorRequest("warp", None, "auto", 1, None)
@@ -160,7 +156,8 @@ def is_running(pid: int) -> bool:
 def test_it_ends_when_we_are_killed() -> None:
     program = (
         "import sys\n"
-        "from reenact.run.generator_process import GeneratorProcess, GeneratorRequest\n"
+        "from reenact.run.remote.generator_process import GeneratorProcess\n"
+        "from reenact.run.remote.messages import GeneratorRequest\n"
         "process = GeneratorProcess()\n"
         "process.open(GeneratorRequest('warp', None, 'auto', 1, None), 300, lambda step, time_s: None)\n"
         "print(process.pid, flush=True)\n"
@@ -192,7 +189,7 @@ def test_what_it_logs_is_logged_here(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     program = (
-        "import logging; import reenact.run.generator_process as process\n"
+        "import logging; import reenact.run.remote.worker as process\n"
         "opened = process.open_generator\n"
         "def slow(**request):\n"
         "    logging.getLogger('engines').warning('%s is built once', request['name'])\n"
@@ -213,7 +210,7 @@ def shared_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the shared memory."""
     folder = tmp_path / "shared"
     folder.mkdir()
-    monkeypatch.setattr(generator_process, "_SHARED_FOLDERS", (tmp_path / "none", folder))
+    monkeypatch.setattr(shared_frames, "_SHARED_FOLDERS", (tmp_path / "none", folder))
     return folder
 
 
@@ -244,16 +241,18 @@ def test_a_film_is_the_same_byte_for_byte_and_nothing_is_left_behind(
     assert list(shared_folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("reason", ["no memory", "no process", "one core"])
+@pytest.mark.parametrize("reason", ["no memory", "no process", "another program", "one core"])
 def test_without_another_process_faces_are_made_in_this_one(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     monkeypatch.setattr(reenact.run.files, "LEAST_FRAMES", 1)
     monkeypatch.setattr(reenact.run.files, "core_count", lambda: 1 if reason == "one core" else 2)
     if reason == "no memory":
-        monkeypatch.setattr(generator_process, "_SHARED_FOLDERS", ())
+        monkeypatch.setattr(shared_frames, "_SHARED_FOLDERS", ())
     if reason == "no process":
-        monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
+    if reason == "another program":  # one that contains Python, and must not be started
+        monkeypatch.setattr(sys, "executable", "/bin/sleep")
     _, stages = edited(clip, tmp_path / "out.mp4", "warp")
     assert "generate" in stages and "receive" not in stages
 
@@ -262,5 +261,5 @@ def test_without_another_process_faces_are_made_in_this_one(
 def test_memory_that_is_not_there_is_refused_before_it_is_used(shared_folder: Path) -> None:
     """Otherwise writing would crash both processes."""
     with pytest.raises(GeneratorProcessError, match="MB of memory can be shared: "):
-        generator_process._new_memory(10**15)
+        shared_frames.new_memory(10**15)
     assert list(shared_folder.iterdir()) == []

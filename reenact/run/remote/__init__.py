@@ -1,0 +1,1 @@
+"""Makes the new pixels of faces in another process."""
