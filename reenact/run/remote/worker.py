@@ -12,6 +12,9 @@ import time
 from contextlib import ExitStack, suppress
 from typing import IO, Any
 
+import cv2
+
+from engines.threads import core_count
 from reenact.generate import Generator, open_generator
 from reenact.pipeline.runner import few_threads
 from reenact.records import Frame, Retargeted
@@ -38,6 +41,8 @@ def serve() -> None:
         logging.getLogger().addHandler(_LogSender(stream))
         logging.getLogger().setLevel(opening.log_level)
         logging.captureWarnings(True)
+        # The first process needs the other cores. (On two: 65 frames a second, and 60 with two threads.)
+        cv2.setNumThreads(max(1, core_count() // 2))
         with few_threads, ExitStack() as opened:
             try:
                 generator = opened.enter_context(open_generator(**vars(opening.request)))
