@@ -189,12 +189,18 @@ def this_system() -> System:
     )
 
 
+def environment_with_packages() -> dict[str, str]:
+    """The environment variables for another Python that is to find the packages of this one."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 def run(program: str, *arguments: str) -> ProbeResult:
     """Runs the text of a Python program in a process of its own, with the packages of this one."""
     command = [sys.executable, "-c", program, *arguments]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIMIT_S, env=environment_with_packages()
+        )
     except subprocess.TimeoutExpired:
         return ProbeResult(error=f"no answer within {LIMIT_S} s")
     if done.returncode < 0:

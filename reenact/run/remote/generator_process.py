@@ -11,7 +11,6 @@ standard input and output of the other one.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from reenact.doctor.machine import environment_with_packages
 from reenact.records import Generated, Retargeted
 from reenact.run.remote.messages import (
     ErrorMessage,
@@ -51,13 +51,12 @@ class GeneratorProcess:
         # In a program that contains Python, sys.executable may be that program.
         if sys.platform == "win32" or not Path(sys.executable or "").name.startswith(("python", "pypy")):
             raise GeneratorProcessError(f"{sys.executable!r} is no Python that can be started again here")
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=environment,
+                env=environment_with_packages(),
                 # Ctrl-C in the terminal is for this process, which then ends the other one.
                 start_new_session=True,
             )
