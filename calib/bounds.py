@@ -55,10 +55,7 @@ def measure_mouth(landmarks_mm: NDArray[np.floating]) -> MouthMeasures:
 
 def opening_mm(landmarks_mm: NDArray[np.floating], opening: Opening) -> float:
     """Returns the gap of an opening in its middle, mm; landmarks are (478, 3), pose-normalised."""
-    centre = len(opening.upper) // 2
-    middle = slice(centre - 1, centre + 2)
-    upper, lower = list(opening.upper[middle]), list(opening.lower[middle])
-    return float((landmarks_mm[lower, 1] - landmarks_mm[upper, 1]).mean())
+    return opening.height(landmarks_mm)
 
 
 @dataclass(frozen=True)

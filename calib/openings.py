@@ -37,7 +37,21 @@ class Opening:
 
         landmarks: (478, 2 or more) pixels. down: (2,) the face's own downward direction, unit length.
         """
-        return (landmarks[list(self.lower), :2] - landmarks[list(self.upper), :2]) @ down
+        upper, lower = self._edges
+        return (landmarks[lower, :2] - landmarks[upper, :2]) @ down
+
+    def height(self, landmarks: NDArray[np.floating]) -> float:
+        """Returns the mean y from the upper to the lower edge over the three pairs in the middle.
+
+        landmarks: (478, 2 or more), in any unit."""
+        centre = len(self.upper) // 2
+        upper, lower = self._edges[:, centre - 1 : centre + 2]
+        return float((landmarks[lower, 1] - landmarks[upper, 1]).sum() / 3)
+
+    @cached_property
+    def _edges(self) -> NDArray[np.intp]:
+        """(2, n) the landmarks of the upper and of the lower edge."""
+        return np.array([self.upper, self.lower], np.intp)
 
 
 # Landmark numbers of MediaPipe's face mesh. "Left" and "right" are the picture's; edges run left to right.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calib.features import OrientedGradients
 from calib.openings import MOUTH, OUTER_LIPS
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep_of
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.generate.painters.paint import pixels_at, tone
 from reenact.records import Face
@@ -89,7 +89,7 @@ def lips_seen(image: NDArray[np.uint8], face: Face, crop: FaceCrop = LOWER_CROP)
     beside = outer + _BESIDE_MM * crop.size / crop.width_mm * _outwards(outer)
     redder = pixels_at(red, (outer + inner) / 2) - pixels_at(red, beside)
     start, full = _SEEN
-    return float(smoothstep(np.array((float((redder > _REDDER).mean()) - start) / (full - start))))
+    return smoothstep_of((float((redder > _REDDER).mean()) - start) / (full - start))
 
 
 def _outwards(outline: NDArray[np.float32]) -> NDArray[np.float32]:

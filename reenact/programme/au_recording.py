@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_COUNT, AUVector, neutral_aus
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep_of
 
 BRIDGED_S = 0.5
 """Longest gap in seconds between two readings that is interpolated."""
@@ -72,7 +72,7 @@ class AURecording:
             return (1 - share) * self.aus[before] + share * self.aus[after], 1.0
         nearest = before if abs(since) <= abs(until) else after
         away_s = min(abs(since), abs(until))
-        return self.aus[nearest], float(smoothstep(np.array(1 - away_s / FADE_S)))
+        return self.aus[nearest], smoothstep_of(1 - away_s / FADE_S)
 
     def looped(self, time_s: float) -> float:
         """The time within the recording that is played at `time_s` if it repeats, in seconds."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calib.au import AU_COUNT, AUVector, neutral_aus
 from calib.neutral import NeutralEstimator
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep_of
 from reenact.programme.au_recording import BRIDGED_S, FADE_S
 
 
@@ -71,7 +71,7 @@ class LiveDriverSource:
                 self._estimator.update(reading.time_s, reading.aus)
                 self._newest, self._seen_s = reading.aus, self._clock()
         away_s = self._clock() - self._seen_s
-        return self._newest, float(smoothstep(np.array(1 - max(0.0, away_s - BRIDGED_S) / FADE_S)))
+        return self._newest, smoothstep_of(1 - max(0.0, away_s - BRIDGED_S) / FADE_S)
 
     def looped(self, time_s: float) -> float:
         """The same time: a live source has no end."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import OUTER_LIPS
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep_of
 from calib.shape import load_shape
 from reenact.generate.geometry.mesh import border, links
 from reenact.records import Face
@@ -44,8 +44,8 @@ def even_out(face: Face, displacement: NDArray[np.float32]) -> NDArray[np.float3
     """
     lip_px, chin_px = displacement[[_LIP, _CHIN], :2] @ face.pose.down
     drop_px = min(lip_px, lip_px - chin_px)
-    share = smoothstep(np.atleast_1d(drop_px / (FULL_MM * face.pose.scale)))
-    if not share.any():
+    share = smoothstep_of(drop_px / (FULL_MM * face.pose.scale))
+    if share == 0:
         return displacement
     skin = _skin()
     begin, end = skin.edges

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calib.bounds import load_bounds, measure_mouth
 from calib.lip_contour import EDGES, contour_of, lopsided, natural_contour
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep_of
 from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.records import Face
 
@@ -64,7 +64,7 @@ def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float
 
 def _share(value: float, limits: tuple[float, float]) -> float:
     """The share of the way from the first to the second of the limits, smooth at both."""
-    return float(smoothstep(np.array((value - limits[0]) / (limits[1] - limits[0]))))
+    return smoothstep_of((value - limits[0]) / (limits[1] - limits[0]))
 
 
 @lru_cache(maxsize=1)

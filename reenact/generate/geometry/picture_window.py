@@ -70,7 +70,7 @@ def _shifted_warp(warp: Warp, by: tuple[int, int]) -> Warp:
     if by == (0, 0):
         return warp
     moved = warp.moved + np.array([*by, 0], np.float32)
-    return replace(warp, origin=_shifted(warp.origin, by), moved=moved)
+    return replace(warp, origin=_shifted(warp.origin, by), moved=moved, grid=None)
 
 
 def _shifted(origin: tuple[int, int], by: tuple[int, int]) -> tuple[int, int]:

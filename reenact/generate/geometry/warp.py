@@ -16,7 +16,7 @@ from calib.shape import LANDMARK_COUNT
 from reenact.generate.geometry.chin import even_out
 from reenact.generate.geometry.contact import keep_apart, limit_closing
 from reenact.generate.geometry.contour import natural_lips
-from reenact.generate.geometry.flow import Flow, extend, nearest, rasterise, to_pixels
+from reenact.generate.geometry.flow import Flow, Scan, extend, nearest, scan, to_pixels
 from reenact.generate.geometry.lip_thickness import keep_thickness
 from reenact.generate.geometry.mesh import strip_count, warp_triangles
 from reenact.generate.geometry.mesh_overlap import prevent_overlap
@@ -44,6 +44,8 @@ class Warp(Patch):
 
     moved: NDArray[np.float32]
     """(478, 3) the landmarks after the move, in pixels."""
+    grid: FlowGrid | None = None
+    """The grid of the flow that moved them. None: it is not known."""
 
 
 def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.float32]:
@@ -92,7 +94,7 @@ def warp_to(
 ) -> Warp | None:
     """The warp of a face whose landmarks move to `moved` (478, 3), in pixels. None: no pixel moves."""
     grid = flow_grid(face, moved, options)
-    return None if grid is None else _remap(frame, grid.field, grid.low, grid.cell_px, moved, options)
+    return None if grid is None else _remap(frame, grid, moved, options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +107,8 @@ class FlowGrid:
     """(x, y) of the frame's pixel at the lattice's top left corner, a multiple of `cell_px`."""
     cell_px: int
     """The side of a cell in pixels."""
+    mesh: Scan
+    """The triangles that are visible in the cells: those of `grid_triangles`."""
 
 
 def flow_grid(
@@ -123,19 +127,44 @@ def flow_grid(
     cells = ((moved[:, :2] - low + 0.5) / cell_px - 0.5).astype(np.float32)
     flaps = _flaps(face, moved)
     places = np.concatenate([cells, ((flaps.places - low + 0.5) / cell_px - 0.5).astype(np.float32)])
-    triangles = np.concatenate([warp_triangles(), flaps.triangles])
-    values = np.concatenate([corner_flow(face, moved), _in_mouth()])
-    values = np.concatenate([values, flaps.values], axis=1)
     depth = np.concatenate([moved[:, 2], flaps.depth])
-    field, covered = rasterise(places, triangles, values, depth, (rows, columns))
-    if not covered.any():
+    mesh = scan(places, _with_flaps(), depth, (rows, columns))
+    if not mesh.covered.any():
         return None
-    field = _lips_into_mouth(field[:2], covered, field[2] > 0.5)
-    return FlowGrid(extend(field, covered, reach), low, cell_px)
+    flow = mesh.fill(np.concatenate([corner_flow(face, moved), flaps.flow], axis=1))
+    field = _lips_into_mouth(flow, mesh.covered, mesh.fill(_in_mouth())[0] > 0.5)
+    return FlowGrid(extend(field, mesh.covered, reach), low, cell_px, mesh)
 
 
 FLAP_MM = 2.5
 """Distance, in millimetres, by which the lips are continued into the mouth: more than a cell of the flow."""
+
+
+_FLAP_EDGES = (*MOUTH.upper, *MOUTH.lower)
+"""The landmarks at which the flaps begin; vertex LANDMARK_COUNT + i of the grid is the far end at the i-th."""
+
+
+@lru_cache(maxsize=1)
+def _flap_triangles() -> NDArray[np.intp]:
+    """(m, 3) vertices of the strips along the inner edges of the lips that continue them into the mouth."""
+    first = LANDMARK_COUNT + len(MOUTH.upper)
+    upper = tuple(range(LANDMARK_COUNT, first))
+    lower = tuple(range(first, first + len(MOUTH.lower)))
+    return np.array([*Opening(MOUTH.upper, upper).strips, *Opening(lower, MOUTH.lower).strips], np.intp)
+
+
+@lru_cache(maxsize=1)
+def _with_flaps() -> NDArray[np.intp]:
+    """(n, 3) the vertices of all triangles of the grid: `warp_triangles()` and the flaps."""
+    return np.concatenate([warp_triangles(), _flap_triangles()])
+
+
+@lru_cache(maxsize=1)
+def grid_triangles() -> NDArray[np.intp]:
+    """(n, 3) the triangles of a FlowGrid as landmarks; a flap has the landmarks of the edge that it continues.
+
+    Values of landmarks that do not depend on the flow are filled into `FlowGrid.mesh` with these."""
+    return np.concatenate([np.arange(LANDMARK_COUNT), _FLAP_EDGES])[_with_flaps()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +175,8 @@ class _Flaps:
     """(22, 2) vertices beyond the landmarks, in pixels."""
     depth: NDArray[np.float32]
     """(22,) the depths of these vertices."""
-    triangles: NDArray[np.intp]
-    """(n, 3) indices of landmarks and, from LANDMARK_COUNT on, of `places`."""
-    values: NDArray[np.float32]
-    """(3, n, 3) the flow at the triangles' corners, and a plane of 0, which marks that they are not the
-    mouth's inside."""
+    flow: NDArray[np.float32]
+    """(2, m, 3) the flow at the corners of the triangles."""
 
 
 def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
@@ -164,8 +190,8 @@ def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
     gap_px = np.maximum(MOUTH.gaps(moved, down), 0)
     height_px = np.minimum(FLAP_MM * face.pose.scale, gap_px / 2)
     flow = (face.landmarks - moved)[:, :2]
-    places, values, triangles = [], [flow], []
-    for number, (edge, outwards) in enumerate(((MOUTH.upper, -1), (MOUTH.lower, 1))):
+    places, values = [], [flow]
+    for edge, outwards in ((MOUTH.upper, -1), (MOUTH.lower, 1)):
         inner, outer = list(edge), list(OUTER_EDGE[edge])
         before, after = (
             outwards * (landmarks[outer, :2] - landmarks[inner, :2]) @ down
@@ -175,23 +201,19 @@ def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
         into = -outwards * height_px[:, None] * down
         places.append(moved[inner, :2] + into)
         values.append(flow[inner] + (stretch - 1)[:, None] * into)
-        flap = tuple(range(LANDMARK_COUNT + 11 * number, LANDMARK_COUNT + 11 * (number + 1)))
-        triangles += Opening(*((edge, flap) if outwards < 0 else (flap, edge))).strips
-    corners = np.concatenate(values)[np.array(triangles)].transpose(2, 0, 1)
-    edges = [*MOUTH.upper, *MOUTH.lower]
+    corners = np.concatenate(values)[_flap_triangles()].transpose(2, 0, 1)
     return _Flaps(
         np.concatenate(places).astype(np.float32),
-        moved[edges, 2] - 1,
-        np.array(triangles, np.intp),
-        np.concatenate([corners, np.zeros_like(corners[:1])]).astype(np.float32),
+        moved[list(_FLAP_EDGES), 2] - 1,
+        corners.astype(np.float32),
     )
 
 
 @lru_cache(maxsize=1)
 def _in_mouth() -> NDArray[np.float32]:
-    """(1, n, 3) at the corners of `warp_triangles()`: 1 in strips across the mouth, 0 elsewhere."""
+    """(1, n, 3) at the corners of the grid's triangles: 1 in strips across the mouth, 0 elsewhere."""
     strips = {tuple(sorted(strip)) for strip in MOUTH.strips}
-    inside = [tuple(sorted(triangle)) in strips for triangle in warp_triangles().tolist()]
+    inside = [tuple(sorted(triangle)) in strips for triangle in _with_flaps().tolist()]
     return np.repeat(np.array(inside, np.float32)[:, None], 3, axis=1)[None]
 
 
@@ -209,14 +231,10 @@ def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.
 
 
 def _remap(
-    frame: Frame,
-    field: Flow,
-    low: NDArray[np.int_],
-    cell_px: int,
-    moved: NDArray[np.float32],
-    options: WarpOptions,
+    frame: Frame, grid: FlowGrid, moved: NDArray[np.float32], options: WarpOptions
 ) -> Warp | None:
     """The warp: the frame sampled along the flow where it moves and lies inside the picture."""
+    field, cell_px = grid.field, grid.cell_px
     moving = (np.abs(field) > options.still_px).any(axis=0)
     rows, columns = np.flatnonzero(moving.any(axis=1)), np.flatnonzero(moving.any(axis=0))
     if not len(rows):
@@ -225,7 +243,7 @@ def _remap(
     first = np.array([columns[0], rows[0]]) - 1
     field = field[:, first[1] : rows[-1] + 2, first[0] : columns[-1] + 2]
     # The box of these cells in the frame, and of it the part inside the picture.
-    left, top = low + first * cell_px
+    left, top = grid.low + first * cell_px
     x0, y0 = max(left, 0), max(top, 0)
     x1 = min(left + field.shape[2] * cell_px, frame.size[1])
     y1 = min(top + field.shape[1] * cell_px, frame.size[0])
@@ -236,4 +254,4 @@ def _remap(
     map_y = to_pixels(field[1], cell_px)[inside] + np.arange(y0, y1, dtype=np.float32)[:, None]
     sampling = cv2.INTER_CUBIC if options.sharp else cv2.INTER_LINEAR
     image = cv2.remap(frame.image, map_x, map_y, sampling, borderMode=cv2.BORDER_REPLICATE)
-    return Warp(image, (int(x0), int(y0)), moved)
+    return Warp(image, (int(x0), int(y0)), moved, grid)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calib.au import Change
 from calib.openings import MOUTH
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep_of
 from reenact.alignment import Alignment
 from reenact.generate.geometry.flow import nearest, to_pixels
 from reenact.generate.geometry.mesh import CROP_CELL_PX, over_crop, warp_triangles
@@ -132,7 +132,7 @@ class PaintFilter:
         """The similarity of two conditions, 0..1, apart from the motion of the skin."""
         changed = np.abs(now.change - before.change).max() / self._options.changed_by
         opened = np.abs(now.gaps_mm - before.gaps_mm).max() / self._options.opened_by_mm
-        return float(1 - smoothstep(np.array([changed, opened])).max())
+        return 1 - smoothstep_of(max(changed, opened))
 
 
 def carried(paint: Layers, before: NDArray[np.float32], now: NDArray[np.float32]) -> Layers:

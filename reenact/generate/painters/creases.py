@@ -9,7 +9,7 @@ makes the file; see CREASES_CARD.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -18,15 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import AU_COUNT, Change, both, lean
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep_of
 from calib.shape import load_shape
 from calib.sides import sidedness
 from reenact.alignment import Alignment
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.generate.geometry.flow import nearest, to_pixels
 from reenact.generate.geometry.mesh import CROP_CELL_PX, cell_count, over_crop, warp_triangles
-from reenact.generate.geometry.warp import Warp
-from reenact.generate.painters.paint import lay_over
+from reenact.generate.geometry.warp import FlowGrid, Warp, flow_grid, grid_triangles
 from reenact.generate.painters.skin import see_skin
 from reenact.records import Face
 
@@ -43,8 +42,9 @@ ORIGIN_MM = (-80.0, -95.0)
 STEP = 1 / 400
 """The unit in which lines are stored: a change of log brightness for one unit of intensity."""
 
-_CROP = FaceCrop()
 _SKIN = FaceCrop(size=96)
+_STEP_MM = 0.75
+"""About the side, in millimetres, of the cells on which creases are painted."""
 _DARKEST, _LIGHTEST = 0.6, 0.18
 """Limits that the change of log brightness approaches: skin in a crease is dark, not black."""
 _HUE = (np.float32(0.86), np.float32(1), np.float32(1.14))
@@ -116,7 +116,7 @@ class Creases:
         place = np.interp(np.log(roughness + 1e-6), np.log(self.roughness), np.arange(len(self.roughness)))
         weights = np.zeros(len(self.roughness), np.float32)
         lower = min(int(place), len(weights) - 1)
-        share = float(smoothstep(np.array(2 * (place - lower) - 0.5)))
+        share = smoothstep_of(2 * (place - lower) - 0.5)
         weights[lower] = 1 - share
         if share > 0:
             weights[lower + 1] = share
@@ -145,10 +145,10 @@ class Creases:
     def weighted_sum(self, planes: NDArray[np.float32], change: Change) -> NDArray[np.float32]:
         """(95, 80) the sum of planes (17, 95, 80), weighted by relative action units (2, 17)."""
         amount, aside = both(change), lean(change)
-        asked = np.flatnonzero((amount != 0) | (aside != 0))
-        total = np.tensordot(amount[asked], planes[asked], 1)
+        flat = planes.reshape(AU_COUNT, -1)
+        total = (amount @ flat).reshape(COARSE_SIZE)
         if aside.any():
-            total += _sidedness()[COARSE // 2 :: COARSE] * np.tensordot(aside[asked], planes[asked], 1)
+            total += _sidedness()[COARSE // 2 :: COARSE] * (aside @ flat).reshape(COARSE_SIZE)
         return total
 
     def shade(
@@ -158,13 +158,17 @@ class Creases:
 
         places: (478, 3) the landmarks in the crop, in pixels. people: (people,) the weights of the people.
         """
-        shown = _CropView(places, size)
+        view = _View.in_crop(places, size)
         picture = self.draw(change, people) + _refined(self.weighted_sum(self.shading, change))
-        place = shown.around(picture)
-        shade = np.zeros((size, size), np.float32)
-        (drawn,) = shown.of([picture], place)
-        shade[place] = _limited(drawn)
-        return shade
+        rows, columns = view.around(picture)
+        shade = np.zeros((CROP_CELL_PX * cell_count(size),) * 2, np.float32)
+        part = np.s_[
+            CROP_CELL_PX * rows.start : CROP_CELL_PX * rows.stop,
+            CROP_CELL_PX * columns.start : CROP_CELL_PX * columns.stop,
+        ]
+        (drawn,) = view.of([picture], (rows, columns), CROP_CELL_PX)
+        shade[part] = _limited(drawn)
+        return shade[:size, :size]
 
 
 def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | None = None) -> Warp:
@@ -176,7 +180,10 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     creases = creases or load_creases()
     if not (change * creases.creasing).any():
         return warp
-    alignment, in_skin = _CROP.align(face), _SKIN.align(face)
+    grid = warp.grid or flow_grid(face, warp.moved)
+    if grid is None:
+        return warp
+    in_skin = _SKIN.align(face)
     skin = see_skin(
         in_skin.shifted(warp.region[:2]).crop(warp.image),
         in_skin.points(warp.moved),
@@ -186,31 +193,31 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     picture = creases.draw(more, creases.weights(skin.roughness))
     picture += _refined(creases.weighted_sum(creases.shading, change))
     smoothed = _refined(np.minimum(creases.weighted_sum(creases.reach, less) / _SMOOTHED_BY, 1))
-    shown = _CropView(alignment.points(warp.moved), alignment.size)
-    place = shown.around(cv2.absdiff(picture, -smoothed))
-    bare = cv2.resize(skin.bare, (alignment.size, alignment.size), interpolation=cv2.INTER_LINEAR)[place]
+    view = _View.on(grid)
+    place = _Place.of(grid, view.around(cv2.absdiff(picture, -smoothed)), warp, face.pose.scale)
+    if place is None:
+        return warp
+    bare = place.of_crop(skin.bare, in_skin)
     smooths = bool((less * creases.creasing).any())
-    drawn, *without = shown.of([picture, smoothed] if smooths else [picture], place)
+    drawn, *without = view.of([picture, smoothed] if smooths else [picture], place.cells, place.finer)
     gain = cv2.exp(cv2.multiply(_limited(drawn), bare))
     gain -= 1
     if smooths:
         kept = cv2.multiply(without[0], bare, scale=_SMOOTHED_MOST)
-        filled = cv2.multiply(cv2.merge([kept] * 3), _own_creases(warp, alignment, place))
+        filled = cv2.multiply(cv2.merge([kept] * 3), _own_creases(place.of_warp(warp), place.px_per_mm))
         filled += 1
         gain = cv2.multiply(_in_hue(gain), filled)
         gain -= 1
     gain *= np.abs(gain) >= _LEAST
-    return lay_over(warp, alignment, gain, _brightened, (place[1].start, place[0].start))
+    return place.lay_over(warp, gain)
 
 
-def _own_creases(warp: Warp, alignment: Alignment, place: tuple[slice, slice]) -> NDArray[np.float32]:
-    """(height, width, 3) the relative gain of each colour that fills the creases in a part of the crop.
+def _own_creases(crop: NDArray[np.uint8], px_per_mm: float) -> NDArray[np.float32]:
+    """(height, width, 3) the relative gain of each colour that fills the creases in a picture of a face.
 
     Creases are dark valleys narrower than _CREASE_MM. The light in a crease is red, so that with equal gains,
     or with a limit for each colour, it would become a red line.
     """
-    px_per_mm = alignment.size / _CROP.width_mm
-    crop = alignment.shifted(warp.region[:2]).crop(warp.image, part=place)
     fine = cv2.GaussianBlur(crop, (0, 0), _FINE_MM * px_per_mm)
     # Closing by a square is a maximum and a minimum along rows and columns: a tenth of a disc's time.
     square = np.ones((2 * round(_CREASE_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
@@ -248,42 +255,142 @@ def _refined(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     return cv2.resize(plane, SIZE[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-class _CropView:
-    """The view of the canonical face in a square crop."""
+_Cells = tuple[slice, slice]
+"""The rows and columns of some cells of a grid."""
 
-    def __init__(self, places: NDArray[np.float32], size: int) -> None:
-        """places: (478, 3) the landmarks in the crop, in pixels. size: the side of the crop in pixels."""
-        self._size = size
-        field, self._covered = over_crop(places, _canonical(), size)
-        self._field = nearest(field, self._covered)[0] if self._covered.any() else field
 
-    def around(self, picture: NDArray[np.float32]) -> tuple[slice, slice]:
-        """The (rows, columns) of the crop where a picture of the canonical face (380, 320) is not 0."""
+class _View:
+    """The view of the canonical face on the cells of a grid over a picture."""
+
+    def __init__(self, field: NDArray[np.float32], covered: NDArray[np.bool_]) -> None:
+        """field: (2, rows, columns) the places on the grid of SIZE that the cells show. covered: (rows,
+        columns) True in cells of the face; elsewhere `field` is not used."""
+        self._covered = covered
+        self._field = nearest(field, covered)[0] if covered.any() else field
+
+    @classmethod
+    def in_crop(cls, places: NDArray[np.float32], size: int) -> _View:
+        """The view in a square crop, whose cells have CROP_CELL_PX.
+
+        places: (478, 3) the landmarks in the crop, in pixels. size: the side of the crop in pixels."""
+        return cls(*over_crop(places, _canonical()[warp_triangles()].transpose(2, 0, 1), size))
+
+    @classmethod
+    def on(cls, grid: FlowGrid) -> _View:
+        """The view on the grid of a warp."""
+        return cls(grid.mesh.fill(_canonical()[grid_triangles()].transpose(2, 0, 1)), grid.mesh.covered)
+
+    def around(self, picture: NDArray[np.float32]) -> _Cells:
+        """The cells where a picture of the canonical face (380, 320) is not 0, and one more all around,
+        between whose centres pixels are interpolated."""
         left, top, width, height = cv2.boundingRect(cv2.compare(picture, 0, cv2.CMP_NE))
         x, y = self._field
         inside = (x >= left - 1) & (x <= left + width) & (y >= top - 1) & (y <= top + height)
         left, top, width, height = cv2.boundingRect((inside & self._covered).view(np.uint8))
-        # One cell more all around, between whose centres pixels are interpolated.
-        bottom, right = (min(end + 1, cell_count(self._size)) for end in (top + height, left + width))
+        rows, columns = self._covered.shape
         return (
-            slice(CROP_CELL_PX * max(top - 1, 0), min(CROP_CELL_PX * bottom, self._size)),
-            slice(CROP_CELL_PX * max(left - 1, 0), min(CROP_CELL_PX * right, self._size)),
+            slice(max(top - 1, 0), min(top + height + 1, rows)),
+            slice(max(left - 1, 0), min(left + width + 1, columns)),
         )
 
     def of(
-        self, pictures: Sequence[NDArray[np.float32]], place: tuple[slice, slice]
+        self, pictures: Sequence[NDArray[np.float32]], cells: _Cells, finer: int
     ) -> list[NDArray[np.float32]]:
-        """Pictures of the canonical face (380, 320) in a part of the crop; 0 outside the face."""
-        cells = tuple(slice(part.start // CROP_CELL_PX, cell_count(part.stop)) for part in place)
-        height, width = (part.stop - part.start for part in place)
+        """Pictures of the canonical face (380, 320) in some cells, `finer` pixels along each side of a cell;
+        0 outside the face."""
         x, y, on_face = (
-            np.ascontiguousarray(to_pixels(np.ascontiguousarray(plane[cells]), CROP_CELL_PX)[:height, :width])
+            to_pixels(np.ascontiguousarray(plane[cells]), finer)
             for plane in (*self._field, self._covered.astype(np.float32))
         )
         return [
             cv2.multiply(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), on_face)
             for picture in pictures
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Some cells of the grid of a warp, in finer cells of about _STEP_MM, on which creases are painted.
+
+    They run along the frame's rows and columns, so that all that maps between them and the frame is a change
+    of size, which takes a fifth of the time of a rotation.
+    """
+
+    cells: _Cells
+    """The cells of the grid."""
+    finer: int
+    """The number of finer cells along the side of a cell."""
+    cell_px: int
+    """The side of a cell in pixels."""
+    origin: tuple[int, int]
+    """(x, y) of the first cell's corner in the frame."""
+    size: tuple[int, int]
+    """(height, width) of the cells in pixels."""
+    px_per_mm: float
+    """Finer cells per millimetre of an average face."""
+
+    @classmethod
+    def of(cls, grid: FlowGrid, cells: _Cells, warp: Warp, scale: float) -> _Place | None:
+        """The part of these cells that overlaps the warp. scale: the face's pixels per millimetre. None: there
+        is no such part."""
+        region, step = np.array(warp.region).reshape(2, 2), grid.cell_px
+        first = np.maximum((region[0] - grid.low) // step, (cells[1].start, cells[0].start))
+        last = np.minimum(-((grid.low - region[1]) // step), (cells[1].stop, cells[0].stop))
+        if (first >= last).any():
+            return None
+        finer = max(1, min(step, round(step / scale / _STEP_MM)))
+        x, y = grid.low + first * step
+        width, height = (last - first) * step
+        within = slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0]))
+        return cls(within, finer, step, (int(x), int(y)), (int(height), int(width)), finer / step * scale)
+
+    @property
+    def finer_size(self) -> tuple[int, int]:
+        """(width, height) in finer cells."""
+        height, width = self.size
+        return width * self.finer // self.cell_px, height * self.finer // self.cell_px
+
+    def of_crop(self, plane: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
+        """A plane of a crop with this alignment to the frame, in finer cells."""
+        step = self.cell_px / self.finer
+        to_frame = np.array([[step, 0, self.origin[0] + (step - 1) / 2], [0, step, self.origin[1] + (step - 1) / 2]])
+        matrix = alignment.matrix[:, :2] @ to_frame
+        matrix[:, 2] += alignment.matrix[:, 2]
+        return cv2.warpAffine(
+            plane,
+            matrix,
+            self.finer_size,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+
+    def of_warp(self, warp: Warp) -> NDArray[np.uint8]:
+        """The warp's pixels in finer cells; its border pixels are repeated beyond it."""
+        part, (before, after) = self._part(warp)
+        around = cv2.copyMakeBorder(part, *before, *after, cv2.BORDER_REPLICATE) if any(before + after) else part
+        return cv2.resize(around, self.finer_size, interpolation=cv2.INTER_AREA)
+
+    def lay_over(self, warp: Warp, gain: NDArray[np.float32]) -> Warp:
+        """`warp`, brightened by a gain in finer cells, except for its border pixels."""
+        height, width = self.size
+        there = cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
+        image = warp.image.copy()
+        part, ((top, bottom), (left, right)) = self._part(replace(warp, image=image))
+        part[:] = _brightened(part, there[top : height - bottom, left : width - right])
+        for border in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+            image[border] = warp.image[border]
+        return replace(warp, image=image)
+
+    def _part(self, warp: Warp) -> tuple[NDArray[np.uint8], tuple[tuple[int, int], tuple[int, int]]]:
+        """The warp's pixels in these cells, and the number of rows (above, below) and of columns (left, right)
+        of the cells that lie outside it."""
+        (x, y), (height, width) = self.origin, self.size
+        x0, y0, x1, y1 = warp.region
+        above, below = max(y0 - y, 0), max(y + height - y1, 0)
+        left, right = max(x0 - x, 0), max(x + width - x1, 0)
+        rows = slice(y + above - y0, y + height - below - y0)
+        columns = slice(x + left - x0, x + width - right - x0)
+        return warp.image[rows, columns], ((above, below), (left, right))
 
 
 @lru_cache(maxsize=1)
@@ -315,5 +422,5 @@ def to_cells(canonical_mm: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def _canonical() -> NDArray[np.float32]:
-    """(2, n, 3) the places of the mesh's corners on the grid of SIZE."""
-    return to_cells(load_shape().canonical)[warp_triangles()].transpose(2, 0, 1)
+    """(478, 2) the places of the landmarks on the grid of SIZE."""
+    return to_cells(load_shape().canonical)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import LEFT_EYE, RIGHT_EYE, Opening
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep, smoothstep_of
 from reenact.generate.geometry.warp import Warp
 from reenact.generate.painters.paint import blend, box_around, mix, polygon
 from reenact.records import Box, Face, Frame
@@ -67,8 +67,8 @@ def _paint_eyeball(
     opened_mm = own_px.max() / mm
     low, high = options.open_mm
     share = float(
-        smoothstep(np.array((risen_mm / options.least_mm - 1) / 2))
-        * smoothstep(np.array((opened_mm - low) / (high - low)))
+        smoothstep_of((risen_mm / options.least_mm - 1) / 2)
+        * smoothstep_of((opened_mm - low) / (high - low))
     )
     box = box_around(warp.moved[list(opening.outline), :2], warp.region)
     if share == 0 or box is None:

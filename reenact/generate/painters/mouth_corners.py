@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH
-from calib.ramp import smoothstep
+from calib.percentile import percentile
+from calib.ramp import smoothstep, smoothstep_of
 from reenact.generate.geometry.contour import smiles
 from reenact.generate.geometry.warp import Warp
 from reenact.generate.painters.paint import blend, box_around, polygon
@@ -45,7 +46,7 @@ def paint_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions
     """
     mm = face.pose.scale
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / mm
-    was_open = float(smoothstep(np.array(gap_mm / options.open_mm - 0.5)))
+    was_open = smoothstep_of(gap_mm / options.open_mm - 0.5)
     was_dark = was_open if was_open == 1 else max(was_open, smiles(face))
     if was_dark == 0:
         return warp
@@ -54,7 +55,7 @@ def paint_corners(face: Face, warp: Warp, options: CornerOptions = CornerOptions
         across = (face.landmarks[corner] - face.landmarks[other])[:2]
         across = across / max(float(np.hypot(*across)), 1.0)
         came_mm = -float((warp.moved[corner] - face.landmarks[corner])[:2] @ across) / mm
-        share = was_dark * float(smoothstep(np.array(2 * came_mm / options.narrowed_mm - 1)))
+        share = was_dark * smoothstep_of(2 * came_mm / options.narrowed_mm - 1)
         if share > 0:
             warp = _brightened(warp, warp.moved[[corner, *beside], :2], share, mm, options)
     return warp
@@ -85,7 +86,7 @@ def _brightened(
     inside = polygon(warp.moved[list(MOUTH.outline), :2], box)
     rim = max(1, round(options.rim_mm * mm))
     outside = 1 - cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
-    skin = float(np.percentile(light[outside > 0.5], 70)) if (outside > 0.5).any() else 255.0
+    skin = percentile(light[outside > 0.5], 70) if (outside > 0.5).any() else 255.0
     dark = smoothstep((options.dark * skin - light) / ((options.dark - options.darker) * max(skin, 1.0)))
     dark = cv2.GaussianBlur(cv2.dilate(dark, np.ones((3, 3), np.uint8)), (0, 0), max(0.3 * mm, 0.5))
     weight = np.maximum(outside * (1 - dark), 1e-3)

@@ -34,7 +34,7 @@ def box_around(outline: NDArray[np.float32], region: Box) -> Box | None:
 def spread(
     places: NDArray[np.float32],
     values: NDArray[np.float32],
-    strips: Sequence[tuple[int, int, int]],
+    strips: Sequence[tuple[int, int, int]] | NDArray[np.intp],
     box: Box,
     cell_px: int,
 ) -> NDArray[np.float32]:
@@ -48,7 +48,7 @@ def spread(
     x0, y0, x1, y1 = box
     left, top = x0 // cell_px * cell_px, y0 // cell_px * cell_px
     shape = -(-(y1 - top) // cell_px), -(-(x1 - left) // cell_px)
-    triangles = np.array(strips, np.intp)
+    triangles = np.asarray(strips, np.intp)
     cells = ((places - (left, top) + 0.5) / cell_px - 0.5).astype(np.float32)
     field, covered = rasterise(
         cells, triangles, values.T[:, triangles], np.zeros(len(places), np.float32), shape
@@ -92,6 +92,20 @@ def polygon(outline: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
     cv2.polylines(finer, [points], True, 255, _LINE_PX, cv2.LINE_AA, shift=4)
     mask = cv2.resize(finer, (width, height), interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(mask, (3, 3), 0).astype(np.float32) / 255
+
+
+def plain(colour: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """(height, width, 3) one colour (3,) everywhere. shape: (height, width)."""
+    picture = np.empty((*shape, 3), np.float32)
+    picture[:] = colour
+    return picture
+
+
+def tinted(
+    base: NDArray[np.float32], plane: NDArray[np.float32], added: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(height, width, 3) the colour base (3,) plus a plane (height, width) times the colour added (3,)."""
+    return cv2.merge([plane * more + one for one, more in zip(base, added, strict=True)])
 
 
 def mix(

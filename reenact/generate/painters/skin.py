@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from calib.percentile import median, percentile
 from calib.ramp import smoothstep
 
 CHEEKS = (50, 280, 205, 425, 101, 330, 36, 266, 207, 427, 187, 411, 123, 352)
@@ -54,13 +55,13 @@ def see_skin(crop: NDArray[np.uint8], places: NDArray[np.float32], px_per_mm: fl
     brightest = cv2.max(cv2.max(crop[..., 0], crop[..., 1]), crop[..., 2]).astype(np.float32)
     log = cv2.LUT(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), _LOG)
     x, y = np.clip(np.rint(places[list(CHEEKS), :2]).astype(np.intp), 0, len(crop) - 1).T
-    cheeks = float(np.median(log[y, x]))
+    cheeks = median(log[y, x])
     for outline in _FEATURES:
         # Eyes and lips must not count as hair on the skin beside them.
         cv2.fillPoly(log, [np.rint(places[list(outline), :2]).astype(np.int32)], cheeks)
     detail = cv2.absdiff(log, cv2.GaussianBlur(log, (0, 0), _FINE_MM * px_per_mm))
     rough = cv2.GaussianBlur(detail, (0, 0), _FINE_MM * px_per_mm)
-    roughness = _AS_A_MEDIAN * float(np.percentile(rough[y, x], _SMOOTHER))
+    roughness = _AS_A_MEDIAN * percentile(rough[y, x], _SMOOTHER)
     # Narrow valleys are creases.
     valley = np.ones((2 * round(_VALLEY_MM * px_per_mm / 2) + 1,) * 2, np.uint8)
     filled = cv2.morphologyEx(log, cv2.MORPH_CLOSE, valley)

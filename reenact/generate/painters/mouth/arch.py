@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import Opening
+from calib.percentile import median
 from calib.pose import Pose
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep, smoothstep_of
 from reenact.generate.painters.mouth.dental_surface import on_arch
 from reenact.generate.painters.mouth.seen_mouth import SeenMouth
 from reenact.generate.painters.paint import spread
@@ -85,18 +87,11 @@ class Arch:
         turn: the motion of the bone. aside_mm: canonical x of the picture's middle. Colours exceed 255 where
         the frame is overexposed.
         """
-        height_mm = len(self.picture) / PX_PER_MM
-        x_mm, row_mm = np.meshgrid(
-            np.linspace(-WIDTH_MM / 2, WIDTH_MM / 2, _STEPS, dtype=np.float32),
-            np.array([-self.above_mm, height_mm - self.above_mm], np.float32),
-        )
-        places = pose.to_frame(turn(on_arch(x_mm + aside_mm, edge_mm + row_mm)))[..., :2].reshape(-1, 2)
-        values = (
-            np.stack([x_mm + WIDTH_MM / 2, row_mm + self.above_mm], axis=-1).reshape(-1, 2) * PX_PER_MM - 0.5
-        )
-        strips = Opening(tuple(range(_STEPS)), tuple(range(_STEPS, 2 * _STEPS))).strips
+        x_mm, row_mm = self._rim_mm
+        places = pose.to_frame(turn(on_arch(x_mm + aside_mm, edge_mm + row_mm)))[:, :2]
+        values = (self._rim_mm + [[WIDTH_MM / 2], [self.above_mm]]).T * PX_PER_MM - 0.5
         cell_px = max(1, round(_CELL_MM * pose.scale))
-        x, y = spread(places.astype(np.float32), values.astype(np.float32), strips, box, cell_px)
+        x, y = spread(places.astype(np.float32), values.astype(np.float32), _strips(), box, cell_px)
         # Blurred as by the frame's pixels, minus the blur that the picture already has.
         spread_mm = np.sqrt(max(pose.scale**-2 - self.seen_px_per_mm**-2, 0.0))
         sigma_px = _SOFT * PX_PER_MM * float(spread_mm)
@@ -104,8 +99,24 @@ class Arch:
             self.picture if sigma_px < _LEAST_BLUR_PX else cv2.GaussianBlur(self.picture, (0, 0), sigma_px)
         )
         drawn = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        rgb = drawn[..., :3].astype(np.float32) * (light / FULL)
-        return rgb, drawn[..., 3].astype(np.float32) / 255
+        *colours, alpha = cv2.split(drawn)
+        shares = (light / FULL).tolist()
+        rgb = [cv2.multiply(one, share, dtype=cv2.CV_32F) for one, share in zip(colours, shares, strict=True)]
+        return cv2.merge(rgb), alpha.astype(np.float32) / 255
+
+    @cached_property
+    def _rim_mm(self) -> NDArray[np.float32]:
+        """(2, n) the x and the row, in millimetres from the reference line, of vertices along the upper and
+        then along the lower edge of the picture."""
+        x_mm = np.linspace(-WIDTH_MM / 2, WIDTH_MM / 2, _STEPS, dtype=np.float32)
+        rows_mm = np.array([-self.above_mm, len(self.picture) / PX_PER_MM - self.above_mm], np.float32)
+        return np.stack([np.tile(x_mm, 2), np.repeat(rows_mm, _STEPS)])
+
+
+@lru_cache(maxsize=1)
+def _strips() -> NDArray[np.intp]:
+    """(n, 3) the triangles between the vertices of `Arch._rim_mm`."""
+    return np.array(Opening(tuple(range(_STEPS)), tuple(range(_STEPS, 2 * _STEPS))).strips, np.intp)
 
 
 def tooth_likeness(rgb: NDArray[np.float32], redness: float = 0.0) -> NDArray[np.float32]:
@@ -134,7 +145,7 @@ def completeness(arch: Arch, enamel: NDArray[np.float32] | None = None) -> float
     least_px = _LEAST_HEIGHT_MM * PX_PER_MM
     is_there = white.sum(axis=0) > least_px
     pure = white.sum() / max(float(shown.sum()), 1.0)
-    return float(is_there.mean() * smoothstep(np.array(pure / 0.7)))
+    return float(is_there.mean()) * smoothstep_of(pure / 0.7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +181,7 @@ def edge_of_front_teeth(pose: Pose, seen: SeenMouth) -> float:
     """The canonical y, in millimetres, of the edge of the visible front teeth."""
     middle = len(seen.columns) // 2
     near = np.s_[middle - 3 : middle + 4]
-    place = np.array([seen.columns[middle], float(np.median(seen.seam[near]))])
+    place = np.array([seen.columns[middle], median(seen.seam[near])])
     linear = seen.alignment.matrix[:, :2].astype(np.float64)
     frame_px = np.linalg.solve(linear, place - seen.alignment.matrix[:, 2])
     # The y of this place on the middle of the arch, by one step of Newton's method from 50.

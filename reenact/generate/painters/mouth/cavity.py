@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep, smoothstep_of
+from reenact.generate.painters.paint import tinted
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,15 @@ def shade_cavity(
     lower lip (1). aside: (height, width) the place between the middle (0) and a corner (1). open_mm: the gap
     between the lips in the middle. dark: (3,) RGB of the depth of this mouth.
     """
-    reached = float(smoothstep(np.array((open_mm - options.least_mm) / (options.full_mm - options.least_mm))))
-    down, aside = np.clip(down, 0, 1), np.clip(aside, 0, 1)
+    reached = smoothstep_of((open_mm - options.least_mm) / (options.full_mm - options.least_mm))
+    down, aside = cv2.min(cv2.max(down, 0), 1), cv2.min(aside, 1)
     # The tongue rises to the front and falls to both sides, because the corners of the mouth are pockets.
     height = (down - options.back) / (1 - options.back) - 0.35 * aside**2
-    lit = options.lit * reached * smoothstep(height) ** 1.3 * (1 - smoothstep((aside - 0.55) / 0.45))
     depth = 1 - 0.25 * (1 - down) - 0.2 * aside**2
+    if reached == 0:
+        return tinted(np.zeros(3, np.float32), depth, dark)
+    lit = cv2.pow(smoothstep(height), 1.3) * (1 - smoothstep((aside - 0.55) / 0.45))
     tongue = light * np.array(options.tongue, np.float32)
-    return (dark * depth[..., None] + lit[..., None] * (tongue - dark)).astype(np.float32)
+    return tinted(dark, depth - 1, dark) + tinted(
+        np.zeros(3, np.float32), lit, options.lit * reached * (tongue - dark)
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep, smoothstep_of
 from reenact.alignment import Alignment
 from reenact.generate.geometry.warp import Warp
 from reenact.generate.painters.mouth.arch import CROWN_MM, gums_above
@@ -26,7 +26,7 @@ from reenact.generate.painters.mouth.teeth_light import (
     overexposure_factor,
     sides,
 )
-from reenact.generate.painters.paint import blend, box_around, mix, polygon
+from reenact.generate.painters.paint import blend, box_around, mix, plain, polygon, tinted
 from reenact.records import Box, Face, Frame
 
 _LIPS = np.concatenate([UPPER, LOWER])
@@ -111,7 +111,9 @@ def paint_inside(
     inside = _drawn_upper(inside, face, teeth, seen, place, light, across, options)
     if seen is not None:
         inside = _own_upper(inside, frame, seen, place, options)
-    inside = mix(inside, np.broadcast_to(deep, inside.shape), _shut(place))
+    shut = _shut(place)
+    if shut.any():
+        inside = mix(inside, plain(deep, shut.shape), shut)
     colour = colourfulness(frame.image, face)
     if colour < 1:
         grey = inside @ np.array(_LUMA, np.float32)
@@ -127,8 +129,8 @@ def paint_inside(
 
 def _across(sides: NDArray[np.float32], place: _Place) -> NDArray[np.float32]:
     """(height, width, 3) the light at every place, interpolated between the corners', `sides` (2, 3)."""
-    right = np.clip((place.across + 1) / 2, 0, 1)[..., None]
-    return (sides[0] + right * (sides[1] - sides[0])).astype(np.float32)
+    right = cv2.min(cv2.max((place.across + 1) / 2, 0), 1)
+    return tinted(sides[0], right, sides[1] - sides[0])
 
 
 def _deep(light: NDArray[np.float32], teeth: Teeth, seen: SeenMouth | None) -> NDArray[np.float32]:
@@ -141,7 +143,7 @@ def _deep(light: NDArray[np.float32], teeth: Teeth, seen: SeenMouth | None) -> N
 def _shut(place: _Place) -> NDArray[np.float32]:
     """(height, width) the degree, 0..1, to which lips have closed so far that no light gets between them."""
     narrow = 1 - place.gap / (_NARROW_MM * place.px_per_mm)
-    return (smoothstep(narrow) * smoothstep(place.closed / place.px_per_mm)).astype(np.float32)
+    return smoothstep(narrow) * smoothstep(place.closed / place.px_per_mm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,8 +172,8 @@ class _Place:
     """The closing motion of these lips, in crop pixels."""
     jaw: Jaw
     """The rotation of the jaw by the move."""
-    jaw_px: NDArray[np.float32]
-    """(2,) the motion of the lower incisors, in crop pixels."""
+    jaw_px: tuple[float, float]
+    """(x, y) the motion of the lower incisors, in crop pixels."""
     px_per_mm: float
     """Crop pixels per millimetre."""
 
@@ -183,36 +185,39 @@ class _Place:
     @classmethod
     def of(cls, face: Face, warp: Warp, alignment: Alignment, box: Box) -> _Place:
         x0, y0, x1, y1 = box
-        columns, rows = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
+        columns, rows = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)[:, None]
         m = alignment.matrix
-        x = m[0, 0] * columns + m[0, 1] * rows + m[0, 2]
-        y = m[1, 0] * columns + m[1, 1] * rows + m[1, 2]
+        x, y = (m[axis, 0] * columns + (m[axis, 1] * rows + m[axis, 2]) for axis in (0, 1))
         before, after = (alignment.points(places)[:, :2] for places in (face.landmarks, warp.moved))
-        top, bottom = (np.interp(x, after[edge, 0], after[edge, 1]) for edge in (UPPER, LOWER))
-        left, right = after[UPPER[0], 0], after[UPPER[-1], 0]
+        top, bottom = (_along(after[edge], x) for edge in (UPPER, LOWER))
+        left, right = float(after[UPPER[0], 0]), float(after[UPPER[-1], 0])
         middle, half = (left + right) / 2, max((right - left) / 2, 1)
-        lifted = np.interp(x, after[UPPER, 0], (before - after)[UPPER, 1])
+        lifted = _along(np.stack([after[UPPER, 0], (before - after)[UPPER, 1]], axis=1), x)
         px_per_mm = alignment.scale * face.pose.scale
         corners = UPPER[[0, -1]]
         aside_px = float(np.abs((after - before)[corners, 0]).max())
         gap = np.maximum(bottom - top, 1)
         jaw = jaw_between(face.pose, face.landmarks, warp.moved)
-        down = ((y - top) / gap).astype(np.float32)
         return cls(
             box,
             x,
             y,
-            down,
-            ((x - middle) / half).astype(np.float32),
+            (y - top) / gap,
+            (x - middle) / half,
             float(MOUTH.gaps(warp.moved, face.pose.down).max() / face.pose.scale),
-            lifted.astype(np.float32),
-            float(smoothstep(np.array(aside_px / px_per_mm))),
-            gap.astype(np.float32),
+            lifted,
+            smoothstep_of(aside_px / px_per_mm),
+            gap,
             _closed(before, after, x),
             jaw,
             _jaw_shift(face, jaw, alignment),
             px_per_mm,
         )
+
+
+def _along(line: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The y of the line through points (n, 2) at every x, continued level beyond its ends."""
+    return np.interp(x, line[:, 0], line[:, 1]).astype(np.float32)
 
 
 def _closed(
@@ -221,14 +226,15 @@ def _closed(
     """The closing motion of the lips at x, in crop pixels; the corners get that of the places beside them."""
     closer = (before[LOWER, 1] - before[UPPER, 1]) - (after[LOWER, 1] - after[UPPER, 1])
     closer[[0, -1]] = closer[[1, -2]]
-    return np.interp(x, after[UPPER, 0], closer).astype(np.float32)
+    return _along(np.stack([after[UPPER, 0], closer], axis=1), x)
 
 
-def _jaw_shift(face: Face, jaw: Jaw, alignment: Alignment) -> NDArray[np.float32]:
-    """(2,) the motion of the lower incisors by the jaw, in crop pixels."""
+def _jaw_shift(face: Face, jaw: Jaw, alignment: Alignment) -> tuple[float, float]:
+    """(x, y) the motion of the lower incisors by the jaw, in crop pixels."""
     incisors = on_arch(np.zeros(1, np.float32), np.full(1, _INCISORS_MM, np.float32))
     shift = face.pose.vectors_to_frame(jaw.turn(incisors) - incisors)[0, :2]
-    return alignment.matrix[:, :2] @ shift
+    x, y = (alignment.matrix[:, :2] @ shift).tolist()
+    return x, y
 
 
 def _drawn_upper(
@@ -253,13 +259,14 @@ def _drawn_upper(
     shadow = _LIP_SHADOW * (1 - 0.8 * teeth.own)
     shade = 1 - shadow + shadow * smoothstep(below_lip_mm / options.lip_shadow_mm)
     side = options.side_shade * (1 - teeth.own)
-    colour *= (shade * (1 - side * smoothstep((place.aside - 0.4) / 0.5)))[..., None]
+    shade *= 1 - side * smoothstep((place.aside - 0.4) / 0.5)
     # The picture of a person's own teeth already contains the light from the side.
-    colour = np.minimum(colour * (across + teeth.own * (1 - across)), 255)
+    lit = across if teeth.own == 0 else across + teeth.own * (1 - across)
+    colour = np.minimum(cv2.multiply(cv2.multiply(colour, cv2.merge([shade] * 3)), lit), 255)
     if seen is not None and seen.teeth > 0:
         below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)
         alpha = alpha * (1 - seen.teeth * smoothstep(below_seam + 0.5) * _between_corners(seen, place))
-    return mix(inside, colour.astype(np.float32), alpha.astype(np.float32))
+    return mix(inside, colour, alpha)
 
 
 def _drawn_floor(
@@ -292,32 +299,32 @@ def _own_upper(
     rim = options.rim_mm * mm * smoothstep(place.lifted / mm)
     above = np.maximum(top + rim - place.y, 0)
     colour = seen.sample(frame, place.x, np.where(above > 0, top + rim + options.reuse * above, place.y))
-    # Far from the edge, every speck would become a stripe.
-    blurred = cv2.GaussianBlur(colour, (0, 0), _CONTINUED_BLUR_MM * mm)
-    colour = mix(colour, blurred, smoothstep((above - rim) / (1.5 * mm)).astype(np.float32))
-    # Beyond the height of a tooth, gums are added.
-    height_mm = (seam - place.y) / mm
-    crown_mm = max(CROWN_MM, seen.crown_mm + 1)
-    gums = smoothstep((height_mm - crown_mm) / 1.5 + 0.5) * smoothstep((above - rim) / (0.5 * mm))
-    colour = mix(
-        colour,
-        np.broadcast_to(gums_above(seen.enamel), colour.shape),
-        gums.astype(np.float32),
-    )
-    # A lip that has moved down casts its shadow on what remains visible.
-    shadow = smoothstep(-place.lifted / mm) * (
-        1 - smoothstep(place.down * place.gap / (options.shadow_mm * mm))
-    )
-    colour *= (1 - _SHADOW * shadow)[..., None]
-    added = options.reuse_share * np.maximum(seam - top, 0) + 0.3 * mm
-    known = 1 - smoothstep((above - rim) / np.maximum(added, 0.1) - 0.5)
-    # Tips that remain below a lip that moves down would be a light rim along it.
-    left_mm = (seam - (place.y - place.down * place.gap)) / mm
-    known = known * (1 - smoothstep(-place.lifted / mm) * (1 - smoothstep(left_mm / options.tips_mm - 0.5)))
+    beyond = above - rim
+    known = np.full_like(beyond, seen.teeth)
+    if (beyond > 0).any():
+        # Far from the edge, every speck would become a stripe.
+        blurred = cv2.GaussianBlur(colour, (0, 0), _CONTINUED_BLUR_MM * mm)
+        colour = mix(colour, blurred, smoothstep(beyond / (1.5 * mm)))
+        # Beyond the height of a tooth, gums are added.
+        crown_mm = max(CROWN_MM, seen.crown_mm + 1)
+        gums = smoothstep(((seam - place.y) / mm - crown_mm) / 1.5 + 0.5) * smoothstep(beyond / (0.5 * mm))
+        colour = mix(colour, plain(gums_above(seen.enamel), gums.shape), gums)
+        added = options.reuse_share * np.maximum(seam - top, 0) + 0.3 * mm
+        known *= 1 - smoothstep(beyond / np.maximum(added, 0.1) - 0.5)
+    moved = smoothstep(np.abs(place.lifted) / mm)
+    fallen = np.where(place.lifted < 0, moved, 0)
+    if fallen.any():
+        # A lip that has moved down casts its shadow on what remains visible.
+        below_lip = place.down * place.gap
+        shadow = fallen * (1 - smoothstep(below_lip / (options.shadow_mm * mm)))
+        colour = cv2.multiply(colour, cv2.merge([1 - _SHADOW * shadow] * 3))
+        # Tips that remain below a lip that moves down would be a light rim along it.
+        left_mm = (seam - (place.y - below_lip)) / mm
+        known *= 1 - fallen * (1 - smoothstep(left_mm / options.tips_mm - 0.5))
     # Beside the teeth lies only the rim of the lip, which moves with the lip.
-    known = known * (1 - smoothstep(np.abs(place.lifted) / mm) * (1 - smoothstep((seam - top) / mm - 0.3)))
-    edge = smoothstep((seam - place.y) / (options.soft_mm * mm) + 0.5)
-    return mix(inside, colour, (seen.teeth * known * edge * _between_corners(seen, place)).astype(np.float32))
+    known *= 1 - moved * (1 - smoothstep((seam - top) / mm - 0.3))
+    known *= smoothstep((seam - place.y) / (options.soft_mm * mm) + 0.5)
+    return mix(inside, colour, known * _between_corners(seen, place))
 
 
 def _own_lower(
@@ -328,7 +335,7 @@ def _own_lower(
     x, y = place.x - place.jaw_px[0], place.y - place.jaw_px[1]
     seam, bottom = seen.line(seen.seam, x), seen.line(seen.bottom, x)
     # Nothing changes while the jaw does not move.
-    away = float(smoothstep(np.array(np.abs(place.jaw_px[1]) / mm)))
+    away = smoothstep_of(np.abs(place.jaw_px[1]) / mm)
     rim = options.rim_mm * mm * away
     below = np.maximum(y - (bottom - rim), 0)
     colour = seen.sample(frame, x, np.where(below > 0, bottom - rim - options.reuse * below, y))
@@ -336,16 +343,16 @@ def _own_lower(
     known = 1 - smoothstep((below - rim) / (options.reuse_share * band + 0.3 * mm) - 0.5)
     # A thin band below the seam shows the tips of the upper teeth rather than the jaw.
     is_jaw = smoothstep(band / (options.least_band_mm * mm) - 0.3)
-    is_jaw *= float(smoothstep(np.array(seen.lower_mm / options.least_band_mm - 0.7)))
+    is_jaw *= smoothstep_of(seen.lower_mm / options.least_band_mm - 0.7)
     known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
-    joined = 1 - float(smoothstep(np.array(np.abs(place.jaw_px[1]) / (0.3 * mm))))
+    joined = 1 - smoothstep_of(np.abs(place.jaw_px[1]) / (0.3 * mm))
     # Where a lip bounded the content, its rim would be an arc across a mouth of another shape.
     crown = seam - seen.line(seen.top, x)
     lip = away * (1 - seen.teeth * smoothstep(crown / (options.tips_mm * mm)))
     wide = soft * (1 + lip * (options.lip_soft_mm / options.soft_mm - 1))
     edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / wide + 0.5 - lip * 0.6)
-    return mix(inside, colour, (known * edge * _between_corners(seen, place)).astype(np.float32))
+    return mix(inside, colour, known * edge * _between_corners(seen, place))
 
 
 def _between_corners(seen: SeenMouth, place: _Place) -> NDArray[np.float32]:

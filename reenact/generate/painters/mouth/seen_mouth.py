@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH, OUTER_EDGE
-from calib.ramp import smoothstep
+from calib.percentile import median, percentile
+from calib.ramp import smoothstep, smoothstep_of
 from reenact.alignment import Alignment, align
 from reenact.records import Face, Frame
 
@@ -30,6 +31,9 @@ _TIPS_COLUMNS = 5
 _BEYOND_MM = 7.0
 """Distance, in millimetres, beside the mouth's corners within which its dark is looked for; the last two
 count as skin."""
+_AROUND_MM = 5.0
+"""Distance, in millimetres, around the lips and their ends within which colours are looked at."""
+_LIPS = np.concatenate([UPPER, LOWER, OUTER_UPPER, OUTER_LOWER])
 _DARK_SHARE = 0.62
 """Lightness, as a share of the skin's, below which a place at a corner belongs to the dark of the mouth."""
 
@@ -125,7 +129,7 @@ class SeenMouth:
 
     def _height_mm(self, upper: NDArray[np.float32], lower: NDArray[np.float32]) -> float:
         middle = np.s_[len(self.columns) // 4 : -(len(self.columns) // 4)]
-        return float(np.median((lower - upper)[middle])) / PX_PER_MM
+        return median((lower - upper)[middle]) / PX_PER_MM
 
 
 def mouth_alignment(face: Face) -> Alignment:
@@ -136,26 +140,30 @@ def mouth_alignment(face: Face) -> Alignment:
 def see_mouth(frame: Frame, face: Face, options: SeenOptions = SeenOptions()) -> SeenMouth | None:
     """The inside of the mouth of `face` in a frame. None: the lips are closed."""
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / face.pose.scale
-    trust = float(smoothstep(np.array((gap_mm - options.least_mm) / (options.full_mm - options.least_mm))))
+    trust = smoothstep_of((gap_mm - options.least_mm) / (options.full_mm - options.least_mm))
     if trust == 0:
         return None
     alignment = mouth_alignment(face)
-    crop = mouth_crop(frame, alignment)
     places = alignment.points(face.landmarks)[:, :2]
+    rows, columns = part = _around_lips(places, alignment.size)
+    crop = mouth_crop(frame, alignment, part)
+    left, top_row = np.float32(columns.start), np.float32(rows.start)
+    places -= (left, top_row)
     lines = _Lines.of(places)
     lab = _lab(crop, 0.25 * PX_PER_MM)
-    top = lines.upper + trust * _edge_offset(lab, lines, options, upper=True)
-    bottom = np.maximum(lines.lower + trust * _edge_offset(lab, lines, options, upper=False), top)
+    up, down = _edge_offsets(lab, lines, options)
+    top = lines.upper + trust * up
+    bottom = np.maximum(lines.lower + trust * down, top)
     seam = _seam(lab, lines.columns, top, bottom, options)
     bottom = _without_lip(lab, lines, seam, bottom, options)
     teeth = trust * _teeth(lab, lines, top, seam)
     inside = _between(crop, lines.columns, top, bottom)
     return SeenMouth(
         alignment,
-        lines.columns,
-        top,
-        bottom,
-        (top + teeth * (seam - top)).astype(np.float32),
+        lines.columns + left,
+        top + top_row,
+        bottom + top_row,
+        (top + teeth * (seam - top)).astype(np.float32) + top_row,
         trust,
         teeth,
         _enamel(crop, lines.columns, top, seam),
@@ -203,10 +211,29 @@ class _Lines:
         return cls(columns, upper, lower, (upper + at(OUTER_UPPER)) / 2, (lower + at(OUTER_LOWER)) / 2)
 
 
-def mouth_crop(frame: Frame, alignment: Alignment) -> NDArray[np.uint8]:
-    """(size, size, 3) the crop in which a mouth is analysed."""
-    left, top, right, bottom = alignment.bounds(frame.size)
-    return alignment.shifted((left, top)).crop(frame.image[top:bottom, left:right])
+def mouth_crop(
+    frame: Frame, alignment: Alignment, part: tuple[slice, slice] | None = None
+) -> NDArray[np.uint8]:
+    """(size, size, 3) the crop in which a mouth is analysed, or a part of it.
+
+    part: the (rows, columns) that are wanted. None: all."""
+    within = None if part is None else (part[1].start, part[0].start, part[1].stop - 1, part[0].stop - 1)
+    left, top, right, bottom = alignment.bounds(frame.size, within)
+    return alignment.shifted((left, top)).crop(frame.image[top:bottom, left:right], part=part)
+
+
+def _around_lips(places: NDArray[np.float32], size: int) -> tuple[slice, slice]:
+    """The (rows, columns) of the crop that are looked at, given the landmarks (478, 2) in it.
+
+    Colours are needed up to _BEYOND_MM beside the corners, and up to the farthest place of an edge above and
+    below the lips. They are a third of the crop."""
+    corners = places[UPPER[[0, -1]]]
+    along = corners[1] - corners[0]
+    beyond = _BEYOND_MM * PX_PER_MM / max(float(np.hypot(*along)), 1.0) * along
+    needed = np.concatenate([places[_LIPS], [corners[0] - beyond, corners[1] + beyond]])
+    low = np.clip(np.floor(needed.min(axis=0) - _AROUND_MM * PX_PER_MM), 0, size - 1).astype(int)
+    high = np.clip(np.ceil(needed.max(axis=0) + _AROUND_MM * PX_PER_MM) + 1, low + 1, size).astype(int)
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 
 def _lab(crop: NDArray[np.uint8], blur_px: float) -> NDArray[np.float32]:
@@ -223,25 +250,32 @@ def _at(
     return cv2.remap(lab, x, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _edge_offset(
-    lab: NDArray[np.float32], lines: _Lines, options: SeenOptions, *, upper: bool
-) -> NDArray[np.float32]:
-    """(columns,) the offset downwards, in pixels, from the edge of a lip by landmarks to the visible edge.
+def _edge_offsets(
+    lab: NDArray[np.float32], lines: _Lines, options: SeenOptions
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(columns,) for the upper and the lower lip, the offset downwards, in pixels, from its edge by landmarks
+    to the visible edge.
 
     At the visible edge the colour on one side is that of the lip, and the colour on the other side differs.
     """
-    inwards = 1 if upper else -1
-    edge, lip = (lines.upper, lines.upper_lip) if upper else (lines.lower, lines.lower_lip)
     reach = int(options.reach_mm * PX_PER_MM)
     steps = np.arange(-reach, reach + 1, dtype=np.float32)
-    rows = edge + steps[:, None]
     half_mm = 0.5 * PX_PER_MM
-    outside, inside = (_at(lab, lines.columns, rows + side * inwards * half_mm) for side in (-1, 1))
-    contrast = np.linalg.norm(inside - outside, axis=2)
-    unlike_lip = np.linalg.norm(outside - _at(lab, lines.columns, lip), axis=2)
+    costs = []
+    for edge, lip, inwards in ((lines.upper, lines.upper_lip, 1), (lines.lower, lines.lower_lip, -1)):
+        rows = edge + steps[:, None]
+        outside, inside = (_at(lab, lines.columns, rows + side * inwards * half_mm) for side in (-1, 1))
+        contrast = _lengths(inside - outside)
+        unlike_lip = _lengths(outside - _at(lab, lines.columns, lip))
+        costs.append((0.5 * unlike_lip - contrast) / options.contrast)
     distance = 0.5 * (steps[:, None] / (options.error_mm * PX_PER_MM)) ** 2
-    cost = (0.5 * unlike_lip - contrast) / options.contrast + distance
-    return steps[cheapest_path(cost, options.edge_stiffness)]
+    upper, lower = steps[cheapest_path(np.stack(costs) + distance, options.edge_stiffness)]
+    return upper, lower
+
+
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(...) the lengths of vectors (..., 3)."""
+    return np.sqrt(np.einsum("...i,...i", vectors, vectors))
 
 
 def _seam(
@@ -311,7 +345,7 @@ def _teeth(
     # Redness relative to lightness, because dark areas have little of either.
     paler = lip_redness / max(lip_lightness, 10.0) - redness / max(lightness, 10.0)
     evidence = 0.15 + 1.4 * (ratio - 1) + 2.0 * paler
-    return float(smoothstep(np.array(evidence)) * smoothstep(np.array((ratio - 0.4) / 0.3)))
+    return smoothstep_of(evidence) * smoothstep_of((ratio - 0.4) / 0.3)
 
 
 def _enamel(
@@ -320,7 +354,7 @@ def _enamel(
     """(3,) RGB of the lighter half of the band above the seam."""
     band = _between(crop, columns, top, seam)
     light = band.sum(axis=1)
-    return band[light >= np.median(light)].mean(axis=0).astype(np.float32)
+    return band[light >= median(light)].mean(axis=0).astype(np.float32)
 
 
 def _dark_beyond(lab: NDArray[np.float32], places: NDArray[np.float32], corner: int) -> float:
@@ -331,7 +365,7 @@ def _dark_beyond(lab: NDArray[np.float32], places: NDArray[np.float32], corner: 
     line = places[corner] + steps[:, None] * along
     rows = line[:, 1] + np.array([[-0.5], [0.0], [0.5]], np.float32) * PX_PER_MM
     light = _at(lab, line[:, 0], rows)[..., 0].min(axis=0)
-    skin = float(np.median(light[-4:]))
+    skin = median(light[-4:])
     is_skin = light > _DARK_SHARE * skin
     return float(steps[is_skin.argmax()]) if is_skin[:-4].any() else 0.0
 
@@ -339,7 +373,7 @@ def _dark_beyond(lab: NDArray[np.float32], places: NDArray[np.float32], corner: 
 def _dark(inside: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """(3,) RGB of the darkest part of the mouth. None: it is not dark."""
     light = inside.sum(axis=1)
-    darkest = inside[light <= np.percentile(light, 8)].mean(axis=0)
+    darkest = inside[light <= percentile(light, 8)].mean(axis=0)
     return darkest.astype(np.float32) if darkest.max() < 80 else None
 
 
@@ -355,22 +389,25 @@ def _between(
 
 
 def cheapest_path(cost: NDArray[np.float32], stiffness: float) -> NDArray[np.intp]:
-    """(columns,) the row in each column of `cost` (rows, columns) on the cheapest path.
+    """(..., columns) the row in each column of `cost` (..., rows, columns) on the cheapest path.
 
     The cost of a path is the sum of its cells' costs and of stiffness * step^2, where a step is the
     difference of rows between neighbouring columns. Viterbi's algorithm (IEEE Trans. Inf. Theory 13(2), 1967)
     finds the best of all paths.
     """
-    rows = np.arange(len(cost))
+    *several, count, columns = cost.shape
+    problems = cost.reshape(-1, count, columns)
+    which, rows = np.arange(len(problems)), np.arange(count)
     steps = stiffness * (rows[:, None] - rows) ** 2
-    best = cost[:, 0]
-    came_from = np.empty(cost.shape, np.intp)
-    for column in range(1, cost.shape[1]):
-        through = best + steps
-        came_from[:, column] = through.argmin(axis=1)
-        best = through[rows, came_from[:, column]] + cost[:, column]
-    path = np.empty(cost.shape[1], np.intp)
-    path[-1] = best.argmin()
-    for column in range(cost.shape[1] - 1, 0, -1):
-        path[column - 1] = came_from[path[column], column]
-    return path
+    # through[c]: the costs of the best paths to each row of column c (axis -1) by way of each row before it.
+    through = np.empty((columns, len(problems), count, count))
+    best = problems[..., 0]
+    for column in range(1, columns):
+        np.add(best[..., None], steps, out=through[column])
+        best = through[column].min(axis=-2) + problems[..., column]
+    came_from = through[1:].argmin(axis=-2)
+    path = np.empty((columns, len(problems)), np.intp)
+    path[-1] = best.argmin(axis=-1)
+    for column in range(columns - 1, 0, -1):
+        path[column - 1] = came_from[column - 1, which, path[column]]
+    return path.T.reshape(*several, columns)

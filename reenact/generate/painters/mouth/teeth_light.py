@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import OUTER_LIPS
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep_of
 from reenact.generate.painters.paint import pixels_at, tone
 from reenact.records import Face
 
@@ -61,7 +61,7 @@ def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
 def overexposed_share(image: NDArray[np.uint8], face: Face) -> float:
     """The degree, 0..1, to which a face's skin is overexposed: 1 where all channels are saturated."""
     start, full = _BLOWN
-    return float(smoothstep(np.array((skin(image, face).min() - start) / (full - start))))
+    return smoothstep_of((skin(image, face).min() - start) / (full - start))
 
 
 def overexposure_factor(image: NDArray[np.uint8], face: Face) -> float:
