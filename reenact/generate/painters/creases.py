@@ -377,7 +377,7 @@ class _Place:
         image = warp.image.copy()
         part, ((top, bottom), (left, right)) = self._part(replace(warp, image=image))
         part[:] = _brightened(part, there[top : height - bottom, left : width - right])
-        for border in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        for border in (0, -1, np.s_[:, 0], np.s_[:, -1]):
             image[border] = warp.image[border]
         return replace(warp, image=image)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import MOUTH, OUTER_EDGE, Opening
 from calib.ramp import smoothstep
 from reenact.generate.geometry.warp import Warp
-from reenact.generate.painters.paint import blend, box_around, mix, polygon, sample, spread, tone
+from reenact.generate.painters.paint import blend, box_around, mix, plain, polygon, sample, spread, tone
 from reenact.records import Box, Face, Frame
 
 
@@ -114,7 +115,7 @@ def _paint_lip(
     colour = sample(frame.image, offset, box)
     red = _red(frame, face, edge, outwards)
     thin = np.maximum(near_corner, smoothstep(1.5 - 4 * across))
-    colour = mix(colour, np.broadcast_to(red, colour.shape), thin * _tinged(colour, red))
+    colour = mix(colour, plain(red, thin.shape), thin * _tinged(colour, red))
     fade = smoothstep(2.2 - 2.2 * across)
     return blend(warp, colour, closed_there * fade * polygon(outline, box), box)
 
@@ -137,7 +138,7 @@ def _paint_seam(frame: Frame, face: Face, warp: Warp, closing: _Closing, options
     lips = [_red(frame, face, edge, outwards) for edge, outwards in ((MOUTH.upper, -1), (MOUTH.lower, 1))]
     colour = np.minimum(*lips) * np.array(options.seam_colour, np.float32)
     weight_there = weight_there * _bell((2 * across - 1) * reach_px / half_px) * polygon(outline, box)
-    return blend(warp, np.broadcast_to(colour, (*across.shape, 3)), weight_there, box)
+    return blend(warp, plain(colour, across.shape), weight_there, box)
 
 
 def _red(frame: Frame, face: Face, edge: tuple[int, ...], outwards: int) -> NDArray[np.float32]:
@@ -177,9 +178,10 @@ _NEAR_CORNERS = np.array([1, 1, 1, 0.5, 0, 0, 0, 0.5, 1, 1, 1], np.float32)
 
 def _tinged(colour: NDArray[np.float32], red: NDArray[np.float32]) -> NDArray[np.float32]:
     """(height, width) the degree, 0..1, to which teeth tinge `colour`, compared with the red of a lip."""
-    light = colour.mean(axis=2) / max(float(red.mean()), 1.0)
-    pale = colour[..., 1] / np.maximum(colour[..., 0], 1) - red[1] / max(float(red[0]), 1.0)
-    return (smoothstep(8 * pale - 0.2) * smoothstep((light - 0.7) / 0.3)).astype(np.float32)
+    first, second, third = cv2.split(colour)
+    light = (first + second + third) / (3 * max(float(red.mean()), 1.0))
+    pale = second / np.maximum(first, 1) - float(red[1]) / max(float(red[0]), 1.0)
+    return smoothstep(8 * pale - 0.2) * smoothstep((light - 0.7) / 0.3)
 
 
 def _widened(along: NDArray[np.float32]) -> NDArray[np.float32]:

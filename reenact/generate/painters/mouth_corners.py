@@ -78,11 +78,12 @@ def _brightened(
     left, top = warp.region[:2]
     picture = warp.image[y0 - top : y1 - top, x0 - left : x1 - left].astype(np.float32)
     # Lips are dark in green and blue, the inside of the mouth in all channels.
-    light = picture.max(axis=2)
+    red, green, blue = cv2.split(picture)
+    light = cv2.max(cv2.max(red, green), blue)
     x = np.arange(x0, x1, dtype=np.float32)
     y = np.arange(y0, y1, dtype=np.float32)[:, None]
-    distance = np.min([np.hypot(x - centre[0], y - centre[1]) for centre in centres], axis=0)
-    near = smoothstep(2 - 2 * distance / reach_px)
+    squared = np.min([(x - centre[0]) ** 2 + (y - centre[1]) ** 2 for centre in centres], axis=0)
+    near = smoothstep(2 - 2 * np.sqrt(squared) / reach_px)
     inside = polygon(warp.moved[list(MOUTH.outline), :2], box)
     rim = max(1, round(options.rim_mm * mm))
     outside = 1 - cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
@@ -92,5 +93,5 @@ def _brightened(
     weight = np.maximum(outside * (1 - dark), 1e-3)
     sigma = options.spread_mm * mm
     total = cv2.GaussianBlur(weight, (0, 0), sigma)
-    spread = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma) / total[..., None]
-    return blend(warp, spread, (share * near * outside * dark).astype(np.float32), box)
+    spread = cv2.GaussianBlur(cv2.multiply(picture, cv2.merge([weight] * 3)), (0, 0), sigma)
+    return blend(warp, cv2.divide(spread, cv2.merge([total] * 3)), share * near * outside * dark, box)

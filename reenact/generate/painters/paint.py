@@ -124,7 +124,7 @@ def blend(warp: Warp, colour: NDArray[np.float32], weight: NDArray[np.float32], 
     left, top = warp.region[:2]
     image = warp.image.copy()
     part = image[y0 - top : y1 - top, x0 - left : x1 - left]
-    part[:] = np.rint(mix(part.astype(np.float32), colour, weight)).astype(np.uint8)
+    cv2.add(mix(part.astype(np.float32), colour, weight), 0, dst=part, dtype=cv2.CV_8U)
     return replace(warp, image=image)
 
 
