@@ -1,6 +1,6 @@
 import numpy as np
 
-from reenact.generate.geometry.flow import extend, nearest, rasterise, to_pixels
+from reenact.generate.geometry.flow import Nearest, extend, rasterise, to_pixels
 
 SQUARE = np.array([[2, 2], [12, 2], [12, 12], [2, 12]], np.float32)
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -55,7 +55,7 @@ def test_outside_the_mesh_the_flow_fades_to_exactly_nothing():
     covered = np.zeros((40, 40), bool)
     covered[15:25, 15:25] = True
     flow = np.stack([4 * covered, -2 * covered]).astype(np.float32)
-    extended = extend(flow, covered, reach=8)
+    extended = extend(flow, Nearest.of(covered), reach=8)
     np.testing.assert_array_equal(extended[:, 20, 20], [4, -2])
     along = extended[0, 20, 24:]
     assert (np.diff(along) <= 1e-5).all() and along[0] == 4
@@ -67,7 +67,8 @@ def test_nearest_gives_the_nearest_value_and_its_distance():
     covered[4, 1] = covered[4, 7] = True
     values = np.zeros((1, 9, 9), np.float32)
     values[0, 4, 1], values[0, 4, 7] = 1, 2
-    field, distance = nearest(values, covered)
+    nearest = Nearest.of(covered)
+    field, distance = nearest(values), nearest.distance
     assert field[0, 4, 0] == 1 and field[0, 0, 8] == 2
     assert distance[4, 3] == 2
 

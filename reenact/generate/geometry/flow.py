@@ -6,6 +6,7 @@ Grids are planes, (k, rows, columns), which numpy and cv2 process in half the ti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -51,22 +52,37 @@ class Scan:
     """(q,) the index of the pair of every covered cell, the nearest triangle's cells last."""
     column: NDArray[np.intp]
     """(q,) the column of every covered cell."""
+    cell: NDArray[np.intp]
+    """(q,) the number of every covered cell, counted along the rows."""
     covered: NDArray[np.bool_]
     """(rows, columns) True where a triangle covers the cell."""
 
     def fill(self, corner_values: NDArray[np.float32]) -> NDArray[np.float32]:
         """(k, rows, columns) the corner values (k, m, 3), interpolated; 0 in cells that are not covered."""
-        rows, columns = self.covered.shape
-        values = np.zeros((len(corner_values), rows * columns), np.float32)
-        cell = self.row[self.span] * columns + self.column
-        owner = self.pair[self.span]
+        values = np.zeros((len(corner_values), self.covered.size), np.float32)
         for plane, corners in zip(values, corner_values, strict=True):
             # A value is linear over a triangle, like the weights: slope_x x + slope_y y + constant.
             slope_x, slope_y, constant = (self.weights * corners.T).sum(axis=1)
-            on_row = slope_y[self.pair] * self.row + constant[self.pair]
+            on_row = slope_y.take(self.pair) * self.row + constant.take(self.pair)
             # Numpy assigns in order, so the nearest triangle, which comes last, remains.
-            plane[cell] = slope_x[owner] * self.column + on_row[self.span]
-        return values.reshape(-1, rows, columns)
+            plane[self.cell] = slope_x.take(self._owner) * self.column + on_row.take(self.span)
+        return values.reshape(-1, *self.covered.shape)
+
+    def shows(self, triangles: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(rows, columns) True in cells in which one of some triangles, a mask (m,), is visible."""
+        shown = np.zeros(self.covered.size, bool)
+        shown[self.cell] = triangles.take(self._owner)
+        return shown.reshape(self.covered.shape)
+
+    @cached_property
+    def _owner(self) -> NDArray[np.intp]:
+        """(q,) the triangle of every covered cell."""
+        return self.pair.take(self.span)
+
+    @cached_property
+    def nearest(self) -> Nearest:
+        """The nearest covered cell of every cell; there must be one."""
+        return Nearest.of(self.covered)
 
 
 def scan(
@@ -82,7 +98,7 @@ def scan(
     array. 900 triangles over 7,000 cells take about 1 ms; a loop over the triangles takes ten times that.
     """
     rows, columns = shape
-    x, y = np.moveaxis(places.astype(np.float64)[triangles], 2, 0).transpose(0, 2, 1)
+    x, y = (along.take(triangles.T) for along in places.T.astype(np.float64))
     area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
     weights = _weights(x, y, np.where(area > _MIN_AREA, area, 1))
     low = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2]) - _EDGE), 0).astype(np.intp)
@@ -95,9 +111,10 @@ def scan(
     pair = drawn[pair]
     start, stop = _interval(weights.take(pair, axis=2), row, columns)
     span, column = _ragged(start, np.maximum(stop - start + 1, 0))
+    cell = row.take(span) * columns + column
     covered = np.zeros(rows * columns, bool)
-    covered[row[span] * columns + column] = True
-    return Scan(weights, pair, row, span, column, covered.reshape(shape))
+    covered[cell] = True
+    return Scan(weights, pair, row, span, column, cell, covered.reshape(shape))
 
 
 _EDGE = 1e-3
@@ -140,31 +157,40 @@ def _interval(
 def _ragged(start: NDArray[np.intp], count: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Concatenated ranges of count[i] numbers from start[i]: the i of each number, and the number."""
     owner = np.repeat(np.arange(len(count)), count)
-    return owner, np.arange(len(owner)) - (np.cumsum(count) - count - start)[owner]
+    return owner, np.arange(len(owner)) - (np.cumsum(count) - count - start).take(owner)
 
 
-def nearest(
-    values: NDArray[np.float32], covered: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The value of the nearest covered cell for every cell, and the distance to it in cells.
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """The nearest covered cell of every cell of a grid."""
 
-    values: (k, rows, columns). covered: (rows, columns), True in at least one cell.
-    """
-    distance, labels = cv2.distanceTransformWithLabels(
-        (~covered).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    cells = np.flatnonzero(covered)
-    of_label = np.zeros(len(cells) + 1, np.intp)
-    of_label[labels.ravel()[cells]] = cells
-    return values.reshape(len(values), -1).take(of_label.take(labels), axis=1), distance
+    cell: NDArray[np.intp]
+    """(rows, columns) its number, counted along the rows."""
+    distance: NDArray[np.float32]
+    """(rows, columns) the distance to it in cells."""
+
+    @classmethod
+    def of(cls, covered: NDArray[np.bool_]) -> Nearest:
+        """covered: (rows, columns), True in at least one cell."""
+        distance, labels = cv2.distanceTransformWithLabels(
+            (~covered).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        cells = np.flatnonzero(covered)
+        of_label = np.zeros(len(cells) + 1, np.intp)
+        of_label[labels.ravel()[cells]] = cells
+        return cls(of_label.take(labels), distance)
+
+    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(k, rows, columns) for every cell, the values (k, rows, columns) of its nearest covered cell."""
+        return values.reshape(len(values), -1).take(self.cell, axis=1)
 
 
-def extend(flow: Flow, covered: NDArray[np.bool_], reach: float) -> Flow:
+def extend(flow: Flow, nearest: Nearest, reach: float) -> Flow:
     """The flow, continued outside the mesh by its nearest covered cell's, faded out over `reach` cells."""
-    continued, distance = nearest(flow, covered)
+    continued, distance = nearest(flow), nearest.distance
     continued *= smoothstep(1 - distance / reach)
     # The nearest-cell rule makes streaks unless it is blurred; the mesh itself stays sharp.
-    blur = np.clip(distance / 2, 0, 1)
+    blur = cv2.min(distance / 2, 1)
     for plane in continued:
         plane += blur * (cv2.blur(plane, (7, 7)) - plane)
     continued *= distance < reach

@@ -28,26 +28,21 @@ def warp_triangles() -> NDArray[np.intp]:
     return np.concatenate([load_shape().triangles, np.array(strips)]).astype(np.intp)
 
 
-def over_crop(
-    places: NDArray[np.float32], corner_values: NDArray[np.float32], size: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Values at the corners of `warp_triangles()`, interpolated over the cells of a square crop.
+def over_crop(places: NDArray[np.float32], size: int) -> Scan:
+    """The Scan of `warp_triangles()` over the cells of a square crop.
 
-    places: (478, 3) the landmarks in the crop, in pixels. corner_values: (k, n, 3). size: the side of the
-    crop in pixels. Returns the values (k, rows, columns) on a grid of CROP_CELL_PX, 0 outside the face, and
-    the mask (rows, columns) of the face. The last row and column of cells reach beyond a crop whose size is
-    no multiple of CROP_CELL_PX.
+    places: (478, 3) the landmarks in the crop, in pixels. size: the side of the crop in pixels. The cells
+    have CROP_CELL_PX; those of the last row and column reach beyond a crop whose size is no multiple of that.
     """
-    found = _scan(places.tobytes(), size)
-    return found.fill(corner_values), found.covered
+    return _scan(places.tobytes(), size)
 
 
 @lru_cache(maxsize=8)
 def _scan(places: bytes, size: int) -> Scan:
     """The Scan of the landmarks in a crop.
 
-    It is cached because creases and paint use the same face in the same crop one after the other, and it
-    takes three times as long as filling in values.
+    It is cached because paint is recalled and filtered over time in the same crop, and it takes three times
+    as long as filling in values.
     """
     points = np.frombuffer(places, np.float32).reshape(LANDMARK_COUNT, 3)
     cells = (points + 0.5) / CROP_CELL_PX - 0.5

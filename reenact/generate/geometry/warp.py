@@ -16,7 +16,7 @@ from calib.shape import LANDMARK_COUNT
 from reenact.generate.geometry.chin import even_out
 from reenact.generate.geometry.contact import keep_apart, limit_closing
 from reenact.generate.geometry.contour import natural_lips
-from reenact.generate.geometry.flow import Flow, Scan, extend, nearest, scan, to_pixels
+from reenact.generate.geometry.flow import Flow, Nearest, Scan, extend, scan, to_pixels
 from reenact.generate.geometry.lip_thickness import keep_thickness
 from reenact.generate.geometry.mesh import strip_count, warp_triangles
 from reenact.generate.geometry.mesh_overlap import prevent_overlap
@@ -132,8 +132,8 @@ def flow_grid(
     if not mesh.covered.any():
         return None
     flow = mesh.fill(np.concatenate([corner_flow(face, moved), flaps.flow], axis=1))
-    field = _lips_into_mouth(flow, mesh.covered, mesh.fill(_in_mouth())[0] > 0.5)
-    return FlowGrid(extend(field, mesh.covered, reach), low, cell_px, mesh)
+    field = _lips_into_mouth(flow, mesh.covered, mesh.shows(_in_mouth()))
+    return FlowGrid(extend(field, mesh.nearest, reach), low, cell_px, mesh)
 
 
 FLAP_MM = 2.5
@@ -210,11 +210,10 @@ def _flaps(face: Face, moved: NDArray[np.float32]) -> _Flaps:
 
 
 @lru_cache(maxsize=1)
-def _in_mouth() -> NDArray[np.float32]:
-    """(1, n, 3) at the corners of the grid's triangles: 1 in strips across the mouth, 0 elsewhere."""
+def _in_mouth() -> NDArray[np.bool_]:
+    """(n,) the mask of the grid's triangles that are strips across the mouth."""
     strips = {tuple(sorted(strip)) for strip in MOUTH.strips}
-    inside = [tuple(sorted(triangle)) in strips for triangle in _with_flaps().tolist()]
-    return np.repeat(np.array(inside, np.float32)[:, None], 3, axis=1)[None]
+    return np.array([tuple(sorted(triangle)) in strips for triangle in _with_flaps().tolist()])
 
 
 def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.bool_]) -> Flow:
@@ -226,7 +225,7 @@ def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.
     skin = covered[part] & ~mouth[part]
     if skin.any():
         around = field[:, part[0], part[1]]
-        around[:, mouth[part]] = nearest(around, skin)[0][:, mouth[part]]
+        around[:, mouth[part]] = Nearest.of(skin)(around)[:, mouth[part]]
     return field
 
 

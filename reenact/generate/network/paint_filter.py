@@ -12,7 +12,7 @@ from calib.au import Change
 from calib.openings import MOUTH
 from calib.ramp import smoothstep_of
 from reenact.alignment import Alignment
-from reenact.generate.geometry.flow import nearest, to_pixels
+from reenact.generate.geometry.flow import to_pixels
 from reenact.generate.geometry.mesh import CROP_CELL_PX, over_crop, warp_triangles
 from reenact.records import Face, Frame
 
@@ -144,11 +144,11 @@ def carried(paint: Layers, before: NDArray[np.float32], now: NDArray[np.float32]
         return paint
     size = len(paint)
     back = (before - now)[:, :2][warp_triangles()].transpose(2, 0, 1)
-    field, covered = over_crop(now, back, size)
-    if not covered.any():
+    mesh = over_crop(now, size)
+    if not len(mesh.cell):
         return np.zeros_like(paint)
     # Back-facing triangles, as in nostrils, leave holes of a cell.
-    field, _ = nearest(field, covered)
+    field = mesh.nearest(mesh.fill(back))
     along = np.arange(size, dtype=np.float32)
     back_x, back_y = (to_pixels(plane, CROP_CELL_PX)[:size, :size] for plane in field)
     x, y = back_x + along, back_y + along[:, None]

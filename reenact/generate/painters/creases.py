@@ -23,7 +23,7 @@ from calib.shape import load_shape
 from calib.sides import sidedness
 from reenact.alignment import Alignment
 from reenact.generate.geometry.face_crop import FaceCrop
-from reenact.generate.geometry.flow import nearest, to_pixels
+from reenact.generate.geometry.flow import Scan, to_pixels
 from reenact.generate.geometry.mesh import CROP_CELL_PX, cell_count, over_crop, warp_triangles
 from reenact.generate.geometry.warp import FlowGrid, Warp, flow_grid, grid_triangles
 from reenact.generate.painters.skin import see_skin
@@ -262,23 +262,24 @@ _Cells = tuple[slice, slice]
 class _View:
     """The view of the canonical face on the cells of a grid over a picture."""
 
-    def __init__(self, field: NDArray[np.float32], covered: NDArray[np.bool_]) -> None:
-        """field: (2, rows, columns) the places on the grid of SIZE that the cells show. covered: (rows,
-        columns) True in cells of the face; elsewhere `field` is not used."""
-        self._covered = covered
-        self._field = nearest(field, covered)[0] if covered.any() else field
+    def __init__(self, mesh: Scan, triangles: NDArray[np.intp]) -> None:
+        """mesh: the triangles of the face that are visible in the cells. triangles: (n, 3) the landmarks at
+        their corners."""
+        self._covered = mesh.covered
+        field = mesh.fill(_canonical().take(triangles, axis=1))
+        self._field = mesh.nearest(field) if len(mesh.cell) else field
 
     @classmethod
     def in_crop(cls, places: NDArray[np.float32], size: int) -> _View:
         """The view in a square crop, whose cells have CROP_CELL_PX.
 
         places: (478, 3) the landmarks in the crop, in pixels. size: the side of the crop in pixels."""
-        return cls(*over_crop(places, _canonical()[warp_triangles()].transpose(2, 0, 1), size))
+        return cls(over_crop(places, size), warp_triangles())
 
     @classmethod
     def on(cls, grid: FlowGrid) -> _View:
         """The view on the grid of a warp."""
-        return cls(grid.mesh.fill(_canonical()[grid_triangles()].transpose(2, 0, 1)), grid.mesh.covered)
+        return cls(grid.mesh, grid_triangles())
 
     def around(self, picture: NDArray[np.float32]) -> _Cells:
         """The cells where a picture of the canonical face (380, 320) is not 0, and one more all around,
@@ -422,5 +423,5 @@ def to_cells(canonical_mm: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1)
 def _canonical() -> NDArray[np.float32]:
-    """(478, 2) the places of the landmarks on the grid of SIZE."""
-    return to_cells(load_shape().canonical)
+    """(2, 478) the places of the landmarks on the grid of SIZE."""
+    return np.ascontiguousarray(to_cells(load_shape().canonical).T)

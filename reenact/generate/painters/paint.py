@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reenact.alignment import Alignment
-from reenact.generate.geometry.flow import nearest, rasterise, to_pixels
+from reenact.generate.geometry.flow import scan, to_pixels
 from reenact.generate.geometry.warp import Warp
 from reenact.records import Box
 
@@ -50,11 +50,10 @@ def spread(
     shape = -(-(y1 - top) // cell_px), -(-(x1 - left) // cell_px)
     triangles = np.asarray(strips, np.intp)
     cells = ((places - (left, top) + 0.5) / cell_px - 0.5).astype(np.float32)
-    field, covered = rasterise(
-        cells, triangles, values.T[:, triangles], np.zeros(len(places), np.float32), shape
-    )
-    if covered.any():
-        field = nearest(field, covered)[0]
+    found = scan(cells, triangles, np.zeros(len(places), np.float32), shape)
+    field = found.fill(values.T[:, triangles])
+    if len(found.cell):
+        field = found.nearest(field)
     inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
     return np.stack([to_pixels(plane, cell_px)[inside] for plane in field])
 
