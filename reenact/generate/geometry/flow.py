@@ -42,10 +42,12 @@ def rasterise(
 class Scan:
     """The triangle that is visible in each cell of a grid; it can be filled with any values."""
 
+    drawn: NDArray[np.intp]
+    """(d,) the triangles that face the viewer and may cover a cell, the nearest last."""
     weights: NDArray[np.float64]
-    """(3, 3, m) the barycentric weights; see _weights."""
+    """(3, 3, d) their barycentric weights; see _weights."""
     pair: NDArray[np.intp]
-    """(p,) the triangle of every pair of a triangle and one of its rows."""
+    """(p,) the place in `drawn` of every pair of a triangle and one of its rows."""
     row: NDArray[np.intp]
     """(p,) the row of every pair."""
     span: NDArray[np.intp]
@@ -62,7 +64,7 @@ class Scan:
         values = np.zeros((len(corner_values), self.covered.size), np.float32)
         for plane, corners in zip(values, corner_values, strict=True):
             # A value is linear over a triangle, like the weights: slope_x x + slope_y y + constant.
-            slope_x, slope_y, constant = (self.weights * corners.T).sum(axis=1)
+            slope_x, slope_y, constant = (self.weights * corners.take(self.drawn, axis=0).T).sum(axis=1)
             on_row = slope_y.take(self.pair) * self.row + constant.take(self.pair)
             # Numpy assigns in order, so the nearest triangle, which comes last, remains.
             plane[self.cell] = slope_x.take(self._owner) * self.column + on_row.take(self.span)
@@ -71,12 +73,12 @@ class Scan:
     def shows(self, triangles: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(rows, columns) True in cells in which one of some triangles, a mask (m,), is visible."""
         shown = np.zeros(self.covered.size, bool)
-        shown[self.cell] = triangles.take(self._owner)
+        shown[self.cell] = triangles.take(self.drawn).take(self._owner)
         return shown.reshape(self.covered.shape)
 
     @cached_property
     def _owner(self) -> NDArray[np.intp]:
-        """(q,) the triangle of every covered cell."""
+        """(q,) the place in `drawn` of the triangle of every covered cell."""
         return self.pair.take(self.span)
 
     @cached_property
@@ -95,26 +97,29 @@ def scan(
 
     All triangles are scanned at once, row by row. A row of a triangle is the interval of x in which its three
     barycentric weights, linear in (x, y), are not negative; the cells of all intervals form one ragged
-    array. 900 triangles over 7,000 cells take about 1 ms; a loop over the triangles takes ten times that.
+    array. 900 triangles over 7,000 cells take about 0.3 ms; a loop over the triangles takes thirty times
+    that.
     """
     rows, columns = shape
     x, y = (along.take(triangles.T) for along in places.T.astype(np.float64))
     area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
-    weights = _weights(x, y, np.where(area > _MIN_AREA, area, 1))
     low = np.maximum(np.ceil(np.minimum(np.minimum(y[0], y[1]), y[2]) - _EDGE), 0).astype(np.intp)
     high = np.minimum(np.floor(np.maximum(np.maximum(y[0], y[1]), y[2]) + _EDGE), rows - 1).astype(np.intp)
-    drawn = np.flatnonzero((area > _MIN_AREA) & (high >= low))
-    first, second, third = depth[triangles[drawn]].T
+    left, right = np.minimum(np.minimum(x[0], x[1]), x[2]), np.maximum(np.maximum(x[0], x[1]), x[2])
+    beside = (right < -_EDGE) | (left > columns - 1 + _EDGE)
+    drawn = np.flatnonzero((area > _MIN_AREA) & (high >= low) & ~beside)
+    first, second, third = depth.take(triangles[drawn].T)
     drawn = drawn[np.argsort(-(first + second + third), kind="stable")]
 
-    pair, row = _ragged(low[drawn], high[drawn] - low[drawn] + 1)
-    pair = drawn[pair]
-    start, stop = _interval(weights.take(pair, axis=2), row, columns)
+    weights = _weights(x.take(drawn, axis=1), y.take(drawn, axis=1), area.take(drawn))
+    first_row = low.take(drawn)
+    pair, row = _ragged(first_row, high.take(drawn) - first_row + 1)
+    start, stop = _interval(weights, pair, row, columns)
     span, column = _ragged(start, np.maximum(stop - start + 1, 0))
     cell = row.take(span) * columns + column
     covered = np.zeros(rows * columns, bool)
     covered[cell] = True
-    return Scan(weights, pair, row, span, column, cell, covered.reshape(shape))
+    return Scan(drawn, weights, pair, row, span, column, cell, covered.reshape(shape))
 
 
 _EDGE = 1e-3
@@ -139,18 +144,19 @@ def _weights(
 
 
 def _interval(
-    weights: NDArray[np.float64], row: NDArray[np.intp], columns: int
+    weights: NDArray[np.float64], pair: NDArray[np.intp], row: NDArray[np.intp], columns: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The first and last column in which all three weights (3, 3, n) of a row (n,) are at least -_EDGE."""
+    """The first and last column (p,) in which all three weights (3, 3, m) of the triangle pair (p,) are at
+    least -_EDGE in its row (p,)."""
     # A weight that is constant along the row allows either all of it or nothing.
     slope = np.where(weights[0] == 0, _FLAT, weights[0])
-    rest = weights[1] * row + (weights[2] + _EDGE)
-    root = -rest / slope
-    rising = slope > 0
+    rest = weights[1].take(pair, axis=1) * row + (weights[2] + _EDGE).take(pair, axis=1)
+    root = rest / -slope.take(pair, axis=1)
+    rising = (slope > 0).take(pair, axis=1)
     low = np.where(rising, root, -np.inf).max(axis=0)
     high = np.where(rising, np.inf, root).min(axis=0)
-    start = np.clip(np.ceil(low), 0, columns)
-    stop = np.clip(np.floor(high), -1, columns - 1)
+    start = np.minimum(np.maximum(np.ceil(low), 0), columns)
+    stop = np.minimum(np.maximum(np.floor(high), -1), columns - 1)
     return start.astype(np.intp), stop.astype(np.intp)
 
 
