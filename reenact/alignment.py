@@ -70,19 +70,24 @@ class Alignment:
         return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
 
     def _shrunk(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The needed part of `image`, area-averaged so that bilinear sampling does not alias."""
-        factor = int(1 / self.scale)
+        """The needed part of `image`, halved until bilinear sampling does not alias.
+
+        A halving takes a fifth of the time of a mean over three or more pixels a side, because cv2 has a fast
+        path for it.
+        """
         x0, y0, x1, y1 = self.bounds((image.shape[0], image.shape[1]))
-        # At least one pixel must remain, so a very small picture is averaged less.
-        factor = max(1, min(factor, x1 - x0, y1 - y0))
-        width, height = (x1 - x0) // factor, (y1 - y0) // factor
-        part = image[y0 : y0 + height * factor, x0 : x0 + width * factor]
-        small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+        part = image[y0:y1, x0:x1]
+        factor = 1
+        # At least one pixel must remain, so a very small picture is halved less.
+        while 2 * factor * self.scale <= 1 and min(part.shape[:2]) >= 2:
+            height, width = part.shape[0] // 2, part.shape[1] // 2
+            part = cv2.resize(part[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+            factor *= 2
         shift = np.array([x0, y0], np.float32) + (factor - 1) / 2
         matrix = self.matrix.copy()
         matrix[:, 2] += matrix[:, :2] @ shift
         matrix[:, :2] *= factor
-        return small, matrix
+        return part, matrix
 
     def bounds(
         self, shape: tuple[int, int], part: tuple[float, float, float, float] | None = None
