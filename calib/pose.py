@@ -67,8 +67,8 @@ def fit_pose(landmarks: NDArray[np.float32], shape: FaceShape) -> Pose:
     target = landmarks - centre
     covariance = (target * weights[:, None]).T @ shape.canonical
     u, singular, vt = np.linalg.svd(covariance)
-    singular[2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    u[:, 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    if np.linalg.det(u @ vt) < 0:  # a reflection
+        singular[2], u[:, 2] = -singular[2], -u[:, 2]
     rotation = (u @ vt).astype(np.float32)
     scale = float(singular.sum() / shape.spread)
     return Pose(scale, rotation, centre.astype(np.float32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -30,7 +31,7 @@ class Alignment:
     @property
     def scale(self) -> float:
         """The number of crop pixels per frame pixel."""
-        return float(np.hypot(self.matrix[0, 0], self.matrix[0, 1]))
+        return math.hypot(self.matrix[0, 0], self.matrix[0, 1])
 
     def points(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """The crop pixels of frame points (n, 2 or 3); a third coordinate, the depth, is scaled alike."""
@@ -98,13 +99,23 @@ class Alignment:
         part: (x0, y0, x1, y1) in crop pixels, the part of the crop to bound. None: the whole crop.
         """
         x0, y0, x1, y1 = part or (0, 0, self.size - 1, self.size - 1)
-        corners = np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]], np.float32)
-        # A similarity's inverse is its transpose over its squared scale; np.linalg.inv starts BLAS threads.
-        frame = (corners - self.matrix[:, 2]) @ (self.matrix[:, :2] / self.scale**2)
-        limit = np.array([shape[1], shape[0]])
-        low = np.clip(np.floor(frame.min(axis=0)).astype(int) - 1, 0, limit - 1)
-        high = np.clip(np.ceil(frame.max(axis=0)).astype(int) + 2, low + 1, limit)
-        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+        # A similarity's inverse is its transpose over its squared scale. Plain numbers, because numpy takes
+        # four times as long for so few.
+        (a, b, left), (c, d, top) = self.matrix.tolist()
+        squared = a * a + b * b
+        corners = [(x - left, y - top) for x in (x0, x1) for y in (y0, y1)]
+        across = [(a * x + c * y) / squared for x, y in corners]
+        down = [(b * x + d * y) / squared for x, y in corners]
+        height, width = shape
+        low_x, low_y = _within(math.floor(min(across)) - 1, width), _within(math.floor(min(down)) - 1, height)
+        high_x = min(max(math.ceil(max(across)) + 2, low_x + 1), width)
+        high_y = min(max(math.ceil(max(down)) + 2, low_y + 1), height)
+        return low_x, low_y, high_x, high_y
+
+
+def _within(place: int, length: int) -> int:
+    """The place nearest to `place` in 0..length - 1."""
+    return min(max(place, 0), length - 1)
 
 
 def align(
@@ -120,11 +131,11 @@ def align(
         raise SizeError(f"a crop of {size} px is impossible; its side must be 1 px or more")
     if not (np.isfinite(pose.scale) and pose.scale > 0 and np.isfinite(pose.translation).all()):
         raise SizeError(f"a face of {pose.scale:g} px per mm cannot be cropped; its scale must be above 0")
-    r = pose.rotation
-    roll = np.arctan2(r[1, 0] - r[0, 1], r[0, 0] + r[1, 1])
+    (xx, xy, _), (yx, yy, _), _ = pose.rotation.tolist()
+    roll = math.atan2(yx - xy, xx + yy)
     zoom = size / (width_mm * pose.scale)
-    cos, sin = zoom * np.cos(roll), zoom * np.sin(roll)
-    linear = np.array([[cos, sin], [-sin, cos]])
-    centre = pose.to_frame(np.asarray(centre_mm, np.float32))[:2]
-    shift = (size - 1) / 2 - linear @ centre
-    return Alignment(np.column_stack([linear, shift]).astype(np.float32), size)
+    cos, sin = zoom * math.cos(roll), zoom * math.sin(roll)
+    x, y, _ = pose.to_frame(np.asarray(centre_mm, np.float32)).tolist()
+    middle = (size - 1) / 2
+    rows = (cos, sin, middle - cos * x - sin * y), (-sin, cos, middle + sin * x - cos * y)
+    return Alignment(np.array(rows, np.float32), size)
