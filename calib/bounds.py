@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -79,9 +79,15 @@ class Bounds:
 
     def at_rest(self, landmarks_mm: NDArray[np.floating]) -> MouthMeasures:
         """Predicts the mouth at rest of a smiling face, from its pose-normalised landmarks (478, 3)."""
-        expected = np.array(self.rest) @ np.r_[1, rest_features(landmarks_mm)]
-        width, corners, lip = np.clip(expected, *np.array(self.rest_range).T).tolist()
+        weights, (low, high) = self._rest
+        expected = weights[:, 0] + weights[:, 1:] @ rest_features(landmarks_mm)
+        width, corners, lip = np.minimum(np.maximum(expected, low), high).tolist()
         return MouthMeasures(width, 0.0, corners, lip)
+
+    @cached_property
+    def _rest(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`rest` (3, 6), and `rest_range` (2, 3)."""
+        return np.array(self.rest), np.array(self.rest_range).T
 
 
 def rest_features(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:

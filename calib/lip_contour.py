@@ -22,6 +22,8 @@ ones."""
 _MIDDLE = EDGES.shape[1] // 2
 _TYPICAL_MM = np.array([53.0, 6.0, -19.0, -14.0, 6.0, 8.0])
 _SPREAD_MM = np.array([8.0, 6.0, 4.0, 3.0, 2.0, 2.5])
+_ONE = np.ones(1)
+_PAIRS = np.triu_indices(1 + len(_SPREAD_MM))
 
 
 def contour_features(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -42,8 +44,8 @@ def contour_features(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:
             outer_lower - inner_lower,
         ]
     )
-    scaled = np.r_[1, (sizes - _TYPICAL_MM) / _SPREAD_MM]
-    return np.outer(scaled, scaled)[np.triu_indices(len(scaled))]
+    scaled = np.concatenate([_ONE, (sizes - _TYPICAL_MM) / _SPREAD_MM])
+    return scaled[_PAIRS[0]] * scaled[_PAIRS[1]]
 
 
 def contour_of(landmarks_mm: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 import numpy as np
 
-from reenact.generate.geometry.flow import Nearest, extend, rasterise, to_pixels
+from reenact.generate.geometry.flow import Nearest, extend, rasterise, scan, to_pixels
 
 SQUARE = np.array([[2, 2], [12, 2], [12, 12], [2, 12]], np.float32)
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -60,6 +60,25 @@ def test_outside_the_mesh_the_flow_fades_to_exactly_nothing():
     along = extended[0, 20, 24:]
     assert (np.diff(along) <= 1e-5).all() and along[0] == 4
     assert not extended[:, 20, 24 + 8 :].any() and not extended[:, :6].any()
+
+
+def test_a_scan_tells_where_each_triangle_shows():
+    places = np.concatenate([SQUARE, SQUARE]).astype(np.float32)
+    both = np.concatenate([TRIANGLES, np.add(TRIANGLES, 4)])
+    found = scan(places, both, np.repeat([1, 0], 4).astype(np.float32), (16, 16))
+    nearer = np.arange(len(both)) >= len(TRIANGLES)
+    np.testing.assert_array_equal(found.shows(nearer), found.covered)
+    assert not found.shows(~nearer).any() and found.covered.any()
+
+
+def test_triangles_beside_the_grid_cover_nothing():
+    aside = np.add(SQUARE, [[40, 0]]).astype(np.float32)
+    both = np.concatenate([TRIANGLES, np.add(TRIANGLES, 4)])
+    found = scan(np.concatenate([SQUARE, aside]).astype(np.float32), both, np.zeros(8, np.float32), (16, 16))
+    alone = scan(np.array(SQUARE, np.float32), np.array(TRIANGLES), np.zeros(4, np.float32), (16, 16))
+    np.testing.assert_array_equal(found.covered, alone.covered)
+    values = np.random.default_rng(0).random((2, len(both), 3)).astype(np.float32)
+    np.testing.assert_array_equal(found.fill(values), alone.fill(values[:, : len(TRIANGLES)]))
 
 
 def test_nearest_gives_the_nearest_value_and_its_distance():

@@ -33,6 +33,12 @@ def test_the_best_of_all_paths_is_found():
     np.testing.assert_array_equal(cheapest_path(cost, 0.2), every[totals.argmin()])
 
 
+def test_several_paths_at_once_are_those_of_each_cost():
+    costs = np.random.default_rng(1).random((3, 7, 9)).astype(np.float32)
+    one_by_one = [cheapest_path(cost, 0.1) for cost in costs]
+    np.testing.assert_array_equal(cheapest_path(costs, 0.1), one_by_one)
+
+
 def test_shut_lips_show_nothing():
     face = posed_face(landmarks_mm=closed_mouth())
     assert see_mouth(drawn(face), face) is None

@@ -42,18 +42,19 @@ def prevent_overlap(landmarks: NDArray[np.float32], displacement: NDArray[np.flo
     a, b = _edges(landmarks, mesh.triangles)
     da, db = _edges(displacement, mesh.triangles)
     area = _cross(a, b)
-    visible = np.flatnonzero(area > 0)
-    allowed = _first_root(
-        _cross(da, db)[visible],
-        (_cross(a, db) + _cross(da, b))[visible],
-        (1 - LEAST_SHARE) * area[visible],
-    )
+    quadratic, linear, constant = _cross(da, db), _cross(a, db) + _cross(da, b), (1 - LEAST_SHARE) * area
+    # Without a root up to 1 the parabola is above 0 at 1, and its lowest point there or not in between.
+    limited = (quadratic + linear + constant <= 0) | ((quadratic > 0) & (linear < 0))
+    limited = np.flatnonzero(limited & (area > 0))
+    allowed = np.ones_like(area)
+    allowed[limited] = _first_root(quadratic[limited], linear[limited], constant[limited])
     if allowed.min() >= 1:
         return displacement
-    order = np.argsort(allowed)
+    visible = np.flatnonzero(area > 0)
+    order = visible[np.argsort(allowed[visible])]
     share = np.zeros(LANDMARK_COUNT, np.float32)
     for half, of_half in zip(mesh.halves, mesh.of_half, strict=True):
-        turned = np.cumsum((area * of_half)[visible][order])
+        turned = np.cumsum((area * of_half)[order])
         share += half * np.interp(OVERLAP_SHARE * turned[-1], turned, allowed[order])
     return displacement * share[:, None]
 
@@ -75,12 +76,14 @@ def _first_root(
 def _edges(
     points: NDArray[np.float32], triangles: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    corners = points[:, :2][triangles]
-    return corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    """(2, n) two sides of each triangle."""
+    first, second, third = points.T[:2].take(triangles.T, axis=1).transpose(1, 0, 2)
+    return second - first, third - first
 
 
 def _cross(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    """(n,) the cross products of vectors (2, n)."""
+    return a[0] * b[1] - a[1] * b[0]
 
 
 @lru_cache(maxsize=1)

@@ -105,7 +105,8 @@ def bound_mouth(face: Face, amounts: Change, basis: AUBasis) -> NDArray[np.float
     back[1] += held_below(corners, own.corners, bounds.corners) - corners
     if not back.any():
         return np.zeros_like(shape_mm)
-    return np.tensordot(back, _corrections(), 1).astype(np.float32)
+    motions = _corrections()
+    return (back @ motions.reshape(len(motions), -1)).reshape(motions.shape[1:]).astype(np.float32)
 
 
 @lru_cache(maxsize=1)

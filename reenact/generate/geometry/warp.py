@@ -141,7 +141,7 @@ FLAP_MM = 2.5
 
 
 _FLAP_EDGES = (*MOUTH.upper, *MOUTH.lower)
-"""The landmarks at which the flaps begin; vertex LANDMARK_COUNT + i of the grid is the far end at the i-th."""
+"""The landmarks at which flaps begin; vertex LANDMARK_COUNT + i of a grid is the far end at the i-th."""
 
 
 @lru_cache(maxsize=1)
@@ -161,9 +161,9 @@ def _with_flaps() -> NDArray[np.intp]:
 
 @lru_cache(maxsize=1)
 def grid_triangles() -> NDArray[np.intp]:
-    """(n, 3) the triangles of a FlowGrid as landmarks; a flap has the landmarks of the edge that it continues.
+    """(n, 3) the triangles of a FlowGrid as landmarks, with which `FlowGrid.mesh` is filled.
 
-    Values of landmarks that do not depend on the flow are filled into `FlowGrid.mesh` with these."""
+    A flap has the landmarks of the edge that it continues."""
     return np.concatenate([np.arange(LANDMARK_COUNT), _FLAP_EDGES])[_with_flaps()]
 
 
@@ -229,9 +229,7 @@ def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.
     return field
 
 
-def _remap(
-    frame: Frame, grid: FlowGrid, moved: NDArray[np.float32], options: WarpOptions
-) -> Warp | None:
+def _remap(frame: Frame, grid: FlowGrid, moved: NDArray[np.float32], options: WarpOptions) -> Warp | None:
     """The warp: the frame sampled along the flow where it moves and lies inside the picture."""
     field, cell_px = grid.field, grid.cell_px
     moving = (np.abs(field) > options.still_px).any(axis=0)

@@ -67,8 +67,7 @@ def _paint_eyeball(
     opened_mm = own_px.max() / mm
     low, high = options.open_mm
     share = float(
-        smoothstep_of((risen_mm / options.least_mm - 1) / 2)
-        * smoothstep_of((opened_mm - low) / (high - low))
+        smoothstep_of((risen_mm / options.least_mm - 1) / 2) * smoothstep_of((opened_mm - low) / (high - low))
     )
     box = box_around(warp.moved[list(opening.outline), :2], warp.region)
     if share == 0 or box is None:

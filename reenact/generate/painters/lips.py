@@ -135,8 +135,8 @@ def _paint_seam(frame: Frame, face: Face, warp: Warp, closing: _Closing, options
         return warp
     along = weight[:, None]
     across, weight_there = _band(near, far, along, along, box, mm, options)
-    lips = [_red(frame, face, edge, outwards) for edge, outwards in ((MOUTH.upper, -1), (MOUTH.lower, 1))]
-    colour = np.minimum(*lips) * np.array(options.seam_colour, np.float32)
+    lips = np.stack([_red(frame, face, MOUTH.upper, -1), _red(frame, face, MOUTH.lower, 1)])
+    colour = lips.min(axis=0) * np.array(options.seam_colour, np.float32)
     weight_there = weight_there * _bell((2 * across - 1) * reach_px / half_px) * polygon(outline, box)
     return blend(warp, plain(colour, across.shape), weight_there, box)
 

@@ -89,7 +89,7 @@ class Arch:
         """
         x_mm, row_mm = self._rim_mm
         places = pose.to_frame(turn(on_arch(x_mm + aside_mm, edge_mm + row_mm)))[:, :2]
-        values = (self._rim_mm + [[WIDTH_MM / 2], [self.above_mm]]).T * PX_PER_MM - 0.5
+        values = np.stack([x_mm + WIDTH_MM / 2, row_mm + self.above_mm], axis=1) * PX_PER_MM - 0.5
         cell_px = max(1, round(_CELL_MM * pose.scale))
         x, y = spread(places.astype(np.float32), values.astype(np.float32), _strips(), box, cell_px)
         # Blurred as by the frame's pixels, minus the blur that the picture already has.

@@ -53,11 +53,10 @@ def shade_cavity(
     down, aside = cv2.min(cv2.max(down, 0), 1), cv2.min(aside, 1)
     # The tongue rises to the front and falls to both sides, because the corners of the mouth are pockets.
     height = (down - options.back) / (1 - options.back) - 0.35 * aside**2
-    depth = 1 - 0.25 * (1 - down) - 0.2 * aside**2
+    black = np.zeros(3, np.float32)
+    shaded = tinted(black, 1 - 0.25 * (1 - down) - 0.2 * aside**2, dark)
     if reached == 0:
-        return tinted(np.zeros(3, np.float32), depth, dark)
-    lit = cv2.pow(smoothstep(height), 1.3) * (1 - smoothstep((aside - 0.55) / 0.45))
+        return shaded
+    lit: NDArray[np.float32] = cv2.pow(smoothstep(height), 1.3) * (1 - smoothstep((aside - 0.55) / 0.45))
     tongue = light * np.array(options.tongue, np.float32)
-    return tinted(dark, depth - 1, dark) + tinted(
-        np.zeros(3, np.float32), lit, options.lit * reached * (tongue - dark)
-    )
+    return shaded + tinted(black, lit, options.lit * reached * (tongue - dark))
