@@ -247,8 +247,9 @@ def _remap(frame: Frame, grid: FlowGrid, moved: NDArray[np.float32], options: Wa
     if x0 >= x1 or y0 >= y1:
         return None
     inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
-    map_x = to_pixels(field[0], cell_px)[inside] + np.arange(x0, x1, dtype=np.float32)
-    map_y = to_pixels(field[1], cell_px)[inside] + np.arange(y0, y1, dtype=np.float32)[:, None]
+    map_x, map_y = (to_pixels(plane, cell_px)[inside] for plane in field)
+    map_x += np.arange(x0, x1, dtype=np.float32)
+    map_y += np.arange(y0, y1, dtype=np.float32)[:, None]
     sampling = cv2.INTER_CUBIC if options.sharp else cv2.INTER_LINEAR
     image = cv2.remap(frame.image, map_x, map_y, sampling, borderMode=cv2.BORDER_REPLICATE)
     return Warp(image, (int(x0), int(y0)), moved, grid)

@@ -200,33 +200,35 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     if place is None:
         return warp
     bare = place.of_crop(skin.bare, in_skin)
-    smooths = bool((less * creases.creasing).any())
+    # A weak change shows nowhere.
+    smooths = smoothed.max() * _SMOOTHED_MOST > _LEAST
     drawn, *without = view.of([picture, smoothed] if smooths else [picture], place.cells, place.finer)
     gain = cv2.exp(cv2.multiply(_limited(drawn), bare))
     gain -= 1
     gain *= np.abs(gain) >= _LEAST
     factor = _in_hue(gain)
     if smooths:
-        share = cv2.multiply(without[0], bare, scale=_SMOOTHED_MOST)
-        _fill_creases(factor, share, place.of_warp(warp), place.px_per_mm)
+        _fill_creases(factor, cv2.multiply(without[0], bare, scale=_SMOOTHED_MOST), place, warp)
     return place.lay_over(warp, factor)
 
 
 def _fill_creases(
-    factor: NDArray[np.float32], share: NDArray[np.float32], crop: NDArray[np.uint8], px_per_mm: float
+    factor: NDArray[np.float32], share: NDArray[np.float32], place: _Place, warp: Warp
 ) -> None:
     """Multiplies `factor` (height, width, 3) by the gain that fills a share (height, width), 0..1, of the
-    creases in a picture of a face (height, width, 3)."""
+    creases in a warp. Both are in the finer cells of `place`."""
     # Mostly a third of the face; a crease is filled from what is close around it.
     x, y, width, height = cv2.boundingRect(cv2.compare(share, _LEAST, cv2.CMP_GT))
     if width == 0:
         return
-    around = int(np.ceil((_CREASE_MM / 2 + _REACH_MM) * px_per_mm)) + 1
-    left, top = max(x - around, 0), max(y - around, 0)
-    own = _own_creases(crop[top : y + height + around, left : x + width + around], px_per_mm)
-    own = own[y - top :, x - left :][:height, :width]
+    around, finer = (_CREASE_MM / 2 + _REACH_MM) * place.px_per_mm, place.finer
+    rows = slice(int((y - around) // finer), int(-(-(y + height + around) // finer)))
+    columns = slice(int((x - around) // finer), int(-(-(x + width + around) // finer)))
+    near = place.part((rows, columns))
+    left, top = (finer * (near.cells[axis].start - place.cells[axis].start) for axis in (1, 0))
+    own = _own_creases(near.of_warp(warp), place.px_per_mm)[y - top :, x - left :]
     part = np.s_[y : y + height, x : x + width]
-    filled = cv2.multiply(cv2.merge([share[part]] * 3), own)
+    filled = cv2.multiply(cv2.merge([share[part]] * 3), own[:height, :width])
     filled += 1
     factor[part] *= filled
 
@@ -358,6 +360,19 @@ class _Place:
         width, height = (last - first) * step
         within = slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0]))
         return cls(within, finer, step, (int(x), int(y)), (int(height), int(width)), finer / step * scale)
+
+    def part(self, cells: _Cells) -> _Place:
+        """Some of these cells: rows and columns that are counted from the first one, and may reach beyond."""
+        (rows, columns), step = self.cells, self.cell_px
+        top, left = max(cells[0].start, 0), max(cells[1].start, 0)
+        bottom = min(cells[0].stop, rows.stop - rows.start)
+        right = min(cells[1].stop, columns.stop - columns.start)
+        return replace(
+            self,
+            cells=(slice(rows.start + top, rows.start + bottom), slice(columns.start + left, columns.start + right)),
+            origin=(self.origin[0] + left * step, self.origin[1] + top * step),
+            size=((bottom - top) * step, (right - left) * step),
+        )
 
     @property
     def finer_size(self) -> tuple[int, int]:

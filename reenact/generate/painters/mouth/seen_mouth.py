@@ -31,9 +31,10 @@ _TIPS_COLUMNS = 5
 _BEYOND_MM = 7.0
 """Distance, in millimetres, beside the mouth's corners within which its dark is looked for; the last two
 count as skin."""
-_AROUND_MM = 5.0
-"""Distance, in millimetres, around the lips and their ends within which colours are looked at."""
-_LIPS = np.concatenate([UPPER, LOWER, OUTER_UPPER, OUTER_LOWER])
+_ABOVE_MM, _BELOW_MM = 3.5, 5.0
+"""Distances, in millimetres, above the upper and below the lower lip's edge within which colours are looked
+at."""
+_INNER, _OUTER = np.concatenate([UPPER, LOWER]), np.concatenate([OUTER_UPPER, OUTER_LOWER])
 _DARK_SHARE = 0.62
 """Lightness, as a share of the skin's, below which a place at a corner belongs to the dark of the mouth."""
 
@@ -225,15 +226,17 @@ def mouth_crop(
 def _around_lips(places: NDArray[np.float32], size: int) -> tuple[slice, slice]:
     """The (rows, columns) of the crop that are looked at, given the landmarks (478, 2) in it.
 
-    Colours are needed up to _BEYOND_MM beside the corners, and up to the farthest place of an edge above and
-    below the lips. They are a third of the crop."""
+    Colours are needed up to _BEYOND_MM beside the corners, and from the middle of the upper lip to that of
+    the lower one, or to the farthest places that an edge may have. They are a quarter of the crop."""
     corners = places[UPPER[[0, -1]]]
     along = corners[1] - corners[0]
     beyond = _BEYOND_MM * PX_PER_MM / max(float(np.hypot(*along)), 1.0) * along
-    needed = np.concatenate([places[_LIPS], [corners[0] - beyond, corners[1] + beyond]])
-    low = np.clip(np.floor(needed.min(axis=0) - _AROUND_MM * PX_PER_MM), 0, size - 1).astype(int)
-    high = np.clip(np.ceil(needed.max(axis=0) + _AROUND_MM * PX_PER_MM) + 1, low + 1, size).astype(int)
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    middle = (places[_INNER] + places[_OUTER]) / 2
+    needed = np.concatenate([places[_INNER], middle, [corners[0] - beyond, corners[1] + beyond]])
+    left, top = np.floor(needed.min(axis=0) - (PX_PER_MM, _ABOVE_MM * PX_PER_MM)).astype(int).tolist()
+    right, bottom = np.ceil(needed.max(axis=0) + (PX_PER_MM, _BELOW_MM * PX_PER_MM)).astype(int).tolist()
+    left, top = min(max(left, 0), size - 1), min(max(top, 0), size - 1)
+    return slice(top, min(max(bottom, top) + 1, size)), slice(left, min(max(right, left) + 1, size))
 
 
 def _lab(crop: NDArray[np.uint8], blur_px: float) -> NDArray[np.float32]:
