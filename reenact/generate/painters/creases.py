@@ -212,9 +212,7 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     return place.lay_over(warp, factor)
 
 
-def _fill_creases(
-    factor: NDArray[np.float32], share: NDArray[np.float32], place: _Place, warp: Warp
-) -> None:
+def _fill_creases(factor: NDArray[np.float32], share: NDArray[np.float32], place: _Place, warp: Warp) -> None:
     """Multiplies `factor` (height, width, 3) by the gain that fills a share (height, width), 0..1, of the
     creases in a warp. Both are in the finer cells of `place`."""
     # Mostly a third of the face; a crease is filled from what is close around it.
@@ -369,7 +367,10 @@ class _Place:
         right = min(cells[1].stop, columns.stop - columns.start)
         return replace(
             self,
-            cells=(slice(rows.start + top, rows.start + bottom), slice(columns.start + left, columns.start + right)),
+            cells=(
+                slice(rows.start + top, rows.start + bottom),
+                slice(columns.start + left, columns.start + right),
+            ),
             origin=(self.origin[0] + left * step, self.origin[1] + top * step),
             size=((bottom - top) * step, (right - left) * step),
         )

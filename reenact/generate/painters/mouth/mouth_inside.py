@@ -146,6 +146,31 @@ def _shut(place: _Place) -> NDArray[np.float32]:
     return smoothstep(narrow) * smoothstep(place.closed / place.px_per_mm)
 
 
+class _Across:
+    """The x of every pixel of a box in the crop of the mouth, for lines that run across the mouth.
+
+    A line is interpolated at steps of _STEP_PX and looked up, in a quarter of the time of interpolating it at
+    every pixel.
+    """
+
+    def __init__(self, x: NDArray[np.float32]) -> None:
+        """x: (height, width) in pixels of the crop."""
+        first = np.floor(x.min())
+        self._index = ((x - first) / _STEP_PX + 0.5).astype(np.intp)
+        self._steps = first + _STEP_PX * np.arange(self._index.max() + 1)
+
+    def __call__(
+        self, x: NDArray[np.float32], y: NDArray[np.float32], aside_px: float = 0.0
+    ) -> NDArray[np.float32]:
+        """(height, width) the y of the line through points x, y (n,), moved by `aside_px` to the right; it is
+        continued level beyond its ends."""
+        return np.interp(self._steps - aside_px, x, y).astype(np.float32).take(self._index)
+
+
+_STEP_PX = 1 / 8
+"""A step, in pixels of the crop, between the places at which a line is interpolated."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Place:
     """The place in the mouth, after the move, of every pixel of a box; planes (height, width)."""
@@ -156,6 +181,8 @@ class _Place:
     """x in the crop of `mouth_alignment`, in pixels."""
     y: NDArray[np.float32]
     """y in the crop of `mouth_alignment`, in pixels."""
+    line: _Across
+    """Looks up lines across the mouth."""
     down: NDArray[np.float32]
     """The place between the upper lip (0) and the lower lip (1)."""
     across: NDArray[np.float32]
@@ -189,10 +216,11 @@ class _Place:
         m = alignment.matrix
         x, y = (m[axis, 0] * columns + (m[axis, 1] * rows + m[axis, 2]) for axis in (0, 1))
         before, after = (alignment.points(places)[:, :2] for places in (face.landmarks, warp.moved))
-        top, bottom = (_along(after[edge], x) for edge in (UPPER, LOWER))
+        line = _Across(x)
+        top, bottom = (line(*after[edge].T) for edge in (UPPER, LOWER))
         left, right = float(after[UPPER[0], 0]), float(after[UPPER[-1], 0])
         middle, half = (left + right) / 2, max((right - left) / 2, 1)
-        lifted = _along(np.stack([after[UPPER, 0], (before - after)[UPPER, 1]], axis=1), x)
+        lifted = line(after[UPPER, 0], (before - after)[UPPER, 1])
         px_per_mm = alignment.scale * face.pose.scale
         corners = UPPER[[0, -1]]
         aside_px = float(np.abs((after - before)[corners, 0]).max())
@@ -202,31 +230,25 @@ class _Place:
             box,
             x,
             y,
+            line,
             (y - top) / gap,
             (x - middle) / half,
             float(MOUTH.gaps(warp.moved, face.pose.down).max() / face.pose.scale),
             lifted,
             smoothstep_of(aside_px / px_per_mm),
             gap,
-            _closed(before, after, x),
+            line(after[UPPER, 0], _closed(before, after)),
             jaw,
             _jaw_shift(face, jaw, alignment),
             px_per_mm,
         )
 
 
-def _along(line: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The y of the line through points (n, 2) at every x, continued level beyond its ends."""
-    return np.interp(x, line[:, 0], line[:, 1]).astype(np.float32)
-
-
-def _closed(
-    before: NDArray[np.float32], after: NDArray[np.float32], x: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """The closing motion of the lips at x, in crop pixels; the corners get that of the places beside them."""
+def _closed(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(11,) the closing motion of the lips, in crop pixels; corners get that of the places beside them."""
     closer = (before[LOWER, 1] - before[UPPER, 1]) - (after[LOWER, 1] - after[UPPER, 1])
     closer[[0, -1]] = closer[[1, -2]]
-    return _along(np.stack([after[UPPER, 0], closer], axis=1), x)
+    return closer
 
 
 def _jaw_shift(face: Face, jaw: Jaw, alignment: Alignment) -> tuple[float, float]:
@@ -264,7 +286,8 @@ def _drawn_upper(
     lit = across if teeth.own == 0 else across + teeth.own * (1 - across)
     colour = np.minimum(cv2.multiply(cv2.multiply(colour, cv2.merge([shade] * 3)), lit), 255)
     if seen is not None and seen.teeth > 0:
-        below_seam = (place.y - seen.line(seen.seam, place.x)) / (options.soft_mm * place.px_per_mm)
+        seam = place.line(seen.columns, seen.seam)
+        below_seam = (place.y - seam) / (options.soft_mm * place.px_per_mm)
         alpha = alpha * (1 - seen.teeth * smoothstep(below_seam + 0.5) * _between_corners(seen, place))
     return mix(inside, colour, alpha)
 
@@ -295,7 +318,7 @@ def _own_upper(
     if seen.teeth == 0:
         return inside
     mm = place.px_per_mm
-    top, seam = seen.line(seen.top, place.x), seen.line(seen.seam, place.x)
+    top, seam = (place.line(seen.columns, heights) for heights in (seen.top, seen.seam))
     rim = options.rim_mm * mm * smoothstep(place.lifted / mm)
     above = np.maximum(top + rim - place.y, 0)
     colour = seen.sample(frame, place.x, np.where(above > 0, top + rim + options.reuse * above, place.y))
@@ -333,7 +356,9 @@ def _own_lower(
     """`inside` with the lower teeth and the tongue that the frame shows, moved by the jaw."""
     mm = place.px_per_mm
     x, y = place.x - place.jaw_px[0], place.y - place.jaw_px[1]
-    seam, bottom = seen.line(seen.seam, x), seen.line(seen.bottom, x)
+    top, seam, bottom = (
+        place.line(seen.columns, heights, place.jaw_px[0]) for heights in (seen.top, seen.seam, seen.bottom)
+    )
     # Nothing changes while the jaw does not move.
     away = smoothstep_of(np.abs(place.jaw_px[1]) / mm)
     rim = options.rim_mm * mm * away
@@ -348,7 +373,7 @@ def _own_lower(
     soft = options.soft_mm * mm
     joined = 1 - smoothstep_of(np.abs(place.jaw_px[1]) / (0.3 * mm))
     # Where a lip bounded the content, its rim would be an arc across a mouth of another shape.
-    crown = seam - seen.line(seen.top, x)
+    crown = seam - top
     lip = away * (1 - seen.teeth * smoothstep(crown / (options.tips_mm * mm)))
     wide = soft * (1 + lip * (options.lip_soft_mm / options.soft_mm - 1))
     edge = smoothstep((y - seam - 1.5 * rim + joined * soft) / wide + 0.5 - lip * 0.6)

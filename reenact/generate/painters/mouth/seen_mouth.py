@@ -234,7 +234,7 @@ def _around_lips(places: NDArray[np.float32], size: int) -> tuple[slice, slice]:
     middle = (places[_INNER] + places[_OUTER]) / 2
     needed = np.concatenate([places[_INNER], middle, [corners[0] - beyond, corners[1] + beyond]])
     left, top = np.floor(needed.min(axis=0) - (PX_PER_MM, _ABOVE_MM * PX_PER_MM)).astype(int).tolist()
-    right, bottom = np.ceil(needed.max(axis=0) + (PX_PER_MM, _BELOW_MM * PX_PER_MM)).astype(int).tolist()
+    right, bottom = np.ceil((*needed.max(axis=0), PX_PER_MM, _BELOW_MM * PX_PER_MM)).astype(int).tolist()
     left, top = min(max(left, 0), size - 1), min(max(top, 0), size - 1)
     return slice(top, min(max(bottom, top) + 1, size)), slice(left, min(max(right, left) + 1, size))
 
