@@ -71,24 +71,27 @@ class Alignment:
         return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)
 
     def _shrunk(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """The needed part of `image`, halved until bilinear sampling does not alias.
+        """The needed part of `image`, area-averaged so that bilinear sampling does not alias.
 
-        A halving takes a fifth of the time of a mean over three or more pixels a side, because cv2 has a fast
-        path for it.
+        It is averaged over squares of 2^n or 3 * 2^n pixels a side, because cv2 halves a picture in a fifth of
+        the time of any other mean.
         """
         x0, y0, x1, y1 = self.bounds((image.shape[0], image.shape[1]))
-        part = image[y0:y1, x0:x1]
-        factor = 1
-        # At least one pixel must remain, so a very small picture is halved less.
-        while 2 * factor * self.scale <= 1 and min(part.shape[:2]) >= 2:
-            height, width = part.shape[0] // 2, part.shape[1] // 2
-            part = cv2.resize(part[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-            factor *= 2
+        # At least one pixel must remain, so a very small picture is averaged less.
+        most = max(1, min(int(1 / self.scale), x1 - x0, y1 - y0))
+        halvings = max(most.bit_length() - 2, 0)
+        factor = most >> halvings << halvings
+        height, width = (y1 - y0) // factor * factor, (x1 - x0) // factor * factor
+        small, left = image[y0 : y0 + height, x0 : x0 + width], factor
+        while left > 1:
+            step = 2 if left % 2 == 0 else left
+            size = small.shape[1] // step, small.shape[0] // step
+            small, left = cv2.resize(small, size, interpolation=cv2.INTER_AREA), left // step
         shift = np.array([x0, y0], np.float32) + (factor - 1) / 2
         matrix = self.matrix.copy()
         matrix[:, 2] += matrix[:, :2] @ shift
         matrix[:, :2] *= factor
-        return part, matrix
+        return small, matrix
 
     def bounds(
         self, shape: tuple[int, int], part: tuple[float, float, float, float] | None = None

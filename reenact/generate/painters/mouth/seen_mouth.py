@@ -31,9 +31,9 @@ _TIPS_COLUMNS = 5
 _BEYOND_MM = 7.0
 """Distance, in millimetres, beside the mouth's corners within which its dark is looked for; the last two
 count as skin."""
-_ABOVE_MM, _BELOW_MM = 3.5, 5.0
-"""Distances, in millimetres, above the upper and below the lower lip's edge within which colours are looked
-at."""
+_BEFORE_MM, _AFTER_MM = np.array([1.0, 3.5]), np.array([1.0, 5.0])
+"""Distances (x, y), in millimetres, to the left of and above the lips, and to the right of and below them,
+within which colours are looked at."""
 _INNER, _OUTER = np.concatenate([UPPER, LOWER]), np.concatenate([OUTER_UPPER, OUTER_LOWER])
 _DARK_SHARE = 0.62
 """Lightness, as a share of the skin's, below which a place at a corner belongs to the dark of the mouth."""
@@ -233,8 +233,9 @@ def _around_lips(places: NDArray[np.float32], size: int) -> tuple[slice, slice]:
     beyond = _BEYOND_MM * PX_PER_MM / max(float(np.hypot(*along)), 1.0) * along
     middle = (places[_INNER] + places[_OUTER]) / 2
     needed = np.concatenate([places[_INNER], middle, [corners[0] - beyond, corners[1] + beyond]])
-    left, top = np.floor(needed.min(axis=0) - (PX_PER_MM, _ABOVE_MM * PX_PER_MM)).astype(int).tolist()
-    right, bottom = np.ceil((*needed.max(axis=0), PX_PER_MM, _BELOW_MM * PX_PER_MM)).astype(int).tolist()
+    low, high = needed.min(axis=0) - PX_PER_MM * _BEFORE_MM, needed.max(axis=0) + PX_PER_MM * _AFTER_MM
+    left, top = np.floor(low).astype(int).tolist()
+    right, bottom = np.ceil(high).astype(int).tolist()
     left, top = min(max(left, 0), size - 1), min(max(top, 0), size - 1)
     return slice(top, min(max(bottom, top) + 1, size)), slice(left, min(max(right, left) + 1, size))
 
