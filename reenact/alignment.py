@@ -73,8 +73,8 @@ class Alignment:
     def _shrunk(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """The needed part of `image`, area-averaged so that bilinear sampling does not alias.
 
-        It is averaged over squares of 2^n or 3 * 2^n pixels a side, because cv2 halves a picture in a fifth of
-        the time of any other mean.
+        It is averaged over squares of 2^n or 3 * 2^n pixels a side, because cv2 halves a picture in a fifth
+        of the time of any other mean.
         """
         x0, y0, x1, y1 = self.bounds((image.shape[0], image.shape[1]))
         # At least one pixel must remain, so a very small picture is averaged less.
