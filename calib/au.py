@@ -141,7 +141,7 @@ def apart(aus: AUVector, lean: AUVector) -> Sided:
     lean: (17,) the asymmetry as from `lean`. It is reduced where a side would leave 0..5.
     """
     most = np.minimum(aus, MAX_INTENSITY - aus)
-    lean = np.clip(lean, -most, most)
+    lean = np.minimum(np.maximum(lean, -most), most)
     return np.stack([aus + lean, aus - lean])
 
 

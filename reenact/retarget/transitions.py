@@ -51,7 +51,7 @@ class RateLimit:
         if self._last is not None and pts > self._last[0]:
             since, before = self._last
             step = self._rates * np.float32(pts - since)
-            slow = np.clip(change, before - step, before + step)
+            slow = np.minimum(np.maximum(change, before - step), before + step)
             change = np.where(np.abs(change - before) <= step, change, slow).astype(change.dtype)
         self._last = pts, change
         return change

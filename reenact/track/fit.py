@@ -84,7 +84,8 @@ class CheckedLandmarker:
         fit = self._landmarker.fit(image, region) if _is_place(region) else None
         if fit is None or not _is_mesh(fit.landmarks) or not np.isfinite(fit.presence):
             return None
-        return replace(fit, presence=float(np.clip(fit.presence, 0.0, 1.0)))
+        presence = min(max(float(fit.presence), 0.0), 1.0)
+        return fit if presence == fit.presence else replace(fit, presence=presence)
 
 
 def _is_place(region: Region) -> bool:
@@ -95,9 +96,12 @@ def _is_place(region: Region) -> bool:
 
 def _is_mesh(landmarks: NDArray[np.float32]) -> bool:
     """Whether these are 478 finite landmarks that do not all lie in one place."""
-    if landmarks.shape != (LANDMARK_COUNT, 3) or not (np.abs(landmarks) <= _FARTHEST_PX).all():
+    if landmarks.shape != (LANDMARK_COUNT, 3):
         return False
-    return bool((np.ptp(landmarks[:, :2], axis=0) >= _SMALLEST_PX).all())
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)  # NaN if one of them is, which compares as false
+    if not (low.min() >= -_FARTHEST_PX and high.max() <= _FARTHEST_PX):
+        return False
+    return bool((high[:2] - low[:2] >= _SMALLEST_PX).all())
 
 
 def from_crop(points: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -129,10 +130,11 @@ def _cost(person: Person, seen: Person, time_s: float) -> float:
     ratio = seen.width / person.width
     if not 0.6 < ratio < 1 / 0.6:
         return float("inf")
-    distance = float(np.linalg.norm(person.expected(time_s) - seen.centre)) / max(person.width, seen.width)
+    away = math.hypot(*(person.expected(time_s) - seen.centre).tolist())
+    distance = away / max(person.width, seen.width)
     distance /= 1 + _DRIFT_PER_S * (time_s - person.seen_s)
     unlike = float(np.abs(person.signature - seen.signature).mean())
-    return distance + abs(np.log(ratio)) + _SIGNATURE_WEIGHT * unlike
+    return distance + abs(math.log(ratio)) + _SIGNATURE_WEIGHT * unlike
 
 
 def _match(
@@ -158,7 +160,7 @@ def _merged(before: Person, now: Person) -> Person:
     if interval_s > 0:
         share = interval_s / (interval_s + _VELOCITY_S)
         velocity = velocity + share * ((now.centre - before.centre) / interval_s - velocity)
-    memory = float(np.exp(-max(interval_s, 0.0) / _SIGNATURE_S))
+    memory = math.exp(-max(interval_s, 0.0) / _SIGNATURE_S)
     return replace(
         now,
         track_id=before.track_id,

@@ -21,7 +21,7 @@ def confidence(fit: Fit, pose: Pose, size: tuple[int, int]) -> float:
 
 def face_likeness(landmarks: NDArray[np.float32], pose: Pose) -> float:
     """How much the landmarks (478, 3) are like a face: 1 up to a residual of 6 mm, falling to 0 at 12 mm."""
-    return float(np.clip((12 - residual_mm(landmarks, pose)) / 6, 0, 1))
+    return min(max((12 - residual_mm(landmarks, pose)) / 6, 0.0), 1.0)
 
 
 def residual_mm(landmarks: NDArray[np.float32], pose: Pose) -> float:
@@ -34,4 +34,6 @@ def residual_mm(landmarks: NDArray[np.float32], pose: Pose) -> float:
 def visible_share(landmarks: NDArray[np.float32], size: tuple[int, int]) -> float:
     """The share of the landmarks, 0..1, that lie in a picture of `size` (height, width)."""
     x, y = landmarks[:, 0], landmarks[:, 1]
+    if x.min() >= 0 and y.min() >= 0 and x.max() <= size[1] - 1 and y.max() <= size[0] - 1:
+        return 1.0
     return float(np.mean((x >= 0) & (y >= 0) & (x <= size[1] - 1) & (y <= size[0] - 1)))

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.percentile import median
+
 _GRID = (32, 18)
 """The thumbnail's (width, height) in pixels; its change is measured in every frame."""
 _MAX_SIDE_READ = 160
@@ -46,7 +48,7 @@ class _Thumbnails:
 
     @property
     def is_blank(self) -> bool:
-        return float(self.thumbnail.std(axis=(0, 1)).max()) < _BLANK
+        return float(cv2.meanStdDev(self.thumbnail)[1].max()) < _BLANK
 
     @property
     def outline(self) -> NDArray[np.float32]:
@@ -159,5 +161,5 @@ def _thumbnails_of(image: NDArray[np.uint8]) -> _Thumbnails:
 
 def _change(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
     difference = after - before
-    difference -= np.median(difference)
+    difference -= np.float32(median(difference.ravel()))
     return float(np.abs(difference).mean())

@@ -267,7 +267,9 @@ class Tracker:
         landmarks = fit.landmarks
         pose = fit_pose(landmarks, self._shape)
         certainty = confidence(fit, pose, scene.size)
-        smooth = scene.filters.setdefault(track_id, self._filter())
+        smooth = scene.filters.get(track_id)
+        if smooth is None:
+            smooth = scene.filters[track_id] = self._filter()
         if self._options.smoothing:
             landmarks = smooth(landmarks, scene.time_s, unit=pose.scale)
             pose = fit_pose(landmarks, self._shape)
