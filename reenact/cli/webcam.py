@@ -133,8 +133,8 @@ class SizeParameter(click.ParamType):
     default=LiveOptions.budget_ms,
     show_default=True,
     help="Latency that is not exceeded if possible, in milliseconds (95th percentile).",
-    detail="Above it, the network of --generator live works one frame behind, and then not at all, until the "
-    "latency is lower again.",
+    detail="Above it, the network of --generator live works at every second frame, then one frame behind, "
+    "and then not at all, until the latency is lower again.",
 )
 @recording_options
 @option(

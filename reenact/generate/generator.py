@@ -15,7 +15,7 @@ from engines.engine import Engine
 from reenact.generate.geometry.picture_window import window_around
 from reenact.generate.geometry.warp import Warp, WarpOptions, warp
 from reenact.generate.grey_picture import as_grey_as_frame
-from reenact.generate.network.late_refinement import Effort, LateRefinement
+from reenact.generate.network.late_refinement import Effort, LateRefinement, Timed
 from reenact.generate.network.network_regions import REGIONS, NetworkRegion
 from reenact.generate.network.refine import Refinement
 from reenact.generate.painters.creases import paint_creases
@@ -252,8 +252,9 @@ def open_generator(
     engine: str = "auto",
     options: WarpOptions = WarpOptions(),
     threads: int | None = None,
-    effort: Callable[[], Effort] | None = None,
+    effort: Callable[[Frame], Effort] | None = None,
     memory: MouthMemory | None = None,
+    timed: Timed | None = None,
 ) -> FaceGenerator:
     """The generator of this name.
 
@@ -265,6 +266,7 @@ def open_generator(
     finish a single face soonest. effort: returns, for every face, how much work the networks of `live` do
     before the frame is shown. None: all of it. Only with it does the generator postpone work to `afterwards`.
     memory: the teeth that earlier frames have shown. None: every frame is painted by itself.
+    timed: called, where there is an `effort`, with the time of the networks' work. None: nobody is told.
 
     Raises ValueError for an unknown name, ModelError for a model that is missing or belongs to another
     generator, and engines.EngineError for a model that cannot be opened.
@@ -281,7 +283,7 @@ def open_generator(
     notes = tuple(dict.fromkeys(note for each in opened for note in each.notes))
     if effort is None:
         return FaceGenerator(moved, opened, notes, refinement, watch=moved.watch)
-    late = LateRefinement(refinement, effort)
+    late = LateRefinement(refinement, effort, timed) if timed else LateRefinement(refinement, effort)
     return FaceGenerator(moved, opened, notes, late, late.afterwards, moved.watch)
 
 

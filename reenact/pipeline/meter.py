@@ -19,6 +19,11 @@ from reenact.records import Measured, Signal, Tracked
 
 KEPT = 4096
 """The number of the latest durations that are kept of each stage; a live run may last for days."""
+WAIT, HAND_OVER = "wait", "hand over"
+"""The times that a camera's frame waits for its first stage, and then for its writing. With those of the
+stages and of writing they add up to its latency."""
+WAITING = frozenset({"read", WAIT, HAND_OVER})
+"""The stages in which a live run waits: for the camera, and for other threads."""
 RECENT_S = 5.0
 """The time in seconds over which the status of a live run is measured."""
 
@@ -156,6 +161,14 @@ class Meter:
         with self._lock:
             self._durations_s.setdefault(stage, deque(maxlen=KEPT)).append(duration_s)
 
+    def now(self) -> float:
+        """The time on the meter's clock, in seconds."""
+        return self._clock()
+
+    def note_since(self, stage: str, begin_s: float) -> None:
+        """Adds the time from `begin_s`, on the meter's clock, to now as that of a stage."""
+        self.note_time(stage, self._clock() - begin_s)
+
     def count_memory_of(self, pid: int) -> None:
         """Adds the memory of another process to that of this one, where the system tells it."""
         with self._lock:
@@ -209,8 +222,7 @@ class Meter:
             stages = {
                 stage: float(np.median(_last(kept, recent))) * 1000
                 for stage, kept in self._durations_s.items()
-                # The time of reading a camera is spent waiting for it.
-                if recent and stage != "read"
+                if recent and stage not in WAITING
             }
             slowest = max(stages, key=stages.__getitem__, default=None)
             return LiveStatus(

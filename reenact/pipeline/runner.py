@@ -15,6 +15,7 @@ into a channel where a newer frame replaces it, and the other threads pass their
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from engines.threads import core_count
 from reenact.pipeline.channel import Channel, Ended, Handover, Latest, NothingYet
-from reenact.pipeline.meter import Meter
+from reenact.pipeline.meter import HAND_OVER, WAIT, Meter
 from reenact.process.settings import WhileNeeded
 from reenact.process.signals import signals_answered_afterwards
 from reenact.records import Frame, Tracked
@@ -180,13 +181,14 @@ def live_records(
     and the last one returns records with a `frame`.
 
     source: it may yield None while there is no frame, so that its thread can end.
-    meter: it gets the times that `run` gives it, and latencies and drops.
+    meter: it gets the times that `run` gives it, those of waiting and handing over, latencies and drops.
     left: collects threads of stages that still run LEAVE_S after the end.
 
     Raises the first error of the source, a stage or a sink.
     """
     left = left or LeftThreads()
     mailbox: Latest[Frame] = Latest()
+    made_s: deque[float] = deque()
     channels: list[Channel[Any]] = [mailbox, *(Handover[Any]() for _ in groups)]
     try:
         with few_threads, ExitStack() as workers:
@@ -194,11 +196,17 @@ def live_records(
             # Only the camera uses its thread's resources, so nothing has to wait for that thread.
             workers.enter_context(_working(frames, mailbox, "camera", LeftThreads(), limit_s=LEAVE_S))
             for group, before, after in zip(groups, channels, channels[1:], strict=False):
-                records = _apply(group, iter(before), meter)
+                records = _apply(
+                    group, _waited(iter(before), meter) if before is mailbox else iter(before), meter
+                )
+                if after is channels[-1]:
+                    records = _stamped(records, made_s, meter)
                 workers.enter_context(
                     _working(records, after, _names(group), left, waits_at=before, limit_s=LEAVE_S)
                 )
             for record in _with_gaps(channels[-1]):
+                if record is not None:
+                    meter.note_since(HAND_OVER, made_s.popleft())
                 _write(record, sinks, meter)
                 meter.note_dropped(mailbox.dropped)
                 yield record
@@ -292,6 +300,22 @@ def _without_gaps(frames: Records, mailbox: Channel[Any]) -> Records:
                 mailbox.check()
             else:
                 yield frame
+
+
+def _waited(frames: Iterator[Frame], meter: Meter) -> Records:
+    """The frames, with the time timed that each has waited since the camera delivered it."""
+    for frame in frames:
+        if frame.captured_ns is not None:
+            meter.note_since(WAIT, frame.captured_ns / 1e9)
+        yield frame
+
+
+def _stamped(records: Records, made_s: deque[float], meter: Meter) -> Records:
+    """The records; the time at which each was made is added to `made_s`."""
+    with closing(records):
+        for record in records:
+            made_s.append(meter.now())
+            yield record
 
 
 def _with_gaps(records: Channel[Any]) -> Records:

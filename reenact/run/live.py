@@ -26,6 +26,7 @@ from reenact.programme import Programme
 from reenact.records import Finished, Generated
 from reenact.retarget.controls import Controls, Settings
 from reenact.retarget.live_retargeter import LiveRetargeter
+from reenact.run.deadline import Deadline
 from reenact.run.files import EditOptions, edited_with, measuring_stages
 from reenact.run.freeze_frame import Freeze
 from reenact.run.load_shedding import STEPS, LoadShedder, LoadSheddingOptions
@@ -86,6 +87,8 @@ class LiveEdit:
     """Measures stages and latency."""
     load_shedder: LoadShedder
     """Chooses the generator's effort from the latency."""
+    deadline: Deadline
+    """Spares a frame the networks' work that would make it late."""
     person: Profile
     """The person's profile at the start of the run; empty where there was none."""
     save_profile: Path | None
@@ -114,7 +117,11 @@ class LiveEdit:
         preview = self._preview()
         shown = [preview] if preview else []
         frozen = Freeze([*self.sinks, *shown], lambda: self.camera.signal)
-        sinks: list[LiveSink] = [FaceCountSink(self.meter), frozen, LatencySink(self.load_shedder)]
+        sinks: list[LiveSink] = [
+            FaceCountSink(self.meter),
+            frozen,
+            LatencySink(self.load_shedder, self.deadline),
+        ]
         # All stages run in one thread. With a second thread for the tracker the frame rate was the same and
         # the latency higher (720p30, two cores, one of them busy, warp: p50 20 ms, not 18, p95 31, not 26).
         stages = [Stage("track", self.tracker), *self.measuring, *self.making]
@@ -200,7 +207,7 @@ def open_live(
         table = opened.enter_context(open_csv(edit.aus_csv, asked=True)) if edit.aus_csv else None
         tracker = used.enter_context(Tracker(edit.tracker))
         memory = _memory(person) if edit.own_mouth else None
-        generator, load_shedder = _generator(options, memory, used)
+        generator, load_shedder, deadline = _generator(options, memory, used)
         retargeter = LiveRetargeter(controls, edit.retarget)
         if recorder is not None:
             opened.enter_context(recorder)
@@ -217,6 +224,7 @@ def open_live(
             retargeter=retargeter,
             meter=meter,
             load_shedder=load_shedder,
+            deadline=deadline,
             person=person or Profile(),
             save_profile=options.save_profile,
             views=_views(memory, retargeter) if options.with_mouth else MouthViews,
@@ -280,20 +288,22 @@ def _views(memory: MouthMemory | None, retargeter: LiveRetargeter) -> Callable[[
 
 def _generator(
     options: LiveOptions, memory: MouthMemory | None, used: ExitStack
-) -> tuple[FaceGenerator, LoadShedder]:
-    """The generator, and the load shedder that chooses its effort."""
+) -> tuple[FaceGenerator, LoadShedder, Deadline]:
+    """The generator, and the load shedder and the deadline that choose its effort."""
     edit, budget = options.edit, LoadSheddingOptions(options.budget_ms)
-    load_shedder = LoadShedder(options=budget)
+    deadline = Deadline(options.budget_ms)
+    load_shedder = LoadShedder(options=budget, more_ms=lambda: deadline.networks_ms)
     generator = open_generator(
         edit.generator,
         edit.model,
         edit.engine,
-        effort=lambda: load_shedder.step.effort,
+        effort=lambda frame: deadline.effort(frame, load_shedder.step.effort),
         memory=memory,
+        timed=deadline.note_painted,
     )
     used.enter_context(generator)
     # A generator without deferred work has only one step.
-    return generator, load_shedder if generator.afterwards else LoadShedder(STEPS[:1], budget)
+    return generator, load_shedder if generator.afterwards else LoadShedder(STEPS[:1], budget), deadline
 
 
 def _steps(generator: FaceGenerator) -> tuple[Stage, ...]:
@@ -303,16 +313,18 @@ def _steps(generator: FaceGenerator) -> tuple[Stage, ...]:
 
 
 class LatencySink:
-    """The last sink: gives the latency of every frame to the load shedder."""
+    """The last sink: gives the latency of every frame to the load shedder, and its end to the deadline."""
 
-    def __init__(self, load_shedder: LoadShedder) -> None:
+    def __init__(self, load_shedder: LoadShedder, deadline: Deadline) -> None:
         self._load_shedder = load_shedder
+        self._deadline = deadline
 
     def write(self, record: Finished) -> None:
         """Measures the latency of the frame."""
         captured_ns = record.frame.captured_ns
         if captured_ns is not None:
             self._load_shedder.add_latency((time.perf_counter_ns() - captured_ns) / 1e6)
+            self._deadline.note_written(captured_ns)
 
     def idle(self) -> None:
         """Does nothing."""

@@ -68,7 +68,7 @@ def test_an_unknown_generator_is_refused_with_the_choices():
 def test_live_without_weights_is_geometry_and_painters_and_says_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(reenact.generate.generator, "SHIPPED", tmp_path)
     record = asked(textured_frame(), change(AU12=2))
-    live, plain = open_generator("live", effort=lambda: "whole"), open_generator("warp")
+    live, plain = open_generator("live", effort=lambda frame: "whole"), open_generator("warp")
     assert live.notes == plain.notes == ()
     assert live.afterwards is None, "there is nothing that could be done later"
     assert list(live.steps) == ["generate"]
@@ -79,7 +79,7 @@ def test_live_refines_the_regions_whose_weights_ship(monkeypatch, tmp_path):
     monkeypatch.setattr(reenact.generate.generator, "SHIPPED", tmp_path)
     (tmp_path / "mouth.onnx").write_bytes(described(blackener(), "live"))
     record = asked(textured_frame(), change(AU25=3))
-    with open_generator("live", engine="onnx", effort=lambda: "late") as generate:
+    with open_generator("live", engine="onnx", effort=lambda frame: "late") as generate:
         assert list(generate.steps) == ["generate", "appearance"] and generate.afterwards is not None
         darker = open_generator("warp")(record).patches[0].image - generate(record).patches[0].image.astype(
             int

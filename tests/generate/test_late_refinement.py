@@ -39,7 +39,7 @@ class Run:
 
     def __init__(self, effort: Effort = "late") -> None:
         self.engine, self.effort, self.index = Brush(), effort, 0
-        self.late = LateRefinement(Refinement({REGION: self.engine}), lambda: self.effort)
+        self.late = LateRefinement(Refinement({REGION: self.engine}), lambda frame: self.effort)
 
     def frame(
         self,
@@ -90,6 +90,43 @@ def test_the_network_works_on_every_third_frame_at_most(effort: Effort, runs: in
     for _ in range(21):
         run.frame()
     assert run.engine.runs == runs
+
+
+def test_at_half_effort_the_networks_leave_out_every_second_frame() -> None:
+    run, looked = Run("half"), []
+    refined = run.late._refinement.paint
+
+    def paint(*arguments: object) -> object:
+        looked.append(run.index)
+        return refined(*arguments)
+
+    run.late._refinement.paint = paint
+    for _ in range(8):
+        warp, painted = run.frame()
+        assert (painted.image != warp.image).any(), "no frame is without paint"
+    assert looked == [1, 3, 5, 7]
+
+
+def test_recalled_paint_is_followed_by_no_work_until_it_is_too_old() -> None:
+    run = Run("recalled")
+    for _ in range(20):
+        warp, painted = run.frame()
+        assert (painted.image != warp.image).any()
+    assert run.engine.runs == 1 + 19 // (round(PaintFilterOptions.longest_s * 30) + 1)
+
+
+def test_what_the_networks_take_is_told() -> None:
+    told = []
+    run = Run("whole")
+    run.late = LateRefinement(
+        Refinement({REGION: run.engine}),
+        lambda frame: run.effort,
+        lambda frame, duration_s, late: told.append((frame.index, duration_s > 0, late)),
+    )
+    run.frame()
+    run.effort = "late"
+    run.frame()
+    assert told == [(1, True, False), (2, True, True)]
 
 
 def test_without_care_the_warp_stays_as_it_is() -> None:

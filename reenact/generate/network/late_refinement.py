@@ -1,7 +1,8 @@
-"""Postpones the work of networks until the frame is shown, where latency counts most."""
+"""Does with less work of the networks where there is no time for all of it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -11,9 +12,14 @@ from reenact.generate.geometry.warp import Warp
 from reenact.generate.network.refine import Refinement
 from reenact.records import Face, Frame
 
-Effort: TypeAlias = Literal["whole", "late", "none"]
-"""The work of the networks: all of it before the frame is shown (whole), after it is shown, with the paint
-carried to the next frame by the mesh (late), or none of it (none)."""
+Effort: TypeAlias = Literal["whole", "half", "recalled", "late", "none"]
+"""The work of the networks on a frame. They paint it before it is shown: always (whole), or unless they have
+painted the frame before it (half). Or it is shown with earlier paint, which the mesh carries along, and they
+do not paint it (recalled), or only after it is shown (late). Or there is no paint (none). Where there is no
+earlier paint, or it is too old, they paint at once."""
+Timed: TypeAlias = Callable[[Frame, float, bool], None]
+"""Called with a frame, the time in seconds that the networks took for one of its faces, and whether they
+worked only after the frame was shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,25 +35,47 @@ class _Due:
 class LateRefinement:
     """A `Refinement` with as much work as the latency allows."""
 
-    def __init__(self, refinement: Refinement, effort: Callable[[], Effort]) -> None:
-        """effort: called for every face; returns how much work the networks do."""
+    def __init__(
+        self,
+        refinement: Refinement,
+        effort: Callable[[Frame], Effort],
+        timed: Timed = lambda frame, duration_s, late: None,
+    ) -> None:
+        """effort: called for every face; returns how much work the networks do. timed: called with what their
+        work on a face has taken."""
         self._refinement = refinement
         self._effort = effort
+        self._timed = timed
         self._due: list[_Due] = []
+        self._rested: set[int] = set()
+        """The track ids of the faces whose last frame was shown with earlier paint."""
 
     def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
         """`warp` with the networks' paint of this frame or of an earlier one."""
-        effort = self._effort()
+        effort = self._effort(frame)
         if effort == "none":
             return warp
-        paints = self._refinement.recalled(frame, face, change, warp) if effort == "late" else None
+        if effort == "whole" or (effort == "half" and face.track_id in self._rested):
+            return self._painted(frame, face, change, warp)
+        paints = self._refinement.recalled(frame, face, change, warp)
         if paints is None:
-            return self._refinement(frame, face, change, warp)
-        self._due.append(_Due(frame, face, change, warp))
+            return self._painted(frame, face, change, warp)
+        self._rested.add(face.track_id)
+        if effort == "late":
+            self._due.append(_Due(frame, face, change, warp))
         return self._refinement.lay_over(face, warp, paints)
+
+    def _painted(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
+        start_s = time.perf_counter()
+        painted = self._refinement(frame, face, change, warp)
+        self._rested.discard(face.track_id)
+        self._timed(frame, time.perf_counter() - start_s, False)
+        return painted
 
     def afterwards(self) -> None:
         """Lets the networks do the work that was postponed."""
         for due in self._due:
+            start_s = time.perf_counter()
             self._refinement.paint(due.frame, due.face, due.change, due.warp)
+            self._timed(due.frame, time.perf_counter() - start_s, True)
         self._due = []
