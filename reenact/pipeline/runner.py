@@ -205,7 +205,7 @@ def live_records(
                     _working(records, after, _names(group), left, waits_at=before, limit_s=LEAVE_S)
                 )
             for record in _with_gaps(channels[-1]):
-                if record is not None:
+                if record is not None and made_s:  # without stages nothing is handed over
                     meter.note_since(HAND_OVER, made_s.popleft())
                 _write(record, sinks, meter)
                 meter.note_dropped(mailbox.dropped)
@@ -302,12 +302,13 @@ def _without_gaps(frames: Records, mailbox: Channel[Any]) -> Records:
                 yield frame
 
 
-def _waited(frames: Iterator[Frame], meter: Meter) -> Records:
-    """The frames, with the time timed that each has waited since the camera delivered it."""
-    for frame in frames:
+def _waited(records: Iterator[Frame | Tracked], meter: Meter) -> Records:
+    """The records, with the time timed that the frame of each has waited since the camera delivered it."""
+    for record in records:
+        frame = record if isinstance(record, Frame) else record.frame
         if frame.captured_ns is not None:
             meter.note_since(WAIT, frame.captured_ns / 1e9)
-        yield frame
+        yield record
 
 
 def _stamped(records: Records, made_s: deque[float], meter: Meter) -> Records:

@@ -335,7 +335,11 @@ def test_latency_counts_from_the_camera_to_the_end_of_the_writing() -> None:
     latency = meter.report().latency
     assert latency is not None
     assert 70 <= latency.p50_ms < 2000
-    assert set(meter.report().stages) == {"read", "track", "write"}
+    stages = meter.report().stages
+    assert set(stages) == {"read", "wait", "track", "hand over", "write"}
+    assert stages["wait"].p50_ms >= 50
+    parts = sum(times.p50_ms for name, times in stages.items() if name != "read")
+    assert parts == pytest.approx(latency.p50_ms, abs=15), "the parts of the latency"
 
 
 def test_records_are_yielded_once_written_and_none_where_there_is_none() -> None:
