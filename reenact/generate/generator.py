@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ from reenact.generate.painters.mouth import (
     see_mouth,
 )
 from reenact.generate.painters.mouth_corners import paint_corners
+from reenact.generate.painters.skin import SkinMemory
 from reenact.records import Face, Frame, Generated, Patch, Retargeted
 
 READY = ("warp", "live")
@@ -66,36 +68,40 @@ class Generator(Protocol):
     ) -> None: ...
 
 
-Painter = Callable[[Frame, Face, Change, Warp, "MouthContent"], Warp]
+Painter = Callable[[Frame, Face, Change, Warp, "KnownFace"], Warp]
 """A function that paints over the warp of a face in a frame; the change (2, 17) is what the warp shows."""
 
 PAINTERS: Mapping[str, Painter] = {
-    "mouth": lambda frame, face, change, warp, mouth: paint_inside(
-        frame, face, warp, mouth.seen, mouth.teeth
+    "mouth": lambda frame, face, change, warp, known: paint_inside(
+        frame, face, warp, known.seen, known.teeth
     ),
-    "lips": lambda frame, face, change, warp, mouth: paint_corners(face, paint_lips(frame, face, warp)),
-    "lids": lambda frame, face, change, warp, mouth: paint_lids(
+    "lips": lambda frame, face, change, warp, known: paint_corners(face, paint_lips(frame, face, warp)),
+    "lids": lambda frame, face, change, warp, known: paint_lids(
         frame, face, paint_eyeballs(frame, face, warp)
     ),
-    "creases": lambda frame, face, change, warp, mouth: paint_creases(face, change, warp),
+    "creases": lambda frame, face, change, warp, known: paint_creases(
+        face, change, warp, remembered=partial(known.skin, face.track_id, float(frame.pts))
+    ),
 }
 """The painters by name, in the order in which they paint where moving pixels is not enough."""
 
 
 @dataclass(frozen=True, eq=False)
-class MouthContent:
-    """The inside of a mouth: what the frame shows, and what is drawn elsewhere."""
+class KnownFace:
+    """What painters know of a face beyond its landmarks."""
 
     seen: SeenMouth | None = None
-    """The inside that the frame shows. None: the lips are closed."""
+    """The inside of its mouth that the frame shows. None: the lips are closed."""
     teeth: Teeth | None = None
     """The teeth that are drawn where the frame shows none. None: likely ones for this face."""
+    skin: SkinMemory = field(default_factory=SkinMemory)
+    """The skin of faces in earlier frames."""
 
 
-def look_at_mouth(frame: Frame, face: Face) -> tuple[Face, MouthContent]:
+def look_at_mouth(frame: Frame, face: Face) -> tuple[Face, KnownFace]:
     """The face with the landmarks of its lips on their visible edges, and the mouth that the frame shows."""
     seen = see_mouth(frame, face)
-    return (face if seen is None else on_visible_edges(face, seen)), MouthContent(seen)
+    return (face if seen is None else on_visible_edges(face, seen)), KnownFace(seen)
 
 
 def paint_by_rule(
@@ -103,13 +109,13 @@ def paint_by_rule(
     face: Face,
     change: Change,
     moved: Warp,
-    mouth: MouthContent,
+    known: KnownFace,
     painters: Collection[str] = PAINTERS,
 ) -> Warp:
     """`moved`, painted by the PAINTERS of these names."""
     for name, paint in PAINTERS.items():
         if name in painters:
-            moved = paint(frame, face, change, moved, mouth)
+            moved = paint(frame, face, change, moved, known)
     return moved
 
 
@@ -229,16 +235,18 @@ class MovedFace:
         self._options = options
         self._painters = painters
         self._memory = memory
+        self._skin = SkinMemory()
 
     def __call__(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Warp | None:
-        face, mouth = look_at_mouth(frame, face)
+        face, known = look_at_mouth(frame, face)
         moved = warp(frame, face, change, self._basis, self._options)
         if self._memory is not None:
             shape = MouthShape.of(face, face.landmarks if moved is None else moved.moved)
-            mouth = replace(mouth, teeth=self._memory(frame, face, mouth.seen, shape))
+            known = replace(known, teeth=self._memory(frame, face, known.seen, shape))
         if moved is None:
             return None
-        return paint_by_rule(frame, face, change, moved, mouth, self._painters)
+        known = replace(known, skin=self._skin)
+        return paint_by_rule(frame, face, change, moved, known, self._painters)
 
     def watch(self, frame: Frame, face: Face) -> None:
         """Learns the teeth of a face that does not change."""

@@ -10,7 +10,7 @@ import pytest
 
 from calib.basis import load_basis
 from calib.openings import LEFT_EYE, RIGHT_EYE
-from reenact.generate.geometry.warp import warp
+from reenact.generate.geometry.warp import move_landmarks, warp
 from reenact.generate.painters.eyeballs import paint_eyeballs
 from reenact.records import Frame
 from tests.support.faces import change, posed_face
@@ -69,10 +69,42 @@ def test_lids_that_do_not_rise_are_left_alone():
         assert painted is moved
 
 
-def test_eyes_that_are_shut_have_nothing_to_mirror():
-    shut = FACE.landmarks.copy()
-    for eye in (LEFT_EYE, RIGHT_EYE):
-        shut[list(eye.upper)] = shut[list(eye.lower)] - [0, 1, 0]
-    face = replace(FACE, landmarks=shut)
-    moved, painted = raised(3, face)
-    np.testing.assert_array_equal(painted.image, moved.image)
+def shut(*eyes, face=FACE, gap_mm=0.25):
+    """The face with these eyes shut but for a gap."""
+    landmarks = face.landmarks.copy()
+    for eye in eyes:
+        landmarks[list(eye.upper)] = landmarks[list(eye.lower)] - [0, gap_mm * MM, 0]
+    return replace(face, landmarks=landmarks)
+
+
+def test_eyes_that_are_shut_stay_shut():
+    face = shut(LEFT_EYE, RIGHT_EYE)
+    assert warp(drawn(face), face, change(AU05=3), load_basis()) is None
+    asked = change(AU05=3, AU45=-3)
+    assert warp(drawn(face), face, asked, load_basis()) is None
+
+
+def test_a_wink_stays_a_wink_and_the_other_eye_opens():
+    face = shut(LEFT_EYE)
+    rise = {
+        eye: (face.landmarks - move_landmarks(face, change(AU05=3), load_basis()))[eye.upper[4], 1] / MM
+        for eye in (LEFT_EYE, RIGHT_EYE)
+    }
+    assert abs(rise[LEFT_EYE]) < 0.1
+    assert rise[RIGHT_EYE] > 1
+
+
+def test_an_eye_that_opens_takes_part_without_a_jump():
+    rises = []
+    for gap_mm in np.linspace(0, 6, 61):
+        face = shut(LEFT_EYE, RIGHT_EYE, gap_mm=gap_mm)
+        moved = move_landmarks(face, change(AU05=2), load_basis())
+        rises.append((face.landmarks - moved)[LEFT_EYE.upper[4], 1] / MM)
+    assert rises[0] < 0.05 and rises[-1] > 0.5
+    assert np.abs(np.diff(rises)).max() < 0.2
+
+
+def test_a_shut_eye_may_be_squeezed():
+    face = shut(LEFT_EYE, RIGHT_EYE)
+    moved = move_landmarks(face, change(AU07=2), load_basis())
+    assert np.abs(moved - face.landmarks).max() > 0.3 * MM

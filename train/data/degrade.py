@@ -18,7 +18,7 @@ from calib.au import Change
 from calib.basis import AUBasis
 from calib.pose import fit_pose
 from calib.shape import load_shape
-from reenact.generate.generator import PAINTERS, MouthContent, look_at_mouth, paint_by_rule
+from reenact.generate.generator import PAINTERS, KnownFace, look_at_mouth, paint_by_rule
 from reenact.generate.geometry.contact import limit_closing
 from reenact.generate.geometry.warp import Warp, WarpOptions, move_landmarks, warp_to
 from reenact.generate.painters.mouth import MouthShape, MouthViews, likely_teeth, see_mouth
@@ -93,7 +93,7 @@ def there_and_back(
     # The pose is kept, since a new fit would follow the jaw, and the teeth with it. The lips are kept as they
     # were moved, since a new search would be off by a fraction of a millimetre.
     again = replace(face, landmarks=moved)
-    mouth = MouthContent(see_mouth(between, again))
+    mouth = KnownFace(see_mouth(between, again))
     if teeth != "none":
         known = views if teeth == "own" else MouthViews()
         shape = MouthShape.of(again, face.landmarks)
@@ -114,7 +114,7 @@ def applied_change(face: Face, change: Change, basis: AUBasis) -> Change:
 def _moved(
     frame: Frame,
     face: Face,
-    mouth: MouthContent,
+    mouth: KnownFace,
     change: Change,
     moved: NDArray[np.float32],
     options: WarpOptions,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calib.basis import load_basis
 from calib.openings import MOUTH
-from reenact.generate.generator import MouthContent, look_at_mouth, paint_by_rule
+from reenact.generate.generator import KnownFace, look_at_mouth, paint_by_rule
 from reenact.generate.geometry.warp import warp_to
 from reenact.generate.painters.mouth import MouthShape, MouthViews, see_mouth
 from reenact.media.read import open_capture
@@ -121,7 +121,7 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
     again, mouth = look_at_mouth(between, Face(0, shut.landmarks, face.pose, 1.0))
     inside = comparison_masks.inside_mouth(face.landmarks, max(frame.size))[: frame.size[0], : frame.size[1]]
 
-    def error(teeth: MouthContent) -> float:
+    def error(teeth: KnownFace) -> float:
         moved = warp_to(between, again, face.landmarks)
         if moved is None:
             return float("nan")
@@ -131,7 +131,7 @@ def _errors(one: _Seen, frames: Sequence[_Seen]) -> tuple[float, float] | None:
         picture[y0:y1, x0:x1] = painted.image
         return _l1(picture, frame.image, inside)
 
-    own = MouthContent(mouth.seen, views.teeth(again, mouth.seen, MouthShape.of(again, face.landmarks)))
+    own = KnownFace(mouth.seen, views.teeth(again, mouth.seen, MouthShape.of(again, face.landmarks)))
     result = error(mouth), error(own)
     return None if np.isnan(result).any() else result
 

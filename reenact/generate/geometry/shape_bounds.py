@@ -22,7 +22,7 @@ from calib.bounds import (
     opening_mm,
 )
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE, Opening
-from calib.ramp import smoothstep
+from calib.ramp import smoothstep, smoothstep_of
 from calib.shape import IRIS_START, load_shape
 from reenact.generate.geometry.contact import LIP_PARTERS
 from reenact.records import Face
@@ -30,6 +30,9 @@ from reenact.records import Face
 LID_OPENERS = [AU_INDEX[number] for number in (5, 7, 45)]
 """Indices of the action units that open the eyes."""
 
+SHUT_MM = (1.5, 4.5)
+"""Openings of an eye, in millimetres, up to which it counts as shut, and from which on as open. Open eyes
+have 6 to 11, blinks and winks end below 1."""
 MOUTH_SPREAD_MM = 22.0
 """Distance, in millimetres, around the mouth within which skin follows a correction of its width or
 height."""
@@ -42,11 +45,32 @@ def limit_opening(face: Face, amounts: Change, basis: AUBasis) -> Change:
     """
     bounds = load_bounds()
     shape_mm = face.pose.to_canonical(face.landmarks)
+    amounts = _with_shut_eyes(shape_mm, amounts, basis)
     for openers, openings, bound in (
         (LIP_PARTERS, (MOUTH, MOUTH), bounds.mouth_opening),
         (LID_OPENERS, (RIGHT_EYE, LEFT_EYE), bounds.eye_opening),
     ):
         amounts = _limited(shape_mm, amounts, basis, openers, openings, bound)
+    return amounts
+
+
+def _with_shut_eyes(shape_mm: NDArray[np.float32], amounts: Change, basis: AUBasis) -> Change:
+    """`amounts` (2, 17), without what would open an eye that is shut.
+
+    The frame does not show its eyeball, so that lids drawn apart would show a dark smear; and blinks and
+    winks are a person's own. Here the sides may differ, as the eyes do.
+    """
+    shares = [
+        smoothstep_of((opening_mm(shape_mm, eye) - SHUT_MM[0]) / (SHUT_MM[1] - SHUT_MM[0]))
+        for eye in (RIGHT_EYE, LEFT_EYE)
+    ]
+    if min(shares) == 1:
+        return amounts
+    amounts = amounts.copy()
+    for side, (eye, share) in enumerate(zip((RIGHT_EYE, LEFT_EYE), shares, strict=True)):
+        for index in LID_OPENERS:
+            if opening_mm(basis.displacements[index], eye) * amounts[side, index] > 0:
+                amounts[side, index] *= share
     return amounts
 
 

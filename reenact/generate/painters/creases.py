@@ -8,7 +8,7 @@ makes the file; see CREASES_CARD.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -26,7 +26,7 @@ from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.generate.geometry.flow import Scan, to_pixels
 from reenact.generate.geometry.mesh import CROP_CELL_PX, cell_count, over_crop, warp_triangles
 from reenact.generate.geometry.warp import FlowGrid, Warp, flow_grid, grid_triangles
-from reenact.generate.painters.skin import see_skin
+from reenact.generate.painters.skin import Skin, see_skin
 from reenact.records import Face
 
 SIZE = (380, 320)
@@ -173,11 +173,25 @@ class Creases:
         return shade[:size, :size]
 
 
-def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | None = None) -> Warp:
+Remembered = Callable[[Callable[[], Skin]], Skin]
+"""Gives the skin of a face: what its argument sees, or what was seen before."""
+
+
+def _as_seen(look: Callable[[], Skin]) -> Skin:
+    return look()
+
+
+def paint_creases(
+    face: Face,
+    change: Change,
+    warp: Warp,
+    creases: Creases | None = None,
+    remembered: Remembered = _as_seen,
+) -> Warp:
     """`warp` with the creases that `change` (2, 17) makes, and without those that it smooths.
 
     Lines that are drawn are those of people with similar skin; lines that are smoothed are the face's own.
-    creases: the creases of people. None: those that ship with the project.
+    creases: the creases of people. None: those that ship with the project. remembered: see Remembered.
     """
     creases = creases or load_creases()
     if not (change * creases.creasing).any():
@@ -186,11 +200,12 @@ def paint_creases(face: Face, change: Change, warp: Warp, creases: Creases | Non
     if grid is None:
         return warp
     in_skin = _SKIN.align(face)
-    skin = see_skin(
-        in_skin.shifted(warp.region[:2]).crop(warp.image),
-        in_skin.points(warp.moved),
-        _SKIN.size / _SKIN.width_mm,
-    )
+
+    def look() -> Skin:
+        crop = in_skin.shifted(warp.region[:2]).crop(warp.image)
+        return see_skin(crop, in_skin.points(warp.moved), _SKIN.size / _SKIN.width_mm)
+
+    skin = remembered(look)
     more, less = np.maximum(change, 0), np.maximum(-change, 0)
     picture = creases.draw(more, creases.weights(skin.roughness))
     picture += _refined(creases.weighted_sum(creases.shading, change))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -45,6 +47,53 @@ class Skin:
     """(size, size) the mask of bare skin: 0 on hair, on glasses and where the picture is overexposed."""
     roughness: float
     """The roughness of the cheeks' smooth part: the mean absolute detail in log brightness."""
+
+
+@dataclass(frozen=True)
+class SkinMemoryOptions:
+    """How long a face's skin is remembered."""
+
+    look_s: float = 0.1
+    """The least time in seconds between two looks at a face's skin, which changes slowly."""
+    settle_s: float = 1.0
+    """The time constant, in seconds, with which its roughness follows. A measurement varies by a tenth from
+    frame to frame, and lines of other people would come and go with it."""
+    forget_s: float = 1.0
+    """The time in seconds after which the last look does not count any more."""
+
+
+class SkinMemory:
+    """Remembers the skin of each face of a film. Where time stands still or runs backwards, as between
+    unrelated pictures, it looks anew."""
+
+    def __init__(self, options: SkinMemoryOptions = SkinMemoryOptions()) -> None:
+        self._options = options
+        self._seen: dict[int, tuple[float, Skin]] = {}
+        """When each face was looked at, in seconds, and its skin."""
+
+    def __call__(self, track_id: int, time_s: float, look: Callable[[], Skin]) -> Skin:
+        """The skin of a face at a time in seconds. look: sees it in the present frame."""
+        looked_s, skin = self._seen.get(track_id, (math.inf, None))
+        passed_s = time_s - looked_s
+        if skin is not None and 0 < passed_s < self._options.look_s - _ROUNDED_S:
+            return skin
+        now = look()
+        if skin is not None and 0 < passed_s <= self._options.forget_s:
+            share = 1 - math.exp(-passed_s / self._options.settle_s)
+            least = min(skin.roughness, now.roughness)
+            if least > 0:
+                now = replace(now, roughness=skin.roughness * (now.roughness / skin.roughness) ** share)
+        kept = {
+            other: seen
+            for other, seen in self._seen.items()
+            if 0 <= time_s - seen[0] <= self._options.forget_s
+        }
+        self._seen = {**kept, track_id: (time_s, now)}
+        return now
+
+
+_ROUNDED_S = 0.001
+"""Times of frames are rounded to milliseconds in some films; every third of 30 a second is 0.1 s later."""
 
 
 def see_skin(crop: NDArray[np.uint8], places: NDArray[np.float32], px_per_mm: float) -> Skin:
