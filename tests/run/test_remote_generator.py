@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -32,6 +33,7 @@ from tests.support.faces import change, posed_face, textured_frame
 
 WARP = GeneratorRequest("warp", None, "auto", 1, None)
 SIZE = (480, 960)
+_FILMS = itertools.count()
 
 
 def record(frame: Frame, *changes: np.ndarray) -> Retargeted:
@@ -40,10 +42,13 @@ def record(frame: Frame, *changes: np.ndarray) -> Retargeted:
 
 
 def records(count: int) -> list[Retargeted]:
-    """Frames of one film, in which two faces smile more and more and a third one does not change."""
+    """Frames of a new film, in which two faces smile more and more and a third one does not change.
+
+    Each film is a minute after the one before, so that nothing of that one is remembered."""
+    start = Fraction(60 * next(_FILMS))
     return [
         record(
-            replace(textured_frame(*SIZE, seed=n), pts=Fraction(n, 30), index=n),
+            replace(textured_frame(*SIZE, seed=n), pts=start + Fraction(n, 30), index=n),
             *(change(AU12=0.2 * n), change(AU25=0.1 * n), change()),
         )
         for n in range(1, count + 1)
