@@ -88,9 +88,9 @@ _CLOSING = ((LIP_PARTERS, (MOUTH, MOUTH)), (LID_MOVERS, (RIGHT_EYE, LEFT_EYE)))
 def _limited(
     face: Face, amounts: Change, basis: AUBasis, closers: list[int], openings: Sequence[Opening]
 ) -> Change:
-    upper, lower = np.array([_middle(opening) for opening in openings]).transpose(2, 0, 1)
+    upper, lower = _middles(tuple(openings))
     gap_mm = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ face.pose.down / face.pose.scale
-    per_unit = basis.displacements[:, lower, 1] - basis.displacements[:, upper, 1]
+    per_unit = _widening(basis, tuple(openings))
     widening = per_unit * amounts.T[..., None]
     closing = np.zeros(widening.shape[:2], bool)
     closing[closers] = widening[closers].mean(axis=2) < 0
@@ -106,6 +106,19 @@ def _limited(
     direction = np.sign(amounts)
     furthest = (direction[:, None] * limited).max(axis=1)
     return direction * np.minimum(np.abs(amounts), furthest)
+
+
+@lru_cache(maxsize=8)
+def _middles(openings: tuple[Opening, ...]) -> NDArray[np.intp]:
+    """(2, openings, 3) the upper and the lower vertices across the middle of each opening."""
+    return np.array([_middle(opening) for opening in openings]).transpose(2, 0, 1)
+
+
+@lru_cache(maxsize=8)
+def _widening(basis: AUBasis, openings: tuple[Opening, ...]) -> NDArray[np.float32]:
+    """(17, openings, 3) the millimetres by which one unit of each action unit parts these vertices."""
+    upper, lower = _middles(openings)
+    return basis.displacements[:, lower, 1] - basis.displacements[:, upper, 1]
 
 
 _NOTHING_MM = 1e-6

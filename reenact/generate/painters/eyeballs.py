@@ -69,8 +69,10 @@ def _paint_eyeball(
     share = float(
         smoothstep_of((risen_mm / options.least_mm - 1) / 2) * smoothstep_of((opened_mm - low) / (high - low))
     )
+    if share == 0:
+        return warp
     box = box_around(warp.moved[list(opening.outline), :2], warp.region)
-    if share == 0 or box is None:
+    if box is None:
         return warp
     place = _EyePlace.of(face, warp, opening, iris, box, options)
     colour = _eyeball(frame, place, options)

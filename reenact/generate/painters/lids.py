@@ -143,11 +143,9 @@ def _paint_lid(
 def _lighten_stretched(frame: Frame, face: Face, warp: Warp, eye: _Eye, options: LidOptions) -> Warp:
     """`warp` with less shadow between crease and brow, in proportion to the stretch of the skin there."""
     down, before, after = face.pose.down, face.landmarks[:, :2], warp.moved[:, :2]
-    heights = [
-        float((places[eye.crease].mean(axis=0) - places[eye.brow].mean(axis=0)) @ down)
-        for places in (before, after)
-    ]
-    stretched = options.stretched_most * float(np.clip(heights[1] / max(heights[0], 1e-3) - 1, 0, 1))
+    vertical = [places @ down for places in (before, after)]
+    heights = [float(place[eye.crease].mean() - place[eye.brow].mean()) for place in vertical]
+    stretched = options.stretched_most * min(max(heights[1] / max(heights[0], 1e-3) - 1, 0.0), 1.0)
     if stretched < 0.02:
         return warp
     outline = after[np.concatenate([eye.crease, eye.brow[::-1]])]

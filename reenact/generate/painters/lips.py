@@ -72,6 +72,8 @@ class _Closing:
         gap_before_mm, gap_mm = (MOUTH.gaps(places, down) / mm for places in (before, after))
         shut = smoothstep((options.open_mm - gap_mm) / (options.open_mm - options.shut_mm))
         parted = smoothstep(gap_before_mm / options.open_mm - 0.5)
+        if not parted.any():  # lips that were closed cover no teeth
+            return cls(gap_mm, shut, (parted, parted))
 
         def closed(edge: tuple[int, ...], outwards: int) -> NDArray[np.float32]:
             travel_mm = -outwards * ((after - before)[list(edge)] @ down) / mm
