@@ -33,6 +33,7 @@ from reenact.run.load_shedding import STEPS, LoadShedder, LoadSheddingOptions
 from reenact.run.preview import Preview
 from reenact.run.preview_window import Window, why_no_preview
 from reenact.run.recording.recorder import Recorder, RecordOptions, open_recorder
+from reenact.run.warm_up import warm_up
 from reenact.track import Tracker
 
 
@@ -209,6 +210,8 @@ def open_live(
         memory = _memory(person) if edit.own_mouth else None
         generator, load_shedder, deadline = _generator(options, memory, used)
         retargeter = LiveRetargeter(controls, edit.retarget)
+        tracker.warm_up()
+        warm_up(generator)
         if recorder is not None:
             opened.enter_context(recorder)
             recorder.start()
