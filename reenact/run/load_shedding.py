@@ -8,9 +8,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from calib.percentile import percentile
 from reenact.generate.network.late_refinement import Effort
 
 
@@ -147,9 +144,12 @@ class LoadShedder:
         return self._options.recovery_share * self._options.budget_ms
 
     def _p95_ms(self, window_s: float) -> float:
-        """The 95th percentile of the latencies in the last `window_s` seconds."""
+        """The 95th percentile of the latencies in the last `window_s` seconds.
+
+        It is one of them: of few frames a single late one must not count in part."""
         since_s = self._latencies[-1][0] - window_s
-        return percentile(np.array([ms for moment_s, ms in self._latencies if moment_s >= since_s]), 95)
+        in_order = sorted(ms for moment_s, ms in self._latencies if moment_s >= since_s)
+        return in_order[int(0.95 * (len(in_order) - 1))]
 
     def _down(self, now_s: float) -> None:
         if self._index == len(self._steps) - 1:

@@ -107,12 +107,31 @@ def test_at_half_effort_the_networks_leave_out_every_second_frame() -> None:
     assert looked == [1, 3, 5, 7]
 
 
-def test_recalled_paint_is_followed_by_no_work_until_it_is_too_old() -> None:
-    run = Run("recalled")
-    for _ in range(20):
+def test_at_most_two_frames_in_a_row_are_shown_with_earlier_paint() -> None:
+    run, looked = Run("recalled"), []
+    refined = run.late._refinement.paint
+
+    def paint(*arguments: object) -> object:
+        looked.append(run.index)
+        return refined(*arguments)
+
+    run.late._refinement.paint = paint
+    for _ in range(9):
         warp, painted = run.frame()
-        assert (painted.image != warp.image).any()
-    assert run.engine.runs == 1 + 19 // (round(PaintFilterOptions.longest_s * 30) + 1)
+        assert (painted.image != warp.image).any(), "no frame is without paint"
+    assert looked == [1, 4, 7]
+
+
+def test_each_face_takes_turns_of_its_own() -> None:
+    run = Run("half")
+    for _ in range(6):
+        for track_id in (0, 1):
+            run.frame(track_id=track_id, gap=track_id)
+    assert set(run.late._rested) == {0, 1}
+    run.index += 400
+    run.frame(track_id=2)
+    run.frame(track_id=2)
+    assert set(run.late._rested) == {2}, "those that are gone are forgotten"
 
 
 def test_what_the_networks_take_is_told() -> None:

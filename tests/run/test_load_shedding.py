@@ -68,6 +68,14 @@ def test_single_late_frames_are_no_reason() -> None:
     assert run.go(120) == 0
 
 
+def test_at_four_frames_a_second_a_single_late_frame_is_no_reason_either() -> None:
+    run = Run(lambda step: 20)
+    for index in range(60):
+        run.load_shedder.add_latency(300 if index == 30 else 20)
+        run.clock.now_s += 1 / 4
+        assert run.step == 0
+
+
 def test_the_first_frame_which_is_always_late_does_not_count() -> None:
     run = Run(lambda step: 20)
     run.load_shedder.add_latency(5000)
