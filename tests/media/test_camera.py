@@ -285,6 +285,19 @@ def test_a_short_delay_is_made_up_for_and_a_long_one_is_not(film: Path) -> None:
     device.close()
 
 
+def test_the_time_that_models_take_to_open_is_not_made_up_for(film: Path) -> None:
+    clock = Clock()
+    device = FileDevice(film, Pacer(clock, clock.sleep))
+    device.grab()
+    clock.sleep(0.3)
+    times = []
+    for _ in range(4):
+        device.grab()
+        times.append(clock.now_ns / 1e9)
+    assert np.diff(times) == pytest.approx([1 / 30] * 3)
+    device.close()
+
+
 def test_open_camera_takes_a_file_and_shows_its_colours(film: Path) -> None:
     with open_camera(str(film)) as camera:
         frame = next(frames_of(camera))

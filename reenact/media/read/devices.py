@@ -44,8 +44,9 @@ FFmpeg, whose messages would appear beside our error. The second one is the time
 seconds; OpenCV's default is 10."""
 _STREAM_TIMEOUT_MS = 5000
 """Timeout of opening a stream and of each of its frames; OpenCV's default is 30 s."""
-_LARGEST_LAG_S = 0.5
-"""A recording that lags by more than this, in seconds, continues from now instead of catching up."""
+_LARGEST_LAG_S = 0.2
+"""A recording that lags by more than this, in seconds, continues from now instead of catching up: after the
+opening of models its frames would come all at once."""
 _DEFAULT_RATE = Fraction(25)
 """Frames per second of a recording that has no rate."""
 
