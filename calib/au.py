@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.ramp import within
+
 
 @dataclass(frozen=True)
 class ActionUnit:
@@ -141,7 +143,7 @@ def apart(aus: AUVector, lean: AUVector) -> Sided:
     lean: (17,) the asymmetry as from `lean`. It is reduced where a side would leave 0..5.
     """
     most = np.minimum(aus, MAX_INTENSITY - aus)
-    lean = np.minimum(np.maximum(lean, -most), most)
+    lean = within(lean, -most, most)
     return np.stack([aus + lean, aus - lean])
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from calib.json_file import parse_json
 from calib.openings import MOUTH, Opening
+from calib.ramp import within
 
 _PATH = Path(__file__).with_name("data") / "bounds.json"
 RIGHT_CORNER, LEFT_CORNER = 61, 291
@@ -81,7 +82,7 @@ class Bounds:
         """Predicts the mouth at rest of a smiling face, from its pose-normalised landmarks (478, 3)."""
         weights, (low, high) = self._rest
         expected = weights[:, 0] + weights[:, 1:] @ rest_features(landmarks_mm)
-        width, corners, lip = np.minimum(np.maximum(expected, low), high).tolist()
+        width, corners, lip = within(expected, low, high).tolist()
         return MouthMeasures(width, 0.0, corners, lip)
 
     @cached_property

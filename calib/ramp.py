@@ -1,4 +1,4 @@
-"""A smooth ramp from 0 to 1."""
+"""Limits of numbers, and a smooth ramp from 0 to 1."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from numpy.typing import NDArray
 Floating = TypeVar("Floating", bound=np.floating)
 
 
+def within(
+    values: NDArray[Floating], low: float | NDArray[Floating], high: float | NDArray[Floating]
+) -> NDArray[Floating]:
+    """Returns np.clip(values, low, high), which takes 4 us longer; a frame has some hundred of these."""
+    return np.minimum(np.maximum(values, low), high)
+
+
 def smoothstep(x: NDArray[Floating]) -> NDArray[Floating]:
     """Returns 0 below 0, 1 above 1, and 3 x^2 - 2 x^3 between."""
-    # np.clip takes 4 us longer, and a frame has some fifty of these.
-    x = np.minimum(np.maximum(x, 0), 1)
+    x = within(x, 0, 1)
     return x * x * (3 - 2 * x)
 
 

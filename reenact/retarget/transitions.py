@@ -7,6 +7,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.ramp import within
+
 
 class Fade:
     """A level from 0 to 1 that rises smoothly while it is wanted and falls while it is not."""
@@ -51,7 +53,7 @@ class RateLimit:
         if self._last is not None and pts > self._last[0]:
             since, before = self._last
             step = self._rates * np.float32(pts - since)
-            slow = np.minimum(np.maximum(change, before - step), before + step)
+            slow = within(change, before - step, before + step)
             change = np.where(np.abs(change - before) <= step, change, slow).astype(change.dtype)
         self._last = pts, change
         return change

@@ -92,8 +92,15 @@ def test_the_network_works_on_every_third_frame_at_most(effort: Effort, runs: in
     assert run.engine.runs == runs
 
 
-def test_at_half_effort_the_networks_leave_out_every_second_frame() -> None:
-    run, looked = Run("half"), []
+@pytest.mark.parametrize(
+    ("effort", "count", "expected"),
+    [
+        pytest.param("half", 8, [1, 3, 5, 7], id="half: not after a frame that was painted"),
+        pytest.param("recalled", 9, [1, 4, 7], id="recalled: after two in a row with earlier paint"),
+    ],
+)
+def test_the_frames_that_the_networks_look_at(effort: Effort, count: int, expected: list[int]) -> None:
+    run, looked = Run(effort), []
     refined = run.late._refinement.paint
 
     def paint(*arguments: object) -> object:
@@ -101,25 +108,10 @@ def test_at_half_effort_the_networks_leave_out_every_second_frame() -> None:
         return refined(*arguments)
 
     run.late._refinement.paint = paint
-    for _ in range(8):
+    for _ in range(count):
         warp, painted = run.frame()
         assert (painted.image != warp.image).any(), "no frame is without paint"
-    assert looked == [1, 3, 5, 7]
-
-
-def test_at_most_two_frames_in_a_row_are_shown_with_earlier_paint() -> None:
-    run, looked = Run("recalled"), []
-    refined = run.late._refinement.paint
-
-    def paint(*arguments: object) -> object:
-        looked.append(run.index)
-        return refined(*arguments)
-
-    run.late._refinement.paint = paint
-    for _ in range(9):
-        warp, painted = run.frame()
-        assert (painted.image != warp.image).any(), "no frame is without paint"
-    assert looked == [1, 4, 7]
+    assert looked == expected
 
 
 def test_each_face_takes_turns_of_its_own() -> None:

@@ -132,12 +132,11 @@ def lay_over(
     alignment: Alignment,
     layers: NDArray[np.float32],
     blend: Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.uint8]],
-    corner: tuple[int, int] = (0, 0),
 ) -> Warp:
     """`warp` with the layers of a crop laid over it, at the frame's resolution, where they are not 0.
 
-    layers: (height, width[, k]) in the crop. corner: (x, y) of their first pixel in the crop. blend: returns
-    pixels (height, width, 3), given pixels and layers.
+    layers: (height, width[, k]) in the crop, from its first pixel on. blend: returns pixels (height, width,
+    3), given pixels and layers.
     """
     # As one channel of k times the width, because one layer after the other takes longer.
     count = layers[0, 0].size
@@ -147,12 +146,11 @@ def lay_over(
         return warp
     x, width = x // count, (x + width - 1) // count - x // count + 1
     in_region = alignment.shifted(warp.region[:2])
-    left, top = x + corner[0], y + corner[1]
     # Sampling between pixels reaches one crop pixel farther than the layers.
     shape = warp.image.shape[0], warp.image.shape[1]
-    x0, y0, x1, y1 = in_region.bounds(shape, (left - 1, top - 1, left + width, top + height))
+    x0, y0, x1, y1 = in_region.bounds(shape, (x - 1, y - 1, x + width, y + height))
     matrix = in_region.shifted((x0, y0)).matrix
-    matrix[:, 2] -= (left, top)
+    matrix[:, 2] -= (x, y)
     there = cv2.warpAffine(
         layers[y : y + height, x : x + width],
         matrix,
