@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calib.au import AU_CODES, MAX_INTENSITY, AUVector
+from calib.au import AU_COUNT, MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT, AUVector
 from calib.columns import AUColumns, au_columns, column_key
 from calib.table_file import Row, Table, number_of, open_table
 
@@ -96,11 +96,11 @@ class AUTable:
 
     def check_complete(self) -> None:
         """Raises `refusal` if the table lacks an action unit."""
-        missing = [code for index, code in enumerate(AU_CODES) if index not in self.columns.places]
+        missing = [code for index, code in enumerate(OPENFACE_CODES) if index not in self.columns.places]
         if missing:
             raise self.refusal(
                 f"line {self.table.header_line}: no column holds {', '.join(missing)}; "
-                f"a fit needs labels of all {len(AU_CODES)} action units"
+                f"a fit needs labels of all {OPENFACE_COUNT} action units"
             )
 
     def find(self, *keys: str) -> Column | None:
@@ -138,7 +138,7 @@ class AUTable:
         ]
 
     def _intensities(self, row: Row, columns: Sequence[tuple[int, Column]]) -> AUVector | None:
-        aus = np.full(len(AU_CODES), np.nan, np.float32)
+        aus = np.full(AU_COUNT, np.nan, np.float32)
         for index, column in columns:
             aus[index] = _intensity(row, column, self.columns.scale)
         return None if np.isnan(aus).all() else aus

@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY
-from calib.basis import AUBasis
+from calib.au import MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT
+from calib.basis import AUBasis, with_others
 from calib.openings import MOUTH
 from calib.ramp import smoothstep
 from calib.shape import IRIS_START, LANDMARK_COUNT, FaceShape, load_shape
@@ -187,8 +187,8 @@ def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
     motion = _within(symmetric.reshape(len(symmetric), -1).astype(np.float64), faces)
     by_label = _ridge(_within(faces.aus.astype(np.float64), faces), motion, weights)
     by_score = _score_motions(faces, motion, weights)
-    displacements = np.zeros((AU_COUNT, LANDMARK_COUNT, 3))
-    for index, code in enumerate(AU_CODES):
+    displacements = np.zeros((OPENFACE_COUNT, LANDMARK_COUNT, 3))
+    for index, code in enumerate(OPENFACE_CODES):
         source = MOTION_SOURCES[code]
         own = source.labels if by_score else LABELS_ALONE
         flat = own * by_label[index] + sum(
@@ -204,8 +204,8 @@ def fit_basis(faces: LabelledShapes, shape: FaceShape) -> AUBasis:
 def bounded(displacements: NDArray[np.float32]) -> AUBasis:
     """Returns a basis that moves no landmark further than its source's `largest_mm`."""
     peak = np.linalg.norm(displacements, axis=2).max(axis=1)
-    largest = np.array([MOTION_SOURCES[code].largest_mm for code in AU_CODES], np.float32)
-    return AUBasis(displacements, largest / np.maximum(peak, 1e-3))
+    largest = np.array([MOTION_SOURCES[code].largest_mm for code in OPENFACE_CODES], np.float32)
+    return with_others(displacements, largest / np.maximum(peak, 1e-3))
 
 
 def explained_variance(faces: LabelledShapes, shape: FaceShape) -> dict[str, float]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AUVector
+from calib.au import OPENFACE_CODES, AUVector
 from calib.picture_labels import read_picture_labels, tables_in
 from calib.pictures import PictureFolder
 
@@ -153,7 +153,7 @@ def see_faces(pictures: Sequence[LabelledPicture], look: Look, manner: str, cach
     faces = FaceTable(
         landmarks,
         views,
-        np.array([pictures[index].aus for index in seen], np.float32).reshape(-1, len(AU_CODES)),
+        np.array([pictures[index].aus for index in seen], np.float32).reshape(-1, len(OPENFACE_CODES)),
         np.array([pictures[index].person for index in seen], np.str_),
         np.array([pictures[index].collection for index in seen], np.str_),
         np.array([str(pictures[index].path) for index in seen], np.str_),

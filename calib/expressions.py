@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, au_index
+from calib.au import AU_CODES, MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT, AUVector, as_vector, au_index
 from calib.basis import AUBasis
 from calib.basis_fit import BROW, MOTION_SOURCES, bounded, localised, with_lips_together, without_folds
 from calib.openings import LEFT_EYE, MOUTH, OUTER_LIPS, RIGHT_EYE
@@ -110,10 +110,10 @@ class ExpressionFit:
     """For each expression, (17,): the multiple of each action unit's displacement that it shows."""
 
     def change(self, expression: str) -> AUVector:
-        """Returns the relative action units (17,) of the expression."""
-        furthest = self.basis.furthest
+        """Returns the relative action units (AU_COUNT,) of the expression."""
+        furthest = self.basis.furthest[:OPENFACE_COUNT]
         share = np.clip(self.amounts[expression] / furthest, 0, MOST_SHARE)
-        return np.clip(furthest * np.arctanh(share), 0, MAX_INTENSITY).astype(np.float32)
+        return as_vector(np.clip(furthest * np.arctanh(share), 0, MAX_INTENSITY))
 
     def spec(self, expression: str) -> str:
         """Returns the expression in the syntax of --target-aus."""
@@ -122,7 +122,7 @@ class ExpressionFit:
 
     def displacement(self, expression: str) -> NDArray[np.float64]:
         """Returns the motion (478, 3), mm, of the expression on an average face."""
-        return np.tensordot(self.amounts[expression], self.basis.displacements, 1)
+        return np.tensordot(self.amounts[expression], self.basis.displacements[:OPENFACE_COUNT], 1)
 
 
 def fit_to_expressions(
@@ -138,7 +138,7 @@ def fit_to_expressions(
 
     motions: (478, 3) mm from rest to each expression, on an average face.
     """
-    before = basis.displacements.astype(np.float64)
+    before = basis.displacements[:OPENFACE_COUNT].astype(np.float64)
     displacements = before
     for _ in range(options.rounds):
         shown = np.stack([_amounts(displacements, motions[name], name, shape, options) for name in motions])
@@ -148,14 +148,17 @@ def fit_to_expressions(
         displacements = np.array(
             [
                 each + localised(more, MOTION_SOURCES[code], shape)
-                for code, each, more in zip(AU_CODES, before, missing, strict=True)
+                for code, each, more in zip(OPENFACE_CODES, before, missing, strict=True)
             ]
         )
     displacements = np.array(
-        [without_folds(each, MOST_SHOWN, shape) for code, each in zip(AU_CODES, displacements, strict=True)]
+        [
+            without_folds(each, MOST_SHOWN, shape)
+            for code, each in zip(OPENFACE_CODES, displacements, strict=True)
+        ]
     )
     displacements = (displacements + displacements[:, shape.mirror] * [-1, 1, 1]) / 2
-    for index, code in enumerate(AU_CODES):
+    for index, code in enumerate(OPENFACE_CODES):
         if not MOTION_SOURCES[code].parts_lips:
             displacements[index] = with_lips_together(displacements[index])
     amounts = {
@@ -178,7 +181,7 @@ def _amounts(
     shown = [au_index(code) for code in prototype]
     weights = np.sqrt(_importance(shape))[:, None]
     units = np.stack([(weights * displacements[index, :, :2]).ravel() for index in shown], axis=1)
-    amounts = np.zeros(AU_COUNT)
+    amounts = np.zeros(OPENFACE_COUNT)
     gram = units.T @ units
     held = options.prior * np.diag(gram)
     amounts[shown] = _least_squares(

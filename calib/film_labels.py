@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, AUVector
+from calib.au import OPENFACE_COUNT, AUVector, openface
 from calib.au_table import AUReading, open_au_table
 
 
@@ -34,9 +34,9 @@ def frame_labels(
             index = int(reading.frame) - table.columns.first_frame
             _check_agree(labels.setdefault(index, reading), reading, refusal)
     return {
-        index: each.aus
+        index: openface(each.aus)
         for index, each in sorted(labels.items())
-        if not complete or not np.isnan(each.aus).any()
+        if not complete or not np.isnan(openface(each.aus)).any()
     }
 
 
@@ -57,9 +57,10 @@ def timed_labels(
                 raise refusal(f"line {reading.line}, column {table.time_column}: there is no time")
             _check_agree(labels.setdefault((reading.time_s, reading.frame), reading), reading, refusal)
         _check_times({time_s for time_s, _ in labels}, len(labels), table.time_column, refusal)
-    chosen = {time_s: each.aus for (time_s, _), each in labels.items() if not np.isnan(each.aus).any()}
+    intensities = {time_s: openface(each.aus) for (time_s, _), each in labels.items()}
+    chosen = {time_s: aus for time_s, aus in intensities.items() if not np.isnan(aus).any()}
     times_s = sorted(chosen)
-    aus = np.array([chosen[time_s] for time_s in times_s], np.float64).reshape(-1, AU_COUNT)
+    aus = np.array([chosen[time_s] for time_s in times_s], np.float64).reshape(-1, OPENFACE_COUNT)
     return np.array(times_s, np.float64), aus
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, AUVector, neutral_aus
+from calib.au import OPENFACE_CODES, OPENFACE_COUNT, AUVector, neutral_aus
 from calib.basis import AUBasis
 from calib.basis_fit import bounded
 
@@ -35,9 +35,9 @@ class Response:
 
     def to_markdown(self) -> str:
         """Returns the table in Markdown; the responses of the action units asked for are bold."""
-        names = [code.removeprefix("AU") for code in AU_CODES]
-        lines = [f"| asked | {' | '.join(names)} |", "|" + "---|" * (AU_COUNT + 1)]
-        for row, code in enumerate(AU_CODES):
+        names = [code.removeprefix("AU") for code in OPENFACE_CODES]
+        lines = [f"| asked | {' | '.join(names)} |", "|" + "---|" * (OPENFACE_COUNT + 1)]
+        for row, code in enumerate(OPENFACE_CODES):
             cells = [f"{value:.2f}" for value in self.per_unit[row]]
             cells[row] = f"**{cells[row]}**"
             lines.append(f"| {code} | {' | '.join(cells)} |")
@@ -52,8 +52,8 @@ def measure_response(
 ) -> Response:
     """Asks every picture for `asked` of each AU in turn and reads the results.
 
-    write: changes a picture by relative AUs (17,). read: returns intensities (17,), or None without a face;
-    such pictures are left out. Raises ValueError if no picture can be read.
+    write: changes a picture by relative AUs (AU_COUNT,). read: returns intensities (17,), or None without a
+    face; such pictures are left out. Raises ValueError if no picture can be read.
     """
     tables = [table for picture in pictures if (table := _table(picture, write, read, asked)) is not None]
     if not tables:
@@ -71,7 +71,7 @@ def _table(
     if before is None:
         return None
     rows = []
-    for index in range(AU_COUNT):
+    for index in range(OPENFACE_COUNT):
         change = neutral_aus()
         change[index] = asked
         after = read(write(picture, change))
@@ -88,7 +88,7 @@ def correct(basis: AUBasis, response: Response) -> AUBasis:
     motions that no face can make, so one unit is at most what reaches the AU's largest motion at FULL_AT.
     """
     reached = np.diag(response.per_unit)
-    steepest = basis.furthest / FULL_AT
+    steepest = basis.furthest[:OPENFACE_COUNT] / FULL_AT
     wanted = np.where(reached > LEAST_RESPONSE, 1 / np.maximum(reached, LEAST_RESPONSE), steepest)
     gain = np.minimum(wanted, steepest).astype(np.float32)
-    return bounded(basis.displacements * gain[:, None, None])
+    return bounded(basis.displacements[:OPENFACE_COUNT] * gain[:, None, None])

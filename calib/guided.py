@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index
+from calib.au import AU_COUNT, AUVector, au_index, beyond, neutral_aus
 from calib.neutral import NeutralEstimator
 
 READY_S = 1.0
@@ -28,7 +28,7 @@ class Prompt:
     text: str
     """The instruction that the person reads."""
     aus: tuple[str, ...] = ()
-    """The codes of the action units that the expression shows."""
+    """The names, as in AU_CODES, of the action units and openings that the expression shows."""
 
     @property
     def indices(self) -> list[int]:
@@ -47,7 +47,7 @@ PROMPTS = (
     Prompt("Draw the corners of your mouth down", ("AU15", "AU17")),
     Prompt("Stretch your lips sideways, without a smile", ("AU20",)),
     Prompt("Pucker your lips", ("AU23",)),
-    Prompt("Open your mouth wide", ("AU25", "AU26")),
+    Prompt("Open your mouth wide", ("AU25", "AU26", "lip_gap_mm", "jaw_drop_mm")),
 )
 """The prompts of a session; the neutral is measured during the first."""
 
@@ -63,9 +63,9 @@ class SessionProgress:
     left_s: float
     """The time until the next prompt, in seconds."""
     shown: AUVector | None
-    """(17,) intensities above the neutral as far as that is known. None: there is no face."""
+    """(AU_COUNT,) values above the neutral as far as that is known. None: there is no face."""
     reached: AUVector
-    """(17,) the range under this prompt so far; NaN where it is unknown."""
+    """(AU_COUNT,) the range under this prompt so far; NaN where it is unknown."""
 
 
 class GuidedSession:
@@ -87,14 +87,14 @@ class GuidedSession:
 
     @property
     def range(self) -> AUVector:
-        """(17,) the largest intensities reached above the neutral; NaN where unknown."""
+        """(AU_COUNT,) the largest values reached above the neutral; NaN where unknown."""
         best = np.full(AU_COUNT, np.nan, np.float32)
         for number in range(1, len(self._prompts)):
             best = np.fmax(best, self.reached(number))
         return best
 
     def reached(self, number: int) -> AUVector:
-        """Returns (17,) what one prompt reached; NaN where it did not ask for it, or where too little was
+        """Returns (AU_COUNT,) what one prompt reached; NaN where it did not ask for it, or too little was
         read."""
         reached = np.full(AU_COUNT, np.nan, np.float32)
         readings, asked = self._readings[number], self._prompts[number].indices
@@ -104,7 +104,7 @@ class GuidedSession:
         return reached
 
     def update(self, time_s: float, aus: AUVector | None) -> SessionProgress | None:
-        """Adds the reading (17,) at this time, or None without a face. Returns None after the last prompt."""
+        """Adds the reading (AU_COUNT,) at this time, or None without a face. Returns None at the end."""
         if self._start_s is None:
             self._start_s = time_s
         number, since_s = divmod(time_s - self._start_s, self._prompt_s)
@@ -125,5 +125,5 @@ class GuidedSession:
             self._readings[number].append(aus)
 
     def _beyond(self, aus: NDArray[np.float32]) -> NDArray[np.float32]:
-        neutral = 0.0 if self.resting.rest is None else self.resting.rest.neutral
-        return np.clip(aus - neutral, 0, MAX_INTENSITY).astype(np.float32)
+        neutral = neutral_aus() if self.resting.rest is None else self.resting.rest.neutral
+        return beyond(aus, neutral)

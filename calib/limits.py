@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, au_index
+from calib.au import (
+    AU_COUNT,
+    GAZE,
+    GAZE_UNIT_DEG,
+    HIGHEST,
+    OPENFACE_CODES,
+    OPENFACE_COUNT,
+    OPENING_PLACES,
+    au_index,
+)
 from calib.json_file import read_json
 
 _PATH = Path(__file__).with_name("data") / "limits.json"
@@ -48,16 +57,16 @@ class Limits:
     """The largest intensities, the constraints on pairs and the fastest changes of action units."""
 
     largest: NDArray[np.float32]
-    """(17,) the largest intensity of each action unit."""
+    """(AU_COUNT,) the largest value of each place in an AU array."""
     pairs: tuple[PairLimit, ...]
     """The constraints on pairs of antagonists."""
     rates: NDArray[np.float32]
-    """(17,) the largest change in intensity per second, up or down."""
+    """(AU_COUNT,) the largest change per second, up or down."""
 
     def within(self, measured: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns `change` (..., 17), reduced until a face that shows `measured` stays within the limits.
+        """Returns `change` (..., AU_COUNT), reduced until a face that shows `measured` is within the limits.
 
-        measured: (17,) intensities, or of the shape of `change`.
+        measured: (AU_COUNT,) intensities, or of the shape of `change`.
 
         A change within the limits is returned as it is. Only increases are reduced, and not below 0: a face
         that exceeds a limit by itself is left as it is. Of two antagonists the one with the smaller change is
@@ -83,7 +92,7 @@ class Limits:
 
     @cached_property
     def _planes(self) -> NDArray[np.float32]:
-        """(pairs, 17): the left sides of all pair constraints, in intensities."""
+        """(pairs, AU_COUNT): the left sides of all pair constraints, in intensities."""
         planes = np.zeros((len(self.pairs), AU_COUNT), np.float32)
         for row, pair in zip(planes, self.pairs, strict=True):
             row[pair.first] = pair.first_share / self.largest[pair.first]
@@ -124,7 +133,7 @@ def to_json(limits: Limits) -> dict[str, Any]:
         "largest": _named(limits.largest),
         "pairs": [
             {
-                "aus": [AU_CODES[pair.first], AU_CODES[pair.second]],
+                "aus": [OPENFACE_CODES[pair.first], OPENFACE_CODES[pair.second]],
                 "shares": [pair.first_share, pair.second_share],
                 "bound": round(pair.bound, 3),
             }
@@ -137,7 +146,7 @@ def to_json(limits: Limits) -> dict[str, Any]:
 def from_json(document: dict[str, Any]) -> Limits:
     """Reads the document that `to_json` returns."""
     pairs = tuple(_pair(**pair) for pair in document["pairs"])
-    return Limits(_vector(document["largest"]), pairs, _vector(document["rates"]))
+    return Limits(_vector(document["largest"], HIGHEST), pairs, _vector(document["rates"], OTHER_RATES))
 
 
 def _pair(aus: tuple[str, str], shares: tuple[float, float], bound: float) -> PairLimit:
@@ -151,8 +160,32 @@ def load_limits() -> Limits:
 
 
 def _named(values: NDArray[np.float32]) -> dict[str, float]:
-    return {code: round(float(value), 3) for code, value in zip(AU_CODES, values, strict=True)}
+    openface = values[:OPENFACE_COUNT]
+    return {code: round(float(value), 3) for code, value in zip(OPENFACE_CODES, openface, strict=True)}
 
 
-def _vector(named: dict[str, float]) -> NDArray[np.float32]:
-    return np.array([named[code] for code in AU_CODES], np.float32)
+def _vector(named: dict[str, float], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    return with_others(np.array([named[code] for code in OPENFACE_CODES], np.float32), others)
+
+
+def with_others(openface: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns `others` (AU_COUNT,) with the values (17,) of OpenFace's action units in their places."""
+    return np.concatenate([openface, others[OPENFACE_COUNT:]]).astype(np.float32)
+
+
+def _other_rates() -> NDArray[np.float32]:
+    rates = np.full(AU_COUNT, MOUTH_RATE, np.float32)
+    rates[GAZE] = SACCADE_DEG_PER_S / GAZE_UNIT_DEG
+    rates[OPENING_PLACES] = OPENING_MM_PER_S
+    return rates
+
+
+MOUTH_RATE = 45.0
+"""The fastest change, in intensity per second, of action units whose rate was not measured: about that of
+AU25, because they move lips and jaw."""
+SACCADE_DEG_PER_S = 700.0
+"""The peak velocity of large saccades (Bahill, Clark & Stark, Mathematical Biosciences 24, 1975)."""
+OPENING_MM_PER_S = 400.0
+"""The fastest change of an opening: a lid shuts an eye of 10 mm within 25 ms."""
+OTHER_RATES = _other_rates()
+"""(AU_COUNT,) the largest change per second of the places that the file does not have."""

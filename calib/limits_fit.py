@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY
-from calib.limits import Limits, PairLimit
+from calib.au import AU_INDEX, HIGHEST, MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT
+from calib.limits import OTHER_RATES, Limits, PairLimit, with_others
 
 REGIONS = ((1, 2, 4), (5, 6, 7), (9, 10, 12, 14, 15, 17, 20, 23, 25, 26))
 """Action units that move the same part of the face. Those of different parts can be shown together, however
@@ -71,7 +71,7 @@ def fit_limits(
         for each in antagonists
         for weights, bound in zip(DIRECTIONS, each.bounds, strict=True)
     )
-    return Limits(largest, pairs, rates), antagonists
+    return Limits(with_others(largest, HIGHEST), pairs, with_others(rates, OTHER_RATES)), antagonists
 
 
 def find_antagonists(shares: NDArray[np.floating], options: LimitsFitOptions) -> Iterator[Antagonists]:
@@ -109,7 +109,7 @@ def fastest(films: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) ->
 
 def _steepness(times_s: NDArray[np.float64], aus: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(times_s) < 5:
-        return np.zeros((0, AU_COUNT))
+        return np.zeros((0, OPENFACE_COUNT))
     steady, times_s = np.median([aus[:-2], aus[1:-1], aus[2:]], axis=0), times_s[1:-1]
     elapsed_s = times_s[2:] - times_s[:-2]
     # Where frames are missing, the duration of a change is unknown.
@@ -120,7 +120,7 @@ def _steepness(times_s: NDArray[np.float64], aus: NDArray[np.float64]) -> NDArra
 def to_markdown(limits: Limits, antagonists: Sequence[Antagonists]) -> str:
     """Returns two Markdown tables: one of action units and one of pairs."""
     lines = ["| AU | at most | AU/s |", "|---|---|---|"]
-    for code, largest, rate in zip(AU_CODES, limits.largest, limits.rates, strict=True):
+    for code, largest, rate in zip(OPENFACE_CODES, limits.largest, limits.rates, strict=False):
         lines.append(f"| {code} | {largest:.1f} | {rate:.0f} |")
     directions = " | ".join(f"{a:g}a + {b:g}b" for a, b in DIRECTIONS)
     lines += [
@@ -130,6 +130,6 @@ def to_markdown(limits: Limits, antagonists: Sequence[Antagonists]) -> str:
     ]
     for pair in antagonists:
         bounds = " | ".join(f"{bound:.2f}" for bound in pair.bounds)
-        names = f"{AU_CODES[pair.first]}, {AU_CODES[pair.second]}"
+        names = f"{OPENFACE_CODES[pair.first]}, {OPENFACE_CODES[pair.second]}"
         lines.append(f"| {names} | {pair.together} | {pair.by_chance:.0f} | {bounds} |")
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES
+from calib.au import OPENFACE_CODES
 
 LEAST_SPREAD = 0.05
 """Standard deviation of labels, in intensity, below which correlation only measures noise."""
@@ -59,7 +59,7 @@ def agreement(readings: NDArray[np.floating], labels: NDArray[np.floating]) -> A
     """Compares (n, 17) readings with (n, 17) labels, both in intensity."""
     readings, labels = readings.astype(np.float64), labels.astype(np.float64)
     if len(labels) < 3:
-        unknown = np.full(len(AU_CODES), np.nan)
+        unknown = np.full(len(OPENFACE_CODES), np.nan)
         return Agreement(unknown, unknown, unknown, len(labels))
     telling = (labels.std(axis=0) >= LEAST_SPREAD) & ((labels > 0).mean(axis=0) >= LEAST_SHOWN)
     covariance = ((readings - readings.mean(axis=0)) * (labels - labels.mean(axis=0))).mean(axis=0)
@@ -131,7 +131,7 @@ def to_json(found: Agreement) -> dict[str, object]:
     """Returns numbers rounded to 3 digits, by AU and in the mean. None: the number is undefined."""
     per_au = {
         code: {"r": _rounded(r), "icc": _rounded(icc), "mae": _rounded(mae)}
-        for code, r, icc, mae in zip(AU_CODES, found.r, found.icc, found.mae, strict=True)
+        for code, r, icc, mae in zip(OPENFACE_CODES, found.r, found.icc, found.mae, strict=True)
     }
     means = {"r": _rounded(found.mean_r), "icc": _rounded(found.mean_icc), "mae": _rounded(found.mean_mae)}
     return {"count": found.count, "mean": means, "aus": per_au}
@@ -145,7 +145,7 @@ def to_markdown(found: Agreement) -> str:
 
 def _rows(found: Agreement) -> list[tuple[str, float, float, float]]:
     """Returns (name, r, ICC, MAE) of every action unit and of the mean."""
-    units = zip(AU_CODES, found.r.tolist(), found.icc.tolist(), found.mae.tolist(), strict=True)
+    units = zip(OPENFACE_CODES, found.r.tolist(), found.icc.tolist(), found.mae.tolist(), strict=True)
     return [*units, ("mean", found.mean_r, found.mean_icc, found.mean_mae)]
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, MAX_INTENSITY, AUVector
+from calib.au import MAX_INTENSITY, OPENFACE_COUNT, AUVector, neutral_aus
 
 STEP = 0.05
 """The width of a bin of readings, in intensity."""
 _LEVELS = round(MAX_INTENSITY / STEP) + 1
 _LEVEL = STEP * np.arange(_LEVELS)
+_OTHERS_KEPT = 301
+"""The number of readings at rest whose median is the neutral of gaze and openings: about ten seconds."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ class Rest:
     """The estimate of a face at rest."""
 
     neutral: AUVector
-    """(17,) intensities, 0..5."""
+    """(AU_COUNT,) the readings of the face at rest."""
     wavering: AUVector
-    """(17,) standard deviations of the readings at rest."""
+    """(17,) standard deviations of the readings of OpenFace's action units at rest."""
     rest_s: float
     """The time for which the face was still."""
 
@@ -61,7 +63,9 @@ class NeutralEstimator:
     def __init__(self, options: NeutralOptions = NeutralOptions()) -> None:
         self._options = options
         self._recent: deque[tuple[float, AUVector]] = deque()
-        self._seconds = np.zeros((AU_COUNT, _LEVELS))
+        self._others: deque[AUVector] = deque(maxlen=_OTHERS_KEPT)
+        """The latest readings at rest of gaze and openings."""
+        self._seconds = np.zeros((OPENFACE_COUNT, _LEVELS))
         """(17, levels) seconds for which each bin of each action unit was read at rest."""
         self.seen_s = 0.0
         """The time for which the face was visible."""
@@ -71,7 +75,7 @@ class NeutralEstimator:
         """The present estimate. None: there is too little time at rest."""
 
     def update(self, time_s: float, aus: AUVector) -> Rest | None:
-        """Adds the reading (17,), 0..5, at this time and returns the present estimate.
+        """Adds the reading (AU_COUNT,) at this time and returns the present estimate.
 
         The window of stillness starts anew where time goes back, or on by more than `longest_gap_s`.
         """
@@ -90,15 +94,17 @@ class NeutralEstimator:
     def _is_still(self, time_s: float) -> bool:
         if time_s - self._recent[0][0] < self._options.window_s / 2:
             return False
-        readings = np.array([each for _, each in self._recent])
+        readings = np.array([each[:OPENFACE_COUNT] for _, each in self._recent])
         return float(np.sqrt(readings.var(axis=0).mean())) < self._options.stillness
 
     def _note(self, aus: AUVector, interval_s: float) -> None:
         self.rest_s += interval_s
-        counts = np.ones(AU_COUNT, bool)
+        self._others.append(aus[OPENFACE_COUNT:])
+        intensities = aus[:OPENFACE_COUNT]
+        counts = np.ones(OPENFACE_COUNT, bool)
         if self.rest is not None:
-            counts = aus <= self.rest.neutral + self._options.spread
-        level = np.rint(np.clip(aus, 0, MAX_INTENSITY) / STEP).astype(int)
+            counts = intensities <= self.rest.neutral[:OPENFACE_COUNT] + self._options.spread
+        level = np.rint(np.clip(intensities, 0, MAX_INTENSITY) / STEP).astype(int)
         self._seconds[counts, level[counts]] += interval_s
         if self.rest_s >= self._options.least_s:
             self.rest = self._estimate()
@@ -108,13 +114,16 @@ class NeutralEstimator:
         options, seconds = self._options, self._seconds
         needed_s = np.maximum(options.support_s, options.support * seconds.sum(axis=1))
         lowest = _LEVEL[_first(np.cumsum(seconds, axis=1), needed_s)]
-        at_rest = np.where((lowest + options.spread)[:, None] >= _LEVEL, seconds, 0)
-        total_s = at_rest.sum(axis=1)
-        neutral = _LEVEL[_first(np.cumsum(at_rest, axis=1), options.quantile * total_s)]
-        mean = at_rest @ _LEVEL / total_s
-        variance = at_rest @ _LEVEL**2 / total_s - mean**2
+        still_s = np.where((lowest + options.spread)[:, None] >= _LEVEL, seconds, 0)
+        total_s = still_s.sum(axis=1)
+        neutral = _LEVEL[_first(np.cumsum(still_s, axis=1), options.quantile * total_s)]
+        mean = still_s @ _LEVEL / total_s
+        variance = still_s @ _LEVEL**2 / total_s - mean**2
         wavering = np.sqrt(np.maximum(variance, 0))
-        return Rest(neutral.astype(np.float32), wavering.astype(np.float32), self.rest_s)
+        at_rest = neutral_aus()
+        at_rest[:OPENFACE_COUNT] = neutral
+        at_rest[OPENFACE_COUNT:] = np.median(self._others, axis=0)
+        return Rest(at_rest, wavering.astype(np.float32), self.rest_s)
 
 
 def _first(rising: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.intp]:

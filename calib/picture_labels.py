@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calib.au import AUVector
+from calib.au import AUVector, openface
 from calib.au_table import AUTable, Column, find_column, open_au_table
 from calib.columns import column_key
 from calib.table_file import Row, Table, open_table
@@ -108,7 +108,8 @@ class _Face:
 def _faces(table: AUTable) -> Iterator[tuple[Row, _Face | None]]:
     """Yields the rows and their faces. None: the row shows no face."""
     width_of = _widths(table)
-    for row, aus in table.faces():
+    for row, all_aus in table.faces():
+        aus = None if all_aus is None else openface(all_aus)
         yield row, None if aus is None else _Face(row.line, width_of(row), aus)
 
 

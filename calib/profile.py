@@ -10,7 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, UnknownAUError, au_index
+from calib.au import (
+    AU_CODES,
+    AU_COUNT,
+    HIGHEST,
+    LOWEST,
+    AUVector,
+    UnknownAUError,
+    au_index,
+    beyond,
+)
 from calib.json_file import has_version, number_in, parse_json
 from calib.mouth_picture import MOST, MouthPicture, MouthPictureError, from_document, to_document
 from calib.text_file import read_text
@@ -36,19 +45,19 @@ def _none_known() -> AUVector:
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """The profile of one person for one estimator. All arrays are (17,)."""
+    """The profile of one person for one estimator. All arrays are (AU_COUNT,), in the order of AU_CODES."""
 
     name: str = ""
     """The person's name."""
     neutral: AUVector = field(default_factory=lambda: np.zeros(AU_COUNT, np.float32))
-    """The readings of the face at rest, 0..5."""
+    """The readings of the face at rest."""
     range: AUVector = field(default_factory=_none_known)
-    """The largest readings above the neutral, 0..5; NaN where unknown."""
+    """The largest readings above the neutral; NaN where unknown."""
     gain: AUVector = field(default_factory=lambda: np.ones(AU_COUNT, np.float32))
     """The factors, 0..4, on what is added to this face. An absolute target is not multiplied, but a gain of 0
     leaves the action unit unchanged."""
     limit: AUVector = field(default_factory=_none_known)
-    """The largest intensities above the neutral that may be asked for, 0..5; NaN: the range, where known."""
+    """The largest intensities above the neutral that may be asked for; NaN: the range, where known."""
     how: str = ""
     """How the profile was made, in one line."""
     when: str = ""
@@ -57,15 +66,15 @@ class Profile:
     """Pictures of the inside of the person's mouth; empty unless the person asked to keep them."""
 
     def beyond_neutral(self, aus: AUVector) -> AUVector:
-        """Returns the intensities (17,) above the neutral, 0..5, from readings (17,)."""
-        return np.clip(aus - self.neutral, 0, MAX_INTENSITY).astype(np.float32)
+        """Returns what readings (AU_COUNT,) show above the neutral."""
+        return beyond(aus, self.neutral)
 
     @property
     def ceiling(self) -> AUVector:
-        """The highest readings that may be asked for, (17,), 0..5."""
-        beyond = np.where(np.isnan(self.limit), self.range, self.limit)
-        highest = np.where(np.isnan(beyond), MAX_INTENSITY, self.neutral + beyond)
-        return np.minimum(highest, MAX_INTENSITY).astype(np.float32)
+        """The highest readings that may be asked for, (AU_COUNT,)."""
+        most = np.where(np.isnan(self.limit), self.range, self.limit)
+        highest = np.where(np.isnan(most), HIGHEST, self.neutral + most)
+        return np.minimum(highest, HIGHEST).astype(np.float32)
 
 
 def with_neutral(profile: Profile | None, neutral: AUVector | None) -> Profile | None:
@@ -76,7 +85,7 @@ def with_neutral(profile: Profile | None, neutral: AUVector | None) -> Profile |
 
 
 def stretch(driver: Profile | None, driven: Profile | None) -> AUVector:
-    """Returns (17,) ratios of the driven face's range to the driver's; 1 where either is unknown."""
+    """Returns (AU_COUNT,) ratios of the driven face's range to the driver's; 1 where either is unknown."""
     if driver is None or driven is None:
         return np.ones(AU_COUNT, np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -162,18 +171,21 @@ class _Table:
     key: str
     default: float
     """The value of action units that the file leaves out."""
-    most: float
-    """The largest value."""
+    least: AUVector
+    """(AU_COUNT,) the smallest values."""
+    most: AUVector
+    """(AU_COUNT,) the largest values."""
 
-    @property
-    def form(self) -> str:
-        return f"numbers from 0 to {self.most:g}"
+    def form(self, index: int = 0) -> str:
+        """The values that are right for one place in an AU array."""
+        return f"numbers from {self.least[index]:g} to {self.most[index]:g}"
 
 
-_NEUTRAL = _Table("neutral", 0.0, MAX_INTENSITY)
-_RANGE = _Table("range", math.nan, MAX_INTENSITY)
-_GAIN = _Table("gain", 1.0, MAX_GAIN)
-_LIMIT = _Table("limit", math.nan, MAX_INTENSITY)
+_NOTHING = np.zeros(AU_COUNT, np.float32)
+_NEUTRAL = _Table("neutral", 0.0, LOWEST, HIGHEST)
+_RANGE = _Table("range", math.nan, _NOTHING, HIGHEST)
+_GAIN = _Table("gain", 1.0, _NOTHING, np.full(AU_COUNT, MAX_GAIN, np.float32))
+_LIMIT = _Table("limit", math.nan, _NOTHING, HIGHEST)
 
 
 def _text(document: dict[str, Any], key: str) -> str:
@@ -187,7 +199,7 @@ def _vector(document: dict[str, Any], table: _Table) -> AUVector:
     values = document.get(table.key, {})
     if not isinstance(values, dict):
         raise ProfileError(
-            f'"{table.key}" is {values!r:.40}; write action units and {table.form}, {{"AU12": 1}}'
+            f'"{table.key}" is {values!r:.40}; write action units and {table.form()}, {{"AU12": 1}}'
         )
     vector = np.full(AU_COUNT, table.default, np.float32)
     given: set[int] = set()
@@ -200,12 +212,12 @@ def _vector(document: dict[str, Any], table: _Table) -> AUVector:
         if index in given:
             raise ProfileError(f"{shown}: {AU_CODES[index]} is given twice")
         given.add(index)
-        vector[index] = _number(value, table, shown)
+        vector[index] = _number(value, table, index, shown)
     return vector
 
 
-def _number(value: object, table: _Table, shown: str) -> float:
+def _number(value: object, table: _Table, index: int, shown: str) -> float:
     number = number_in(value)
-    if not 0 <= number <= table.most:  # This also catches NaN.
-        raise ProfileError(f"{shown} is {value!r:.40}; write {table.form}")
+    if not table.least[index] <= number <= table.most[index]:  # This also catches NaN.
+        raise ProfileError(f"{shown} is {value!r:.40}; write {table.form(index)}")
     return number

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, AU_INDEX, AUVector
+from calib.au import AU_INDEX, OPENFACE_CODES, AUVector, as_vector, openface
 from calib.json_file import read_json
 
 _PATH = Path(__file__).with_name("data") / "answer.json"
@@ -27,9 +27,9 @@ MOST_DRIVE = 2.0
 
 
 def driven(change: NDArray[np.float32], hold: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns the change (..., 17) to write so that `change` (..., 17) is read, as far as AUs are held.
+    """Returns the change (..., AU_COUNT) to write so that `change` is read, as far as AUs are held.
 
-    hold: (..., 17), 0..1, as in Targets. Where it is 0 the change is written as it is asked.
+    hold: (..., AU_COUNT), 0..1, as in Targets. Where it is 0 the change is written as it is asked.
     """
     share = np.clip(hold, 0, 1)
     return (change * (1 + share * (load_drive() - 1))).astype(np.float32)
@@ -37,20 +37,22 @@ def driven(change: NDArray[np.float32], hold: NDArray[np.float32]) -> NDArray[np
 
 @lru_cache(maxsize=1)
 def load_drive() -> AUVector:
-    """Loads the factors (17,) from what is asked to what is written. They ship in calib/data."""
+    """Loads the factors (AU_COUNT,) from what is asked to what is written. They ship in calib/data."""
     answer = read_json(_PATH, ValueError)
-    return to_drive(np.array([answer[code] for code in AU_CODES]))
+    return to_drive(as_vector(np.array([answer[code] for code in OPENFACE_CODES])))
 
 
 def to_drive(answer: NDArray[np.floating]) -> AUVector:
-    """Returns the factors (17,) for `answer` (17,), the change read for one unit written."""
+    """Returns the factors (n,), in the order of AU_CODES, for `answer`, the reading for one unit written."""
     wanted = np.clip(1 / np.maximum(answer, 1e-3), 1, MOST_DRIVE).astype(np.float32)
     return np.where(
-        np.isin(np.arange(AU_COUNT), [AU_INDEX[number] for number in DRIVEN]), wanted, np.float32(1)
+        np.isin(np.arange(len(answer)), [AU_INDEX[number] for number in DRIVEN]), wanted, np.float32(1)
     )
 
 
 def to_json(answer: NDArray[np.floating]) -> str:
-    """Returns the text of the file."""
-    named = {code: round(float(value), 3) for code, value in zip(AU_CODES, answer, strict=True)}
+    """Returns the text of the file, for the answers of OpenFace's action units, the first of `answer`."""
+    named = {
+        code: round(float(value), 3) for code, value in zip(OPENFACE_CODES, openface(answer), strict=True)
+    }
     return json.dumps(named, indent=1) + "\n"

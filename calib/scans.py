@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, au_index, neutral_aus
+from calib.au import OPENFACE_COUNT, au_index, neutral_aus
 from calib.basis import AUBasis
 from calib.basis_fit import MOTION_SOURCES, with_lips_together, without_folds
 from calib.gains import FULL_AT
@@ -82,6 +82,15 @@ class Scans:
 def motions_on_landmarks(scans: Scans, shape: FaceShape) -> dict[str, Points]:
     """Returns the motion (478, 3), canonical mm, of every expression, both sides together, on the mean
     face."""
+    both: dict[str, Points] = {}
+    for name, motion in sided_motions(scans, shape).items():
+        stem = name.removesuffix("_L").removesuffix("_R")
+        both[stem] = both.get(stem, np.zeros_like(motion)) + motion
+    return {name: (motion + motion[shape.mirror] * [-1, 1, 1]) / 2 for name, motion in both.items()}
+
+
+def sided_motions(scans: Scans, shape: FaceShape) -> dict[str, Points]:
+    """Returns the motion (478, 3), canonical mm, of every expression on the mean face, as it was scanned."""
     flipped = np.array([1.0, -1.0, -1.0])
     vertices, canonical = scans.neutral * flipped, shape.canonical.astype(np.float64)
     at, of = np.array(scans.points).T
@@ -89,15 +98,10 @@ def motions_on_landmarks(scans: Scans, shape: FaceShape) -> dict[str, Points]:
     turn, shift = _similarity(seen[_FEATURES], wanted[_FEATURES])
     placed = _bent(seen @ turn + shift, wanted, vertices @ turn + shift)
     near, weights = _nearest(canonical, placed)
-    carried = {
+    return {
         name: ((motion * flipped @ turn)[near] * weights[..., None]).sum(axis=1)
         for name, motion in scans.expressions.items()
     }
-    both: dict[str, Points] = {}
-    for name, motion in carried.items():
-        stem = name.removesuffix("_L").removesuffix("_R")
-        both[stem] = both.get(stem, np.zeros_like(canonical)) + motion
-    return {name: (motion + motion[shape.mirror] * [-1, 1, 1]) / 2 for name, motion in both.items()}
 
 
 def fit_to_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceShape) -> AUBasis:
@@ -124,9 +128,11 @@ def fit_to_scans(basis: AUBasis, motions: Mapping[str, Points], shape: FaceShape
         # amounts(FULL_AT) = furthest tanh(FULL_AT / furthest) must give the motion exactly once.
         unit = float(np.arctanh(min(peak / largest, MOST_SHARE))) * largest / (FULL_AT * peak)
         displacements[index], furthest[index] = unit * motion, largest / (unit * peak)
-    mirrored = displacements[:, shape.mirror] * np.array([-1, 1, 1], np.float32)
-    assert len(displacements) == len(AU_CODES)
-    return AUBasis((displacements + mirrored) / 2, furthest)
+    openface = displacements[:OPENFACE_COUNT]
+    displacements[:OPENFACE_COUNT] = (
+        openface + openface[:, shape.mirror] * np.array([-1, 1, 1], np.float32)
+    ) / 2
+    return AUBasis(displacements, furthest)
 
 
 _OFF_LIPS_MM = (0.5, 7.0)

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 from engines import load_engine
 from engines.description import describe
 from reenact import __version__
@@ -247,6 +247,6 @@ def example(inputs: Sequence[str], trained: Trained, faces: int) -> dict[str, ND
             return random.integers(0, 256, (*shape, channels[name]), np.uint8)
         if name == "geometry":
             return random.uniform(0, 10, (*shape, PLANES)).astype(np.float32)
-        return random.random((faces, AU_COUNT), np.float32)
+        return random.random((faces, OPENFACE_COUNT), np.float32)
 
     return {name: noise(name) for name in inputs}

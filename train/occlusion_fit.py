@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from calib.au import AU_COUNT, SIDES, Change
+from calib.au import OPENFACE_COUNT, SIDES, Change, bilateral, neutral_aus
 from calib.basis import load_basis
 from calib.pose import fit_pose
 from calib.shape import load_shape
@@ -107,8 +107,8 @@ def describe_mouths(
 
 def _expression(rng: np.random.Generator, most: float) -> Change:
     """Draws a few action units at random, some of them on one side only."""
-    change = np.zeros((len(SIDES), AU_COUNT), np.float32)
-    for index in rng.choice(AU_COUNT, rng.integers(1, 5), replace=False):
+    change = bilateral(neutral_aus())
+    for index in rng.choice(OPENFACE_COUNT, rng.integers(1, 5), replace=False):
         change[:, index] = rng.uniform(-most / 2, most)
     if rng.random() < 0.3:
         change[rng.integers(len(SIDES))] *= rng.uniform(0, 1)

@@ -10,7 +10,7 @@ from statistics import median
 import torch
 from torch.optim import Adam, Optimizer
 
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 from train import losses
 from train.distributed import Ranks, joined
 from train.loop import begin, descend, frozen, loss_of, prepare_device, to_device
@@ -182,8 +182,8 @@ def random_batch(options: TrainingBenchmarkOptions, device: torch.device) -> Bat
     count, size = options.batch, options.size
     batch = {
         "image": torch.rand(count, 3, size, size, generator=random) * 2 - 1,
-        "aus": torch.rand(count, AU_COUNT, generator=random),
-        "targets": torch.rand(count, AU_COUNT, generator=random),
+        "aus": torch.rand(count, OPENFACE_COUNT, generator=random),
+        "targets": torch.rand(count, OPENFACE_COUNT, generator=random),
         "mix": torch.rand(count, generator=random),
     }
     return {name: tensor.to(device) for name, tensor in batch.items()}

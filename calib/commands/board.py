@@ -11,10 +11,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from calib.au import ACTION_UNITS, MAX_INTENSITY
+from calib.au import ACTION_UNITS, MAX_INTENSITY, OPENFACE_COUNT
 from calib.guided import SessionProgress
 
-_NAMES = max(len(unit.name) for unit in ACTION_UNITS)
+_UNITS = ACTION_UNITS[:OPENFACE_COUNT]
+_NAMES = max(len(unit.name) for unit in _UNITS)
 _LONGEST_BAR = 40
 
 
@@ -25,13 +26,14 @@ def board(step: SessionProgress, count: int, columns: int, lines: int) -> list[T
     """
     face = "" if step.shown is not None else "   (no face)"
     head = f"{step.number + 1}/{count}  {step.prompt.text}  {max(step.left_s, 0):.0f} s{face}"
-    bars = range(len(ACTION_UNITS)) if lines >= 2 + len(ACTION_UNITS) else step.prompt.indices
+    asked = [index for index in step.prompt.indices if index < OPENFACE_COUNT]
+    bars = range(OPENFACE_COUNT) if lines >= 2 + OPENFACE_COUNT else asked
     return [Text(head[:columns], "bold"), Text(), *(_row(step, index, columns) for index in bars)]
 
 
 def _row(step: SessionProgress, index: int, width: int) -> Text:
     """AU12 lip corner puller    ######----|----  1.8; the mark is the highest value reached so far."""
-    unit = ACTION_UNITS[index]
+    unit = _UNITS[index]
     style = "bold" if unit.code in step.prompt.aus else "dim"
     label, room = f"{unit.code} {unit.name:<{_NAMES}} ", len("  0.0")
     length = min(_LONGEST_BAR, width - len(label) - room)

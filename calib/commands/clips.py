@@ -12,7 +12,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector
+from calib.au import MAX_INTENSITY, OPENFACE_COUNT, AUVector, as_vector
 from calib.dataset import DatasetError
 from calib.estimator import load_estimator
 from calib.features import face_features
@@ -48,10 +48,10 @@ class LabelledReadings:
         """(n, 17) our readings beyond the neutral that they tell; the readings where they tell none."""
         estimator = NeutralEstimator()
         for time_s, aus in zip(self.times_s.tolist(), self.readings, strict=True):
-            estimator.update(time_s, aus)
+            estimator.update(time_s, as_vector(aus))
         if estimator.rest is None:
             return self.readings
-        return np.clip(self.readings - estimator.rest.neutral, 0, MAX_INTENSITY)
+        return np.clip(self.readings - estimator.rest.neutral[:OPENFACE_COUNT], 0, MAX_INTENSITY)
 
 
 @click.command(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from calib.au import AU_CODES, AUVector
+from calib.au import AU_CODES, OPENFACE_COUNT, AUVector
 from calib.commands.watching import (
     CalibrationError,
     DriverReading,
@@ -119,7 +119,7 @@ def how_sure(rest: Rest) -> str:
 
 def highest(aus: AUVector, count: int = 3) -> str:
     """The `count` largest intensities in words: most AU02 0.9, AU07 0.4."""
-    order = np.argsort(-aus, kind="stable")[:count]
+    order = np.argsort(-aus[:OPENFACE_COUNT], kind="stable")[:count]
     named = [f"{AU_CODES[index]} {aus[index]:.1f}" for index in order if aus[index] >= 0.05]
     return f"most {', '.join(named)}" if named else "all 0"
 

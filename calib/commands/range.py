@@ -78,7 +78,8 @@ def expressive_range(
             renewed(known, f"{where}: guided session, {how_sure(rest)}", rest.neutral, reached), output
         )
         say(f"{output or 'range'}: {how_sure(rest)}; range {_listed(reached)}")
-        missing = [code for code, value in zip(AU_CODES, reached, strict=True) if np.isnan(value)]
+        asked = sorted({index for prompt in PROMPTS for index in prompt.indices})
+        missing = [AU_CODES[index] for index in asked if np.isnan(reached[index])]
         if missing:
             warn(f"not seen, and left as unknown: {', '.join(missing)}")
 

@@ -7,14 +7,16 @@ from pathlib import Path
 import click
 import numpy as np
 
+from calib.au import ACTION_UNITS, AU_CODES, OPENFACE_COUNT
 from calib.basis import write_basis
 from calib.commands.fitting import basis_option, basis_to_fit
 from calib.dataset import DatasetError
 from calib.json_file import read_json
-from calib.scans import SCAN_MOTIONS, Scans, fit_to_scans, motions_on_landmarks
+from calib.other_units import OTHER_MOTIONS, fit_others
+from calib.scans import SCAN_MOTIONS, Scans, fit_to_scans, motions_on_landmarks, sided_motions
 from calib.shape import load_shape
 from reenact.cli.errors import plain_errors
-from reenact.cli.grouped import GroupedCommand
+from reenact.cli.grouped import GroupedCommand, option
 from reenact.cli.parameters import FILE, out_option
 from reenact.media.atomic import replacing
 from reenact.media.write.au_csv import LANDMARKS_68
@@ -27,7 +29,12 @@ _FACE = 11248
 @click.argument("folder", type=FILE)
 @out_option("basis.npz")
 @basis_option
-def scans(folder: Path, out: Path, start: Path | None) -> None:
+@option(
+    "--others-only",
+    is_flag=True,
+    help="Leave OpenFace's action units as they are, and fit only the others.",
+)
+def scans(folder: Path, out: Path, start: Path | None, others_only: bool) -> None:
     """Fit the basis to the scanned expressions of ICT-FaceKit in FOLDER.
 
     FOLDER holds vertex_indices.json of the kit, and ict_shapes.npz: the neutral mesh `neutral` (n, 3), the
@@ -35,12 +42,15 @@ def scans(folder: Path, out: Path, start: Path | None) -> None:
     """
     with plain_errors():
         found = read_scans(folder)
-        basis = basis_to_fit(start)
-        fitted = fit_to_scans(basis, motions_on_landmarks(found, load_shape()), load_shape())
+        basis, shape = basis_to_fit(start), load_shape()
+        motions = motions_on_landmarks(found, shape)
+        fitted = basis if others_only else fit_to_scans(basis, motions, shape)
+        fitted = fit_others(fitted, motions, sided_motions(found, shape), shape)
         out.mkdir(parents=True, exist_ok=True)
         with replacing(out / "basis.npz") as beside:
             write_basis(fitted, beside)
-        click.echo(f"{out / 'basis.npz'}: {', '.join(SCAN_MOTIONS)} fitted to {folder.name}")
+        units = [*([] if others_only else SCAN_MOTIONS), *AU_CODES[OPENFACE_COUNT : len(ACTION_UNITS)]]
+        click.echo(f"{out / 'basis.npz'}: {', '.join(units)} fitted to {folder.name}")
 
 
 def read_scans(folder: Path) -> Scans:
@@ -55,7 +65,9 @@ def read_scans(folder: Path) -> Scans:
         expressions = dict(zip(names, data["expressions"][:, :_FACE].astype(np.float64), strict=True))
         neutral = data["neutral"][:_FACE].astype(np.float64)
     stems = {name.removesuffix("_L").removesuffix("_R") for name in names}
-    for motion in SCAN_MOTIONS.values():
-        if missing := sorted(set(motion.scans) - stems):
+    composed = [each.scans for each in SCAN_MOTIONS.values()]
+    composed += [each.scans for each in OTHER_MOTIONS.values()]
+    for scans in composed:
+        if missing := sorted(set(scans) - stems):
             raise DatasetError(f"{shapes} has no expression {', '.join(missing)}")
     return Scans(neutral, expressions, list(zip(vertices, LANDMARKS_68, strict=True)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import ACTION_UNITS, AU_CODES, au_code
+from calib.au import ACTION_UNITS, au_code
 from reenact.figures.plots import SOFT, Chart, ChartSheet, Curve, Key, LegendEntry, draw_sheet
 from reenact.programme.au_recording import AURecording
 from reenact.programme.keyframes import Keyframes, Marker, Track
@@ -60,8 +60,8 @@ def recording_plot(recording: AURecording, name: str) -> Figure:
     """A chart for each action unit that the recording shows; all of them are absolute."""
     times_s = recording.times_s
     charts = [
-        Chart(code, unit.name, 0, 5, [Curve(times_s, recording.aus[:, index], ABSOLUTE, filled=True)])
-        for index, (code, unit) in enumerate(zip(AU_CODES, ACTION_UNITS, strict=True))
+        Chart(unit.code, unit.name, 0, 5, [Curve(times_s, recording.aus[:, index], ABSOLUTE, filled=True)])
+        for index, unit in enumerate(ACTION_UNITS)
         if recording.measured[index] and recording.aus[:, index].max() >= _SHOWN
     ]
     sheet = ChartSheet(

@@ -12,7 +12,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, au_index
+from calib.au import (
+    GAZE,
+    GAZE_UNIT_DEG,
+    OPENFACE_CODES,
+    OPENFACE_COUNT,
+    OPENING_PLACES,
+    OPENINGS,
+    au_index,
+    openface,
+)
 from reenact.measure.read_aus import PICTURES, ReadOptions, is_still, read_film, read_pictures, read_still
 from reenact.media.image_array import Picture, as_still, warn_of_doubtful_picture
 from reenact.media.image_file import StillError, load_still
@@ -40,6 +49,12 @@ class AUMeasurements:
     """(rows, 17) intensities 0..5, the mean of both sides of the face; the columns are `names`."""
     sides: NDArray[np.float32]
     """(rows, 2, 17) intensities 0..5 of the person's own left and right."""
+    gaze_deg: NDArray[np.float32]
+    """(rows, 2, 2) for the person's own left and right eye, the angles to the person's left and up, degrees,
+    without the head's pose (calib.gaze)."""
+    openings_mm: NDArray[np.float32]
+    """(rows, 2, 3) for the person's own left and right, the lip gap, the jaw drop and the lid gap, canonical
+    millimetres (calib.opening_sizes)."""
     times_s: NDArray[np.float64]
     """(rows,) presentation times of the frames, seconds; 0 for pictures."""
     frame_numbers: NDArray[np.int64]
@@ -60,7 +75,7 @@ class AUMeasurements:
     @property
     def names(self) -> tuple[str, ...]:
         """(17,) the columns of `values`, as OpenFace names them: AU01_r, AU02_r, ..."""
-        return tuple(f"{code}_r" for code in AU_CODES)
+        return tuple(f"{code}_r" for code in OPENFACE_CODES)
 
     @cached_property
     def landmarks(self) -> NDArray[np.float32]:
@@ -146,9 +161,12 @@ def measurements(frames: Sequence[Measured], files: Sequence[str] | None = None)
     ]
     faces = [frame.faces[index] for _, frame, index in rows]
     points = [face.landmarks[:, :2] for face in faces]
+    sided = [frame.sided_aus[index] for _, frame, index in rows]
     return AUMeasurements(
-        values=_stacked([frame.aus[index] for _, frame, index in rows], (AU_COUNT,)),
-        sides=_stacked([frame.sided_aus[index] for _, frame, index in rows], (2, AU_COUNT)),
+        values=_stacked([openface(frame.aus[index]) for _, frame, index in rows], (OPENFACE_COUNT,)),
+        sides=_stacked([openface(each) for each in sided], (2, OPENFACE_COUNT)),
+        gaze_deg=GAZE_UNIT_DEG * _stacked([each[:, GAZE] for each in sided], (2, 2)),
+        openings_mm=_stacked([each[:, OPENING_PLACES] for each in sided], (2, len(OPENINGS))),
         times_s=np.array([float(frame.frame.pts) for _, frame, _ in rows], np.float64),
         frame_numbers=np.array([frame.frame.index + 1 for _, frame, _ in rows], np.int64),
         face_ids=np.array([face.track_id for face in faces], np.int64),

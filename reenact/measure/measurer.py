@@ -1,4 +1,4 @@
-"""The stage that measures the action units of each tracked face."""
+"""The stage that measures the action units, the gaze and the openings of each tracked face."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector
+from calib.au import GAZE, GAZE_UNIT_DEG, OPENING_PLACES, AUVector, as_vector, both, lean
 from calib.estimator import AUEstimator, CropSpec
+from calib.gaze import gaze_deg
+from calib.opening_sizes import opening_sizes
 from reenact.alignment import align
 from reenact.records import Face, Frame, Measured, Tracked
 
@@ -18,7 +20,7 @@ class Measurer:
     """Measures the action units of every face in a frame, independently of other frames."""
 
     estimator: AUEstimator
-    """Estimates action units from a crop and landmarks."""
+    """Estimates OpenFace's action units from a crop and landmarks; gaze and openings are geometry."""
 
     def __call__(self, tracked: Tracked) -> Measured:
         readings = [self._read(tracked.frame, face) for face in tracked.faces]
@@ -33,7 +35,14 @@ class Measurer:
 
     def _read(self, frame: Frame, face: Face) -> tuple[AUVector, AUVector]:
         crop = estimator_crop(frame, face, self.estimator.crop)
-        return self.estimator.read(crop, face.pose.to_canonical(face.landmarks))
+        landmarks_mm = face.pose.to_canonical(face.landmarks)
+        aus, leans = map(as_vector, self.estimator.read(crop, landmarks_mm))
+        for place, sides in (
+            (GAZE, gaze_deg(face.landmarks, face.pose) / GAZE_UNIT_DEG),
+            (OPENING_PLACES, opening_sizes(landmarks_mm)),
+        ):
+            aus[place], leans[place] = both(sides), lean(sides)
+        return aus, leans
 
 
 def estimator_crop(frame: Frame, face: Face, spec: CropSpec) -> NDArray[np.uint8]:

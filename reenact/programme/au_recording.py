@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, AUVector, neutral_aus
+from calib.au import AU_COUNT, READ, AUVector, neutral_aus
 from calib.ramp import smoothstep_of
 
 BRIDGED_S = 0.5
@@ -96,4 +96,4 @@ def au_recording_of(readings: Sequence[tuple[float, AUVector]]) -> AURecording:
     times_s = np.array([time_s for time_s, _ in readings], np.float64)
     aus = np.array([each for _, each in readings], np.float32).reshape(-1, AU_COUNT)
     times_s, first = np.unique(times_s, return_index=True)
-    return AURecording(times_s, aus[first], np.ones(AU_COUNT, bool))
+    return AURecording(times_s, aus[first], READ)

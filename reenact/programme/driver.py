@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import ACTION_UNITS, MAX_INTENSITY, AUVector, bilateral
+from calib.au import AU_COUNT, AU_INDEX, HIGHEST, LOWER_FACE, LOWEST, AUVector, bilateral
 from reenact.programme.programme import Programme
 from reenact.programme.targets import Targets
 
@@ -19,9 +19,12 @@ Transfer: TypeAlias = Literal["absolute", "relative"]
 REGIONS = {
     "brows": frozenset({1, 2, 4}),
     "eyes": frozenset({5, 6, 7, 45}),
-    "mouth": frozenset({9, 10, 12, 14, 15, 17, 20, 23, 25, 26}),
+    "mouth": LOWER_FACE - {6},
+    "gaze": frozenset({61, 63}),
 }
 """The FACS numbers of each region's action units; together they are all."""
+DRIVEN = frozenset(REGIONS) - {"gaze"}
+"""The regions that are driven unless others are named: drivers look at a camera or screen of their own."""
 MAX_GAIN = 3.0
 """The largest gain of a driver."""
 
@@ -36,7 +39,7 @@ class DriverOptions:
 
     transfer: Transfer = "absolute"
     """Whether the driver's expression replaces the face's own (absolute) or is added to it (relative)."""
-    regions: frozenset[str] = frozenset(REGIONS)
+    regions: frozenset[str] = DRIVEN
     """The regions of the face that are driven."""
     gain: float = 1.0
     """The factor on the intensities that the driver shows beyond its face at rest."""
@@ -85,16 +88,17 @@ class Driver(Programme):
         beyond_rest = self.stretch * (aus - self.source.neutral)
         shown = level * driven * self.options.gain * beyond_rest
         if self.options.transfer == "relative":
-            value, hold = np.clip(shown, -MAX_INTENSITY, MAX_INTENSITY), 0 * driven
+            value, hold = np.clip(shown, -HIGHEST, HIGHEST), 0 * driven
         else:
-            value, hold = np.clip(shown, 0, level * MAX_INTENSITY), level * driven
+            value, hold = np.clip(shown, level * LOWEST, level * HIGHEST), level * driven
         return Targets(bilateral(value.astype(np.float32)), bilateral(hold))
 
     @property
     def _driven(self) -> NDArray[np.float32]:
         """(17,) 1 for action units that are measured and lie in a driven region, else 0."""
         wanted = frozenset().union(*(REGIONS[name] for name in self.options.regions))
-        named = np.array([unit.number in wanted for unit in ACTION_UNITS])
+        named = np.zeros(AU_COUNT, bool)
+        named[[AU_INDEX[number] for number in wanted]] = True
         return (named & self.source.measured).astype(np.float32)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import ACTION_UNITS, AU_COUNT, AU_INDEX, MAX_INTENSITY, AUVector, UnknownAUError, au_index
+from calib.au import ACTION_UNITS, AU_COUNT, AU_INDEX, HIGHEST, LOWEST, AUVector, UnknownAUError, au_index
 
 OPPOSITES: Mapping[int, Mapping[int, float]] = {
     1: {4: 0.5},
@@ -33,7 +33,9 @@ class InversionError(ValueError):
 def parse_inverted(text: str) -> frozenset[int]:
     """The indices of the action units in text such as AU12,AU04, or "all". Raises InversionError."""
     if text.strip().lower() == "all":
-        return frozenset(AU_INDEX[unit.number] for unit in ACTION_UNITS if unit.number not in KEPT_BY_ALL)
+        return frozenset(
+            AU_INDEX[unit.number] for unit in ACTION_UNITS if unit.read and unit.number not in KEPT_BY_ALL
+        )
     try:
         return frozenset(au_index(name) for name in text.split(","))
     except UnknownAUError as error:
@@ -50,7 +52,7 @@ def inverted(shown: NDArray[np.float32], units: frozenset[int], neutral: AUVecto
         return shown
     chosen = np.isin(np.arange(AU_COUNT), list(units))
     beyond = np.where(chosen, np.maximum(shown - neutral, 0), 0).astype(np.float32)
-    return np.clip(shown - beyond + beyond @ _TURN, 0, MAX_INTENSITY).astype(np.float32)
+    return np.clip(shown - beyond + beyond @ _TURN, LOWEST, HIGHEST).astype(np.float32)
 
 
 def _turn() -> AUVector:

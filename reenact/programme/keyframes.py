@@ -49,7 +49,7 @@ class Track:
     """The keyframes of one action unit."""
 
     index: int
-    """The index of the action unit, 0..16."""
+    """The index of the action unit."""
     keys: tuple[Keyframe, ...]
     """The keyframes, at least one, in the order of their times."""
     face: int | None = None

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from calib.au import Side, UnknownAUError, au_code, sided_au
+from calib.au import AUName, Side, UnknownAUError, au_code, sided_au
 from calib.json_file import has_version, number_in, read_json
 from calib.table_file import Table, number_of, open_table
 from reenact.programme.face_choice import track_id_of
@@ -80,7 +80,7 @@ def to_csv(keyframes: Keyframes) -> str:
     for track in keyframes.tracks:
         face = "" if track.face is None else str(track.face)
         for key in track.keys:
-            cells = repr(key.time_s), au_code(track.index, track.side), value_text(key), key.easing, face
+            cells = repr(key.time_s), _name(track, key), value_text(key), key.easing, face
             lines.append(",".join(cells))
     return "\n".join(lines) + "\n"
 
@@ -92,23 +92,31 @@ def to_json(keyframes: Keyframes) -> str:
         **({} if keyframes.loop_s is None else {"loop": keyframes.loop_s}),
         "tracks": [
             {
-                "au": au_code(track.index, track.side),
+                "au": name,
                 **({} if track.face is None else {"face": track.face}),
                 "keys": [
-                    {"time": key.time_s, "value": value_text(key), "easing": key.easing} for key in track.keys
+                    {"time": key.time_s, "value": value_text(key), "easing": key.easing}
+                    for key in track.keys
+                    if _name(track, key) == name
                 ],
             }
             for track in keyframes.tracks
+            for name in dict.fromkeys(_name(track, key) for key in track.keys)
         ],
         "markers": [{"time": marker.time_s, "name": marker.name} for marker in keyframes.markers],
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
+def _name(track: Track, key: Keyframe) -> str:
+    """The name of the action unit of a keyframe: AU62 for an absolute value below 0 of AU61."""
+    return au_code(track.index, track.side, -1 if key.absolute and key.value < 0 else 1)
+
+
 def value_text(key: Keyframe) -> str:
     """The text of a keyframe's value with all digits, signed if it is relative: +0.1, -2.0, 5e-05."""
     if key.absolute:
-        return repr(abs(key.value))  # what is not below 0 may still be -0.0
+        return repr(abs(key.value))  # the name tells the sign
     return f"{'-' if math.copysign(1, key.value) < 0 else '+'}{abs(key.value)!r}"
 
 
@@ -153,8 +161,9 @@ def _csv_keys(table: Table, header: Sequence[str]) -> Iterator[tuple[_Place, Key
     for each in table.rows:
         row = {name: each.text(place) for place, name in enumerate(header)}
         where = f"line {each.line}"
-        place = *_au(row.get("au", ""), where), _face(row.get("face") or None, where)
-        value = _csv_value(row.get("value", ""), row.get("kind") or None, where)
+        name = _au(row.get("au", ""), where)
+        place = name.place, name.side, _face(row.get("face") or None, where)
+        value = _turned(_csv_value(row.get("value", ""), row.get("kind") or None, where), name)
         time_s = _time(row.get("time", ""), where)
         yield place, _keyframe(time_s, value, row.get("easing") or None, where), where
 
@@ -194,13 +203,14 @@ def _json_keys(tracks: Sequence[Any]) -> Iterator[tuple[_Place, Keyframe, str]]:
         if not isinstance(track, dict) or not isinstance(track.get("keys"), list):
             raise KeyframesError(f'{where} must be an object with "au" and a list "keys"')
         _check_names(track, _TRACK_NAMES, f"{where}: ")
-        place = *_au(track.get("au"), where), _face(track.get("face"), where)
+        name = _au(track.get("au"), where)
+        place = name.place, name.side, _face(track.get("face"), where)
         absolute = _is_absolute(track.get("kind", "absolute"), where)
         for index, key in enumerate(track["keys"]):
             there = f"{where}, key {index}"
             if not isinstance(key, dict) or key.keys() - set(_KEY_NAMES):
                 raise KeyframesError(f"{there} must be an object of {', '.join(_KEY_NAMES)}")
-            value = _json_value(key.get("value"), absolute, there)
+            value = _turned(_json_value(key.get("value"), absolute, there), name)
             yield place, _keyframe(_time(key.get("time"), there), value, key.get("easing"), there), there
 
 
@@ -285,7 +295,12 @@ def _time(value: Any, where: str) -> float:
     return time_s
 
 
-def _au(name: Any, where: str) -> tuple[int, Side | None]:
+def _turned(value: tuple[float, bool], name: AUName) -> tuple[float, bool]:
+    """The value at the place of the named action unit, which may be another's negative."""
+    return name.sign * value[0], value[1]
+
+
+def _au(name: Any, where: str) -> AUName:
     try:
         return sided_au(str(name))
     except UnknownAUError as error:

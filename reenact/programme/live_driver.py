@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, AUVector, neutral_aus
+from calib.au import READ, AUVector, neutral_aus
 from calib.neutral import NeutralEstimator
 from calib.ramp import smoothstep_of
 from reenact.programme.au_recording import BRIDGED_S, FADE_S
@@ -54,8 +54,8 @@ class LiveDriverSource:
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """(17,) True for all action units."""
-        return np.ones(AU_COUNT, bool)
+        """(AU_COUNT,) True for what is read in pictures."""
+        return READ.copy()
 
     @property
     def neutral(self) -> AUVector:

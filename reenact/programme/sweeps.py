@@ -41,7 +41,7 @@ class Sweep:
     """Values that are added to one action unit, one per step."""
 
     index: int
-    """The index of the action unit, 0..16."""
+    """The index of the action unit."""
     values: tuple[float, ...]
     """The values, -5..5."""
     side: Side | None = None
@@ -100,9 +100,9 @@ def parse_sweep(text: str) -> Sweep | StrengthSweep:
             raise SweepError(f"{text!r} is out of range: strength runs from 0 to {MOST_STRENGTH:g}")
         return StrengthSweep(values)
     try:
-        index, side = sided_au(match[1])
+        index, side, sign = sided_au(match[1])
     except UnknownAUError as error:
         raise SweepError(f"{text!r}: {error}; or sweep {STRENGTH}") from error
     if not (abs(first) <= MAX_INTENSITY and abs(last) <= MAX_INTENSITY):
         raise SweepError(f"{text!r} is out of range: values to be added run from -5 to +5")
-    return Sweep(index, values, side)
+    return Sweep(index, tuple(sign * value for value in values), side)

@@ -11,7 +11,19 @@ from typing import Any, get_args
 
 import numpy as np
 
-from calib.au import AU_COUNT, MAX_INTENSITY, SIDES, Side, UnknownAUError, au_code, rows, sided_au
+from calib.au import (
+    ACTION_UNITS,
+    AU_CODES,
+    AU_COUNT,
+    MAX_INTENSITY,
+    SIDES,
+    AUName,
+    Side,
+    UnknownAUError,
+    au_code,
+    rows,
+    sided_au,
+)
 from calib.json_file import has_version, number_in, read_json
 from reenact.programme.presets import PRESETS
 from reenact.programme.targets import Aim, Kind, Targets, no_aim, no_targets
@@ -25,9 +37,6 @@ _FORM = "write AU12=+2 to add, AU12=3 to set, or a preset's name"
 _JSON_KEYS = {"version", "description", "preset", "relative", "absolute", "at_least", "at_most"}
 MAX_SCALE = 4.0
 """The largest factor of --scale; a larger one would raise any trace of an action unit to the full 5."""
-
-_Named = tuple[int, Side | None]
-"""The index of an action unit, and the side of the face that is named. None: both sides."""
 
 
 class TargetError(ValueError):
@@ -52,7 +61,7 @@ def parse_targets(text: str) -> Targets:
     if text.strip().lower().endswith(".json"):
         return load_targets(Path(text.strip()))
     targets, position = no_targets(), 1
-    given: set[_Named] = set()
+    given: set[_Place] = set()
     for item in text.split(","):
         targets = _add_item(targets, item, position, given)
         position += len(item) + 1
@@ -74,7 +83,7 @@ def parse_scales(text: str) -> Targets:
     A scale of 1 leaves an intensity as it is, 0 removes it. Raises TargetError with the item.
     """
     targets = no_targets()
-    given: set[_Named] = set()
+    given: set[_Place] = set()
     for item in text.split(","):
         name, _, number = item.partition("=")
         try:
@@ -86,8 +95,7 @@ def parse_scales(text: str) -> Targets:
         _give(named, given, repr(item.strip()))
         if not 0 <= scale <= MAX_SCALE:
             raise TargetError(f"{item.strip()!r} is out of range: a scale runs from 0 to {MAX_SCALE:g}")
-        index, side = named
-        targets.hold[rows(side), index] = 1 - scale
+        targets.hold[rows(named.side), named.place] = 1 - scale
     return targets
 
 
@@ -117,7 +125,11 @@ def load_targets(path: Path) -> Targets:
         raise TargetError(f"target file {str(path)!r}: {error}") from error
 
 
-def _add_item(targets: Targets, item: str, position: int, given: set[_Named]) -> Targets:
+_Place = tuple[int, Side | None]
+"""The index of an action unit, and the side of the face. None: both sides."""
+
+
+def _add_item(targets: Targets, item: str, position: int, given: set[_Place]) -> Targets:
     """`targets` with one item of the text applied; `given` collects the action units that items name."""
     shown = f"{item.strip()!r} at character {position + len(item) - len(item.lstrip())}"
     if not item.strip():
@@ -127,26 +139,37 @@ def _add_item(targets: Targets, item: str, position: int, given: set[_Named]) ->
         return _preset(item.strip(), shown).over(targets)
     named = _name(match[1], shown)
     _give(named, given, shown)
-    return _set(targets, named, *_parse_number(match[2], shown))
+    value, kind = _parse_number(match[2], shown)
+    _check_kind(named, kind, shown)
+    return _set(targets, named, value, kind)
 
 
-def _name(text: str, shown: str) -> _Named:
+def _name(text: str, shown: str) -> AUName:
+    """The action unit that the text names; openings of a face are read, and not asked for by name."""
     try:
-        return sided_au(text)
+        named = sided_au(text)
     except UnknownAUError as error:
         raise TargetError(f"{shown}: {error}") from error
+    if named.place >= len(ACTION_UNITS):
+        raise TargetError(f"{shown}: {AU_CODES[named.place]} is read only; ask for AU25, AU26 or AU45")
+    return named
 
 
-def _give(named: _Named, given: set[_Named], shown: str) -> None:
+def _check_kind(named: AUName, kind: Kind, shown: str) -> None:
+    if kind in ("at_least", "at_most") and ACTION_UNITS[named.place].opposite:
+        raise TargetError(f"{shown}: a direction has no least or most; write +2 to add, or 2 to set")
+
+
+def _give(named: AUName, given: set[_Place], shown: str) -> None:
     """Adds to `given`. Raises TargetError where an item repeats an earlier one.
 
     One side may be named after both sides, but not before.
     """
-    index, side = named
-    again = {named} if side else {(index, None), *((index, each) for each in SIDES)}
+    index, side, _ = named
+    again = {(index, side)} if side else {(index, None), *((index, each) for each in SIDES)}
     if again & given:
         raise TargetError(f"{shown}: {au_code(*named)} is given twice")
-    given.add(named)
+    given.add((index, side))
 
 
 def _preset(name: str, shown: str) -> Targets:
@@ -193,9 +216,10 @@ def _suggestion(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _set(targets: Targets, named: _Named, value: float, kind: Kind) -> Targets:
+def _set(targets: Targets, named: AUName, value: float, kind: Kind) -> Targets:
     """`targets` with the goal of one action unit replaced."""
-    index, side = named
+    index, side, sign = named
+    value = sign * value
     chosen = np.zeros((len(SIDES), AU_COUNT), bool)
     chosen[rows(side), index] = True
     given = chosen.astype(np.float32)
@@ -218,16 +242,16 @@ def _from_json(document: Any) -> Targets:
     if "preset" in document:
         name = document["preset"]
         targets = _preset(str(name), f'"preset": {name!r}')
-    given: set[_Named] = set()
+    given: set[_Place] = set()
     entries = [entry for kind in get_args(Kind) for entry in _entries(kind, document.get(kind, {}))]
     # The order of keys in a JSON object has no meaning.
-    for named, value, kind, shown in sorted(entries, key=lambda entry: entry[0][1] is not None):
+    for named, value, kind, shown in sorted(entries, key=lambda entry: entry[0].side is not None):
         _give(named, given, shown)
         targets = _set(targets, named, value, kind)
     return targets
 
 
-def _entries(kind: Kind, table: Any) -> Iterator[tuple[_Named, float, Kind, str]]:
+def _entries(kind: Kind, table: Any) -> Iterator[tuple[AUName, float, Kind, str]]:
     """The named action unit, value, kind and text for errors of each entry of the object of this kind."""
     if not isinstance(table, dict):
         raise TargetError(f'"{kind}" must be an object of action units and numbers, not {table!r:.40}')
@@ -237,4 +261,5 @@ def _entries(kind: Kind, table: Any) -> Iterator[tuple[_Named, float, Kind, str]
         number = number_in(value)
         if math.isnan(number):
             raise TargetError(f"{shown}: {value!r:.40} is not a number")
+        _check_kind(named, kind, shown)
         yield named, in_range(number, kind, shown), kind, shown

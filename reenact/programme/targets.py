@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calib.au import (
     AU_COUNT,
     AU_INDEX,
+    OPENFACE_COUNT,
     SIDES,
     AUVector,
     Change,
@@ -106,7 +107,7 @@ class TargetItem:
     """What is asked of one action unit."""
 
     index: int
-    """The index of the action unit, 0..16."""
+    """The index of the action unit."""
     side: Side | None
     """The side of the face. None: both sides."""
     value: float
@@ -121,7 +122,9 @@ class TargetItem:
         sign = "" if self.kind != "relative" else "-" if self.value < 0 else "+"
         number = np.format_float_positional(np.float32(abs(self.value)), trim="-")
         before, after = "." * 2 * (self.kind == "at_most"), "." * 2 * (self.kind == "at_least")
-        return f"{au_code(self.index, self.side)}={before}{sign}{number}{after}"
+        opposite = self.kind == "absolute" and self.value < 0
+        name = au_code(self.index, self.side, -1 if opposite else 1)
+        return f"{name}={before}{sign}{number}{after}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,6 +278,6 @@ def no_targets() -> Targets:
 def neutralised(share: float) -> Targets:
     """Targets that take away this share, 0..1, of the expression that a face shows; blinks stay."""
     targets = no_targets()
-    targets.hold[:] = share
+    targets.hold[:, :OPENFACE_COUNT] = share
     targets.hold[:, au_index("AU45")] = 0
     return targets

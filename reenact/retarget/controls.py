@@ -9,9 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeAlias
 
-import numpy as np
-
-from calib.au import MAX_INTENSITY, AUVector
+from calib.au import AUVector, beyond
 from reenact.programme import Programme, parse_targets
 from reenact.programme.presets import PRESETS
 from reenact.programme.programme import TargetsAt, programme_of
@@ -58,7 +56,7 @@ class Settings:
 
     def reading(self, aus: AUVector) -> AUVector:
         """The intensities (17,) 0..5 of `aus` (17,) beyond the neutral, if that is known."""
-        return aus if self.neutral is None else np.clip(aus - self.neutral, 0, MAX_INTENSITY)
+        return aus if self.neutral is None else beyond(aus, self.neutral)
 
 
 class Controls:

@@ -12,8 +12,11 @@ import numpy as np
 from calib.au import (
     AU_COUNT,
     AU_INDEX,
+    HIGHEST,
+    JAW_DROP,
+    LIP_GAP,
     LOWER_FACE,
-    MAX_INTENSITY,
+    LOWEST,
     AUVector,
     Change,
     Sided,
@@ -39,7 +42,7 @@ Correction: TypeAlias = Callable[[Fraction, int], AUVector]
 that is asked for, so that the asked change is measured in the output."""
 
 _LIPS_PART = AU_INDEX[25]
-_LOWER_FACE = [AU_INDEX[number] for number in sorted(LOWER_FACE)]
+_LOWER_FACE = [*(AU_INDEX[number] for number in sorted(LOWER_FACE)), LIP_GAP, JAW_DROP]
 
 SCENE_START_S = 0.1
 """Time in seconds after a cut within which a new face counts as present from the cut on: trackers may need a
@@ -141,7 +144,7 @@ class Retargeter:
         own = inverted(shown, self._options.inverted, person.neutral)
         wanted = targets.times(self._strength_now()).change(own) + (own - shown)
         # A face that shows more than its ceiling by itself may go on showing it.
-        change = within(wanted, -room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
+        change = within(wanted, LOWEST - room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
         if self._options.safe:
             beyond_rest = np.maximum(room - person.neutral, 0)
             change = memory.pace(load_limits().within(beyond_rest, change), pts)
@@ -153,14 +156,14 @@ class Retargeter:
     def _written(self, asked: Change, targets: Targets, room: Sided, correction: AUVector) -> Change:
         """The change to write so that the change `asked` (2, 17) is measured."""
         if not self._options.driven:
-            return np.clip(asked + correction, -room, MAX_INTENSITY)
+            return np.clip(asked + correction, LOWEST - room, HIGHEST)
         held = np.maximum(targets.hold, targets.at_most.hold * (asked < 0))
         # Lips close as far as the smile explains them; a gain would close them during speech.
         held[:, _LIPS_PART] = targets.hold[:, _LIPS_PART]
         # However much is removed, a mouth returns to rest and no further
         # (reenact.generate.geometry.shape_bounds).
-        lowest = np.maximum(-room * load_drive(), -MAX_INTENSITY)
-        return np.clip(driven(asked, held) + correction, lowest, MAX_INTENSITY)
+        lowest = np.maximum((LOWEST - room) * load_drive(), -HIGHEST)
+        return np.clip(driven(asked, held) + correction, lowest, HIGHEST)
 
     def _meet(self, face: Face, chosen: bool, mouth_hidden: bool, pts: Fraction) -> _Memory:
         """The state of a face that is seen for the first time."""
@@ -191,8 +194,8 @@ class _Memory:
 
     def __init__(self, options: RetargetOptions, pts: Fraction, *, full: bool, mouth_hidden: bool) -> None:
         self._options = options
-        self.aus = _Steady(options, 0, MAX_INTENSITY)
-        self.lean = _Steady(options, -MAX_INTENSITY / 2, MAX_INTENSITY / 2)
+        self.aus = _Steady(options, LOWEST, HIGHEST)
+        self.lean = _Steady(options, -HIGHEST / 2, HIGHEST / 2)
         self._confident = False
         self._fade = Fade(options.fade_s, pts, full=full)
         self._mouth = Fade(options.fade_s, pts, full=not mouth_hidden)
@@ -205,7 +208,7 @@ class _Memory:
         return self._fade(chosen and self._confident, pts)
 
     def visible(self, mouth_hidden: bool, pts: Fraction) -> AUVector:
-        """(17,) shares of action units to show, 0..1: none of the lower face while its mouth is hidden."""
+        """(AU_COUNT,) the shares to show, 0..1: nothing of the lower face while its mouth is hidden."""
         shown = np.ones(AU_COUNT, np.float32)
         shown[_LOWER_FACE] = self._mouth(not mouth_hidden, pts)
         return shown
@@ -214,8 +217,8 @@ class _Memory:
 class _Steady:
     """Filters a measurement twice: by a One-Euro filter, and by one that follows beyond a slack."""
 
-    def __init__(self, options: RetargetOptions, low: float, high: float) -> None:
-        """low, high: the ends of the measurement's scale."""
+    def __init__(self, options: RetargetOptions, low: AUVector, high: AUVector) -> None:
+        """low, high: (AU_COUNT,) the ends of the measurement's scale."""
         self._filter = OneEuro(options.min_cutoff_hz, options.beta)
         self._slack = options.slack
         self._low, self._high = low, high

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, MAX_INTENSITY, AUVector, Change, both
+from calib.au import MAX_INTENSITY, OPENFACE_CODES, AUVector, Change, both, openface
 from calib.openings import OPENINGS, OUTER_LIPS
 from reenact.pipeline.meter import LiveStatus
 from reenact.records import Finished
@@ -34,7 +34,7 @@ from reenact.run.text_boxes import (
 _SMALLEST_PX = 13
 """The smallest font size, in pixels."""
 _GAP = TextSpan("    ")
-_BAR_ROWS = tuple((TextSpan(code), TextSpan("")) for code in AU_CODES)
+_BAR_ROWS = tuple((TextSpan(code), TextSpan("")) for code in OPENFACE_CODES)
 _BAR_FONTS = 7.5
 """The length of a full bar, in font heights."""
 _BAR_BACKGROUND = (70, 76, 86)
@@ -199,7 +199,7 @@ def _draw_bars(picture: Pixels, aus: AUVector, change: Change, font_px: int, *, 
     draw_panel(panel, picture, left, top)
     pad, line = table_layout(font_px)
     start = left + panel.size[1] - pad - length
-    for index, (measured, added) in enumerate(zip(aus, both(change), strict=True)):
+    for index, (measured, added) in enumerate(zip(openface(aus), openface(both(change)), strict=True)):
         middle = top + pad + round(line * (index + 0.5))
         ends = np.clip((measured, measured + added), 0, MAX_INTENSITY) / MAX_INTENSITY * length
         low, high = start + round(float(ends.min())), start + round(float(ends.max()))

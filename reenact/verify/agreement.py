@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES
+from calib.au import AU_CODES, OPENFACE_CODES, READ
 from reenact.verify.face_comparison import FaceComparison
 
 LEAST_ASKED = 0.05
@@ -107,7 +107,9 @@ class FaceFigures:
 def figures_of(comparison: FaceComparison) -> FaceFigures:
     """The figures of one face."""
     found = np.isfinite(comparison.after).all(axis=1)
-    aus = tuple(_au_figures(comparison, index, found) for index in range(len(AU_CODES)))
+    figures = [_au_figures(comparison, int(index), found) for index in np.flatnonzero(READ)]
+    # Gaze and openings follow from others, so what they do unasked is no leak.
+    aus = tuple(each for each in figures if each.is_asked or each.code in OPENFACE_CODES)
     return FaceFigures(comparison.track_id, len(found), int(found.sum()), aus)
 
 

@@ -34,7 +34,7 @@ def curves_plot(comparison: FaceComparison, codes: Sequence[str], markers: Seque
     charts = [
         Chart(
             code,
-            ACTION_UNITS[index].name,
+            ACTION_UNITS[index].name if index < len(ACTION_UNITS) else "",
             0,
             MAX_INTENSITY,
             [Curve(times_s, values[:, index], colour, dashed=dashed) for values, colour, dashed in lines],
@@ -59,8 +59,9 @@ def bars_plot(comparison: FaceComparison) -> Figure:
     """Three bars for each action unit of a still: before, asked and after."""
     from matplotlib.figure import Figure
 
-    height_px = _BAR_ROW_PX * len(AU_CODES) + 52
-    rows = np.arange(len(AU_CODES))
+    units = [index for index, unit in enumerate(ACTION_UNITS) if unit.read]
+    height_px = _BAR_ROW_PX * len(units) + 52
+    rows = np.arange(len(units))
     with house_style():
         figure = Figure((_BARS_PX / PIXELS_PER_INCH, height_px / PIXELS_PER_INCH), PIXELS_PER_INCH)
         axes = figure.add_axes(
@@ -68,10 +69,10 @@ def bars_plot(comparison: FaceComparison) -> Figure:
         )
         kinds = ((comparison.before, BEFORE), (comparison.asked, ASKED), (comparison.after, AFTER))
         for place, (values, colour) in enumerate(kinds):
-            axes.barh(rows + 0.25 * (place - 1), np.nan_to_num(values[0]), 0.22, color=colour)
-        axes.set_xlim(0, MAX_INTENSITY)
-        axes.set_ylim(len(AU_CODES) - 0.4, -0.6)
-        names = [f"{code}  {unit.name}" for code, unit in zip(AU_CODES, ACTION_UNITS, strict=True)]
+            axes.barh(rows + 0.25 * (place - 1), np.nan_to_num(values[0, units]), 0.22, color=colour)
+        axes.set_xlim(min(0.0, *(float(np.nanmin(values[0, units])) for values, _ in kinds)), MAX_INTENSITY)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        names = [f"{ACTION_UNITS[index].code}  {ACTION_UNITS[index].name}" for index in units]
         axes.set_yticks(rows, names, color=INK)
         axes.set_xlabel("intensity")
         axes.grid(visible=False, axis="y")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector, Change, both
+from calib.au import HIGHEST, LOWEST, AUVector, Change, both
 from reenact.records import Face, Measured, Retargeted
 
 
@@ -88,4 +88,4 @@ def face_readings(measured: Measured) -> tuple[FaceReading, ...]:
 
 def shown(aus: AUVector, change: Change) -> AUVector:
     """(17,) the intensities `aus` (17,) after a change (2, 17), in the mean of both sides."""
-    return np.clip(aus + both(change), 0, MAX_INTENSITY).astype(np.float32)
+    return np.clip(aus + both(change), LOWEST, HIGHEST).astype(np.float32)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from calib.__main__ import main
-from calib.au import AU_CODES
+from calib.au import OPENFACE_CODES
 from calib.estimator import read_estimator
 from calib.features import LANDMARK_FEATURES, OrientedGradients
 
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten tilted portraits of as many people, a gray wall and a broken file, with OpenFace's table."""
     found = tmp_path_factory.mktemp("faces")
     portrait = cv2.resize(cv2.imread(str(PORTRAIT)), (256, 256), interpolation=cv2.INTER_AREA)
-    rows = [["file", "person", *(f"{code}_r" for code in AU_CODES)]]
+    rows = [["file", "person", *(f"{code}_r" for code in OPENFACE_CODES)]]
     for index in range(10):
         cv2.imwrite(str(found / f"{index}.png"), turned(portrait, 4 * index - 20))
         rows.append([f"{index}.png", f"person {index}", *(str(index % (2 + au) / 4) for au in range(17))])
@@ -48,7 +48,7 @@ def test_fit_writes_an_estimator_a_basis_and_a_report_and_looks_only_once(folder
     weights = read_estimator(tmp_path / "estimator.npz").weights
     assert weights.shape == (17, OrientedGradients().length + LANDMARK_FEATURES)
     with np.load(tmp_path / "basis.npz") as basis:
-        assert basis["displacements"].shape == (17, 478, 3)
+        assert basis["displacements"].shape == (28, 478, 3)
     report = json.loads((tmp_path / "report.json").read_text())
     assert 1 <= report["pooled"]["count"] <= 9
     assert (tmp_path / "report.md").read_text().startswith("| AU | r |")

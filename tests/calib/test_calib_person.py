@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from calib.__main__ import main
-from calib.au import AU_CODES, AU_COUNT, AU_INDEX, AUVector
+from calib.au import AU_INDEX, OPENFACE_CODES, OPENFACE_COUNT, AUVector, as_vector, openface
 from calib.commands import range as range_command
 from calib.commands.watching import DriverReading
 from calib.guided import PROMPTS
@@ -108,7 +108,7 @@ class Actor:
         return [DriverReading(time_s, self._shown(time_s)) for time_s in times_s]
 
     def _shown(self, time_s: float) -> AUVector:
-        aus = np.full(AU_COUNT, 0.5, np.float32)
+        aus = as_vector(np.full(OPENFACE_COUNT, 0.5))
         number = min(int(time_s // self._prompt_s), len(PROMPTS) - 1)
         aus[[index for index in PROMPTS[number].indices if index != AU_INDEX[4]]] += 2
         return aus
@@ -132,8 +132,8 @@ def test_a_guided_session_writes_neutral_and_range(tmp_path: Path) -> None:
     assert "range AU01 2.0, AU02 2.0, AU05 2.0" in result.stderr
     assert result.stderr.splitlines()[-1] == "Warning: not seen, and left as unknown: AU04"
     profile = load_profile(path)
-    assert profile.neutral == pytest.approx(np.full(AU_COUNT, 0.5))
-    others = [index for index in range(AU_COUNT) if index != AU_INDEX[4]]
+    assert openface(profile.neutral) == pytest.approx(np.full(OPENFACE_COUNT, 0.5))
+    others = [index for index in range(OPENFACE_COUNT) if index != AU_INDEX[4]]
     assert profile.range[others] == pytest.approx(2, abs=0.01) and np.isnan(profile.range[AU_INDEX[4]])
     assert profile.limit[AU_INDEX[12]] == 4
 
@@ -150,8 +150,13 @@ def test_clips_compares_readings_before_and_after_calibration(still_film: Path, 
     labels = tmp_path / "labels"
     labels.mkdir()
     (tmp_path / "still.mp4").write_bytes(still_film.read_bytes())
-    header = ["frame", "success", *(f"{code}_r" for code in AU_CODES), *(f"{code}_rs" for code in AU_CODES)]
-    rows = [[str(frame), "1", *["0"] * AU_COUNT, *["2"] * AU_COUNT] for frame in range(1, 91)]
+    header = [
+        "frame",
+        "success",
+        *(f"{code}_r" for code in OPENFACE_CODES),
+        *(f"{code}_rs" for code in OPENFACE_CODES),
+    ]
+    rows = [[str(frame), "1", *["0"] * OPENFACE_COUNT, *["2"] * OPENFACE_COUNT] for frame in range(1, 91)]
     (labels / "still.csv").write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
     result = calib("clips", tmp_path, "--out", tmp_path / "report")
     assert result.exit_code == 0, result.output
@@ -165,8 +170,8 @@ def test_clips_compares_readings_before_and_after_calibration(still_film: Path, 
 def test_clips_says_which_film_has_no_labels(still_film: Path, tmp_path: Path) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "still.mp4").write_bytes(still_film.read_bytes())
-    columns = [f"{code}_r" for code in AU_CODES]
-    table = "\n".join(";".join(row) for row in [["frame", *columns], ["1", *["-nan(ind)"] * AU_COUNT]])
+    columns = [f"{code}_r" for code in OPENFACE_CODES]
+    table = "\n".join(";".join(row) for row in [["frame", *columns], ["1", *["-nan(ind)"] * OPENFACE_COUNT]])
     (tmp_path / "labels" / "still.csv").write_text(table)
     refused = calib("clips", tmp_path)
     assert refused.exit_code == 2

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES
+from calib.au import OPENFACE_CODES
 from calib.dataset import (
     DatasetError,
     Miss,
@@ -18,7 +18,7 @@ from calib.dataset import (
     see_faces,
 )
 
-HEADER = ["file", "person", *(f"{code}_r" for code in AU_CODES)]
+HEADER = ["file", "person", *(f"{code}_r" for code in OPENFACE_CODES)]
 
 
 def write_folder(folder: Path, rows: Sequence[Sequence[object]], header: Sequence[str] = HEADER) -> Path:

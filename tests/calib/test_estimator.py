@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import calib
-from calib.au import AU_COUNT, AU_INDEX
+from calib.au import AU_INDEX, OPENFACE_COUNT
 from calib.estimator import CROP, AUEstimator, load_estimator, read_estimator, write_estimator
 from calib.estimator_fit import Design, EstimatorFitOptions, censored_ridge, evaluate_estimator, fit_estimator
 from calib.features import LANDMARK_FEATURES, OrientedGradients
@@ -18,7 +18,9 @@ LENGTH = OrientedGradients().length + LANDMARK_FEATURES
 
 
 def constant(value: float) -> AUEstimator:
-    return AUEstimator(np.zeros((AU_COUNT, LENGTH), np.float32), np.full(AU_COUNT, value, np.float32))
+    return AUEstimator(
+        np.zeros((OPENFACE_COUNT, LENGTH), np.float32), np.full(OPENFACE_COUNT, value, np.float32)
+    )
 
 
 def some_crop() -> np.ndarray:
@@ -29,7 +31,7 @@ def some_crop() -> np.ndarray:
 @pytest.mark.parametrize(("said", "read"), [(-1, 0), (2.5, 2.5), (7, 5)])
 def test_readings_stay_between_0_and_5(said, read):
     aus = constant(said)(some_crop(), load_shape().canonical)
-    assert aus.shape == (AU_COUNT,) and aus.dtype == np.float32
+    assert aus.shape == (OPENFACE_COUNT,) and aus.dtype == np.float32
     assert (aus == read).all()
 
 
@@ -43,8 +45,8 @@ def test_a_gray_crop_reads_as_the_same_gray_in_colour():
 
 def test_a_file_gives_back_what_was_written(tmp_path):
     rng = np.random.default_rng(0)
-    weights = rng.normal(0, 0.01, (AU_COUNT, LENGTH)).astype(np.float32)
-    weights *= np.logspace(-3, 3, AU_COUNT, dtype=np.float32)[:, None]
+    weights = rng.normal(0, 0.01, (OPENFACE_COUNT, LENGTH)).astype(np.float32)
+    weights *= np.logspace(-3, 3, OPENFACE_COUNT, dtype=np.float32)[:, None]
     write_estimator(AUEstimator(weights, np.arange(17, dtype=np.float32)), tmp_path / "estimator.npz")
     found = read_estimator(tmp_path / "estimator.npz")
     step = np.abs(weights).max(axis=1, keepdims=True) * 2**-11
@@ -54,7 +56,7 @@ def test_a_file_gives_back_what_was_written(tmp_path):
 
 def test_the_shipped_file_is_small_and_complete():
     estimator = load_estimator()
-    assert estimator.weights.shape == (AU_COUNT, LENGTH)
+    assert estimator.weights.shape == (OPENFACE_COUNT, LENGTH)
     assert np.isfinite(estimator.weights).all()
     assert (Path(calib.__file__).parent / "data" / "estimator.npz").stat().st_size < 2e6
 
@@ -75,8 +77,8 @@ def censored_world(count: int = 3000, length: int = 6, noise: float = 0.3) -> tu
     rng = np.random.default_rng(5)
     features = rng.normal(0, 1, (count, length)).astype(np.float32)
     features -= features.mean(axis=0)
-    weights = rng.normal(0, 1, (length, AU_COUNT)).astype(np.float32)
-    said = features @ weights - 0.8 + rng.normal(0, noise, (count, AU_COUNT))
+    weights = rng.normal(0, 1, (length, OPENFACE_COUNT)).astype(np.float32)
+    said = features @ weights - 0.8 + rng.normal(0, noise, (count, OPENFACE_COUNT))
     return features, np.maximum(said, 0).astype(np.float32), weights
 
 
@@ -123,7 +125,7 @@ def small_world(count: int, seed: int) -> Design:
     features = np.zeros((count, 40 + LANDMARK_FEATURES), np.float32)
     features[:, :40] = rng.normal(0.2, 0.1, (count, 40))
     features[:, 40:60] = rng.normal(0, 2, (count, 20))
-    aus = np.zeros((count, AU_COUNT), np.float32)
+    aus = np.zeros((count, OPENFACE_COUNT), np.float32)
     aus[:, AU_INDEX[12]] = np.clip(features[:, 45], 0, 5)
     aus[:, AU_INDEX[4]] = np.clip(10 * (features[:, 3] - 0.2), 0, 5)
     return Design(features, aus, rng.random(count) < 0.3)

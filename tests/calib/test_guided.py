@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from calib.au import AU_COUNT, AU_INDEX, au_index
+from calib.au import AU_COUNT, JAW_DROP, LIP_GAP, OPENFACE_COUNT, au_index
 from calib.commands.board import board, live_board
 from calib.guided import LEAST_RANGE, PROMPTS, GuidedSession, Prompt, SessionProgress
 
@@ -79,7 +79,8 @@ def test_without_a_face_nothing_is_known():
 
 
 def test_the_prompts_ask_for_every_action_unit():
-    assert {index for prompt in PROMPTS for index in prompt.indices} == set(AU_INDEX.values())
+    asked = {index for prompt in PROMPTS for index in prompt.indices}
+    assert asked == {*range(OPENFACE_COUNT), LIP_GAP, JAW_DROP}
     assert PROMPTS[0].aus == ()
 
 
@@ -96,7 +97,7 @@ def step(shown: float | None, reached: float = np.nan) -> SessionProgress:
 def test_the_board_has_a_bar_for_every_action_unit_and_marks_what_was_reached():
     lines = board(step(2.5, reached=3.75), 4, 78, 24)
     assert lines[0].plain == "2/4  smile  2 s"
-    assert len(lines) == 2 + AU_COUNT
+    assert len(lines) == 2 + OPENFACE_COUNT
     bar = "█" * 20 + "·" * 10 + "|" + "·" * 9
     assert lines[2 + SMILE].plain == f"AU12 lip corner puller    {bar}  2.5"
     assert (lines[2 + SMILE].style, lines[2 + OPEN].style) == ("bold", "dim")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AU_INDEX
+from calib.au import AU_INDEX, OPENFACE_CODES
 from calib.estimator import AUEstimator
 from calib.features import LANDMARK_FEATURES, OrientedGradients
 from calib.half_faces import measure_asymmetry_reading
@@ -56,4 +56,4 @@ def test_heads_that_are_turned_differently_are_not_put_together():
     half = measure_asymmetry_reading(reading(*CORNERS), *smiling(), angles)
     assert everybody.count == 1000
     assert 400 < half.count < 600
-    assert len(AU_CODES) == len(half.r)
+    assert len(OPENFACE_CODES) == len(half.r)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AUVector, au_index
+from calib.au import OPENFACE_CODES, AUVector, au_index
 from calib.commands.clips import _frame_labels
 from calib.dataset import DatasetError, read_labels
 from calib.film_labels import frame_labels, timed_labels
@@ -66,10 +66,10 @@ READERS = {
     "train picture": Reader("a.csv", of_pictures, {"face": "0"}, TableError, fits=False),
     "train clip": Reader("labels/a.csv", of_clip, {"frame": "1"}, TableError, fits=False),
 }
-OPENFACE = [f"{code}_r" for code in AU_CODES]
-PY_FEAT = [code if code != "AU45" else "AU43" for code in AU_CODES]
-LIBREFACE = [f"au_{int(code[2:])}_intensity" for code in AU_CODES]
-FACEREADER = [f"Action Unit {code[2:] if code != 'AU45' else '43'} - Name" for code in AU_CODES]
+OPENFACE = [f"{code}_r" for code in OPENFACE_CODES]
+PY_FEAT = [code if code != "AU45" else "AU43" for code in OPENFACE_CODES]
+LIBREFACE = [f"au_{int(code[2:])}_intensity" for code in OPENFACE_CODES]
+FACEREADER = [f"Action Unit {code[2:] if code != 'AU45' else '43'} - Name" for code in OPENFACE_CODES]
 
 
 @pytest.fixture(params=READERS.values(), ids=list(READERS))

@@ -14,8 +14,27 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from calib.__main__ import main
-from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY, au_index, both, neutral_aus
-from calib.limits import AT_REST, Limits, PairLimit, from_json, load_limits, to_json
+from calib.au import (
+    AU_COUNT,
+    AU_INDEX,
+    HIGHEST,
+    MAX_INTENSITY,
+    OPENFACE_CODES,
+    OPENFACE_COUNT,
+    au_index,
+    both,
+    neutral_aus,
+)
+from calib.limits import (
+    AT_REST,
+    OTHER_RATES,
+    Limits,
+    PairLimit,
+    from_json,
+    load_limits,
+    to_json,
+    with_others,
+)
 from calib.limits_fit import DIRECTIONS, LimitsFitOptions, fastest, find_antagonists, fit_limits
 from reenact.programme import parse_targets
 from reenact.programme.presets import PRESETS
@@ -71,7 +90,7 @@ def test_a_change_within_the_limits_is_the_same_object(measured: np.ndarray, ask
 
 
 @unhurried
-@given(readings, changes, st.integers(0, AU_COUNT - 1))
+@given(readings, changes, st.integers(0, OPENFACE_COUNT - 1))
 def test_a_small_step_of_what_is_asked_is_a_small_step_of_what_comes(measured, asked, index) -> None:
     """Over a twentieth of a unit, in fiftieths of that."""
     other = asked.copy()
@@ -133,7 +152,7 @@ def test_a_change_comes_no_faster_than_real_ones_and_a_slow_one_as_it_is() -> No
 
 
 def test_a_seek_starts_afresh() -> None:
-    pace = RateLimit(np.full(AU_COUNT, 1, np.float32))
+    pace = RateLimit(np.full(OPENFACE_COUNT, 1, np.float32))
     pace(shows(AU12=3), Fraction(5))
     assert pace(shows(AU12=0), Fraction(1))[AU_INDEX[12]] == 0
 
@@ -146,7 +165,7 @@ def test_blinks_may_be_faster_than_nasolabial_folds() -> None:
 def labelled(count: int = 4000) -> np.ndarray:
     """Faces whose AU12 and AU15 shut each other out; their other action units know nothing of each other."""
     generator = np.random.default_rng(3)
-    aus = np.clip(generator.normal(0.5, 1.5, (count, AU_COUNT)), 0, 4).astype(np.float32)
+    aus = np.clip(generator.normal(0.5, 1.5, (count, OPENFACE_COUNT)), 0, 4).astype(np.float32)
     smiles = generator.random(count) < 0.5
     aus[smiles, AU_INDEX[15]] = aus[~smiles, AU_INDEX[12]] = 0
     return aus
@@ -161,14 +180,14 @@ def test_antagonists_are_found_where_chance_would_have_shown_both() -> None:
 
 
 def test_no_limit_is_below_what_presets_ask_and_lids_have_none() -> None:
-    limits, _ = fit_limits(labelled() / 4, np.ones(AU_COUNT, np.float32))
+    limits, _ = fit_limits(labelled() / 4, np.ones(OPENFACE_COUNT, np.float32))
     assert limits.largest.min() == 4
     assert limits.largest[AU_INDEX[45]] == MAX_INTENSITY
 
 
 def test_the_steepest_onset_counts_and_a_single_frame_that_is_off_does_not() -> None:
     times_s = np.arange(60) / 30
-    aus = np.zeros((60, AU_COUNT))
+    aus = np.zeros((60, OPENFACE_COUNT))
     aus[30:33, 0], aus[33:, 0] = (1, 2, 3), 3
     aus[10, 1] = 5
     rates = fastest([(times_s, aus)])
@@ -178,9 +197,9 @@ def test_the_steepest_onset_counts_and_a_single_frame_that_is_off_does_not() -> 
 
 def test_limits_survive_their_file() -> None:
     limits = Limits(
-        np.linspace(3, 5, AU_COUNT, dtype=np.float32),
+        with_others(np.linspace(3, 5, OPENFACE_COUNT, dtype=np.float32), HIGHEST),
         (PairLimit(8, 10, 1.0, 2.0, 2.1),),
-        np.linspace(10, 60, AU_COUNT, dtype=np.float32),
+        with_others(np.linspace(10, 60, OPENFACE_COUNT, dtype=np.float32), OTHER_RATES),
     )
     again = from_json(json.loads(json.dumps(to_json(limits))))
     np.testing.assert_allclose(again.largest, limits.largest, atol=1e-3)
@@ -191,12 +210,12 @@ def test_limits_survive_their_file() -> None:
 def test_the_command_fits_folders_and_clips(tmp_path: Path) -> None:
     folder, clips = tmp_path / "faces", tmp_path / "clips" / "labels"
     folder.mkdir(), clips.mkdir(parents=True)
-    codes = ",".join(f"{code}_r" for code in AU_CODES)
+    codes = ",".join(f"{code}_r" for code in OPENFACE_CODES)
     rows = [
         f"{index}.jpg," + ",".join(f"{value:.2f}" for value in aus) for index, aus in enumerate(labelled(500))
     ]
     (folder / "aus.csv").write_text("\n".join([f"file,{codes}", *rows]))
-    frames = [f"{i / 30},1," + ",".join([str(i % 30 / 10)] * AU_COUNT) for i in range(60)]
+    frames = [f"{i / 30},1," + ",".join([str(i % 30 / 10)] * OPENFACE_COUNT) for i in range(60)]
     (clips / "film.csv").write_text("\n".join([f"timestamp,success,{codes}", *frames]))
     arguments = ["limits", str(folder), "--clips", str(tmp_path / "clips"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(main, arguments)
@@ -207,9 +226,11 @@ def test_the_command_fits_folders_and_clips(tmp_path: Path) -> None:
 
 
 def test_a_change_that_is_no_number_is_held_and_never_stays():
-    pace = RateLimit(np.full(17, 10, np.float32))
-    broken = np.full((2, 17), np.nan, np.float32)
+    pace = RateLimit(np.full(AU_COUNT, 10, np.float32))
+    broken = np.full((2, AU_COUNT), np.nan, np.float32)
     assert not pace(broken, Fraction(0)).any()
-    pace(np.full((2, 17), 0.2, np.float32), Fraction(1, 10))
-    assert pace(broken, Fraction(2, 10)) == pytest.approx(np.full((2, 17), 0.2))
-    assert pace(np.full((2, 17), 0.5, np.float32), Fraction(3, 10)) == pytest.approx(np.full((2, 17), 0.5))
+    pace(np.full((2, AU_COUNT), 0.2, np.float32), Fraction(1, 10))
+    assert pace(broken, Fraction(2, 10)) == pytest.approx(np.full((2, AU_COUNT), 0.2))
+    assert pace(np.full((2, AU_COUNT), 0.5, np.float32), Fraction(3, 10)) == pytest.approx(
+        np.full((2, AU_COUNT), 0.5)
+    )

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 from calib.metrics import MetricsReport, agreement, to_json, to_markdown
 
 
 def labels(count: int = 200) -> np.ndarray:
-    return np.random.default_rng(0).uniform(0, 3, (count, AU_COUNT))
+    return np.random.default_rng(0).uniform(0, 3, (count, OPENFACE_COUNT))
 
 
 def test_perfect_readings_agree_perfectly():
@@ -72,5 +72,5 @@ def test_reports_are_valid_json_and_have_a_row_for_every_part():
     assert data["pooled"]["aus"]["AU05"]["r"] is None
     assert data["parts"]["turned"]["mean"]["r"] == 1.0
     assert "| turned | 200 | 1.00 | 1.00 |" in report.to_markdown()
-    assert to_markdown(found).count("\n") == 1 + AU_COUNT + 1
+    assert to_markdown(found).count("\n") == 1 + OPENFACE_COUNT + 1
     assert to_json(found)["count"] == 200

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calib.au import AU_COUNT, AUVector, au_index
+from calib.au import OPENFACE_COUNT, AUVector, as_vector, au_index, openface
 from calib.neutral import NeutralEstimator, NeutralOptions, Rest
 
 RATE = 15
 SMILE, BLINK = au_index("AU12"), au_index("AU45")
-AT_REST = np.linspace(0, 1.2, AU_COUNT).astype(np.float32)
+AT_REST = as_vector(np.linspace(0, 1.2, OPENFACE_COUNT))
 """Read from the face of somebody who shows nothing."""
 
 
@@ -30,7 +30,7 @@ class Person:
         rest = None
         for frame in range(round(seconds * RATE)):
             self.time_s += 1 / RATE
-            aus = AT_REST + self._random.normal(0, self._noise, AU_COUNT)
+            aus = AT_REST + as_vector(self._random.normal(0, self._noise, OPENFACE_COUNT))
             aus += moving * (1 + np.sin(3.6 * np.pi * self.time_s))
             aus[SMILE] += smile
             aus[BLINK] += 3.0 * (frame % 50 < 3)
@@ -109,8 +109,8 @@ def test_on_real_clips_it_is_below_most_of_what_is_shown_and_the_labels_agree(sh
     seen = labelled_readings(folder / clip, folder / "labels" / f"{Path(clip).stem}.csv")
     estimator = NeutralEstimator()
     for time_s, aus in zip(seen.times_s, seen.readings, strict=True):
-        rest = estimator.update(time_s, aus)
-    assert ((seen.readings < neutral(rest) - 0.1).mean(axis=0) < 0.5).all()
-    calibrated = np.clip(seen.readings - neutral(rest), 0, 5)
+        rest = estimator.update(time_s, as_vector(aus))
+    assert ((seen.readings < openface(neutral(rest)) - 0.1).mean(axis=0) < 0.5).all()
+    calibrated = np.clip(seen.readings - openface(neutral(rest)), 0, 5)
     before, after = (np.abs(each - seen.normalised).mean() for each in (seen.readings, calibrated))
     assert after < before

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.au import AU_CODES, AU_COUNT, AU_INDEX, neutral_aus
+from calib.au import AU_CODES, AU_COUNT, AU_INDEX, HIGHEST, neutral_aus
 from calib.profile import (
     MOST_STRETCH,
     Profile,
@@ -57,7 +57,7 @@ def asked(targets: str, profile: Profile, shows: float) -> float:
 def test_only_the_version_is_needed():
     profile = parse_profile('{"version": 1}')
     assert not profile.neutral.any() and (profile.gain == 1).all()
-    assert np.isnan(profile.range).all() and (profile.ceiling == 5).all()
+    assert np.isnan(profile.range).all() and (profile.ceiling == HIGHEST).all()
 
 
 intensities = st.lists(st.floats(0, 5, width=32), min_size=AU_COUNT, max_size=AU_COUNT)
@@ -123,7 +123,7 @@ def test_no_text_crashes_the_parser(text):
     except ProfileError as error:
         assert len(str(error).splitlines()) == 1
     else:
-        assert profile.ceiling.shape == (AU_COUNT,) and (profile.ceiling <= 5).all()
+        assert profile.ceiling.shape == (AU_COUNT,) and (profile.ceiling <= HIGHEST).all()
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe{}", b"[" * 100_000, b" " * 1_000_001, b"9" * 6000])
@@ -229,7 +229,7 @@ def test_a_neutral_that_is_taken_keeps_the_rest_of_the_profile():
     taken = shows(AU12=0.5)
     assert with_neutral(None, None) is None
     alone = with_neutral(None, taken)
-    assert alone is not None and (alone.neutral == taken).all() and (alone.ceiling == 5).all()
+    assert alone is not None and (alone.neutral == taken).all() and (alone.ceiling == HIGHEST).all()
     person = known(neutral={"AU12": 2}, gain={"AU12": 2})
     assert with_neutral(person, None) is person
     renewed_person = with_neutral(person, taken)

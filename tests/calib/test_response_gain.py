@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AU_COUNT, AU_INDEX, both, neutral_aus
+from calib.au import AU_INDEX, OPENFACE_CODES, OPENFACE_COUNT, both, neutral_aus
 from calib.response_gain import MOST_DRIVE, driven, load_drive, to_drive, to_json
 from reenact.programme import parse_targets
 from reenact.retarget import Retargeter
@@ -17,10 +17,10 @@ from tests.support.faces import shows
 
 
 def test_what_answers_by_half_is_driven_twice_and_what_hardly_answers_not_at_all() -> None:
-    drive = to_drive(np.full(AU_COUNT, 0.5))
+    drive = to_drive(np.full(OPENFACE_COUNT, 0.5))
     assert drive[AU12] == 2 and drive[AU_INDEX[4]] == 1
-    assert to_drive(np.full(AU_COUNT, 0.01))[AU12] == MOST_DRIVE
-    assert to_drive(np.full(AU_COUNT, 1.2))[AU12] == 1, "never less than was asked"
+    assert to_drive(np.full(OPENFACE_COUNT, 0.01))[AU12] == MOST_DRIVE
+    assert to_drive(np.full(OPENFACE_COUNT, 1.2))[AU12] == 1, "never less than was asked"
 
 
 def test_only_what_is_held_is_driven() -> None:
@@ -48,4 +48,4 @@ def test_a_correction_is_written_and_not_asked() -> None:
 
 
 def test_the_file_has_every_action_unit() -> None:
-    assert list(json.loads(to_json(neutral_aus()))) == list(AU_CODES)
+    assert list(json.loads(to_json(neutral_aus()))) == list(OPENFACE_CODES)

@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from calib.__main__ import main
-from calib.au import AU_CODES, au_index
+from calib.au import OPENFACE_CODES, OPENFACE_COUNT, au_index
 from calib.basis import load_basis
 from calib.basis_fit import MOTION_SOURCES
 from calib.gains import FULL_AT
 from calib.openings import MOUTH, OUTER_LIPS
+from calib.other_units import OTHER_MOTIONS
 from calib.scans import SCAN_MOTIONS, Scans, fit_to_scans, motions_on_landmarks
 from calib.shape import IRIS_START, load_shape
 from reenact.media.write.au_csv import LANDMARKS_68
@@ -38,7 +39,9 @@ def scanned(**expressions: np.ndarray) -> Scans:
 
 
 def all_motions() -> dict[str, np.ndarray]:
-    names = {name for lesson in SCAN_MOTIONS.values() for name in lesson.scans}
+    lessons = *SCAN_MOTIONS.values(), *OTHER_MOTIONS.values()
+    names = {"jawLeft", "jawRight", "eyeLookUp", "eyeLookDown"}
+    names |= {name for lesson in lessons for name in lesson.scans}
     return {name: np.zeros((478, 3)) for name in names}
 
 
@@ -70,11 +73,11 @@ def test_full_intensity_shows_the_lesson_once() -> None:
 def test_what_is_in_no_lesson_stays_as_it_is_and_irises_never_move() -> None:
     motions = {name: np.full((478, 3), -2.0) for name in all_motions()}
     fitted = fit_to_scans(BASIS, motions, SHAPE)
-    for code in set(AU_CODES) - set(SCAN_MOTIONS):
+    for code in set(OPENFACE_CODES) - set(SCAN_MOTIONS):
         index = au_index(code)
         np.testing.assert_allclose(fitted.displacements[index], BASIS.displacements[index], atol=0.01)
         assert fitted.furthest[index] == BASIS.furthest[index]
-    assert not fitted.displacements[:, IRIS_START:].any()
+    assert not fitted.displacements[:OPENFACE_COUNT, IRIS_START:].any()
 
 
 def test_shut_lips_stay_shut_and_a_cheek_raiser_leaves_them_alone() -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import reenact as package
-from calib.au import AU_CODES
+from calib.au import OPENFACE_CODES
 from reenact.cli import main
 from reenact.run.demo import make_clip
 
@@ -71,7 +71,7 @@ def test_a_face_driven_by_itself_stays_as_it_is(tmp_path: Path) -> None:
 
 
 def test_neutralise_and_scale_do_what_the_same_targets_do(tmp_path: Path) -> None:
-    neutral = ",".join(f"{code}=0" for code in AU_CODES if code != "AU45")
+    neutral = ",".join(f"{code}=0" for code in OPENFACE_CODES if code != "AU45")
     assert np.array_equal(made(tmp_path, "--neutralise", "1"), made(tmp_path, "--target-aus", neutral))
     assert np.array_equal(made(tmp_path, "--scale", "AU12=0"), made(tmp_path, "--target-aus", "AU12=0"))
 

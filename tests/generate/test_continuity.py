@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from calib.au import Change
+from calib.au import AU_COUNT, Change
 from calib.basis import load_basis
 from reenact.generate import MovedFace
 from reenact.generate.painters.paint import polygon
@@ -28,7 +28,7 @@ def seen() -> tuple[Frame, Face]:
 def shown(asked: Change) -> np.ndarray:
     frame, face = seen()
     image = frame.image.astype(int)
-    patch = MovedFace(load_basis())(frame, face, np.zeros(17, np.float32), asked)
+    patch = MovedFace(load_basis())(frame, face, np.zeros(AU_COUNT, np.float32), asked)
     if patch is not None:
         x0, y0, x1, y1 = patch.region
         image[y0:y1, x0:x1] = patch.image

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AUVector, au_index, neutral_aus
+from calib.au import OPENFACE_CODES, AUVector, au_index, neutral_aus
 from calib.basis import load_basis
 from calib.estimator import load_estimator
 from reenact.generate import FaceGenerator, MovedFace
@@ -54,4 +54,4 @@ def test_what_is_asked_is_read(code: str) -> None:
 
 def test_little_else_is_read() -> None:
     others = [np.abs(np.delete(change, au_index(code))).mean() for code, change in slopes().items()]
-    assert len(AU_CODES) == 17 and np.mean(others) < 0.07
+    assert len(OPENFACE_CODES) == 17 and np.mean(others) < 0.07

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from calib.au import neutral_aus
+from calib.au import neutral_aus, openface
 from reenact.generate import FaceGenerator, open_generator
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.generate.network.contract import ModelError
@@ -89,7 +89,7 @@ def test_relative_action_units_are_given_as_fifths():
     painter = Painter()
     FaceGenerator(RepaintedFace(painter, CROP))(asked(textured_frame(), change(AU12=2.5, AU04=-1)))
     assert painter.seen["relative_aus"].dtype == np.float32
-    np.testing.assert_allclose(painter.seen["relative_aus"], [shows(AU12=0.5, AU04=-0.2)])
+    np.testing.assert_allclose(painter.seen["relative_aus"], [openface(shows(AU12=0.5, AU04=-0.2))])
     assert painter.seen["image"].shape == (1, 64, 64, 3) and painter.seen["image"].dtype == np.uint8
 
 
@@ -97,7 +97,7 @@ def test_absolute_action_units_are_what_the_face_is_to_show_within_the_scale():
     painter = Painter(alpha=0.5)
     generate = FaceGenerator(RepaintedFace(painter, CROP, absolute=True))
     generate(asked(textured_frame(), change(AU12=3, AU04=-2), shown=shows(AU12=4, AU04=1, AU25=1)))
-    np.testing.assert_allclose(painter.seen["aus"], [shows(AU12=1, AU25=0.2)], atol=1e-6)
+    np.testing.assert_allclose(painter.seen["aus"], [openface(shows(AU12=1, AU25=0.2))], atol=1e-6)
 
 
 def test_alpha_says_where_a_network_paints():

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import reenact
-from calib.au import AU_CODES, UnknownAUError, bilateral
+from calib.au import OPENFACE_CODES, UnknownAUError, bilateral
 from reenact import errors
 from reenact.cli import main
 from reenact.measure.measurements import measurements
@@ -52,7 +52,7 @@ def test_rows_are_the_faces_of_the_frames_in_order():
     assert list(table.face_ids) == [0, 4, 4] and list(table.frame_numbers) == [1, 1, 3]
     np.testing.assert_allclose(table.times_s, [0, 0, 2 / 30])
     assert list(table["AU12"]) == list(table["AU12_r"]) == [2, 0, 3] and list(table["AU4"]) == [0, 1, 0]
-    assert table.names == tuple(f"{code}_r" for code in AU_CODES)
+    assert table.names == tuple(f"{code}_r" for code in OPENFACE_CODES)
     np.testing.assert_array_equal(table.sides, [bilateral(row) for row in table.values])
     assert table.landmarks.shape == (3, 478, 3) and table.files is None
     assert (table.boxes[0] < table.boxes[1])[[0, 2]].all()
@@ -120,7 +120,7 @@ def test_arrays_paths_and_editors_read_the_same(portrait: np.ndarray, tmp_path: 
 def test_pandas_gets_the_columns_by_name(film: Path):
     frame = reenact.read_aus(film).to_pandas()
     assert list(frame.columns[:4]) == ["frame", "face_id", "timestamp", "confidence"]
-    assert list(frame.columns[4:]) == [f"{code}_r" for code in AU_CODES]
+    assert list(frame.columns[4:]) == [f"{code}_r" for code in OPENFACE_CODES]
     assert list(frame["frame"]) == list(range(1, FRAMES + 1))
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from calib.au import AU_CODES
+from calib.au import OPENFACE_CODES, OPENFACE_COUNT, as_vector, openface
 from calib.pose import Pose
 from calib.shape import load_shape
 from reenact.media.write.au_csv import LANDMARKS_68, AUCsvSink, CsvError, head_position_mm, open_csv
 from reenact.records import Face, Frame, Measured
 
-AUS = np.linspace(0, 4, 17).astype(np.float32)
+AUS = as_vector(np.linspace(0, 4, OPENFACE_COUNT))
 POSE = Pose(2.0, np.eye(3, dtype=np.float32), np.array([420, 140, 0], np.float32))
 
 
@@ -43,8 +43,8 @@ def test_columns_are_openfaces_in_its_order() -> None:
     assert list(table(record(0))) == [
         *("frame", "face_id", "timestamp", "confidence", "success"),
         *("pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz"),
-        *(f"{code}_r" for code in AU_CODES),
-        *(f"{code}_c" for code in AU_CODES),
+        *(f"{code}_r" for code in OPENFACE_CODES),
+        *(f"{code}_c" for code in OPENFACE_CODES),
     ]
 
 
@@ -56,12 +56,12 @@ def test_landmark_columns_stand_between_pose_and_action_units() -> None:
 
 
 def test_sides_stand_at_the_end_and_their_mean_is_what_openface_has() -> None:
-    measured = replace(record(0, face()), leans=(np.linspace(-3, 3, 17, dtype=np.float32),))
+    measured = replace(record(0, face()), leans=(as_vector(np.linspace(-3, 3, OPENFACE_COUNT)),))
     with_sides, plain = table(measured, sides=True), table(measured)
     assert list(with_sides)[: plain.shape[1]] == list(plain)
-    assert list(with_sides)[plain.shape[1] :] == [f"{code}{side}" for code in AU_CODES for side in "LR"]
+    assert list(with_sides)[plain.shape[1] :] == [f"{code}{side}" for code in OPENFACE_CODES for side in "LR"]
     row = with_sides.iloc[0]
-    for code in AU_CODES:
+    for code in OPENFACE_CODES:
         assert 0 <= row[f"{code}L"] <= 5 and 0 <= row[f"{code}R"] <= 5
         assert (row[f"{code}L"] + row[f"{code}R"]) / 2 == pytest.approx(row[f"{code}_r"], abs=0.011)
     assert (with_sides[list(plain)] == plain).all(axis=None)
@@ -72,12 +72,14 @@ def test_a_row_says_what_was_measured() -> None:
     assert (row["frame"], row["face_id"], row["success"]) == (31, 3, 1)
     assert row["timestamp"] == pytest.approx(1.001)
     assert row["confidence"] == pytest.approx(0.987)
-    np.testing.assert_allclose(row[[f"{code}_r" for code in AU_CODES]].astype(float), AUS, atol=0.006)
+    np.testing.assert_allclose(
+        row[[f"{code}_r" for code in OPENFACE_CODES]].astype(float), openface(AUS), atol=0.006
+    )
 
 
 def test_presence_is_intensity_a_or_more() -> None:
     row = table(record(0, face())).iloc[0]
-    assert [row[f"{code}_c"] for code in AU_CODES] == [int(value >= 1) for value in AUS]
+    assert [row[f"{code}_c"] for code in OPENFACE_CODES] == [int(value >= 1) for value in openface(AUS)]
 
 
 def test_a_frame_without_a_face_is_a_row_of_zeros() -> None:

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import reenact.occlusion
-from calib.au import AU_INDEX, LOWER_FACE, neutral_aus
+from calib.au import ACTION_UNITS, AU_INDEX, LOWER_FACE, neutral_aus
 from calib.estimator import JAW
 from calib.openings import OUTER_LIPS
 from reenact.cli import main
@@ -157,7 +157,7 @@ def test_the_lower_face_is_left_as_it_is_while_the_mouth_is_hidden():
     change = retarget(record(0, 0, hidden=(True,))).changes[0]
     assert not change[:, LOWER].any()
     assert (change[:, [AU_INDEX[4], AU_INDEX[45]]] == 1).all()
-    assert set(LOWER).isdisjoint(UPPER) and len(LOWER) + len(UPPER) == 17
+    assert set(LOWER).isdisjoint(UPPER) and len(LOWER) + len(UPPER) == len(ACTION_UNITS)
 
 
 def test_the_lower_face_fades_out_when_a_hand_comes_and_in_when_it_leaves():

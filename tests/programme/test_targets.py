@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.au import ACTION_UNITS, AU_CODES, AU_INDEX, ONE_PIECE, au_code
+from calib.au import (
+    ACTION_UNITS,
+    AU_CODES,
+    AU_COUNT,
+    AU_INDEX,
+    JAW_SIDEWAYS,
+    ONE_PIECE,
+    OPENFACE_CODES,
+    au_code,
+)
 from reenact.programme.presets import PRESETS, Preset
 from reenact.programme.target_syntax import TargetError, load_targets, parse_targets
 from reenact.programme.targets import Targets, no_targets
@@ -31,7 +40,7 @@ def shown(targets: Targets) -> dict[str, tuple[object, ...]]:
 
 def showing(**intensities: float) -> np.ndarray:
     """(17,) what a face shows."""
-    aus = np.zeros(17, np.float32)
+    aus = np.zeros(AU_COUNT, np.float32)
     for code, intensity in intensities.items():
         aus[AU_CODES.index(code)] = intensity
     return aus
@@ -58,7 +67,7 @@ def test_absolute_zero_is_a_target_and_relative_zero_is_none() -> None:
 
 
 def test_the_change_is_what_is_missing_to_the_target() -> None:
-    measured = np.full(17, 1.5, np.float32)
+    measured = np.full(AU_COUNT, 1.5, np.float32)
     change = parse_targets("AU12=+2,AU25=3").change(measured)
     assert (change[:, AU_INDEX[12]] == 2).all()
     assert (change[:, AU_INDEX[25]] == 1.5).all()
@@ -161,7 +170,7 @@ def test_every_preset_can_be_read_and_has_a_summary(preset: Preset) -> None:
 
 
 def test_neutral_sets_every_action_unit_to_zero() -> None:
-    assert shown(parse_targets("neutral")) == dict.fromkeys(AU_CODES, (0, 1))
+    assert shown(parse_targets("neutral")) == dict.fromkeys(OPENFACE_CODES, (0, 1))
 
 
 @pytest.mark.parametrize(
@@ -220,12 +229,13 @@ def test_no_text_of_the_right_letters_crashes_the_parser(text: str) -> None:
 @st.composite
 def any_targets(draw: st.DrawFn) -> Targets:
     targets = no_targets()
-    for index in range(17):
-        whole = ACTION_UNITS[index].number in ONE_PIECE
+    for index, unit in enumerate(ACTION_UNITS):
+        whole = unit.number in ONE_PIECE or unit.number == JAW_SIDEWAYS
         sides = [slice(None)] if whole else draw(st.sampled_from([[slice(None)], [0], [1], [0, 1]]))
         for side in sides:
-            kind = draw(st.sampled_from(["left alone", "relative", "absolute", "at_least", "at_most"]))
-            low = -5.0 if kind == "relative" else 0.0
+            kinds = ["left alone", "relative", "absolute", "at_least", "at_most"]
+            kind = draw(st.sampled_from(kinds[:3] if unit.opposite else kinds))
+            low = -5.0 if kind == "relative" or unit.opposite else 0.0
             aim = getattr(targets, kind) if kind.startswith("at_") else targets
             if kind != "left alone":
                 aim.value[side, index] = draw(st.floats(low, 5.0, width=32))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calib.au import AU_INDEX, both, neutral_aus
+from calib.au import AU_COUNT, AU_INDEX, both, neutral_aus
 from calib.limits import load_limits
 from reenact.programme import TargetError, parse_targets
 from reenact.programme.keyframes_file import KeyframesError
@@ -97,7 +97,7 @@ def test_the_face_at_rest_is_the_median_of_the_last_second_of_the_largest_face()
         change(retargeter, index, Someone(0, shows=shows), Someone(1, scale=1.0, shows=3.0))
     at_rest = retargeter.at_rest()
     assert at_rest is not None
-    np.testing.assert_array_equal(at_rest, np.full(17, 1.0))
+    np.testing.assert_array_equal(at_rest, np.full(AU_COUNT, 1.0))
 
 
 def test_another_person_is_not_mixed_into_the_face_at_rest() -> None:

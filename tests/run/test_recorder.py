@@ -19,7 +19,7 @@ import av
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AUVector, Change, bilateral, neutral_aus
+from calib.au import OPENFACE_CODES, AUVector, Change, bilateral, neutral_aus
 from reenact.media.read import open_capture
 from reenact.media.read.microphone import RATE
 from reenact.media.write.au_csv import columns
@@ -167,7 +167,7 @@ def test_the_table_has_the_rows_of_the_video_with_what_was_measured_and_asked(tm
 def test_what_openface_has_stands_in_the_table_as_before() -> None:
     with_asked, without = columns(asked=True), columns()
     assert with_asked[: len(without)] == without
-    assert with_asked[len(without) :] == [f"{code}_asked" for code in AU_CODES]
+    assert with_asked[len(without) :] == [f"{code}_asked" for code in OPENFACE_CODES]
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])

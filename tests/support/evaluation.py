@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from calib.au import AUVector, neutral_aus
+from calib.au import AUVector, neutral_aus, openface
 from reenact.records import Frame
 from tests.support.faces import posed_face, textured_frame
 from train.evaluate.picture_reader import PictureReading
@@ -18,7 +18,9 @@ def subject(
 ) -> Subject:
     """A face as large as in shards."""
     face = posed_face(scale=1.35, centre=(160.0, 150.0), turn=turn, landmarks_mm=landmarks_mm)
-    return Subject(frame, PictureReading(face, neutral_aus() if aus is None else aus), "person", "set", name)
+    return Subject(
+        frame, PictureReading(face, openface(neutral_aus() if aus is None else aus)), "person", "set", name
+    )
 
 
 def copy(frame, face, change, measured):

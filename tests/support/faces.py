@@ -51,7 +51,7 @@ def textured_frame(height: int = 480, width: int = 640, seed: int = 0) -> Frame:
 
 
 def shows(**aus: float) -> AUVector:
-    """(17,) shows(AU12=2, AU25=1)."""
+    """(OPENFACE_COUNT,) shows(AU12=2, AU25=1)."""
     vector = neutral_aus()
     for name, value in aus.items():
         vector[au_index(name)] = value
@@ -59,9 +59,9 @@ def shows(**aus: float) -> AUVector:
 
 
 def change(**aus: float) -> Change:
-    """(2, 17) change(AU12=2, AU45L=1)."""
+    """(2, OPENFACE_COUNT) change(AU12=2, AU45L=1)."""
     sided = bilateral(neutral_aus())
     for name, value in aus.items():
-        index, side = sided_au(name)
-        sided[rows(side), index] = value
+        index, side, sign = sided_au(name)
+        sided[rows(side), index] = sign * value
     return sided

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AU_COUNT, au_index
+from calib.au import OPENFACE_CODES, OPENFACE_COUNT, au_index, openface
 from calib.metrics import Agreement
 from tests.support.evaluation import asked_of, copy, subject, written
 from tests.support.faces import shows
@@ -25,14 +25,14 @@ KNOWN = Agreement(np.full(17, 0.8), np.full(17, 0.7), np.full(17, 0.2), 99)
 
 def half_obeyed(image, near):
     """Reads half of what was asked, and a tenth of AU12 as AU06, too."""
-    asked = asked_of(image)
+    asked = openface(asked_of(image))
     evidence = asked / 2
     evidence[au_index("AU06")] += asked[au_index("AU12")] / 10
     return SimpleNamespace(evidence=evidence)
 
 
 def judge(image, face):
-    return asked_of(image) / 4
+    return openface(asked_of(image)) / 4
 
 
 def measured(method, *subjects, reader=half_obeyed):
@@ -75,17 +75,17 @@ def test_asks_stop_at_the_ends_of_the_scale():
 
 def test_copy_achieves_nothing():
     obeyed = measured(copy, subject())
-    assert len(obeyed.trials) == 3 * AU_COUNT
+    assert len(obeyed.trials) == 3 * OPENFACE_COUNT
     assert {
         obeyed.answer(code, read).slope
-        for code in AU_CODES
+        for code in OPENFACE_CODES
         for read in (estimated_change, independent_change)
     } == {0.0}
 
 
 def test_results_without_a_face_are_counted():
     obeyed = measured(written, subject(), reader=lambda image, near: None)
-    assert (len(obeyed.trials), obeyed.lost) == (0, 3 * AU_COUNT)
+    assert (len(obeyed.trials), obeyed.lost) == (0, 3 * OPENFACE_COUNT)
 
 
 def test_tables_have_every_method_and_say_how_good_the_independent_estimator_is():

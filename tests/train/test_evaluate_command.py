@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import reenact
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 from reenact.records import Frame
 from reenact.run.demo import make_clip
 from reenact.track import Tracker, TrackerOptions
@@ -43,7 +43,7 @@ def shards(tmp_path_factory) -> Path:
         lit = np.clip(image * rng.uniform(0.6, 1.1, 3) + rng.normal(0, 6, image.shape), 0, 255).astype(
             np.uint8
         )
-        aus = rng.uniform(0, 3, AU_COUNT).astype(np.float32) * (rng.random(AU_COUNT) < 0.5)
+        aus = rng.uniform(0, 3, OPENFACE_COUNT).astype(np.float32) * (rng.random(OPENFACE_COUNT) < 0.5)
         sample = FaceSample(lit, landmarks, aus, f"person {number // 2}", "set", f"{number}.png")
         faces.append(PreparedFace(sample, True, 0.0, 1.0, 0.2, False, str(number)))
     write_meta(folder, FolderMeta(seed=1, share=0.4))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calib.au import au_index
+from calib.au import au_index, openface
 from calib.basis import load_basis
 from calib.shape import INTERPUPILLARY_MM, load_shape
 from tests.support.evaluation import FRAME, asked_of, copy, subject, written
@@ -42,14 +42,16 @@ def test_people_are_found_by_the_names_of_their_pictures(tmp_path):
     faces = []
     for person, shown in (("ann", AT_REST), ("ann", "happy"), ("ann", "playful"), ("bob", "happy")):
         face = (SMILE if shown == "happy" else RESTING).face
-        sample = FaceSample(FRAME.image, face.landmarks, shows(), person, "set", f"{person}_{shown}.jpg")
+        sample = FaceSample(
+            FRAME.image, face.landmarks, openface(shows()), person, "set", f"{person}_{shown}.jpg"
+        )
         faces.append(PreparedFace(sample, True, 0.0, 1.0, 0.2, False, sample.name))
     write_meta(tmp_path, FolderMeta(seed=1, share=0.0))
     write_shard(tmp_path, "set-00000", faces, "fingerprint")
     shards = open_shards(tmp_path, held_out=False)
 
     def reader(image, near):
-        return PictureReading(replace(RESTING.face, landmarks=near), shows())
+        return PictureReading(replace(RESTING.face, landmarks=near), openface(shows()))
 
     (posed,) = choose_posed(shards, reader)
     assert (posed.at_rest.person, posed.expression) == ("ann", "happy")

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 safetensors_torch = pytest.importorskip("safetensors.torch")
 
-from calib.au import AU_CODES  # noqa: E402
+from calib.au import OPENFACE_CODES  # noqa: E402
 from engines import load_engine  # noqa: E402
 from engines.description import describe  # noqa: E402
 from reenact import __version__  # noqa: E402
@@ -117,7 +117,7 @@ def test_both_files_say_what_they_are_and_hold_the_same_weights(live_run, tmp_pa
     with pytest.importorskip("safetensors").safe_open(tmp_path / "out.safetensors", "pt") as content:
         metadata = content.metadata()
     assert metadata == dict(describe((tmp_path / "out.onnx").read_bytes()).metadata)
-    assert metadata["action_units"].split() == list(AU_CODES)
+    assert metadata["action_units"].split() == list(OPENFACE_CODES)
 
     weights = safetensors_torch.load_file(tmp_path / "out.safetensors")
     trained.network.load_state_dict(weights)

@@ -454,7 +454,7 @@ def test_bfloat16_learns_too(tmp_path):
 @pytest.fixture
 def shards(tmp_path):
     """A folder of eight faces."""
-    from calib.au import AU_COUNT
+    from calib.au import OPENFACE_COUNT
     from tests.support.faces import textured_frame
     from train.data.shards import CROP, FaceSample, FolderMeta, PreparedFace, write_meta, write_shard
 
@@ -463,7 +463,7 @@ def shards(tmp_path):
         sample = FaceSample(
             textured_frame(CROP.size, CROP.size, seed=number).image,
             random.uniform(0, CROP.size, (478, 3)).astype(np.float32),
-            random.uniform(0, 5, AU_COUNT).astype(np.float32),
+            random.uniform(0, 5, OPENFACE_COUNT).astype(np.float32),
             f"person {number}",
             "set",
             f"{number}.png",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 from calib.openings import OUTER_LIPS
 from reenact.occlusion import MouthOcclusion, load_mouth_occlusion
 from reenact.occlusion.mouth_occlusion import LowerFace
@@ -112,7 +112,7 @@ def test_the_command_fits_writes_and_judges(tmp_path):
     for number in range(12):
         lit = np.clip(image * rng.uniform(0.7, 1.1, 3), 0, 255).astype(np.uint8)
         sample = FaceSample(
-            lit, landmarks, np.zeros(AU_COUNT, np.float32), f"person {number}", "set", f"{number}.png"
+            lit, landmarks, np.zeros(OPENFACE_COUNT, np.float32), f"person {number}", "set", f"{number}.png"
         )
         faces.append(PreparedFace(sample, True, 0.0, 1.0, 0.2, False, str(number)))
     write_meta(tmp_path, FolderMeta(seed=1, share=0.4))

@@ -17,7 +17,7 @@ from torch import nn  # noqa: E402
 from torch.utils.data import default_collate  # noqa: E402
 
 import reenact  # noqa: E402
-from calib.au import au_index  # noqa: E402
+from calib.au import au_index, openface  # noqa: E402
 from calib.basis import load_basis  # noqa: E402
 from calib.estimator import load_estimator  # noqa: E402
 from reenact.generate.geometry.face_crop import FaceCrop  # noqa: E402
@@ -345,7 +345,7 @@ def shut_eyes():
         torch.from_numpy(alignment.crop(each).transpose(2, 0, 1).astype(np.float32))[None] / 127.5 - 1
         for each in (portrait, moved)
     )
-    aus = torch.from_numpy(Measurer(load_estimator())(tracked).aus[0])[None] / 5
+    aus = torch.from_numpy(openface(Measurer(load_estimator())(tracked).aus[0]))[None] / 5
     return picture, aus, shut
 
 

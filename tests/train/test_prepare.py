@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calib.au import AU_CODES, au_index
+from calib.au import OPENFACE_CODES, au_index, openface
 from calib.estimator import load_estimator
 from reenact.measure.measurer import Measurer
 from reenact.media.image_file import load_still
@@ -58,7 +58,7 @@ def write_sources(folder: Path) -> None:
     )
     names = ["good.jpg", "twice.jpg", "broken.jpg", "missing.jpg", "noise.png", "tiny.png"]
     rows = [",".join([name, "Ann", *["1.25"] * 17]) for name in names]
-    header = ",".join(["file", "person", *(f"{code}_r" for code in AU_CODES)])
+    header = ",".join(["file", "person", *(f"{code}_r" for code in OPENFACE_CODES)])
     (labelled / "aus.csv").write_text("\n".join([header, *rows]) + "\n")
     shutil.copy(PORTRAIT, found / "known.jpg")
     write(found / "mirrored.png", portrait[:, ::-1])
@@ -131,7 +131,7 @@ class TestRun:
         shards = open_shards(prepared[0] / "out")
         known, read = (int(np.flatnonzero(shards.names == name)[0]) for name in ("good.jpg", "mirrored.png"))
         assert shards.aus[known].tolist() == [1.25] * 17 and shards.labelled[known]
-        expected = Measurer(load_estimator())(portrait).aus[0]
+        expected = openface(Measurer(load_estimator())(portrait).aus[0])
         assert not shards.labelled[read]
         assert np.abs(shards.aus[read] - expected).max() < 1
         assert np.corrcoef(shards.aus[read], expected)[0, 1] > 0.9
@@ -140,13 +140,13 @@ class TestRun:
         run(folder, ["labelled"], replace(OPTIONS, labels="estimator"))
         shards = open_shards(folder / "out")
         (index,) = np.flatnonzero(shards.names == "good.jpg")
-        assert shards.aus[index] == pytest.approx(Measurer(load_estimator())(portrait).aus[0])
+        assert shards.aus[index] == pytest.approx(openface(Measurer(load_estimator())(portrait).aus[0]))
         assert not shards.labelled[index]
 
 
 class TestResuming:
     def test_what_a_table_does_not_tell_is_read(self, folder, portrait):
-        measured = Measurer(load_estimator())(portrait).aus[0]
+        measured = openface(Measurer(load_estimator())(portrait).aus[0])
         (folder / "some/images").mkdir(parents=True)
         shutil.copy(PORTRAIT, folder / "some/images/a.jpg")
         (folder / "some/aus.csv").write_text("file;au_12_intensity;au_25_intensity\na.jpg;3,5;-nan(ind)\n")
@@ -154,7 +154,7 @@ class TestResuming:
         (sample,) = open_shards(folder / "new")
         smile = au_index("AU12")
         assert sample.aus[smile] == 3.5 != measured[smile]
-        others = np.arange(len(AU_CODES)) != smile
+        others = np.arange(len(OPENFACE_CODES)) != smile
         assert sample.aus[others] == pytest.approx(measured[others], abs=1e-3)
 
     def test_what_is_finished_is_not_done_again(self, folder, prepared):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 from tests.support.faces import textured_frame
 from train.data.shards import (
     CROP,
@@ -30,7 +30,7 @@ def face(number: int, person: str | None = None, collection: str = "set") -> Pre
     sample = FaceSample(
         image=textured_frame(CROP.size, CROP.size, seed=number).image,
         landmarks=np.random.default_rng(number).uniform(0, 320, (478, 3)).astype(np.float32),
-        aus=np.full(AU_COUNT, number / 4, np.float32),
+        aus=np.full(OPENFACE_COUNT, number / 4, np.float32),
         person=person or f"person {number}",
         collection=collection,
         name=f"{number}.png",

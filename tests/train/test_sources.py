@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.au import AU_CODES, AU_COUNT, UnknownAUError, au_index
+from calib.au import OPENFACE_CODES, OPENFACE_COUNT, UnknownAUError, au_index
 from calib.dataset import DatasetError
 from tests.support.faces import textured_frame
 from tests.support.media import Film, gradient, write_film
@@ -27,8 +27,8 @@ from train.data.sources import (
 from train.data.split import Split
 from train.data.table_folder import TableError
 
-OPENFACE = ",".join(["file", "person", *(f"{code}_r" for code in AU_CODES)])
-PY_FEAT_AUS = [code for code in AU_CODES if code != "AU45"] + ["AU43"]
+OPENFACE = ",".join(["file", "person", *(f"{code}_r" for code in OPENFACE_CODES)])
+PY_FEAT_AUS = [code for code in OPENFACE_CODES if code != "AU45"] + ["AU43"]
 """py-feat has no AU45."""
 
 
@@ -278,7 +278,12 @@ class TestFaceLandmarkImg:
 
     def write(self, path: Path, *faces: tuple[float, float]) -> None:
         """faces: (width in pixels, intensity of all action units)."""
-        columns = ["face", "confidence", *(f"x_{n}" for n in range(68)), *(f"{code}_r" for code in AU_CODES)]
+        columns = [
+            "face",
+            "confidence",
+            *(f"x_{n}" for n in range(68)),
+            *(f"{code}_r" for code in OPENFACE_CODES),
+        ]
         rows = [
             [number, 0.98, *np.linspace(0, width, 68).tolist(), *[value] * 17]
             for number, (width, value) in enumerate(faces)
@@ -366,9 +371,9 @@ class TestTars:
 
 class TestClips:
     def labels(self, frames: Mapping[int, float], ending: str = "_r", **more: int) -> str:
-        columns = ["frame", *more, "success", *(f"{code}{ending}" for code in AU_CODES)]
+        columns = ["frame", *more, "success", *(f"{code}{ending}" for code in OPENFACE_CODES)]
         rows = [
-            [frame, *more.values(), int(value >= 0), *[max(value, 0)] * AU_COUNT]
+            [frame, *more.values(), int(value >= 0), *[max(value, 0)] * OPENFACE_COUNT]
             for frame, value in frames.items()
         ]
         return "\n".join(", ".join(map(str, row)) for row in [columns, *rows]) + "\n"

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, AUVector, au_index
+from calib.au import OPENFACE_CODES, OPENFACE_COUNT, AUVector, au_index
 from calib.openings import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from calib.ramp import smoothstep
 from calib.shape import LANDMARK_COUNT, load_shape
@@ -163,7 +163,7 @@ def fit_creases(
     found.sort(key=lambda person: float(np.abs(person.lines).mean()))
     usual = np.quantile(roughness, (np.arange(len(found)) + 0.5) / len(found))
     shading = np.mean([_symmetric(person.shading) for person in found], axis=0)
-    strength = np.array([STRENGTH.get(code, 1.0) for code in AU_CODES], np.float32)[:, None, None]
+    strength = np.array([STRENGTH.get(code, 1.0) for code in OPENFACE_CODES], np.float32)[:, None, None]
     depth = np.linspace(*options.lines, len(found), dtype=np.float32)[:, None, None, None]
     lines = strength * _without_beards(found)
     lines, shading, reach = _with_borrowed(lines), _with_borrowed(strength * shading), fold_reach()
@@ -171,7 +171,7 @@ def fit_creases(
     lines[:, au_index("AU17")] += DIMPLES * dimples()
     lines = depth * lines
     return Creases(
-        tuple(_cut(index, lines[:, index]) for index in range(AU_COUNT) if lines[:, index].any()),
+        tuple(_cut(index, lines[:, index]) for index in range(OPENFACE_COUNT) if lines[:, index].any()),
         (options.shading * _coarse(shading)).astype(np.float32),
         np.minimum(_coarse(_with_borrowed(reach)), 1),
         np.maximum.accumulate(usual + 1e-6 * np.arange(len(found))).astype(np.float32),
@@ -258,7 +258,7 @@ def _solve(changes: NDArray[np.float32], ratios: NDArray[np.float32], ridge: flo
     moment = (changes[:, folding].T @ ratios.reshape(len(ratios), -1)).T * reach
     gram = (changes[:, folding].T @ changes[:, folding]) * reach[:, :, None] * reach[:, None]
     solution = np.linalg.solve(gram + ridge * np.eye(len(folding), dtype=np.float32), moment[..., None])
-    fitted = np.zeros((AU_COUNT, *SIZE), np.float32)
+    fitted = np.zeros((OPENFACE_COUNT, *SIZE), np.float32)
     fitted[folding] = (solution[..., 0] * reach).T.reshape(len(folding), *SIZE)
     return fitted
 
@@ -337,7 +337,7 @@ def save_creases(creases: Creases, path: Path) -> None:
 def fold_reach() -> NDArray[np.float32]:
     """Returns (17, 380, 320), 0..1: where each action unit folds skin."""
     canonical = load_shape().canonical
-    reach = np.zeros((AU_COUNT, LANDMARK_COUNT), np.float32)
+    reach = np.zeros((OPENFACE_COUNT, LANDMARK_COUNT), np.float32)
     for code, (landmarks, radius_mm) in REGIONS.items():
         apart = np.linalg.norm(canonical[:, None] - canonical[list(landmarks)], axis=2).min(axis=1)
         reach[au_index(code)] = smoothstep(2 - 2 * apart / radius_mm)
@@ -355,7 +355,7 @@ def skin_masks() -> NDArray[np.float32]:
     of_brows = {au_index("AU01"), au_index("AU02")}
     with_sockets, without = _outside((*features, *sockets, _GLABELLA)), _outside(features)
     inside = cv2.distanceTransform(_cells().covered.astype(np.uint8), cv2.DIST_L2, 5) * CELL_MM
-    masks = [with_sockets if index in of_brows else without for index in range(AU_COUNT)]
+    masks = [with_sockets if index in of_brows else without for index in range(OPENFACE_COUNT)]
     return np.array(masks) * smoothstep((inside - _EDGE_MM[0]) / (_EDGE_MM[1] - _EDGE_MM[0])).astype(
         np.float32
     )

@@ -104,11 +104,13 @@ def there_and_back(
 
 
 def applied_change(face: Face, change: Change, basis: AUBasis) -> Change:
-    """Returns the part of `change` (2, 17) that is applied until lips and lids meet; it can be undone
+    """Returns the part of `change` that is applied until lips and lids meet; it can be undone
     exactly."""
     amounts = limit_closing(face, basis.amounts(change), basis)
     share = np.clip(amounts / basis.furthest, -_NEARLY, _NEARLY)
-    return (basis.furthest * np.arctanh(share)).astype(np.float32)
+    applied = change.astype(np.float32, copy=True)
+    applied[:, : len(basis.furthest)] = basis.furthest * np.arctanh(share)
+    return applied
 
 
 def _moved(

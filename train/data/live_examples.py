@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from calib.au import AU_COUNT, AUVector, au_index, bilateral
+from calib.au import AUVector, au_index, bilateral, neutral_aus
 from calib.basis import load_basis
 from calib.openings import MOUTH, Opening
 from reenact.generate.network.network_regions import NetworkRegion, geometry_planes, masks, pale
@@ -151,9 +151,9 @@ def chances(samples: Shards, region: NetworkRegion, options: LiveExampleOptions)
 
 
 def plan_away(region: NetworkRegion, sample: FaceSample, rng: np.random.Generator) -> AUVector:
-    """Draws relative action units (17,) that move away from the shown opening; the network learns the way
-    back."""
-    away = np.zeros(AU_COUNT, np.float32)
+    """Draws relative action units (AU_COUNT,) that move away from the shown opening; the network learns the
+    way back."""
+    away = neutral_aus()
     if region.name == "eyes":
         shut = not is_open(sample.landmarks, region)
         away[au_index("AU45")] = -rng.uniform(2, 5) if shut else rng.uniform(1, 5)
@@ -165,8 +165,8 @@ def plan_away(region: NetworkRegion, sample: FaceSample, rng: np.random.Generato
 
 
 def plan_opening(rng: np.random.Generator) -> AUVector:
-    """Draws relative action units (17,) that open shut lips: speech, a smile, surprise."""
-    asked = np.zeros(AU_COUNT, np.float32)
+    """Draws relative action units (AU_COUNT,) that open shut lips: speech, a smile, surprise."""
+    asked = neutral_aus()
     asked[[au_index("AU25"), au_index("AU26")]] = rng.uniform(1, 4), rng.uniform(0, 2.5)
     if rng.random() < 0.6:
         asked[[au_index("AU12"), au_index("AU06")]] = rng.uniform(0.5, 2.5), rng.uniform(0, 1.5)

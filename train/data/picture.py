@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.au import openface
 from calib.shape import load_shape
 from reenact.records import Face, Frame, Measured, Tracked
 from reenact.track.plausibility import visible_share
@@ -104,7 +105,7 @@ def to_sample(
     image = alignment.crop(tracked.frame.image)
     given = item.aus if options.labels == "given" else None
     if given is None or np.isnan(given).any():
-        read = measure(tracked).aus[0]
+        read = openface(measure(tracked).aus[0])
         aus = read if given is None else np.where(np.isnan(given), read, given)
     else:
         aus = given

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import dataset
-from calib.au import AU_COUNT, AUVector
+from calib.au import OPENFACE_COUNT, AUVector
 from calib.json_file import read_json
 from calib.shape import LANDMARK_COUNT
 from reenact.generate.geometry.face_crop import FaceCrop
@@ -42,7 +42,7 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMW
 """JPEG's options, with full colour resolution; half of it makes colours bleed over lips and teeth."""
 _COLUMNS: dict[str, tuple[type, tuple[int, ...]]] = {
     "landmarks": (np.float32, (LANDMARK_COUNT, 3)),
-    "aus": (np.float32, (AU_COUNT,)),
+    "aus": (np.float32, (OPENFACE_COUNT,)),
     "persons": (np.str_, ()),
     "collections": (np.str_, ()),
     "names": (np.str_, ()),

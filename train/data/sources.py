@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, AU_INDEX, MAX_INTENSITY, AUVector, au_index, neutral_aus
+from calib.au import MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT, AUVector, openface_index
 from calib.film_labels import frame_labels
 from calib.json_file import parse_json
 from calib.picture_labels import FILE_COLUMNS, tables_in
@@ -73,7 +73,7 @@ class GivenLabels:
                 raise ValueError("out of range")
         except (TypeError, ValueError) as error:
             shown = " ".join(repr(value).split())
-            count = AU_COUNT if self.order is None else len(self.order)
+            count = OPENFACE_COUNT if self.order is None else len(self.order)
             raise SourceError(
                 f"{where}: aus is {shown:.60}; give {count} numbers from 0 to 5{_advice(value, count)}"
             ) from error
@@ -81,8 +81,8 @@ class GivenLabels:
 
     def _in_order(self, numbers: NDArray[np.float32]) -> AUVector:
         if self.order is None:
-            return numbers.reshape(AU_COUNT)
-        aus = neutral_aus()
+            return numbers.reshape(OPENFACE_COUNT)
+        aus = np.zeros(OPENFACE_COUNT, np.float32)
         for index, number in zip(self.order, numbers.reshape(len(self.order)), strict=True):
             if index is not None:
                 aus[index] = number
@@ -94,9 +94,9 @@ def parse_order(text: str) -> tuple[int | None, ...]:
 
     Raises calib.au.UnknownAUError, or SourceError for an action unit that is named twice.
     """
-    order = tuple(None if name.strip() == "-" else au_index(name) for name in text.split(","))
+    order = tuple(None if name.strip() == "-" else openface_index(name) for name in text.split(","))
     named = [index for index in order if index is not None]
-    twice = [AU_CODES[index] for index in AU_INDEX.values() if named.count(index) > 1]
+    twice = [OPENFACE_CODES[index] for index in range(OPENFACE_COUNT) if named.count(index) > 1]
     if twice:
         raise SourceError(f"--aus {text} names {twice[0]} twice; name each number's action unit once, or -")
     return order
@@ -248,9 +248,9 @@ def _from_record(
 
 
 def _by_name(intensities: Mapping[str, float]) -> AUVector:
-    aus = neutral_aus()
+    aus = np.zeros(OPENFACE_COUNT, np.float32)
     for name, intensity in intensities.items():
-        aus[au_index(name)] = intensity
+        aus[openface_index(name)] = intensity
     return aus
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, AU_COUNT, MAX_INTENSITY, AUVector, neutral_aus
+from calib.au import MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT, AUVector, neutral_aus
 from calib.metrics import Agreement
 from train.evaluate.independent_estimator import IndependentEstimator
 from train.evaluate.methods import Method
@@ -51,11 +51,11 @@ class AskedAchieved:
 
     def answer(self, code: str, read: Callable[[Trial], AUVector]) -> AUResponse:
         """Returns the response to one action unit by code, as `read` reads the changes."""
-        index = AU_CODES.index(code)
+        index = OPENFACE_CODES.index(code)
         trials = [trial for trial in self.trials if trial.index == index]
         asked = np.array([trial.asked for trial in trials])
-        achieved = np.array([read(trial) for trial in trials]).reshape(-1, AU_COUNT)
-        per_unit = [slope(asked, achieved[:, other]) for other in range(AU_COUNT)]
+        achieved = np.array([read(trial) for trial in trials]).reshape(-1, OPENFACE_COUNT)
+        per_unit = [slope(asked, achieved[:, other]) for other in range(OPENFACE_COUNT)]
         faces = np.array([trial.subject for trial in trials])
         return AUResponse(
             np.array(per_unit),
@@ -120,7 +120,7 @@ def measure_asked_achieved(
         for index, change in _asks(subject.measured):
             image = method(subject.frame, subject.face, change, subject.measured)
             if image is subject.frame.image:
-                nothing = neutral_aus()
+                nothing = np.zeros(OPENFACE_COUNT, np.float32)
                 trials.append(Trial(number, index, float(change[index]), nothing, nothing))
                 continue
             after = reader(image, subject.face.landmarks)
@@ -142,7 +142,7 @@ def measure_asked_achieved(
 
 def _asks(measured: AUVector) -> Iterator[tuple[int, AUVector]]:
     """Yields every amount of every action unit within a face's room: measured + change stays in 0..5."""
-    for index in range(AU_COUNT):
+    for index in range(OPENFACE_COUNT):
         for amount in AMOUNTS:
             change = neutral_aus()
             change[index] = np.clip(measured[index] + amount, 0, MAX_INTENSITY) - measured[index]
@@ -177,7 +177,7 @@ def _summary(results: dict[str, AskedAchieved], how: str) -> ResultTable:
     for method, result in results.items():
         row: list[Cell] = [method, len(result.trials), result.lost]
         for read in READERS.values():
-            answers = {code: result.answer(code, read) for code in AU_CODES}
+            answers = {code: result.answer(code, read) for code in OPENFACE_CODES}
             row += [
                 mean([answer.slope for answer in answers.values()]),
                 mean([answers[code].slope for code in EMPHASIS]),
@@ -197,7 +197,7 @@ def _per_au(
     known: Agreement,
 ) -> ResultTable:
     rows = []
-    for index, code in enumerate(AU_CODES):
+    for index, code in enumerate(OPENFACE_CODES):
         answers = [result.answer(code, read) for result in results.values()]
         row: list[Cell] = [code, max(answer.count for answer in answers)]
         if name == "independent":
@@ -221,9 +221,9 @@ def _per_au(
 
 
 def _matrix(method: str, result: AskedAchieved, how: str) -> ResultTable:
-    names = [code.removeprefix("AU") for code in AU_CODES]
+    names = [code.removeprefix("AU") for code in OPENFACE_CODES]
     rows: list[tuple[Cell, ...]] = []
-    for code in AU_CODES:
+    for code in OPENFACE_CODES:
         answer = result.answer(code, estimated_change)
         rows.append((code, *(float(value) for value in answer.per_unit), answer.leakage))
     note = f"{how} Row: asked; column: change of our estimator's reading per unit asked."

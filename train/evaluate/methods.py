@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector, bilateral
+from calib.au import AUVector, as_vector, bilateral
 from calib.basis import load_basis
 from engines import load_engine
 from reenact.generate import FaceGenerator, Generator, open_generator
@@ -26,7 +26,7 @@ Picture: TypeAlias = NDArray[np.uint8]
 """(height, width, 3) RGB."""
 Method: TypeAlias = Callable[[Frame, Face, AUVector, AUVector], Picture]
 """A function from (frame, face, change, measured) to the changed picture, of the frame's size. change: (17,)
-the relative action units for both sides; measured: (17,) the intensities before."""
+or (AU_COUNT,) the relative action units for both sides; measured: the intensities before."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,9 @@ def _through_the_loop(generator: Generator) -> Method:
     """Returns the method that generates, then pastes, as at run time."""
 
     def method(frame: Frame, face: Face, change: AUVector, measured: AUVector) -> Picture:
-        asked = Retargeted(frame, (face,), aus=(measured,), changes=(bilateral(change),))
+        asked = Retargeted(
+            frame, (face,), aus=(as_vector(measured),), changes=(bilateral(as_vector(change)),)
+        )
         return paste(generator(asked)).image
 
     return method

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector, both
+from calib.au import HIGHEST, LOWEST, AUVector, both
 from calib.bounds import MouthMeasures, measure_mouth
 from calib.shape import INTERPUPILLARY_MM
 from reenact.programme.target_syntax import parse_targets
@@ -107,7 +107,7 @@ def measure_presets(
 def _change(preset: str, measured: AUVector) -> AUVector:
     """Returns the change (17,) by the preset for a face that shows `measured`, within 0..5."""
     asked = both(parse_targets(preset).change(measured))
-    return (np.clip(measured + asked, 0, MAX_INTENSITY) - measured).astype(np.float32)
+    return (np.clip(measured + asked, LOWEST, HIGHEST) - measured).astype(np.float32)
 
 
 def presets_table(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector, au_index, both
+from calib.au import HIGHEST, LOWEST, AUVector, as_vector, au_index, both
 from calib.basis import AUBasis, load_basis
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.programme.target_syntax import parse_targets
@@ -143,7 +143,7 @@ def degrade(
 ) -> Restoration:
     """Removes the expression of `case` from the picture, with the run-time's own geometry and painters."""
     face = face_of(landmarks)
-    away = applied_change(face, parse_targets(case.away).change(aus), basis)
+    away = applied_change(face, parse_targets(case.away).change(as_vector(aus)), basis)
     there = move_face(image, landmarks, away, basis)
     # The original's pose is kept, so that the removed expression does not count as a turn of the head.
     moved = replace(face, landmarks=there.landmarks)
@@ -156,7 +156,7 @@ def degrade(
         case.name,
         Frame(picture),
         moved,
-        np.clip(aus + both(away), 0, MAX_INTENSITY),
+        np.clip(as_vector(aus) + both(away), LOWEST, HIGHEST),
         -both(away),
         image,
         case.region(alignment.points(landmarks), alignment.size),

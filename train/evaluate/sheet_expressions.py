@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector, au_index, both
+from calib.au import HIGHEST, LOWEST, AUVector, au_index, both
 from reenact.programme.target_syntax import parse_targets
 
 Fits = Callable[[Callable[[str], NDArray[np.float32]]], NDArray[np.bool_]]
@@ -31,7 +31,7 @@ class Expression:
     def change(self, measured: AUVector) -> AUVector:
         """Returns the relative action units (17,) for a face that shows `measured`, within the run-time's
         limits."""
-        target = np.clip(measured + both(parse_targets(self.spec).change(measured)), 0, MAX_INTENSITY)
+        target = np.clip(measured + both(parse_targets(self.spec).change(measured)), LOWEST, HIGHEST)
         return (target - measured).astype(np.float32)
 
     def eligible(self, aus: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AUVector
+from calib.au import AUVector, as_vector
 from reenact.records import Face, Frame
 from train.data.shards import Shards
 from train.evaluate.picture_reader import PictureReader, PictureReading
@@ -39,8 +39,8 @@ class Subject:
 
     @property
     def measured(self) -> AUVector:
-        """(17,) the intensities before any change, 0..5."""
-        return self.before.aus
+        """(AU_COUNT,) the intensities before any change; those that OpenFace does not read are 0."""
+        return as_vector(self.before.aus)
 
 
 def read_subjects(shards: Shards, rows: Sequence[int], reader: PictureReader) -> list[Subject]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, au_index
+from calib.au import OPENFACE_CODES, au_index
 from calib.estimator import load_estimator
 from reenact.generate import open_generator
 from reenact.generate.painters.mouth import MouthMemory
@@ -124,7 +124,7 @@ def follow(
     if len(times_s) < _LEAST_FRAMES:
         return ()
     found = []
-    for index, code in enumerate(AU_CODES):
+    for index, code in enumerate(OPENFACE_CODES):
         driver, face = shown[:, index], after[:, index]
         if driver.std() >= LEAST_VARIED:
             gain = slope(driver - driver.mean(), face - face.mean())

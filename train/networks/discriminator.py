@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 
 _SLOPE = 0.01
 _LEVELS = 6
@@ -44,7 +44,7 @@ class Discriminator(nn.Module):
             for before, after in pairwise(widths)
         )
         self.realness = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
-        self.aus = nn.Conv2d(widths[-1], AU_COUNT, size >> levels, bias=False)
+        self.aus = nn.Conv2d(widths[-1], OPENFACE_COUNT, size >> levels, bias=False)
 
     def forward(self, image_N3HW: Tensor) -> DiscriminatorOutput:
         """image_N3HW: -1..1."""

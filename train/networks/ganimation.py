@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 
 _BLOCKS = 6
 
@@ -27,7 +27,7 @@ class Ganimation(nn.Module):
         super().__init__()
         bottom = 4 * channels
         self.body = nn.Sequential(
-            *_activated(nn.Conv2d(3 + AU_COUNT, channels, 7, padding=3, bias=False), channels),
+            *_activated(nn.Conv2d(3 + OPENFACE_COUNT, channels, 7, padding=3, bias=False), channels),
             *_activated(_halve(channels, 2 * channels), 2 * channels),
             *_activated(_halve(2 * channels, bottom), bottom),
             *(ResidualBlock(bottom) for _ in range(_BLOCKS)),

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 
 Conditioning = Literal["concat", "film"]
 """How action units are fed in. `concat`: as constant maps beside the features, before a convolution, as
@@ -124,7 +124,7 @@ class ConcatConv(nn.Module):
 
     def __init__(self, before: int, after: int, kernel: int):
         super().__init__()
-        self.conv = nn.Conv2d(before + AU_COUNT, after, kernel, padding=kernel // 2, bias=False)
+        self.conv = nn.Conv2d(before + OPENFACE_COUNT, after, kernel, padding=kernel // 2, bias=False)
         self.norm = _norm(after)
 
     def forward(self, features_NCHW: Tensor, aus_NK: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ class FilmConv(nn.Module):
 def _embedding() -> nn.Module:
     """Returns the small network before every FiLM layer."""
     return nn.Sequential(
-        nn.Linear(AU_COUNT, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU()
+        nn.Linear(OPENFACE_COUNT, _EMBEDDING), nn.SiLU(), nn.Linear(_EMBEDDING, _EMBEDDING), nn.SiLU()
     )
 
 

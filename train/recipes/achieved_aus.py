@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from calib.au import AU_COUNT, MAX_INTENSITY, AUVector
+from calib.au import MAX_INTENSITY, OPENFACE_COUNT, AUVector, openface
 from calib.shape import load_shape
 from reenact.generate.geometry.face_crop import FaceCrop
 
@@ -56,8 +56,8 @@ def asked_and_achieved(
             if shows is None:
                 errors.append(LOST)
                 continue
-            achieved = torch.from_numpy((shows.aus - shown.aus) / MAX_INTENSITY)
-            errors.append(float((achieved - asked).square().sum()) / AU_COUNT)
+            achieved = torch.from_numpy(openface(shows.aus - shown.aus) / MAX_INTENSITY)
+            errors.append(float((achieved - asked).square().sum()) / OPENFACE_COUNT)
     return torch.tensor(errors) if errors else None
 
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calib.au import AU_COUNT, MAX_INTENSITY, AUVector, au_index
+from calib.au import MAX_INTENSITY, OPENFACE_COUNT, AUVector, au_index
 from train import losses
 from train.data.shards import CROP, FaceSample, Shards
 from train.evaluate.picture_reader import PictureReader
@@ -249,12 +249,12 @@ def augment(
 
 
 def _noisy(aus: AUVector, largest: float, random: np.random.Generator) -> Tensor:
-    noise = random.uniform(-largest, largest, AU_COUNT)
+    noise = random.uniform(-largest, largest, OPENFACE_COUNT)
     return torch.from_numpy((aus / MAX_INTENSITY + noise).astype(np.float32))
 
 
 def _relative(change: dict[str, float]) -> Tensor:
-    aus = torch.zeros(AU_COUNT)
+    aus = torch.zeros(OPENFACE_COUNT)
     for name, amount in change.items():
         aus[au_index(name)] = amount
     return aus

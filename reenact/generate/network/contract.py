@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from calib.au import AU_CODES
+from calib.au import OPENFACE_CODES
 from engines import EngineError, read_model
 from engines.description import describe
 from reenact.generate.geometry.face_crop import FaceCrop
@@ -61,7 +61,7 @@ def to_metadata(info: ModelInfo, graph_sha256: str) -> dict[str, str]:
         "contract_version": str(VERSION),
         "region": info.region,
         "preset": info.preset,
-        "action_units": " ".join(AU_CODES),
+        "action_units": " ".join(OPENFACE_CODES),
         "size": str(info.crop.size),
         "crop_width_mm": repr(info.crop.width_mm),
         "crop_centre_mm": " ".join(map(repr, info.crop.centre_mm)),
@@ -97,9 +97,9 @@ def _checked(metadata: Mapping[str, str], graph_sha256: str, contract: str | Non
             f"{model} has version {metadata.get('contract_version')} of the contract {known!r}, "
             f"this reenact needs version {VERSION}; export it again with this reenact"
         )
-    if metadata.get("action_units") != " ".join(AU_CODES):
+    if metadata.get("action_units") != " ".join(OPENFACE_CODES):
         raise ModelError(
-            f"{model} takes the action units {metadata.get('action_units')}, not {' '.join(AU_CODES)}"
+            f"{model} takes the action units {metadata.get('action_units')}, not {' '.join(OPENFACE_CODES)}"
         )
     expected = metadata.get("graph_sha256", "")
     if expected != graph_sha256:

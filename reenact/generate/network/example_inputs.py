@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import reenact
-from calib.au import AU_COUNT
+from calib.au import OPENFACE_COUNT
 from calib.openings import Opening
 from calib.shape import LANDMARK_COUNT
 from engines.engine import Tensors
@@ -42,7 +42,9 @@ def example(info: ModelInfo, faces: int, seed: int = 0) -> Tensors:
     """
     random = np.random.default_rng(seed)
     pictures = np.stack([_crop(info, random) for _ in range(faces)])
-    changes = random.uniform(-1, 1, (faces, AU_COUNT)) * (random.random((faces, AU_COUNT)) < 3 / AU_COUNT)
+    changes = random.uniform(-1, 1, (faces, OPENFACE_COUNT)) * (
+        random.random((faces, OPENFACE_COUNT)) < 3 / OPENFACE_COUNT
+    )
     aus = changes.astype(np.float32)
     match info.contract:
         case "live":

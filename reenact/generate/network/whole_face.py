@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, AUVector, Change, both
+from calib.au import MAX_INTENSITY, AUVector, Change, both, openface
 from calib.ramp import smoothstep
 from engines.engine import Engine, Tensors
 from reenact.alignment import Alignment
@@ -45,9 +45,9 @@ class RepaintedFace:
 
     def _asked(self, aus: AUVector, change: AUVector) -> dict[str, NDArray[np.float32]]:
         if self._absolute:
-            wanted = np.clip(aus + change, 0, MAX_INTENSITY)
+            wanted = np.clip(openface(aus + change), 0, MAX_INTENSITY)
             return {"aus": (wanted / MAX_INTENSITY).astype(np.float32)[None]}
-        return {"relative_aus": (change / MAX_INTENSITY).astype(np.float32)[None]}
+        return {"relative_aus": (openface(change) / MAX_INTENSITY).astype(np.float32)[None]}
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, Change, both, lean
+from calib.au import OPENFACE_COUNT, Change, both, lean, openface
 from calib.ramp import smoothstep_of
 from calib.shape import load_shape
 from calib.sides import sidedness
@@ -105,7 +105,7 @@ class Creases:
     @cached_property
     def creasing(self) -> NDArray[np.bool_]:
         """(17,) True for the action units that change the skin's brightness."""
-        drawn = np.zeros(AU_COUNT, bool)
+        drawn = np.zeros(OPENFACE_COUNT, bool)
         drawn[[lines.index for lines in self.lines]] = True
         return drawn | self.shading.any(axis=(1, 2))
 
@@ -146,8 +146,8 @@ class Creases:
 
     def weighted_sum(self, planes: NDArray[np.float32], change: Change) -> NDArray[np.float32]:
         """(95, 80) the sum of planes (17, 95, 80), weighted by relative action units (2, 17)."""
-        amount, aside = both(change), lean(change)
-        flat = planes.reshape(AU_COUNT, -1)
+        amount, aside = openface(both(change)), openface(lean(change))
+        flat = planes.reshape(OPENFACE_COUNT, -1)
         total = (amount @ flat).reshape(COARSE_SIZE)
         if aside.any():
             total += _sidedness()[COARSE // 2 :: COARSE] * (aside @ flat).reshape(COARSE_SIZE)
@@ -194,6 +194,7 @@ def paint_creases(
     creases: the creases of people. None: those that ship with the project. remembered: see Remembered.
     """
     creases = creases or load_creases()
+    change = openface(change)
     if not (change * creases.creasing).any():
         return warp
     grid = warp.grid or flow_grid(face, warp.moved)

@@ -12,7 +12,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_CODES, MAX_INTENSITY, SIDES, AUVector, both
+from calib.au import MAX_INTENSITY, OPENFACE_CODES, SIDES, AUVector, both, openface
 from calib.pose import Pose
 from reenact.media.atomic import replacing
 from reenact.records import Face, Measured, Retargeted
@@ -91,7 +91,7 @@ class AUCsvSink:
             success = [f"{face.confidence:.3f}", "1"]
             pose = _pose_values(face.pose, frame.size)
             values = [
-                *_au_values(aus),
+                *_au_values(openface(aus)),
                 *(_side_values(measured, index) if self._sides else []),
                 *(self._asked_values(measured, index) if self._asked else []),
             ]
@@ -99,7 +99,7 @@ class AUCsvSink:
 
     def _asked_values(self, measured: Measured, index: int) -> list[str]:
         assert isinstance(measured, Retargeted), "the record has not been retargeted"
-        asked = np.clip(measured.aus[index] + both(measured.asked[index]), 0, MAX_INTENSITY)
+        asked = np.clip(openface(measured.aus[index] + both(measured.asked[index])), 0, MAX_INTENSITY)
         return [f"{value:.2f}" for value in asked]
 
 
@@ -142,10 +142,10 @@ def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False
         *("frame", "face_id", "timestamp", "confidence", "success"),
         *(f"pose_{value}" for value in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")),
         *(f"{axis}_{index}" for axis in "xy" for index in range(68) if landmarks),
-        *(f"{code}_r" for code in AU_CODES),
-        *(f"{code}_c" for code in AU_CODES),
-        *(f"{code}{side}" for code in AU_CODES for side in SIDES if sides),
-        *(f"{code}_asked" for code in AU_CODES if asked),
+        *(f"{code}_r" for code in OPENFACE_CODES),
+        *(f"{code}_c" for code in OPENFACE_CODES),
+        *(f"{code}{side}" for code in OPENFACE_CODES for side in SIDES if sides),
+        *(f"{code}_asked" for code in OPENFACE_CODES if asked),
     ]
 
 
@@ -174,7 +174,7 @@ def _landmark_values(face: Face) -> list[str]:
 
 
 def _side_values(measured: Measured, index: int) -> list[str]:
-    return [f"{value:.2f}" for value in measured.sided_aus[index].T.ravel()]
+    return [f"{value:.2f}" for value in openface(measured.sided_aus[index]).T.ravel()]
 
 
 def _au_values(aus: AUVector) -> list[str]:
