@@ -84,7 +84,10 @@ OPENINGS = ("lip_gap_mm", "jaw_drop_mm", "lid_gap_mm")
 OPENING_PLACES = slice(len(ACTION_UNITS), len(ACTION_UNITS) + len(OPENINGS))
 LIP_GAP, JAW_DROP, LID_GAP = range(OPENING_PLACES.start, OPENING_PLACES.stop)
 
-AU_CODES = (*(unit.code for unit in ACTION_UNITS), *OPENINGS)
+EYE_CONTACT = OPENING_PLACES.stop
+"""The place of the share, 0..1, of eye contact with the camera that is asked for; it is never measured."""
+
+AU_CODES = (*(unit.code for unit in ACTION_UNITS), *OPENINGS, "eye_contact")
 """The names of the values of an AU array."""
 AU_COUNT = len(AU_CODES)
 OPENFACE_CODES = AU_CODES[:OPENFACE_COUNT]
@@ -104,11 +107,12 @@ LOWEST: AUVector
 HIGHEST: AUVector
 """(AU_COUNT,) the highest value of each place in an AU array."""
 LOWEST = np.array(
-    [-MAX_INTENSITY if unit.opposite else 0.0 for unit in ACTION_UNITS] + [0.0] * len(OPENINGS), np.float32
+    [-MAX_INTENSITY if unit.opposite else 0.0 for unit in ACTION_UNITS] + [0.0] * (len(OPENINGS) + 1),
+    np.float32,
 )
-HIGHEST = np.array([MAX_INTENSITY] * len(ACTION_UNITS) + [_LARGEST_MM] * len(OPENINGS), np.float32)
+HIGHEST = np.array([MAX_INTENSITY] * len(ACTION_UNITS) + [_LARGEST_MM] * len(OPENINGS) + [1.0], np.float32)
 
-READ = np.array([unit.read for unit in ACTION_UNITS] + [True] * len(OPENINGS))
+READ = np.array([unit.read for unit in ACTION_UNITS] + [True] * len(OPENINGS) + [False])
 """(AU_COUNT,) True for the action units and openings that are measured in pictures."""
 
 Side: TypeAlias = Literal["L", "R"]
@@ -186,7 +190,7 @@ def sided_au(name: str) -> AUName:
     for a side of an action unit that has no sides.
     """
     text = name.strip()
-    if text.lower() in OPENINGS:
+    if text.lower() in AU_CODES:
         return AUName(AU_CODES.index(text.lower()))
     side = next((each for each in SIDES if text.upper().endswith(each)), None)
     number = _au_number(text[:-1] if side else text)

@@ -34,7 +34,7 @@ class AUBasis:
         return self.furthest * np.tanh(change[:, : len(self.furthest)] / self.furthest)
 
     def move(self, amounts: Change) -> NDArray[np.float32]:
-        """Returns the motion (478, 3), canonical mm, for multiples (2, units); landmarks follow their side."""
+        """Returns the motion (478, 3), canonical mm, for multiples (2, units); each side has its own."""
         moved, aside = self._move(both(amounts)), lean(amounts)
         return moved + landmark_sidedness()[:, None] * self._move(aside) if aside.any() else moved
 

@@ -1,8 +1,7 @@
 """The direction of gaze, without the head's pose, from the landmarks of the irises.
 
-An eye is a sphere that turns about its centre, and the middle of the iris lies on it. The centre is found from
-the corners of the eye, which gaze does not move, so the place of the iris in the picture tells the
-direction (Wood & Bulling, EyeTab, ETRA 2014). The landmarks' depth of an iris is not used, because MediaPipe
+An eye is a sphere that turns about its centre, and the middle of the iris lies on it. The centre is found
+from the corners of the eye, so the place of the iris in the picture tells the direction (Wood & Bulling, EyeTab, ETRA 2014). The landmarks' depth of an iris is not used, because MediaPipe
 only copies it from the lids.
 """
 

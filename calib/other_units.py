@@ -15,7 +15,8 @@ from calib.au import ACTION_UNITS, GAZE_UNIT_DEG, MAX_INTENSITY, OPENFACE_COUNT,
 from calib.basis import AUBasis
 from calib.basis_fit import with_lips_together, without_folds
 from calib.gaze import ROTATION_MM
-from calib.openings import LEFT_EYE
+from calib.openings import LEFT_EYE, RIGHT_EYE
+from calib.ramp import smoothstep
 from calib.scans import MOST_SHARE, Points
 from calib.shape import IRIS_START, FaceShape
 
@@ -50,6 +51,8 @@ LID_FOLLOWS = 0.8
 travels by 15 mm (Wouters, van den Bosch & Lemij, Curr. Eye Res. 26, 2003)."""
 _IRIS_MM = float(ROTATION_MM * np.sin(np.radians(GAZE_UNIT_DEG)))
 """The motion of an iris for one unit."""
+_CORNER_MM = 9.0
+"""The distance from the corners of an eye from which on lids follow the gaze entirely."""
 _STEADY = 100.0
 """`furthest` of the gaze: angles are not compressed."""
 
@@ -103,8 +106,15 @@ def _irises(shape: FaceShape, direction: tuple[int, int, int]) -> Points:
 
 
 def _lids(scans: Mapping[str, Points], shape: FaceShape) -> Points:
-    """The motion of the lids, and of the skin around them, when the eyes turn up by one unit."""
+    """The motion of the lids, and of the skin around them, when the eyes turn up by one unit.
+
+    The corners of an eye stay in place. Landmarks there take their motion from the lids beside them, so it is
+    reduced near the corners.
+    """
     motion = (scans["eyeLookUp"] - scans["eyeLookDown"]) / 2
     motion[IRIS_START:] = 0
+    corners = [edge[end] for edge in (LEFT_EYE.upper, RIGHT_EYE.upper) for end in (0, -1)]
+    apart = np.linalg.norm(shape.canonical[:, None, :2] - shape.canonical[corners, :2], axis=2).min(axis=1)
+    motion *= smoothstep(apart / _CORNER_MM)[:, None]
     middle = LEFT_EYE.upper[len(LEFT_EYE.upper) // 2]
     return motion * (-LID_FOLLOWS * _IRIS_MM / motion[middle, 1])

@@ -16,12 +16,20 @@ from reenact.cli.parameters import FILE, NumberParameter, ParsedParameter
 from reenact.cli.progress import progress_bar
 from reenact.programme import Programme
 from reenact.programme.au_recording import AURecording
-from reenact.programme.driver import MAX_GAIN, REGIONS, Driver, DriverOptions, RegionError, parse_regions
+from reenact.programme.driver import (
+    DRIVEN,
+    MAX_GAIN,
+    REGIONS,
+    Driver,
+    DriverOptions,
+    RegionError,
+    parse_regions,
+)
 from reenact.programme.face_request import DriverRequest
 from reenact.programme.inversion import InversionError, parse_inverted
 from reenact.programme.keyframes import Keyframes
 from reenact.programme.live_driver import LiveDriverSource
-from reenact.programme.target_syntax import TargetError, parse_locks, parse_scales
+from reenact.programme.target_syntax import TargetError, parse_gaze, parse_locks, parse_scales
 from reenact.programme.targets import Targets, neutralised
 from reenact.programme.timeline_file import load_timeline, timeline_notes
 from reenact.run.files import EditOptions
@@ -29,6 +37,7 @@ from reenact.run.load_driver import read_driver
 from reenact.track import TrackerOptions
 
 LOCKS = ParsedParameter("SPEC", parse_locks, TargetError)
+GAZE = ParsedParameter("WHERE", parse_gaze, TargetError)
 INVERTED = ParsedParameter("SPEC", lambda text: parse_inverted(text) if text else frozenset(), InversionError)
 SCALES = ParsedParameter("SPEC", parse_scales, TargetError)
 WHERE = ParsedParameter("WHICH", parse_regions, RegionError)
@@ -79,9 +88,9 @@ driving_options = in_order(
         group=_GROUP,
         type=WHERE,
         metavar="NAMES",
-        default=",".join(REGIONS),
+        default=",".join(name for name in REGIONS if name in DRIVEN),
         show_default=True,
-        help="Regions of the face that follow the driver.",
+        help=f"Regions of the face that follow the driver: {', '.join(REGIONS)}.",
     ),
     option(
         "--gain",
@@ -134,6 +143,14 @@ driving_options = in_order(
         metavar="AUS",
         help="Turn the face's own expression into its opposite: AU12,AU04, or all.",
         detail="Blinks are kept.",
+    ),
+    option(
+        "--gaze",
+        group=_OWN,
+        type=GAZE,
+        help="camera: eye contact. LEFT,UP: where the eyes look, in degrees from straight ahead: 5,-2.",
+        detail="Left is the person's own. Eye contact keeps blinks and glances, and fades out where the head "
+        "turns away by more than 20 degrees.",
     ),
     option(
         "--lock",

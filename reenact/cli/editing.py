@@ -215,6 +215,7 @@ def programme_and_options(
     scale: Targets | None,
     invert: frozenset[int],
     lock: Targets | None,
+    gaze: Targets | None,
     requests: tuple[FaceRequest, ...],
     programme: Path | None,
     faces: FaceChoice | None,
@@ -225,8 +226,8 @@ def programme_and_options(
     """The programme and the options that the values of `editing_options` ask for. Files are read.
 
     The programme applies, in this order, the changes of the face's own expression, the driver, the time line,
-    the targets, the locks, and then the requests for single faces. needed: whether it is a usage error if
-    nothing is asked for.
+    the targets, the gaze, the locks, and then the requests for single faces. needed: whether it is a usage
+    error if nothing is asked for.
     """
     options = _edit_options(**choices, inverted=invert)
     if driver is None and live_driver is None and driver_profile is not None:
@@ -244,10 +245,10 @@ def programme_and_options(
         scale=scale,
     )
     parts = driving_programmes(driving, options, live_driver)
-    if target_aus or preset or (needed and not parts and not requests and not invert and lock is None):
+    held = [each for each in (gaze, lock) if each is not None]
+    if target_aus or preset or (needed and not (parts or requests or invert or held)):
         parts.append(_chosen_targets(target_aus, preset))
-    if lock is not None:
-        parts.append(lock)
+    parts += held
     targets = chain(*parts)
     if requests:
         targets = per_face = open_per_face_programme(requests, targets, faces, options)

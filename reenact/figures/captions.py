@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from calib.au import ACTION_UNITS
+from calib.au import au_code
 from reenact.programme.targets import TargetItem
 from reenact.programme.timeline import Scene, Timeline, targets_of
 from reenact.records import Frame
@@ -71,7 +71,7 @@ def _short(item: TargetItem) -> str:
     """The item in the notation of --target-aus with fewer signs: AU4+2, AU12L=3 or AU6=2.."""
     number = str(item).partition("=")[2]
     sign = "" if item.kind == "relative" else "="
-    return f"AU{ACTION_UNITS[item.index].number}{item.side or ''}{sign}{number}"
+    return f"{au_code(item.index, item.side).replace('AU0', 'AU')}{sign}{number}"
 
 
 @lru_cache(maxsize=64)

@@ -34,6 +34,7 @@ from reenact.generate.painters.mouth import (
 )
 from reenact.generate.painters.mouth_corners import paint_corners
 from reenact.generate.painters.skin import SkinMemory
+from reenact.generate.painters.turned_eyes import paint_turned_eyes
 from reenact.records import Face, Frame, Generated, Patch, Retargeted
 
 READY = ("warp", "live")
@@ -77,7 +78,7 @@ PAINTERS: Mapping[str, Painter] = {
     ),
     "lips": lambda frame, face, change, warp, known: paint_corners(face, paint_lips(frame, face, warp)),
     "lids": lambda frame, face, change, warp, known: paint_lids(
-        frame, face, paint_eyeballs(frame, face, warp)
+        frame, face, paint_turned_eyes(frame, face, paint_eyeballs(frame, face, warp))
     ),
     "creases": lambda frame, face, change, warp, known: paint_creases(
         face, change, warp, remembered=partial(known.skin, face.track_id, float(frame.pts))

@@ -12,10 +12,14 @@ from typing import Any, get_args
 import numpy as np
 
 from calib.au import (
-    ACTION_UNITS,
     AU_CODES,
     AU_COUNT,
+    GAZE,
+    GAZE_UNIT_DEG,
+    HIGHEST,
+    LOWEST,
     MAX_INTENSITY,
+    OPENING_PLACES,
     SIDES,
     AUName,
     Side,
@@ -109,6 +113,30 @@ def parse_locks(text: str) -> Targets:
     return targets
 
 
+def parse_gaze(text: str) -> Targets:
+    """Targets that hold a gaze, from the text of --gaze.
+
+    "camera" is eye contact. "5,-2" are the angles, in degrees from straight ahead of the head, to the
+    person's left and up. Raises TargetError.
+    """
+    if text.strip().lower() == "camera":
+        return parse_targets("eye_contact=1")
+    parts = text.split(",")
+    try:
+        left_deg, up_deg = map(float, parts)
+    except ValueError as error:
+        raise TargetError(
+            f"{text.strip()!r} is no gaze; write camera, or degrees left and up: 5,-2"
+        ) from error
+    most_deg = MAX_INTENSITY * GAZE_UNIT_DEG
+    if not (abs(left_deg) <= most_deg and abs(up_deg) <= most_deg):
+        raise TargetError(f"{text.strip()!r} is out of range: eyes turn by up to {most_deg:g} degrees")
+    targets = no_targets()
+    targets.value[:, GAZE] = np.array([left_deg, up_deg]) / GAZE_UNIT_DEG
+    targets.hold[:, GAZE] = 1
+    return targets
+
+
 def load_targets(path: Path) -> Targets:
     """Targets from a JSON file, which holds numbers and names only and is safe to open.
 
@@ -140,7 +168,7 @@ def _add_item(targets: Targets, item: str, position: int, given: set[_Place]) ->
     named = _name(match[1], shown)
     _give(named, given, shown)
     value, kind = _parse_number(match[2], shown)
-    _check_kind(named, kind, shown)
+    _check_kind(named, value, kind, shown)
     return _set(targets, named, value, kind)
 
 
@@ -150,14 +178,16 @@ def _name(text: str, shown: str) -> AUName:
         named = sided_au(text)
     except UnknownAUError as error:
         raise TargetError(f"{shown}: {error}") from error
-    if named.place >= len(ACTION_UNITS):
+    if named.place in range(OPENING_PLACES.start, OPENING_PLACES.stop):
         raise TargetError(f"{shown}: {AU_CODES[named.place]} is read only; ask for AU25, AU26 or AU45")
     return named
 
 
-def _check_kind(named: AUName, kind: Kind, shown: str) -> None:
-    if kind in ("at_least", "at_most") and ACTION_UNITS[named.place].opposite:
+def _check_kind(named: AUName, value: float, kind: Kind, shown: str) -> None:
+    if kind in ("at_least", "at_most") and LOWEST[named.place] < 0:
         raise TargetError(f"{shown}: a direction has no least or most; write +2 to add, or 2 to set")
+    if abs(value) > HIGHEST[named.place]:
+        raise TargetError(f"{shown} is out of range: it runs to {HIGHEST[named.place]:g}")
 
 
 def _give(named: AUName, given: set[_Place], shown: str) -> None:
@@ -261,5 +291,6 @@ def _entries(kind: Kind, table: Any) -> Iterator[tuple[AUName, float, Kind, str]
         number = number_in(value)
         if math.isnan(number):
             raise TargetError(f"{shown}: {value!r:.40} is not a number")
-        _check_kind(named, kind, shown)
-        yield named, in_range(number, kind, shown), kind, shown
+        value = in_range(number, kind, shown)
+        _check_kind(named, value, kind, shown)
+        yield named, value, kind, shown

@@ -12,6 +12,7 @@ import numpy as np
 from calib.au import (
     AU_COUNT,
     AU_INDEX,
+    EYE_CONTACT,
     HIGHEST,
     JAW_DROP,
     LIP_GAP,
@@ -33,6 +34,7 @@ from reenact.programme.inversion import inverted
 from reenact.programme.programme import Programme, TargetsAt, programme_of
 from reenact.programme.targets import Targets
 from reenact.records import Face, Measured, Retargeted
+from reenact.retarget.eye_contact import EyeContact
 from reenact.retarget.options import RetargetOptions
 from reenact.retarget.transitions import Fade, RateLimit
 from reenact.track.one_euro import OneEuro
@@ -143,6 +145,9 @@ class Retargeter:
         shown, room = apart(steady, sides * steady_lean), apart(room, sides * room_lean)
         own = inverted(shown, self._options.inverted, person.neutral)
         wanted = targets.times(self._strength_now()).change(own) + (own - shown)
+        if wanted[:, EYE_CONTACT].any():
+            wanted = wanted + wanted[:, [EYE_CONTACT]] * memory.eye_contact(face, aus, pts)
+            wanted[:, EYE_CONTACT] = 0
         # A face that shows more than its ceiling by itself may go on showing it.
         change = within(wanted, LOWEST - room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
         if self._options.safe:
@@ -200,6 +205,7 @@ class _Memory:
         self._fade = Fade(options.fade_s, pts, full=full)
         self._mouth = Fade(options.fade_s, pts, full=not mouth_hidden)
         self.pace = RateLimit(load_limits().rates)
+        self.eye_contact = EyeContact()
 
     def level(self, chosen: bool, confidence: float, pts: Fraction) -> float:
         """The share of the change to show, 0..1."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_INDEX, SIDES, Change
+from calib.au import AU_INDEX, GAZE, SIDES, Change
 from calib.basis import AUBasis
 from calib.bounds import (
     LEFT_CORNER,
@@ -55,7 +55,7 @@ def limit_opening(face: Face, amounts: Change, basis: AUBasis) -> Change:
 
 
 def _with_shut_eyes(shape_mm: NDArray[np.float32], amounts: Change, basis: AUBasis) -> Change:
-    """`amounts` (2, 17), without what would open an eye that is shut.
+    """`amounts`, without what would open or turn an eye that is shut.
 
     The frame does not show its eyeball, so that lids drawn apart would show a dark smear; and blinks and
     winks are a person's own. Here the sides may differ, as the eyes do.
@@ -71,6 +71,7 @@ def _with_shut_eyes(shape_mm: NDArray[np.float32], amounts: Change, basis: AUBas
         for index in LID_OPENERS:
             if opening_mm(basis.displacements[index], eye) * amounts[side, index] > 0:
                 amounts[side, index] *= share
+        amounts[side, GAZE] *= share
     return amounts
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from calib.au import Change
 from calib.basis import AUBasis
+from calib.gaze import EYES, EyeLandmarks
 from calib.openings import MOUTH, OPENINGS, OUTER_EDGE, Opening
-from calib.shape import LANDMARK_COUNT
+from calib.shape import IRIS_START, LANDMARK_COUNT
 from reenact.generate.geometry.chin import even_out
 from reenact.generate.geometry.contact import keep_apart, limit_closing
 from reenact.generate.geometry.contour import natural_lips
@@ -94,7 +95,7 @@ def warp_to(
 ) -> Warp | None:
     """The warp of a face whose landmarks move to `moved` (478, 3), in pixels. None: no pixel moves."""
     grid = flow_grid(face, moved, options)
-    return None if grid is None else _remap(frame, grid, moved, options)
+    return None if grid is None else _remap(frame, face, grid, moved, options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,10 +230,30 @@ def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.
     return field
 
 
-def _remap(frame: Frame, grid: FlowGrid, moved: NDArray[np.float32], options: WarpOptions) -> Warp | None:
+def is_turned(face: Face, warp: Warp, eye: EyeLandmarks) -> bool:
+    """Whether the eye's iris moves in the warp of a face, so that the eye turns."""
+    return bool((warp.moved[eye.iris, :2] != face.landmarks[eye.iris, :2]).any())
+
+
+def _turning(face: Face, grid: FlowGrid, moved: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(rows, columns) True in the cells around eyes whose irises move: they are painted anew."""
+    turning = np.zeros(grid.field.shape[1:], bool)
+    for eye in EYES:
+        if (moved[eye.iris, :2] != face.landmarks[eye.iris, :2]).any():
+            corners = (moved[list(eye.opening.outline), :2] - grid.low) / grid.cell_px
+            (left, top), (right, bottom) = corners.min(axis=0) - 1, corners.max(axis=0) + 2
+            turning[max(int(top), 0) : max(int(bottom), 0), max(int(left), 0) : max(int(right), 0)] = True
+    return turning
+
+
+def _remap(
+    frame: Frame, face: Face, grid: FlowGrid, moved: NDArray[np.float32], options: WarpOptions
+) -> Warp | None:
     """The warp: the frame sampled along the flow where it moves and lies inside the picture."""
     field, cell_px = grid.field, grid.cell_px
     moving = (np.abs(field) > options.still_px).any(axis=0)
+    if (moved[IRIS_START:] != face.landmarks[IRIS_START:]).any():
+        moving |= _turning(face, grid, moved)
     rows, columns = np.flatnonzero(moving.any(axis=1)), np.flatnonzero(moving.any(axis=0))
     if not len(rows):
         return None

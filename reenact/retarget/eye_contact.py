@@ -1,0 +1,102 @@
+"""Eye contact: turns the eyes of a face that looks at a screen to the camera, and keeps what eyes do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.au import GAZE, GAZE_UNIT_DEG, LID_GAP, AUVector, neutral_aus
+from calib.gaze import angles_deg
+from calib.ramp import smoothstep_of
+from reenact.records import Face
+from reenact.track.one_euro import OneEuro
+
+
+@dataclass(frozen=True)
+class EyeContactOptions:
+    """How eyes that look at a screen come to look at the camera. Angles are in degrees."""
+
+    kept: float = 0.35
+    """The share of the eyes' own motion around the place where they usually look that is kept: eyes that
+    stand still look dead, and those of a reader wander over lines of text."""
+    settle_s: float = 3.0
+    """The time constant with which the place where the eyes usually look is learned."""
+    glance: tuple[float, float] = (16.0, 28.0)
+    """The distance from that place up to which the eyes are turned to the camera, and from which on the person
+    looks away, which is kept."""
+    turned: tuple[float, float] = (20.0, 32.0)
+    """The angle between the head and the camera from which on the correction fades out, and at which it has."""
+    most: float = 24.0
+    """The largest correction; further off, eyes that meet the camera would look wrong in that head."""
+    open_share: float = 0.6
+    """The share of its usual opening below which an eye blinks, so that its gaze cannot be read."""
+    min_cutoff_hz: float = 0.6
+    """The least cutoff frequency of the filter on the gaze, so that its noise does not shake the eyes."""
+    beta: float = 0.12
+    """The speed coefficient of that filter."""
+
+
+class EyeContact:
+    """The eye contact of one face: where its eyes usually look, and the correction to the camera."""
+
+    def __init__(self, options: EyeContactOptions = EyeContactOptions()) -> None:
+        self._options = options
+        self._filter = OneEuro(options.min_cutoff_hz, options.beta)
+        self._usual: NDArray[np.float64] | None = None
+        """(2,) the mean deviation of the gaze from the camera, to the left and up, degrees."""
+        self._deviation = np.zeros(2)
+        """(2,) the filtered deviation; it stays while the eyes are shut."""
+        self._opening_mm = 0.0
+        self._last: Fraction | None = None
+
+    def __call__(self, face: Face, aus: AUVector, pts: Fraction) -> AUVector:
+        """Returns the change (AU_COUNT,) of AU61 and AU63 that turns the eyes to the camera.
+
+        aus: (AU_COUNT,) the measured values.
+        """
+        options = self._options
+        elapsed_s = max(float(pts - self._last), 0.0) if self._last is not None else 0.0
+        self._last = pts
+        camera = np.array(angles_deg(_TO_CAMERA @ face.pose.rotation))
+        if self._is_open(float(aus[LID_GAP]), elapsed_s):
+            found = np.asarray(self._filter(GAZE_UNIT_DEG * aus[GAZE] - camera, float(pts)), np.float64)
+            self._deviation = found
+            if self._usual is None:
+                self._usual = found.copy()
+            near = 1 - _ramp(float(np.hypot(*(found - self._usual))), options.glance)
+            share = near * (1 - np.exp(-elapsed_s / options.settle_s))
+            self._usual = self._usual + share * (found - self._usual)
+        change = neutral_aus()
+        if self._usual is not None:
+            change[GAZE] = self._correction(face, self._usual) / GAZE_UNIT_DEG
+        return change
+
+    def _is_open(self, opening_mm: float, elapsed_s: float) -> bool:
+        """Whether the eyes are open enough for their gaze to be read."""
+        rate = 1 - np.exp(-elapsed_s / _OPENING_S)
+        self._opening_mm += max(rate, float(opening_mm > self._opening_mm)) * (opening_mm - self._opening_mm)
+        return opening_mm >= self._options.open_share * self._opening_mm
+
+    def _correction(self, face: Face, usual: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(2,) the angles to add, degrees."""
+        options = self._options
+        around = self._deviation - usual
+        turn = -usual - (1 - options.kept) * around
+        length = float(np.hypot(*turn))
+        turn *= min(1.0, options.most / max(length, 1e-6))
+        aside = float(np.degrees(np.arccos(np.clip(face.pose.rotation[2, 2], -1, 1))))
+        looks = 1 - _ramp(float(np.hypot(*around)), options.glance)
+        return looks * (1 - _ramp(aside, options.turned)) * turn
+
+
+_TO_CAMERA = np.array([0.0, 0.0, -1.0])
+_OPENING_S = 20.0
+"""The time constant, in seconds, with which the usual opening of the eyes falls; it rises at once."""
+
+
+def _ramp(value: float, ends: tuple[float, float]) -> float:
+    """0 up to the first end, 1 from the second on."""
+    return smoothstep_of((value - ends[0]) / (ends[1] - ends[0]))
