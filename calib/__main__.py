@@ -15,6 +15,7 @@ from calib.commands.bounds import bounds
 from calib.commands.clips import clips
 from calib.commands.expressions import expressions
 from calib.commands.fit import fit
+from calib.commands.gaze import gaze
 from calib.commands.limits import limits
 from calib.commands.neutral import neutral
 from calib.commands.range import expressive_range
@@ -25,7 +26,7 @@ from reenact.cli.commands import Program
 TASKS = {
     "Calibrate to a person": ("neutral", "range"),
     "Time lines": ("timeline",),
-    "Fit what the run-time ships": ("fit", "expressions", "scans", "bounds", "limits"),
+    "Fit what the run-time ships": ("fit", "expressions", "scans", "bounds", "limits", "gaze"),
     "Evaluate it": ("clips",),
 }
 """The headings of --help, each with the names of its commands."""
@@ -50,7 +51,7 @@ def main() -> None:
     """Calibrate reenact to a person; plot time lines; fit and evaluate the models that ship."""
 
 
-for command in (bounds, clips, expressions, fit, neutral, expressive_range, limits, scans, timeline):
+for command in (bounds, clips, expressions, fit, gaze, neutral, expressive_range, limits, scans, timeline):
     main.add_command(command)
 
 

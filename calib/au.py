@@ -94,6 +94,10 @@ OPENFACE_CODES = AU_CODES[:OPENFACE_COUNT]
 AU_INDEX = {unit.number: index for index, unit in enumerate(ACTION_UNITS)}
 """The position of each FACS number: AU_INDEX[12] == 8."""
 
+BY_GEOMETRY = {AU_INDEX[25]: LIP_GAP, AU_INDEX[26]: JAW_DROP, AU_INDEX[45]: LID_GAP}
+"""The places of the action units that are followed by an opening instead, where that is measured: readings of
+AU25 and AU26 from appearance do not follow the mouth in every film."""
+
 MAX_INTENSITY = 5.0
 """OpenFace's `_r` columns run from 0 (absent) to 5 (FACS intensity E). Networks see intensity / 5."""
 _LARGEST_MM = 150.0

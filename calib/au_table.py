@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from calib.au import AU_COUNT, MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT, AUVector
-from calib.columns import AUColumns, au_columns, column_key
+from calib.columns import GEOMETRY, AUColumns, au_columns, column_key
 from calib.table_file import Row, Table, number_of, open_table
 
 _TIMES = {"timestamp": 1.0, "time": 1.0, "frame_time_in_ms": 1e-3, "video_time": 1.0}
@@ -118,9 +118,14 @@ class AUTable:
             (index, Column(self.columns.names[index], places, self.refusal))
             for index, places in self.columns.places.items()
         ]
+        geometry = [
+            (place, factor, column)
+            for name, (place, factor) in GEOMETRY.items()
+            if (column := self.find(column_key(name))) is not None
+        ]
         for row in self.table.rows:
             shown = success is None or not _says_no(success.text(row))
-            yield row, self._intensities(row, aus) if shown else None
+            yield row, self._values(row, aus, geometry) if shown else None
 
     def readings(self) -> list[AUReading]:
         """Returns the rows that show a face."""
@@ -136,6 +141,18 @@ class AUTable:
             for row, aus in self.faces()
             if aus is not None
         ]
+
+    def _values(
+        self,
+        row: Row,
+        columns: Sequence[tuple[int, Column]],
+        geometry: Sequence[tuple[int, float, Column]],
+    ) -> AUVector | None:
+        aus = self._intensities(row, columns)
+        if aus is not None:
+            for place, factor, column in geometry:
+                aus[place] = factor * column.number(row) + (0 if np.isnan(aus[place]) else aus[place])
+        return aus
 
     def _intensities(self, row: Row, columns: Sequence[tuple[int, Column]]) -> AUVector | None:
         aus = np.full(AU_COUNT, np.nan, np.float32)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from calib.au import ACTION_UNITS, AU_INDEX, MAX_INTENSITY
+from calib.au import ACTION_UNITS, AU_INDEX, GAZE, GAZE_UNIT_DEG, JAW_DROP, LID_GAP, LIP_GAP, MAX_INTENSITY
 
 _BLINK, _EYES_CLOSED = 45, 43
 
@@ -34,6 +34,20 @@ _PY_FEAT = _Form(re.compile(r"au0*(\d{1,3})"), MAX_INTENSITY, 0)
 _FACEREADER = _Form(re.compile(r"action_unit_0*(\d{1,3})_-_(?!.*(?:left|right)).*"), MAX_INTENSITY, 0)
 """FaceReader writes Action Unit 12 - Lip Corner Puller, 0..1."""
 _FORMS = (_NORMALISED, _LIBREFACE, _PY_FEAT, _FACEREADER, _PLAIN)
+
+
+GEOMETRY: Mapping[str, tuple[int, float]] = {
+    "gaze_left_L_deg": (GAZE.start, 0.5 / GAZE_UNIT_DEG),
+    "gaze_up_L_deg": (GAZE.start + 1, 0.5 / GAZE_UNIT_DEG),
+    "gaze_left_R_deg": (GAZE.start, 0.5 / GAZE_UNIT_DEG),
+    "gaze_up_R_deg": (GAZE.start + 1, 0.5 / GAZE_UNIT_DEG),
+    "lip_gap_mm": (LIP_GAP, 1.0),
+    "jaw_drop_mm": (JAW_DROP, 1.0),
+    "lid_gap_L_mm": (LID_GAP, 0.5),
+    "lid_gap_R_mm": (LID_GAP, 0.5),
+}
+"""The columns of gaze and openings in tables of `reenact aus`: for each the place in an AU array, and the factor
+with which it counts there; what both sides have is their mean."""
 
 
 @dataclass(frozen=True)

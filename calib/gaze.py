@@ -1,25 +1,33 @@
-"""The direction of gaze, without the head's pose, from the landmarks of the irises.
+"""The direction of gaze, without the head's pose, from pictures of both eyes and from landmarks.
 
-An eye is a sphere that turns about its centre, and the middle of the iris lies on it. The centre is found
-from the corners of the eye, so the place of the iris in the picture tells the direction (Wood & Bulling, EyeTab, ETRA 2014). The landmarks' depth of an iris is not used, because MediaPipe
-only copies it from the lids.
+The landmarks of irises, lids and corners all follow the gaze a little, and the lids follow it most when it is
+vertical, so that their distances tell only a part of it. A linear model on oriented gradients of an eye reads
+the rest. An eye is a sphere that turns about its centre, and the middle of the iris lies on it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.features import OrientedGradients
 from calib.openings import LEFT_EYE, RIGHT_EYE, Opening
-from calib.pose import Pose
+from calib.shape import load_shape
 
+_PATH = Path(__file__).with_name("data") / "gaze.npz"
 ROTATION_MM = 11.0
 """The distance from the centre of rotation of an eye to the middle of its iris, in canonical millimetres. The
 plane of the iris lies 10.2 mm in front of that centre; gaze estimators model the eye as a sphere of 12 mm."""
-MOST_DEG = 60.0
-"""The largest angle that is read; an iris further from the centre is no iris."""
+MOST_DEG = 45.0
+"""The largest angle that is read."""
+EYE_PX = 64
+"""The width and height of the picture of an eye that is read, in pixels."""
+EYE_MM = 44.0
+"""Its width and height on the face, in canonical millimetres."""
 
 
 @dataclass(frozen=True)
@@ -43,33 +51,71 @@ EYES = (EyeLandmarks(RIGHT_EYE, 473, 1), EyeLandmarks(LEFT_EYE, 468, -1))
 """The person's left and right eye. The person's left is on the right of the picture."""
 
 _FROM_CORNERS_MM = np.array([1.1, -1.7, 3.4], np.float32)
-"""The centre of rotation relative to the middle between the corners: outwards, down and back. Fitted to 860
-portraits, robustly, on the assumption that people look into the camera: then the iris lies on the line from
-the centre to the camera, however far the head is turned."""
+"""The centre of rotation relative to the middle between the corners: outwards, down and back, fitted to 860
+portraits of people who look into the camera."""
+_AROUND = (*RIGHT_EYE.outline, 473, 359, 463, 257, 253, 334, 300, 276, 168, 6, 4)
+"""The landmarks that tell the gaze of the person's left eye."""
 
 
-def gaze_deg(landmarks: NDArray[np.float32], pose: Pose) -> NDArray[np.float32]:
-    """Returns (2, 2): for the person's left and right eye, the angles to the person's left and up, degrees.
+@dataclass(frozen=True, eq=False)
+class GazeEstimator:
+    """A linear model of the gaze of one eye; that of the right eye is read in its mirror image."""
 
-    Both are 0 where an eye looks straight ahead of the head. landmarks: (478, 3) pixels of the frame.
-    """
-    landmarks_mm = pose.to_canonical(landmarks)
-    directions = [_direction(eye, landmarks, landmarks_mm, pose) for eye in EYES]
-    return np.array([angles_deg(direction) for direction in directions], np.float32)
+    weights: NDArray[np.float32]
+    """(2, features) degrees outwards and up for one unit of each feature."""
+    bias: NDArray[np.float32]
+    """(2,) degrees at features of 0."""
+
+    def __call__(
+        self, pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]], landmarks_mm: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Returns (2, 2) degrees: for the person's left and right eye, the angles to the left and up.
+
+        Both are 0 where an eye looks straight ahead of the head. pictures: (EYE_PX, EYE_PX, 3) of each of
+        EYES, around its `centre_mm`, upright to the head and not mirrored. landmarks_mm: (478, 3)
+        pose-normalised.
+        """
+        found = [
+            self.weights @ eye_features(picture, landmarks_mm, eye, self.gradients) + self.bias
+            for picture, eye in zip(pictures, EYES, strict=True)
+        ]
+        turned = np.stack(found) * [(eye.outwards, 1) for eye in EYES]
+        return np.clip(turned, -MOST_DEG, MOST_DEG).astype(np.float32)
+
+    @cached_property
+    def gradients(self) -> OrientedGradients:
+        """The descriptor of the pictures."""
+        return OrientedGradients(EYE_PX)
 
 
-def _direction(
-    eye: EyeLandmarks, landmarks: NDArray[np.float32], landmarks_mm: NDArray[np.float32], pose: Pose
-) -> NDArray[np.float64]:
-    """(3,) the unit vector in which an eye looks, in canonical coordinates."""
-    centre = pose.to_frame(eye.centre_mm(landmarks_mm))
-    across, down = (landmarks[eye.iris, :2] - centre[:2]).astype(np.float64) / (pose.scale * ROTATION_MM)
-    far = np.hypot(across, down)
-    most = np.sin(np.radians(MOST_DEG))
-    if far > most:
-        across, down = across * most / far, down * most / far
-    towards = -np.sqrt(max(1 - across**2 - down**2, 0.0))
-    return np.array([across, down, towards]) @ pose.rotation
+def eye_features(
+    picture: NDArray[np.uint8],
+    landmarks_mm: NDArray[np.float32],
+    eye: EyeLandmarks,
+    gradients: OrientedGradients,
+) -> NDArray[np.float32]:
+    """Returns (features,): gradients and landmarks of an eye, mirrored for the person's right eye."""
+    if eye.outwards < 0:
+        around = landmarks_mm[load_shape().mirror[list(_AROUND)], :2] * (-1, 1)
+        return np.concatenate([gradients(np.ascontiguousarray(picture[:, ::-1])), around.ravel()])
+    return np.concatenate([gradients(picture), landmarks_mm[list(_AROUND), :2].ravel()])
+
+
+@lru_cache(maxsize=1)
+def load_gaze_estimator() -> GazeEstimator:
+    """Loads the estimator that ships with the project (see calib/data/MODEL_CARD.md)."""
+    return read_gaze_estimator(_PATH)
+
+
+def read_gaze_estimator(path: Path) -> GazeEstimator:
+    """Reads what `write_gaze_estimator` wrote."""
+    with np.load(path, allow_pickle=False) as data:
+        return GazeEstimator(data["weights"].astype(np.float32), data["bias"].astype(np.float32))
+
+
+def write_gaze_estimator(estimator: GazeEstimator, path: Path) -> None:
+    """Writes the weights."""
+    np.savez_compressed(path, weights=estimator.weights, bias=estimator.bias)
 
 
 def angles_deg(direction: NDArray[np.floating]) -> tuple[float, float]:

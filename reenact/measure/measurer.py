@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import GAZE, GAZE_UNIT_DEG, OPENING_PLACES, AUVector, as_vector, both, lean
 from calib.estimator import AUEstimator, CropSpec
-from calib.gaze import gaze_deg
+from calib.gaze import EYE_MM, EYE_PX, EYES, GazeEstimator, load_gaze_estimator
 from calib.opening_sizes import opening_sizes
 from reenact.alignment import align
 from reenact.records import Face, Frame, Measured, Tracked
@@ -20,7 +20,9 @@ class Measurer:
     """Measures the action units of every face in a frame, independently of other frames."""
 
     estimator: AUEstimator
-    """Estimates OpenFace's action units from a crop and landmarks; gaze and openings are geometry."""
+    """Estimates OpenFace's action units from a crop and landmarks."""
+    gaze: GazeEstimator = field(default_factory=load_gaze_estimator)
+    """Estimates where the eyes look."""
 
     def __call__(self, tracked: Tracked) -> Measured:
         readings = [self._read(tracked.frame, face) for face in tracked.faces]
@@ -38,11 +40,21 @@ class Measurer:
         landmarks_mm = face.pose.to_canonical(face.landmarks)
         aus, leans = map(as_vector, self.estimator.read(crop, landmarks_mm))
         for place, sides in (
-            (GAZE, gaze_deg(face.landmarks, face.pose) / GAZE_UNIT_DEG),
+            (GAZE, self.gaze(eye_pictures(frame, face), landmarks_mm) / GAZE_UNIT_DEG),
             (OPENING_PLACES, opening_sizes(landmarks_mm)),
         ):
             aus[place], leans[place] = both(sides), lean(sides)
         return aus, leans
+
+
+def eye_pictures(frame: Frame, face: Face) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The pictures (EYE_PX, EYE_PX, 3) of the person's left and right eye that a GazeEstimator takes."""
+    landmarks_mm = face.pose.to_canonical(face.landmarks)
+    left, right = (
+        align(face.pose, EYE_PX, EYE_MM, tuple(eye.centre_mm(landmarks_mm).tolist())).crop(frame.image)
+        for eye in EYES
+    )
+    return left, right
 
 
 def estimator_crop(frame: Frame, face: Face, spec: CropSpec) -> NDArray[np.uint8]:

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, READ, AUVector, neutral_aus
+from calib.au import AU_COUNT, OPENING_PLACES, READ, AUVector, neutral_aus
+from calib.opening_sizes import resting_openings
 from calib.ramp import smoothstep_of
 
 BRIDGED_S = 0.5
@@ -53,8 +54,11 @@ class AURecording:
         if self.at_rest is not None:
             return self.at_rest
         if len(self.times_s) < RESTING_FRAMES:
-            return neutral_aus()
-        return np.percentile(self.aus, AT_REST, axis=0).astype(np.float32)
+            at_rest = neutral_aus()
+        else:
+            at_rest = np.percentile(self.aus, AT_REST, axis=0).astype(np.float32)
+        at_rest[OPENING_PLACES] = resting_openings(self.aus[:, OPENING_PLACES])
+        return at_rest
 
     def with_neutral(self, neutral: AUVector) -> AURecording:
         """The same recording of a face whose intensities at rest (17,) are known."""

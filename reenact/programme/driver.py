@@ -9,7 +9,18 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, AU_INDEX, HIGHEST, LOWER_FACE, LOWEST, AUVector, bilateral
+from calib.au import (
+    AU_COUNT,
+    AU_INDEX,
+    BY_GEOMETRY,
+    HIGHEST,
+    LID_GAP,
+    LOWER_FACE,
+    LOWEST,
+    AUVector,
+    bilateral,
+)
+from calib.opening_sizes import STANDARD_LIDS_MM
 from reenact.programme.programme import Programme
 from reenact.programme.targets import Targets
 
@@ -25,6 +36,10 @@ REGIONS = {
 """The FACS numbers of each region's action units; together they are all."""
 DRIVEN = frozenset(REGIONS) - {"gaze"}
 """The regions that are driven unless others are named: drivers look at a camera or screen of their own."""
+_LEAST = np.where(np.arange(AU_COUNT) == LID_GAP, -HIGHEST, LOWEST)
+"""(AU_COUNT,) the lowest target beyond a face at rest: its lids may shut."""
+_LEAST_LIDS_MM = 2.0
+"""The smallest lid gap that is taken for that of open eyes."""
 MAX_GAIN = 3.0
 """The largest gain of a driver."""
 
@@ -84,13 +99,14 @@ class Driver(Programme):
         if self.options.loop:
             time_s = self.source.looped(time_s)
         aus, level = self.source.at(time_s)
-        driven = self._driven
-        beyond_rest = self.stretch * (aus - self.source.neutral)
+        driven, at_rest = self._driven, self.source.neutral
+        beyond_rest = self.stretch * (aus - at_rest)
+        beyond_rest[LID_GAP] *= STANDARD_LIDS_MM / max(float(at_rest[LID_GAP]), _LEAST_LIDS_MM)
         shown = level * driven * self.options.gain * beyond_rest
         if self.options.transfer == "relative":
             value, hold = np.clip(shown, -HIGHEST, HIGHEST), 0 * driven
         else:
-            value, hold = np.clip(shown, level * LOWEST, level * HIGHEST), level * driven
+            value, hold = np.clip(shown, level * _LEAST, level * HIGHEST), level * driven
         return Targets(bilateral(value.astype(np.float32)), bilateral(hold))
 
     @property
@@ -99,7 +115,12 @@ class Driver(Programme):
         wanted = frozenset().union(*(REGIONS[name] for name in self.options.regions))
         named = np.zeros(AU_COUNT, bool)
         named[[AU_INDEX[number] for number in wanted]] = True
-        return (named & self.source.measured).astype(np.float32)
+        driven = named & self.source.measured
+        for unit, opening in BY_GEOMETRY.items():
+            if self.source.measured[opening]:
+                driven[opening] |= driven[unit]
+                driven[unit] = False
+        return driven.astype(np.float32)
 
 
 def parse_regions(text: str) -> frozenset[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calib.au import (
     AU_COUNT,
     AU_INDEX,
+    BY_GEOMETRY,
     OPENFACE_COUNT,
     SIDES,
     AUVector,
@@ -280,4 +281,7 @@ def neutralised(share: float) -> Targets:
     targets = no_targets()
     targets.hold[:, :OPENFACE_COUNT] = share
     targets.hold[:, au_index("AU45")] = 0
+    for unit, opening in BY_GEOMETRY.items():
+        targets.hold[:, opening] = targets.hold[:, unit]
+        targets.hold[:, unit] = 0
     return targets

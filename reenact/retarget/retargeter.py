@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -15,9 +15,11 @@ from calib.au import (
     EYE_CONTACT,
     HIGHEST,
     JAW_DROP,
+    LID_GAP,
     LIP_GAP,
     LOWER_FACE,
     LOWEST,
+    OPENING_PLACES,
     AUVector,
     Change,
     Sided,
@@ -26,6 +28,7 @@ from calib.au import (
     neutral_aus,
 )
 from calib.limits import load_limits
+from calib.opening_sizes import STANDARD_LIDS_MM
 from calib.profile import Profile
 from calib.ramp import within
 from calib.response_gain import driven, load_drive
@@ -36,6 +39,7 @@ from reenact.programme.targets import Targets
 from reenact.records import Face, Measured, Retargeted
 from reenact.retarget.eye_contact import EyeContact
 from reenact.retarget.options import RetargetOptions
+from reenact.retarget.resting_openings import RestingOpenings
 from reenact.retarget.transitions import Fade, RateLimit
 from reenact.track.one_euro import OneEuro
 
@@ -140,7 +144,9 @@ class Retargeter:
         if not chosen and level == 0:
             return _Change(*(bilateral(neutral_aus()) for _ in range(3)))
         person = self._profile_now() or self._unknown
-        targets = self._targets_at(pts, face.track_id).above(person.neutral).with_gain(person.gain)
+        at_rest = memory.resting(person, aus, pts)
+        targets = _for_lids(self._targets_at(pts, face.track_id), float(at_rest[LID_GAP]))
+        targets = targets.above(at_rest).with_gain(person.gain)
         sides = targets.one_sided
         shown, room = apart(steady, sides * steady_lean), apart(room, sides * room_lean)
         own = inverted(shown, self._options.inverted, person.neutral)
@@ -185,6 +191,15 @@ class Retargeter:
                 del self._memories[track_id]
 
 
+def _for_lids(targets: Targets, lids_mm: float) -> Targets:
+    """The targets of a face whose lids are `lids_mm` apart at rest, from those for STANDARD_LIDS_MM."""
+    if not targets.value[:, LID_GAP].any():
+        return targets
+    value = targets.value.copy()
+    value[:, LID_GAP] *= lids_mm / STANDARD_LIDS_MM
+    return replace(targets, value=value)
+
+
 @dataclass(frozen=True, eq=False)
 class _Change:
     """The changes of one face; see Retargeted for the fields."""
@@ -206,12 +221,21 @@ class _Memory:
         self._mouth = Fade(options.fade_s, pts, full=not mouth_hidden)
         self.pace = RateLimit(load_limits().rates)
         self.eye_contact = EyeContact()
+        self._resting = RestingOpenings()
 
     def level(self, chosen: bool, confidence: float, pts: Fraction) -> float:
         """The share of the change to show, 0..1."""
         threshold = self._options.confidence_out if self._confident else self._options.confidence_in
         self._confident = confidence >= threshold
         return self._fade(chosen and self._confident, pts)
+
+    def resting(self, person: Profile, aus: AUVector, pts: Fraction) -> AUVector:
+        """(AU_COUNT,) the face at rest: the person's neutral, with openings that are not in it learned."""
+        learned = self._resting(aus[OPENING_PLACES], pts)
+        at_rest = person.neutral.copy()
+        unknown = at_rest[OPENING_PLACES] == 0
+        at_rest[OPENING_PLACES][unknown] = learned[unknown]
+        return at_rest
 
     def visible(self, mouth_hidden: bool, pts: Fraction) -> AUVector:
         """(AU_COUNT,) the shares to show, 0..1: nothing of the lower face while its mouth is hidden."""
@@ -234,6 +258,9 @@ class _Steady:
         """The filtered measurement and the one that limits are computed from, (17,) each."""
         # The filter may return NaN only at first, when it has no earlier value to hold.
         steady = within(np.nan_to_num(self._filter(measured, float(pts))), self._low, self._high)
+        # Openings are asked for as differences from what this very frame shows.
+        steady[OPENING_PLACES] = np.nan_to_num(measured[OPENING_PLACES])
         room = steady if self._room is None else self._room
         self._room = within(room, steady - self._slack, steady + self._slack)
+        self._room[OPENING_PLACES] = steady[OPENING_PLACES]
         return steady, within(self._room, self._low, self._high)

@@ -33,21 +33,24 @@ LID_OPENERS = [AU_INDEX[number] for number in (5, 7, 45)]
 SHUT_MM = (1.5, 4.5)
 """Openings of an eye, in millimetres, up to which it counts as shut, and from which on as open. Open eyes
 have 6 to 11, blinks and winks end below 1."""
+SHOWN_MM = 36.0
+"""The largest opening of a mouth, in millimetres, that people in films were measured to show."""
 MOUTH_SPREAD_MM = 22.0
 """Distance, in millimetres, around the mouth within which skin follows a correction of its width or
 height."""
 
 
-def limit_opening(face: Face, amounts: Change, basis: AUBasis) -> Change:
-    """`amounts` (2, 17), reduced where mouth or eyes would open further than people's.
+def limit_opening(face: Face, amounts: Change, basis: AUBasis, *, is_asked: bool = False) -> Change:
+    """`amounts` (2, units), reduced where mouth or eyes would open further than people's.
 
-    Both sides use the larger limit, so that what is asked equally of both sides stays equal.
+    is_asked: whether the opening of the mouth is asked for in millimetres, as that of a driver, which somebody
+    has shown. Both sides use the larger limit, so that what is asked equally of both sides stays equal.
     """
     bounds = load_bounds()
     shape_mm = face.pose.to_canonical(face.landmarks)
     amounts = _with_shut_eyes(shape_mm, amounts, basis)
     for openers, openings, bound in (
-        (LIP_PARTERS, (MOUTH, MOUTH), bounds.mouth_opening),
+        (LIP_PARTERS, (MOUTH, MOUTH), SHOWN_MM if is_asked else bounds.mouth_opening),
         (LID_OPENERS, (RIGHT_EYE, LEFT_EYE), bounds.eye_opening),
     ):
         amounts = _limited(shape_mm, amounts, basis, openers, openings, bound)

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import Change
+from calib.au import LIP_GAP, Change
 from calib.basis import AUBasis
 from calib.gaze import EYES, EyeLandmarks
 from calib.openings import MOUTH, OPENINGS, OUTER_EDGE, Opening
 from calib.shape import IRIS_START, LANDMARK_COUNT
+from reenact.generate.geometry.asked_openings import with_asked_openings
 from reenact.generate.geometry.chin import even_out
 from reenact.generate.geometry.contact import keep_apart, limit_closing
 from reenact.generate.geometry.contour import natural_lips
@@ -55,7 +56,9 @@ def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.flo
     Lips and lids do not cross, lips keep their thickness, mouth and eyes stay within people's bounds
     (calib.bounds), and the mesh does not fold over.
     """
-    amounts = limit_opening(face, limit_closing(face, basis.amounts(change), basis), basis)
+    amounts = with_asked_openings(basis.amounts(change), change, basis)
+    is_asked = bool(change[:, LIP_GAP].any())
+    amounts = limit_opening(face, limit_closing(face, amounts, basis), basis, is_asked=is_asked)
     motion_mm = basis.move(amounts) + bound_mouth(face, amounts, basis)
     motion_mm += natural_lips(face, motion_mm)
     displacement = face.pose.vectors_to_frame(motion_mm)

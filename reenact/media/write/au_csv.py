@@ -12,7 +12,22 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import MAX_INTENSITY, OPENFACE_CODES, SIDES, AUVector, both, openface
+from calib.au import (
+    GAZE,
+    GAZE_UNIT_DEG,
+    JAW_DROP,
+    LID_GAP,
+    LIP_GAP,
+    MAX_INTENSITY,
+    OPENFACE_CODES,
+    SIDES,
+    AUVector,
+    Sided,
+    both,
+    openface,
+)
+from calib.columns import GEOMETRY
+from calib.gaze import direction_of
 from calib.pose import Pose
 from reenact.media.atomic import replacing
 from reenact.records import Face, Measured, Retargeted
@@ -48,7 +63,11 @@ class AUCsvSink:
     - A frame without a face is a row with success 0 and zeros, as OpenFace writes it.
     - pose_T is in millimetres from the camera, pose_R in radians, in OpenFace's conventions. As in OpenFace,
       the camera has a focal length of 500 px at 640x480, scaled to the picture: see `head_position_mm`.
-    - Gaze is left out, because reenact does not measure it, and AU28_c, because it has no intensity.
+    - gaze_angle_x and gaze_angle_y, in radians, are the gaze of both eyes relative to the camera, to the
+      picture's right and down. OpenFace's vectors gaze_0 and gaze_1 are left out, and so is AU28_c, because
+      it has no intensity.
+    - After OpenFace's columns come the gaze of each eye relative to the head, in degrees to the person's left
+      and up, and the openings of mouth and eyes in millimetres (calib.opening_sizes).
     - The separator is a comma without a space, as in OpenFace from 2.1 on. OpenFace up to 2.0 wrote ", ";
       readers of those tables accept both.
     """
@@ -91,7 +110,9 @@ class AUCsvSink:
             success = [f"{face.confidence:.3f}", "1"]
             pose = _pose_values(face.pose, frame.size)
             values = [
+                *_gaze_angles(face, aus),
                 *_au_values(openface(aus)),
+                *_geometry_values(measured.sided_aus[index]),
                 *(_side_values(measured, index) if self._sides else []),
                 *(self._asked_values(measured, index) if self._asked else []),
             ]
@@ -142,11 +163,29 @@ def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False
         *("frame", "face_id", "timestamp", "confidence", "success"),
         *(f"pose_{value}" for value in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")),
         *(f"{axis}_{index}" for axis in "xy" for index in range(68) if landmarks),
+        *GAZE_ANGLES,
         *(f"{code}_r" for code in OPENFACE_CODES),
         *(f"{code}_c" for code in OPENFACE_CODES),
+        *GEOMETRY,
         *(f"{code}{side}" for code in OPENFACE_CODES for side in SIDES if sides),
         *(f"{code}_asked" for code in OPENFACE_CODES if asked),
     ]
+
+
+GAZE_ANGLES = ("gaze_angle_x", "gaze_angle_y")
+
+
+def _gaze_angles(face: Face, aus: AUVector) -> list[str]:
+    """OpenFace's angles of the gaze in the camera's coordinates, in radians."""
+    x, y, z = face.pose.rotation @ direction_of(*(GAZE_UNIT_DEG * aus[GAZE]).tolist())
+    return [f"{angle:.3f}" for angle in (np.arctan2(x, -z), np.arctan2(y, -z))]
+
+
+def _geometry_values(sides: Sided) -> list[str]:
+    left, right = sides
+    gaze = [f"{angle:.2f}" for side in sides for angle in GAZE_UNIT_DEG * side[GAZE]]
+    sizes = left[LIP_GAP], left[JAW_DROP], left[LID_GAP], right[LID_GAP]
+    return gaze + [f"{size:.2f}" for size in sizes]
 
 
 def head_position_mm(pose: Pose, size: tuple[int, int]) -> NDArray[np.float64]:
