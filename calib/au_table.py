@@ -6,20 +6,40 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from calib.au import AU_COUNT, MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT, AUVector
+from calib.arkit import BLENDSHAPES, measured_by_blendshapes, to_aus
+from calib.au import (
+    AU_COUNT,
+    MAX_INTENSITY,
+    OPENFACE_CODES,
+    OPENFACE_COUNT,
+    AUVector,
+    both,
+    lean,
+    neutral_aus,
+)
 from calib.columns import GEOMETRY, AUColumns, au_columns, column_key
 from calib.table_file import Row, Table, number_of, open_table
 
-_TIMES = {"timestamp": 1.0, "time": 1.0, "frame_time_in_ms": 1e-3, "video_time": 1.0}
+_TIMECODE_COLUMN = "timecode"
+_TIMES = {
+    "timestamp": 1.0,
+    "time": 1.0,
+    "frame_time_in_ms": 1e-3,
+    "video_time": 1.0,
+    _TIMECODE_COLUMN: 1.0,
+}
 """Names of time columns, and their factor to seconds. (py-feat's approx_time holds whole seconds only.)"""
 _FRAMES = ("frame", "frame_idx")
 _FACES = ("face_id", "faceid", "face", "identity")
 _CLOCK = re.compile(r"(\d{1,4}):(\d{1,2}):(\d{1,2}(?:[.,]\d*)?)", re.ASCII)
+_TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})[:;](\d{1,3}(?:[.,]\d*)?)", re.ASCII)
+_RATES = (24.0, 25.0, 30.0, 60.0, 120.0)
+"""Frames per second of recordings; a second of a timecode counts up to one less."""
 _WHOLE_NUMBER = re.compile(r"(\d+)[.,]0*", re.ASCII)
 
 
@@ -68,7 +88,9 @@ class AUReading:
     time_s: float | None
     """The time in seconds. None: the table has none for this row."""
     aus: AUVector
-    """(17,) intensities, 0..5; NaN where there is no value."""
+    """(AU_COUNT,) values; NaN where there is no value."""
+    lean: AUVector
+    """(AU_COUNT,) the asymmetry as `calib.au.lean` has it; 0 where the table has no sides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,17 +152,42 @@ class AUTable:
     def readings(self) -> list[AUReading]:
         """Returns the rows that show a face."""
         face, frame, time = self.find(*_FACES), self.find(*_FRAMES), self.find(*_TIMES)
-        return [
+        rows = [(row, aus, lean) for row, aus, lean in self._sided() if aus is not None]
+        found = [
             AUReading(
                 row.line,
                 "" if face is None else _face_name(face.text(row)),
                 _frame(row, frame),
                 _time_s(row, time),
                 aus,
+                lean,
             )
-            for row, aus in self.faces()
-            if aus is not None
+            for row, aus, lean in rows
         ]
+        if time is None or column_key(time.name) != _TIMECODE_COLUMN:
+            return found
+        return _with_frames(found, [_frame_of_second(row, time) for row, _, _ in rows])
+
+    def _sided(self) -> Iterator[tuple[Row, AUVector | None, AUVector]]:
+        """Yields each row as `faces` does, and the asymmetry (AU_COUNT,)."""
+        if not self.columns.blendshapes:
+            for row, aus in self.faces():
+                yield row, aus, neutral_aus()
+            return
+        columns = [
+            (index, Column(self.table.header[place], (place,), self.refusal))
+            for index, place in self.columns.blendshapes.items()
+        ]
+        told = np.where(measured_by_blendshapes(), 0, np.nan).astype(np.float32)
+        for row in self.table.rows:
+            weights = np.zeros(len(BLENDSHAPES))
+            for index, column in columns:
+                weights[index] = _weight(row, column)
+            if np.isnan(weights).any():
+                yield row, None, neutral_aus()
+            else:
+                sides = to_aus(weights)
+                yield row, both(sides) + told, lean(sides)
 
     def _values(
         self,
@@ -163,10 +210,11 @@ class AUTable:
 
 @contextmanager
 def open_au_table(path: Path, refusal: type[ValueError], plain: bool = False) -> Iterator[AUTable]:
-    """Opens a table of action units by one of five programs; see `calib.columns`.
+    """Opens a table of action units or blendshapes by one of several programs; see `calib.columns`.
 
     Its columns are AU01_r ... (0..5: OpenFace, `reenact aus`), au_1_intensity ... (0..5: LibreFace), AU01 ...
-    (0..1: py-feat) or "Action Unit 01 - ..." (0..1: FaceReader). AU43 is read as AU45.
+    (0..1: py-feat) or "Action Unit 01 - ..." (0..1: FaceReader). AU43 is read as AU45. Or they are ARKit's
+    blendshapes (0..1: Live Link Face, MediaPipe), which `readings` converts.
 
     plain: whether AU01_rs ..., the intensities that are not normalised per person, are preferred to AU01_r.
     Raises `refusal`, with the file's name in front; the same holds for a `refusal` raised while it is open.
@@ -212,6 +260,33 @@ def _intensity(row: Row, column: Column, scale: float) -> float:
     return min(max(value, 0.0), MAX_INTENSITY) if not math.isnan(value) else value
 
 
+def _frame_of_second(row: Row, column: Column) -> float:
+    """Returns the last part of a timecode, which counts the frames of a second."""
+    timecode = _TIMECODE.fullmatch(column.text(row))
+    return 0.0 if timecode is None else float(timecode[4].replace(",", "."))
+
+
+def _with_frames(readings: Sequence[AUReading], frames: Sequence[float]) -> list[AUReading]:
+    """The readings with times that are whole seconds so far, and the frames of a second added to them."""
+    most = max(frames, default=0.0)
+    rate = next((each for each in _RATES if most < each), _RATES[-1])
+    return [
+        reading if reading.time_s is None else replace(reading, time_s=reading.time_s + frame / rate)
+        for reading, frame in zip(readings, frames, strict=True)
+    ]
+
+
+def _weight(row: Row, column: Column) -> float:
+    """Returns the weight of a blendshape, 0..1; NaN where the cell is empty."""
+    value = column.number(row)
+    if not math.isnan(value) and not -0.1 <= value <= 1.5:
+        raise column.refusal(
+            f"line {row.line}, column {column.name}: {column.text(row)} is out of range; blendshapes run "
+            "from 0 to 1"
+        )
+    return min(max(value, 0.0), 1.0) if not math.isnan(value) else value
+
+
 def _face_name(text: str) -> str:
     """Returns a face's name; pandas writes the id 1 as 1.0 where some ids are missing."""
     whole = _WHOLE_NUMBER.fullmatch(text)
@@ -232,6 +307,9 @@ def _time_s(row: Row, column: Column | None) -> float | None:
     """Returns the time in seconds; cells hold seconds, milliseconds (by the header) or 00:01:02.345."""
     if column is None:
         return None
+    timecode = _TIMECODE.fullmatch(column.text(row))
+    if timecode:
+        return 3600.0 * int(timecode[1]) + 60 * int(timecode[2]) + int(timecode[3])
     clock = _CLOCK.fullmatch(column.text(row))
     if clock:
         return 3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3].replace(",", "."))

@@ -1,11 +1,13 @@
-"""The columns of action units in tables by OpenFace, LibreFace, py-feat, FaceReader and `reenact aus`."""
+"""The columns of action units and of blendshapes in tables by OpenFace, LibreFace, py-feat, FaceReader, Live
+Link Face and `reenact aus`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from calib.arkit import BLENDSHAPES
 from calib.au import ACTION_UNITS, AU_INDEX, GAZE, GAZE_UNIT_DEG, JAW_DROP, LID_GAP, LIP_GAP, MAX_INTENSITY
 
 _BLINK, _EYES_CLOSED = 45, 43
@@ -46,8 +48,8 @@ GEOMETRY: Mapping[str, tuple[int, float]] = {
     "lid_gap_L_mm": (LID_GAP, 0.5),
     "lid_gap_R_mm": (LID_GAP, 0.5),
 }
-"""The columns of gaze and openings in tables of `reenact aus`: for each the place in an AU array, and the factor
-with which it counts there; what both sides have is their mean."""
+"""The columns of gaze and openings in tables of `reenact aus`: for each the place in an AU array, and the
+factor with which it counts there; what both sides have is their mean."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,10 @@ class AUColumns:
     """The factor from the table's intensities to 0..5."""
     first_frame: int
     """The number that the program gives to the first frame of a film."""
+    unknown: tuple[str, ...] = ()
+    """The columns of intensities of action units that are not known here."""
+    blendshapes: Mapping[int, int] = field(default_factory=dict)
+    """The columns' positions of ARKit's blendshapes, by their index. Empty: the table has action units."""
 
 
 def column_key(name: str) -> str:
@@ -70,7 +76,7 @@ def column_key(name: str) -> str:
 
 
 def au_columns(header: Sequence[str], plain: bool = False) -> AUColumns | None:
-    """Returns the columns of intensities in a header. None: it has none.
+    """Returns the columns of intensities, or of blendshapes, in a header. None: it has none.
 
     Where a table has intensities in two forms, those from 0 to 5 count. AU43 (eyes closed) is read as AU45.
     plain: whether AU12_rs, which is not normalised per person, is preferred to AU12_r.
@@ -87,5 +93,23 @@ def au_columns(header: Sequence[str], plain: bool = False) -> AUColumns | None:
         }
         if places:
             names = {index: header[found[0]] for index, found in places.items()}
-            return AUColumns(names, places, form.scale, form.first_frame)
-    return None
+            known = {place for found in places.values() for place in found}
+            unknown = (
+                header[place] for place, each in enumerate(numbers) if each is not None and place not in known
+            )
+            return AUColumns(names, places, form.scale, form.first_frame, tuple(unknown))
+    return _blendshape_columns(keys)
+
+
+def _blendshape_columns(keys: Sequence[str]) -> AUColumns | None:
+    """The columns of a table by Live Link Face or of MediaPipe's scores. None: it is no such table."""
+    places = {
+        index: keys.index(name.lower()) for index, name in enumerate(BLENDSHAPES) if name.lower() in keys
+    }
+    if len(places) < _LEAST_BLENDSHAPES:
+        return None
+    return AUColumns({}, {}, 1.0, 0, (), places)
+
+
+_LEAST_BLENDSHAPES = 10
+"""The number of columns with names of blendshapes from which on a table is taken for one of them."""

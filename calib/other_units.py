@@ -38,7 +38,7 @@ OTHER_MOTIONS: Mapping[str, OtherMotion] = {
     "AU13": OtherMotion({"mouthSmile": 0.6, "cheekPuff": 0.3}, (0.25, 1.0, 1.0)),
     "AU16": OtherMotion({"mouthLowerDown": 1.0}, parts_lips=True),
     "AU18": OtherMotion({"mouthPucker": 1.0}),
-    "AU22": OtherMotion({"mouthFunnel": 1.0}, parts_lips=True),
+    "AU22": OtherMotion({"mouthFunnel": 0.7, "mouthPucker": 0.45}, parts_lips=True),
     "AU24": OtherMotion({"mouthPress": 1.0, "mouthRollLower": 0.35, "mouthRollUpper": 0.35}),
     "AU28": OtherMotion({"mouthRollLower": 0.9, "mouthRollUpper": 0.9}),
     "AU29": OtherMotion({"jawForward": 1.0}),

@@ -25,7 +25,7 @@ from reenact.programme.live_driver import LiveDriverSource
 from reenact.programme.presets import PRESETS
 from reenact.programme.programme import chain
 from reenact.programme.target_syntax import TargetError, parse_targets
-from reenact.programme.targets import MAX_STRENGTH, Targets
+from reenact.programme.targets import MAX_STRENGTH, Targets, by_geometry
 from reenact.retarget.options import RetargetOptions
 from reenact.run.files import EditOptions
 from reenact.track import DEFAULT_MAX_FACES, TrackerOptions
@@ -245,7 +245,7 @@ def programme_and_options(
         scale=scale,
     )
     parts = driving_programmes(driving, options, live_driver)
-    held = [each for each in (gaze, lock) if each is not None]
+    held = [each for each in (gaze, lock and by_geometry(lock)) if each is not None]
     if target_aus or preset or (needed and not (parts or requests or invert or held)):
         parts.append(_chosen_targets(target_aus, preset))
     parts += held

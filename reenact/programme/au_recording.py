@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, OPENING_PLACES, READ, AUVector, neutral_aus
+from calib.au import AU_COUNT, OPENING_PLACES, READ, AUVector, Sided, bilateral, neutral_aus
 from calib.opening_sizes import resting_openings
 from calib.ramp import smoothstep_of
 
@@ -37,11 +37,13 @@ class AURecording:
     aus: NDArray[np.float32]
     """(n, 17) intensities 0..5; 0 in the columns of action units that were not measured."""
     measured: NDArray[np.bool_]
-    """(17,) True for the action units that were measured."""
+    """(AU_COUNT,) True for what was measured."""
     at_rest: AUVector | None = None
     """(17,) the intensities of the face at rest. None: they are estimated from the readings."""
     notes: tuple[str, ...] = ()
     """Remarks for the user on how the recording was read, one line each."""
+    leans: NDArray[np.float32] | None = None
+    """(n, AU_COUNT) the asymmetries as `calib.au.lean` has them. None: both sides show the same."""
 
     @property
     def is_still(self) -> bool:
@@ -64,19 +66,27 @@ class AURecording:
         """The same recording of a face whose intensities at rest (17,) are known."""
         return replace(self, at_rest=neutral)
 
-    def at(self, time_s: float) -> tuple[AUVector, float]:
-        """The interpolated intensities (17,) at this time, and the level of presence, 0..1."""
+    def at(self, time_s: float) -> tuple[Sided, float]:
+        """The interpolated values (2, AU_COUNT) of both sides, and the level of presence, 0..1."""
+        aus, level = self._at(self.aus, time_s)
+        if self.leans is None:
+            return bilateral(aus), level
+        lean, _ = self._at(self.leans, time_s)
+        return np.stack([aus + lean, aus - lean]), level
+
+    def _at(self, values: NDArray[np.float32], time_s: float) -> tuple[AUVector, float]:
+        """The interpolated values (AU_COUNT,) of (n, AU_COUNT) at this time, and the level of presence."""
         if self.is_still:
-            return self.aus[0], 1.0
+            return values[0], 1.0
         after = int(np.searchsorted(self.times_s, time_s, side="right"))
         before, after = max(after - 1, 0), min(after, len(self.times_s) - 1)
         since, until = time_s - self.times_s[before], self.times_s[after] - time_s
         if since + until <= BRIDGED_S and since >= 0 and until >= 0:
             share = np.float32(since / (since + until)) if since + until > 0 else np.float32(0)
-            return (1 - share) * self.aus[before] + share * self.aus[after], 1.0
+            return (1 - share) * values[before] + share * values[after], 1.0
         nearest = before if abs(since) <= abs(until) else after
         away_s = min(abs(since), abs(until))
-        return self.aus[nearest], smoothstep_of(1 - away_s / FADE_S)
+        return values[nearest], smoothstep_of(1 - away_s / FADE_S)
 
     def looped(self, time_s: float) -> float:
         """The time within the recording that is played at `time_s` if it repeats, in seconds."""
@@ -87,17 +97,25 @@ class AURecording:
         """The same recording with less jitter from frame to frame, by a filter without delay."""
         if len(self.times_s) < 3:
             return self
-        padded = np.pad(self.aus, ((1, 1), (0, 0)), mode="edge")
-        smooth = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
-        return replace(self, aus=smooth.astype(np.float32))
+        leans = None if self.leans is None else _smooth(self.leans)
+        return replace(self, aus=_smooth(self.aus), leans=leans)
 
 
-def au_recording_of(readings: Sequence[tuple[float, AUVector]]) -> AURecording:
-    """A recording from pairs of a time in seconds and intensities (17,), in any order.
+def _smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    padded = np.pad(values, ((1, 1), (0, 0)), mode="edge")
+    return ((padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4).astype(np.float32)
 
-    Where two pairs have the same time, the first one counts.
+
+def au_recording_of(
+    readings: Sequence[tuple[float, AUVector]], leans: Sequence[AUVector] | None = None
+) -> AURecording:
+    """A recording from pairs of a time in seconds and values (AU_COUNT,), in any order.
+
+    Where two pairs have the same time, the first one counts. leans: the asymmetry of each. None: both sides
+    show the same.
     """
     times_s = np.array([time_s for time_s, _ in readings], np.float64)
     aus = np.array([each for _, each in readings], np.float32).reshape(-1, AU_COUNT)
     times_s, first = np.unique(times_s, return_index=True)
-    return AURecording(times_s, aus[first], READ)
+    sided = None if leans is None else np.array(leans, np.float32).reshape(-1, AU_COUNT)[first]
+    return AURecording(times_s, aus[first], READ, leans=sided)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from calib.au_table import open_au_table
@@ -26,7 +27,8 @@ def read_au_recording(path: Path, face: str | None = None, rate: float | None = 
     """The recording of one face of a table, smoothed.
 
     path: a table with AU01_r ... (0..5: OpenFace, `reenact aus`), au_1_intensity ... (0..5: LibreFace),
-    AU01 ... (0..1: py-feat) or "Action Unit 01 - ..." (0..1: FaceReader); AU43 stands for AU45. Commas,
+    AU01 ... (0..1: py-feat) or "Action Unit 01 - ..." (0..1: FaceReader); AU43 stands for AU45. Or with
+    ARKit's blendshapes (0..1: Live Link Face, MediaPipe), whose openings replace AU25 and AU26. Commas,
     semicolons or tabs between the cells, decimal commas, missing action units, rows in any order and rows
     without a face (success 0, or no values) are accepted. An action unit that has no value in some rows is
     interpolated there; one that has no value in any row was not measured.
@@ -43,4 +45,9 @@ def read_au_recording(path: Path, face: str | None = None, rate: float | None = 
     except OSError as error:
         raise AURecordingError(f"{path}: cannot be read: {error.strerror or error}") from error
     with open_au_table(path, AURecordingError) as table:
-        return au_recording_of_face(table.readings(), face, rate, table.time_column).smoothed()
+        recording = au_recording_of_face(table.readings(), face, rate, table.time_column).smoothed()
+        unknown = table.columns.unknown
+        if not unknown:
+            return recording
+        line = f"not known as action units, and left out: {', '.join(unknown)}"
+        return replace(recording, notes=(*recording.notes, line))

@@ -48,7 +48,9 @@ def au_recording_of_face(
     chosen = [each for name in names for each in faces[name]]
     _check_one_row_a_frame(chosen, numbered)
     notes = (_taken_for_one(names),) if face is None and len(names) > 1 else ()
-    return _recording(_times_s(chosen, rate, time_column), [each.reading.aus for each in chosen], notes)
+    times_s = _times_s(chosen, rate, time_column)
+    aus, leans = ([getattr(each.reading, name) for each in chosen] for name in ("aus", "lean"))
+    return _recording(times_s, aus, leans, notes)
 
 
 def _placed(readings: Sequence[AUReading]) -> list[_Placed]:
@@ -169,7 +171,9 @@ def _time_of(reading: AUReading, column: str | None) -> float:
     return reading.time_s
 
 
-def _recording(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple[str, ...]) -> AURecording:
+def _recording(
+    times_s: Sequence[float], aus: Sequence[AUVector], leans: Sequence[AUVector], notes: tuple[str, ...]
+) -> AURecording:
     """The recording from readings in any order, averaged at equal times; NaN: there is no value."""
     times, frames = np.unique(np.array(times_s, np.float64), return_inverse=True)
     values = np.array(aus, np.float32)
@@ -177,7 +181,10 @@ def _recording(times_s: Sequence[float], aus: Sequence[AUVector], notes: tuple[s
     filled = np.zeros((len(times), values.shape[1]), np.float32)
     for index in np.flatnonzero(measured):
         filled[:, index] = _filled(times, frames, values[:, index])
-    return AURecording(times, filled, measured, notes=notes)
+    if not np.any(leans):
+        return AURecording(times, filled, measured, notes=notes)
+    sided = np.stack([_filled(times, frames, each) for each in np.array(leans, np.float32).T], axis=1)
+    return AURecording(times, filled, measured, notes=notes, leans=sided.astype(np.float32))
 
 
 def _filled(

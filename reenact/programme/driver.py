@@ -18,6 +18,7 @@ from calib.au import (
     LOWER_FACE,
     LOWEST,
     AUVector,
+    Sided,
     bilateral,
 )
 from calib.opening_sizes import STANDARD_LIDS_MM
@@ -75,8 +76,8 @@ class DriverSource(Protocol):
     def neutral(self) -> AUVector:
         """(17,) the intensities of the face at rest."""
 
-    def at(self, time_s: float) -> tuple[AUVector, float]:
-        """The intensities (17,) at this time in seconds, and the level of the face's presence, 0..1."""
+    def at(self, time_s: float) -> tuple[Sided, float]:
+        """The values (2, AU_COUNT) of both sides at this time in seconds, and the level of presence, 0..1."""
 
     def looped(self, time_s: float) -> float:
         """The time within the source, in seconds, that is played at `time_s` when the source repeats."""
@@ -101,13 +102,13 @@ class Driver(Programme):
         aus, level = self.source.at(time_s)
         driven, at_rest = self._driven, self.source.neutral
         beyond_rest = self.stretch * (aus - at_rest)
-        beyond_rest[LID_GAP] *= STANDARD_LIDS_MM / max(float(at_rest[LID_GAP]), _LEAST_LIDS_MM)
+        beyond_rest[:, LID_GAP] *= STANDARD_LIDS_MM / max(float(at_rest[LID_GAP]), _LEAST_LIDS_MM)
         shown = level * driven * self.options.gain * beyond_rest
         if self.options.transfer == "relative":
             value, hold = np.clip(shown, -HIGHEST, HIGHEST), 0 * driven
         else:
             value, hold = np.clip(shown, level * _LEAST, level * HIGHEST), level * driven
-        return Targets(bilateral(value.astype(np.float32)), bilateral(hold))
+        return Targets(value.astype(np.float32), bilateral(hold))
 
     @property
     def _driven(self) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import READ, AUVector, neutral_aus
+from calib.au import READ, AUVector, Sided, bilateral, neutral_aus
 from calib.neutral import NeutralEstimator
 from calib.ramp import smoothstep_of
 from reenact.programme.au_recording import BRIDGED_S, FADE_S
@@ -23,7 +23,9 @@ class DriverReading:
     time_s: float
     """The time in seconds on the clock of the source."""
     aus: AUVector | None
-    """(17,) intensities 0..5. None: there is no face."""
+    """(AU_COUNT,) what it shows. None: there is no face."""
+    lean: AUVector | None = None
+    """(AU_COUNT,) the asymmetry of its lids as `calib.au.lean` has it. None: both sides show the same."""
 
 
 class LiveDriverSource:
@@ -44,7 +46,7 @@ class LiveDriverSource:
         self._at_rest = at_rest
         self._clock = clock
         self._estimator = NeutralEstimator()
-        self._newest = neutral_aus()
+        self._newest = bilateral(neutral_aus())
         self._seen_s = -math.inf
         """The time on `clock` when the face was seen last."""
 
@@ -64,12 +66,17 @@ class LiveDriverSource:
             return self._at_rest
         return neutral_aus() if self._estimator.rest is None else self._estimator.rest.neutral
 
-    def at(self, time_s: float) -> tuple[AUVector, float]:
-        """The newest intensities (17,), and the level of presence: 1, fading to 0 when the face is lost."""
+    def at(self, time_s: float) -> tuple[Sided, float]:
+        """The newest values (2, AU_COUNT) of both sides, and the level of presence.
+
+        It is 1, and fades to 0 when the face is lost.
+        """
         for reading in self._arrived():
             if reading.aus is not None:
                 self._estimator.update(reading.time_s, reading.aus)
-                self._newest, self._seen_s = reading.aus, self._clock()
+                lean = neutral_aus() if reading.lean is None else reading.lean
+                self._newest = np.stack([reading.aus + lean, reading.aus - lean])
+                self._seen_s = self._clock()
         away_s = self._clock() - self._seen_s
         return self._newest, smoothstep_of(1 - max(0.0, away_s - BRIDGED_S) / FADE_S)
 

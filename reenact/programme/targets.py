@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -14,6 +14,10 @@ from calib.au import (
     AU_COUNT,
     AU_INDEX,
     BY_GEOMETRY,
+    JAW_DROP,
+    LID_GAP,
+    LIP_GAP,
+    MAX_INTENSITY,
     OPENFACE_COUNT,
     SIDES,
     AUVector,
@@ -26,6 +30,7 @@ from calib.au import (
     neutral_aus,
 )
 from calib.limits import AT_REST
+from calib.opening_sizes import STANDARD_LIDS_MM
 from calib.ramp import smoothstep
 
 MAX_STRENGTH = 1.5
@@ -274,6 +279,24 @@ def _targets(aims: Iterable[Aim]) -> Targets:
 def no_targets() -> Targets:
     """Targets that leave every action unit as the face shows it."""
     return Targets(bilateral(neutral_aus()), bilateral(neutral_aus()))
+
+
+def by_geometry(targets: Targets) -> Targets:
+    """The targets with openings in millimetres in place of absolute ones of AU25, AU26 and AU45.
+
+    A locked opening is then held by landmarks, frame by frame, whatever is read from appearance.
+    """
+    value, hold = targets.value.copy(), targets.hold.copy()
+    for unit, opening in BY_GEOMETRY.items():
+        absolute = hold[:, unit] > 0
+        hold[absolute, opening] = hold[absolute, unit]
+        value[absolute, opening] = MM_PER_UNIT[opening] * value[absolute, unit]
+        value[absolute, unit] = hold[absolute, unit] = 0
+    return replace(targets, value=value, hold=hold)
+
+
+MM_PER_UNIT = {LIP_GAP: 5.0, JAW_DROP: 4.0, LID_GAP: -STANDARD_LIDS_MM / MAX_INTENSITY}
+"""The millimetres by which one unit of AU25, AU26 and AU45 changes the opening that stands for it."""
 
 
 def neutralised(share: float) -> Targets:

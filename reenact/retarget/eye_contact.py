@@ -25,10 +25,10 @@ class EyeContactOptions:
     settle_s: float = 3.0
     """The time constant with which the place where the eyes usually look is learned."""
     glance: tuple[float, float] = (16.0, 28.0)
-    """The distance from that place up to which the eyes are turned to the camera, and from which on the person
-    looks away, which is kept."""
+    """The distance from that place up to which the eyes are turned to the camera, and from which on the
+    person looks away, which is kept."""
     turned: tuple[float, float] = (20.0, 32.0)
-    """The angle between the head and the camera from which on the correction fades out, and at which it has."""
+    """The angles between the head and the camera at which the correction begins to fade, and is gone."""
     most: float = 24.0
     """The largest correction; further off, eyes that meet the camera would look wrong in that head."""
     open_share: float = 0.6

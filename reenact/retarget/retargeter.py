@@ -50,6 +50,8 @@ that is asked for, so that the asked change is measured in the output."""
 _LIPS_PART = AU_INDEX[25]
 _LOWER_FACE = [*(AU_INDEX[number] for number in sorted(LOWER_FACE)), LIP_GAP, JAW_DROP]
 
+NOTHING_MM = 0.02
+"""The change of an opening, in millimetres, below which nothing is asked."""
 SCENE_START_S = 0.1
 """Time in seconds after a cut within which a new face counts as present from the cut on: trackers may need a
 frame or two."""
@@ -148,12 +150,16 @@ class Retargeter:
         targets = _for_lids(self._targets_at(pts, face.track_id), float(at_rest[LID_GAP]))
         targets = targets.above(at_rest).with_gain(person.gain)
         sides = targets.one_sided
+        # A millimetre is no share: lids that are told apart are held apart.
+        sides[LID_GAP] = sides[LID_GAP] > 0
         shown, room = apart(steady, sides * steady_lean), apart(room, sides * room_lean)
         own = inverted(shown, self._options.inverted, person.neutral)
         wanted = targets.times(self._strength_now()).change(own) + (own - shown)
         if wanted[:, EYE_CONTACT].any():
             wanted = wanted + wanted[:, [EYE_CONTACT]] * memory.eye_contact(face, aus, pts)
             wanted[:, EYE_CONTACT] = 0
+        openings = wanted[:, OPENING_PLACES]
+        openings[np.abs(openings) < NOTHING_MM] = 0
         # A face that shows more than its ceiling by itself may go on showing it.
         change = within(wanted, LOWEST - room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
         if self._options.safe:

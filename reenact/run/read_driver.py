@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 
-from calib.au import AUVector
+from calib.au import LID_GAP, neutral_aus
 from calib.estimator import load_estimator
 from reenact.measure.measurer import Measurer
 from reenact.measure.read_aus import ReadOptions, Watch, read_film, read_still, unwatched
@@ -38,11 +38,11 @@ def au_recording_of_film(
 
     Raises AURecordingError where there is no such face.
     """
-    readings: dict[int, list[tuple[float, AUVector]]] = defaultdict(list)
+    readings: dict[int, list[DriverReading]] = defaultdict(list)
 
     def note(measured: Measured) -> None:
-        for each, aus in zip(measured.faces, measured.aus, strict=True):
-            readings[each.track_id].append((float(measured.frame.pts), aus))
+        for index, each in enumerate(measured.faces):
+            readings[each.track_id].append(_reading(measured, index))
         watch(len(measured.faces))
 
     read_film(capture, note, ReadOptions(options), left=left)
@@ -52,7 +52,7 @@ def au_recording_of_film(
         there = ", ".join(map(str, sorted(readings)))
         raise AURecordingError(f"{capture.name}: there is no face {face}; it has {there}")
     chosen = readings[face] if face is not None else max(readings.values(), key=len)
-    return au_recording_of(chosen).smoothed()
+    return _recording(chosen).smoothed()
 
 
 def au_recording_of_still(
@@ -68,7 +68,20 @@ def au_recording_of_still(
         raise AURecordingError(f"{path}: no face was found in it to drive another")
     if face >= len(measured.faces):
         raise AURecordingError(f"{path}: there is no face {face}; it has {len(measured.faces)}, from 0 on")
-    return au_recording_of([(0.0, measured.aus[face])])
+    return _recording([_reading(measured, face)])
+
+
+def _reading(measured: Measured, index: int) -> DriverReading:
+    """The reading of one face, with both lids; other action units are followed on both sides alike."""
+    lids = neutral_aus()
+    lids[LID_GAP] = measured.leans[index][LID_GAP]
+    return DriverReading(float(measured.frame.pts), measured.aus[index], lids)
+
+
+def _recording(readings: Sequence[DriverReading]) -> AURecording:
+    shown = [(each.time_s, each.aus, each.lean) for each in readings if each.aus is not None]
+    leans = [neutral_aus() if lean is None else lean for _, _, lean in shown]
+    return au_recording_of([(time_s, aus) for time_s, aus, _ in shown], leans)
 
 
 @contextmanager
@@ -112,6 +125,7 @@ def live_readings(
 def reading_of(measured: Measured, largest: LargestFace) -> DriverReading:
     """The reading of the face that `largest` chooses."""
     chosen = largest(measured)
-    faces = zip(measured.faces, measured.aus, strict=True)
-    aus = next((aus for face, aus in faces if face.track_id == chosen), None)
-    return DriverReading(float(measured.frame.pts), aus)
+    for index, face in enumerate(measured.faces):
+        if face.track_id == chosen:
+            return _reading(measured, index)
+    return DriverReading(float(measured.frame.pts), None)

@@ -68,7 +68,8 @@ def test_what_is_written_is_read_again(neutral, ranges, unknown, text):
     name = "".join(letter for letter in text if letter.isprintable())
     range_ = np.array(ranges, np.float32)
     range_[list(unknown)] = np.nan
-    written = Profile(name, np.array(neutral, np.float32), range_, gain=range_ * 0 + 0.5, how="by hand")
+    neutral, range_ = (np.minimum(np.array(each, np.float32), HIGHEST) for each in (neutral, range_))
+    written = Profile(name, neutral, range_, gain=range_ * 0 + 0.5, how="by hand")
     written = replace(written, gain=np.nan_to_num(written.gain, nan=1.0))
     found = parse_profile(to_json(written))
     assert (found.name, found.how, found.when) == (name, "by hand", "")

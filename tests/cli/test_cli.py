@@ -61,7 +61,7 @@ def test_version_names_python_engines_and_the_models_that_ship() -> None:
     assert lines[0] == f"reenact {__version__}, Python {platform.python_version()}"
     assert f"  openvino   {version('openvino')}" in lines
     models = [line.split() for line in lines[lines.index(MODELS) + 1 :]]
-    assert len(models) == 9
+    assert len(models) == 10
     for digits, path in models:
         assert hashlib.sha256((ROOT / path).read_bytes()).hexdigest().startswith(digits)
 

@@ -42,17 +42,20 @@ def table(*records: Measured, landmarks: bool = False, sides: bool = False) -> p
 def test_columns_are_openfaces_in_its_order() -> None:
     assert list(table(record(0))) == [
         *("frame", "face_id", "timestamp", "confidence", "success"),
+        *("gaze_angle_x", "gaze_angle_y"),
         *("pose_Tx", "pose_Ty", "pose_Tz", "pose_Rx", "pose_Ry", "pose_Rz"),
         *(f"{code}_r" for code in OPENFACE_CODES),
         *(f"{code}_c" for code in OPENFACE_CODES),
+        *("gaze_left_L_deg", "gaze_up_L_deg", "gaze_left_R_deg", "gaze_up_R_deg"),
+        *("lip_gap_mm", "jaw_drop_mm", "lid_gap_L_mm", "lid_gap_R_mm"),
     ]
 
 
 def test_landmark_columns_stand_between_pose_and_action_units() -> None:
     columns = list(table(record(0), landmarks=True))
-    assert columns[10:12] == ["pose_Rz", "x_0"]
-    assert columns[11 + 67 : 11 + 69] == ["x_67", "y_0"]
-    assert columns[11 + 135 : 11 + 137] == ["y_67", "AU01_r"]
+    assert columns[12:14] == ["pose_Rz", "x_0"]
+    assert columns[13 + 67 : 13 + 69] == ["x_67", "y_0"]
+    assert columns[13 + 135 : 13 + 137] == ["y_67", "AU01_r"]
 
 
 def test_sides_stand_at_the_end_and_their_mean_is_what_openface_has() -> None:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from calib.au import ACTION_UNITS, AU_COUNT, AUVector, au_index, both
+from calib.au import ACTION_UNITS, AU_COUNT, OPENFACE_COUNT, AUVector, au_index, both
 from reenact.programme.au_recording import au_recording_of
 from reenact.programme.driver import REGIONS, Driver, DriverOptions, RegionError, parse_regions
 from reenact.programme.programme import chain
@@ -19,9 +19,12 @@ from tests.support.faces import shows
 SMILE, BROW, BLINK = (au_index(code) for code in ("AU12", "AU01", "AU45"))
 FACE = shows(AU12=1, AU01=0.5, AU45=2)
 
+UNITS = np.arange(AU_COUNT) < OPENFACE_COUNT
+
 
 def still(**aus):
-    return au_recording_of([(0.0, shows(**aus))])
+    """A recording in which only action units were read."""
+    return replace(au_recording_of([(0.0, shows(**aus))]), measured=UNITS)
 
 
 def driven(recording, face=FACE, pts=Fraction(0), **options):

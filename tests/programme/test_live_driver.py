@@ -40,7 +40,8 @@ def test_the_newest_reading_counts_whatever_time_is_asked_for() -> None:
     driver_face.act(shows(AU12=1))
     driver_face.act(SMILING)
     for time_s in (0.0, 100.0):
-        aus, level = driver_face.source.at(time_s)
+        sides, level = driver_face.source.at(time_s)
+        aus = both(sides)
         np.testing.assert_array_equal(aus, SMILING)
         assert level == 1
 
@@ -91,4 +92,4 @@ def test_it_drives_faces() -> None:
     driver = Driver(driver_face.source, DriverOptions(regions=frozenset({"mouth"})))
     face = shows(AU12=0.5, AU01=2)
     change = both(driver(Fraction(7), 0).change(face))
-    np.testing.assert_allclose(face + change, shows(AU12=2, AU25=1, AU01=2))
+    np.testing.assert_allclose(face + change, shows(AU12=2, AU01=2), atol=1e-6)

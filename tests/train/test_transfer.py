@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from calib.au import AU_COUNT, READ, au_index, neutral_aus
+from calib.au import AU_COUNT, OPENFACE_COUNT, au_index, neutral_aus
 from reenact.media.image_file import load_still
 from reenact.programme.au_recording import AURecording
 from tests.support.media import Film, write_film
@@ -28,7 +28,7 @@ def blinking() -> AURecording:
     aus = np.zeros((len(TIMES_S), AU_COUNT), np.float32)
     aus[:, au_index("AU45")] = 2 - 2 * np.cos(2 * np.pi * TIMES_S / 0.8)
     aus[:, au_index("AU25")] = 1.5 - 1.5 * np.cos(2 * np.pi * TIMES_S / 1.6)
-    return AURecording(TIMES_S, aus, READ, neutral_aus())
+    return AURecording(TIMES_S, aus, np.arange(AU_COUNT) < OPENFACE_COUNT, neutral_aus())
 
 
 def by_code(follows: tuple[Follow, ...]) -> dict[str, Follow]:

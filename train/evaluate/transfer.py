@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import OPENFACE_CODES, au_index
+from calib.au import AU_CODES, READ, au_index, both
 from calib.estimator import load_estimator
 from reenact.generate import open_generator
 from reenact.generate.painters.mouth import MouthMemory
@@ -120,11 +120,12 @@ def drive(work: Drive, options: TransferOptions = TransferOptions()) -> Driven:
 def follow(
     shown: NDArray[np.float64], after: NDArray[np.float64], times_s: NDArray[np.float64]
 ) -> tuple[Follow, ...]:
-    """Compares (n, 17) what the driver and the driven face show at increasing times (n,), in seconds."""
+    """Compares (n, AU_COUNT) what driver and driven face show at increasing times (n,), in seconds."""
     if len(times_s) < _LEAST_FRAMES:
         return ()
     found = []
-    for index, code in enumerate(OPENFACE_CODES):
+    for index in np.flatnonzero(READ):
+        code = AU_CODES[index]
         driver, face = shown[:, index], after[:, index]
         if driver.std() >= LEAST_VARIED:
             gain = slope(driver - driver.mean(), face - face.mean())
@@ -180,10 +181,10 @@ def _frames(face: Path, until_s: float) -> Iterator[Frame]:
 def _side_by_side(
     recording: AURecording, comparison: FaceComparison
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the readings of driver and face (n, 17 each), and the times (n,) at which both exist."""
+    """Returns the readings of driver and face (n, AU_COUNT each), and the times (n,) at which both exist."""
     driver = [recording.at(time_s) for time_s in comparison.times_s]
     there = np.array([level == 1 for _, level in driver]) & np.isfinite(comparison.after).all(axis=1)
-    shown = np.array([aus for aus, _ in driver], np.float64)
+    shown = np.array([both(sides) for sides, _ in driver], np.float64)
     return shown[there], comparison.after[there].astype(np.float64), comparison.times_s[there]
 
 

@@ -43,8 +43,8 @@ height."""
 def limit_opening(face: Face, amounts: Change, basis: AUBasis, *, is_asked: bool = False) -> Change:
     """`amounts` (2, units), reduced where mouth or eyes would open further than people's.
 
-    is_asked: whether the opening of the mouth is asked for in millimetres, as that of a driver, which somebody
-    has shown. Both sides use the larger limit, so that what is asked equally of both sides stays equal.
+    is_asked: whether the opening of the mouth is asked for in millimetres, as that of a driver, which
+    somebody has shown. Both sides use the larger limit, so that what is asked equally of both stays equal.
     """
     bounds = load_bounds()
     shape_mm = face.pose.to_canonical(face.landmarks)

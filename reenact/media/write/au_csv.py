@@ -107,10 +107,9 @@ class AUCsvSink:
             yield [number, "0", timestamp, *self._blank]
         for index, (face, aus) in enumerate(zip(measured.faces, measured.aus, strict=True)):
             landmarks = _landmark_values(face) if self._landmarks else []
-            success = [f"{face.confidence:.3f}", "1"]
+            success = [f"{face.confidence:.3f}", "1", *_gaze_angles(face, aus)]
             pose = _pose_values(face.pose, frame.size)
             values = [
-                *_gaze_angles(face, aus),
                 *_au_values(openface(aus)),
                 *_geometry_values(measured.sided_aus[index]),
                 *(_side_values(measured, index) if self._sides else []),
@@ -161,9 +160,9 @@ def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False
     """The names of the columns in OpenFace's order; those that OpenFace does not have come last."""
     return [
         *("frame", "face_id", "timestamp", "confidence", "success"),
+        *GAZE_ANGLES,
         *(f"pose_{value}" for value in ("Tx", "Ty", "Tz", "Rx", "Ry", "Rz")),
         *(f"{axis}_{index}" for axis in "xy" for index in range(68) if landmarks),
-        *GAZE_ANGLES,
         *(f"{code}_r" for code in OPENFACE_CODES),
         *(f"{code}_c" for code in OPENFACE_CODES),
         *GEOMETRY,
