@@ -40,10 +40,11 @@ from reenact.track import TrackerOptions
       cat in.mp4 | reenact aus - aus.csv
 
     The table has OpenFace's columns: frame (from 1), face_id, timestamp (s), confidence, success,
-    pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0 to 5; with --profile, beyond that
-    neutral), AUxx_c (1 from intensity 1 on). Gaze and AU28_c are left out. Frames without a face have
-    success 0. A table of a folder starts with a column `file`. --sides adds AU12L, AU12R, ... at the end,
-    for the person's own left and right.""",
+    gaze_angle (radians), pose_T (mm), pose_R (radians), x and y (pixels), AUxx_r (intensity 0 to 5; with
+    --profile, beyond that neutral), AUxx_c (1 from intensity 1 on). AU28_c is left out. Then come the gaze
+    of each eye relative to the head (degrees to the person's left and up), lip gap, jaw drop and lid gaps
+    (mm), with --sides AU12L, AU12R, ... and with --arkit blendshapes. Frames without a face have success
+    0. A table of a folder starts with a column `file`.""",
 )
 @click.argument("source", metavar="IN", type=INPUT)
 @click.argument(
@@ -58,6 +59,12 @@ from reenact.track import TrackerOptions
     is_flag=True,
     help="Also write each side of the face: AU01L, AU01R, ...; AU01_r is their mean.",
 )
+@option(
+    "--arkit",
+    group="Columns",
+    is_flag=True,
+    help="Also write ARKit's 52 blendshapes, 0 to 1: eyeBlinkLeft, jawOpen, ...",
+)
 @reading_profile_option
 @tracker_options
 @json_option
@@ -66,6 +73,7 @@ def aus(
     output: Path | None,
     landmarks: bool,
     sides: bool,
+    arkit: bool,
     profile: Profile | None,
     max_faces: int | None,
     landmarker: Path | None,
@@ -83,10 +91,9 @@ def aus(
     options = ReadOptions(TrackerOptions(max_faces=max_faces, model_path=landmarker), profile)
     shown = to_source(source)
     stills = Path(shown).is_dir() or is_still(shown)
-    if stills:
-        report = _read_pictures(shown, table_path, options, landmarks=landmarks, sides=sides)
-    else:
-        report = _read_video(shown, table_path, options, landmarks=landmarks, sides=sides)
+    columns = {"landmarks": landmarks, "sides": sides, "arkit": arkit}
+    read = _read_pictures if stills else _read_video
+    report = read(shown, table_path, options, **columns)
     if not report.frames_with_face:
         warn("no face was found")
     left_out = warn_of_left_out(report.faces_left_out, replace(options.tracker, stills=stills))

@@ -134,6 +134,16 @@ _ALL = (
     Preset("eyes-open", "AU45=0", "eyes kept open"),
     Preset("mouth-open", "AU25=+1,AU26=+2", "lips parted, jaw dropped"),
     Preset("mouth-closed", "AU25=0,AU26=0", "lips together"),
+    # Lips and gaze.
+    Preset("kiss", "AU12=..0,AU14=..0,AU18=4..,AU25=..0", "lips puckered"),
+    Preset("pout", "AU12=..0,AU15=0.5..,AU17=1..,AU18=2..,AU25=..0", "lips pushed forward, chin raised"),
+    Preset("ooh", "AU01=0.8..,AU02=0.8..,AU12=..0,AU18=2..,AU22=2.5..", "lips round and open"),
+    Preset("lips-pressed", "AU12=..0,AU24=3..,AU25=..0", "lips pressed together"),
+    Preset("eye-contact", "eye_contact=1", "the eyes meet the camera"),
+    Preset("look-left", "AU61=2.5", "the eyes to the person's left"),
+    Preset("look-right", "AU62=2.5", "the eyes to the person's right"),
+    Preset("look-up", "AU63=2", "the eyes up"),
+    Preset("look-down", "AU64=2.5", "the eyes down"),
 )
 
 PRESETS = {preset.name: preset for preset in _ALL}

@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.au import AU_CODES, au_index
+from calib.au import AU_CODES, LID_GAP, LIP_GAP, au_index
+from calib.au_table import open_au_table
+from calib.opening_sizes import STANDARD_LIDS_MM
+from reenact.programme.au_recording import AURecording
 from reenact.programme.au_recording_csv import AURecordingError, read_au_recording
+from reenact.programme.au_table_rows import au_recording_of_face
 
 SMILE, BLINK = au_index("AU12"), au_index("AU45")
 OPENFACE_2_0 = """frame, face_id, timestamp, confidence, success, AU12_r, AU45_r, AU12_c
@@ -315,3 +319,76 @@ def test_no_text_crashes_it(tmp_path_factory, text):
     else:
         assert recording.aus.shape[1] == len(AU_CODES)
         assert 0 <= recording.aus.min() <= recording.aus.max() <= 5
+
+
+LIVE_LINK = (
+    "Timecode,BlendShapeCount,EyeBlinkLeft,EyeBlinkRight,JawOpen,MouthClose,MouthPucker,MouthSmileLeft,"
+    "MouthSmileRight,BrowInnerUp,CheekPuff,EyeLookOutLeft,EyeLookInRight,TongueOut,HeadYaw\n"
+)
+
+
+def live_link(tmp_path: Path, *rows: str) -> Path:
+    path = tmp_path / "take.csv"
+    path.write_text(LIVE_LINK + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+def test_live_link_face_has_both_sides_and_openings(tmp_path: Path) -> None:
+    path = live_link(
+        tmp_path,
+        "11:31:57:58.125,61,1,0,.5,0,.4,.6,.2,0,0,.2,.2,0,.1",
+        "11:31:58:00.125,61,0,0,0,0,0,0,0,0,0,0,0,0,.1",
+        "11:31:58:02.125,61,0,0,0,0,0,0,0,0,0,0,0,0,.1",
+    )
+    recording = read_au_recording(path)
+    assert np.diff(recording.times_s) == pytest.approx(2 / 60), "the last part of a timecode counts frames"
+    raw = au_recording_of_face_of(path)
+    (left, right), level = raw.at(raw.times_s[0])
+    assert level == 1 and left[SMILE] == pytest.approx(3) and right[SMILE] == pytest.approx(1)
+    assert (left[LID_GAP], right[LID_GAP]) == pytest.approx((0, STANDARD_LIDS_MM))
+    assert left[LIP_GAP] == pytest.approx(14.45) and left[au_index("AU18")] == pytest.approx(2)
+    assert left[au_index("AU61")] == pytest.approx(1)
+    assert not raw.measured[au_index("AU23")] and raw.measured[LIP_GAP]
+
+
+def au_recording_of_face_of(path: Path) -> AURecording:
+    """The recording before it is smoothed."""
+    with open_au_table(path, AURecordingError) as table:
+        return au_recording_of_face(table.readings(), None, None, table.time_column)
+
+
+def test_a_second_of_a_timecode_has_as_many_frames_as_it_counts(tmp_path: Path) -> None:
+    zeros = ",61" + ",0" * 13
+    rows = [f"00:00:0{second}:{frame:02d}.000{zeros}" for second in range(2) for frame in range(30)]
+    assert np.diff(read_au_recording(live_link(tmp_path, *rows)).times_s) == pytest.approx(1 / 30)
+
+
+def test_rows_in_which_the_app_lost_the_face_are_left_out(tmp_path: Path) -> None:
+    zeros = ",61" + ",0" * 13
+    path = live_link(tmp_path, f"00:00:00:00.0{zeros}", "00:00:00:30.0,0" + "," * 13, f"00:00:01:00.0{zeros}")
+    assert len(read_au_recording(path).times_s) == 2
+
+
+def test_a_blendshape_that_is_out_of_range_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AURecordingError, match="line 2, column JawOpen: 40 is out of range; blendshapes run"):
+        read_au_recording(live_link(tmp_path, "00:00:00:00.0,61,0,0,40" + ",0" * 10))
+
+
+def test_columns_that_are_no_known_action_units_are_named_once(tmp_path: Path) -> None:
+    path = tmp_path / "feat.csv"
+    path.write_text("frame,AU11,AU12,AU24,AU28,AU43\n0,.1,.2,.4,.6,1\n")
+    recording = read_au_recording(path)
+    assert recording.notes == ("not known as action units, and left out: AU11",)
+    shown = recording.at(0)[0][0]
+    assert [shown[au_index(code)] for code in ("AU12", "AU24", "AU28", "AU45")] == pytest.approx([1, 2, 3, 5])
+
+
+def test_own_tables_have_gaze_and_openings(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(
+        "frame,AU12_r,gaze_left_L_deg,gaze_left_R_deg,lip_gap_mm,lid_gap_L_mm,lid_gap_R_mm\n1,2,4,8,7.5,8,9\n"
+    )
+    recording = read_au_recording(path)
+    shown = recording.at(0)[0][0]
+    assert shown[au_index("AU61")] == pytest.approx(1) and shown[LIP_GAP] == 7.5 and shown[LID_GAP] == 8.5
+    assert recording.measured[LIP_GAP] and not recording.measured[au_index("AU63")]

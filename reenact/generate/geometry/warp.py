@@ -235,14 +235,22 @@ def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.
 
 def is_turned(face: Face, warp: Warp, eye: EyeLandmarks) -> bool:
     """Whether the eye's iris moves in the warp of a face, so that the eye turns."""
-    return bool((warp.moved[eye.iris, :2] != face.landmarks[eye.iris, :2]).any())
+    return _is_turned(face, warp.moved, eye)
+
+
+def _is_turned(face: Face, moved: NDArray[np.float32], eye: EyeLandmarks) -> bool:
+    """Whether an iris moves by more than rounding."""
+    return bool((np.abs(moved[eye.iris, :2] - face.landmarks[eye.iris, :2]) > _UNTURNED_PX).any())
+
+
+_UNTURNED_PX = 0.01
 
 
 def _turning(face: Face, grid: FlowGrid, moved: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(rows, columns) True in the cells around eyes whose irises move: they are painted anew."""
     turning = np.zeros(grid.field.shape[1:], bool)
     for eye in EYES:
-        if (moved[eye.iris, :2] != face.landmarks[eye.iris, :2]).any():
+        if _is_turned(face, moved, eye):
             corners = (moved[list(eye.opening.outline), :2] - grid.low) / grid.cell_px
             (left, top), (right, bottom) = corners.min(axis=0) - 1, corners.max(axis=0) + 2
             turning[max(int(top), 0) : max(int(bottom), 0), max(int(left), 0) : max(int(right), 0)] = True

@@ -72,27 +72,6 @@ class EyePlace:
     """The radius of the iris."""
     mm: float
     """Frame pixels per millimetre."""
-    lids: tuple[NDArray[np.float32], NDArray[np.float32]]
-    """The upper and the lower lid in the frame: (n, 2) the x and y of their landmarks."""
-    lowered: NDArray[np.float32]
-    """The distance by which the lower lid has moved down."""
-    corner: tuple[int, int]
-    """(x, y) of the first pixel of the box in the frame."""
-
-    def upper(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The y of the upper lid in the frame at these x."""
-        return np.interp(x, *self.lids[0].T).astype(np.float32)
-
-    def lower(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The y of the lower lid in the frame at these x."""
-        return np.interp(x, *self.lids[1].T).astype(np.float32)
-
-    def pixel_of(
-        self, x: NDArray[np.float32], y: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The columns and rows of the box at places x and y."""
-        found = x[..., None] * self.axes[0] + y[..., None] * self.axes[1] + self.centre - self.corner
-        return found[..., 0], found[..., 1]
 
     @classmethod
     def of(
@@ -113,17 +92,15 @@ class EyePlace:
         columns, rows = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)
         pixels = np.stack(np.meshgrid(columns, rows), axis=-1) - centre
         x, y = (pixels @ axis for axis in axes)
-        upper, lower, lifted, lower_now = (
+        upper, lower, lifted = (
             (landmarks[list(edge), :2] - centre) @ axes.T
             for landmarks, edge in (
                 (face.landmarks, opening.upper),
                 (face.landmarks, opening.lower),
                 (moved, opening.upper),
-                (moved, opening.lower),
             )
         )
         top, bottom, now = (np.interp(x, line[:, 0], line[:, 1]) for line in (upper, lower, lifted))
-        bottom_now = np.interp(x, lower_now[:, 0], lower_now[:, 1])
         uncovered = smoothstep((top - now) / (options.risen_mm * mm))
         known = np.minimum(top + uncovered * options.known_mm * mm, (top + bottom) / 2)
         low, high = options.radius_mm
@@ -140,9 +117,6 @@ class EyePlace:
             axes,
             float(np.clip(rim, low * mm, high * mm)),
             mm,
-            (upper, lower),
-            (bottom_now - bottom).astype(np.float32),
-            (x0, y0),
         )
 
     def sample(self, image: NDArray[np.uint8], y: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.arkit import BLENDSHAPES, from_aus
 from calib.au import (
     GAZE,
     GAZE_UNIT_DEG,
@@ -80,18 +81,21 @@ class AUCsvSink:
         names: bool = False,
         asked: bool = False,
         sides: bool = False,
+        arkit: bool = False,
     ) -> None:
         """file: an open text file. landmarks: adds x_0..x_67, y_0..y_67 in pixels. names: adds a first column
         `file` with the names of pictures. sides: adds AUxxL and AUxxR, the intensities on the person's own
-        left and right; AUxx_r is their mean. asked: adds AUxx_asked at the end, the requested intensities as
-        the mean of both sides; every record must then be a Retargeted.
+        left and right; AUxx_r is their mean. arkit: adds ARKit's 52 blendshapes, 0..1. asked: adds AUxx_asked
+        at the end, the requested intensities as the mean of both sides; every record must then be a
+        Retargeted.
         """
         self._writer = csv.writer(file, lineterminator="\n")
         self._landmarks = landmarks
         self._names = names
         self._asked = asked
         self._sides = sides
-        header = columns(landmarks=landmarks, asked=asked, sides=sides)
+        self._arkit = arkit
+        header = columns(landmarks=landmarks, asked=asked, sides=sides, arkit=arkit)
         self._blank = ["0"] * (len(header) - header.index("confidence"))
         self._writer.writerow(["file", *header] if names else header)
 
@@ -113,6 +117,7 @@ class AUCsvSink:
                 *_au_values(openface(aus)),
                 *_geometry_values(measured.sided_aus[index]),
                 *(_side_values(measured, index) if self._sides else []),
+                *(_arkit_values(measured.sided_aus[index]) if self._arkit else []),
                 *(self._asked_values(measured, index) if self._asked else []),
             ]
             yield [number, str(face.track_id), timestamp, *success, *pose, *landmarks, *values]
@@ -131,6 +136,7 @@ def open_csv(
     names: bool = False,
     asked: bool = False,
     sides: bool = False,
+    arkit: bool = False,
 ) -> Iterator[AUCsvSink]:
     """Opens a table, which appears under `path` when the block ends well. Raises CsvError.
 
@@ -139,7 +145,7 @@ def open_csv(
     if path is None:
         if sys.stdout is None:
             raise CsvError("there is no standard output to write the table to; name a file, such as aus.csv")
-        yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names, asked=asked, sides=sides)
+        yield AUCsvSink(sys.stdout, landmarks=landmarks, names=names, asked=asked, sides=sides, arkit=arkit)
         sys.stdout.flush()
         return
     if path.suffix.lower() != ".csv":
@@ -153,10 +159,12 @@ def open_csv(
             raise CsvError(f"{path} cannot be written: {error.strerror}") from error
         # A picture's name that is not UTF-8 is written with replacement characters.
         file = stack.enter_context(beside.open("w", encoding="utf-8", errors="replace", newline=""))
-        yield AUCsvSink(file, landmarks=landmarks, names=names, asked=asked, sides=sides)
+        yield AUCsvSink(file, landmarks=landmarks, names=names, asked=asked, sides=sides, arkit=arkit)
 
 
-def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False) -> list[str]:
+def columns(
+    *, landmarks: bool = False, asked: bool = False, sides: bool = False, arkit: bool = False
+) -> list[str]:
     """The names of the columns in OpenFace's order; those that OpenFace does not have come last."""
     return [
         *("frame", "face_id", "timestamp", "confidence", "success"),
@@ -167,6 +175,7 @@ def columns(*, landmarks: bool = False, asked: bool = False, sides: bool = False
         *(f"{code}_c" for code in OPENFACE_CODES),
         *GEOMETRY,
         *(f"{code}{side}" for code in OPENFACE_CODES for side in SIDES if sides),
+        *(BLENDSHAPES if arkit else ()),
         *(f"{code}_asked" for code in OPENFACE_CODES if asked),
     ]
 
@@ -185,6 +194,10 @@ def _geometry_values(sides: Sided) -> list[str]:
     gaze = [f"{angle:.2f}" for side in sides for angle in GAZE_UNIT_DEG * side[GAZE]]
     sizes = left[LIP_GAP], left[JAW_DROP], left[LID_GAP], right[LID_GAP]
     return gaze + [f"{size:.2f}" for size in sizes]
+
+
+def _arkit_values(sides: Sided) -> list[str]:
+    return [f"{weight:.3f}" for weight in from_aus(sides)]
 
 
 def head_position_mm(pose: Pose, size: tuple[int, int]) -> NDArray[np.float64]:
