@@ -1,8 +1,8 @@
 """The direction of gaze, without the head's pose, from pictures of both eyes and from landmarks.
 
 The landmarks of irises, lids and corners all follow the gaze a little, and the lids follow it most when it is
-vertical, so that their distances tell only a part of it. A linear model on oriented gradients of an eye reads
-the rest. An eye is a sphere that turns about its centre, and the middle of the iris lies on it.
+vertical, so that their distances tell only a part of it. A small network on oriented gradients of an eye
+reads the rest. An eye is a sphere that turns about its centre, and the middle of the iris lies on it.
 """
 
 from __future__ import annotations
@@ -59,12 +59,16 @@ _AROUND = (*RIGHT_EYE.outline, 473, 359, 463, 257, 253, 334, 300, 276, 168, 6, 4
 
 @dataclass(frozen=True, eq=False)
 class GazeEstimator:
-    """A linear model of the gaze of one eye; that of the right eye is read in its mirror image."""
+    """A network of one hidden layer that reads one eye; the right eye is read in its mirror image."""
 
+    hidden: NDArray[np.float32]
+    """(units, features) the weights of the hidden units, which are cut off at 0."""
+    hidden_bias: NDArray[np.float32]
+    """(units,) their biases."""
     weights: NDArray[np.float32]
-    """(2, features) degrees outwards and up for one unit of each feature."""
+    """(2, units) degrees outwards and up for one unit of each hidden unit."""
     bias: NDArray[np.float32]
-    """(2,) degrees at features of 0."""
+    """(2,) degrees where all hidden units are 0."""
 
     def __call__(
         self, pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]], landmarks_mm: NDArray[np.float32]
@@ -76,11 +80,16 @@ class GazeEstimator:
         pose-normalised.
         """
         found = [
-            self.weights @ eye_features(picture, landmarks_mm, eye, self.gradients) + self.bias
+            self.read(eye_features(picture, landmarks_mm, eye, self.gradients))
             for picture, eye in zip(pictures, EYES, strict=True)
         ]
         turned = np.stack(found) * [(eye.outwards, 1) for eye in EYES]
         return np.clip(turned, -MOST_DEG, MOST_DEG).astype(np.float32)
+
+    def read(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns (..., 2) the angles outwards and up, degrees, of eyes with features (..., features)."""
+        units = np.maximum(features @ self.hidden.T + self.hidden_bias, 0)
+        return units @ self.weights.T + self.bias
 
     @cached_property
     def gradients(self) -> OrientedGradients:
@@ -110,12 +119,22 @@ def load_gaze_estimator() -> GazeEstimator:
 def read_gaze_estimator(path: Path) -> GazeEstimator:
     """Reads what `write_gaze_estimator` wrote."""
     with np.load(path, allow_pickle=False) as data:
-        return GazeEstimator(data["weights"].astype(np.float32), data["bias"].astype(np.float32))
+        scale = data["scale"][:, None]
+        hidden = data["hidden"].astype(np.float32) * scale
+        return GazeEstimator(hidden, data["hidden_bias"], data["weights"], data["bias"])
 
 
 def write_gaze_estimator(estimator: GazeEstimator, path: Path) -> None:
-    """Writes the weights."""
-    np.savez_compressed(path, weights=estimator.weights, bias=estimator.bias)
+    """Writes the weights of the hidden units in half precision, each unit's on its own scale."""
+    scale = np.maximum(np.abs(estimator.hidden).max(axis=1), 1e-12)
+    np.savez_compressed(
+        path,
+        hidden=(estimator.hidden / scale[:, None]).astype(np.float16),
+        scale=scale.astype(np.float32),
+        hidden_bias=estimator.hidden_bias,
+        weights=estimator.weights,
+        bias=estimator.bias,
+    )
 
 
 def angles_deg(direction: NDArray[np.floating]) -> tuple[float, float]:

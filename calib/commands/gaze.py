@@ -33,6 +33,10 @@ from reenact.track import Tracker, TrackerOptions
 
 MOST_DEG = np.array([(-22.0, 22.0), (-18.0, 16.0)])
 """The angles to the left and up by which eyes are turned."""
+FILM_SCALES = (1.1, 3.2)
+"""The sizes of faces in films, in pixels per canonical millimetre; portraits are mostly larger."""
+JPEG_QUALITIES = (60, 98)
+"""The qualities with which portraits are compressed."""
 _AHEAD_RAD = (0.35, 0.35)
 """The pitch and yaw up to which portraits are used."""
 _CHUNK = 8
@@ -142,10 +146,16 @@ def _turn_all(
 def _turned(
     path: Path, track: Tracker, generate: FaceGenerator, turns: int, random: np.random.Generator
 ) -> Iterator[_Example]:
-    """The eyes of one portrait as they are, and turned by angles drawn at random."""
+    """The eyes of one portrait as they are, and turned by angles drawn at random.
+
+    The face is as large and as compressed as in films.
+    """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    tracked = None if image is None else track(Frame(np.ascontiguousarray(image[:, :, ::-1])))
+    tracked = None if image is None else track(_frame(image))
     if tracked is None or not tracked.faces:
+        return
+    tracked = track(_frame(_as_in_a_film(image, tracked.faces[0].pose.scale, random)))
+    if not tracked.faces:
         return
     pose = tracked.faces[0].pose
     if (np.abs(pose.angles[:2]) > _AHEAD_RAD).any():
@@ -160,6 +170,20 @@ def _turned(
         again = track(paste(generate(asked)))
         if again.faces:
             yield from _eyes(again, looks + turn, turn)
+
+
+def _frame(image: NDArray[np.uint8]) -> Frame:
+    """The frame of a picture in cv2's order of colours."""
+    return Frame(np.ascontiguousarray(image[:, :, ::-1]))
+
+
+def _as_in_a_film(image: NDArray[np.uint8], scale: float, random: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture with a face of a size drawn from FILM_SCALES, and compressed. scale: its own size."""
+    share = min(float(random.uniform(*FILM_SCALES)) / scale, 1.0)
+    small = cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    quality = int(random.integers(*JPEG_QUALITIES))
+    _, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def _eyes(tracked: Tracked, looks: NDArray[np.float64], turn: NDArray[np.float64]) -> Iterator[_Example]:

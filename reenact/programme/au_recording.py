@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from calib.au import AU_COUNT, OPENING_PLACES, READ, AUVector, Sided, bilateral, neutral_aus
 from calib.opening_sizes import resting_openings
 from calib.ramp import smoothstep_of
+from calib.resting_openings import with_openings
 
 BRIDGED_S = 0.5
 """Longest gap in seconds between two readings that is interpolated."""
@@ -53,13 +54,13 @@ class AURecording:
     @cached_property
     def neutral(self) -> AUVector:
         """(17,) the intensities of the face at rest."""
+        openings_mm = resting_openings(self.aus[:, OPENING_PLACES])
         if self.at_rest is not None:
-            return self.at_rest
+            return with_openings(self.at_rest, openings_mm)
         if len(self.times_s) < RESTING_FRAMES:
-            at_rest = neutral_aus()
-        else:
-            at_rest = np.percentile(self.aus, AT_REST, axis=0).astype(np.float32)
-        at_rest[OPENING_PLACES] = resting_openings(self.aus[:, OPENING_PLACES])
+            return with_openings(neutral_aus(), openings_mm)
+        at_rest = np.percentile(self.aus, AT_REST, axis=0).astype(np.float32)
+        at_rest[OPENING_PLACES] = openings_mm
         return at_rest
 
     def with_neutral(self, neutral: AUVector) -> AURecording:

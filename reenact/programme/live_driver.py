@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import READ, AUVector, Sided, bilateral, neutral_aus
+from calib.au import OPENING_PLACES, READ, AUVector, Sided, bilateral, neutral_aus
 from calib.neutral import NeutralEstimator
 from calib.ramp import smoothstep_of
+from calib.resting_openings import RestingOpenings, with_openings
 from reenact.programme.au_recording import BRIDGED_S, FADE_S
 
 
@@ -46,6 +47,8 @@ class LiveDriverSource:
         self._at_rest = at_rest
         self._clock = clock
         self._estimator = NeutralEstimator()
+        self._resting = RestingOpenings()
+        self._openings_mm = neutral_aus()[OPENING_PLACES]
         self._newest = bilateral(neutral_aus())
         self._seen_s = -math.inf
         """The time on `clock` when the face was seen last."""
@@ -62,9 +65,13 @@ class LiveDriverSource:
     @property
     def neutral(self) -> AUVector:
         """(17,) the intensities of the face at rest, as far as they are known."""
-        if self._at_rest is not None:
-            return self._at_rest
-        return neutral_aus() if self._estimator.rest is None else self._estimator.rest.neutral
+        at_rest = self._at_rest
+        if at_rest is None:
+            at_rest = neutral_aus() if self._estimator.rest is None else self._estimator.rest.neutral
+            at_rest = at_rest.copy()
+            # Openings are known from the first reading on; stillness says little of them.
+            at_rest[OPENING_PLACES] = 0
+        return with_openings(at_rest, self._openings_mm)
 
     def at(self, time_s: float) -> tuple[Sided, float]:
         """The newest values (2, AU_COUNT) of both sides, and the level of presence.
@@ -74,6 +81,7 @@ class LiveDriverSource:
         for reading in self._arrived():
             if reading.aus is not None:
                 self._estimator.update(reading.time_s, reading.aus)
+                self._openings_mm = self._resting(reading.aus[OPENING_PLACES], reading.time_s)
                 lean = neutral_aus() if reading.lean is None else reading.lean
                 self._newest = np.stack([reading.aus + lean, reading.aus - lean])
                 self._seen_s = self._clock()

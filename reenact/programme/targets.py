@@ -17,6 +17,7 @@ from calib.au import (
     JAW_DROP,
     LID_GAP,
     LIP_GAP,
+    LOWEST,
     MAX_INTENSITY,
     OPENFACE_COUNT,
     SIDES,
@@ -125,10 +126,10 @@ class TargetItem:
 
     def __str__(self) -> str:
         """The notation of --target-aus: AU04=-1, AU12L=3, AU06=2.. or AU12=..0."""
-        sign = "" if self.kind != "relative" else "-" if self.value < 0 else "+"
+        opposite = bool(LOWEST[self.index] < 0 and self.value < 0)
+        sign = "" if self.kind != "relative" else "-" if self.value < 0 and not opposite else "+"
         number = np.format_float_positional(np.float32(abs(self.value)), trim="-")
         before, after = "." * 2 * (self.kind == "at_most"), "." * 2 * (self.kind == "at_least")
-        opposite = self.kind == "absolute" and self.value < 0
         name = au_code(self.index, self.side, -1 if opposite else 1)
         return f"{name}={before}{sign}{number}{after}"
 

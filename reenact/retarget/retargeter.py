@@ -32,6 +32,7 @@ from calib.opening_sizes import STANDARD_LIDS_MM
 from calib.profile import Profile
 from calib.ramp import within
 from calib.response_gain import driven, load_drive
+from calib.resting_openings import RestingOpenings, with_openings
 from reenact.programme.face_choice import FaceChooser
 from reenact.programme.inversion import inverted
 from reenact.programme.programme import Programme, TargetsAt, programme_of
@@ -39,7 +40,6 @@ from reenact.programme.targets import Targets
 from reenact.records import Face, Measured, Retargeted
 from reenact.retarget.eye_contact import EyeContact
 from reenact.retarget.options import RetargetOptions
-from reenact.retarget.resting_openings import RestingOpenings
 from reenact.retarget.transitions import Fade, RateLimit
 from reenact.track.one_euro import OneEuro
 
@@ -161,7 +161,8 @@ class Retargeter:
         openings = wanted[:, OPENING_PLACES]
         openings[np.abs(openings) < NOTHING_MM] = 0
         # A face that shows more than its ceiling by itself may go on showing it.
-        change = within(wanted, LOWEST - room, np.maximum(person.ceiling - room, 0)).astype(np.float32)
+        lowest, highest = np.minimum(LOWEST - room, 0), np.maximum(person.ceiling - room, 0)
+        change = within(wanted, lowest, highest).astype(np.float32)
         if self._options.safe:
             beyond_rest = np.maximum(room - person.neutral, 0)
             change = memory.pace(load_limits().within(beyond_rest, change), pts)
@@ -173,13 +174,13 @@ class Retargeter:
     def _written(self, asked: Change, targets: Targets, room: Sided, correction: AUVector) -> Change:
         """The change to write so that the change `asked` (2, 17) is measured."""
         if not self._options.driven:
-            return np.clip(asked + correction, LOWEST - room, HIGHEST)
+            return np.clip(asked + correction, np.minimum(LOWEST - room, 0), HIGHEST)
         held = np.maximum(targets.hold, targets.at_most.hold * (asked < 0))
         # Lips close as far as the smile explains them; a gain would close them during speech.
         held[:, _LIPS_PART] = targets.hold[:, _LIPS_PART]
         # However much is removed, a mouth returns to rest and no further
         # (reenact.generate.geometry.shape_bounds).
-        lowest = np.maximum((LOWEST - room) * load_drive(), -HIGHEST)
+        lowest = np.maximum(np.minimum(LOWEST - room, 0) * load_drive(), -HIGHEST)
         return np.clip(driven(asked, held) + correction, lowest, HIGHEST)
 
     def _meet(self, face: Face, chosen: bool, mouth_hidden: bool, pts: Fraction) -> _Memory:
@@ -237,11 +238,7 @@ class _Memory:
 
     def resting(self, person: Profile, aus: AUVector, pts: Fraction) -> AUVector:
         """(AU_COUNT,) the face at rest: the person's neutral, with openings that are not in it learned."""
-        learned = self._resting(aus[OPENING_PLACES], pts)
-        at_rest = person.neutral.copy()
-        unknown = at_rest[OPENING_PLACES] == 0
-        at_rest[OPENING_PLACES][unknown] = learned[unknown]
-        return at_rest
+        return with_openings(person.neutral, self._resting(aus[OPENING_PLACES], float(pts)))
 
     def visible(self, mouth_hidden: bool, pts: Fraction) -> AUVector:
         """(AU_COUNT,) the shares to show, 0..1: nothing of the lower face while its mouth is hidden."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,14 +16,13 @@ from calib.gaze import (
     EYE_PX,
     EYES,
     MOST_DEG,
-    GazeEstimator,
     angles_deg,
     direction_of,
     eye_features,
     load_gaze_estimator,
     read_gaze_estimator,
 )
-from calib.gaze_fit import GazeExamples, fit_gaze
+from calib.gaze_fit import GazeExamples, GazeFitOptions, fit_gaze
 from calib.shape import load_shape
 from reenact.measure.measurer import eye_pictures
 from reenact.media.image_file import load_still
@@ -75,8 +75,7 @@ def test_a_mirrored_face_looks_to_the_other_side() -> None:
 
 
 def test_no_reading_is_further_than_eyes_turn() -> None:
-    count = load_gaze_estimator().weights.shape[1]
-    wild = GazeEstimator(np.full((2, count), 1e3, np.float32), np.zeros(2, np.float32))
+    wild = replace(load_gaze_estimator(), bias=np.full(2, 1e4, np.float32))
     picture = cv2.resize(portrait(False), (EYE_PX, EYE_PX))
     assert np.abs(wild((picture, picture), CANONICAL)).max() == MOST_DEG
 
@@ -110,8 +109,8 @@ def examples(people: int = 60, noise: float = 0.3) -> GazeExamples:
 
 def test_a_fit_makes_up_for_what_a_regression_shrinks() -> None:
     given = examples()
-    estimator, report = fit_gaze(given, given.pictures < 15)
-    assert estimator.weights.shape == (2, 12)
+    estimator, report = fit_gaze(given, given.pictures < 15, GazeFitOptions(units=16, epochs=120, rate=5e-3))
+    assert estimator.hidden.shape == (16, 12)
     assert report.slope == pytest.approx((1, 1), abs=0.02)
     assert max(report.error_deg) < 4
 
@@ -127,7 +126,8 @@ def test_the_command_fits_portraits(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, list(map(str, arguments)))
     assert done.exit_code == 0, done.output
     assert "20 portraits, 4 of them held out" in done.output
-    assert read_gaze_estimator(tmp_path / "out/gaze.npz").weights.shape == load_gaze_estimator().weights.shape
+    fitted = read_gaze_estimator(tmp_path / "out/gaze.npz")
+    assert fitted.hidden.shape == load_gaze_estimator().hidden.shape
 
 
 def test_too_few_portraits_are_refused(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calib.au import AU_COUNT, OPENFACE_COUNT, au_index, both, openface
+from calib.au import AU_COUNT, OPENFACE_COUNT, OPENING_PLACES, au_index, both, openface
 from reenact.programme.au_recording import BRIDGED_S, FADE_S, RESTING_FRAMES, AURecording, au_recording_of
+from tests.support.faces import shows
 
 SMILE = au_index("AU12")
 
@@ -89,3 +90,11 @@ def test_smoothing_keeps_a_level_and_the_times():
     assert np.array_equal(smooth.aus, recording.aus)
     assert np.array_equal(smooth.times_s, recording.times_s)
     assert isinstance(smooth, AURecording)
+
+
+def test_a_neutral_without_openings_leaves_them_to_the_recording() -> None:
+    shown = shows(AU12=2)
+    shown[OPENING_PLACES] = 8, 63.6, 10
+    recording = au_recording_of([(0.0, shown)]).with_neutral(shows(AU12=1))
+    assert recording.neutral[SMILE] == 1
+    assert recording.neutral[OPENING_PLACES] == pytest.approx([0, 60, 10], abs=0.01)

@@ -122,3 +122,9 @@ def test_the_retargeter_turns_the_eyes_and_writes_no_share() -> None:
     change = retarget(measured).changes[0]
     assert change[:, GAZE] == pytest.approx(np.array([[-1, 2], [-1, 2]]), abs=0.01)
     assert not change[:, EYE_CONTACT].any()
+
+
+def test_eyes_that_are_read_beyond_their_limit_are_left_alone() -> None:
+    measured = record(0, Someone())
+    measured = replace(measured, aus=(looking(40, -38),), leans=(neutral_aus(),))
+    assert not Retargeter(parse_targets("AU12=+0"), FREE)(measured).changes[0].any()

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
 from calib.au import JAW_DROP, LID_GAP, LIP_GAP, OPENING_PLACES, neutral_aus
 from calib.opening_sizes import STANDARD_LIDS_MM
+from calib.resting_openings import RestingOpenings
 from reenact.programme.target_syntax import parse_locks
 from reenact.programme.targets import by_geometry, neutralised, no_targets
 from reenact.retarget import Retargeter
-from reenact.retarget.resting_openings import RestingOpenings
 from tests.retarget.test_retarget import FREE, Someone, record
 
 
 def after(frames: list[tuple[float, float, float]]) -> np.ndarray:
     resting = RestingOpenings()
     for index, sizes in enumerate(frames):
-        found = resting(np.array(sizes, np.float32), Fraction(index, 30))
+        found = resting(np.array(sizes, np.float32), index / 30)
     return found
 
 
