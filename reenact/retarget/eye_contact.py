@@ -33,9 +33,9 @@ class EyeContactOptions:
     """The largest correction; further off, eyes that meet the camera would look wrong in that head."""
     open_share: float = 0.6
     """The share of its usual opening below which an eye blinks, so that its gaze cannot be read."""
-    min_cutoff_hz: float = 0.6
+    min_cutoff_hz: float = 0.4
     """The least cutoff frequency of the filter on the gaze, so that its noise does not shake the eyes."""
-    beta: float = 0.12
+    beta: float = 0.08
     """The speed coefficient of that filter."""
 
 
