@@ -267,13 +267,24 @@ def _frame_of_second(row: Row, column: Column) -> float:
 
 
 def _with_frames(readings: Sequence[AUReading], frames: Sequence[float]) -> list[AUReading]:
-    """The readings with times that are whole seconds so far, and the frames of a second added to them."""
+    """The readings with times from the first on, which are whole seconds of the day so far, and the frames of
+    a second added to them."""
     most = max(frames, default=0.0)
     rate = next((each for each in _RATES if most < each), _RATES[-1])
+    times_s = (
+        np.array([np.nan if each.time_s is None else each.time_s for each in readings], np.float64)
+        + np.array(frames, np.float64) / rate
+    )
+    # A take that runs over midnight goes on.
+    times_s += _DAY_S * np.cumsum(np.diff(times_s, prepend=times_s[:1]) < -_DAY_S / 2)
+    start_s = np.nanmin(times_s) if np.isfinite(times_s).any() else 0.0
     return [
-        reading if reading.time_s is None else replace(reading, time_s=reading.time_s + frame / rate)
-        for reading, frame in zip(readings, frames, strict=True)
+        reading if np.isnan(time_s) else replace(reading, time_s=time_s - start_s)
+        for reading, time_s in zip(readings, times_s.tolist(), strict=True)
     ]
+
+
+_DAY_S = 86_400.0
 
 
 def _weight(row: Row, column: Column) -> float:

@@ -341,7 +341,7 @@ def test_live_link_face_has_both_sides_and_openings(tmp_path: Path) -> None:
         "11:31:58:02.125,61,0,0,0,0,0,0,0,0,0,0,0,0,.1",
     )
     recording = read_au_recording(path)
-    assert np.diff(recording.times_s) == pytest.approx(2 / 60), "the last part of a timecode counts frames"
+    assert recording.times_s == pytest.approx([0, 2 / 60, 4 / 60]), "from the take's start on, in frames"
     raw = au_recording_of_face_of(path)
     (left, right), level = raw.at(raw.times_s[0])
     assert level == 1 and left[SMILE] == pytest.approx(3) and right[SMILE] == pytest.approx(1)
@@ -361,6 +361,12 @@ def test_a_second_of_a_timecode_has_as_many_frames_as_it_counts(tmp_path: Path) 
     zeros = ",61" + ",0" * 13
     rows = [f"00:00:0{second}:{frame:02d}.000{zeros}" for second in range(2) for frame in range(30)]
     assert np.diff(read_au_recording(live_link(tmp_path, *rows)).times_s) == pytest.approx(1 / 30)
+
+
+def test_a_take_may_run_over_midnight(tmp_path: Path) -> None:
+    zeros = ",61" + ",0" * 13
+    path = live_link(tmp_path, f"23:59:59:59.0{zeros}", f"00:00:00:00.0{zeros}", f"00:00:00:01.0{zeros}")
+    assert read_au_recording(path).times_s == pytest.approx([0, 1 / 60, 2 / 60])
 
 
 def test_rows_in_which_the_app_lost_the_face_are_left_out(tmp_path: Path) -> None:
