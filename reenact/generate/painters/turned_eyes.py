@@ -260,34 +260,35 @@ def _ring_tones(own: _Colours, distance: NDArray[np.float32], seen: NDArray[np.b
 
     distance: in radii. None: no part of the iris is visible.
     """
-    rings = np.minimum(distance[seen] * _RINGS, _RINGS - 1).astype(np.intp)
-    counts = np.bincount(rings, minlength=_RINGS)
-    present = np.flatnonzero(counts)
-    if not len(present):
+    rings = np.minimum(distance[seen] * np.float32(_RINGS), np.float32(_RINGS - 1)).astype(np.intp)
+    belongs = _ONE_OF_RINGS.take(rings, axis=0)
+    counts = belongs.sum(axis=0)
+    if not counts.any():
         return None
-    shown = own[seen]
-    tones = [
-        np.interp(np.arange(_RINGS), present, np.bincount(rings, channel, _RINGS)[present] / counts[present])
-        for channel in shown.T
-    ]
-    table = np.stack(tones, axis=-1).astype(np.float32)[None]
-    return _sampled(table, distance * _RINGS - np.float32(0.5), np.zeros_like(distance))
+    tones = (belongs.T @ own[seen]) / np.maximum(counts, 1)[:, None]
+    present = np.flatnonzero(counts)
+    if len(present) < _RINGS:
+        every = np.arange(_RINGS)
+        tones = np.stack([np.interp(every, present, channel[present]) for channel in tones.T], axis=-1)
+    table = tones.astype(np.float32)[None]
+    return _sampled(table, distance * np.float32(_RINGS) - np.float32(0.5), np.zeros_like(distance))
 
 
 _RINGS = 8
 """The number of rings around the middle of an iris that have a tone each."""
+_ONE_OF_RINGS = np.eye(_RINGS, dtype=np.float32)
 
 
 def _white(own: _Colours, x: NDArray[np.float32], beside: NDArray[np.bool_], radius: float) -> _Colours:
     """(rows, columns, 3) the white of the eye: the tone left of the iris, blended into that right of it."""
-    near = beside & (np.abs(x) < 2 * radius)
+    light = own[..., 1]
     tones = []
-    for side in (x < 0, x > 0):
-        seen = own[near & side]
-        if len(seen) >= 4:
-            light = seen.sum(axis=1)
-            whitest = int(_WHITE * (len(seen) - 1))
-            tones.append(seen[light >= np.partition(light, whitest)[whitest]].mean(axis=0))
+    for side in ((x < 0) & (x > -2 * radius), (x > 0) & (x < 2 * radius)):
+        mask = (beside & side).view(np.uint8)
+        if cv2.countNonZero(mask) >= _LEAST_WHITE:
+            # Pixels darker than the mean are lashes and shadow.
+            mean = cv2.mean(light, mask)[0]
+            tones.append(np.array(cv2.mean(own, mask & (light >= mean).view(np.uint8))[:3]))
     if not tones:
         # Too little white is visible, so the lightest pixels are used.
         tones = [np.percentile(own.reshape(-1, 3), 90, axis=0)]
@@ -296,8 +297,8 @@ def _white(own: _Colours, x: NDArray[np.float32], beside: NDArray[np.bool_], rad
     return np.broadcast_to(row, own.shape).copy()
 
 
-_WHITE = 0.7
-"""Quantile of the lightness beside the iris from which on a pixel counts as white; the rest are lashes."""
+_LEAST_WHITE = 4
+"""The number of pixels beside the iris from which they tell the tone of the white."""
 
 
 def _without_lamps(
