@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -52,30 +53,52 @@ def paint_turned_eyes(
     at the lids' new place. Next to the iris the eyeball moves with it, at the corners not at all. Reflections
     of lamps on the iris stay nearly in place, as on a real cornea.
     """
-    for eye in EYES:
-        if is_turned(face, warp, eye):
-            warp = _paint_eye(frame, face, warp, eye, options)
+    turned = [_Turned.of(face, warp, eye, options) for eye in EYES if is_turned(face, warp, eye)]
+    if not turned:
+        return warp
+    seen = _SeenEyes.of(frame, face, turned, options)
+    for number, eye in enumerate(turned):
+        warp = _paint_eye(warp, eye, seen, number, options)
     return warp
 
 
-def _paint_eye(frame: Frame, face: Face, warp: Warp, eye: EyeLandmarks, options: TurnedEyeOptions) -> Warp:
-    outline = warp.moved[list(eye.opening.outline), :2]
+def _paint_eye(warp: Warp, eye: _Turned, seen: _SeenEyes, number: int, options: TurnedEyeOptions) -> Warp:
+    """`warp` with one eye. number: its place in `seen`."""
+    outline = warp.moved[list(eye.landmarks.opening.outline), :2]
     box = box_around(outline, warp.region)
     if box is None:
         return warp
-    frame_shift = (warp.moved[eye.iris] - face.landmarks[eye.iris])[:2]
-    axes = _Axes.of(face, eye, options)
-    shift = axes.matrix @ frame_shift
-    seen = _SeenEye.of(frame, face, eye, axes, shift, options)
-    x, y = axes.places(box)
-    share = _share(x - shift[0], seen, shift[0], options)
-    moved_x, moved_y = share * shift[0], share * shift[1]
-    colour = seen.sample(seen.eyeball, x - moved_x, y - moved_y) + _DARKEST
-    colour = colour * seen.shade.over(x, y, _lids(warp.moved, eye, axes, x), axes.mm) - _DARKEST
+    x, y = eye.axes.places(box)
+    share = _share(x, eye, options)
+    moved_x, moved_y = share * eye.shift[0], share * eye.shift[1]
+    column, row = (np.float32(-first) for first in seen.first[number])
+    colour = _sampled(seen.eyeball, x - moved_x + column, y - moved_y + row) + _DARKEST
+    shade = seen.shade.over(x + column, y, _lids(warp.moved, eye, x), eye.axes.mm)
+    colour = colour * shade - _DARKEST
     if seen.lamp is not None:
         lamp = np.float32(options.lamp_share)
-        colour += seen.sample(seen.lamp, x - lamp * moved_x, y - lamp * moved_y)
+        colour += _sampled(seen.lamp, x - lamp * moved_x + column, y - lamp * moved_y + row)
     return blend(warp, colour, polygon(outline, box), box)
+
+
+@dataclass(frozen=True, eq=False)
+class _Turned:
+    """An eye that turns."""
+
+    landmarks: EyeLandmarks
+    """Its landmarks."""
+    axes: _Axes
+    """Its coordinates."""
+    shift: NDArray[np.float32]
+    """(2,) the motion of its iris, in these coordinates."""
+    outline: NDArray[np.float32]
+    """(n, 2) the outline of its opening in the frame, in these coordinates."""
+
+    @classmethod
+    def of(cls, face: Face, warp: Warp, eye: EyeLandmarks, options: TurnedEyeOptions) -> _Turned:
+        axes = _Axes.of(face, eye, options)
+        shift = axes.matrix @ (warp.moved[eye.iris] - face.landmarks[eye.iris])[:2]
+        return cls(eye, axes, shift, axes.of_points(face.landmarks[list(eye.opening.outline)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,86 +139,105 @@ _Lids = tuple[NDArray[np.float32], NDArray[np.float32]]
 """The y of the upper and of the lower lid at some x."""
 
 
-def _lids(landmarks: NDArray[np.float32], eye: EyeLandmarks, axes: _Axes, x: NDArray[np.float32]) -> _Lids:
+def _lids(landmarks: NDArray[np.float32], eye: _Turned, x: NDArray[np.float32]) -> _Lids:
     """The lids at every x of a plane (height, width)."""
     first, last = float(x.min()), float(x.max())
     steps = np.arange(int(last - first) + 3, dtype=np.float32) + first
     nowhere = np.zeros_like(x)
     upper, lower = (
         cv2.remap(line[None], x - first, nowhere, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for line in _lid_lines(landmarks, eye, axes, steps)
+        for line in _lid_lines(landmarks, eye, steps)
     )
     return upper, lower
 
 
-def _lid_lines(
-    landmarks: NDArray[np.float32], eye: EyeLandmarks, axes: _Axes, x: NDArray[np.float32]
-) -> _Lids:
+def _lid_lines(landmarks: NDArray[np.float32], eye: _Turned, x: NDArray[np.float32]) -> _Lids:
     """The lids at rising x (n,)."""
     upper, lower = (
-        np.interp(x, *axes.of_points(landmarks[list(edge)]).T).astype(np.float32)
-        for edge in (eye.opening.upper, eye.opening.lower)
+        np.interp(x, *eye.axes.of_points(landmarks[list(edge)]).T).astype(np.float32)
+        for edge in (eye.landmarks.opening.upper, eye.landmarks.opening.lower)
     )
     return upper, lower
 
 
 @dataclass(frozen=True, eq=False)
-class _SeenEye:
-    """An eye in the frame, upright and taken apart: the shaded eyeball plus the lamps is the frame."""
+class _Patch:
+    """Upright pictures of one eye or of both, side by side; together they take little longer than one."""
 
-    eyeball: _Colours
-    """(rows, columns, 3) the eyeball without lids, their shadow and reflections."""
-    lamp: _Colours | None
-    """(rows, columns, 3) the light that the cornea reflects. None: it reflects none."""
-    shade: _Shade
-    """The lids' shadow and lashes."""
-    first: tuple[float, float]
-    """The x and y of the first pixel."""
-    corners: tuple[float, float]
-    """The x of the corners of the eye."""
-    rigid: float
-    """The distance from the middle of the iris within which the eyeball moves as one piece."""
+    own: _Colours
+    """(rows, columns, 3) the frame."""
+    x: NDArray[np.float32]
+    """(columns,) the x of each column in the coordinates of its eye."""
+    y: NDArray[np.float32]
+    """(rows, columns) the y."""
+    lids: _Lids
+    """The lids at every column."""
+    radius: NDArray[np.float32]
+    """(columns,) the radius of the iris."""
+    eyes: tuple[slice, ...]
+    """The columns of each eye."""
 
     @classmethod
-    def of(
-        cls,
-        frame: Frame,
-        face: Face,
-        eye: EyeLandmarks,
-        axes: _Axes,
-        shift: NDArray[np.float32],
-        options: TurnedEyeOptions,
-    ) -> _SeenEye:
-        """shift: (2,) the motion of the iris in the eye's coordinates."""
-        mm = axes.mm
-        outline = axes.of_points(face.landmarks[list(eye.opening.outline)])
-        margin = np.abs(shift) + mm
-        low, high = outline.min(axis=0) - margin, outline.max(axis=0) + margin
-        # Whole pixels from the frame's own, so that an upright eye is not resampled.
-        low = np.floor(low + axes.centre) - axes.centre
-        x, y = (
-            np.arange(int(end - start) + 2, dtype=np.float32) + np.float32(start)
-            for start, end in zip(low, high, strict=True)
-        )
-        own = _upright(frame, axes, x, y)
-        lids = _lid_lines(face.landmarks, eye, axes, x)
-        eyeball, tones, inside = _without_lids(own, axes, x, y[:, None], lids, options)
-        evenness = min(float(np.hypot(*shift)) / (_TURNED_MM * mm), 1.0)
-        shade = _Shade.of(own, eyeball, x, y, lids, axes, evenness, options)
-        plain = eyeball if tones is None else _without_lamps(eyeball, tones, inside, options)
-        lamp = None if plain is eyeball else eyeball - plain
+    def of(cls, frame: Frame, face: Face, turned: Sequence[_Turned]) -> _Patch:
+        margins = [np.abs(eye.shift) + eye.axes.mm + _BESIDE_PX for eye in turned]
+        ends = [
+            (eye.outline.min(axis=0) - margin, eye.outline.max(axis=0) + margin)
+            for eye, margin in zip(turned, margins, strict=True)
+        ]
+        top, bottom = min(low[1] for low, _ in ends), max(high[1] for _, high in ends)
+        rows = np.arange(int(bottom - top) + 2, dtype=np.float32)
+        pictures, x, y, lids, radius = [], [], [], [], []
+        for eye, (low, high) in zip(turned, ends, strict=True):
+            # Whole pixels from the frame's own, so that an upright eye is not resampled.
+            corner = np.array([low[0], top])
+            left, first = np.floor(corner + eye.axes.centre) - eye.axes.centre
+            across = np.arange(int(high[0] - left) + 2, dtype=np.float32) + np.float32(left)
+            pictures.append(_upright(frame, eye.axes, across, rows + np.float32(first)))
+            x.append(across)
+            y.append(np.full(len(across), first, np.float32))
+            lids.append(_lid_lines(face.landmarks, eye, across))
+            radius.append(np.full(len(across), eye.axes.radius, np.float32))
+        stops = np.cumsum([len(each) for each in x])
+        upper, lower = (np.concatenate(lid) for lid in zip(*lids, strict=True))
         return cls(
-            plain,
-            lamp,
-            shade,
-            (float(x[0]), float(y[0])),
-            (float(outline[:, 0].min()), float(outline[:, 0].max())),
-            axes.radius + options.rim_mm * mm,
+            np.concatenate(pictures, axis=1),
+            np.concatenate(x),
+            rows[:, None] + np.concatenate(y),
+            (upper, lower),
+            np.concatenate(radius),
+            tuple(slice(stop - len(each), stop) for stop, each in zip(stops.tolist(), x, strict=True)),
         )
 
-    def sample(self, picture: _Colours, x: NDArray[np.float32], y: NDArray[np.float32]) -> _Colours:
-        """(height, width, 3) a picture at the places x and y (height, width)."""
-        return _sampled(picture, x - self.first[0], y - self.first[1])
+
+_BESIDE_PX = 3.0
+"""The pixels beside an eye's opening that its box may have."""
+
+
+@dataclass(frozen=True, eq=False)
+class _SeenEyes:
+    """Eyes in the frame, upright and taken apart: the shaded eyeball plus the lamps is the frame."""
+
+    eyeball: _Colours
+    """(rows, columns, 3) the eyeballs without lids, their shadow and reflections."""
+    lamp: _Colours | None
+    """(rows, columns, 3) the light that the corneas reflect. None: they reflect none."""
+    shade: _Shade
+    """The lids' shadow and lashes."""
+    first: tuple[tuple[float, float], ...]
+    """For each eye, the x of the first column, as if its own were the only picture, and the y of the first
+    row."""
+
+    @classmethod
+    def of(cls, frame: Frame, face: Face, turned: Sequence[_Turned], options: TurnedEyeOptions) -> _SeenEyes:
+        patch, mm = _Patch.of(frame, face, turned), turned[0].axes.mm
+        eyeball, tones, inside = _without_lids(patch, mm, options)
+        furthest = max(float(np.hypot(*eye.shift)) for eye in turned)
+        shade = _Shade.of(patch, eyeball, mm, min(furthest / (_TURNED_MM * mm), 1.0), options)
+        plain = eyeball if tones is None else _without_lamps(eyeball, tones, inside, options)
+        first = (
+            (float(patch.x[part.start]) - part.start, float(patch.y[0, part.start])) for part in patch.eyes
+        )
+        return cls(plain, None if plain is eyeball else eyeball - plain, shade, tuple(first))
 
 
 def _sampled(picture: _Colours, column: NDArray[np.float32], row: NDArray[np.float32]) -> _Colours:
@@ -221,19 +263,14 @@ _UPRIGHT = 0.01
 
 
 def _without_lids(
-    own: _Colours,
-    axes: _Axes,
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    lids: _Lids,
-    options: TurnedEyeOptions,
+    patch: _Patch, mm: float, options: TurnedEyeOptions
 ) -> tuple[_Colours, _Colours | None, NDArray[np.float32]]:
-    """The eyeball without its lids, the tones of its iris, and the mask of the iris.
+    """The eyeballs without their lids, the tones of their irises, and the mask of the irises.
 
-    x: (columns,). y: (rows, 1). The tones are None where no part of the iris is visible.
+    The tones are None where some iris is not visible at all.
     """
-    mm, soft, (upper, lower) = axes.mm, np.float32(0.6 * axes.mm), lids
-    half = (upper + lower) / 2
+    own, x, y, (upper, lower) = patch.own, patch.x, patch.y, patch.lids
+    soft, half = np.float32(0.6 * mm), (upper + lower) / 2
     clear_from = np.minimum(upper + np.float32(options.known_mm * mm), half)
     clear_to = np.maximum(lower - np.float32(options.lower_mm * mm), half)
     unknown = np.maximum(
@@ -241,37 +278,52 @@ def _without_lids(
         smoothstep((y - clear_to) / soft + np.float32(0.5)),
     )
     distance = np.hypot(x, y)
-    inside = smoothstep((axes.radius - distance) / np.float32(options.edge_mm * mm) + np.float32(0.5))
+    inside = smoothstep((patch.radius - distance) / np.float32(options.edge_mm * mm) + np.float32(0.5))
+    distance /= patch.radius
     clear = (unknown < 0.1) & (y < lower - np.float32(0.7 * mm))
-    white = _white(own, x, clear & (distance > 1.12 * axes.radius), axes.radius)
-    tones = _ring_tones(own, distance / np.float32(axes.radius), clear & (distance < axes.radius))
+    white = _white(patch, clear & (distance > 1.12))
+    tones = _ring_tones(patch, distance, clear & (distance < 1))
     if tones is None:
         return mix(own, white, unknown), None, inside
-    # The upper half of an iris, which a lid hides, is like its lower half.
-    opposite = np.rint(-y[:, 0] - y[0, 0]).astype(np.intp)
-    mirrored = own.take(opposite, axis=0, mode="clip")
     seen = smoothstep((-y - clear_from) / soft) * smoothstep((clear_to + y) / soft)
-    iris = mix(tones, mirrored, seen)
+    iris = mix(tones, _mirrored(patch), seen)
     return mix(own, mix(white, iris, inside), unknown), tones, inside
 
 
-def _ring_tones(own: _Colours, distance: NDArray[np.float32], seen: NDArray[np.bool_]) -> _Colours | None:
+def _mirrored(patch: _Patch) -> _Colours:
+    """The eyes upside down: the upper half of an iris, which a lid hides, is like its lower half."""
+    parts = []
+    for part in patch.eyes:
+        y = patch.y[:, part.start]
+        opposite = np.rint(-y - y[0]).astype(np.intp)
+        parts.append(patch.own[:, part].take(opposite, axis=0, mode="clip"))
+    return np.concatenate(parts, axis=1)
+
+
+def _ring_tones(patch: _Patch, distance: NDArray[np.float32], seen: NDArray[np.bool_]) -> _Colours | None:
     """(rows, columns, 3) the mean tone of the visible iris at the same distance from its middle.
 
-    distance: in radii. None: no part of the iris is visible.
+    distance: in radii. None: no part of an iris is visible.
     """
-    rings = np.minimum(distance[seen] * np.float32(_RINGS), np.float32(_RINGS - 1)).astype(np.intp)
-    belongs = _ONE_OF_RINGS.take(rings, axis=0)
-    counts = belongs.sum(axis=0)
-    if not counts.any():
-        return None
-    tones = (belongs.T @ own[seen]) / np.maximum(counts, 1)[:, None]
-    present = np.flatnonzero(counts)
-    if len(present) < _RINGS:
-        every = np.arange(_RINGS)
-        tones = np.stack([np.interp(every, present, channel[present]) for channel in tones.T], axis=-1)
-    table = tones.astype(np.float32)[None]
-    return _sampled(table, distance * np.float32(_RINGS) - np.float32(0.5), np.zeros_like(distance))
+    tables = []
+    for part in patch.eyes:
+        shown = seen[:, part]
+        rings = np.minimum(distance[:, part][shown] * np.float32(_RINGS), np.float32(_RINGS - 1))
+        belongs = _ONE_OF_RINGS.take(rings.astype(np.intp), axis=0)
+        counts = belongs.sum(axis=0)
+        present = np.flatnonzero(counts)
+        if not len(present):
+            return None
+        tones = (belongs.T @ patch.own[:, part][shown]) / np.maximum(counts, 1)[:, None]
+        if len(present) < _RINGS:
+            every = np.arange(_RINGS)
+            tones = np.stack([np.interp(every, present, channel[present]) for channel in tones.T], axis=-1)
+        tables.append(tones.astype(np.float32))
+    place = np.minimum(distance * np.float32(_RINGS) - np.float32(0.5), np.float32(_RINGS - 1))
+    row = np.empty_like(distance)
+    for number, part in enumerate(patch.eyes):
+        row[:, part] = number
+    return _sampled(np.stack(tables), place, row)
 
 
 _RINGS = 8
@@ -279,21 +331,26 @@ _RINGS = 8
 _ONE_OF_RINGS = np.eye(_RINGS, dtype=np.float32)
 
 
-def _white(own: _Colours, x: NDArray[np.float32], beside: NDArray[np.bool_], radius: float) -> _Colours:
-    """(rows, columns, 3) the white of the eye: the tone left of the iris, blended into that right of it."""
-    light = own[..., 1]
-    tones = []
-    for side in ((x < 0) & (x > -2 * radius), (x > 0) & (x < 2 * radius)):
-        mask = (beside & side).view(np.uint8)
-        if cv2.countNonZero(mask) >= _LEAST_WHITE:
-            # Pixels darker than the mean are lashes and shadow.
-            mean = cv2.mean(light, mask)[0]
-            tones.append(np.array(cv2.mean(own, mask & (light >= mean).view(np.uint8))[:3]))
-    if not tones:
-        # Too little white is visible, so the lightest pixels are used.
-        tones = [np.percentile(own.reshape(-1, 3), 90, axis=0)]
-    along = smoothstep(x / np.float32(2 * radius) + np.float32(0.5))[:, None]
-    row = ((1 - along) * tones[0] + along * tones[-1]).astype(np.float32)
+def _white(patch: _Patch, beside: NDArray[np.bool_]) -> _Colours:
+    """(rows, columns, 3) the white of the eyes: the tone left of the iris, blended into that right of it."""
+    own, light = patch.own, np.ascontiguousarray(patch.own[..., 1])
+    along = patch.x / patch.radius
+    row = np.empty((len(along), 3), np.float32)
+    share = smoothstep(along / 2 + np.float32(0.5))[:, None]
+    for part in patch.eyes:
+        tones = []
+        for side in ((along < 0) & (along > -2), (along > 0) & (along < 2)):
+            columns = np.zeros(len(along), bool)
+            columns[part] = side[part]
+            mask = (beside & columns).view(np.uint8)
+            if cv2.countNonZero(mask) >= _LEAST_WHITE:
+                # Pixels darker than the mean are lashes and shadow.
+                mean = cv2.mean(light, mask)[0]
+                tones.append(np.array(cv2.mean(own, mask & (light >= mean).view(np.uint8))[:3]))
+        if not tones:
+            # Too little white is visible, so the lightest pixels are used.
+            tones = [np.percentile(own[:, part].reshape(-1, 3), 90, axis=0)]
+        row[part] = (1 - share[part]) * tones[0] + share[part] * tones[-1]
     return np.broadcast_to(row, own.shape).copy()
 
 
@@ -320,48 +377,38 @@ class _Shade:
     """The factor on the eyeball's colours by the shadow and the lashes of its lids, which move with them."""
 
     factors: _Colours
-    """(rows, columns, 3) from above the upper lid to below the lower one, along the line of the eyes."""
-    first: float
-    """The x of the first column."""
+    """(rows, columns, 3) from above the upper lid to below the lower one, in the columns of the patch."""
 
     @classmethod
     def of(
-        cls,
-        own: _Colours,
-        eyeball: _Colours,
-        x: NDArray[np.float32],
-        y: NDArray[np.float32],
-        lids: _Lids,
-        axes: _Axes,
-        evenness: float,
-        options: TurnedEyeOptions,
+        cls, patch: _Patch, eyeball: _Colours, mm: float, evenness: float, options: TurnedEyeOptions
     ) -> _Shade:
-        """own, eyeball: the eye with and without lids, at x (columns,) and y (rows,). evenness: 0..1, how far
-        the factor is smoothed along the lids."""
-        upper, lower = lids
+        """eyeball: the eyes of the patch without lids. evenness: 0..1, how far the factor is smoothed along
+        the lids."""
+        upper, lower = patch.lids
         height = np.maximum(lower - upper, 1)
-        rows = int(np.ceil((_LOWEST - _HIGHEST) * float(height.max()))) + 1
-        places = np.linspace(_HIGHEST, _LOWEST, rows, dtype=np.float32)
-        row = upper + height * places[:, None]
-        column = np.broadcast_to(np.arange(len(x), dtype=np.float32), row.shape).copy()
-        factors = _sampled((own + _DARKEST) / (eyeball + _DARKEST), column, row - y[0])
+        count = int(np.ceil((_LOWEST - _HIGHEST) * float(height.max()))) + 1
+        places = np.arange(count, dtype=np.float32) * np.float32((_LOWEST - _HIGHEST) / (count - 1))
+        y = upper + height * (places[:, None] + np.float32(_HIGHEST))
+        column = np.broadcast_to(np.arange(len(upper), dtype=np.float32), y.shape).copy()
+        factors = _sampled((patch.own + _DARKEST) / (eyeball + _DARKEST), column, y - patch.y[0])
         factors = cv2.min(factors, (_LIGHTEST,) * 4)
         # On a dark iris the shadow is hardly visible, and reflections are; the white on both sides tells it.
-        sigma_px = np.float32(options.smooth_mm * axes.mm)
-        weight = 1 - np.float32(_DOUBT) * smoothstep((axes.radius - np.hypot(x, row)) / sigma_px + 1)
+        sigma_px = np.float32(options.smooth_mm * mm)
+        weight = 1 - np.float32(_DOUBT) * smoothstep((patch.radius - np.hypot(patch.x, y)) / sigma_px + 1)
         even, total = (
             cv2.GaussianBlur(picture, (0, 0), sigmaX=float(sigma_px), sigmaY=0.3)
             for picture in (cv2.multiply(factors, cv2.merge([weight] * 3)), weight)
         )
         smooth = cv2.divide(even, cv2.merge([total] * 3))
-        return cls(mix(factors, smooth, np.full(weight.shape, evenness, np.float32)), float(x[0]))
+        return cls(mix(factors, smooth, np.full(weight.shape, evenness, np.float32)))
 
-    def over(self, x: NDArray[np.float32], y: NDArray[np.float32], lids: _Lids, mm: float) -> _Colours:
-        """(height, width, 3) the factors at x and y (height, width) between other lids."""
+    def over(self, column: NDArray[np.float32], y: NDArray[np.float32], lids: _Lids, mm: float) -> _Colours:
+        """(height, width, 3) the factors at columns of the patch and at y (height, width) between lids."""
         upper, lower = lids
         height = np.maximum(lower - upper, np.float32(mm / 2))
         share = ((y - upper) / height - np.float32(_HIGHEST)) / np.float32(_LOWEST - _HIGHEST)
-        return _sampled(self.factors, x - np.float32(self.first), share * np.float32(len(self.factors) - 1))
+        return _sampled(self.factors, column, share * np.float32(len(self.factors) - 1))
 
 
 _HIGHEST, _LOWEST = -0.15, 1.15
@@ -376,15 +423,13 @@ _TURNED_MM = 0.8
 """The motion of an iris from which on its lids' shadow is smoothed entirely."""
 
 
-def _share(
-    x: NDArray[np.float32], seen: _SeenEye, along: float, options: TurnedEyeOptions
-) -> NDArray[np.float32]:
-    """(height, width) the share of the iris's motion that the eyeball makes at every place: 1 on the iris, 0
-    at the corners.
-
-    x: from the middle of the iris after the motion. along: its motion along x.
-    """
-    mm = seen.rigid / (options.radius_mm[0] + options.rim_mm)
-    left, right = (max(abs(corner - along) - seen.rigid, options.corner_mm * mm) for corner in seen.corners)
+def _share(x: NDArray[np.float32], eye: _Turned, options: TurnedEyeOptions) -> NDArray[np.float32]:
+    """(height, width) the share of the iris's motion that the eyeball makes at x: 1 on the iris, 0 at the
+    corners."""
+    mm, along = eye.axes.mm, float(eye.shift[0])
+    rigid = eye.axes.radius + options.rim_mm * mm
+    corners = float(eye.outline[:, 0].min()), float(eye.outline[:, 0].max())
+    left, right = (max(abs(corner - along) - rigid, options.corner_mm * mm) for corner in corners)
+    x = x - np.float32(along)
     room = np.where(x < 0, np.float32(left), np.float32(right))
-    return within(1 - (np.abs(x) - np.float32(seen.rigid)) / room, 0, 1)
+    return within(1 - (np.abs(x) - np.float32(rigid)) / room, 0, 1)
