@@ -133,6 +133,17 @@ def test_an_eye_that_is_shut_stays_as_it_is() -> None:
     assert warp(frame, shut, change(AU61=3), load_basis()) is None
 
 
+@pytest.mark.parametrize(("open_share", "turns"), [(0.35, False), (1.0, True)], ids=["blink", "wink"])
+def test_an_eye_beside_a_shut_one_turns_only_where_it_is_clearly_open(open_share, turns) -> None:
+    landmarks = FACE.landmarks.copy()
+    for eye, share in ((RIGHT_EYE, 0), (LEFT_EYE, open_share)):
+        lower = landmarks[list(eye.lower)]
+        landmarks[list(eye.upper)] = lower + share * (landmarks[list(eye.upper)] - lower)
+    face = replace(FACE, landmarks=landmarks)
+    moved = warp(Frame(np.full((800, 800, 3), SKIN, np.uint8)), face, change(AU61=3), load_basis())
+    assert (moved is not None) == turns
+
+
 def test_eyes_that_look_up_take_their_lids_along() -> None:
     result = turned(AU63=2)
     for lid in (159, 386):

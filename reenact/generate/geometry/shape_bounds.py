@@ -33,6 +33,9 @@ LID_OPENERS = [AU_INDEX[number] for number in (5, 7, 45)]
 SHUT_MM = (1.5, 4.5)
 """Openings of an eye, in millimetres, up to which it counts as shut, and from which on as open. Open eyes
 have 6 to 11, blinks and winks end below 1."""
+BESIDE_SHUT_MM = (4.5, 7.0)
+"""The same for the turning of an eye beside one that is shut. Both eyes blink together, and in a film a shut
+eye that is half turned away is often taken for one of 3 to 6 mm; the open eye of a wink has more."""
 SHOWN_MM = 36.0
 """The largest opening of a mouth, in millimetres, that people in films were measured to show."""
 MOUTH_SPREAD_MM = 22.0
@@ -63,19 +66,25 @@ def _with_shut_eyes(shape_mm: NDArray[np.float32], amounts: Change, basis: AUBas
     The frame does not show its eyeball, so that lids drawn apart would show a dark smear; and blinks and
     winks are a person's own. Here the sides may differ, as the eyes do.
     """
-    shares = [
-        smoothstep_of((opening_mm(shape_mm, eye) - SHUT_MM[0]) / (SHUT_MM[1] - SHUT_MM[0]))
-        for eye in (RIGHT_EYE, LEFT_EYE)
-    ]
+    eyes = (RIGHT_EYE, LEFT_EYE)
+    openings_mm = [opening_mm(shape_mm, eye) for eye in eyes]
+    shares = [_open_share(opening, SHUT_MM) for opening in openings_mm]
     if min(shares) == 1:
         return amounts
     amounts = amounts.copy()
-    for side, (eye, share) in enumerate(zip((RIGHT_EYE, LEFT_EYE), shares, strict=True)):
+    for side, (eye, share) in enumerate(zip(eyes, shares, strict=True)):
         for index in LID_OPENERS:
             if opening_mm(basis.displacements[index], eye) * amounts[side, index] > 0:
                 amounts[side, index] *= share
-        amounts[side, GAZE] *= share
+        beside_shut = _open_share(openings_mm[side], BESIDE_SHUT_MM)
+        amounts[side, GAZE] *= min(share, max(shares[1 - side], beside_shut))
     return amounts
+
+
+def _open_share(opening_mm: float, limits_mm: tuple[float, float]) -> float:
+    """0 for an eye that is shut by these limits, 1 for one that is open."""
+    shut, wide = limits_mm
+    return smoothstep_of((opening_mm - shut) / (wide - shut))
 
 
 def _limited(
