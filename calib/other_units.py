@@ -42,7 +42,8 @@ OTHER_MOTIONS: Mapping[str, OtherMotion] = {
     "AU24": OtherMotion({"mouthPress": 1.0, "mouthRollLower": 0.35, "mouthRollUpper": 0.35}),
     "AU28": OtherMotion({"mouthRollLower": 0.9, "mouthRollUpper": 0.9}),
     "AU29": OtherMotion({"jawForward": 1.0}),
-    "AU34": OtherMotion({"cheekPuff": 1.0}),
+    # The jaw rests while cheeks are puffed; the chin's skin, which rises in the scan, would be taken for it.
+    "AU34": OtherMotion({"cheekPuff": 1.0}, (1.0, 0.0, 1.0)),
 }
 """The composition of each action unit that moves both sides alike. A scanned expression is as strong as
 people can make it."""

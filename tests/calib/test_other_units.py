@@ -7,7 +7,10 @@ import pytest
 
 from calib.au import ACTION_UNITS, MAX_INTENSITY, OPENFACE_COUNT, au_index
 from calib.basis import load_basis
+from calib.commands.scans import read_scans
 from calib.openings import LEFT_EYE, MOUTH
+from calib.other_units import fit_others
+from calib.scans import motions_on_landmarks, sided_motions
 from calib.shape import IRIS_START, load_shape
 from tests.support.faces import change
 
@@ -26,6 +29,19 @@ def width(motion: np.ndarray) -> float:
 def test_every_action_unit_has_a_motion() -> None:
     assert len(BASIS.displacements) == len(ACTION_UNITS)
     assert (BASIS.largest_mm > 0.3).all()
+
+
+def test_the_motions_that_ship_are_those_of_the_scans(shared) -> None:
+    scans = read_scans(shared / "data" / "assets" / "ict")
+    fitted = fit_others(BASIS, motions_on_landmarks(scans, SHAPE), sided_motions(scans, SHAPE), SHAPE)
+    np.testing.assert_allclose(fitted.displacements, BASIS.displacements, atol=0.01)
+    np.testing.assert_allclose(fitted.furthest, BASIS.furthest, rtol=1e-3)
+
+
+def test_puffed_cheeks_leave_the_jaw_at_rest() -> None:
+    motion = moved(AU34=5)
+    assert np.abs(motion[[CHIN, *MOUTH.outline], 1]).max() < 0.2
+    assert np.linalg.norm(motion, axis=1).max() > 3
 
 
 @pytest.mark.parametrize("code", ["AU18", "AU22"])
