@@ -168,6 +168,9 @@ def au_index(name: str) -> int:
     if name.strip().upper() in AU_CODES:
         return AU_CODES.index(name.strip().upper())
     found = sided_au(name)
+    if found.side is not None:
+        code = AU_CODES[found.place]
+        raise UnknownAUError(f"{name.strip()!r} is one side of a face, and both are meant here; write {code}")
     if found.sign < 0:
         raise UnknownAUError(
             f"{name.strip()!r} has no place of its own: it is {AU_CODES[found.place]} below 0"

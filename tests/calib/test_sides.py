@@ -21,6 +21,7 @@ from calib.au import (
     apart,
     as_vector,
     au_code,
+    au_index,
     bilateral,
     both,
     larger,
@@ -309,3 +310,9 @@ def test_nothing_asked_of_either_side_hands_on_the_frame_itself() -> None:
     frame = Frame(np.zeros((8, 8, 3), np.uint8))
     record = Retargeted(frame, (FACE,), aus=(np.zeros(17, np.float32),), changes=(change(),))
     assert paste(FaceGenerator(MovedFace(BASIS))(record)) is frame
+
+
+@pytest.mark.parametrize("name", ["AU12L", "au12r", "AU61R"])
+def test_one_side_is_refused_where_both_are_meant(name: str) -> None:
+    with pytest.raises(UnknownAUError, match="one side of a face, and both are meant"):
+        au_index(name)
