@@ -118,8 +118,7 @@ def to_aus(weights: NDArray[np.floating]) -> Sided:
     The openings are those of an average face whose jaw drop is 0 at rest.
     """
     sides = MAX_INTENSITY * (_table() @ weights)
-    opened = sum(mm * float(weights[BLENDSHAPE_INDEX[name]]) for name, mm in OPENED_MM.items())
-    sides[:, LIP_GAP] = max(opened, 0.0)
+    sides[:, LIP_GAP] = max(_opened_mm(weights), 0.0)
     sides[:, JAW_DROP] = DROPPED_MM * weights[BLENDSHAPE_INDEX["jawOpen"]]
     shut = weights[[BLENDSHAPE_INDEX[name] for name in _both("eyeBlink")]]
     sides[:, LID_GAP] = STANDARD_LIDS_MM * (1 - shut)
@@ -129,20 +128,23 @@ def to_aus(weights: NDArray[np.floating]) -> Sided:
 def from_aus(sides: Sided) -> NDArray[np.float32]:
     """Returns the weights (52,), 0..1, of BLENDSHAPES for the values (2, AU_COUNT) of both sides.
 
-    Where lips are open, jawOpen opens them as far as the other blendshapes do not, and mouthClose shuts them
-    if the jaw drops further than the lips part.
+    Where lips are open, jawOpen opens them as far as the other blendshapes do not; mouthClose, which would
+    take that back, is 0.
     """
     weights = np.zeros(len(BLENDSHAPES))
-    for name, shares in _shares().items():
-        side, place, sign = name
+    for (side, place, sign), shares in _shares().items():
         value = np.maximum(sign * sides[side, place], 0) / MAX_INTENSITY
         for blendshape, share in shares:
             weights[blendshape] += share * value
     jaw, close = BLENDSHAPE_INDEX["jawOpen"], BLENDSHAPE_INDEX["mouthClose"]
     weights[[jaw, close]] = 0
-    others = sum(mm * weights[BLENDSHAPE_INDEX[name]] for name, mm in OPENED_MM.items())
-    weights[jaw] = max(float(sides[0, LIP_GAP]) - others, 0.0) / OPENED_MM["jawOpen"]
+    weights[jaw] = max(float(sides[0, LIP_GAP]) - _opened_mm(weights), 0.0) / OPENED_MM["jawOpen"]
     return np.clip(weights, 0, 1).astype(np.float32)
+
+
+def _opened_mm(weights: NDArray[np.floating]) -> float:
+    """The lip gap that blendshapes make, in millimetres; below 0 where they press lips together."""
+    return float(sum(mm * weights[BLENDSHAPE_INDEX[name]] for name, mm in OPENED_MM.items()))
 
 
 @lru_cache(maxsize=1)

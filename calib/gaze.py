@@ -143,6 +143,15 @@ def angles_deg(direction: NDArray[np.floating]) -> tuple[float, float]:
     return float(np.degrees(np.arctan2(x, -z))), float(np.degrees(np.arctan2(-y, np.hypot(x, z))))
 
 
+def camera_deg(rotation: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Returns (2,) the angles to the person's left and up, degrees, of the camera for a head's `rotation`
+    (3, 3) (calib.pose)."""
+    return np.array(angles_deg(_TO_CAMERA @ rotation))
+
+
+_TO_CAMERA = np.array([0.0, 0.0, -1.0])
+
+
 def direction_of(left_deg: float, up_deg: float) -> NDArray[np.float64]:
     """Returns the canonical unit vector (3,) at these angles to the person's left and up, degrees."""
     left, up = np.radians(left_deg), np.radians(up_deg)

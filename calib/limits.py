@@ -23,6 +23,7 @@ from calib.au import (
     OPENFACE_COUNT,
     OPENING_PLACES,
     au_index,
+    openface,
 )
 from calib.json_file import read_json
 
@@ -160,17 +161,18 @@ def load_limits() -> Limits:
 
 
 def _named(values: NDArray[np.float32]) -> dict[str, float]:
-    openface = values[:OPENFACE_COUNT]
-    return {code: round(float(value), 3) for code, value in zip(OPENFACE_CODES, openface, strict=True)}
+    return {
+        code: round(float(value), 3) for code, value in zip(OPENFACE_CODES, openface(values), strict=True)
+    }
 
 
 def _vector(named: dict[str, float], others: NDArray[np.float32]) -> NDArray[np.float32]:
     return with_others(np.array([named[code] for code in OPENFACE_CODES], np.float32), others)
 
 
-def with_others(openface: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns `others` (AU_COUNT,) with the values (17,) of OpenFace's action units in their places."""
-    return np.concatenate([openface, others[OPENFACE_COUNT:]]).astype(np.float32)
+def with_others(intensities: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns `others` (AU_COUNT,) with the `intensities` (17,) of OpenFace's action units in place."""
+    return np.concatenate([intensities, others[OPENFACE_COUNT:]]).astype(np.float32)
 
 
 def _other_rates() -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_INDEX, HIGHEST, MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT
+from calib.au import AU_INDEX, HIGHEST, MAX_INTENSITY, OPENFACE_CODES, OPENFACE_COUNT, openface
 from calib.limits import OTHER_RATES, Limits, PairLimit, with_others
 
 REGIONS = ((1, 2, 4), (5, 6, 7), (9, 10, 12, 14, 15, 17, 20, 23, 25, 26))
@@ -120,7 +120,8 @@ def _steepness(times_s: NDArray[np.float64], aus: NDArray[np.float64]) -> NDArra
 def to_markdown(limits: Limits, antagonists: Sequence[Antagonists]) -> str:
     """Returns two Markdown tables: one of action units and one of pairs."""
     lines = ["| AU | at most | AU/s |", "|---|---|---|"]
-    for code, largest, rate in zip(OPENFACE_CODES, limits.largest, limits.rates, strict=False):
+    known = openface(limits.largest), openface(limits.rates)
+    for code, largest, rate in zip(OPENFACE_CODES, *known, strict=True):
         lines.append(f"| {code} | {largest:.1f} | {rate:.0f} |")
     directions = " | ".join(f"{a:g}a + {b:g}b" for a, b in DIRECTIONS)
     lines += [

@@ -27,3 +27,9 @@ def smoothstep_of(x: float) -> float:
     """Returns the smoothstep of one number, in a tenth of the time."""
     x = min(max(float(x), 0.0), 1.0)
     return x * x * (3 - 2 * x)
+
+
+def ramp_of(value: float, ends: tuple[float, float]) -> float:
+    """Returns 0 up to the first of the ends, 1 from the second on, and a smoothstep of one number between."""
+    first, second = ends
+    return smoothstep_of((value - first) / (second - first))

@@ -143,17 +143,17 @@ class Measured(Tracked):
     """A frame with its faces and the action units that each of them shows."""
 
     aus: tuple[AUVector, ...] = ()
-    """For each face, the intensities 0..5 (17,) that it shows, the mean of both sides."""
+    """For each face, the intensities 0..5 (AU_COUNT,) that it shows, the mean of both sides."""
     leans: tuple[AUVector, ...] = field(default=(), kw_only=True)
-    """For each face, the intensity (17,) by which the person's left side shows more than the mean, and the
-    right side less (calib.au.apart). Empty: the sides were not measured, and count as equal."""
+    """For each face, the intensity (AU_COUNT,) by which the person's left side shows more than the mean, and
+    the right side less (calib.au.apart). Empty: the sides were not measured, and count as equal."""
     mouth_hidden: tuple[bool, ...] = field(default=(), kw_only=True)
     """For each face, whether something in front of it hides its mouth (reenact.occlusion). Empty: occlusion
     was not measured, and no mouth counts as hidden."""
 
     @property
     def sided_aus(self) -> tuple[Sided, ...]:
-        """For each face, the intensities 0..5 (2, 17) of the person's left and right side."""
+        """For each face, the intensities 0..5 (2, AU_COUNT) of the person's left and right side."""
         if not self.leans:
             return tuple(bilateral(aus) for aus in self.aus)
         return tuple(apart(aus, lean) for aus, lean in zip(self.aus, self.leans, strict=True))
@@ -164,13 +164,13 @@ class Retargeted(Measured):
     """A frame with its faces and the changes of action units to write into them."""
 
     changes: tuple[Change, ...] = ()
-    """For each face, the relative action units (2, 17) to write, of the person's left and right side. All
-    zeros leave the face unchanged."""
+    """For each face, the relative action units (2, AU_COUNT) to write, of the person's left and right side.
+    All zeros leave the face unchanged."""
     asked: tuple[Change, ...] = field(default=(), kw_only=True)
-    """For each face, the change (2, 17) that should be measured in the output. The change that is written may
-    be larger, because faces answer with less than is written."""
+    """For each face, the change (2, AU_COUNT) that should be measured in the output. The change that is
+    written may be larger, because faces answer with less than is written."""
     wanted: tuple[Change, ...] = field(default=(), kw_only=True)
-    """For each face, the change (2, 17) that the targets ask for, before limits and fades."""
+    """For each face, the change (2, AU_COUNT) that the targets ask for, before limits and fades."""
 
 
 @dataclass(frozen=True, eq=False)

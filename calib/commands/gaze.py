@@ -18,7 +18,7 @@ from calib.basis import load_basis
 from calib.commands.fitting import held_out_options
 from calib.dataset import DatasetError
 from calib.features import OrientedGradients
-from calib.gaze import EYE_PX, EYES, angles_deg, eye_features, write_gaze_estimator
+from calib.gaze import EYE_PX, EYES, camera_deg, eye_features, write_gaze_estimator
 from calib.gaze_fit import GazeExamples, GazeReport, fit_gaze
 from calib.pictures import PICTURE_ENDINGS
 from reenact.cli.errors import is_quiet, plain_errors
@@ -31,7 +31,7 @@ from reenact.media.atomic import replacing
 from reenact.records import Frame, Retargeted, Tracked
 from reenact.track import Tracker, TrackerOptions
 
-MOST_DEG = np.array([(-22.0, 22.0), (-18.0, 16.0)])
+TURNS_DEG = np.array([(-22.0, 22.0), (-18.0, 16.0)])
 """The angles to the left and up by which eyes are turned."""
 FILM_SCALES = (1.1, 3.2)
 """The sizes of faces in films, in pixels per canonical millimetre; portraits are mostly larger."""
@@ -160,10 +160,10 @@ def _turned(
     pose = tracked.faces[0].pose
     if (np.abs(pose.angles[:2]) > _AHEAD_RAD).any():
         return
-    looks = np.array(angles_deg(np.array([0.0, 0.0, -1.0]) @ pose.rotation))
+    looks = camera_deg(pose.rotation)
     yield from _eyes(tracked, looks, np.zeros(2))
     for _ in range(turns):
-        turn = random.uniform(*MOST_DEG.T)
+        turn = random.uniform(*TURNS_DEG.T)
         change = neutral_aus()
         change[GAZE] = turn / GAZE_UNIT_DEG
         asked = Retargeted(tracked.frame, tracked.faces, aus=(neutral_aus(),), changes=(bilateral(change),))
@@ -189,6 +189,6 @@ def _as_in_a_film(image: NDArray[np.uint8], scale: float, random: np.random.Gene
 def _eyes(tracked: Tracked, looks: NDArray[np.float64], turn: NDArray[np.float64]) -> Iterator[_Example]:
     face = tracked.faces[0]
     landmarks_mm, gradients = face.pose.to_canonical(face.landmarks), OrientedGradients(EYE_PX)
-    for eye, picture in zip(EYES, eye_pictures(tracked.frame, face), strict=True):
+    for eye, picture in zip(EYES, eye_pictures(tracked.frame, face.pose, landmarks_mm), strict=True):
         outwards = np.array([eye.outwards, 1])
         yield eye_features(picture, landmarks_mm, eye, gradients), outwards * looks, outwards * turn

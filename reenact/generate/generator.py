@@ -70,7 +70,8 @@ class Generator(Protocol):
 
 
 Painter = Callable[[Frame, Face, Change, Warp, "KnownFace"], Warp]
-"""A function that paints over the warp of a face in a frame; the change (2, 17) is what the warp shows."""
+"""A function that paints over the warp of a face in a frame; the change (2, AU_COUNT) is what the warp
+shows."""
 
 PAINTERS: Mapping[str, Painter] = {
     "mouth": lambda frame, face, change, warp, known: paint_inside(
@@ -126,8 +127,8 @@ class MakePatch(Protocol):
     def __call__(self, frame: Frame, face: Face, aus: AUVector, change: Change) -> Patch | None:
         """The patch of a face. None: no pixel changes.
 
-        aus: (17,) the intensities that the face shows, 0..5. change: (2, 17) the relative action units to
-        write, not all zeros.
+        aus: (AU_COUNT,) the intensities that the face shows, 0..5. change: (2, AU_COUNT) the relative action
+        units to write, not all zeros.
         """
 
 
@@ -135,7 +136,7 @@ class PaintPatch(Protocol):
     """Paints over a face that has been moved."""
 
     def __call__(self, frame: Frame, face: Face, change: Change, warp: Warp) -> Warp:
-        """`warp` with paint over it. change: (2, 17) the relative action units that it shows."""
+        """`warp` with paint over it. change: (2, AU_COUNT) the relative action units that it shows."""
 
 
 def _unwatched(frame: Frame, face: Face) -> None:

@@ -11,6 +11,7 @@ from calib.au import GAZE, GAZE_UNIT_DEG, OPENING_PLACES, AUVector, as_vector, b
 from calib.estimator import AUEstimator, CropSpec
 from calib.gaze import EYE_MM, EYE_PX, EYES, GazeEstimator, load_gaze_estimator
 from calib.opening_sizes import opening_sizes
+from calib.pose import Pose
 from reenact.alignment import align
 from reenact.records import Face, Frame, Measured, Tracked
 
@@ -40,18 +41,22 @@ class Measurer:
         landmarks_mm = face.pose.to_canonical(face.landmarks)
         aus, leans = map(as_vector, self.estimator.read(crop, landmarks_mm))
         for place, sides in (
-            (GAZE, self.gaze(eye_pictures(frame, face), landmarks_mm) / GAZE_UNIT_DEG),
+            (GAZE, self.gaze(eye_pictures(frame, face.pose, landmarks_mm), landmarks_mm) / GAZE_UNIT_DEG),
             (OPENING_PLACES, opening_sizes(landmarks_mm)),
         ):
             aus[place], leans[place] = both(sides), lean(sides)
         return aus, leans
 
 
-def eye_pictures(frame: Frame, face: Face) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The pictures (EYE_PX, EYE_PX, 3) of the person's left and right eye that a GazeEstimator takes."""
-    landmarks_mm = face.pose.to_canonical(face.landmarks)
+def eye_pictures(
+    frame: Frame, pose: Pose, landmarks_mm: NDArray[np.float32]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The pictures (EYE_PX, EYE_PX, 3) of the person's left and right eye that a GazeEstimator takes.
+
+    landmarks_mm: (478, 3) pose-normalised.
+    """
     left, right = (
-        align(face.pose, EYE_PX, EYE_MM, tuple(eye.centre_mm(landmarks_mm).tolist())).crop(frame.image)
+        align(pose, EYE_PX, EYE_MM, tuple(eye.centre_mm(landmarks_mm).tolist())).crop(frame.image)
         for eye in EYES
     )
     return left, right

@@ -42,9 +42,9 @@ def profile_to_renew(path: Path) -> Profile:
 
 
 def renewed(profile: Profile, how: str, neutral: AUVector, range_: AUVector | None = None) -> Profile:
-    """The profile with a new neutral (17,), dated now.
+    """The profile with a new neutral (AU_COUNT,), dated now.
 
-    how: how the neutral was measured. range_: (17,) the new range. None: the range stays as it was.
+    how: how the neutral was measured. range_: (AU_COUNT,) the new range. None: the range stays as it was.
     """
     when = datetime.now(timezone.utc).isoformat(timespec="seconds")
     known = profile.range if range_ is None else range_

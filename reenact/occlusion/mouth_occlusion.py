@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calib.features import OrientedGradients
 from calib.openings import MOUTH, OUTER_LIPS
-from calib.ramp import smoothstep_of
+from calib.ramp import ramp_of
 from reenact.generate.geometry.face_crop import FaceCrop
 from reenact.generate.painters.paint import pixels_at, tone
 from reenact.records import Face
@@ -88,8 +88,7 @@ def lips_seen(image: NDArray[np.uint8], face: Face, crop: FaceCrop = LOWER_CROP)
     outer, inner = places[list(OUTER_LIPS)], places[list(_INNER_LIPS)]
     beside = outer + _BESIDE_MM * crop.size / crop.width_mm * _outwards(outer)
     redder = pixels_at(red, (outer + inner) / 2) - pixels_at(red, beside)
-    start, full = _SEEN
-    return smoothstep_of((float((redder > _REDDER).mean()) - start) / (full - start))
+    return ramp_of(float((redder > _REDDER).mean()), _SEEN)
 
 
 def _outwards(outline: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import AU_COUNT, OPENING_PLACES, READ, AUVector, Sided, bilateral, neutral_aus
+from calib.au import AU_COUNT, OPENING_PLACES, READ, AUVector, Sided, neutral_aus
 from calib.opening_sizes import resting_openings
 from calib.ramp import smoothstep_of
 from calib.resting_openings import with_openings
@@ -36,11 +36,11 @@ class AURecording:
     times_s: NDArray[np.float64]
     """(n,) rising times in seconds. Frames that do not show the face are left out."""
     aus: NDArray[np.float32]
-    """(n, 17) intensities 0..5; 0 in the columns of action units that were not measured."""
+    """(n, AU_COUNT) intensities 0..5; 0 in the columns of action units that were not measured."""
     measured: NDArray[np.bool_]
     """(AU_COUNT,) True for what was measured."""
     at_rest: AUVector | None = None
-    """(17,) the intensities of the face at rest. None: they are estimated from the readings."""
+    """(AU_COUNT,) the intensities of the face at rest. None: they are estimated from the readings."""
     notes: tuple[str, ...] = ()
     """Remarks for the user on how the recording was read, one line each."""
     leans: NDArray[np.float32] | None = None
@@ -53,7 +53,7 @@ class AURecording:
 
     @cached_property
     def neutral(self) -> AUVector:
-        """(17,) the intensities of the face at rest."""
+        """(AU_COUNT,) the intensities of the face at rest."""
         openings_mm = resting_openings(self.aus[:, OPENING_PLACES])
         if self.at_rest is not None:
             return with_openings(self.at_rest, openings_mm)
@@ -64,30 +64,29 @@ class AURecording:
         return at_rest
 
     def with_neutral(self, neutral: AUVector) -> AURecording:
-        """The same recording of a face whose intensities at rest (17,) are known."""
+        """The same recording of a face whose intensities at rest (AU_COUNT,) are known."""
         return replace(self, at_rest=neutral)
 
     def at(self, time_s: float) -> tuple[Sided, float]:
         """The interpolated values (2, AU_COUNT) of both sides, and the level of presence, 0..1."""
-        aus, level = self._at(self.aus, time_s)
-        if self.leans is None:
-            return bilateral(aus), level
-        lean, _ = self._at(self.leans, time_s)
-        return np.stack([aus + lean, aus - lean]), level
-
-    def _at(self, values: NDArray[np.float32], time_s: float) -> tuple[AUVector, float]:
-        """The interpolated values (AU_COUNT,) of (n, AU_COUNT) at this time, and the level of presence."""
+        sides = self._sides
         if self.is_still:
-            return values[0], 1.0
+            return sides[0], 1.0
         after = int(np.searchsorted(self.times_s, time_s, side="right"))
         before, after = max(after - 1, 0), min(after, len(self.times_s) - 1)
         since, until = time_s - self.times_s[before], self.times_s[after] - time_s
         if since + until <= BRIDGED_S and since >= 0 and until >= 0:
             share = np.float32(since / (since + until)) if since + until > 0 else np.float32(0)
-            return (1 - share) * values[before] + share * values[after], 1.0
+            return (1 - share) * sides[before] + share * sides[after], 1.0
         nearest = before if abs(since) <= abs(until) else after
         away_s = min(abs(since), abs(until))
-        return values[nearest], smoothstep_of(1 - away_s / FADE_S)
+        return sides[nearest], smoothstep_of(1 - away_s / FADE_S)
+
+    @cached_property
+    def _sides(self) -> NDArray[np.float32]:
+        """(n, 2, AU_COUNT) the values of both sides."""
+        lean = np.zeros_like(self.aus) if self.leans is None else self.leans
+        return np.stack([self.aus + lean, self.aus - lean], axis=1)
 
     def looped(self, time_s: float) -> float:
         """The time within the recording that is played at `time_s` if it repeats, in seconds."""

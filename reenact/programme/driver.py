@@ -70,11 +70,11 @@ class DriverSource(Protocol):
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """(17,) True for the action units that the source measures."""
+        """(AU_COUNT,) True for the action units that the source measures."""
 
     @property
     def neutral(self) -> AUVector:
-        """(17,) the intensities of the face at rest."""
+        """(AU_COUNT,) the intensities of the face at rest."""
 
     def at(self, time_s: float) -> tuple[Sided, float]:
         """The values (2, AU_COUNT) of both sides at this time in seconds, and the level of presence, 0..1."""
@@ -92,7 +92,7 @@ class Driver(Programme):
     options: DriverOptions = DriverOptions()
     """How they become targets."""
     stretch: AUVector | float = 1.0
-    """(17,), or one for all: the ratio of the driven face's range of intensities to the driver's."""
+    """(AU_COUNT,), or one for all: the ratio of the driven face's range of intensities to the driver's."""
 
     def __call__(self, pts: Fraction, track_id: int) -> Targets:
         """The targets at this time; no targets while the driver's face is absent."""
@@ -112,7 +112,7 @@ class Driver(Programme):
 
     @property
     def _driven(self) -> NDArray[np.float32]:
-        """(17,) 1 for action units that are measured and lie in a driven region, else 0."""
+        """(AU_COUNT,) 1 for action units that are measured and lie in a driven region, else 0."""
         wanted = frozenset().union(*(REGIONS[name] for name in self.options.regions))
         named = np.zeros(AU_COUNT, bool)
         named[[AU_INDEX[number] for number in wanted]] = True

@@ -43,10 +43,10 @@ def parse_inverted(text: str) -> frozenset[int]:
 
 
 def inverted(shown: NDArray[np.float32], units: frozenset[int], neutral: AUVector) -> NDArray[np.float32]:
-    """The intensities (..., 17) `shown`, with the action units of these indices inverted.
+    """The intensities (..., AU_COUNT) `shown`, with the action units of these indices inverted.
 
-    The intensity that such a unit shows beyond `neutral` (17,) is removed and given to its opposites. All
-    units are inverted at once, so that a smile becomes depressed lip corners, and these become a smile.
+    The intensity that such a unit shows beyond `neutral` (AU_COUNT,) is removed and given to its opposites.
+    All units are inverted at once, so that a smile becomes depressed lip corners, and these become a smile.
     """
     if not units:
         return shown
@@ -56,7 +56,7 @@ def inverted(shown: NDArray[np.float32], units: frozenset[int], neutral: AUVecto
 
 
 def _turn() -> AUVector:
-    """(17, 17) the intensity of each column's action unit that replaces one unit of the row's."""
+    """(AU_COUNT, AU_COUNT) the intensity of each column's action unit that replaces one unit of the row's."""
     turn = np.zeros((AU_COUNT, AU_COUNT), np.float32)
     for number, opposites in OPPOSITES.items():
         for opposite, share in opposites.items():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.au import OPENING_PLACES, READ, AUVector, Sided, bilateral, neutral_aus
+from calib.au import OPENING_PLACES, READ, AUVector, Sided, apart, bilateral, neutral_aus
 from calib.neutral import NeutralEstimator
 from calib.ramp import smoothstep_of
 from calib.resting_openings import RestingOpenings, with_openings
@@ -41,8 +41,8 @@ class LiveDriverSource:
         at_rest: AUVector | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """arrived: returns the readings since its last call. at_rest: (17,) the intensities of the face at
-        rest. None: they are estimated while it runs. clock: returns a monotonic time in seconds."""
+        """arrived: returns the readings since its last call. at_rest: (AU_COUNT,) the intensities of the face
+        at rest. None: they are estimated while it runs. clock: returns a monotonic time in seconds."""
         self._arrived = arrived
         self._at_rest = at_rest
         self._clock = clock
@@ -54,7 +54,7 @@ class LiveDriverSource:
         """The time on `clock` when the face was seen last."""
 
     def with_neutral(self, neutral: AUVector) -> LiveDriverSource:
-        """A source of the same readings with known intensities at rest (17,)."""
+        """A source of the same readings with known intensities at rest (AU_COUNT,)."""
         return LiveDriverSource(self._arrived, neutral, self._clock)
 
     @property
@@ -64,7 +64,7 @@ class LiveDriverSource:
 
     @property
     def neutral(self) -> AUVector:
-        """(17,) the intensities of the face at rest, as far as they are known."""
+        """(AU_COUNT,) the intensities of the face at rest, as far as they are known."""
         at_rest = self._at_rest
         if at_rest is None:
             at_rest = neutral_aus() if self._estimator.rest is None else self._estimator.rest.neutral
@@ -83,7 +83,7 @@ class LiveDriverSource:
                 self._estimator.update(reading.time_s, reading.aus)
                 self._openings_mm = self._resting(reading.aus[OPENING_PLACES], reading.time_s)
                 lean = neutral_aus() if reading.lean is None else reading.lean
-                self._newest = np.stack([reading.aus + lean, reading.aus - lean])
+                self._newest = apart(reading.aus, lean)
                 self._seen_s = self._clock()
         away_s = self._clock() - self._seen_s
         return self._newest, smoothstep_of(1 - max(0.0, away_s - BRIDGED_S) / FADE_S)

@@ -47,7 +47,7 @@ _NEVER = [AU_INDEX[number] for number in (26, 45)]
 
 
 def expression(measured: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(..., 17) the part of the intensities `measured` (..., 17) that is expression.
+    """(..., AU_COUNT) the part of the intensities `measured` (..., AU_COUNT) that is expression.
 
     It leaves out speech, blinks and the person's features at rest, and is continuous, so that nothing jumps.
     Readings up to AT_REST differ by as much from person to person; the lower they are, the less they count.
@@ -64,23 +64,23 @@ class Aim:
     """A goal for each action unit on each side, linear in what the face shows; Targets are made of three."""
 
     value: Sided
-    """(2, 17) the intensity to reach, times `hold`."""
+    """(2, AU_COUNT) the intensity to reach, times `hold`."""
     hold: Sided
-    """(2, 17) the share of the measured intensity that counts towards the goal, 0..1. Where both value and
-    hold are 0 there is no goal."""
+    """(2, AU_COUNT) the share of the measured intensity that counts towards the goal, 0..1. Where both value
+    and hold are 0 there is no goal."""
 
     def missing(self, measured: AUVector | Sided) -> Change:
-        """(2, 17) the intensity that is missing to the goal; negative where the face is beyond it."""
+        """(2, AU_COUNT) the intensity that is missing to the goal; negative where the face is beyond it."""
         return self.value - self.hold * measured
 
     @property
     def named(self) -> NDArray[np.bool_]:
-        """(2, 17) True where there is a goal."""
+        """(2, AU_COUNT) True where there is a goal."""
         return (self.value != 0) | (self.hold != 0)
 
     @property
     def one_sided(self) -> AUVector:
-        """(17,) how far the goals of the two sides differ."""
+        """(AU_COUNT,) how far the goals of the two sides differ."""
         return (np.abs(np.diff(self.value, axis=0)) + np.abs(np.diff(self.hold, axis=0)))[0]
 
     def times(self, strength: float | AUVector | Sided) -> Aim:
@@ -96,11 +96,11 @@ class Aim:
         return Aim(self.value - self.hold * first.value, self.hold * (1 - first.hold))
 
     def above(self, neutral: AUVector) -> Aim:
-        """This goal, counted from a face at rest that shows `neutral` (17,)."""
+        """This goal, counted from a face at rest that shows `neutral` (AU_COUNT,)."""
         return Aim(self.value + self.hold * neutral, self.hold)
 
     def where(self, chosen: NDArray[np.bool_], other: Aim) -> Aim:
-        """This goal where `chosen` (2, 17) is True, and `other` elsewhere."""
+        """This goal where `chosen` (2, AU_COUNT) is True, and `other` elsewhere."""
         return Aim(np.where(chosen, self.value, other.value), np.where(chosen, self.hold, other.hold))
 
 
@@ -151,18 +151,20 @@ class Targets:
     """
 
     value: Sided
-    """(2, 17) the intensity to add (-5..5, where hold is 0) or to reach (0..5, where hold is 1)."""
+    """(2, AU_COUNT) the intensity to add (-5..5, where hold is 0) or to reach (0..5, where hold is 1)."""
     hold: Sided
-    """(2, 17) the share of the measured intensity that `value` replaces, up to 1; below 0 it amplifies."""
+    """(2, AU_COUNT) the share of the measured intensity that `value` replaces, up to 1; below 0 it
+    amplifies."""
     at_least: Aim = field(default_factory=no_aim)
     """The lower bound: the face is raised to it where it shows less."""
     at_most: Aim = field(default_factory=no_aim)
     """The upper bound: the face is lowered to it where it shows more."""
 
     def change(self, measured: AUVector | Sided) -> Change:
-        """(2, 17) the relative action units that lead a face from `measured` to these targets, unlimited.
+        """(2, AU_COUNT) the relative action units that lead a face from `measured` to these targets,
+        unlimited.
 
-        measured: intensities 0..5, (2, 17), or (17,) where both sides show the same.
+        measured: intensities 0..5, (2, AU_COUNT), or (AU_COUNT,) where both sides show the same.
         """
         change = self.value - self.hold * measured
         if not (self.at_least.named.any() or self.at_most.named.any()):
@@ -174,7 +176,7 @@ class Targets:
 
     @property
     def one_sided(self) -> AUVector:
-        """(17,) how far the targets of the two sides differ, 0..1."""
+        """(AU_COUNT,) how far the targets of the two sides differ, 0..1."""
         return np.minimum(sum(aim.one_sided for aim in self.aims), 1)
 
     def blend(self, other: Targets, share: float) -> Targets:
@@ -197,7 +199,7 @@ class Targets:
         return Targets(kept * self.value + later.value, later.hold + kept * self.hold, *aims)
 
     def times(self, strength: float | AUVector) -> Targets:
-        """Targets whose change is `strength` times the change of these; one strength, or (17,) of them.
+        """Targets whose change is `strength` times the change of these; one strength, or (AU_COUNT,) of them.
 
         Absolute targets are reached at a strength of 1 and not passed, and targets that take away a share of
         the face's own intensity take away all of it at most. Relative targets and bounds continue beyond 1.
@@ -212,7 +214,7 @@ class Targets:
         )
 
     def with_gain(self, gain: AUVector) -> Targets:
-        """What these targets ask of a person with this gain (17,), 0 or more.
+        """What these targets ask of a person with this gain (AU_COUNT,), 0 or more.
 
         The gain multiplies relative targets. Absolute targets and bounds name an intensity, which a gain does
         not change, but a gain of 0 removes them. Between the two, as on the way from a relative keyframe to
@@ -229,7 +231,7 @@ class Targets:
         )
 
     def above(self, neutral: AUVector) -> Targets:
-        """What these targets ask of a person whose face at rest measures `neutral` (17,), 0..5.
+        """What these targets ask of a person whose face at rest measures `neutral` (AU_COUNT,), 0..5.
 
         Absolute targets and bounds count from there; relative ones do not change.
         """

@@ -37,7 +37,7 @@ class Settings:
     bypass: bool = False
     """Whether the camera's own picture is shown; the change fades out, and in again."""
     neutral: AUVector | None = None
-    """The intensities (17,) measured on the person's face at rest, 0..5. None: they are not known.
+    """The intensities (AU_COUNT,) measured on the person's face at rest, 0..5. None: they are not known.
 
     The estimator reads different intensities from different faces at rest. Absolute targets and displayed
     readings count from these; relative targets do not depend on them."""
@@ -55,7 +55,7 @@ class Settings:
             raise ControlError(f"strength {self.strength:g} is out of range: choose 0 to {MAX_STRENGTH:g}")
 
     def reading(self, aus: AUVector) -> AUVector:
-        """The intensities (17,) 0..5 of `aus` (17,) beyond the neutral, if that is known."""
+        """The intensities (AU_COUNT,) 0..5 of `aus` (AU_COUNT,) beyond the neutral, if that is known."""
         return aus if self.neutral is None else beyond(aus, self.neutral)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.au import GAZE, GAZE_UNIT_DEG, LID_GAP, AUVector, neutral_aus
-from calib.gaze import angles_deg
-from calib.ramp import smoothstep_of
+from calib.gaze import camera_deg
+from calib.ramp import ramp_of
 from reenact.records import Face
 from reenact.track.one_euro import OneEuro
 
@@ -60,13 +60,13 @@ class EyeContact:
         options = self._options
         elapsed_s = max(float(pts - self._last), 0.0) if self._last is not None else 0.0
         self._last = pts
-        camera = np.array(angles_deg(_TO_CAMERA @ face.pose.rotation))
+        camera = camera_deg(face.pose.rotation)
         if self._is_open(float(aus[LID_GAP]), elapsed_s):
             found = np.asarray(self._filter(GAZE_UNIT_DEG * aus[GAZE] - camera, float(pts)), np.float64)
             self._deviation = found
             if self._usual is None:
                 self._usual = found.copy()
-            near = 1 - _ramp(float(np.hypot(*(found - self._usual))), options.glance)
+            near = 1 - ramp_of(float(np.hypot(*(found - self._usual))), options.glance)
             share = near * (1 - np.exp(-elapsed_s / options.settle_s))
             self._usual = self._usual + share * (found - self._usual)
         change = neutral_aus()
@@ -88,15 +88,9 @@ class EyeContact:
         length = float(np.hypot(*turn))
         turn *= min(1.0, options.most / max(length, 1e-6))
         aside = float(np.degrees(np.arccos(np.clip(face.pose.rotation[2, 2], -1, 1))))
-        looks = 1 - _ramp(float(np.hypot(*around)), options.glance)
-        return looks * (1 - _ramp(aside, options.turned)) * turn
+        looks = 1 - ramp_of(float(np.hypot(*around)), options.glance)
+        return looks * (1 - ramp_of(aside, options.turned)) * turn
 
 
-_TO_CAMERA = np.array([0.0, 0.0, -1.0])
 _OPENING_S = 20.0
 """The time constant, in seconds, with which the usual opening of the eyes falls; it rises at once."""
-
-
-def _ramp(value: float, ends: tuple[float, float]) -> float:
-    """0 up to the first end, 1 from the second on."""
-    return smoothstep_of((value - ends[0]) / (ends[1] - ends[0]))

@@ -55,7 +55,8 @@ class LiveRetargeter:
         )
 
     def at_rest(self) -> AUVector | None:
-        """The median intensities (17,) of the largest face over the last REST_S. None: there is no face.
+        """The median intensities (AU_COUNT,) of the largest face over the last REST_S. None: there is no
+        face.
 
         It may be called from any thread.
         """

@@ -44,8 +44,8 @@ from reenact.retarget.transitions import Fade, RateLimit
 from reenact.track.one_euro import OneEuro
 
 Correction: TypeAlias = Callable[[Fraction, int], AUVector]
-"""A function from presentation time and track id to intensities (17,) that are written on top of the change
-that is asked for, so that the asked change is measured in the output."""
+"""A function from presentation time and track id to intensities (AU_COUNT,) that are written on top of the
+change that is asked for, so that the asked change is measured in the output."""
 
 _LIPS_PART = AU_INDEX[25]
 _LOWER_FACE = [*(AU_INDEX[number] for number in sorted(LOWER_FACE)), LIP_GAP, JAW_DROP]
@@ -172,7 +172,7 @@ class Retargeter:
         return _Change(written, asked, wanted.astype(np.float32))
 
     def _written(self, asked: Change, targets: Targets, room: Sided, correction: AUVector) -> Change:
-        """The change to write so that the change `asked` (2, 17) is measured."""
+        """The change to write so that the change `asked` (2, AU_COUNT) is measured."""
         if not self._options.driven:
             return np.clip(asked + correction, np.minimum(LOWEST - room, 0), HIGHEST)
         held = np.maximum(targets.hold, targets.at_most.hold * (asked < 0))
@@ -258,7 +258,7 @@ class _Steady:
         self._room: AUVector | None = None
 
     def __call__(self, measured: AUVector, pts: Fraction) -> tuple[AUVector, AUVector]:
-        """The filtered measurement and the one that limits are computed from, (17,) each."""
+        """The filtered measurement and the one that limits are computed from, (AU_COUNT,) each."""
         # The filter may return NaN only at first, when it has no earlier value to hold.
         steady = within(np.nan_to_num(self._filter(measured, float(pts))), self._low, self._high)
         # Openings are asked for as differences from what this very frame shows.

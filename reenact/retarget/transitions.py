@@ -36,12 +36,12 @@ class RateLimit:
     """Follows a change at a limited rate, in intensity per second; slower changes pass unaltered."""
 
     def __init__(self, rates: NDArray[np.float32]) -> None:
-        """rates: (17,) the largest rates, in intensity per second."""
+        """rates: (AU_COUNT,) the largest rates, in intensity per second."""
         self._rates = rates
         self._last: tuple[Fraction, NDArray[np.float32]] | None = None
 
     def __call__(self, change: NDArray[np.float32], pts: Fraction) -> NDArray[np.float32]:
-        """`change` (..., 17) as far as it can have come by this presentation time.
+        """`change` (..., AU_COUNT) as far as it can have come by this presentation time.
 
         The first change passes unaltered, as does one whose time stands still or runs backwards (a seek, or
         another film). Values that are not finite keep the value before, at first 0.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from calib.au import AU_COUNT, AU_INDEX, SIDES, neutral_aus
+from calib.au import AU_INDEX, bilateral, neutral_aus
 from calib.estimator import load_estimator
 from calib.pose import Pose
 from calib.shape import load_shape
 from reenact.generate import Generator
-from reenact.measure.measurer import estimator_crop
+from reenact.measure.measurer import Measurer
 from reenact.occlusion.mouth_occlusion import load_mouth_occlusion
-from reenact.records import Face, Frame, Retargeted
+from reenact.records import Face, Frame, Retargeted, Tracked
 
 _SIDE_PX, _SCALE = 480, 2.0
 """Side of the picture in pixels, and pixels per millimetre of the face in it."""
@@ -30,15 +30,14 @@ def warm_up(generator: Generator) -> None:
     Together that takes about a third of a second, in which a camera's first ten frames would be dropped."""
     image = np.full((_SIDE_PX, _SIDE_PX, 3), _SKIN, np.uint8)
     frame, face = Frame(image), average_face()
-    estimator = load_estimator()
-    estimator.read(estimator_crop(frame, face, estimator.crop), face.pose.to_canonical(face.landmarks))
+    Measurer(load_estimator())(Tracked(frame, (face,)))
     load_mouth_occlusion()(image, face)
     # Mouths that are open are looked at in CIELAB, whose tables OpenCV makes with the first picture.
     cv2.cvtColor(np.zeros((1, 1, 3), np.float32), cv2.COLOR_RGB2LAB)
-    change = np.zeros((len(SIDES), AU_COUNT), np.float32)
+    change = neutral_aus()
     for number, amount in _CHANGE.items():
-        change[:, AU_INDEX[number]] = amount
-    generator(Retargeted(frame, (face,), aus=(neutral_aus(),), changes=(change,)))
+        change[AU_INDEX[number]] = amount
+    generator(Retargeted(frame, (face,), aus=(neutral_aus(),), changes=(bilateral(change),)))
 
 
 def average_face() -> Face:

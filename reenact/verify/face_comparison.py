@@ -44,13 +44,14 @@ class FaceComparison:
     places: NDArray[np.float32]
     """(n, 3) x and y of the face in the input in pixels, and its scale in pixels per millimetre."""
     before: NDArray[np.float32]
-    """(n, 17) the intensities measured in the input, 0..5."""
+    """(n, AU_COUNT) the intensities measured in the input, 0..5."""
     wanted: NDArray[np.float32]
-    """(n, 17) the intensities that the targets ask for, before limits and fades, 0..5."""
+    """(n, AU_COUNT) the intensities that the targets ask for, before limits and fades, 0..5."""
     asked: NDArray[np.float32]
-    """(n, 17) the intensities that were asked, after limits and fades, 0..5."""
+    """(n, AU_COUNT) the intensities that were asked, after limits and fades, 0..5."""
     after: NDArray[np.float32]
-    """(n, 17) the intensities measured in the output, 0..5; NaN where its frame does not show the face."""
+    """(n, AU_COUNT) the intensities measured in the output, 0..5; NaN where its frame does not show the
+    face."""
 
 
 def compare_faces(

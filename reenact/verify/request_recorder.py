@@ -23,7 +23,7 @@ class FaceReading:
     scale: float
     """The scale of its pose in pixels per millimetre."""
     aus: AUVector
-    """(17,) the measured intensities, 0..5."""
+    """(AU_COUNT,) the measured intensities, 0..5."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,9 @@ class FrameRequest:
     face: FaceReading
     """The face in the input."""
     wanted: AUVector
-    """(17,) the intensities 0..5 that the targets ask for, before limits and fades."""
+    """(AU_COUNT,) the intensities 0..5 that the targets ask for, before limits and fades."""
     asked: AUVector
-    """(17,) the measured intensities plus the change that was asked, 0..5."""
+    """(AU_COUNT,) the measured intensities plus the change that was asked, 0..5."""
 
 
 class RequestRecorder:
@@ -77,7 +77,7 @@ class RequestRecorder:
 
 
 def face_reading(face: Face, aus: AUVector) -> FaceReading:
-    """The reading of one face that shows `aus` (17,)."""
+    """The reading of one face that shows `aus` (AU_COUNT,)."""
     return FaceReading(face.track_id, face.pose.translation, face.pose.scale, aus)
 
 
@@ -87,5 +87,6 @@ def face_readings(measured: Measured) -> tuple[FaceReading, ...]:
 
 
 def shown(aus: AUVector, change: Change) -> AUVector:
-    """(17,) the intensities `aus` (17,) after a change (2, 17), in the mean of both sides."""
+    """(AU_COUNT,) the intensities `aus` (AU_COUNT,) after a change (2, AU_COUNT), in the mean of both
+    sides."""
     return np.clip(aus + both(change), LOWEST, HIGHEST).astype(np.float32)

@@ -62,7 +62,8 @@ def read(image: np.ndarray) -> np.ndarray:
     with Tracker(TrackerOptions(stills=True, smoothing=False)) as track:
         tracked = track(Frame(image))
     (face,) = tracked.faces
-    pictures = eye_pictures(tracked.frame, face)
+    landmarks_mm = face.pose.to_canonical(face.landmarks)
+    pictures = eye_pictures(tracked.frame, face.pose, landmarks_mm)
     assert all(picture.shape == (EYE_PX, EYE_PX, 3) for picture in pictures)
     return load_gaze_estimator()(pictures, face.pose.to_canonical(face.landmarks))
 

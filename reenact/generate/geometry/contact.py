@@ -71,7 +71,7 @@ def keep_apart(
 
 
 def limit_closing(face: Face, amounts: Change, basis: AUBasis) -> Change:
-    """`amounts` (2, 17), reduced so that mouth and eyes close no further than shut.
+    """`amounts` (2, units), reduced so that mouth and eyes close no further than shut.
 
     Each eye has its own limit. Where both sides close, both use the larger limit, so that what is asked
     equally of both sides stays equal.
@@ -116,7 +116,7 @@ def _middles(openings: tuple[Opening, ...]) -> NDArray[np.intp]:
 
 @lru_cache(maxsize=8)
 def _widening(basis: AUBasis, openings: tuple[Opening, ...]) -> NDArray[np.float32]:
-    """(17, openings, 3) the millimetres by which one unit of each action unit parts these vertices."""
+    """(units, openings, 3) the millimetres by which one unit of each action unit parts these vertices."""
     upper, lower = _middles(openings)
     return basis.displacements[:, lower, 1] - basis.displacements[:, upper, 1]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calib.bounds import load_bounds, measure_mouth
 from calib.lip_contour import EDGES, contour_of, lopsided, natural_contour
-from calib.ramp import smoothstep_of
+from calib.ramp import ramp_of
 from calib.shape import LANDMARK_COUNT, load_shape
 from reenact.records import Face
 
@@ -36,7 +36,7 @@ def smiles(face: Face) -> float:
 
 def _smiles(shape_mm: NDArray[np.float32]) -> float:
     rest, own = load_bounds().at_rest(shape_mm).width, measure_mouth(shape_mm).width
-    return _share(1 - rest / max(own, 1.0), WIDE)
+    return ramp_of(1 - rest / max(own, 1.0), WIDE)
 
 
 def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -50,21 +50,16 @@ def natural_lips(face: Face, motion_mm: NDArray[np.float32]) -> NDArray[np.float
     shape_mm = face.pose.to_canonical(face.landmarks)
     moved_mm = shape_mm + motion_mm
     own, after = measure_mouth(shape_mm), measure_mouth(moved_mm)
-    left = _share(1 - after.width / max(own.width, 1.0), NARROWED)
+    left = ramp_of(1 - after.width / max(own.width, 1.0), NARROWED)
     left *= _smiles(shape_mm) if left > 0 else 0
-    share = max(left, _share(after.opening - own.opening, OPENED_MM))
+    share = max(left, ramp_of(after.opening - own.opening, OPENED_MM))
     correction = np.zeros_like(shape_mm)
     if share > 0:
         edges = natural_contour(moved_mm) - contour_of(moved_mm)
         yaw = abs(float(face.pose.angles[1])) / LOPSIDED_RAD
-        edges -= left / share * LOPSIDED_SHARE * (1 - _share(yaw, (1, 2))) * lopsided(shape_mm)
+        edges -= left / share * LOPSIDED_SHARE * (1 - ramp_of(yaw, (1, 2))) * lopsided(shape_mm)
         correction[:, :2] = _spread() @ (share * edges).reshape(-1, 2)
     return correction
-
-
-def _share(value: float, limits: tuple[float, float]) -> float:
-    """The share of the way from the first to the second of the limits, smooth at both."""
-    return smoothstep_of((value - limits[0]) / (limits[1] - limits[0]))
 
 
 @lru_cache(maxsize=1)

@@ -22,7 +22,7 @@ from calib.bounds import (
     opening_mm,
 )
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE, Opening
-from calib.ramp import smoothstep, smoothstep_of
+from calib.ramp import ramp_of, smoothstep
 from calib.shape import IRIS_START, load_shape
 from reenact.generate.geometry.contact import LIP_PARTERS
 from reenact.records import Face
@@ -68,7 +68,7 @@ def _with_shut_eyes(shape_mm: NDArray[np.float32], amounts: Change, basis: AUBas
     """
     eyes = (RIGHT_EYE, LEFT_EYE)
     openings_mm = [opening_mm(shape_mm, eye) for eye in eyes]
-    shares = [_open_share(opening, SHUT_MM) for opening in openings_mm]
+    shares = [ramp_of(opening, SHUT_MM) for opening in openings_mm]
     if min(shares) == 1:
         return amounts
     amounts = amounts.copy()
@@ -76,15 +76,9 @@ def _with_shut_eyes(shape_mm: NDArray[np.float32], amounts: Change, basis: AUBas
         for index in LID_OPENERS:
             if opening_mm(basis.displacements[index], eye) * amounts[side, index] > 0:
                 amounts[side, index] *= share
-        beside_shut = _open_share(openings_mm[side], BESIDE_SHUT_MM)
+        beside_shut = ramp_of(openings_mm[side], BESIDE_SHUT_MM)
         amounts[side, GAZE] *= min(share, max(shares[1 - side], beside_shut))
     return amounts
-
-
-def _open_share(opening_mm: float, limits_mm: tuple[float, float]) -> float:
-    """0 for an eye that is shut by these limits, 1 for one that is open."""
-    shut, wide = limits_mm
-    return smoothstep_of((opening_mm - shut) / (wide - shut))
 
 
 def _limited(
@@ -95,7 +89,7 @@ def _limited(
     openings: Sequence[Opening],
     bound: float,
 ) -> Change:
-    """`amounts` (2, 17) with the `openers` scaled down on each side by the limit of its opening."""
+    """`amounts` (2, units) with the `openers` scaled down on each side by the limit of its opening."""
     moved_mm = shape_mm + basis.move(amounts)
     share, opens = np.ones(len(SIDES)), np.zeros(amounts.shape, bool)
     for side, opening in enumerate(openings):
@@ -115,7 +109,7 @@ def _limited(
 
 
 def bound_mouth(face: Face, amounts: Change, basis: AUBasis) -> NDArray[np.float32]:
-    """(478, 3) the correction, in canonical millimetres, of the motion of `amounts` (2, 17).
+    """(478, 3) the correction, in canonical millimetres, of the motion of `amounts` (2, units).
 
     Negative amounts return the mouth to rest (calib.bounds.Bounds.at_rest) and not beyond: its width, corners
     and upper lip are limited. Width and corners also stay within the bounds of people's mouths.

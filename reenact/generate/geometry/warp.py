@@ -51,7 +51,7 @@ class Warp(Patch):
 
 
 def move_landmarks(face: Face, change: Change, basis: AUBasis) -> NDArray[np.float32]:
-    """(478, 3) the places of the landmarks, in pixels, after relative action units `change` (2, 17).
+    """(478, 3) the places of the landmarks, in pixels, after relative action units `change` (2, AU_COUNT).
 
     Lips and lids do not cross, lips keep their thickness, mouth and eyes stay within people's bounds
     (calib.bounds), and the mesh does not fold over.
@@ -89,7 +89,7 @@ def corner_flow(face: Face, moved: NDArray[np.float32]) -> NDArray[np.float32]:
 def warp(
     frame: Frame, face: Face, change: Change, basis: AUBasis, options: WarpOptions = WarpOptions()
 ) -> Warp | None:
-    """The warp of a face by relative action units `change` (2, 17). None: no pixel moves."""
+    """The warp of a face by relative action units `change` (2, AU_COUNT). None: no pixel moves."""
     return warp_to(frame, face, move_landmarks(face, change, basis), options)
 
 
@@ -233,13 +233,8 @@ def _lips_into_mouth(field: Flow, covered: NDArray[np.bool_], mouth: NDArray[np.
     return field
 
 
-def is_turned(face: Face, warp: Warp, eye: EyeLandmarks) -> bool:
-    """Whether the eye's iris moves in the warp of a face, so that the eye turns."""
-    return _is_turned(face, warp.moved, eye)
-
-
-def _is_turned(face: Face, moved: NDArray[np.float32], eye: EyeLandmarks) -> bool:
-    """Whether an iris moves by more than rounding."""
+def is_turned(face: Face, moved: NDArray[np.float32], eye: EyeLandmarks) -> bool:
+    """Whether the iris moves by more than rounding when the landmarks move to `moved` (478, 3)."""
     return bool((np.abs(moved[eye.iris, :2] - face.landmarks[eye.iris, :2]) > _UNTURNED_PX).any())
 
 
@@ -250,7 +245,7 @@ def _turning(face: Face, grid: FlowGrid, moved: NDArray[np.float32]) -> NDArray[
     """(rows, columns) True in the cells around eyes whose irises move: they are painted anew."""
     turning = np.zeros(grid.field.shape[1:], bool)
     for eye in EYES:
-        if _is_turned(face, moved, eye):
+        if is_turned(face, moved, eye):
             corners = (moved[list(eye.opening.outline), :2] - grid.low) / grid.cell_px
             (left, top), (right, bottom) = corners.min(axis=0) - 1, corners.max(axis=0) + 2
             turning[max(int(top), 0) : max(int(bottom), 0), max(int(left), 0) : max(int(right), 0)] = True

@@ -55,7 +55,7 @@ class PaintConditions:
     gaps_mm: NDArray[np.float32]
     """(n,) the gaps between the lips in millimetres."""
     change: Change
-    """(2, 17) the relative action units that moved the landmarks."""
+    """(2, AU_COUNT) the relative action units that moved the landmarks."""
 
 
 def paint_conditions(
@@ -63,8 +63,8 @@ def paint_conditions(
 ) -> PaintConditions:
     """The conditions of a face in a frame.
 
-    moved: (478, 3) the landmarks after the move, in frame pixels. change: (2, 17) the action units of the
-    move. alignment: the alignment to the crop that is painted.
+    moved: (478, 3) the landmarks after the move, in frame pixels. change: (2, AU_COUNT) the action units of
+    the move. alignment: the alignment to the crop that is painted.
     """
     gaps_mm = MOUTH.gaps(moved, face.pose.down) / face.pose.scale
     return PaintConditions(face.track_id, float(frame.pts), alignment.points(moved), gaps_mm, change)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calib.au import Change
 from calib.openings import Opening
-from calib.ramp import smoothstep_of
+from calib.ramp import ramp_of
 from engines.engine import Engine
 from reenact.alignment import Alignment
 from reenact.generate.geometry.warp import Warp
@@ -139,9 +139,7 @@ class Refinement:
             return 0.0
         outline = list(place.opening.outline)
         moved_mm = np.abs((warp.moved - face.landmarks)[outline, :2]).max() / face.pose.scale
-        still_mm, full_mm = self._options.still_mm, self._options.full_mm
-        shown = smoothstep_of((moved_mm - still_mm) / (full_mm - still_mm))
-        return self._options.strength * shown
+        return self._options.strength * ramp_of(moved_mm, (self._options.still_mm, self._options.full_mm))
 
 
 @dataclass(frozen=True, eq=False)

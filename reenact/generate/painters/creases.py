@@ -125,7 +125,8 @@ class Creases:
         return weights
 
     def draw(self, change: Change, people: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(380, 320) the change of log brightness by the lines of relative action units (2, 17), unlimited.
+        """(380, 320) the change of log brightness by the lines of relative action units (2, AU_COUNT),
+        unlimited.
 
         people: (people,) the weights of the people.
         """
@@ -145,7 +146,7 @@ class Creases:
         return picture
 
     def weighted_sum(self, planes: NDArray[np.float32], change: Change) -> NDArray[np.float32]:
-        """(95, 80) the sum of planes (17, 95, 80), weighted by relative action units (2, 17)."""
+        """(95, 80) the sum of planes (17, 95, 80), weighted by relative action units (2, AU_COUNT)."""
         amount, aside = openface(both(change)), openface(lean(change))
         flat = planes.reshape(OPENFACE_COUNT, -1)
         total = (amount @ flat).reshape(COARSE_SIZE)
@@ -156,7 +157,7 @@ class Creases:
     def shade(
         self, places: NDArray[np.float32], change: Change, size: int, people: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """(size, size) the change of log brightness by relative action units (2, 17) in a square crop.
+        """(size, size) the change of log brightness by relative action units (2, AU_COUNT) in a square crop.
 
         places: (478, 3) the landmarks in the crop, in pixels. people: (people,) the weights of the people.
         """
@@ -188,7 +189,7 @@ def paint_creases(
     creases: Creases | None = None,
     remembered: Remembered = _as_seen,
 ) -> Warp:
-    """`warp` with the creases that `change` (2, 17) makes, and without those that it smooths.
+    """`warp` with the creases that `change` (2, AU_COUNT) makes, and without those that it smooths.
 
     Lines that are drawn are those of people with similar skin; lines that are smoothed are the face's own.
     creases: the creases of people. None: those that ship with the project. remembered: see Remembered.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.gaze import EYES, EyeLandmarks
-from calib.ramp import smoothstep, smoothstep_of
+from calib.ramp import ramp_of, smoothstep, smoothstep_of
 from reenact.generate.geometry.warp import Warp, is_turned
 from reenact.generate.painters.eye_place import EYEBALL, EyeballOptions, EyePlace, hidden_iris, hidden_white
 from reenact.generate.painters.paint import blend, box_around, mix, polygon
@@ -22,7 +22,7 @@ def paint_eyeballs(frame: Frame, face: Face, warp: Warp, options: EyeballOptions
     its lower half. Eyes that turn are left to reenact.generate.painters.turned_eyes.
     """
     for eye in EYES:
-        if not is_turned(face, warp, eye):
+        if not is_turned(face, warp.moved, eye):
             warp = _paint_eyeball(frame, face, warp, eye, options)
     return warp
 
@@ -33,10 +33,7 @@ def _paint_eyeball(frame: Frame, face: Face, warp: Warp, eye: EyeLandmarks, opti
     # A smile lifts both lids and narrows the eye.
     risen_mm = (after_px - own_px).max() / mm
     opened_mm = own_px.max() / mm
-    low, high = options.open_mm
-    share = float(
-        smoothstep_of((risen_mm / options.least_mm - 1) / 2) * smoothstep_of((opened_mm - low) / (high - low))
-    )
+    share = smoothstep_of((risen_mm / options.least_mm - 1) / 2) * ramp_of(opened_mm, options.open_mm)
     if share == 0:
         return warp
     box = box_around(warp.moved[list(opening.outline), :2], warp.region)

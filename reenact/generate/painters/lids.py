@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import LEFT_EYE, RIGHT_EYE, Opening
-from calib.ramp import smoothstep, smoothstep_of
+from calib.ramp import ramp_of, smoothstep
 from calib.shape import load_shape
 from reenact.generate.geometry.warp import Warp
 from reenact.generate.painters.paint import blend, box_around, mix, pixels_at, polygon, sample, spread, tone
@@ -170,7 +170,7 @@ def _lid_tone(frame: Frame, face: Face, eye: _Eye, options: LidOptions) -> NDArr
     """
     below = np.maximum(tone(frame.image, face.landmarks[eye.under]), 1)
     above = np.maximum(tone(frame.image, (face.landmarks[eye.crease] + face.landmarks[eye.orbit]) / 2), 1)
-    overexposed = smoothstep_of((below.max() - _BLOWN[0]) / (_BLOWN[1] - _BLOWN[0]))
+    overexposed = ramp_of(below.max(), _BLOWN)
     # The rest of an overexposed face does not tell the brightness of a lid.
     least = options.least_light * (1 - 0.3 * overexposed)
     brightness = max(float(above.mean()), least * float(below.mean()))

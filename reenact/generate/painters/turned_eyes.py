@@ -53,7 +53,7 @@ def paint_turned_eyes(
     at the lids' new place. Next to the iris the eyeball moves with it, at the corners not at all. Reflections
     of lamps on the iris stay nearly in place, as on a real cornea.
     """
-    turned = [_Turned.of(face, warp, eye, options) for eye in EYES if is_turned(face, warp, eye)]
+    turned = [_Turned.of(face, warp, eye, options) for eye in EYES if is_turned(face, warp.moved, eye)]
     if not turned:
         return warp
     seen = _SeenEyes.of(frame, face, turned, options)

@@ -70,9 +70,9 @@ class FrameMessage:
     faces: tuple[Face, ...]
     """The faces in the frame."""
     aus: tuple[AUVector, ...]
-    """For each face, the intensities (17,) that it shows."""
+    """For each face, the intensities (AU_COUNT,) that it shows."""
     changes: tuple[Change, ...]
-    """For each face, the relative action units (2, 17) to write."""
+    """For each face, the relative action units (2, AU_COUNT) to write."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.ramp import smoothstep, smoothstep_of
+from calib.ramp import ramp_of, smoothstep
 from reenact.generate.painters.paint import tinted
 
 
@@ -49,7 +49,7 @@ def shade_cavity(
     lower lip (1). aside: (height, width) the place between the middle (0) and a corner (1). open_mm: the gap
     between the lips in the middle. dark: (3,) RGB of the depth of this mouth.
     """
-    reached = smoothstep_of((open_mm - options.least_mm) / (options.full_mm - options.least_mm))
+    reached = ramp_of(open_mm, (options.least_mm, options.full_mm))
     down, aside = cv2.min(cv2.max(down, 0), 1), cv2.min(aside, 1)
     # The tongue rises to the front and falls to both sides, because the corners of the mouth are pockets.
     height = (down - options.back) / (1 - options.back) - 0.35 * aside**2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calib.openings import MOUTH, OUTER_EDGE
 from calib.percentile import median, percentile
-from calib.ramp import smoothstep, smoothstep_of
+from calib.ramp import ramp_of, smoothstep, smoothstep_of
 from reenact.alignment import Alignment, align
 from reenact.records import Face, Frame
 
@@ -141,7 +141,7 @@ def mouth_alignment(face: Face) -> Alignment:
 def see_mouth(frame: Frame, face: Face, options: SeenOptions = SeenOptions()) -> SeenMouth | None:
     """The inside of the mouth of `face` in a frame. None: the lips are closed."""
     gap_mm = float(MOUTH.gaps(face.landmarks, face.pose.down).max()) / face.pose.scale
-    trust = smoothstep_of((gap_mm - options.least_mm) / (options.full_mm - options.least_mm))
+    trust = ramp_of(gap_mm, (options.least_mm, options.full_mm))
     if trust == 0:
         return None
     alignment = mouth_alignment(face)

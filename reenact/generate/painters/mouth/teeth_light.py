@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.openings import OUTER_LIPS
-from calib.ramp import smoothstep_of
+from calib.ramp import ramp_of
 from reenact.generate.painters.paint import pixels_at, tone
 from reenact.records import Face
 
@@ -60,8 +60,7 @@ def colourfulness(image: NDArray[np.uint8], face: Face) -> float:
 
 def overexposed_share(image: NDArray[np.uint8], face: Face) -> float:
     """The degree, 0..1, to which a face's skin is overexposed: 1 where all channels are saturated."""
-    start, full = _BLOWN
-    return smoothstep_of((skin(image, face).min() - start) / (full - start))
+    return ramp_of(skin(image, face).min(), _BLOWN)
 
 
 def overexposure_factor(image: NDArray[np.uint8], face: Face) -> float:
