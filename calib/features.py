@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,13 +50,18 @@ class OrientedGradients:
 
     def __call__(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Describes a crop (size_px, size_px[, 3]), gray or colour, as (length,): 31 planes, row by row."""
-        signed = self._histogram(crop)
-        unsigned = signed[:_HALF] + signed[_HALF:]
-        normalisers = _normalisers((unsigned**2).sum(axis=0))
-        signed = np.minimum(signed[:, 1:-1, 1:-1] * normalisers, _CLIP)
-        unsigned = np.minimum(unsigned[:, 1:-1, 1:-1] * normalisers, _CLIP)
-        textures = signed.sum(axis=1) * _TEXTURE_GAIN
-        return np.concatenate([signed.sum(axis=0) / 2, unsigned.sum(axis=0) / 2, textures], axis=None)
+        return self.of_each([crop])[0]
+
+    def of_each(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Returns (crops, length) the descriptions of several crops, in less time than one by one."""
+        signed = self._histograms(crops)
+        unsigned = signed[:, :_HALF] + signed[:, _HALF:]
+        normalisers = _normalisers((unsigned**2).sum(axis=1))
+        signed = np.minimum(signed[:, None, :, 1:-1, 1:-1] * normalisers, _CLIP)
+        unsigned = np.minimum(unsigned[:, None, :, 1:-1, 1:-1] * normalisers, _CLIP)
+        textures = signed.sum(axis=2) * _TEXTURE_GAIN
+        planes = np.concatenate([signed.sum(axis=1) / 2, unsigned.sum(axis=1) / 2, textures], axis=1)
+        return planes.reshape(len(crops), -1)
 
     @cached_property
     def mirror(self) -> NDArray[np.intp]:
@@ -75,17 +81,23 @@ class OrientedGradients:
         x_mm = (np.arange(self.cells, dtype=np.float32) - (self.cells - 1) / 2) * np.float32(cell_mm)
         return np.tile(sidedness(x_mm), self.length // self.cells)
 
-    def _histogram(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns gradient magnitudes by direction, (18, n, n), shared bilinearly between adjacent cells."""
-        magnitude, angle = cv2.cartToPolar(*_strongest_gradient(crop))
+    def _histograms(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Returns gradient magnitudes by direction, (crops, 18, n, n), shared bilinearly between adjacent
+        cells."""
+        x, y = map(np.concatenate, zip(*map(_strongest_gradient, crops), strict=True))
+        magnitude, angle = cv2.cartToPolar(x, y)
         direction = np.rint(angle * (_DIRECTIONS / (2 * np.pi))).astype(np.intp)
         direction[direction == _DIRECTIONS] = 0
-        bins = (direction * self._grid**2 + self._nearest_above_left).ravel()
-        histogram = np.zeros(_DIRECTIONS * self._grid**2)
+        shape, length = (len(crops), self.size_px, self.size_px), _DIRECTIONS * self._grid**2
+        bins = direction.reshape(shape) * self._grid**2 + self._nearest_above_left
+        for number in range(1, len(crops)):
+            bins[number] += number * length
+        magnitude, bins = magnitude.reshape(shape), bins.ravel()
+        histogram = np.zeros(len(crops) * length)
         for step, share in self._neighbours:
             histogram += np.bincount(bins + step, (magnitude * share).ravel(), len(histogram))
-        planes = histogram.astype(np.float32).reshape(_DIRECTIONS, self._grid, self._grid)
-        return planes[:, 1:-1, 1:-1]
+        planes = histogram.astype(np.float32).reshape(len(crops), _DIRECTIONS, self._grid, self._grid)
+        return planes[:, :, 1:-1, 1:-1]
 
     @property
     def _grid(self) -> int:
@@ -153,11 +165,16 @@ def _gradient(plane: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np
 
 
 def _normalisers(energy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns (4, 1, n - 2, n - 2): the inverse norms of the four 2 x 2 blocks that hold a cell."""
-    blocks = energy[:-1, :-1] + energy[1:, :-1] + energy[:-1, 1:] + energy[1:, 1:]
+    """Returns (crops, 4, 1, n - 2, n - 2): the inverse norms of the four 2 x 2 blocks that hold a cell.
+
+    energy: (crops, n, n).
+    """
+    above, below = energy[:, :-1], energy[:, 1:]
+    blocks = above[:, :, :-1] + below[:, :, :-1] + above[:, :, 1:] + below[:, :, 1:]
     inverse = 1 / np.sqrt(blocks + np.float32(_NOISE_FLOOR))
-    corners = [inverse[1:, 1:], inverse[1:, :-1], inverse[:-1, 1:], inverse[:-1, :-1]]
-    return np.stack(corners)[:, None]
+    after, before = inverse[:, 1:], inverse[:, :-1]
+    corners = [after[:, :, 1:], after[:, :, :-1], before[:, :, 1:], before[:, :, :-1]]
+    return np.stack(corners, axis=1)[:, :, None]
 
 
 def face_features(

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.features import OrientedGradients
 from calib.openings import LEFT_EYE, RIGHT_EYE, Opening
+from calib.ramp import within
 from calib.shape import load_shape
 
 _PATH = Path(__file__).with_name("data") / "gaze.npz"
@@ -49,6 +51,7 @@ class EyeLandmarks:
 
 EYES = (EyeLandmarks(RIGHT_EYE, 473, 1), EyeLandmarks(LEFT_EYE, 468, -1))
 """The person's left and right eye. The person's left is on the right of the picture."""
+_OUTWARDS = np.array([(eye.outwards, 1) for eye in EYES], np.float32)
 
 _FROM_CORNERS_MM = np.array([1.1, -1.7, 3.4], np.float32)
 """The centre of rotation relative to the middle between the corners: outwards, down and back, fitted to 860
@@ -79,12 +82,8 @@ class GazeEstimator:
         EYES, around its `centre_mm`, upright to the head and not mirrored. landmarks_mm: (478, 3)
         pose-normalised.
         """
-        found = [
-            self.read(eye_features(picture, landmarks_mm, eye, self.gradients))
-            for picture, eye in zip(pictures, EYES, strict=True)
-        ]
-        turned = np.stack(found) * [(eye.outwards, 1) for eye in EYES]
-        return np.clip(turned, -MOST_DEG, MOST_DEG).astype(np.float32)
+        turned = self.read(eye_features(pictures, landmarks_mm, self.gradients)) * _OUTWARDS
+        return within(turned, -MOST_DEG, MOST_DEG)
 
     def read(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Returns (..., 2) the angles outwards and up, degrees, of eyes with features (..., features)."""
@@ -98,16 +97,24 @@ class GazeEstimator:
 
 
 def eye_features(
-    picture: NDArray[np.uint8],
+    pictures: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     landmarks_mm: NDArray[np.float32],
-    eye: EyeLandmarks,
     gradients: OrientedGradients,
 ) -> NDArray[np.float32]:
-    """Returns (features,): gradients and landmarks of an eye, mirrored for the person's right eye."""
-    if eye.outwards < 0:
-        around = landmarks_mm[load_shape().mirror[list(_AROUND)], :2] * (-1, 1)
-        return np.concatenate([gradients(np.ascontiguousarray(picture[:, ::-1])), around.ravel()])
-    return np.concatenate([gradients(picture), landmarks_mm[list(_AROUND), :2].ravel()])
+    """Returns (2, features): gradients and landmarks of each of EYES, mirrored for the person's right eye.
+
+    pictures, landmarks_mm: as a GazeEstimator takes them.
+    """
+    left, right = pictures
+    described = gradients.of_each((left, cv2.flip(right, 1)))
+    around = landmarks_mm[_around_each(), :2] * _OUTWARDS[:, None]
+    return np.concatenate([described, around.reshape(len(described), -1)], axis=1)
+
+
+@lru_cache(maxsize=1)
+def _around_each() -> NDArray[np.intp]:
+    """(2, n) the landmarks that tell the gaze of each of EYES."""
+    return np.stack([np.array(_AROUND), load_shape().mirror[list(_AROUND)]])
 
 
 @lru_cache(maxsize=1)

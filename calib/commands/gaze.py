@@ -189,6 +189,7 @@ def _as_in_a_film(image: NDArray[np.uint8], scale: float, random: np.random.Gene
 def _eyes(tracked: Tracked, looks: NDArray[np.float64], turn: NDArray[np.float64]) -> Iterator[_Example]:
     face = tracked.faces[0]
     landmarks_mm, gradients = face.pose.to_canonical(face.landmarks), OrientedGradients(EYE_PX)
-    for eye, picture in zip(EYES, eye_pictures(tracked.frame, face.pose, landmarks_mm), strict=True):
+    pictures = eye_pictures(tracked.frame, face.pose, landmarks_mm)
+    for eye, features in zip(EYES, eye_features(pictures, landmarks_mm, gradients), strict=True):
         outwards = np.array([eye.outwards, 1])
-        yield eye_features(picture, landmarks_mm, eye, gradients), outwards * looks, outwards * turn
+        yield features, outwards * looks, outwards * turn

@@ -78,6 +78,11 @@ def test_features_are_the_gradients_and_then_millimetres_off_the_canonical_face(
     assert np.count_nonzero(offsets) == 3
 
 
+def test_several_crops_are_described_as_each_by_itself():
+    crops = [textured(32), np.dstack([textured(48)[8:40, 8:40]] * 3), ramp(60)]
+    np.testing.assert_array_equal(GRADIENTS.of_each(crops), [GRADIENTS(crop) for crop in crops])
+
+
 def test_gray_reads_as_the_colour_picture_of_the_same_gray():
     gray = textured()
     np.testing.assert_allclose(
@@ -98,7 +103,7 @@ def test_gradients_are_shared_bilinearly_between_cells():
     """One bright line, one pixel from the border of two cells: their shares are as the distances to them."""
     picture = np.zeros((32, 32), np.uint8)
     picture[:, 16:] = 100
-    histogram = GRADIENTS._histogram(picture)[0]
+    histogram = GRADIENTS._histograms([picture])[0, 0]
     # The step is seen at columns 15 and 16, half a pixel left and right of the border between cells 1 and 2.
     np.testing.assert_allclose(histogram[1:3, 1], histogram[1:3, 2])
     assert histogram[1, 0] == histogram[1, 3] == 0

@@ -85,8 +85,7 @@ def test_the_right_eye_is_read_in_its_mirror_image() -> None:
     picture = cv2.resize(portrait(False), (EYE_PX, EYE_PX))
     gradients = load_gaze_estimator().gradients
     symmetric = (CANONICAL + CANONICAL[load_shape().mirror] * [-1, 1, 1]) / 2
-    left = eye_features(picture, symmetric, EYES[0], gradients)
-    right = eye_features(np.ascontiguousarray(picture[:, ::-1]), symmetric, EYES[1], gradients)
+    left, right = eye_features((picture, np.ascontiguousarray(picture[:, ::-1])), symmetric, gradients)
     np.testing.assert_allclose(left, right, atol=1e-4)
 
 

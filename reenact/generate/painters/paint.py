@@ -119,11 +119,16 @@ def mix(
 
 def blend(warp: Warp, colour: NDArray[np.float32], weight: NDArray[np.float32], box: Box) -> Warp:
     """`warp` with `colour` (height, width, 3) blended over the box by `weight` (height, width)."""
-    x0, y0, x1, y1 = box
+    return blend_all(warp, [(colour, weight, box)])
+
+
+def blend_all(warp: Warp, parts: Sequence[tuple[NDArray[np.float32], NDArray[np.float32], Box]]) -> Warp:
+    """`warp` with several parts blended over it, each a colour, a weight and a box as in `blend`."""
     left, top = warp.region[:2]
     image = warp.image.copy()
-    part = image[y0 - top : y1 - top, x0 - left : x1 - left]
-    cv2.add(mix(part.astype(np.float32), colour, weight), 0, dst=part, dtype=cv2.CV_8U)
+    for colour, weight, (x0, y0, x1, y1) in parts:
+        part = image[y0 - top : y1 - top, x0 - left : x1 - left]
+        cv2.add(mix(part.astype(np.float32), colour, weight), 0, dst=part, dtype=cv2.CV_8U)
     return replace(warp, image=image)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.gaze import EYES, EyeLandmarks
+from calib.gaze import EYES
 from calib.ramp import smoothstep, within
 from reenact.generate.geometry.warp import Warp, is_turned
-from reenact.generate.painters.paint import blend, box_around, mix, polygon
+from reenact.generate.painters.paint import blend_all, box_around, mix
 from reenact.records import Box, Face, Frame
 
 _Colours = NDArray[np.float32]
@@ -53,116 +52,154 @@ def paint_turned_eyes(
     at the lids' new place. Next to the iris the eyeball moves with it, at the corners not at all. Reflections
     of lamps on the iris stay nearly in place, as on a real cornea.
     """
-    turned = [_Turned.of(face, warp, eye, options) for eye in EYES if is_turned(face, warp.moved, eye)]
-    if not turned:
+    turned = _Turned.of(face, warp, options)
+    if not turned.boxes:
         return warp
-    seen = _SeenEyes.of(frame, face, turned, options)
-    for number, eye in enumerate(turned):
-        warp = _paint_eye(warp, eye, seen, number, options)
-    return warp
-
-
-def _paint_eye(warp: Warp, eye: _Turned, seen: _SeenEyes, number: int, options: TurnedEyeOptions) -> Warp:
-    """`warp` with one eye. number: its place in `seen`."""
-    outline = warp.moved[list(eye.landmarks.opening.outline), :2]
-    box = box_around(outline, warp.region)
-    if box is None:
-        return warp
-    x, y = eye.axes.places(box)
-    share = _share(x, eye, options)
-    moved_x, moved_y = share * eye.shift[0], share * eye.shift[1]
-    column, row = (np.float32(-first) for first in seen.first[number])
-    colour = _sampled(seen.eyeball, x - moved_x + column, y - moved_y + row) + _DARKEST
-    shade = seen.shade.over(x + column, y, _lids(warp.moved, eye, x), eye.axes.mm)
-    colour = colour * shade - _DARKEST
+    patch = _Patch.of(frame, turned)
+    seen = _SeenEyes.of(patch, turned, options)
+    canvas = _Canvas.of(turned)
+    share = _share(canvas, turned, options)
+    moved_x, moved_y = (share * canvas.of_each(along) for along in turned.shift.T)
+    column, row = map(canvas.of_each, patch.origin)
+    x, y = canvas.x + column, canvas.y + row
+    colour = _sampled(seen.eyeball, x - moved_x, y - moved_y) + _DARKEST
+    lids = canvas.lids(turned)
+    colour = colour * seen.shade.over(x, canvas.y, lids, turned.mm) - _DARKEST
     if seen.lamp is not None:
         lamp = np.float32(options.lamp_share)
-        colour += _sampled(seen.lamp, x - lamp * moved_x + column, y - lamp * moved_y + row)
-    return blend(warp, colour, polygon(outline, box), box)
+        colour += _sampled(seen.lamp, x - lamp * moved_x, y - lamp * moved_y)
+    return blend_all(warp, canvas.parts(colour, canvas.within_lids(lids, turned), turned))
 
 
 @dataclass(frozen=True, eq=False)
 class _Turned:
-    """An eye that turns."""
+    """The eyes that turn, in coordinates of their own: pixels of the frame from the middle of the iris in the
+    frame, x along the line of the eyes and y downwards in the face.
 
-    landmarks: EyeLandmarks
-    """Its landmarks."""
-    axes: _Axes
-    """Its coordinates."""
-    shift: NDArray[np.float32]
-    """(2,) the motion of its iris, in these coordinates."""
-    outline: NDArray[np.float32]
-    """(n, 2) the outline of its opening in the frame, in these coordinates."""
+    Pictures of both stand side by side; together they take little longer than one.
+    """
 
-    @classmethod
-    def of(cls, face: Face, warp: Warp, eye: EyeLandmarks, options: TurnedEyeOptions) -> _Turned:
-        axes = _Axes.of(face, eye, options)
-        shift = axes.matrix @ (warp.moved[eye.iris] - face.landmarks[eye.iris])[:2]
-        return cls(eye, axes, shift, axes.of_points(face.landmarks[list(eye.opening.outline)]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Axes:
-    """Coordinates of an eye in pixels of the frame: x along the line of the eyes, y downwards in the face."""
-
+    boxes: tuple[Box, ...]
+    """The boxes around their openings after the move."""
     centre: NDArray[np.float32]
-    """(2,) the middle of the iris in the frame, where x and y are 0."""
+    """(eyes, 2) the middle of each iris in the frame."""
     matrix: NDArray[np.float32]
     """(2, 2) the directions of x and y in the frame."""
-    radius: float
-    """The radius of the iris."""
+    radius: NDArray[np.float32]
+    """(eyes,) the radius of each iris."""
     mm: float
     """Frame pixels per millimetre."""
+    shift: NDArray[np.float32]
+    """(eyes, 2) the motion of each iris."""
+    lids: NDArray[np.float32]
+    """(eyes, 2, n, 2) the upper and the lower lid of each eye in the frame, from left to right."""
+    moved_lids: NDArray[np.float32]
+    """(eyes, 2, n, 2) the same after the move."""
 
     @classmethod
-    def of(cls, face: Face, eye: EyeLandmarks, options: TurnedEyeOptions) -> _Axes:
+    def of(cls, face: Face, warp: Warp, options: TurnedEyeOptions) -> _Turned:
+        eyes, boxes = [], []
+        for number, eye in enumerate(EYES):
+            if is_turned(face, warp.moved, eye):
+                box = box_around(warp.moved[_EDGES[number].ravel(), :2], warp.region)
+                if box is not None:
+                    eyes.append(number)
+                    boxes.append(box)
         mm, down = face.pose.scale, face.pose.down
-        centre = face.landmarks[eye.iris, :2]
-        rim = np.linalg.norm(face.landmarks[eye.iris + 1 : eye.iris + 5, :2] - centre, axis=1).max()
+        matrix = np.array([[down[1], -down[0]], down], np.float32)
+        irises, edges = _IRISES[eyes], _EDGES[eyes]
+        centre = face.landmarks[irises, :2]
+        rims = face.landmarks[irises[:, None] + _RIM, :2] - centre[:, None]
         low, high = options.radius_mm
-        radius = min(max(float(rim), low * mm), high * mm)
-        return cls(centre, np.array([[down[1], -down[0]], down], np.float32), radius, mm)
+        radius = within(np.hypot(rims[..., 0], rims[..., 1]).max(axis=1), low * mm, high * mm)
+        shift = (warp.moved[irises, :2] - centre) @ matrix.T
+        lids, moved_lids = (
+            (points[edges, :2] - centre[:, None, None]) @ matrix.T for points in (face.landmarks, warp.moved)
+        )
+        return cls(tuple(boxes), centre, matrix, radius, mm, shift, lids, moved_lids)
 
-    def of_points(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(n, 2) the x and y of points (n, 2 or 3) of the frame."""
-        return (points[:, :2] - self.centre) @ self.matrix.T
 
-    def places(self, box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The x and the y, (height, width) each, of every pixel of a box in the frame."""
-        column = np.arange(box[0], box[2], dtype=np.float32) - self.centre[0]
-        row = (np.arange(box[1], box[3], dtype=np.float32) - self.centre[1])[:, None]
-        (a, b), (c, d) = self.matrix
-        return a * column + b * row, c * column + d * row
-
+_IRISES = np.array([eye.iris for eye in EYES])
+_EDGES = np.array([(eye.opening.upper, eye.opening.lower) for eye in EYES])
+"""(2, 2, n) the landmarks of the upper and the lower lid of each eye."""
+_RIM = np.arange(1, 5)
+"""The landmarks on the rim of an iris, counted from that in its middle."""
 
 _Lids = tuple[NDArray[np.float32], NDArray[np.float32]]
 """The y of the upper and of the lower lid at some x."""
 
 
-def _lids(landmarks: NDArray[np.float32], eye: _Turned, x: NDArray[np.float32]) -> _Lids:
-    """The lids at every x of a plane (height, width)."""
-    first, last = float(x.min()), float(x.max())
-    steps = np.arange(int(last - first) + 3, dtype=np.float32) + first
-    nowhere = np.zeros_like(x)
-    upper, lower = (
-        cv2.remap(line[None], x - first, nowhere, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for line in _lid_lines(landmarks, eye, steps)
-    )
-    return upper, lower
+def _lid_lines(lids: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(2, n) the y of the lids (2, k, 2) of one eye at rising x (n,)."""
+    return np.stack([np.interp(x, *lid.T) for lid in lids]).astype(np.float32)
 
 
-def _lid_lines(landmarks: NDArray[np.float32], eye: _Turned, x: NDArray[np.float32]) -> _Lids:
-    """The lids at rising x (n,)."""
-    upper, lower = (
-        np.interp(x, *eye.axes.of_points(landmarks[list(edge)]).T).astype(np.float32)
-        for edge in (eye.landmarks.opening.upper, eye.landmarks.opening.lower)
-    )
-    return upper, lower
+@dataclass(frozen=True, eq=False)
+class _Canvas:
+    """The boxes of the eyes after the move, side by side; planes (height, width)."""
+
+    x: NDArray[np.float32]
+    """The x of every pixel in the coordinates of its eye."""
+    y: NDArray[np.float32]
+    """The y."""
+    widths: list[int]
+    """The columns of each eye."""
+
+    @classmethod
+    def of(cls, turned: _Turned) -> _Canvas:
+        widths = [x1 - x0 for x0, _, x1, _ in turned.boxes]
+        corners = np.array([box[:2] for box in turned.boxes]) - turned.centre
+        first_x, first_y = corners.astype(np.float32).repeat(widths, axis=0).T
+        across = np.concatenate([np.arange(width, dtype=np.float32) for width in widths]) + first_x
+        height = max(y1 - y0 for _, y0, _, y1 in turned.boxes)
+        down = np.arange(height, dtype=np.float32)[:, None] + first_y
+        (a, b), (c, d) = turned.matrix
+        return cls(a * across + b * down, c * across + d * down, widths)
+
+    def of_each(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(width,) the value (eyes,) of the eye of each column."""
+        return values.repeat(self.widths)
+
+    def lids(self, turned: _Turned) -> _Lids:
+        """The lids at every pixel, after the move."""
+        first, last = float(self.x.min()), float(self.x.max())
+        steps = np.arange(int(last - first) + 3, dtype=np.float32) + np.float32(first)
+        lines = np.concatenate([_lid_lines(lids, steps) for lids in turned.moved_lids], axis=1)
+        starts = len(steps) * np.arange(len(self.widths), dtype=np.float32)
+        place = self.x + self.of_each(starts - np.float32(first))
+        upper, lower = cv2.split(_sampled(lines.T[None].copy(), place, np.zeros_like(place)))
+        return upper, lower
+
+    def within_lids(self, lids: _Lids, turned: _Turned) -> NDArray[np.float32]:
+        """(height, width) the share of each pixel that lies between the lids after the move, 0..1, with
+        slightly softened edges: it reaches over the pixels that mix the eye with its lids."""
+        upper, lower = lids
+        ends = turned.moved_lids[..., 0]
+        left, right = self.of_each(ends.min(axis=(1, 2))), self.of_each(ends.max(axis=(1, 2)))
+        inwards = np.minimum(
+            np.minimum(self.y - upper, lower - self.y), np.minimum(self.x - left, right - self.x)
+        )
+        return within((inwards + np.float32(_OUTER_PX)) / np.float32(_OUTER_PX + _INNER_PX), 0, 1)
+
+    def parts(
+        self, colour: _Colours, weight: NDArray[np.float32], turned: _Turned
+    ) -> list[tuple[_Colours, NDArray[np.float32], Box]]:
+        """For each eye, its part of colours (height, width, 3) and of their weight, and its box."""
+        parts, start = [], 0
+        for box, width in zip(turned.boxes, self.widths, strict=True):
+            part = np.s_[: box[3] - box[1], start : start + width]
+            parts.append((colour[part], weight[part], box))
+            start += width
+        return parts
+
+
+_OUTER_PX, _INNER_PX = 1.5, 0.75
+"""The distances outside and inside the lids' edges between which an eye that turns blends into them."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Patch:
-    """Upright pictures of one eye or of both, side by side; together they take little longer than one."""
+    """Upright pictures of the eyes in the frame, side by side."""
 
     own: _Colours
     """(rows, columns, 3) the frame."""
@@ -171,42 +208,46 @@ class _Patch:
     y: NDArray[np.float32]
     """(rows, columns) the y."""
     lids: _Lids
-    """The lids at every column."""
+    """(columns,) each: the lids at every column."""
     radius: NDArray[np.float32]
     """(columns,) the radius of the iris."""
-    eyes: tuple[slice, ...]
+    eye: NDArray[np.intp]
+    """(columns,) the number of the eye."""
+    parts: tuple[slice, ...]
     """The columns of each eye."""
 
     @classmethod
-    def of(cls, frame: Frame, face: Face, turned: Sequence[_Turned]) -> _Patch:
-        margins = [np.abs(eye.shift) + eye.axes.mm + _BESIDE_PX for eye in turned]
-        ends = [
-            (eye.outline.min(axis=0) - margin, eye.outline.max(axis=0) + margin)
-            for eye, margin in zip(turned, margins, strict=True)
-        ]
-        top, bottom = min(low[1] for low, _ in ends), max(high[1] for _, high in ends)
-        rows = np.arange(int(bottom - top) + 2, dtype=np.float32)
-        pictures, x, y, lids, radius = [], [], [], [], []
-        for eye, (low, high) in zip(turned, ends, strict=True):
-            # Whole pixels from the frame's own, so that an upright eye is not resampled.
-            corner = np.array([low[0], top])
-            left, first = np.floor(corner + eye.axes.centre) - eye.axes.centre
-            across = np.arange(int(high[0] - left) + 2, dtype=np.float32) + np.float32(left)
-            pictures.append(_upright(frame, eye.axes, across, rows + np.float32(first)))
-            x.append(across)
-            y.append(np.full(len(across), first, np.float32))
-            lids.append(_lid_lines(face.landmarks, eye, across))
-            radius.append(np.full(len(across), eye.axes.radius, np.float32))
-        stops = np.cumsum([len(each) for each in x])
-        upper, lower = (np.concatenate(lid) for lid in zip(*lids, strict=True))
+    def of(cls, frame: Frame, turned: _Turned) -> _Patch:
+        margin = np.abs(turned.shift) + np.float32(turned.mm + _BESIDE_PX)
+        low = turned.lids.min(axis=(1, 2)) - margin
+        high = turned.lids.max(axis=(1, 2)) + margin
+        low[:, 1] = low[:, 1].min()
+        # Whole pixels from the frame's own, so that an upright eye is not resampled.
+        first = np.floor(low + turned.centre) - turned.centre
+        rows = int(high[:, 1].max() - low[0, 1]) + 2
+        widths = (high - first)[:, 0].astype(np.intp) + 2
+        pictures, x, lids = [], [], []
+        for (left, top), width, centre, edges in zip(first, widths, turned.centre, turned.lids, strict=True):
+            pictures.append(_upright(frame, turned.matrix, centre, (left, top), (int(width), rows)))
+            x.append(np.arange(width, dtype=np.float32) + left)
+            lids.append(_lid_lines(edges, x[-1]))
+        eye, stops = np.arange(len(widths)).repeat(widths), np.cumsum(widths)
+        upper, lower = np.concatenate(lids, axis=1)
         return cls(
-            np.concatenate(pictures, axis=1),
+            np.concatenate(pictures, axis=1).astype(np.float32),
             np.concatenate(x),
-            rows[:, None] + np.concatenate(y),
+            np.arange(rows, dtype=np.float32)[:, None] + first[eye, 1],
             (upper, lower),
-            np.concatenate(radius),
-            tuple(slice(stop - len(each), stop) for stop, each in zip(stops.tolist(), x, strict=True)),
+            turned.radius[eye],
+            eye,
+            tuple(map(slice, stops - widths, stops)),
         )
+
+    @property
+    def origin(self) -> NDArray[np.float32]:
+        """(2, eyes) the column and the row where the x and the y of each eye are 0."""
+        starts = [part.start for part in self.parts]
+        return np.stack([np.array(starts, np.float32) - self.x[starts], -self.y[0, starts]])
 
 
 _BESIDE_PX = 3.0
@@ -223,39 +264,36 @@ class _SeenEyes:
     """(rows, columns, 3) the light that the corneas reflect. None: they reflect none."""
     shade: _Shade
     """The lids' shadow and lashes."""
-    first: tuple[tuple[float, float], ...]
-    """For each eye, the x of the first column, as if its own were the only picture, and the y of the first
-    row."""
 
     @classmethod
-    def of(cls, frame: Frame, face: Face, turned: Sequence[_Turned], options: TurnedEyeOptions) -> _SeenEyes:
-        patch, mm = _Patch.of(frame, face, turned), turned[0].axes.mm
+    def of(cls, patch: _Patch, turned: _Turned, options: TurnedEyeOptions) -> _SeenEyes:
+        mm = turned.mm
         eyeball, tones, inside = _without_lids(patch, mm, options)
-        furthest = max(float(np.hypot(*eye.shift)) for eye in turned)
+        furthest = float(np.hypot(*turned.shift.T).max())
         shade = _Shade.of(patch, eyeball, mm, min(furthest / (_TURNED_MM * mm), 1.0), options)
         plain = eyeball if tones is None else _without_lamps(eyeball, tones, inside, options)
-        first = (
-            (float(patch.x[part.start]) - part.start, float(patch.y[0, part.start])) for part in patch.eyes
-        )
-        return cls(plain, None if plain is eyeball else eyeball - plain, shade, tuple(first))
+        return cls(plain, None if plain is eyeball else eyeball - plain, shade)
 
 
 def _sampled(picture: _Colours, column: NDArray[np.float32], row: NDArray[np.float32]) -> _Colours:
     return cv2.remap(picture, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _upright(frame: Frame, axes: _Axes, x: NDArray[np.float32], y: NDArray[np.float32]) -> _Colours:
-    """(rows, columns, 3) the frame in the eye's coordinates."""
-    matrix = np.empty((2, 3))
-    matrix[:, :2] = axes.matrix.T
-    matrix[:, 2] = axes.centre + axes.matrix.T @ (x[0], y[0])
+def _upright(
+    frame: Frame,
+    matrix: NDArray[np.float32],
+    centre: NDArray[np.float32],
+    first: tuple[np.float32, np.float32],
+    size: tuple[int, int],
+) -> NDArray[np.uint8]:
+    """(height, width, 3) the frame in the coordinates of an eye (see _Turned) from `first` (x, y) on."""
+    to_frame = np.empty((2, 3))
+    to_frame[:, :2] = matrix.T
+    to_frame[:, 2] = centre + matrix.T @ first
     # Whole pixels need no interpolation, and turned ones lose little by this one.
-    sampling = cv2.INTER_CUBIC if abs(float(axes.matrix[0, 1])) > _UPRIGHT else cv2.INTER_LINEAR
+    sampling = cv2.INTER_CUBIC if abs(float(matrix[0, 1])) > _UPRIGHT else cv2.INTER_LINEAR
     flags = sampling | cv2.WARP_INVERSE_MAP
-    found = cv2.warpAffine(
-        frame.image, matrix, (len(x), len(y)), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
-    return found.astype(np.float32)
+    return cv2.warpAffine(frame.image, to_frame, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 _UPRIGHT = 0.01
@@ -273,10 +311,7 @@ def _without_lids(
     soft, half = np.float32(0.6 * mm), (upper + lower) / 2
     clear_from = np.minimum(upper + np.float32(options.known_mm * mm), half)
     clear_to = np.maximum(lower - np.float32(options.lower_mm * mm), half)
-    unknown = np.maximum(
-        smoothstep((clear_from - y) / soft + np.float32(0.5)),
-        smoothstep((y - clear_to) / soft + np.float32(0.5)),
-    )
+    unknown = smoothstep(np.maximum(clear_from - y, y - clear_to) / soft + np.float32(0.5))
     distance = np.hypot(x, y)
     inside = smoothstep((patch.radius - distance) / np.float32(options.edge_mm * mm) + np.float32(0.5))
     distance /= patch.radius
@@ -285,7 +320,7 @@ def _without_lids(
     tones = _ring_tones(patch, distance, clear & (distance < 1))
     if tones is None:
         return mix(own, white, unknown), None, inside
-    seen = smoothstep((-y - clear_from) / soft) * smoothstep((clear_to + y) / soft)
+    seen = smoothstep(np.minimum(-y - clear_from, clear_to + y) / soft)
     iris = mix(tones, _mirrored(patch), seen)
     return mix(own, mix(white, iris, inside), unknown), tones, inside
 
@@ -293,7 +328,7 @@ def _without_lids(
 def _mirrored(patch: _Patch) -> _Colours:
     """The eyes upside down: the upper half of an iris, which a lid hides, is like its lower half."""
     parts = []
-    for part in patch.eyes:
+    for part in patch.parts:
         y = patch.y[:, part.start]
         opposite = np.rint(-y - y[0]).astype(np.intp)
         parts.append(patch.own[:, part].take(opposite, axis=0, mode="clip"))
@@ -303,55 +338,57 @@ def _mirrored(patch: _Patch) -> _Colours:
 def _ring_tones(patch: _Patch, distance: NDArray[np.float32], seen: NDArray[np.bool_]) -> _Colours | None:
     """(rows, columns, 3) the mean tone of the visible iris at the same distance from its middle.
 
-    distance: in radii. None: no part of an iris is visible.
+    distance: in radii. seen: where it is below 1. None: no part of an iris is visible.
     """
-    tables = []
-    for part in patch.eyes:
-        shown = seen[:, part]
-        rings = np.minimum(distance[:, part][shown] * np.float32(_RINGS), np.float32(_RINGS - 1))
-        belongs = _ONE_OF_RINGS.take(rings.astype(np.intp), axis=0)
-        counts = belongs.sum(axis=0)
-        present = np.flatnonzero(counts)
+    eyes = len(patch.parts)
+    shown = np.flatnonzero(seen)
+    ring = (distance.take(shown) * np.float32(_RINGS)).astype(np.intp)
+    ring += _RINGS * patch.eye.take(shown % len(patch.eye))
+    counts = np.bincount(ring, minlength=_RINGS * eyes)
+    colours = patch.own.reshape(-1, 3).take(shown, axis=0)
+    sums = np.stack([np.bincount(ring, plane, _RINGS * eyes) for plane in colours.T], axis=-1)
+    tones = sums / np.maximum(counts, 1)[:, None]
+    every, tables = np.arange(_RINGS), tones.reshape(eyes, _RINGS, 3)
+    for table, count in zip(tables, counts.reshape(eyes, _RINGS), strict=True):
+        present = np.flatnonzero(count)
         if not len(present):
             return None
-        tones = (belongs.T @ patch.own[:, part][shown]) / np.maximum(counts, 1)[:, None]
         if len(present) < _RINGS:
-            every = np.arange(_RINGS)
-            tones = np.stack([np.interp(every, present, channel[present]) for channel in tones.T], axis=-1)
-        tables.append(tones.astype(np.float32))
+            table[:] = np.stack([np.interp(every, present, one[present]) for one in table.T], axis=-1)
     place = np.minimum(distance * np.float32(_RINGS) - np.float32(0.5), np.float32(_RINGS - 1))
-    row = np.empty_like(distance)
-    for number, part in enumerate(patch.eyes):
-        row[:, part] = number
-    return _sampled(np.stack(tables), place, row)
+    row = np.broadcast_to(patch.eye.astype(np.float32), place.shape).copy()
+    return _sampled(tables.astype(np.float32), place, row)
 
 
 _RINGS = 8
 """The number of rings around the middle of an iris that have a tone each."""
-_ONE_OF_RINGS = np.eye(_RINGS, dtype=np.float32)
 
 
 def _white(patch: _Patch, beside: NDArray[np.bool_]) -> _Colours:
     """(rows, columns, 3) the white of the eyes: the tone left of the iris, blended into that right of it."""
-    own, light = patch.own, np.ascontiguousarray(patch.own[..., 1])
-    along = patch.x / patch.radius
-    row = np.empty((len(along), 3), np.float32)
-    share = smoothstep(along / 2 + np.float32(0.5))[:, None]
-    for part in patch.eyes:
-        tones = []
-        for side in ((along < 0) & (along > -2), (along > 0) & (along < 2)):
-            columns = np.zeros(len(along), bool)
-            columns[part] = side[part]
-            mask = (beside & columns).view(np.uint8)
-            if cv2.countNonZero(mask) >= _LEAST_WHITE:
-                # Pixels darker than the mean are lashes and shadow.
-                mean = cv2.mean(light, mask)[0]
-                tones.append(np.array(cv2.mean(own, mask & (light >= mean).view(np.uint8))[:3]))
-        if not tones:
+    own, along = patch.own, patch.x / patch.radius
+    sides = 2 * patch.eye + (along > 0)
+    of_side = np.equal.outer(np.arange(2 * len(patch.parts)), sides).astype(np.float32)
+    beside = beside & (np.abs(along) < 2)
+    counts = of_side @ beside.sum(axis=0, dtype=np.float32)
+    lightness = of_side @ (own[..., 1] * beside).sum(axis=0) / np.maximum(counts, 1)
+    # Pixels darker than the mean are lashes and shadow.
+    bright = beside & (own[..., 1] >= lightness[sides])
+    bright_counts = of_side @ bright.sum(axis=0, dtype=np.float32)
+    tones = (of_side @ np.einsum("rc,rck->ck", bright, own)) / np.maximum(bright_counts, 1)[:, None]
+    known = counts >= _LEAST_WHITE
+    for eye, part in enumerate(patch.parts):
+        left, right = 2 * eye, 2 * eye + 1
+        if not known[left] and not known[right]:
             # Too little white is visible, so the lightest pixels are used.
-            tones = [np.percentile(own[:, part].reshape(-1, 3), 90, axis=0)]
-        row[part] = (1 - share[part]) * tones[0] + share[part] * tones[-1]
-    return np.broadcast_to(row, own.shape).copy()
+            tones[[left, right]] = np.percentile(own[:, part].reshape(-1, 3), 90, axis=0)
+        elif not known[left]:
+            tones[left] = tones[right]
+        elif not known[right]:
+            tones[right] = tones[left]
+    share = smoothstep(along / 2 + np.float32(0.5))[:, None]
+    left, right = tones[2 * patch.eye], tones[2 * patch.eye + 1]
+    return np.broadcast_to(left + share * (right - left), own.shape).copy()
 
 
 _LEAST_WHITE = 4
@@ -423,13 +460,14 @@ _TURNED_MM = 0.8
 """The motion of an iris from which on its lids' shadow is smoothed entirely."""
 
 
-def _share(x: NDArray[np.float32], eye: _Turned, options: TurnedEyeOptions) -> NDArray[np.float32]:
-    """(height, width) the share of the iris's motion that the eyeball makes at x: 1 on the iris, 0 at the
+def _share(canvas: _Canvas, turned: _Turned, options: TurnedEyeOptions) -> NDArray[np.float32]:
+    """(height, width) the share of the iris's motion that the eyeball makes: 1 on the iris, 0 at the
     corners."""
-    mm, along = eye.axes.mm, float(eye.shift[0])
-    rigid = eye.axes.radius + options.rim_mm * mm
-    corners = float(eye.outline[:, 0].min()), float(eye.outline[:, 0].max())
-    left, right = (max(abs(corner - along) - rigid, options.corner_mm * mm) for corner in corners)
-    x = x - np.float32(along)
-    room = np.where(x < 0, np.float32(left), np.float32(right))
-    return within(1 - (np.abs(x) - np.float32(rigid)) / room, 0, 1)
+    along, rigid = turned.shift[:, 0], turned.radius + np.float32(options.rim_mm * turned.mm)
+    ends = turned.lids[..., 0]
+    least = np.float32(options.corner_mm * turned.mm)
+    left = np.maximum(along - ends.min(axis=(1, 2)) - rigid, least)
+    right = np.maximum(ends.max(axis=(1, 2)) - along - rigid, least)
+    x = canvas.x - canvas.of_each(along)
+    room = np.where(x < 0, canvas.of_each(left), canvas.of_each(right))
+    return within(1 - (np.abs(x) - canvas.of_each(rigid)) / room, 0, 1)
