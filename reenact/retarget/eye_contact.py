@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from calib.au import GAZE, GAZE_UNIT_DEG, LID_GAP, AUVector, neutral_aus
 from calib.gaze import camera_deg
-from calib.ramp import ramp_of
+from calib.ramp import ramp_of, smoothstep
 from reenact.records import Face
-from reenact.track.one_euro import OneEuro
 
 
 @dataclass(frozen=True)
 class EyeContactOptions:
     """How eyes that look at a screen come to look at the camera. Angles are in degrees."""
 
-    kept: float = 0.35
+    kept: float = 0.3
     """The share of the eyes' own motion around the place where they usually look that is kept: eyes that
     stand still look dead, and those of a reader wander over lines of text."""
     settle_s: float = 3.0
@@ -33,10 +32,46 @@ class EyeContactOptions:
     """The largest correction; further off, eyes that meet the camera would look wrong in that head."""
     open_share: float = 0.6
     """The share of its usual opening below which an eye blinks, so that its gaze cannot be read."""
-    min_cutoff_hz: float = 0.4
-    """The least cutoff frequency of the filter on the gaze, so that its noise does not shake the eyes."""
-    beta: float = 0.08
-    """The speed coefficient of that filter."""
+    saccade: tuple[float, float] = (2.5, 4.5)
+    """The distances from the fixated place at which the eyes begin to count as moved to another one, and at
+    which they count so entirely; less is the noise of reading them."""
+    fixation_s: float = 0.6
+    """The time over which the place that the eyes fixate is averaged, so that this noise does not shake
+    them."""
+
+
+class Fixations:
+    """The place that eyes fixate: the mean of the gaze since they came there, for either axis by itself.
+
+    Eyes stand still for a fifth of a second or more and jump between such fixations. A filter that follows
+    speed takes the noise of reading them for motion; this one follows what leaves the noise behind.
+    """
+
+    def __init__(self, saccade: tuple[float, float], memory_s: float) -> None:
+        """saccade, memory_s: as EyeContactOptions.saccade and .fixation_s."""
+        self._saccade, self._memory_s = saccade, memory_s
+        self._place: NDArray[np.float64] | None = None
+        self._age_s = np.zeros(2)
+
+    def __call__(self, gaze: NDArray[np.floating], elapsed_s: float) -> NDArray[np.float64]:
+        """Returns (2,) the place, given the gaze (2,), degrees, `elapsed_s` seconds after the last one."""
+        if self._place is None:
+            self._place = np.array(gaze, np.float64)
+            return self._place
+        low, high = self._saccade
+        away = gaze - self._place
+        moved = smoothstep((np.abs(away) - low) / (high - low))
+        elapsed_s = max(elapsed_s, _LEAST_S)
+        age_s = np.minimum(self._age_s + elapsed_s, self._memory_s)
+        share = np.maximum(elapsed_s / (age_s + elapsed_s), moved)
+        self._place = self._place + share * away
+        # A mean of which the last value makes up this share is as old as one of 1 / share values.
+        self._age_s = np.minimum(age_s, elapsed_s / share)
+        return self._place
+
+
+_LEAST_S = 1e-3
+"""The shortest time between two frames, which keeps a share above 0."""
 
 
 class EyeContact:
@@ -44,7 +79,7 @@ class EyeContact:
 
     def __init__(self, options: EyeContactOptions = EyeContactOptions()) -> None:
         self._options = options
-        self._filter = OneEuro(options.min_cutoff_hz, options.beta)
+        self._fixated = Fixations(options.saccade, options.fixation_s)
         self._usual: NDArray[np.float64] | None = None
         """(2,) the mean deviation of the gaze from the camera, to the left and up, degrees."""
         self._deviation = np.zeros(2)
@@ -62,7 +97,7 @@ class EyeContact:
         self._last = pts
         camera = camera_deg(face.pose.rotation)
         if self._is_open(float(aus[LID_GAP]), elapsed_s):
-            found = np.asarray(self._filter(GAZE_UNIT_DEG * aus[GAZE] - camera, float(pts)), np.float64)
+            found = self._fixated(GAZE_UNIT_DEG * aus[GAZE] - camera, elapsed_s)
             self._deviation = found
             if self._usual is None:
                 self._usual = found.copy()

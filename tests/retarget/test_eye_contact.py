@@ -15,7 +15,7 @@ from reenact.programme import parse_targets
 from reenact.programme.target_syntax import TargetError, parse_gaze
 from reenact.records import Face
 from reenact.retarget import Retargeter
-from reenact.retarget.eye_contact import EyeContact
+from reenact.retarget.eye_contact import EyeContact, EyeContactOptions, Fixations
 from tests.retarget.test_retarget import FREE, Someone, record
 
 RATE = 30
@@ -100,6 +100,29 @@ def test_the_correction_shakes_less_than_the_reading() -> None:
         ]
     )
     assert np.abs(np.diff(changes, axis=0)).mean() < 0.25 * np.abs(np.diff(noise, axis=0)).mean()
+
+
+def fixated(gaze: np.ndarray) -> np.ndarray:
+    options = EyeContactOptions()
+    fixations = Fixations(options.saccade, options.fixation_s)
+    return np.array([fixations(each, 1 / RATE) for each in gaze])
+
+
+def test_a_fixation_is_the_mean_of_what_is_read() -> None:
+    """The noise is that of the gaze estimator in a film; the eyes stand still."""
+    noise = np.random.default_rng(1).normal(0, 0.6, (300, 2))
+    found = fixated(noise)
+    assert np.abs(np.diff(found[10:], axis=0)).mean() < 0.08 * np.abs(np.diff(noise, axis=0)).mean()
+    np.testing.assert_allclose(found[5], noise[:6].mean(axis=0), atol=0.15)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_saccade_is_followed_at_once_and_on_its_axis_only(axis: int) -> None:
+    gaze = np.random.default_rng(2).normal(0, 0.3, (60, 2))
+    gaze[30:, axis] += 6
+    found = fixated(gaze)
+    assert found[30, axis] == pytest.approx(gaze[30, axis], abs=0.05)
+    assert abs(found[30, 1 - axis] - found[29, 1 - axis]) < 0.1
 
 
 def test_it_is_asked_for_by_a_target_and_by_degrees() -> None:
