@@ -11,6 +11,7 @@ from calib.opening_sizes import (
     added_openings,
     opening_sizes,
     resting_openings,
+    visible_gap_mm,
 )
 from calib.openings import LEFT_EYE, MOUTH, RIGHT_EYE
 from tests.support.faces import closed_mouth
@@ -27,7 +28,22 @@ def opened(lips_mm: float = 0, chin_mm: float = 0, left_lid_mm: float = 0) -> np
 
 def test_lips_that_are_shut_have_no_gap_and_parted_ones_theirs() -> None:
     assert opening_sizes(opened())[:, 0] == pytest.approx(0, abs=1e-5)
-    assert opening_sizes(opened(lips_mm=7))[:, 0] == pytest.approx(7, abs=1e-4)
+    assert opening_sizes(opened(lips_mm=20))[:, 0] == pytest.approx(20, abs=0.1)
+    assert added_openings(opened(lips_mm=7))[:, 0] == pytest.approx(7, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("tracked_mm", "seen_mm"), [(0, 0), (3.6, 2.5), (4.4, 3.4), (7.0, 6.1), (16.5, 16.4)]
+)
+def test_lips_are_seen_less_far_apart_than_their_landmarks(tracked_mm: float, seen_mm: float) -> None:
+    """The visible gaps are means of frames of films, between edges of colour."""
+    assert visible_gap_mm(tracked_mm) == pytest.approx(seen_mm, abs=0.2)
+    assert opening_sizes(opened(lips_mm=tracked_mm))[:, 0] == pytest.approx(seen_mm, abs=0.2)
+
+
+def test_a_wider_gap_of_the_landmarks_is_a_wider_gap() -> None:
+    gaps = [visible_gap_mm(tracked_mm) for tracked_mm in np.arange(0, 30, 0.1)]
+    assert (np.diff(gaps) > 0).all()
 
 
 def test_lips_that_cross_are_shut() -> None:
@@ -48,7 +64,7 @@ def test_the_persons_left_eye_is_the_first() -> None:
 def test_what_a_motion_adds_is_linear() -> None:
     motion = opened(lips_mm=4, chin_mm=3) - opened()
     np.testing.assert_allclose(added_openings(2 * motion), 2 * added_openings(motion), atol=1e-4)
-    added = opening_sizes(opened() + motion) - opening_sizes(opened())
+    added = added_openings(opened() + motion) - added_openings(opened())
     np.testing.assert_allclose(added, added_openings(motion), atol=1e-4)
 
 

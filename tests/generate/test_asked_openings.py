@@ -7,7 +7,7 @@ import pytest
 
 from calib.au import AU_INDEX, JAW_DROP, LID_GAP, LIP_GAP, bilateral, neutral_aus
 from calib.basis import load_basis
-from calib.opening_sizes import opening_sizes
+from calib.opening_sizes import added_openings
 from reenact.generate.geometry.asked_openings import with_asked_openings
 from reenact.generate.geometry.warp import move_landmarks
 from tests.support.faces import change, closed_mouth, posed_face
@@ -25,7 +25,7 @@ def asked(
 
 def sizes(face, wanted: np.ndarray) -> np.ndarray:
     """(2, 3) the openings of a face after a change."""
-    return opening_sizes(face.pose.to_canonical(move_landmarks(face, wanted, BASIS)))
+    return added_openings(face.pose.to_canonical(move_landmarks(face, wanted, BASIS)))
 
 
 SHUT = posed_face(landmarks_mm=closed_mouth())
@@ -38,7 +38,7 @@ def test_lips_open_by_what_is_asked(lips_mm: float) -> None:
 
 def test_a_mouth_that_is_open_shuts_by_what_is_asked() -> None:
     opened = posed_face(landmarks_mm=SHUT.pose.to_canonical(move_landmarks(SHUT, asked(10, 4), BASIS)))
-    before = opening_sizes(opened.pose.to_canonical(opened.landmarks))[0, 0]
+    before = added_openings(opened.pose.to_canonical(opened.landmarks))[0, 0]
     assert before > 8
     assert sizes(opened, asked(-before, -4))[0, 0] < 0.5
     assert sizes(opened, asked(-before / 2, -2))[0, 0] == pytest.approx(before / 2, rel=0.15)
@@ -57,7 +57,7 @@ def test_what_is_asked_of_lips_and_jaw_adds_to_it() -> None:
 
 
 def test_each_lid_shuts_by_what_is_asked_of_it() -> None:
-    own = opening_sizes(SHUT.pose.to_canonical(SHUT.landmarks))[:, 2]
+    own = added_openings(SHUT.pose.to_canonical(SHUT.landmarks))[:, 2]
     left, right = sizes(SHUT, asked(lids_mm=(-3, 0)))[:, 2]
     assert left == pytest.approx(own[0] - 3, abs=0.4) and right == pytest.approx(own[1], abs=0.1)
     assert sizes(SHUT, asked(lids_mm=(-20, -20)))[:, 2].max() < 0.5
