@@ -80,6 +80,17 @@ def test_own_teeth_keep_their_place_and_height_when_the_mouth_opens_further():
     assert abs(len(before) - len(after)) <= 5
 
 
+@pytest.mark.parametrize("asked", [{"AU26": 1}, {"AU20": 3}, {"AU16": 2}])
+def test_a_thin_row_of_lower_teeth_stays_when_jaw_and_lip_move(asked: dict[str, float]) -> None:
+    face = open_face(above_mm=3, below_mm=4)
+    frame = drawn(face, teeth_mm=4, inside=TEETH, between_mm=1.0)
+    _, result = painted(frame, face, change(**asked))
+    light = column(result, face.landmarks[13, 0]).min(axis=1) > 150
+    # From the lower lip upwards: the lower row, and the dark above it.
+    assert light[::-1][3:6].all()
+    assert not light.all()
+
+
 def test_an_open_mouth_without_teeth_gets_none_when_its_jaw_drops_further():
     face = open_face()
     frame = drawn(face, teeth_mm=0)

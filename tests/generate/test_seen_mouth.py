@@ -55,6 +55,20 @@ def test_upper_teeth_are_found_down_to_their_edge(teeth_mm, scale):
     assert np.abs(seen.enamel - TEETH).max() < 25
 
 
+def test_lower_teeth_below_a_dark_line_are_a_row_of_their_own():
+    face = open_face(above_mm=3, below_mm=4)
+    two_rows = see_mouth(drawn(face, teeth_mm=4, inside=TEETH, between_mm=1.0), face)
+    assert two_rows.lower > 0.9
+    assert two_rows.lower_mm == pytest.approx(3, abs=0.8)
+
+
+@pytest.mark.parametrize("inside", [LIPS, DARK, TEETH, (170, 85, 88)], ids=["lip", "dark", "tips", "tongue"])
+def test_what_else_lies_below_upper_teeth_is_no_row(inside):
+    """Teeth that go on without a dark line are the tips of the upper row."""
+    face = open_face(above_mm=3, below_mm=4)
+    assert see_mouth(drawn(face, teeth_mm=4, inside=inside), face).lower < 0.1
+
+
 def test_the_dark_of_a_mouth_is_no_teeth():
     face = open_face()
     seen = see_mouth(drawn(face), face)

@@ -10,6 +10,8 @@ from reenact.records import Face, Frame
 from tests.support.faces import closed_mouth, posed_face
 
 SKIN, LIPS, TEETH, DARK = (205, 160, 140), (165, 80, 85), (225, 215, 200), (30, 12, 10)
+SHADOW = (120, 100, 90)
+"""The dark between two rows of teeth that nearly touch."""
 INSIDE = list(MOUTH.outline)
 
 
@@ -28,10 +30,13 @@ def open_face(scale: float = 3.0, **lips: float) -> Face:
     return posed_face(scale=scale, landmarks_mm=open_lips(**lips))
 
 
-def drawn(face: Face, teeth_mm: float = 0.0, inside=DARK, notch_mm: float = 0.0) -> Frame:
+def drawn(
+    face: Face, teeth_mm: float = 0.0, inside=DARK, notch_mm: float = 0.0, between_mm: float = 0.0
+) -> Frame:
     """The face, with a band of upper teeth of this height below the upper lip.
 
-    notch_mm: the height of the notches between the tips of teeth, which are 8 mm wide.
+    notch_mm: the height of the notches between the tips of teeth, which are 8 mm wide. between_mm: the height
+    of a dark line below them.
     """
     image = np.full((480, 640, 3), SKIN, np.uint8)
     places = face.landmarks[:, :2]
@@ -47,5 +52,8 @@ def drawn(face: Face, teeth_mm: float = 0.0, inside=DARK, notch_mm: float = 0.0)
         from_tip = np.abs((x - places[MOUTH.upper[5], 0]) / (4 * face.pose.scale) % 2 - 1)
         below = (teeth_mm - notch_mm * from_tip**4) * face.pose.scale
         edge = np.minimum(upper + below, lowest)
+        line = np.minimum(edge + between_mm * face.pose.scale, lowest)
+        if between_mm:
+            fill(np.concatenate([np.stack([x, edge], 1), np.stack([x, line], 1)[::-1]]), SHADOW)
         fill(np.concatenate([np.stack([x, upper], 1), np.stack([x, edge], 1)[::-1]]), TEETH)
     return Frame(cv2.GaussianBlur(image, (0, 0), 0.7))

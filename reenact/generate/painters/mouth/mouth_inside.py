@@ -366,9 +366,11 @@ def _own_lower(
     colour = seen.sample(frame, x, np.where(below > 0, bottom - rim - options.reuse * below, y))
     band = np.maximum(bottom - seam, 0)
     known = 1 - smoothstep((below - rim) / (options.reuse_share * band + 0.3 * mm) - 0.5)
-    # A thin band below the seam shows the tips of the upper teeth rather than the jaw.
+    # A thin band below the seam shows the tips of the upper teeth rather than the jaw, unless it is a row of
+    # teeth of its own.
     is_jaw = smoothstep(band / (options.least_band_mm * mm) - 0.3)
     is_jaw *= smoothstep_of(seen.lower_mm / options.least_band_mm - 0.7)
+    is_jaw = np.maximum(is_jaw, np.float32(seen.lower))
     known = known * (1 - away * (1 - is_jaw))
     soft = options.soft_mm * mm
     joined = 1 - smoothstep_of(np.abs(place.jaw_px[1]) / (0.3 * mm))

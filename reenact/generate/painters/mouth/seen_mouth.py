@@ -68,6 +68,12 @@ class SeenOptions:
     """The distance between the heights at which the edge of the teeth is looked for."""
     seam_stiffness: float = 0.25
     """The cost of a step of the edge of the teeth between columns."""
+    lower_mm: tuple[float, float] = (1.2, 2.2)
+    """The heights of a band below the seam from which on it may be a row of lower teeth, and from which on
+    its height no longer matters."""
+    between_rows: tuple[float, float] = (3.0, 4.5)
+    """By how much the seam must be darker than the bands on both sides to begin to tell two rows of teeth
+    from one, and to do so entirely."""
     least_crown_mm: float = 0.8
     """The least height of a band above the seam that counts as teeth."""
 
@@ -90,6 +96,8 @@ class SeenMouth:
     """The degree of opening, 0..1: at 1 the lips are so far apart that teeth would be visible."""
     teeth: float
     """The confidence that upper teeth are visible, from 0 to `open`."""
+    lower: float
+    """The confidence that a row of lower teeth is visible close below them, from 0 to `teeth`."""
     enamel: NDArray[np.float32]
     """(3,) RGB of the teeth; it is meaningful where `teeth` is not 0."""
     dark: NDArray[np.float32] | None
@@ -158,6 +166,7 @@ def see_mouth(frame: Frame, face: Face, options: SeenOptions = SeenOptions()) ->
     seam = _seam(lab, lines.columns, top, bottom, options)
     bottom = _without_lip(lab, lines, seam, bottom, options)
     teeth = trust * _teeth(lab, lines, top, seam)
+    lower = teeth * _lower_teeth(lab, lines, seam, bottom, options)
     inside = _between(crop, lines.columns, top, bottom)
     return SeenMouth(
         alignment,
@@ -167,6 +176,7 @@ def see_mouth(frame: Frame, face: Face, options: SeenOptions = SeenOptions()) ->
         (top + teeth * (seam - top)).astype(np.float32) + top_row,
         trust,
         teeth,
+        lower,
         _enamel(crop, lines.columns, top, seam),
         _dark(inside),
         (trust * _dark_beyond(lab, places, UPPER[0]), trust * _dark_beyond(lab, places, UPPER[-1])),
@@ -350,6 +360,34 @@ def _teeth(
     paler = lip_redness / max(lip_lightness, 10.0) - redness / max(lightness, 10.0)
     evidence = 0.15 + 1.4 * (ratio - 1) + 2.0 * paler
     return smoothstep_of(evidence) * smoothstep_of((ratio - 0.4) / 0.3)
+
+
+def _lower_teeth(
+    lab: NDArray[np.float32],
+    lines: _Lines,
+    seam: NDArray[np.float32],
+    bottom: NDArray[np.float32],
+    options: SeenOptions,
+) -> float:
+    """The degree, 0..1, to which the band below the seam looks like lower teeth.
+
+    It looks like teeth, and the seam is darker than both rows. Without that, it is the tips of the upper
+    teeth.
+    """
+    middle = np.s_[len(seam) // 4 : -(len(seam) // 4)]
+    band = bottom - seam
+    high_enough = ramp_of(median(band[middle]) / PX_PER_MM, options.lower_mm)
+    if high_enough == 0:
+        return 0.0
+    places_px = PX_PER_MM * np.array([[-0.2], [0.0], [0.2], [0.4], [0.6], [-0.5], [-0.9], [-1.3]], np.float32)
+    in_band = band * np.array([[0.35], [0.5], [0.65], [0.8]], np.float32)
+    rows = np.concatenate([seam + places_px, seam + in_band])
+    light = _at(lab, lines.columns, rows)[:, middle, 0]
+    valley, above, below = light[:5].min(axis=0), light[5:8].max(axis=0), light[8:].max(axis=0)
+    depth = median(np.minimum(above, below) - valley)
+    # Half a row would be a grey veil.
+    like_teeth = ramp_of(_teeth(lab, lines, seam, bottom), (0.3, 0.55))
+    return high_enough * ramp_of(depth, options.between_rows) * like_teeth
 
 
 def _enamel(
