@@ -159,6 +159,30 @@ def camera_deg(rotation: NDArray[np.floating]) -> NDArray[np.float64]:
 _TO_CAMERA = np.array([0.0, 0.0, -1.0])
 
 
+def gaze_error(
+    gaze_deg: NDArray[np.floating], camera: NDArray[np.floating], lids_mm: NDArray[np.floating]
+) -> tuple[float, float] | None:
+    """Returns what is read of the gaze of somebody who looks into the camera beyond where they look: to their
+    left and up, degrees. None: the eyes moved too much, so that they looked elsewhere too.
+
+    gaze_deg, camera: (n, 2) the readings and `camera_deg` over time. lids_mm: (n,) the lid gaps; readings of
+    blinks do not count.
+    """
+    beyond = (gaze_deg - camera)[lids_mm >= _OPEN_SHARE * np.median(lids_mm)]
+    error = np.median(beyond, axis=0)
+    if np.median(np.hypot(*(beyond - error).T)) > _STEADY_DEG:
+        return None
+    left, up = error.tolist()
+    return float(left), float(up)
+
+
+_OPEN_SHARE = 0.6
+"""The share of the usual lid gap below which an eye blinks."""
+_STEADY_DEG = 3.0
+"""The median distance from the middle of the readings up to which eyes rest on one place; that of a reader is
+5 degrees."""
+
+
 def direction_of(left_deg: float, up_deg: float) -> NDArray[np.float64]:
     """Returns the canonical unit vector (3,) at these angles to the person's left and up, degrees."""
     left, up = np.radians(left_deg), np.radians(up_deg)

@@ -13,6 +13,8 @@ import numpy as np
 from calib.au import (
     AU_CODES,
     AU_COUNT,
+    GAZE,
+    GAZE_UNIT_DEG,
     HIGHEST,
     LOWEST,
     AUVector,
@@ -30,8 +32,10 @@ MOST_STRETCH = 3.0
 """The largest factor, up or down, from a driver's intensities to those of another face; ranges are
 estimates."""
 _LIMIT_BYTES = 1_000_000
-_MOUTH = "pictures_of_mouth"
-_KEYS = ("version", "name", "how", "when", "neutral", "range", "gain", "limit", _MOUTH)
+MOST_GAZE_ERROR_DEG = 20.0
+"""The largest error of a gaze that a profile may state, degrees."""
+_MOUTH, _GAZE_ERROR = "pictures_of_mouth", "gaze_error_deg"
+_KEYS = ("version", "name", "how", "when", "neutral", "range", "gain", "limit", _GAZE_ERROR, _MOUTH)
 _FORM = '{"version": 1, "neutral": {"AU12": 0.4}}'
 
 
@@ -64,6 +68,16 @@ class Profile:
     """When the profile was made, in ISO 8601."""
     mouth: tuple[MouthPicture, ...] = ()
     """Pictures of the inside of the person's mouth; empty unless the person asked to keep them."""
+    gaze_error_deg: tuple[float, float] = (0.0, 0.0)
+    """What is read of the person's gaze beyond where they look: to their left and up, degrees."""
+
+    def with_true_gaze(self, aus: AUVector) -> AUVector:
+        """Returns the readings (AU_COUNT,) without the error of this person's gaze."""
+        if not any(self.gaze_error_deg):
+            return aus
+        true = aus.copy()
+        true[GAZE] -= np.array(self.gaze_error_deg, np.float32) / np.float32(GAZE_UNIT_DEG)
+        return true
 
     def beyond_neutral(self, aus: AUVector) -> AUVector:
         """Returns what readings (AU_COUNT,) show above the neutral."""
@@ -108,6 +122,8 @@ def to_json(profile: Profile) -> str:
             for code, value in zip(AU_CODES, values.tolist(), strict=True)
             if value != table.default and not math.isnan(value)
         }
+    if any(profile.gaze_error_deg):
+        document[_GAZE_ERROR] = [round(angle, 2) for angle in profile.gaze_error_deg]
     if profile.mouth:
         document[_MOUTH] = [to_document(picture) for picture in profile.mouth]
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -120,7 +136,8 @@ def load_profile(path: Path) -> Profile:
         {"version": 1, "name": "Ana", "neutral": {"AU12": 0.4}, "range": {"AU12": 2.8},
          "gain": {"AU12": 1.5}, "limit": {"AU04": 2}, "how": "...", "when": "2026-11-23T10:00:00+00:00"}
 
-    Only "version" is required; "pictures_of_mouth" holds the pictures, in base64.
+    Only "version" is required; "gaze_error_deg": [1.5, -3] is the error of the gaze, to the person's left and
+    up, and "pictures_of_mouth" holds the pictures, in base64.
     Raises ProfileError naming the file, the key, the value and the right form.
     """
     shown = f"profile {str(path)!r}"
@@ -148,7 +165,19 @@ def parse_profile(text: str) -> Profile:
         how=_text(document, "how"),
         when=_text(document, "when"),
         mouth=_mouth(document),
+        gaze_error_deg=_gaze_error(document),
     )
+
+
+def _gaze_error(document: dict[str, Any]) -> tuple[float, float]:
+    given = document.get(_GAZE_ERROR, [0, 0])
+    angles = [number_in(angle) for angle in given] if isinstance(given, list) else []
+    # NaN is not in any range.
+    if len(angles) != 2 or not all(abs(angle) <= MOST_GAZE_ERROR_DEG for angle in angles):
+        most = f"{MOST_GAZE_ERROR_DEG:g}"
+        right = f"two numbers from -{most} to {most}, left and up in degrees"
+        raise ProfileError(f'"{_GAZE_ERROR}" is {given!r:.40}; write {right}')
+    return angles[0], angles[1]
 
 
 def _mouth(document: dict[str, Any]) -> tuple[MouthPicture, ...]:

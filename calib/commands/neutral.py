@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
-from calib.au import AU_CODES, OPENFACE_COUNT, AUVector
+from calib.au import AU_CODES, GAZE, GAZE_UNIT_DEG, LID_GAP, OPENFACE_COUNT, AUVector
 from calib.commands.watching import (
     CalibrationError,
     DriverReading,
@@ -17,8 +18,9 @@ from calib.commands.watching import (
     source_options,
     watching,
 )
+from calib.gaze import camera_deg, gaze_error
 from calib.neutral import NeutralEstimator, NeutralOptions, Rest
-from calib.profile import Profile, to_json
+from calib.profile import MOST_GAZE_ERROR_DEG, Profile, to_json
 from reenact.cli.errors import plain_errors, say, unusable_input, warn
 from reenact.cli.grouped import CommandT, GroupedCommand, option
 from reenact.cli.parameters import FILE, NumberParameter, landmarker_option
@@ -66,6 +68,12 @@ def profile_output_option(stays: str) -> Callable[[CommandT], CommandT]:
     show_default=True,
     help="With --camera: how long the face must be at rest.",
 )
+@option(
+    "--into-camera",
+    is_flag=True,
+    help="In the film or the picture the person looks into the camera, as you do with --camera. How their "
+    "gaze is misread goes to the profile, too, so that eye contact meets the camera.",
+)
 @landmarker_option()
 def neutral(
     camera: str | None,
@@ -73,6 +81,7 @@ def neutral(
     image: Path | None,
     output: Path | None,
     seconds: float,
+    into_camera: bool,
     landmarker: Path | None,
 ) -> None:
     """Measure a person's face at rest, and write it to a profile, for --profile and --driver-profile.
@@ -84,13 +93,17 @@ def neutral(
         check_source(camera=camera, video=video, image=image)
         with unusable_input():
             known = Profile() if output is None else profile_to_renew(output)
+        gaze = _Gaze()
         if image is not None:
-            found, how = _of_picture(image, landmarker), f"one picture, {image.name}"
+            found, how = _of_picture(image, landmarker, gaze), f"one picture, {image.name}"
         else:
-            rest = at_rest(_watch(camera, video, seconds, landmarker), shown_source(camera, video))
+            rest = at_rest(_watch(camera, video, seconds, landmarker, gaze), shown_source(camera, video))
             found, how = rest.neutral, f"{shown_source(camera, video)}: {how_sure(rest)}"
-        write_profile(renewed(known, how, found), output)
-        say(f"{output or 'neutral'}: {how}; {highest(found)}")
+        error = gaze.error if into_camera or camera is not None else None
+        write_profile(renewed(known, how, found, gaze_error_deg=error), output)
+        say(f"{output or 'neutral'}: {how}; {highest(found)}" + ("" if error is None else _misread(error)))
+        if error is None and (into_camera or camera is not None):
+            warn("the eyes did not rest on the camera, so the error of the gaze stays as it was")
         if image is not None:
             warn("one picture does not tell whether the face is at rest; it is taken as it is")
         if found.max() > NOT_AT_REST:
@@ -132,25 +145,55 @@ def write_profile(profile: Profile, output: Path | None) -> None:
         save_profile(profile, output)
 
 
-def _of_picture(path: Path, landmarker: Path | None) -> AUVector:
+class _Gaze:
+    """Collects where a face looks, and where its camera is."""
+
+    def __init__(self) -> None:
+        self._aus: list[AUVector] = []
+        self._camera: list[NDArray[np.float64]] = []
+
+    def note(self, aus: AUVector, camera: NDArray[np.float64] | None) -> None:
+        """Adds a reading (AU_COUNT,) and the camera_deg of its head."""
+        if camera is not None:
+            self._aus.append(aus)
+            self._camera.append(camera)
+
+    @property
+    def error(self) -> tuple[float, float] | None:
+        """The error of the gaze of somebody who looked into the camera. None: they looked elsewhere."""
+        if not self._aus:
+            return None
+        aus = np.array(self._aus)
+        error = gaze_error(GAZE_UNIT_DEG * aus[:, GAZE], np.array(self._camera), aus[:, LID_GAP])
+        return None if error is None or max(map(abs, error)) > MOST_GAZE_ERROR_DEG else error
+
+
+def _misread(error: tuple[float, float]) -> str:
+    return f"; the gaze is read {error[0]:+.1f} degrees to the left and {error[1]:+.1f} up"
+
+
+def _of_picture(path: Path, landmarker: Path | None, gaze: _Gaze) -> AUVector:
     with unusable_input():
         measured = read_still(load_still(path), TrackerOptions(model_path=landmarker))
     if measured.largest is None:
         raise CalibrationError(f"{path}: no face was found to calibrate")
-    return measured.aus[measured.largest]
+    aus = measured.aus[measured.largest]
+    gaze.note(aus, camera_deg(measured.faces[measured.largest].pose.rotation))
+    return aus
 
 
 def _watch(
-    camera: str | None, video: Path | None, seconds: float, landmarker: Path | None
+    camera: str | None, video: Path | None, seconds: float, landmarker: Path | None, gaze: _Gaze
 ) -> NeutralEstimator:
     """Reads a film to its end, or a camera until the face was at rest for `seconds` or the time is over."""
     estimator = NeutralEstimator()
     with watching(camera, video, landmarker) as readings, status_line() as show:
         if camera is not None:
-            click.echo("Look ahead and let your face rest.", err=True)
+            click.echo("Look into the camera and let your face rest.", err=True)
         for reading in readings:
             if reading.aus is not None:
                 estimator.update(reading.time_s, reading.aus)
+                gaze.note(reading.aus, reading.camera_deg)
             show(f"at rest {estimator.rest_s:.1f} s of {reading.time_s:.1f} s" + _absent(reading))
             if camera is not None and (
                 estimator.rest_s >= seconds or reading.time_s >= MOST_WATCHED * seconds

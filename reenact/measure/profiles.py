@@ -41,14 +41,22 @@ def profile_to_renew(path: Path) -> Profile:
     return load_profile(path) if path.exists() else Profile(path.stem)
 
 
-def renewed(profile: Profile, how: str, neutral: AUVector, range_: AUVector | None = None) -> Profile:
+def renewed(
+    profile: Profile,
+    how: str,
+    neutral: AUVector,
+    range_: AUVector | None = None,
+    gaze_error_deg: tuple[float, float] | None = None,
+) -> Profile:
     """The profile with a new neutral (AU_COUNT,), dated now.
 
-    how: how the neutral was measured. range_: (AU_COUNT,) the new range. None: the range stays as it was.
+    how: how the neutral was measured. range_: (AU_COUNT,) the new range. gaze_error_deg: the new error of the
+    gaze. None: each of these stays as it was.
     """
     when = datetime.now(timezone.utc).isoformat(timespec="seconds")
     known = profile.range if range_ is None else range_
-    return replace(profile, neutral=neutral, range=known, how=how, when=when)
+    error = profile.gaze_error_deg if gaze_error_deg is None else gaze_error_deg
+    return replace(profile, neutral=neutral, range=known, how=how, when=when, gaze_error_deg=error)
 
 
 def with_mouth(profile: Profile, views: MouthViews) -> Profile:

@@ -27,6 +27,9 @@ class DriverReading:
     """(AU_COUNT,) what it shows. None: there is no face."""
     lean: AUVector | None = None
     """(AU_COUNT,) the asymmetry of its lids as `calib.au.lean` has it. None: both sides show the same."""
+    camera_deg: NDArray[np.float64] | None = None
+    """(2,) the angles to the person's left and up, degrees, at which the head sees the camera. None: they are
+    not known."""
 
 
 class LiveDriverSource:

@@ -13,6 +13,7 @@ from calib.au import (
     AU_COUNT,
     AU_INDEX,
     EYE_CONTACT,
+    GAZE,
     HIGHEST,
     JAW_DROP,
     LID_GAP,
@@ -139,21 +140,22 @@ class Retargeter:
         memory = self._memories.get(face.track_id)
         if memory is None:
             memory = self._memories[face.track_id] = self._meet(face, chosen, mouth_hidden, pts)
+        person = self._profile_now() or self._unknown
+        aus, neutral = person.with_true_gaze(aus), _straight_ahead(person.neutral)
         steady, room = memory.aus(aus, pts)
         steady_lean, room_lean = memory.lean(lean, pts)
         level = memory.level(chosen, face.confidence, pts)
         visible = memory.visible(mouth_hidden, pts)
         if not chosen and level == 0:
             return _Change(*(bilateral(neutral_aus()) for _ in range(3)))
-        person = self._profile_now() or self._unknown
-        at_rest = memory.resting(person, aus, pts)
+        at_rest = memory.resting(neutral, aus, pts)
         targets = _for_lids(self._targets_at(pts, face.track_id), float(at_rest[LID_GAP]))
         targets = targets.above(at_rest).with_gain(person.gain)
         sides = targets.one_sided
         # A millimetre is no share: lids that are told apart are held apart.
         sides[LID_GAP] = sides[LID_GAP] > 0
         shown, room = apart(steady, sides * steady_lean), apart(room, sides * room_lean)
-        own = inverted(shown, self._options.inverted, person.neutral)
+        own = inverted(shown, self._options.inverted, neutral)
         wanted = targets.times(self._strength_now()).change(own) + (own - shown)
         if wanted[:, EYE_CONTACT].any():
             wanted = wanted + wanted[:, [EYE_CONTACT]] * memory.eye_contact(face, aus, pts)
@@ -164,7 +166,7 @@ class Retargeter:
         lowest, highest = np.minimum(LOWEST - room, 0), np.maximum(person.ceiling - room, 0)
         change = within(wanted, lowest, highest).astype(np.float32)
         if self._options.safe:
-            beyond_rest = np.maximum(room - person.neutral, 0)
+            beyond_rest = np.maximum(room - neutral, 0)
             change = memory.pace(load_limits().within(beyond_rest, change), pts)
         asked = np.float32(level) * visible * change
         correction = np.float32(level) * visible * self._correction(pts, face.track_id)
@@ -196,6 +198,15 @@ class Retargeter:
         for track_id in self._memories.keys() - present:
             if self._memories[track_id].level(False, 0.0, pts) == 0:
                 del self._memories[track_id]
+
+
+def _straight_ahead(neutral: AUVector) -> AUVector:
+    """`neutral` (AU_COUNT,) with eyes that look straight ahead: nobody's gaze counts from where they look."""
+    if not neutral[GAZE].any():
+        return neutral
+    neutral = neutral.copy()
+    neutral[GAZE] = 0
+    return neutral
 
 
 def _for_lids(targets: Targets, lids_mm: float) -> Targets:
@@ -236,9 +247,9 @@ class _Memory:
         self._confident = confidence >= threshold
         return self._fade(chosen and self._confident, pts)
 
-    def resting(self, person: Profile, aus: AUVector, pts: Fraction) -> AUVector:
+    def resting(self, neutral: AUVector, aus: AUVector, pts: Fraction) -> AUVector:
         """(AU_COUNT,) the face at rest: the person's neutral, with openings that are not in it learned."""
-        return with_openings(person.neutral, self._resting(aus[OPENING_PLACES], float(pts)))
+        return with_openings(neutral, self._resting(aus[OPENING_PLACES], float(pts)))
 
     def visible(self, mouth_hidden: bool, pts: Fraction) -> AUVector:
         """(AU_COUNT,) the shares to show, 0..1: nothing of the lower face while its mouth is hidden."""

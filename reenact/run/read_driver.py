@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 
 from calib.au import LID_GAP, neutral_aus
 from calib.estimator import load_estimator
+from calib.gaze import camera_deg
 from reenact.measure.measurer import Measurer
 from reenact.measure.read_aus import ReadOptions, Watch, read_film, read_still, unwatched
 from reenact.media.image_file import Still
@@ -75,7 +76,8 @@ def _reading(measured: Measured, index: int) -> DriverReading:
     """The reading of one face, with both lids; other action units are followed on both sides alike."""
     lids = neutral_aus()
     lids[LID_GAP] = measured.leans[index][LID_GAP]
-    return DriverReading(float(measured.frame.pts), measured.aus[index], lids)
+    camera = camera_deg(measured.faces[index].pose.rotation)
+    return DriverReading(float(measured.frame.pts), measured.aus[index], lids, camera)
 
 
 def _recording(readings: Sequence[DriverReading]) -> AURecording:

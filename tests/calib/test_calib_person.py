@@ -72,10 +72,26 @@ def test_without_an_output_the_profile_goes_to_standard_output() -> None:
     assert json.loads(result.stdout)["neutral"]["AU12"] > 2
 
 
+def test_the_error_of_the_gaze_is_learned_of_somebody_who_looks_into_the_camera(
+    still_film: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "ana.json"
+    path.write_text('{"version": 1, "gaze_error_deg": [1, 2]}')
+    calib("neutral", "--image", PORTRAIT, "-o", path)
+    assert load_profile(path).gaze_error_deg == (1, 2)
+    for source in (("--image", PORTRAIT), ("--video", still_film)):
+        result = calib("neutral", *source, "--into-camera", "-o", path)
+        left, up = load_profile(path).gaze_error_deg
+        assert (left, up) != (1, 2) and abs(left) < 6 and abs(up) < 6
+        assert f"the gaze is read {left:+.1f} degrees to the left and {up:+.1f} up" in result.stderr
+
+
 def test_a_stand_in_for_a_camera_is_watched_until_the_face_has_been_at_rest(still_film: Path) -> None:
     result = calib("neutral", "--camera", still_film, "--seconds", 2)
     assert result.exit_code == 0, result.output
-    assert result.stderr.startswith("Look ahead and let your face rest.\nneutral: film still.mp4: 2.")
+    assert result.stderr.startswith(
+        "Look into the camera and let your face rest.\nneutral: film still.mp4: 2."
+    )
     assert json.loads(result.stdout)["neutral"]["AU12"] > 2
 
 

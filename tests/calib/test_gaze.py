@@ -19,6 +19,7 @@ from calib.gaze import (
     angles_deg,
     direction_of,
     eye_features,
+    gaze_error,
     load_gaze_estimator,
     read_gaze_estimator,
 )
@@ -134,3 +135,18 @@ def test_too_few_portraits_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({}))
     done = CliRunner().invoke(main, ["gaze", str(tmp_path), "--out", str(tmp_path / "out")])
     assert done.exit_code == 2 and "0 pictures are too few; give at least 20" in done.output
+
+
+def test_the_error_is_what_is_read_of_somebody_who_looks_into_the_camera() -> None:
+    random = np.random.default_rng(0)
+    camera = random.normal(0, 4, (90, 2))
+    read = camera + np.array([3, -2]) + random.normal(0, 0.7, (90, 2))
+    lids_mm = np.full(90, 9.0)
+    lids_mm[40:46] = 1
+    read[40:46] -= 25
+    assert gaze_error(read, camera, lids_mm) == pytest.approx((3, -2), abs=0.3)
+
+
+def test_eyes_that_wander_tell_no_error() -> None:
+    read = np.stack([np.linspace(-12, 12, 90), np.full(90, -8.0)], axis=1)
+    assert gaze_error(read, np.zeros((90, 2)), np.full(90, 9.0)) is None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.au import AU_CODES, AU_COUNT, AU_INDEX, HIGHEST, neutral_aus
+from calib.au import AU_CODES, AU_COUNT, AU_INDEX, GAZE, HIGHEST, neutral_aus
 from calib.profile import (
     MOST_STRETCH,
     Profile,
@@ -52,6 +52,26 @@ def asked(targets: str, profile: Profile, shows: float) -> float:
     """The change of AU12 in the face of somebody in whom every action unit is measured at `shows`."""
     retarget = Retargeter(parse_targets(targets), RetargetOptions(profile=profile))
     return float(retarget(record(0, Someone(shows=shows))).asked[0][..., AU12].mean())
+
+
+def test_the_error_of_a_gaze_is_kept_and_taken_off():
+    profile = known(gaze_error_deg=[6, -3])
+    assert parse_profile(to_json(profile)).gaze_error_deg == (6, -3)
+    aus = neutral_aus()
+    aus[GAZE] = (2, 2)
+    assert profile.with_true_gaze(aus)[GAZE].tolist() == [1, 2.5]
+    assert aus[GAZE].tolist() == [2, 2]
+    assert Profile().with_true_gaze(aus) is aus
+    assert "gaze_error_deg" not in to_json(Profile())
+
+
+@pytest.mark.parametrize(
+    "wrong", [[1], [1, 2, 3], "1, 2", [1, "2"], [21, 0], [0, None], [True, 0], {"left": 1}]
+)
+def test_what_is_no_error_of_a_gaze_is_refused(wrong: object):
+    with pytest.raises(ProfileError, match="two numbers from -20 to 20") as error:
+        known(gaze_error_deg=wrong)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_only_the_version_is_needed():

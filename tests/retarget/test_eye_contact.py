@@ -11,6 +11,7 @@ import pytest
 from calib.au import EYE_CONTACT, GAZE, GAZE_UNIT_DEG, LID_GAP, neutral_aus
 from calib.gaze import angles_deg
 from calib.pose import Pose
+from calib.profile import Profile
 from reenact.programme import parse_targets
 from reenact.programme.target_syntax import TargetError, parse_gaze
 from reenact.records import Face
@@ -145,6 +146,19 @@ def test_the_retargeter_turns_the_eyes_and_writes_no_share() -> None:
     change = retarget(measured).changes[0]
     assert change[:, GAZE] == pytest.approx(np.array([[-1, 2], [-1, 2]]), abs=0.01)
     assert not change[:, EYE_CONTACT].any()
+
+
+@pytest.mark.parametrize("where", ["camera", "5,-2"])
+def test_the_error_of_a_persons_gaze_is_taken_off(where: str) -> None:
+    """Somebody who looks 6 degrees to the left and 12 down is read as looking 9 to the left and 9 down."""
+    read = replace(record(0, Someone()), aus=(looking(9, -9),), leans=(neutral_aus(),))
+    looks = replace(record(0, Someone()), aus=(looking(6, -12),), leans=(neutral_aus(),))
+    neutral = neutral_aus()
+    neutral[GAZE] = read.aus[0][GAZE]
+    knows = replace(FREE, profile=Profile(neutral=neutral, gaze_error_deg=(3, 3)))
+    change = Retargeter(parse_gaze(where), knows)(read).changes[0]
+    np.testing.assert_allclose(change, Retargeter(parse_gaze(where), FREE)(looks).changes[0], atol=1e-5)
+    assert change[:, GAZE].any()
 
 
 def test_eyes_that_are_read_beyond_their_limit_are_left_alone() -> None:
