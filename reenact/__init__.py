@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reenact.pipeline.meter import Report
     from reenact.programme.driver import Driver, Transfer
     from reenact.programme.keyframes import Keyframes
+    from reenact.programme.steps import Steps
     from reenact.retarget.controls import Asked
     from reenact.run.files import EditOptions
     from reenact.run.image_editor import Faces, ImageEditor
@@ -256,14 +257,15 @@ def load_driver(
 
 def load_timeline(
     path: str | Path, *, face: int | str | None = None, fps: float | None = None
-) -> Keyframes | Driver:
+) -> Keyframes | Steps | Driver:
     """A programme that follows the keyframes in a file: what `--timeline` does.
 
         timeline = reenact.load_timeline("smile.csv")
         reenact.edit_video("in.mp4", "out.mp4", timeline)
 
-    path: a .csv with the columns time, au, value and, if wanted, kind, easing and face; a .json; or a table
-    of measured action units, which is followed like a driver.
+    path: a .csv with the columns time, au, value and, if wanted, kind, easing and face; a .json of keyframes
+    or of the steps that somebody took in the panel; or a table of measured action units, which is followed
+    like a driver.
     face: which face of a table of measured action units is followed, as `load_driver` takes it.
     fps: the frame rate of a table of measured action units without times. None: the table has times.
 

@@ -27,6 +27,8 @@
 | `SizeError` | `ValueError` | a face or a picture of a size that nothing can be made of |
 | `ModelError` | `ValueError` | a network that is missing, or another one's |
 | `TrackerError` | `RuntimeError` | a face tracker that cannot be opened |
+| `PanelError` | `RuntimeError` | a panel for which no port can be had |
+| `ProtocolError` | `ValueError` | a message that is no command of the control protocol |
 | `EngineError` | `RuntimeError` | a runtime or a network that cannot be opened |
 | `ChoiceError` | `EngineError` | an engine's name that cannot be understood |
 | `GeneratorProcessError` | `RuntimeError` | a process of the generator that has ended unexpectedly |
@@ -52,6 +54,8 @@ from reenact.media.read.microphone import MicrophoneError
 from reenact.media.read.spool import CaptureError
 from reenact.media.write.au_csv import CsvError
 from reenact.media.write.encoding import SinkError
+from reenact.panel.options import PanelError
+from reenact.panel.protocol import ProtocolError
 from reenact.process.shadowing import ShadowedPackageError
 from reenact.programme.au_recording import AURecordingError
 from reenact.programme.driver import RegionError
@@ -86,8 +90,10 @@ __all__ = [
     "MicrophoneError",
     "ModelError",
     "MouthPictureError",
+    "PanelError",
     "ProfileError",
     "ProgrammeError",
+    "ProtocolError",
     "ReferencePictureError",
     "RegionError",
     "ShadowedPackageError",

@@ -18,6 +18,7 @@ from reenact.media.image_file import Still, save_still
 from reenact.programme.au_recording import AURecording
 from reenact.programme.keyframes import Keyframes
 from reenact.programme.keyframes_file import load_keyframes, to_csv, to_json
+from reenact.programme.steps import Steps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,6 +74,8 @@ def preview(source: Path, output: Path, face: str | None, driver_fps: float | No
         programme = open_timeline(source, face, driver_fps)
         if isinstance(programme, Keyframes):
             figure = keyframes_plot(programme, source.name)
+        elif isinstance(programme, Steps):
+            raise Unusable(f"{source}: {programme}; only keyframes and tables have curves to plot")
         else:
             assert isinstance(programme.source, AURecording)
             figure = recording_plot(programme.source, source.name)

@@ -11,6 +11,7 @@ COMMANDS = {
     "video": "Change the expression in a film.",
     "image": "Change the expression in a picture.",
     "webcam": "Change the expression in a live camera picture.",
+    "panel": "Change it by a page in the browser: sliders, presets, figures.",
     "aus": "Read action units into an OpenFace table.",
     "demo": "Make a demonstration film; needs no input.",
     "bench": "Measure the speed of this machine.",
@@ -27,7 +28,7 @@ PROGRAMS = {"calib": "calib.__main__", "train": "train.__main__"}
 """The modules of the command lines that can also be called by `python -m`."""
 
 TASKS = {
-    "Change expressions": ("demo", "image", "video", "webcam"),
+    "Change expressions": ("demo", "image", "video", "webcam", "panel"),
     "Read action units": ("aus",),
     "Calibrate and train": ("calib", "train"),
     "This machine": ("doctor", "bench", "engines", "config", "completion"),

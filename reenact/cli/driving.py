@@ -29,6 +29,7 @@ from reenact.programme.face_request import DriverRequest
 from reenact.programme.inversion import InversionError, parse_inverted
 from reenact.programme.keyframes import Keyframes
 from reenact.programme.live_driver import LiveDriverSource
+from reenact.programme.steps import Steps
 from reenact.programme.target_syntax import TargetError, parse_gaze, parse_locks, parse_scales
 from reenact.programme.targets import Targets, neutralised
 from reenact.programme.timeline_file import load_timeline, timeline_notes
@@ -205,7 +206,9 @@ def open_driver(
     return recording
 
 
-def open_timeline(path: Path, face: str | None = None, fps: float | None = None) -> Keyframes | Driver:
+def open_timeline(
+    path: Path, face: str | None = None, fps: float | None = None
+) -> Keyframes | Steps | Driver:
     """The time line in a file; prints its notes. face, fps: as `load_timeline` takes them."""
     with unusable_input():
         timeline = load_timeline(path, face, fps)

@@ -16,14 +16,17 @@ import click
 from reenact.cli.editing import live_editing_options, may_change_several, programme_and_options
 from reenact.cli.errors import Stop, note, say, signals_stop, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
-from reenact.cli.grouped import GroupedCommand, option
+from reenact.cli.grouped import GroupedCommand, in_order, option
+from reenact.cli.panel_options import PANEL, open_desk, panel_options, panel_served
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import log_times, status_line
 from reenact.cli.recording import print_recordings, record_options, recording_options
 from reenact.media.read import CameraOptions
 from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size
 from reenact.media.read.spool import without_password
+from reenact.panel.options import PanelOptions
 from reenact.pipeline.meter import LiveStatus, Report
+from reenact.programme import Programme
 from reenact.programme.live_driver import LiveDriverSource
 from reenact.run.live import LiveOptions, open_live
 from reenact.run.read_driver import open_live_driver
@@ -45,6 +48,106 @@ class SizeParameter(click.ParamType):
         return int(match[2]), int(match[1])
 
 
+live_options = in_order(
+    option(
+        "--camera",
+        "where",
+        group="Camera",
+        default="0",
+        show_default=True,
+        metavar="CAMERA",
+        help="The camera: a number, /dev/video2, rtsp://host/stream, or a video file in its place.",
+    ),
+    option(
+        "--size",
+        group="Camera",
+        type=SizeParameter(),
+        metavar="WxH",
+        show_default=f"{USUAL_SIZE[1]}x{USUAL_SIZE[0]}",
+        help="Picture size to ask the camera for, in pixels.",
+    ),
+    option(
+        "--fps",
+        group="Camera",
+        type=NumberParameter(1, 240),
+        metavar="FPS",
+        show_default=f"{USUAL_RATE:g}",
+        help="Frame rate to ask the camera for, in frames per second.",
+    ),
+    option(
+        "--mirror/--no-mirror",
+        group="Camera",
+        default=LiveOptions.mirror,
+        show_default=True,
+        help="Exchange left and right.",
+        detail="Programs for calls already do this in your own view.",
+    ),
+    live_editing_options,
+    option(
+        "--driver-camera",
+        group="Drivers and time lines",
+        metavar="CAMERA",
+        help="Take over the expression of the face before a second camera.",
+        detail="--transfer, --regions, --gain and --driver-profile apply as they do to a --driver.",
+    ),
+    option(
+        "--virtual-camera/--no-virtual-camera",
+        group="Virtual camera and preview",
+        default=LiveOptions.virtual_camera,
+        show_default=True,
+        help="Show the result as a camera to other programs.",
+    ),
+    option(
+        "--device",
+        group="Virtual camera and preview",
+        metavar="NAME",
+        show_default="the first that is free",
+        help="The virtual camera: /dev/video9 or 'Unity Video Capture'.",
+    ),
+    option(
+        "--preview/--no-preview",
+        group="Virtual camera and preview",
+        default=LiveOptions.preview,
+        show_default="where a window opens",
+        help="Show the result in a window, with figures and keys.",
+    ),
+    option(
+        "--budget-ms",
+        group="Virtual camera and preview",
+        type=NumberParameter(1),
+        metavar="MS",
+        default=LiveOptions.budget_ms,
+        show_default=True,
+        help="Latency that is not exceeded if possible, in milliseconds (95th percentile).",
+        detail="Above it, the network of --generator live works at every second frame, then one frame "
+        "behind, and then not at all, until the latency is lower again.",
+    ),
+    recording_options,
+    option(
+        "--aus-csv",
+        group="Recording",
+        type=FILE,
+        metavar="CSV",
+        help="Write the action units measured and asked for, of every frame of the run.",
+    ),
+    option(
+        "--save-profile",
+        group="Limits and calibration",
+        type=FILE,
+        metavar="JSON",
+        help="Write your neutral face to this profile when you press n.",
+        detail="Range, gain and limit in the file are kept.",
+    ),
+    option(
+        "--with-mouth",
+        group="Limits and calibration",
+        is_flag=True,
+        help="Also keep pictures of the inside of your mouth in the profile, for mouths that are opened.",
+    ),
+)
+"""The options of a live run, which `reenact webcam` and `reenact panel` share."""
+
+
 @click.command(
     cls=GroupedCommand,
     example="--preset smile-soft",
@@ -63,100 +166,14 @@ class SizeParameter(click.ParamType):
     intensities (AU12=3) count; relative ones (AU12=+2) need none. Ctrl-C or q ends the run, and all files
     are complete then. Latency is the time from the camera's delivery of a frame until it is shown.""",
 )
+@live_options
+@panel_options
 @option(
-    "--camera",
-    "where",
-    group="Camera",
-    default="0",
+    "--panel/--no-panel",
+    group=PANEL,
+    default=False,
     show_default=True,
-    metavar="CAMERA",
-    help="The camera: a number, /dev/video2, rtsp://host/stream, or a video file in its place.",
-)
-@option(
-    "--size",
-    group="Camera",
-    type=SizeParameter(),
-    metavar="WxH",
-    show_default=f"{USUAL_SIZE[1]}x{USUAL_SIZE[0]}",
-    help="Picture size to ask the camera for, in pixels.",
-)
-@option(
-    "--fps",
-    group="Camera",
-    type=NumberParameter(1, 240),
-    metavar="FPS",
-    show_default=f"{USUAL_RATE:g}",
-    help="Frame rate to ask the camera for, in frames per second.",
-)
-@option(
-    "--mirror/--no-mirror",
-    group="Camera",
-    default=LiveOptions.mirror,
-    show_default=True,
-    help="Exchange left and right.",
-    detail="Programs for calls already do this in your own view.",
-)
-@live_editing_options
-@option(
-    "--driver-camera",
-    group="Drivers and time lines",
-    metavar="CAMERA",
-    help="Take over the expression of the face before a second camera.",
-    detail="--transfer, --regions, --gain and --driver-profile apply as they do to a --driver.",
-)
-@option(
-    "--virtual-camera/--no-virtual-camera",
-    group="Virtual camera and preview",
-    default=LiveOptions.virtual_camera,
-    show_default=True,
-    help="Show the result as a camera to other programs.",
-)
-@option(
-    "--device",
-    group="Virtual camera and preview",
-    metavar="NAME",
-    show_default="the first that is free",
-    help="The virtual camera: /dev/video9 or 'Unity Video Capture'.",
-)
-@option(
-    "--preview/--no-preview",
-    group="Virtual camera and preview",
-    default=LiveOptions.preview,
-    show_default="where a window opens",
-    help="Show the result in a window, with figures and keys.",
-)
-@option(
-    "--budget-ms",
-    group="Virtual camera and preview",
-    type=NumberParameter(1),
-    metavar="MS",
-    default=LiveOptions.budget_ms,
-    show_default=True,
-    help="Latency that is not exceeded if possible, in milliseconds (95th percentile).",
-    detail="Above it, the network of --generator live works at every second frame, then one frame behind, "
-    "and then not at all, until the latency is lower again.",
-)
-@recording_options
-@option(
-    "--aus-csv",
-    group="Recording",
-    type=FILE,
-    metavar="CSV",
-    help="Write the action units measured and asked for, of every frame of the run.",
-)
-@option(
-    "--save-profile",
-    group="Limits and calibration",
-    type=FILE,
-    metavar="JSON",
-    help="Write your neutral face to this profile when you press n.",
-    detail="Range, gain and limit in the file are kept.",
-)
-@option(
-    "--with-mouth",
-    group="Limits and calibration",
-    is_flag=True,
-    help="Also keep pictures of the inside of your mouth in the profile, for mouths that are opened.",
+    help="Serve the panel, a page with sliders, presets and figures, and open it in the browser.",
 )
 @option(
     "--duration",
@@ -168,6 +185,64 @@ class SizeParameter(click.ParamType):
 @json_option
 def webcam(
     where: str,
+    panel: bool,
+    panel_host: str,
+    panel_port: int | None,
+    browser: bool,
+    duration: float | None,
+    json_path: Path | None,
+    **choices: Any,
+) -> None:
+    """Change the expression of a face in a live camera picture, for calls and streams."""
+    with ExitStack() as opened:
+        targets, options = live_request(opened, **choices)
+        stop = opened.enter_context(signals_stop())
+        desk = switch = None
+        if panel:
+            desk, switch = open_desk(targets, options, can_start=False)
+            opened.enter_context(panel_served(desk, switch, PanelOptions(panel_host, panel_port), browser))
+        with unusable_input():
+            live = opened.enter_context(open_live(where, targets, options, desk=desk))
+        if desk is not None:
+            desk.begin(live, f"camera {without_password(where)}")
+        for line in live.notes:
+            note(line)
+        if live.window is not None and str(targets) == "none":
+            note("nothing is asked for yet: in the window, keys 1 to 9 choose presets")
+        for line in live.warnings:
+            warn(line)
+        neutral = live.controls.now.neutral
+        with status_line() as show:
+            progress = LiveProgress(live.status, show, stop, duration or math.inf)
+            report = live.run(lambda: progress() and not (switch and switch.stopping))
+        last = live.status()
+        save_profile = options.save_profile
+        with unusable_input():
+            kept = live.keep_mouth()
+        if kept:
+            note(f"{save_profile} holds {kept} picture{'s' * (kept > 1)} of the inside of your mouth")
+        elif save_profile is not None and live.controls.now.neutral is neutral:
+            note(f"{save_profile} was not written: n was not pressed")
+    print_figures(report)
+    absent = warn_of_absent(targets) if report.frames_with_face else []
+    if may_change_several(options.edit):
+        absent += warn_of_left_out(report.faces_left_out, options.edit.tracker)
+    absent += note_hidden_mouths(report.frames_with_hidden_mouth, "frame")
+    recordings = print_recordings(live.recorder)
+    document = {
+        "camera": without_password(where),
+        **report.to_json(),
+        "last": last.to_json(),
+        "recordings": recordings,
+        "notes": [*live.notes, *live.warnings, *absent],
+    }
+    write_json(document, json_path)
+    click.get_current_context().exit(stop.exit_code)
+
+
+def live_request(
+    opened: ExitStack,
+    *,
     size: Size | None,
     fps: float | None,
     mirror: bool,
@@ -183,62 +258,25 @@ def webcam(
     aus_csv: Path | None,
     save_profile: Path | None,
     with_mouth: bool,
-    duration: float | None,
-    json_path: Path | None,
     **choices: Any,
-) -> None:
-    """Change the expression of a face in a live camera picture, for calls and streams."""
+) -> tuple[Programme, LiveOptions]:
+    """What the `live_options` ask for; `opened` closes a second camera."""
     if with_mouth and save_profile is None:
         raise click.UsageError("--with-mouth needs --save-profile", click.get_current_context())
-    with ExitStack() as opened:
-        live_driver = _second_camera(driver_camera, opened, **choices)
-        targets, edit = programme_and_options(**choices, live_driver=live_driver, needed=False)
-        options = LiveOptions(
-            camera=CameraOptions(size=size, fps=fps),
-            mirror=mirror,
-            edit=replace(edit, aus_csv=aus_csv),
-            virtual_camera=virtual_camera,
-            virtual_device=device,
-            budget_ms=budget_ms,
-            preview=preview,
-            record=record_options(record, audio_device, no_audio, audio_delay),
-            save_profile=save_profile,
-            with_mouth=with_mouth,
-        )
-        with unusable_input():
-            live = opened.enter_context(open_live(where, targets, options))
-        for line in live.notes:
-            note(line)
-        if live.window is not None and str(targets) == "none":
-            note("nothing is asked for yet: in the window, keys 1 to 9 choose presets")
-        for line in live.warnings:
-            warn(line)
-        stop = opened.enter_context(signals_stop())
-        neutral = live.controls.now.neutral
-        with status_line() as show:
-            report = live.run(LiveProgress(live.status, show, stop, duration or math.inf))
-        last = live.status()
-        with unusable_input():
-            kept = live.keep_mouth()
-        if kept:
-            note(f"{save_profile} holds {kept} picture{'s' * (kept > 1)} of the inside of your mouth")
-        elif save_profile is not None and live.controls.now.neutral is neutral:
-            note(f"{save_profile} was not written: n was not pressed")
-    print_figures(report)
-    absent = warn_of_absent(targets) if report.frames_with_face else []
-    if may_change_several(edit):
-        absent += warn_of_left_out(report.faces_left_out, edit.tracker)
-    absent += note_hidden_mouths(report.frames_with_hidden_mouth, "frame")
-    recordings = print_recordings(live.recorder)
-    document = {
-        "camera": without_password(where),
-        **report.to_json(),
-        "last": last.to_json(),
-        "recordings": recordings,
-        "notes": [*live.notes, *live.warnings, *absent],
-    }
-    write_json(document, json_path)
-    click.get_current_context().exit(stop.exit_code)
+    live_driver = _second_camera(driver_camera, opened, **choices)
+    targets, edit = programme_and_options(**choices, live_driver=live_driver, needed=False)
+    return targets, LiveOptions(
+        camera=CameraOptions(size=size, fps=fps),
+        mirror=mirror,
+        edit=replace(edit, aus_csv=aus_csv),
+        virtual_camera=virtual_camera,
+        virtual_device=device,
+        budget_ms=budget_ms,
+        preview=preview,
+        record=record_options(record, audio_device, no_audio, audio_delay),
+        save_profile=save_profile,
+        with_mouth=with_mouth,
+    )
 
 
 def _second_camera(

@@ -27,6 +27,7 @@ from reenact.records import Finished, Generated
 from reenact.retarget.controls import Controls, Settings
 from reenact.retarget.live_retargeter import LiveRetargeter
 from reenact.run.deadline import Deadline
+from reenact.run.desk import Desk
 from reenact.run.files import EditOptions, edited_with, measuring_stages
 from reenact.run.freeze_frame import Freeze
 from reenact.run.load_shedding import STEPS, LoadShedder, LoadSheddingOptions
@@ -77,7 +78,7 @@ class LiveEdit:
     making: tuple[Stage, ...]
     """The stages that make the new frame; the last one returns a Finished."""
     sinks: tuple[LiveSink, ...]
-    """The virtual camera and the recorder, if there are any."""
+    """The virtual camera, the recorder and the desk, if there are any."""
     recorder: Recorder | None
     """The recorder, which may be started and stopped in the thread that runs. None: nothing is recorded."""
     controls: Controls
@@ -182,9 +183,14 @@ class LiveEdit:
 
 @contextmanager
 def open_live(
-    where: int | str, targets: Programme, options: LiveOptions = LiveOptions()
+    where: int | str,
+    targets: Programme,
+    options: LiveOptions = LiveOptions(),
+    *,
+    desk: Desk | None = None,
 ) -> Iterator[LiveEdit]:
-    """Opens camera, models and sinks of a live run. where: as `open_camera` takes it.
+    """Opens camera, models and sinks of a live run. where: as `open_camera` takes it. desk: shows the run to
+    the panel. None: there is no panel.
 
     The table of action units is complete when the block ends well. Tracker and generator are closed when no
     stage uses them any more. Raises CaptureError, SinkError, CsvError, TrackerError or EngineError where
@@ -193,7 +199,7 @@ def open_live(
     edit, person = options.edit, options.edit.retarget.profile
     neutral = None if person is None else person.neutral
     settings = Settings(targets, edit.retarget.strength, neutral=neutral, mirror=options.mirror)
-    controls = Controls(settings)
+    controls = Controls(settings) if desk is None else desk.controls
     if options.save_profile is not None:
         known = profile_to_renew(options.save_profile)
         person = person or known
@@ -203,7 +209,8 @@ def open_live(
         meter = Meter()
         window, why_no_window = _window(options.preview, camera.size, opened)
         seen = window is not None or options.record is not None
-        sink, why_no_sink = _virtual_camera(camera, options, opened, needed=not seen)
+        needed = not seen and desk is None
+        sink, why_no_sink = _virtual_camera(camera, options, opened, needed=needed)
         recorder = _recorder(options, camera, meter, edited_with(targets, edit.retarget))
         table = opened.enter_context(open_csv(edit.aus_csv, asked=True)) if edit.aus_csv else None
         tracker = used.enter_context(Tracker(edit.tracker))
@@ -221,7 +228,7 @@ def open_live(
             tracker=tracker,
             measuring=measuring_stages(retargeter, table, meter, edit.occlusion),
             making=(*_steps(generator), Stage("paste", PasteAndMirror(controls))),
-            sinks=tuple(filter(None, (sink, recorder))),
+            sinks=tuple(filter(None, (sink, recorder, desk))),
             recorder=recorder,
             controls=controls,
             retargeter=retargeter,

@@ -44,6 +44,7 @@ ROOMS: dict[str, set[str]] = {
         *("records", "process", "doctor", "media", "pipeline", "track"),
         *("programme", "retarget", "generate", "occlusion", "measure", "recognise"),
     },
+    "panel": {"records", "programme", "retarget", "run"},
     "verify": {*_BASE, "media", "pipeline", "track", "programme", "measure", "figures", "run"},
 }
 """The rooms of `reenact`, each with the rooms that it may import, which stand above it. The command line and
@@ -52,11 +53,12 @@ the modules on the ground floor are the roof: they may import all rooms, and no 
 NUMPY_AND_CV2_ONLY = {"calib"}
 THREADS = {"threading", "queue", "concurrent", "multiprocessing", "asyncio", "_thread"}
 MAY_KNOW_THREADS = {
-    *("reenact.pipeline.runner", "reenact.pipeline.channel"),
+    *("reenact.pipeline.runner", "reenact.pipeline.channel", "reenact.panel.server"),
     *(
         "reenact.pipeline.meter",
         "reenact.retarget.controls",
         "reenact.process.settings",
+        "reenact.run.desk",
         "reenact.run.image_editor",
         "reenact.run.session",
         "reenact.track.face_mesh",

@@ -38,7 +38,7 @@ LANGUAGES = {"console", "bash", "python", "json", "csv", "toml", "text"}
 """Of these the first two are commands; `text` is for diagrams."""
 PROGRAMS = {"reenact": "reenact.cli", "calib": "calib.__main__", "train": "train.__main__"}
 """The commands of each of our programs."""
-OTHER_PROGRAMS = {"apt-get", "pip", "uv", "python3", "ffmpeg", "eval"}
+OTHER_PROGRAMS = {"apt-get", "curl", "pip", "uv", "python3", "ffmpeg", "eval"}
 OTHER_MODULES = {"venv", "pytest", "mkdocs"}
 """What may stand behind `python -m`."""
 

@@ -1,0 +1,1 @@
+"""The panel: a page in the browser and a protocol that change a live run while it runs."""
