@@ -13,13 +13,13 @@ from calib.profile import ProfileError
 from engines.engine import EngineError
 from reenact.cli.errors import signals_stop, warn
 from reenact.cli.grouped import GroupedCommand
-from reenact.cli.panel_options import open_desk, panel_options, panel_served
+from reenact.cli.panel_options import Outside, open_desk, panel_options
 from reenact.cli.recording import print_recordings
 from reenact.cli.webcam import live_options, live_request, print_figures
 from reenact.media.read.spool import CaptureError, without_password
 from reenact.media.write.au_csv import CsvError
 from reenact.media.write.encoding import SinkError
-from reenact.panel.options import PanelOptions
+from reenact.panel.options import Address, OscContent
 from reenact.panel.protocol import Act
 from reenact.panel.switch import Switch
 from reenact.programme import Programme
@@ -50,6 +50,9 @@ def panel(
     panel_host: str,
     panel_port: int | None,
     browser: bool,
+    osc_in: int | None,
+    osc_out: Address | None,
+    osc_names: tuple[OscContent, ...],
     **choices: Any,
 ) -> None:
     """Change the expression in a live camera picture, by a page in the browser."""
@@ -57,7 +60,16 @@ def panel(
         targets, options = live_request(opened, preview=bool(preview), **choices)
         desk, switch = open_desk(targets, options, can_start=True)
         stop = opened.enter_context(signals_stop())
-        opened.enter_context(panel_served(desk, switch, PanelOptions(panel_host, panel_port), browser))
+        outside = Outside.of(
+            panel=True,
+            panel_host=panel_host,
+            panel_port=panel_port,
+            browser=browser,
+            osc_in=osc_in,
+            osc_out=osc_out,
+            osc_names=osc_names,
+        )
+        opened.enter_context(outside.opened(desk, switch))
         while (start := switch.await_start(lambda: stop.number is None)) is not None:
             _run(start, where, targets, options, desk, switch, lambda: stop.number is None)
     click.get_current_context().exit(stop.exit_code)

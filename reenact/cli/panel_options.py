@@ -5,12 +5,22 @@ from __future__ import annotations
 import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import click
 
 from reenact.cli.errors import note, say, unusable_input, warn
 from reenact.cli.grouped import in_order, option
-from reenact.panel.options import USUAL_PORT, PanelOptions, ServedPanel
+from reenact.cli.parameters import ParsedParameter
+from reenact.panel.options import (
+    OSC_CONTENTS,
+    USUAL_PORT,
+    Address,
+    OscContent,
+    PanelError,
+    PanelOptions,
+    parse_address,
+)
 from reenact.panel.switch import Switch
 from reenact.programme import Programme
 from reenact.retarget.controls import Settings
@@ -39,6 +49,28 @@ panel_options = in_order(
         help="The port on which the panel is served.",
     ),
     option(
+        "--osc-in",
+        group=PANEL,
+        type=click.IntRange(1, 65535),
+        metavar="PORT",
+        help="Take controls by OSC on this UDP port of 127.0.0.1: /reenact/au/12 f, /reenact/preset s ...",
+    ),
+    option(
+        "--osc-out",
+        group=PANEL,
+        type=ParsedParameter("HOST:PORT", parse_address, PanelError),
+        metavar="HOST:PORT",
+        help="Send action units by OSC, frame by frame.",
+    ),
+    option(
+        "--osc-names",
+        group=PANEL,
+        type=click.Choice(OSC_CONTENTS),
+        multiple=True,
+        show_default="aus",
+        help="What is sent: action units, ARKit's blendshapes, or the Virtual Motion Capture protocol.",
+    ),
+    option(
         "--browser/--no-browser",
         group=PANEL,
         default=True,
@@ -59,18 +91,70 @@ def open_desk(targets: Programme, options: LiveOptions, *, can_start: bool) -> t
     return desk, Switch(desk, can_start=can_start)
 
 
-@contextmanager
-def panel_served(desk: Desk, switch: Switch, options: PanelOptions, browser: bool) -> Iterator[ServedPanel]:
-    """Serves the panel, says where, and opens it in the browser if it is wanted."""
-    # The server is not imported where there is no panel: it would take a fifth of a second.
-    from reenact.panel.server import open_panel
+@dataclass(frozen=True)
+class Outside:
+    """The ways by which a run is reached from outside."""
 
-    with ExitStack() as opened:
-        with unusable_input():
-            panel = opened.enter_context(open_panel(desk, switch, options))
+    panel: PanelOptions | None
+    """Where the panel is served. None: nowhere."""
+    browser: bool
+    """Whether it is opened in the browser."""
+    osc_in: int | None
+    """The port of 127.0.0.1 on which OSC is taken. None: it is not."""
+    osc_out: Address | None
+    """The address to which OSC is sent. None: it is not."""
+    osc_names: tuple[OscContent, ...]
+    """What is sent."""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        panel: bool,
+        panel_host: str,
+        panel_port: int | None,
+        browser: bool,
+        osc_in: int | None,
+        osc_out: Address | None,
+        osc_names: tuple[OscContent, ...],
+    ) -> Outside:
+        """What the `panel_options` ask for. panel: whether the panel is served."""
+        where = PanelOptions(panel_host, panel_port) if panel else None
+        return cls(where, browser, osc_in, osc_out, osc_names or OSC_CONTENTS[:1])
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is any."""
+        return not (self.panel is None and self.osc_in is None and self.osc_out is None)
+
+    @contextmanager
+    def opened(self, desk: Desk, switch: Switch) -> Iterator[None]:
+        """Opens all of them until the block ends, and says where they are."""
+        with ExitStack() as opened:
+            with unusable_input():
+                if self.osc_in is not None or self.osc_out is not None:
+                    self._open_osc(desk, switch, opened)
+                if self.panel is not None:
+                    self._open_panel(self.panel, desk, switch, opened)
+            yield
+
+    def _open_osc(self, desk: Desk, switch: Switch, opened: ExitStack) -> None:
+        from reenact.panel.osc import osc_input, osc_output
+
+        if self.osc_in is not None:
+            address = opened.enter_context(osc_input(desk, switch, Address("127.0.0.1", self.osc_in)))
+            note(f"OSC is taken at {address}")
+        if self.osc_out is not None:
+            opened.enter_context(osc_output(desk, self.osc_out, self.osc_names))
+            note(f"OSC is sent to {self.osc_out}: {', '.join(self.osc_names)}")
+
+    def _open_panel(self, options: PanelOptions, desk: Desk, switch: Switch, opened: ExitStack) -> None:
+        # The server is not imported where there is no panel: it would take a fifth of a second.
+        from reenact.panel.server import open_panel
+
+        panel = opened.enter_context(open_panel(desk, switch, options))
         say(f"panel: {panel.url}")
         if options.host not in ("127.0.0.1", "localhost"):
             warn(f"other machines reach the panel at {options.host}; whoever knows its address may use it")
-        if browser and not webbrowser.open(panel.url):
+        if self.browser and not webbrowser.open(panel.url):
             note("no browser opened; go to that address yourself")
-        yield panel

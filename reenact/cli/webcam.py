@@ -17,14 +17,14 @@ from reenact.cli.editing import live_editing_options, may_change_several, progra
 from reenact.cli.errors import Stop, note, say, signals_stop, unusable_input, warn
 from reenact.cli.faces import note_hidden_mouths, warn_of_absent, warn_of_left_out
 from reenact.cli.grouped import GroupedCommand, in_order, option
-from reenact.cli.panel_options import PANEL, open_desk, panel_options, panel_served
+from reenact.cli.panel_options import PANEL, Outside, open_desk, panel_options
 from reenact.cli.parameters import FILE, NumberParameter, json_option, write_json
 from reenact.cli.progress import log_times, status_line
 from reenact.cli.recording import print_recordings, record_options, recording_options
 from reenact.media.read import CameraOptions
 from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size
 from reenact.media.read.spool import without_password
-from reenact.panel.options import PanelOptions
+from reenact.panel.options import Address, OscContent
 from reenact.pipeline.meter import LiveStatus, Report
 from reenact.programme import Programme
 from reenact.programme.live_driver import LiveDriverSource
@@ -189,6 +189,9 @@ def webcam(
     panel_host: str,
     panel_port: int | None,
     browser: bool,
+    osc_in: int | None,
+    osc_out: Address | None,
+    osc_names: tuple[OscContent, ...],
     duration: float | None,
     json_path: Path | None,
     **choices: Any,
@@ -198,9 +201,18 @@ def webcam(
         targets, options = live_request(opened, **choices)
         stop = opened.enter_context(signals_stop())
         desk = switch = None
-        if panel:
+        outside = Outside.of(
+            panel=panel,
+            panel_host=panel_host,
+            panel_port=panel_port,
+            browser=browser,
+            osc_in=osc_in,
+            osc_out=osc_out,
+            osc_names=osc_names,
+        )
+        if outside.is_any:
             desk, switch = open_desk(targets, options, can_start=False)
-            opened.enter_context(panel_served(desk, switch, PanelOptions(panel_host, panel_port), browser))
+            opened.enter_context(outside.opened(desk, switch))
         with unusable_input():
             live = opened.enter_context(open_live(where, targets, options, desk=desk))
         if desk is not None:

@@ -1,8 +1,9 @@
-"""Where the panel is served; it imports no server, so that commands without a panel start quickly."""
+"""Where the panel is served and OSC is sent; no server is imported, so that other commands start quickly."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 from reenact.panel.guard import Guard
 
@@ -38,3 +39,29 @@ class ServedPanel:
         """The address for the browser, with the token."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "") else self.host
         return f"http://{host}:{self.guard.port}/?token={self.guard.token}"
+
+
+OscContent: TypeAlias = Literal["aus", "arkit", "vmc"]
+"""What is sent by OSC; see reenact.panel.osc."""
+OSC_CONTENTS: tuple[OscContent, ...] = get_args(OscContent)
+
+
+@dataclass(frozen=True)
+class Address:
+    """The address of a UDP port."""
+
+    host: str
+    """The name or number of the machine."""
+    port: int
+    """The port."""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """The address in text such as 127.0.0.1:39539. Raises PanelError."""
+    host, colon, port = text.strip().rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
+        raise PanelError(f"{text.strip()!r:.60} is no address; write HOST:PORT, 127.0.0.1:39539")
+    return Address(host, int(port))

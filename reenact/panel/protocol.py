@@ -122,7 +122,11 @@ class Read(Command):
 
 def parse_command(text: str) -> Command:
     """The command in a message. Raises ProtocolError naming the key, the value and the right form."""
-    document = parse_json(text, ProtocolError)
+    return command_of(parse_json(text, ProtocolError))
+
+
+def command_of(document: object) -> Command:
+    """The command in the document of a message. Raises ProtocolError as `parse_command` does."""
     if not isinstance(document, dict):
         raise ProtocolError('a message is an object: {"do": "set", "strength": 0.5}')
     document = dict(document)

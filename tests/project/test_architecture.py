@@ -53,7 +53,7 @@ the modules on the ground floor are the roof: they may import all rooms, and no 
 NUMPY_AND_CV2_ONLY = {"calib"}
 THREADS = {"threading", "queue", "concurrent", "multiprocessing", "asyncio", "_thread"}
 MAY_KNOW_THREADS = {
-    *("reenact.pipeline.runner", "reenact.pipeline.channel", "reenact.panel.server"),
+    *("reenact.pipeline.runner", "reenact.pipeline.channel", "reenact.panel.server", "reenact.panel.osc"),
     *(
         "reenact.pipeline.meter",
         "reenact.retarget.controls",
