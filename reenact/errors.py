@@ -29,6 +29,7 @@
 | `TrackerError` | `RuntimeError` | a face tracker that cannot be opened |
 | `PanelError` | `RuntimeError` | a panel for which no port can be had |
 | `ProtocolError` | `ValueError` | a message that is no command of the control protocol |
+| `RefusalError` | `ValueError` | a command that a panel refuses |
 | `EngineError` | `RuntimeError` | a runtime or a network that cannot be opened |
 | `ChoiceError` | `EngineError` | an engine's name that cannot be understood |
 | `GeneratorProcessError` | `RuntimeError` | a process of the generator that has ended unexpectedly |
@@ -54,6 +55,7 @@ from reenact.media.read.microphone import MicrophoneError
 from reenact.media.read.spool import CaptureError
 from reenact.media.write.au_csv import CsvError
 from reenact.media.write.encoding import SinkError
+from reenact.panel.client import RefusalError
 from reenact.panel.options import PanelError
 from reenact.panel.protocol import ProtocolError
 from reenact.process.shadowing import ShadowedPackageError
@@ -95,6 +97,7 @@ __all__ = [
     "ProgrammeError",
     "ProtocolError",
     "ReferencePictureError",
+    "RefusalError",
     "RegionError",
     "ShadowedPackageError",
     "SinkError",
