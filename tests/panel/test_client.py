@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reenact.panel.client import PanelClient, RefusalError, ShownFrame, ShownFace, connect
+from reenact.panel.client import PanelClient, RefusalError, ShownFace, ShownFrame, connect
 from reenact.panel.options import PanelError, PanelOptions, ServedPanel
 from reenact.panel.protocol import Act
 from reenact.panel.server import open_panel
