@@ -20,6 +20,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
+from calib.json_file import parse_json
 from reenact.panel.options import PanelError
 from reenact.panel.protocol import MOST_RATE, Action, Json, Topic
 
@@ -120,7 +121,7 @@ class PanelClient:
         url = f"http://{self._place}/v1/command"
         try:
             with urlopen(Request(url, json.dumps(command).encode(), headers), timeout=_TIMEOUT_S) as response:
-                return dict(json.loads(response.read()))
+                return dict(_parsed(response.read().decode()))
         except HTTPError as error:
             with error:
                 raise RefusalError(_reason(error.read(), error.reason)) from error
@@ -156,7 +157,7 @@ class PanelClient:
                 await socket.send_json({"do": "subscribe", "to": topic, "rate": rate})
                 async for message in socket:
                     if message.type is WSMsgType.TEXT:
-                        told = json.loads(message.data)
+                        told = _parsed(message.data)
                         if told["is"] == "error":
                             raise RefusalError(told["message"])
                         if told["is"] == topic:
@@ -165,8 +166,12 @@ class PanelClient:
             raise PanelError(f"no panel answers at {self._place}: {error}") from error
 
 
+def _parsed(text: str) -> Any:
+    return parse_json(text, RefusalError)
+
+
 def _reason(body: bytes, otherwise: str) -> str:
     try:
-        return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
+        return str(_parsed(body.decode(errors="replace"))["message"])
+    except (RefusalError, KeyError, TypeError):
         return otherwise

@@ -32,6 +32,7 @@ from calib.au import (
 from calib.json_file import number_in, parse_json
 from reenact.programme import Programme, Targets, parse_targets
 from reenact.programme.presets import PRESETS
+from reenact.programme.programme import ByHand
 from reenact.programme.target_syntax import TargetError
 from reenact.programme.targets import MAX_STRENGTH, no_targets
 from reenact.retarget.controls import Settings, name_of
@@ -79,17 +80,16 @@ class Set(Command):
     """The SWITCHES to set."""
 
     def __call__(self, settings: Settings) -> Settings:
-        """Returns the settings after this command. Raises ProtocolError where they have no such targets."""
+        """Returns the settings after this command. Single action units are set on top of a programme that
+        runs, such as a driver."""
         changes: dict[str, Any] = dict(self.switches or {})
         if self.strength is not None:
             changes["strength"] = self.strength
         targets: Programme = settings.targets if self.targets is None else self.targets
         if self.aus is not None:
-            if not isinstance(targets, Targets):
-                raise ProtocolError(
-                    f"{targets} runs, which no slider changes; set targets, or a preset, in its place"
-                )
-            targets = with_aus(targets, self.aus)
+            base, hand = _parts(targets)
+            hand = with_aus(hand, self.aus)
+            targets = hand if base is None else ByHand(base, hand)
         return replace(settings, targets=targets, **changes)
 
 
@@ -247,21 +247,26 @@ def with_aus(targets: Targets, aus: Mapping[str, str | None]) -> Targets:
 
 def settings_json(settings: Settings) -> Json:
     """The settings as they stand in the state."""
-    targets = settings.targets
-    named = name_of(targets)
+    base, hand = _parts(settings.targets)
+    named = name_of(hand)
     return {
-        "targets": str(targets),
-        "preset": named if named in PRESETS else None,
-        "aus": _aus_json(targets) if isinstance(targets, Targets) else None,
+        "targets": str(hand),
+        "preset": named if named in PRESETS and base is None else None,
+        "aus": dict(str(item).split("=", 1) for item in hand.items()),
+        "programme": None if base is None else str(base),
         "strength": round(float(settings.strength), 4),
         "neutral": settings.neutral is not None,
         **{name: getattr(settings, name) for name in SWITCHES},
     }
 
 
-def _aus_json(targets: Targets) -> dict[str, str]:
-    """The values of single action units as `aus` takes them. Of one with a least and a most, the most."""
-    return dict(str(item).split("=", 1) for item in targets.items())
+def _parts(targets: Programme) -> tuple[Programme | None, Targets]:
+    """The programme that runs, if there is one, and what is set by hand."""
+    if isinstance(targets, Targets):
+        return None, targets
+    if isinstance(targets, ByHand):
+        return targets.base, targets.hand
+    return targets, no_targets()
 
 
 def face_json(track_id: int, measured: AUVector, asked: Sided) -> Json:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
-from importlib.resources import files
+from pathlib import Path
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -38,6 +38,7 @@ from reenact.panel.protocol import (
     settings_json,
     vocabulary,
 )
+from reenact.programme.presets import PRESETS
 from reenact.programme.steps import to_json
 from reenact.records import Finished
 from reenact.retarget.controls import ControlError
@@ -54,6 +55,7 @@ HEARTBEAT_S = 15.0
 _PORTS_TRIED = 20
 _FIRST_FRAME_S = 5.0
 _BOUNDARY = "frame"
+_FOLDER = Path(__file__).with_name("static")
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -157,6 +159,7 @@ class _Server:
             [
                 web.get("/", self._page),
                 web.get("/static/{name}", self._static),
+                web.get("/static/presets/{name}", self._preset_picture),
                 web.get("/v1/socket", self._socket),
                 web.get("/v1/state", self._state),
                 web.get("/v1/vocabulary", self._vocabulary),
@@ -223,6 +226,13 @@ class _Server:
         if name not in _STATIC:
             raise Denied(404, "there is no such file")
         return web.Response(text=_asset(name), content_type=_STATIC[name])
+
+    async def _preset_picture(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"].removesuffix(".jpg")
+        if name not in PRESETS:
+            raise Denied(404, "there is no such preset")
+        picture = (_FOLDER / "presets" / f"{name}.jpg").read_bytes()
+        return web.Response(body=picture, content_type="image/jpeg")
 
     async def _state(self, request: web.Request) -> web.Response:
         return _json(self._state_message())
@@ -455,4 +465,4 @@ def _attached(name: str) -> dict[str, str]:
 
 
 def _asset(name: str) -> str:
-    return files("reenact.panel").joinpath("static", name).read_text(encoding="utf-8")
+    return (_FOLDER / name).read_text(encoding="utf-8")

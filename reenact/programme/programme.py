@@ -63,6 +63,26 @@ class ProgrammeChain(Programme):
 
 
 @dataclass(frozen=True)
+class ByHand(Programme):
+    """A programme, such as a driver, with targets that somebody sets by hand on the face that it produces."""
+
+    base: Programme
+    """The programme."""
+    hand: Targets
+    """What is set by hand."""
+
+    def __call__(self, pts: Fraction, track_id: int) -> Targets:
+        return self.base(pts, track_id).then(self.hand)
+
+    def restart(self) -> None:
+        """Restarts the programme."""
+        self.base.restart()
+
+    def __str__(self) -> str:
+        return f"{self.base}, and by hand {self.hand}"
+
+
+@dataclass(frozen=True)
 class ScaledProgramme(Programme):
     """A programme whose change is multiplied by a strength, as by Targets.times."""
 

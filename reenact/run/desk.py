@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from reenact.pipeline.meter import LiveStatus
 from reenact.programme import Targets
+from reenact.programme.programme import ByHand
 from reenact.programme.steps import Step
 from reenact.records import Finished
 from reenact.retarget.controls import Controls, Settings
@@ -172,10 +173,10 @@ class Desk:
         with self._lock:
             if self._hand_began_s is None or len(self._steps) >= MOST_STEPS:
                 return
-            targets = settings.targets if not settings.bypass else "none"
-            if not isinstance(targets, Targets | str):
-                return
-            step = Step(round(self._clock() - self._hand_began_s, 4), str(targets), settings.strength)
+            targets = settings.targets
+            hand = targets.hand if isinstance(targets, ByHand) else targets
+            shown = str(hand) if isinstance(hand, Targets) and not settings.bypass else "none"
+            step = Step(round(self._clock() - self._hand_began_s, 4), shown, settings.strength)
             last = self._steps[-1] if self._steps else None
             if last is None or (last.targets, last.strength) != (step.targets, step.strength):
                 self._steps.append(step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -66,11 +67,16 @@ def test_sliders_count_from_the_targets_of_the_same_message():
     assert str(after(SMILING, targets="none", aus={"AU01": 2}).targets) == "AU01=+2"
 
 
-def test_a_programme_that_runs_is_not_changed_by_sliders():
-    runs = Settings(ProgrammeFunction(lambda pts, face: no_targets()))
-    with pytest.raises(ProtocolError, match="no slider changes"):
-        after(runs, aus={"AU12": 1})
-    assert str(after(runs, targets="smile").targets) == str(parse_targets("smile"))
+def test_sliders_add_to_a_programme_that_runs_and_targets_take_its_place():
+    runs = Settings(ProgrammeFunction(lambda pts, face: parse_targets("AU12=+1,AU25=2")))
+    changed = after(after(runs, aus={"AU12": 1.5}), aus={"AU04": "2"})
+    shown = changed.targets(Fraction(0), 0)
+    assert str(shown) == "AU04=2,AU12=+2.5,AU25=2"
+    state = settings_json(changed)
+    assert state["aus"] == {"AU04": "2", "AU12": "+1.5"} and state["programme"] == str(runs.targets)
+    assert str(after(changed, aus={"AU04": None}).targets(Fraction(0), 0)) == "AU12=+2.5,AU25=2"
+    replaced = after(changed, targets="smile")
+    assert settings_json(replaced)["preset"] == "smile" and settings_json(replaced)["programme"] is None
 
 
 def test_acts_subscriptions_and_reads():
@@ -143,7 +149,8 @@ def test_the_state_says_what_is_asked():
     assert state["targets"] == "AU04=-1,AU12=+2" and state["aus"] == {"AU04": "-1", "AU12": "+2"}
     assert state["preset"] is None and state["strength"] == 1 and not state["neutral"]
     assert settings_json(Settings(parse_targets("smile")))["preset"] == "smile"
-    assert settings_json(Settings(ProgrammeFunction(lambda pts, face: no_targets())))["aus"] is None
+    state = settings_json(Settings(ProgrammeFunction(lambda pts, face: no_targets())))
+    assert state["aus"] == {} and state["programme"] == "changing over time" and state["preset"] is None
 
 
 @pytest.mark.parametrize("name", PRESETS)

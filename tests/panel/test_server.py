@@ -25,6 +25,7 @@ from reenact.panel.options import PanelError, PanelOptions, ServedPanel
 from reenact.panel.protocol import Act
 from reenact.panel.server import LARGEST_BYTES, MOST_CLIENTS, open_panel
 from reenact.programme import parse_targets
+from reenact.programme.presets import PRESETS
 from reenact.programme.steps import load_steps
 from reenact.records import Face, Finished, Frame
 from reenact.retarget.controls import Settings
@@ -159,9 +160,23 @@ def test_a_page_of_another_site_opens_no_socket_and_sends_no_command(panel: Serv
     assert desk.controls.now.strength == 1
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_has_a_picture(panel: ServedPanel, name: str):
+    status, data, _ = run(panel, lambda client: client.get(f"/static/presets/{name}.jpg"))
+    assert status == 200 and Image.open(io.BytesIO(data)).size == (96, 96)
+
+
 def test_files_of_the_disk_are_not_served(panel: ServedPanel):
     async def work(client: Client):
-        for name in ("..%2f..%2f__init__.py", "%2e%2e/server.py", "../server.py", "server.py", "/etc/passwd"):
+        for name in (
+            "presets/..%2fpanel.js",
+            "presets/x.jpg",
+            "..%2f..%2f__init__.py",
+            "%2e%2e/server.py",
+            "../server.py",
+            "server.py",
+            "/etc/passwd",
+        ):
             status, _, _ = await client.get(f"/static/{name}")
             assert status in (403, 404)
 

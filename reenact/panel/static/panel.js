@@ -149,7 +149,13 @@ class Panel {
   buildPresets() {
     for (const { name, summary } of this.vocabulary.presets) {
       const button = document.createElement("button");
-      Object.assign(button, { type: "button", textContent: name, title: summary });
+      Object.assign(button, { type: "button", title: summary });
+      const picture = Object.assign(document.createElement("img"), {
+        src: `/static/presets/${name}.jpg`, alt: "", width: 48, height: 48, loading: "lazy",
+      });
+      const label = document.createElement("span");
+      label.textContent = name;
+      button.append(picture, label);
       button.dataset.preset = name;
       button.setAttribute("aria-pressed", "false");
       button.onclick = () => this.send({ do: "set", targets: name });
@@ -306,11 +312,11 @@ class Panel {
   }
 
   showUnits(aus) {
-    byId("programme").hidden = aus !== null;
-    if (aus === null) byId("programme").textContent = `${this.state.targets} runs. A preset takes its place.`;
+    const programme = this.state.programme;
+    byId("programme").hidden = programme === null;
+    byId("programme").textContent = `${programme}: sliders add to it, and a preset takes its place.`;
     for (const slider of this.sliders.values()) {
-      slider.show(aus === null ? undefined : slider.of(aus));
-      slider.input.disabled = aus === null;
+      slider.show(slider.of(aus));
     }
   }
 
