@@ -22,6 +22,7 @@ from reenact.panel.options import (
     parse_address,
 )
 from reenact.panel.switch import Switch
+from reenact.panel.token_file import kept_token
 from reenact.programme import Programme
 from reenact.retarget.controls import Settings
 from reenact.run.desk import Desk
@@ -47,6 +48,12 @@ panel_options = in_order(
         metavar="PORT",
         show_default=f"{USUAL_PORT}, or the next one that is free",
         help="The port on which the panel is served.",
+    ),
+    option(
+        "--new-token",
+        group=PANEL,
+        is_flag=True,
+        help="Make the panel's token anew; addresses with the old one no longer open it.",
     ),
     option(
         "--osc-in",
@@ -114,12 +121,13 @@ class Outside:
         panel_host: str,
         panel_port: int | None,
         browser: bool,
+        new_token: bool,
         osc_in: int | None,
         osc_out: Address | None,
         osc_names: tuple[OscContent, ...],
     ) -> Outside:
         """What the `panel_options` ask for. panel: whether the panel is served."""
-        where = PanelOptions(panel_host, panel_port) if panel else None
+        where = PanelOptions(panel_host, panel_port, kept_token(renew=new_token)) if panel else None
         return cls(where, browser, osc_in, osc_out, osc_names or OSC_CONTENTS[:1])
 
     @property

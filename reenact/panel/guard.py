@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from reenact.panel.token_file import new_token
 
 RATE = 200.0
 """The number of commands per second that one client may send in the long run."""
@@ -36,7 +37,7 @@ class Guard:
     """The port of the server."""
     hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost"})
     """The names under which the server may be reached."""
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    token: str = field(default_factory=new_token, repr=False)
     """The secret in the address that the user is given."""
 
     def check(self, headers: Mapping[str, str], given: str | None) -> None:

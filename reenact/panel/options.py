@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from reenact.panel.guard import Guard
+from reenact.panel.token_file import new_token
 
 USUAL_PORT = 7870
 """The port that is tried first; the next ones follow."""
@@ -23,6 +24,8 @@ class PanelOptions:
     """The address to listen on; any other than this one lets other machines in."""
     port: int | None = None
     """The port. None: USUAL_PORT, or the first free one after it."""
+    token: str = field(default_factory=new_token, repr=False)
+    """The secret that the panel's address holds."""
 
 
 @dataclass(frozen=True)

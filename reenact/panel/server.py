@@ -71,13 +71,14 @@ _STATIC = {"panel.css": "text/css", "panel.js": "text/javascript", "icon.svg": "
 def open_panel(
     desk: Desk,
     act: Callable[[Act], str],
-    options: PanelOptions = PanelOptions(),  # noqa: B008 (it is frozen)
+    options: PanelOptions | None = None,
 ) -> Iterator[ServedPanel]:
     """Serves the panel until the block ends.
 
-    act: does what an Act asks, in the server's thread, and returns one line for the user. Raises PanelError
-    where no port can be had.
+    act: does what an Act asks, in the server's thread, and returns one line for the user. options: None: the
+    usual ones, with a new token. Raises PanelError where no port can be had.
     """
+    options = options or PanelOptions()
     started: threading.Event = threading.Event()
     server = _Server(desk, act, options)
     thread = threading.Thread(target=server.run, args=(started,), name="panel", daemon=True)
@@ -174,7 +175,7 @@ class _Server:
         try:
             port = await self._bind(runner)
             hosts = {"127.0.0.1", "localhost", self._options.host}
-            self.guard = Guard(port, frozenset(hosts))
+            self.guard = Guard(port, frozenset(hosts), self._options.token)
             started.set()
             await self._stopped.wait()
             for socket in tuple(self._sockets):

@@ -21,6 +21,7 @@ from reenact.run.demo import make_clip
 from reenact.track import Tracker, TrackerOptions
 from tests.cli.test_cli_video import SIZE
 from tests.panel.test_cli_panel import HEADLESS, LIMIT_S, Program, program
+from tests.panel.test_server import free_port
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -167,10 +168,16 @@ def test_presets_sides_and_the_split_can_be_used(page: Any, panel: Program) -> N
 
 @pytest.mark.slow
 def test_the_page_comes_back_when_the_server_does(page: Any, film: Path) -> None:
-    with program("panel", "--camera", film, *HEADLESS, "--panel-port", 7999) as first:
+    arguments = ("panel", "--camera", film, *HEADLESS, "--panel-port", free_port())
+    with program(*arguments) as first:
         page.goto(first.address)
         until(page, "document.getElementById('connection').textContent === 'no camera runs'")
     until(page, "document.getElementById('connection').className === 'lost'")
+    with program(*arguments) as second:
+        assert second.address == first.address
+        until(page, "document.getElementById('connection').textContent === 'no camera runs'")
+        page.click("[data-preset=smile]")
+        second.state(lambda state: state["preset"] == "smile")
 
 
 @pytest.mark.slow
