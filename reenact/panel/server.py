@@ -289,16 +289,15 @@ class _Server:
             number = -1
             while True:
                 number = await self._frames.after(number)
-                if (data := await self._jpeg(options)) is not None:
-                    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
-                    await response.write(head.encode() + data + b"\r\n")
+                if (made := await self._jpeg(options)) is not None:
+                    await response.write(_part(*made))
         except (ConnectionError, asyncio.CancelledError):
             return response
         finally:
             self._pictures -= 1
 
-    async def _jpeg(self, options: PictureOptions) -> bytes | None:
-        """The JPEG of the newest frame, which clients with the same options share. None: there is none."""
+    async def _jpeg(self, options: PictureOptions) -> tuple[Finished, bytes] | None:
+        """The newest frame and its JPEG, which clients with the same options share. None: there is none."""
         newest = self._desk.newest
         if newest is None:
             self._jpegs.clear()
@@ -308,7 +307,7 @@ class _Server:
             self._jpegs = {key: made for key, made in self._jpegs.items() if made[0] is newest}
             making = self._loop.run_in_executor(None, lambda: jpeg(picture_of(newest, options)))
             known = self._jpegs[options] = newest, making
-        return await asyncio.shield(known[1])
+        return newest, await asyncio.shield(known[1])
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         """The control protocol."""
@@ -353,13 +352,11 @@ class _Server:
         newest = self._desk.newest
         if newest is None:
             return None
-        captured_ns = newest.frame.captured_ns
-        age_ms = None if captured_ns is None else round((time.perf_counter_ns() - captured_ns) / 1e6, 2)
         faces = zip(newest.faces, newest.aus, newest.asked, strict=True)
         return {
             "is": "aus",
             "pts": round(float(newest.frame.pts), 6),
-            "age_ms": age_ms,
+            "age_ms": _age_ms(newest),
             "faces": [face_json(face.track_id, measured, asked) for face, measured, asked in faces],
         }
 
@@ -432,6 +429,24 @@ class _Client:
 
 _STATUS_S = 0.2
 """The shortest interval between two messages about the run's figures."""
+
+
+def _age_ms(finished: Finished) -> float | None:
+    """The time since the camera delivered the frame, in milliseconds. None: it is not known."""
+    captured_ns = finished.frame.captured_ns
+    return None if captured_ns is None else round((time.perf_counter_ns() - captured_ns) / 1e6, 2)
+
+
+def _part(finished: Finished, data: bytes) -> bytes:
+    """A JPEG as a part of the live picture, with its frame's time and its age now."""
+    head = (
+        f"--{_BOUNDARY}",
+        "Content-Type: image/jpeg",
+        f"X-Pts: {float(finished.frame.pts):.6f}",
+        f"X-Age-Ms: {_age_ms(finished)}",
+        f"Content-Length: {len(data)}",
+    )
+    return "\r\n".join((*head, "", "")).encode() + data + b"\r\n"
 
 
 def _picture_options(request: web.Request) -> PictureOptions:
