@@ -19,6 +19,7 @@ from pathlib import Path
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from reenact import __version__
+from reenact.doctor.machine import camera_names
 from reenact.panel.guard import Denied, Guard, Measure, bearer
 from reenact.panel.options import USUAL_PORT, PanelError, PanelOptions, ServedPanel
 from reenact.panel.pictures import PictureOptions, jpeg, picture_of, png
@@ -239,7 +240,9 @@ class _Server:
         return _json(self._state_message())
 
     async def _vocabulary(self, request: web.Request) -> web.Response:
-        return _json(vocabulary())
+        names = await self._loop.run_in_executor(None, camera_names)
+        cameras = [{"camera": str(index), "name": name} for index, name in sorted(names.items())]
+        return _json({**vocabulary(), "cameras": cameras})
 
     async def _command(self, request: web.Request) -> web.Response:
         """One command in one request: what curl sends."""

@@ -183,6 +183,15 @@ def test_files_of_the_disk_are_not_served(panel: ServedPanel):
     run(panel, work)
 
 
+def test_cameras_are_listed_by_name_without_being_opened(panel: ServedPanel, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("reenact.panel.server.camera_names", lambda: {2: "Studio", 0: "Laptop"})
+    _, body, _ = run(panel, lambda client: client.get("/v1/vocabulary"))
+    assert json.loads(body)["cameras"] == [
+        {"camera": "0", "name": "Laptop"},
+        {"camera": "2", "name": "Studio"},
+    ]
+
+
 def test_one_command_in_one_request(panel: ServedPanel, desk: Desk, acts: list[Act]):
     async def work(client: Client):
         assert await client.post({"do": "set", "aus": {"AU12": 2}, "id": 5}) == (200, {"is": "done", "id": 5})

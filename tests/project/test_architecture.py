@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
         *("records", "process", "doctor", "media", "pipeline", "track"),
         *("programme", "retarget", "generate", "occlusion", "measure", "recognise"),
     },
-    "panel": {"records", "programme", "retarget", "run"},
+    "panel": {"records", "doctor", "programme", "retarget", "run"},
     "verify": {*_BASE, "media", "pipeline", "track", "programme", "measure", "figures", "run"},
 }
 """The rooms of `reenact`, each with the rooms that it may import, which stand above it. The command line and

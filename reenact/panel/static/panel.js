@@ -137,6 +137,7 @@ class Panel {
     this.pending = null;
     this.sides = false;
     this.compare = false;
+    this.buildCameras();
     this.buildPresets();
     this.buildSliders();
     this.bindButtons();
@@ -144,6 +145,10 @@ class Panel {
       { state: (m) => this.showState(m), status: (m) => this.showStatus(m), aus: (m) => this.showFaces(m) },
       (connected) => this.showConnection(connected),
     );
+  }
+
+  buildCameras() {
+    for (const { camera, name } of this.vocabulary.cameras) byId("camera").append(new Option(`${camera}: ${name}`, camera));
   }
 
   buildPresets() {
@@ -194,7 +199,7 @@ class Panel {
       button.onclick = () => this.send({ do: "act", action: button.dataset.act });
     }
     byId("begin").onclick = () => {
-      const camera = byId("camera").value.trim();
+      const camera = byId("camera").value;
       const size = byId("size").value ? byId("size").value.split(",").map(Number) : null;
       this.send({ do: "act", action: "start", ...(camera && { camera }), ...(size && { size }) });
     };
