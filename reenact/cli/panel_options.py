@@ -6,6 +6,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -24,9 +25,8 @@ from reenact.panel.options import (
 from reenact.panel.switch import Switch
 from reenact.panel.token_file import kept_token
 from reenact.programme import Programme
-from reenact.retarget.controls import Settings
 from reenact.run.desk import Desk
-from reenact.run.live import LiveOptions
+from reenact.run.live import LiveOptions, settings_at_start
 
 PANEL = "Panel"
 """The heading of the panel's options."""
@@ -92,9 +92,7 @@ def open_desk(targets: Programme, options: LiveOptions, *, can_start: bool) -> t
 
     can_start: whether a page may start the camera.
     """
-    retarget = options.edit.retarget
-    neutral = None if retarget.profile is None else retarget.profile.neutral
-    desk = Desk(Settings(targets, retarget.strength, neutral=neutral, mirror=options.mirror))
+    desk = Desk(settings_at_start(targets, options))
     return desk, Switch(desk, can_start=can_start)
 
 
@@ -114,21 +112,19 @@ class Outside:
     """What is sent."""
 
     @classmethod
-    def of(
-        cls,
-        *,
-        panel: bool,
-        panel_host: str,
-        panel_port: int | None,
-        browser: bool,
-        new_token: bool,
-        osc_in: int | None,
-        osc_out: Address | None,
-        osc_names: tuple[OscContent, ...],
-    ) -> Outside:
-        """What the `panel_options` ask for. panel: whether the panel is served."""
-        where = PanelOptions(panel_host, panel_port, kept_token(renew=new_token)) if panel else None
-        return cls(where, browser, osc_in, osc_out, osc_names or OSC_CONTENTS[:1])
+    def taken_from(cls, choices: dict[str, Any], *, panel: bool) -> Outside:
+        """What the `panel_options` among `choices` ask for, which are taken out of them.
+
+        panel: whether the panel is served.
+        """
+        host, port, renew = (choices.pop(name) for name in ("panel_host", "panel_port", "new_token"))
+        return cls(
+            PanelOptions(host, port, kept_token(renew=renew)) if panel else None,
+            choices.pop("browser"),
+            choices.pop("osc_in"),
+            choices.pop("osc_out"),
+            choices.pop("osc_names") or OSC_CONTENTS[:1],
+        )
 
     @property
     def is_any(self) -> bool:

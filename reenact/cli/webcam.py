@@ -24,7 +24,6 @@ from reenact.cli.recording import print_recordings, record_options, recording_op
 from reenact.media.read import CameraOptions
 from reenact.media.read.devices import USUAL_RATE, USUAL_SIZE, Size
 from reenact.media.read.spool import without_password
-from reenact.panel.options import Address, OscContent
 from reenact.pipeline.meter import LiveStatus, Report
 from reenact.programme import Programme
 from reenact.programme.live_driver import LiveDriverSource
@@ -186,32 +185,16 @@ live_options = in_order(
 def webcam(
     where: str,
     panel: bool,
-    panel_host: str,
-    panel_port: int | None,
-    browser: bool,
-    new_token: bool,
-    osc_in: int | None,
-    osc_out: Address | None,
-    osc_names: tuple[OscContent, ...],
     duration: float | None,
     json_path: Path | None,
     **choices: Any,
 ) -> None:
     """Change the expression of a face in a live camera picture, for calls and streams."""
     with ExitStack() as opened:
+        outside = Outside.taken_from(choices, panel=panel)
         targets, options = live_request(opened, **choices)
         stop = opened.enter_context(signals_stop())
         desk = switch = None
-        outside = Outside.of(
-            panel=panel,
-            panel_host=panel_host,
-            panel_port=panel_port,
-            browser=browser,
-            new_token=new_token,
-            osc_in=osc_in,
-            osc_out=osc_out,
-            osc_names=osc_names,
-        )
         if outside.is_any:
             desk, switch = open_desk(targets, options, can_start=False)
             opened.enter_context(outside.opened(desk, switch))

@@ -40,25 +40,28 @@ class Guard:
     token: str = field(default_factory=new_token, repr=False)
     """The secret in the address that the user is given."""
 
-    def check(self, headers: Mapping[str, str], given: str | None) -> None:
-        """Raises Denied unless the request may be served. given: the token in the request, if it has one."""
-        self.check_place(headers)
-        if given is None or not hmac.compare_digest(given.encode(), self.token.encode()):
+    def check(self, headers: Mapping[str, str], given: str | None, reached: str | None = None) -> None:
+        """Raises Denied unless the request may be served.
+
+        given: the token in the request, if it has one. reached: the number of this machine to which the
+        client has connected. It may be named like the hosts: a name that resolves here is no number.
+        """
+        self.check_place(headers, reached)
+        # A header may hold bytes that are no text.
+        text = None if given is None else given.encode(errors="surrogateescape")
+        if text is None or not hmac.compare_digest(text, self.token.encode()):
             raise Denied(403, "the address of the panel ends in ?token=..., which is printed at its start")
 
-    def check_place(self, headers: Mapping[str, str]) -> None:
-        """Raises Denied unless the request names this server and comes from none of another site."""
-        if headers.get("Host", "") not in self._authorities:
+    def check_place(self, headers: Mapping[str, str], reached: str | None = None) -> None:
+        """Raises Denied unless the request names this server and comes from no page of another site."""
+        known = {f"{host}:{self.port}" for host in (*self.hosts, *([reached] if reached else []))}
+        if headers.get("Host", "") not in known:
             raise Denied(421, "this server is not known by that name; use the address that it prints")
         origin = headers.get("Origin")
-        if origin is not None and origin.removeprefix("http://") not in self._authorities:
+        if origin is not None and origin.removeprefix("http://") not in known:
             raise Denied(403, "pages of other sites may not use the panel")
         if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             raise Denied(403, "pages of other sites may not use the panel")
-
-    @property
-    def _authorities(self) -> frozenset[str]:
-        return frozenset(f"{host}:{self.port}" for host in self.hosts)
 
 
 def bearer(authorization: str | None) -> str | None:

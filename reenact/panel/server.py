@@ -13,7 +13,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -206,11 +205,12 @@ class _Server:
     ) -> web.StreamResponse:
         """Refuses what the guard refuses, and adds the headers that keep pages of other sites out."""
         try:
+            reached = _reached(request)
             if request.path.startswith("/static/"):
-                self.guard.check_place(request.headers)
+                self.guard.check_place(request.headers, reached)
             else:
                 given = request.query.get("token") or bearer(request.headers.get("Authorization"))
-                self.guard.check(request.headers, given)
+                self.guard.check(request.headers, given, reached)
             response = await handler(request)
         except Denied as denied:
             response = _error(denied.status, str(denied))
@@ -409,29 +409,38 @@ class _Client:
         if (task := self._tasks.pop(command.topic, None)) is not None:
             task.cancel()
         if command.rate > 0:
-            tell = partial(self._tell, command.topic, 1 / command.rate)
-            self._tasks[command.topic] = asyncio.ensure_future(tell())
+            server, interval_s = self._server, 1 / command.rate
+            telling = {
+                "state": lambda: self._tell_news(server._changes, server._state_message, interval_s),
+                "aus": lambda: self._tell_news(server._frames, server._aus_message, interval_s),
+                "status": lambda: self._tell_figures(interval_s),
+            }
+            self._tasks[command.topic] = asyncio.ensure_future(telling[command.topic]())
 
-    async def _tell(self, topic: Topic, interval_s: float) -> None:
-        """Sends the newest of a topic whenever there is news, and no more often than is wanted."""
-        server = self._server
-        news = server._frames if topic == "aus" else server._changes
-        make = {"state": server._state_message, "status": server._status_message, "aus": server._aus_message}
+    async def _tell_news(self, news: _News, make: Callable[[], Json | None], interval_s: float) -> None:
+        """Sends the newest message whenever there is news, and no more often than is wanted."""
         number = -1
         while not self._socket.closed:
-            if topic == "status":
-                await asyncio.sleep(max(interval_s, _STATUS_S) if number >= 0 else 0)
-                number = 0
-            else:
-                number = await news.after(number)
-            if (message := make[topic]()) is not None:
+            number = await news.after(number)
+            if (message := make()) is not None:
                 await self._send(message)
-            if topic != "status":
-                await asyncio.sleep(interval_s)
+            await asyncio.sleep(interval_s)
+
+    async def _tell_figures(self, interval_s: float) -> None:
+        """Sends the run's figures again and again."""
+        while not self._socket.closed:
+            await self._send(self._server._status_message())
+            await asyncio.sleep(max(interval_s, _STATUS_S))
 
 
 _STATUS_S = 0.2
 """The shortest interval between two messages about the run's figures."""
+
+
+def _reached(request: web.Request) -> str | None:
+    """The number of this machine to which the client has connected. None: it is gone again."""
+    place = None if request.transport is None else request.transport.get_extra_info("sockname")
+    return str(place[0]) if place else None
 
 
 def _age_ms(finished: Finished) -> float | None:
@@ -454,7 +463,7 @@ def _part(finished: Finished, data: bytes) -> bytes:
 
 def _picture_options(request: web.Request) -> PictureOptions:
     width, split = request.query.get("width", "960"), request.query.get("split")
-    if not (width.isascii() and width.isdigit() and 16 <= int(width[:6]) <= 4096):
+    if not (width.isascii() and width.isdigit() and len(width) <= 4 and 16 <= int(width) <= 4096):
         raise Denied(400, f"width is {width[:20]!r}; write 16 to 4096 pixels")
     if split is None:
         return PictureOptions(int(width))

@@ -181,6 +181,13 @@ class LiveEdit:
         return Preview(self.window, self.controls, self.status, self.neutral_key, self.recorder)
 
 
+def settings_at_start(targets: Programme, options: LiveOptions) -> Settings:
+    """The settings with which a run begins."""
+    retarget = options.edit.retarget
+    neutral = None if retarget.profile is None else retarget.profile.neutral
+    return Settings(targets, retarget.strength, neutral=neutral, mirror=options.mirror)
+
+
 @contextmanager
 def open_live(
     where: int | str,
@@ -197,9 +204,7 @@ def open_live(
     something cannot be opened, and ProfileError where the profile file cannot be updated.
     """
     edit, person = options.edit, options.edit.retarget.profile
-    neutral = None if person is None else person.neutral
-    settings = Settings(targets, edit.retarget.strength, neutral=neutral, mirror=options.mirror)
-    controls = Controls(settings) if desk is None else desk.controls
+    controls = Controls(settings_at_start(targets, options)) if desk is None else desk.controls
     if options.save_profile is not None:
         known = profile_to_renew(options.save_profile)
         person = person or known

@@ -22,7 +22,7 @@ def test_the_panels_own_pages_and_programs_with_the_token_are_let_in(headers):
     GUARD.check(headers, "secret")
 
 
-@pytest.mark.parametrize("given", [None, "", "Secret", "secre", "secretx", "sécret"])
+@pytest.mark.parametrize("given", [None, "", "Secret", "secre", "secretx", "sécret", "\udcff"])
 def test_without_the_token_nobody_is_let_in(given):
     with pytest.raises(Denied) as refused:
         GUARD.check(HERE, given)
@@ -47,6 +47,16 @@ def test_pages_of_other_sites_are_kept_out_even_with_the_token(headers, status):
     with pytest.raises(Denied) as refused:
         GUARD.check(headers, "secret")
     assert refused.value.status == status
+
+
+def test_the_number_that_was_reached_may_be_named_and_no_other():
+    headers = {"Host": "192.168.1.5:7870", "Origin": "http://192.168.1.5:7870"}
+    GUARD.check(headers, "secret", "192.168.1.5")
+    for reached in (None, "192.168.1.6"):
+        with pytest.raises(Denied):
+            GUARD.check(headers, "secret", reached)
+    with pytest.raises(Denied):
+        GUARD.check({"Host": "evil.example:7870"}, "secret", "192.168.1.5")
 
 
 def test_each_guard_has_a_token_of_its_own_that_is_not_shown():

@@ -166,6 +166,30 @@ def test_every_preset_has_a_picture(panel: ServedPanel, name: str):
     assert status == 200 and Image.open(io.BytesIO(data)).size == (96, 96)
 
 
+def test_a_panel_for_other_machines_is_reached_by_their_number_for_it(desk: Desk):
+    """127.0.0.2 stands for an address of this machine that the server was not told."""
+    with open_panel(desk, lambda command: "", PanelOptions("0.0.0.0", free_port())) as panel:
+        there = f"127.0.0.2:{panel.guard.port}"
+
+        async def work(client: Client):
+            client.base = f"http://{there}"
+            assert (await client.get("/v1/state"))[0] == 200
+            assert (await client.get("/v1/state", headers={"Authorization": ""}))[0] == 403
+            for name in ("evil.example", "127.0.0.3"):
+                host = f"{name}:{panel.guard.port}"
+                assert (await client.get("/v1/state", headers={"Host": host}))[0] == 421
+
+        run(panel, work)
+
+
+@pytest.mark.parametrize(
+    "query", ["width=15", "width=4097", "width=00064", "width=9" + "9" * 5000, "split=2", "split=nan"]
+)
+def test_pictures_that_cannot_be_are_refused(panel: ServedPanel, query: str):
+    status, body, _ = run(panel, lambda client: client.get(f"/v1/picture.mjpeg?{query}"))
+    assert status == 400 and json.loads(body)["is"] == "error"
+
+
 def test_files_of_the_disk_are_not_served(panel: ServedPanel):
     async def work(client: Client):
         for name in (

@@ -137,8 +137,13 @@ class SeenMouth:
         return self._height_mm(self.seam, self.bottom)
 
     def _height_mm(self, upper: NDArray[np.float32], lower: NDArray[np.float32]) -> float:
-        middle = np.s_[len(self.columns) // 4 : -(len(self.columns) // 4)]
+        middle = _middle(self.columns)
         return median((lower - upper)[middle]) / PX_PER_MM
+
+
+def _middle(line: NDArray[np.float32]) -> slice:
+    """The half of a line's points that is in the middle of the mouth."""
+    return slice(len(line) // 4, -(len(line) // 4))
 
 
 def mouth_alignment(face: Face) -> Alignment:
@@ -348,7 +353,7 @@ def _teeth(
 
     Teeth are at least as light as the lips, and less red.
     """
-    middle = np.s_[len(top) // 4 : -(len(top) // 4)]
+    middle = _middle(top)
     band = np.mean(
         [_at(lab, lines.columns, top + share * (seam - top)) for share in (0.35, 0.55, 0.8)], axis=0
     )
@@ -374,7 +379,7 @@ def _lower_teeth(
     It looks like teeth, and the seam is darker than both rows. Without that, it is the tips of the upper
     teeth.
     """
-    middle = np.s_[len(seam) // 4 : -(len(seam) // 4)]
+    middle = _middle(seam)
     band = bottom - seam
     high_enough = ramp_of(median(band[middle]) / PX_PER_MM, options.lower_mm)
     if high_enough == 0:
