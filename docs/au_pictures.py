@@ -40,12 +40,15 @@ def scenes() -> list[Scene]:
     ]
 
 
-def calm_face() -> Pixels:
-    """The portrait without its smile, and no more of it than the face."""
+def calm_face(margin: float = _MARGIN) -> Pixels:
+    """The portrait without its smile, and no more of it than the face.
+
+    margin: the side of the picture in widths or heights of the face, whichever is more.
+    """
     image = load_still(PORTRAIT).image
     places = reenact.read_aus(image).landmarks[0, :, :2]
     (left, top), (right, bottom) = places.min(axis=0), places.max(axis=0)
-    side = _MARGIN * max(right - left, bottom - top)
+    side = margin * max(right - left, bottom - top)
     x, y = int((left + right - side) / 2), int((top + bottom - side) / 2)
     calm = reenact.edit_image(image, CALM)
     return np.ascontiguousarray(calm[max(y, 0) : y + int(side), max(x, 0) : x + int(side)])
